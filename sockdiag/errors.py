@@ -1,0 +1,95 @@
+"""Every exception that sockdiag raises on purpose.
+
+A :class:`SourceError` or :class:`ParseError` met while collecting becomes a gap of the result (``sockdiag.collect``);
+the others end the command with the exit status that ``sockdiag.cli.exit`` gives them.
+"""
+
+from __future__ import annotations
+
+
+class SockdiagError(Exception):
+    """Base of all errors with a message made for the user."""
+
+
+class SourceError(SockdiagError):
+    """Data could not be obtained from a kernel interface.
+
+    Args:
+        source: the interface, as a path (``/proc/net/tcp``) or ``netlink:NAME``.
+        reason: what happened, in a few words.
+        errno: the kernel's error number, positive, or None where there is none.
+        hint: what would make it visible, or "".
+    """
+
+    def __init__(self, source: str, reason: str, errno: int | None = None, hint: str = "") -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+        self.errno = errno
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.source, self.reason, self.errno, self.hint))
+
+
+class SourceUnavailable(SourceError):
+    """The kernel does not offer this interface here: file absent, protocol or handler not built."""
+
+
+class SourceDenied(SourceError):
+    """The interface exists and the caller may not read it."""
+
+
+class SourceInterrupted(SourceError):
+    """The kernel flagged the dump as inconsistent (NLM_F_DUMP_INTR), also after retries."""
+
+
+class SourceTruncated(SourceError):
+    """Part of an answer was lost: MSG_TRUNC, ENOBUFS, a short message, a missing NLMSG_DONE."""
+
+
+class ParseError(SockdiagError):
+    """A kernel interface said something that its known layouts do not cover.
+
+    Args:
+        path: file or ``netlink:NAME``.
+        line: line of the file, from 1, or the byte offset of the message for netlink.
+        column: name of the column or attribute.
+        expected: what would have been right.
+        text: what was there.
+    """
+
+    def __init__(self, path: str, line: int, column: str, expected: str, text: object) -> None:
+        shown = text if isinstance(text, (bytes, bytearray, str)) else str(text)
+        super().__init__(f"{path}:{line}: {column}: expected {expected}, got {shown[:80]!r}")
+        self.path = path
+        self.line = line
+        self.column = column
+        self.expected = expected
+        self.text = text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.path, self.line, self.column, self.expected, self.text))
+
+
+class UsageError(SockdiagError):
+    """The command line asks for something that does not exist; exit status 2."""
+
+
+class FilterError(UsageError):
+    """A filter expression does not parse.
+
+    Args:
+        expression: the whole filter text.
+        position: offset in it of the offending token.
+        message: what is wrong there.
+        length: length of the token, at least 1.
+    """
+
+    def __init__(self, expression: str, position: int, message: str, length: int = 1) -> None:
+        caret = " " * position + "^" * max(1, length)
+        super().__init__(f"{message}\n  {expression}\n  {caret}")
+        self.expression = expression
+        self.position = position
+        self.message = message
+        self.length = length

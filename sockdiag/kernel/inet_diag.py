@@ -1,0 +1,72 @@
+"""inet_diag requests, answers and attribute numbers.
+
+Source: include/uapi/linux/inet_diag.h.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+# struct inet_diag_req_v2: family, protocol, ext, pad, states, then struct inet_diag_sockid (48 bytes)
+REQ_V2 = Struct("=BBBxI48s")
+# struct inet_diag_req (TCPDIAG_GETSOCK): family, src_len, dst_len, ext, sockid, states, dbs
+REQ_COMPAT = Struct("=BBBB48sII")
+# struct inet_diag_sockid: sport, dport (big endian), src[4], dst[4], if, cookie[2]
+SOCKID = Struct("=2s2s16s16sI8s")
+# struct inet_diag_msg: family, state, timer, retrans, sport, dport (bytes, big endian), src, dst, if,
+# cookie (64 bit, low word first), expires (ms), rqueue, wqueue, uid, inode
+MSG = Struct("=BBBB2s2s16s16sIQIIIII")
+MSG_LEN = 72
+
+REQ_BYTECODE = 1
+REQ_SK_BPF_STORAGES = 2
+REQ_PROTOCOL = 3  # u32, for protocols above 255 (MPTCP)
+
+# Attributes of an answer. Those up to 8 are asked for by bit (number - 1) of idiag_ext; the kernel sends SHUTDOWN,
+# MARK (to CAP_NET_ADMIN), CLASS_ID, CGROUP_ID, SOCKOPT, SKV6ONLY, PROTOCOL, MD5SIG and ULP_INFO by itself.
+MEMINFO = 1
+INFO = 2
+VEGASINFO = 3
+CONG = 4
+TOS = 5
+TCLASS = 6
+SKMEMINFO = 7
+SHUTDOWN = 8
+DCTCPINFO = 9
+PROTOCOL = 10
+SKV6ONLY = 11
+LOCALS = 12
+PEERS = 13
+PAD = 14
+MARK = 15
+BBRINFO = 16
+CLASS_ID = 17
+MD5SIG = 18
+ULP_INFO = 19
+SK_BPF_STORAGES = 20
+CGROUP_ID = 21
+SOCKOPT = 22
+
+# idiag_ext bits
+EXT_MEMINFO = 1 << (MEMINFO - 1)
+EXT_INFO = 1 << (INFO - 1)
+EXT_VEGASINFO = 1 << (VEGASINFO - 1)
+EXT_CONG = 1 << (CONG - 1)
+EXT_TOS = 1 << (TOS - 1)
+EXT_TCLASS = 1 << (TCLASS - 1)
+EXT_SKMEMINFO = 1 << (SKMEMINFO - 1)
+EXT_SHUTDOWN = 1 << (SHUTDOWN - 1)
+
+# idiag_timer
+TIMER_NAMES = ("none", "retransmit", "keepalive", "timewait", "persist", "delack")
+
+# INET_DIAG_SOCKOPT, two bytes of bit fields (struct inet_diag_sockopt), first bit first
+SOCKOPT_NAMES = (
+    "recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag",
+    "bind_address_no_port", "recverr_rfc4884", "defer_connect",
+)  # fmt: skip
+
+# INET_ULP_INFO_*
+ULP_NAME = 1
+ULP_TLS = 2
+ULP_MPTCP = 3

@@ -1,0 +1,1 @@
+"""The one socket model: what sources produce, analysis reads and renderers show."""

@@ -1,0 +1,34 @@
+"""What is asked of the kernel: tables, families, states, and which costly parts of a socket."""
+
+from __future__ import annotations
+
+from sockdiag.kernel.tcp_states import ALL_STATES
+from sockdiag.model.record import Record, field
+
+# Order of tables in results. Names are the model's netids.
+TABLES = (
+    "tcp", "mptcp", "udp", "udplite", "raw", "icmp", "sctp", "dccp", "unix", "netlink", "packet", "vsock", "xdp",
+)  # fmt: skip
+
+AUTO, NETLINK, PROC = "auto", "netlink", "proc"
+
+# Parts of a socket that are asked for only on demand (Field.needs).
+SKMEM = "skmem"  # INET_DIAG_SKMEMINFO and its likes
+TCP_INFO = "tcp_info"  # INET_DIAG_INFO: takes the socket lock, so read apart (kernel lock_sock_fast())
+INET = "inet"  # CONG, TOS, TCLASS, VEGASINFO
+OWNERS = "owners"  # /proc/*/fd
+CGROUP = "cgroup"  # id -> path
+
+
+class Query(Record):
+    """A question to the sources.
+
+    Sources apply ``tables``, ``families`` and ``states`` before anything is decoded; ``needs`` says which of the parts
+    named above the answer must have.
+    """
+
+    tables: tuple[str, ...] = field("Tables to read, of TABLES.", default=TABLES)
+    families: tuple[str, ...] = field("AF_INET, AF_INET6: which of them for IP tables; empty is both.", default=())
+    states: int = field("Mask of 1 << state.", default=ALL_STATES)
+    needs: frozenset[str] = field("Parts needed, of the names above.", default=frozenset())
+    source: str = field("auto, netlink or proc.", default=AUTO)

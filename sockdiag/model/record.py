@@ -1,0 +1,168 @@
+"""Immutable records whose fields are declared once, with all that tables, JSON, filters and docs need to know of them.
+
+``dataclasses`` would do this too, at 13 ms of start-up (it imports ``inspect`` and ``re``), which is more than the whole
+budget of ``sockdiag ss``. A :class:`Record` is a tuple with named fields: cheap to build in bulk (``_make``), immutable,
+hashable and picklable.
+"""
+
+from __future__ import annotations
+
+from _collections import _tuplegetter  # type: ignore[import-not-found]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, ClassVar, Self, dataclass_transform
+
+# Units. A JSON key ends in the unit where the kernel's name does not say it.
+BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S = (
+    "bytes", "pages", "ms", "us", "count", "ratio", "bit/s", "byte/s",
+)  # fmt: skip
+
+# Kinds: a gauge goes up and down, a counter only up, the others are not quantities.
+GAUGE, COUNTER, LABEL, ID, FLAGS = "gauge", "counter", "label", "id", "flags"
+
+REQUIRED: Any = object()
+
+
+class Field:
+    """What is known of one field of a record.
+
+    Attributes:
+        name: its name in the model, JSON and filters.
+        kernel: the kernel's expression for it, e.g. ``sk->sk_rcvbuf``.
+        sources: where it is read, e.g. ``INET_DIAG_SKMEMINFO[SK_MEMINFO_RCVBUF]`` or ``/proc/net/udp: drops``.
+        unit: one of the units above, or "" where it is not a quantity.
+        kind: one of the kinds above.
+        help: one line for people.
+        header: column heading in tables; the upper-case name where not given.
+        needs: what must be asked of the kernel or of /proc to know it (``sockdiag.model.query``), or "".
+        of: the Record class of a nested field, or None.
+        words: for flags, the kernel's word of each bit, lowest first.
+        wire: struct format of the field in the kernel's struct, where the record mirrors one.
+    """
+
+    __slots__ = (
+        "default",
+        "header",
+        "help",
+        "kernel",
+        "kind",
+        "name",
+        "needs",
+        "of",
+        "sources",
+        "unit",
+        "wire",
+        "words",
+    )
+
+    name: str
+
+    def __init__(
+        self, default: Any, kernel: str, help: str, sources: tuple[str, ...], unit: str, kind: str,  # noqa: A002
+        header: str, needs: str, of: Any, words: tuple[str, ...], wire: str,
+    ) -> None:  # fmt: skip
+        self.default = default
+        self.kernel = kernel
+        self.help = help
+        self.sources = sources
+        self.unit = unit
+        self.kind = kind
+        self.header = header
+        self.needs = needs
+        self.of = of
+        self.words = words
+        self.wire = wire
+
+
+def field(
+    help: str,  # noqa: A002
+    *,
+    default: Any = REQUIRED,
+    kernel: str = "",
+    sources: tuple[str, ...] = (),
+    unit: str = "",
+    kind: str = GAUGE,
+    header: str = "",
+    needs: str = "",
+    of: Any = None,
+    words: tuple[str, ...] = (),
+    wire: str = "",
+) -> Any:
+    """Declare a field of a :class:`Record`; see :class:`Field` for the arguments."""
+    return Field(default, kernel, help, sources, unit, kind, header, needs, of, words, wire)
+
+
+class _RecordMeta(type):
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        fields: list[Field] = [f for base in bases for f in getattr(base, "FIELDS", ())]
+        for key, value in list(namespace.items()):
+            if type(value) is Field:
+                value.name = key
+                value.header = value.header or key.upper().replace("_", "-")
+                namespace[key] = _tuplegetter(len(fields), value.help)
+                fields.append(value)
+        namespace.setdefault("__slots__", ())
+        namespace["FIELDS"] = tuple(fields)
+        namespace["_INDEX"] = {f.name: i for i, f in enumerate(fields)}
+        namespace["_DEFAULTS"] = tuple(f.default for f in fields)
+        namespace["__match_args__"] = tuple(f.name for f in fields)
+        return super().__new__(cls, name, bases, namespace)
+
+
+if TYPE_CHECKING:
+
+    @dataclass_transform(frozen_default=True, field_specifiers=(field,))
+    class _Meta(type): ...
+
+    class Record(metaclass=_Meta):
+        """Base of the model's records."""
+
+        FIELDS: ClassVar[tuple[Field, ...]]
+
+        @classmethod
+        def _make(cls, values: Iterable[Any]) -> Self: ...
+        def _replace(self, **changes: Any) -> Self: ...
+        def _asdict(self) -> Mapping[str, Any]: ...
+        def _values(self) -> tuple[Any, ...]: ...
+
+else:
+
+    class Record(tuple, metaclass=_RecordMeta):
+        """Base of the model's records."""
+
+        def __new__(cls, *args, **named):
+            """Build a record from positional and named values, as a dataclass would."""
+            values = [*args, *cls._DEFAULTS[len(args) :]]
+            for name, value in named.items():
+                try:
+                    values[cls._INDEX[name]] = value
+                except KeyError:
+                    raise TypeError(f"{cls.__name__} has no field {name!r}") from None
+            if len(values) != len(cls._DEFAULTS):
+                raise TypeError(f"{cls.__name__} takes {len(cls._DEFAULTS)} values, got {len(args)}")
+            if REQUIRED in values:
+                missing = [f.name for f, v in zip(cls.FIELDS, values, strict=True) if v is REQUIRED]
+                raise TypeError(f"{cls.__name__} lacks {', '.join(missing)}")
+            return tuple.__new__(cls, values)
+
+        @classmethod
+        def _make(cls, values):
+            return tuple.__new__(cls, values)
+
+        def _replace(self, **changes):
+            return type(self)(*self, **changes)
+
+        def _asdict(self):
+            return dict(zip(self._INDEX, self, strict=True))
+
+        def _values(self):
+            return tuple(self)
+
+        def __getnewargs__(self):
+            return tuple(self)
+
+        def __repr__(self):
+            inner = ", ".join(f"{f.name}={v!r}" for f, v in zip(self.FIELDS, self, strict=True) if v is not None)
+            return f"{type(self).__name__}({inner})"

@@ -1,0 +1,44 @@
+"""The system that is looked at: its files and its netlink, both injectable."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.sources._procroot import ProcRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.sources._transport import Transport
+
+
+class System:
+    """A Linux system, this one or a captured one.
+
+    Args:
+        files: opener of /proc and /sys.
+        netlink: answers sock_diag requests.
+        clock: seconds since the epoch.
+    """
+
+    __slots__ = ("clock", "files", "netlink")
+
+    def __init__(self, files: ProcRoot, netlink: Transport, clock: Callable[[], float] = time.time) -> None:
+        self.files = files
+        self.netlink = netlink
+        self.clock = clock
+
+
+def this_system() -> System:
+    """Return the running system."""
+    from sockdiag.sources._transport import KernelTransport
+
+    return System(ProcRoot(), KernelTransport())
+
+
+def captured_system(root: str) -> System:
+    """Return the system whose /proc files and netlink answers are below *root* (docs: captures)."""
+    from sockdiag.sources.capture import CaptureTransport
+
+    return System(ProcRoot(root), CaptureTransport(root))
