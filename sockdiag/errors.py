@@ -93,3 +93,6 @@ class FilterError(UsageError):
         self.position = position
         self.message = message
         self.length = length
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.expression, self.position, self.message, self.length))

@@ -1,0 +1,1 @@
+"""The command line: declarations, parsing, exit statuses. No formatting and no judgement."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct
 
 # struct inet_diag_req_v2: family, protocol, ext, pad, states, then struct inet_diag_sockid (48 bytes)
-REQ_V2 = Struct("=BBBxI48s")
+REQ_V2 = Struct("=BBBBI48s")
 # struct inet_diag_req (TCPDIAG_GETSOCK): family, src_len, dst_len, ext, sockid, states, dbs
 REQ_COMPAT = Struct("=BBBB48sII")
 # struct inet_diag_sockid: sport, dport (big endian), src[4], dst[4], if, cookie[2]
@@ -23,7 +23,8 @@ REQ_SK_BPF_STORAGES = 2
 REQ_PROTOCOL = 3  # u32, for protocols above 255 (MPTCP)
 
 # Attributes of an answer. Those up to 8 are asked for by bit (number - 1) of idiag_ext; the kernel sends SHUTDOWN,
-# MARK (to CAP_NET_ADMIN), CLASS_ID, CGROUP_ID, SOCKOPT, SKV6ONLY, PROTOCOL, MD5SIG and ULP_INFO by itself.
+# MARK (to CAP_NET_ADMIN), CGROUP_ID, SOCKOPT, SKV6ONLY and PROTOCOL by itself, CLASS_ID with TCLASS, DCTCPINFO and
+# BBRINFO with VEGASINFO, ULP_INFO and (to CAP_NET_ADMIN) MD5SIG with INFO.
 MEMINFO = 1
 INFO = 2
 VEGASINFO = 3
@@ -65,6 +66,13 @@ SOCKOPT_NAMES = (
     "recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag",
     "bind_address_no_port", "recverr_rfc4884", "defer_connect",
 )  # fmt: skip
+
+# Filters: struct inet_diag_bc_op (code, offset of the next where it holds, offset where not), then its operand.
+BC_OP = Struct("=BBH")
+BC_NOP, BC_JMP, BC_S_GE, BC_S_LE, BC_D_GE, BC_D_LE, BC_AUTO, BC_S_COND, BC_D_COND, BC_DEV_COND, BC_MARK_COND = range(11)
+BC_S_EQ, BC_D_EQ, BC_CGROUP_COND = 11, 12, 13
+# struct inet_diag_hostcond: family, prefix_len, port (-1: any), then 0, 4 or 16 bytes of address
+BC_HOSTCOND = Struct("=BBxxi")
 
 # INET_ULP_INFO_*
 ULP_NAME = 1

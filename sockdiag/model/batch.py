@@ -20,23 +20,36 @@ class Column:
     """One field of all rows of a batch.
 
     Args:
-        text: printf format of one value, with one conversion for each of *parts*.
-        parts: parallel sequences, one item a row; an IPv4 address has four.
+        text: printf format of one value as JSON, with one conversion for each of the parts; "" where values must be
+            written one by one.
+        parts: parallel sequences, one item a row (an IPv4 address has four), or a function that makes them when they
+            are first needed.
         decode: makes the model's value from one item of each part; None where the single part is the value.
     """
 
-    __slots__ = ("decode", "parts", "text")
+    __slots__ = ("_parts", "decode", "text")
 
-    def __init__(self, text: str, parts: Sequence[Sequence[Any]], decode: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        parts: Sequence[Sequence[Any]] | Callable[[], Sequence[Sequence[Any]]],
+        decode: Callable[..., Any] | None = None,
+    ) -> None:
         self.text = text
-        self.parts = parts
+        self._parts = parts
         self.decode = decode
+
+    @property
+    def parts(self) -> Sequence[Sequence[Any]]:
+        """The parallel sequences."""
+        if callable(self._parts):
+            self._parts = self._parts()
+        return self._parts
 
     def values(self) -> Sequence[Any]:
         """Return the model's value of each row."""
-        if self.decode is None:
-            return self.parts[0]
-        return list(map(self.decode, *self.parts))
+        parts = self.parts
+        return parts[0] if self.decode is None else list(map(self.decode, *parts))
 
 
 class Batch:
@@ -71,9 +84,26 @@ class Batch:
         """Yield one record a row, in order."""
         return iter(self._build())
 
+    def put(self, name: str, values: Sequence[Any]) -> None:
+        """Add a top-level field that was found elsewhere (owners, paths), one value a row."""
+        build = self._build
+        self._build = lambda: [s._replace(**{name: v}) for s, v in zip(build(), values, strict=True)]
+        if self.columns is not None:
+            self.columns[name] = Column("", [values])
+
+    def put_constant(self, name: str, value: Any) -> None:
+        """Add a top-level field that is the same in all rows."""
+        build = self._build
+        self._build = lambda: [s._replace(**{name: value}) for s in build()]
+        if self.columns is not None:
+            self.constants[name] = value
+
     def values(self, name: str) -> Sequence[Any]:
-        """Return the values of a dotted field, one a row; columnar only."""
-        assert self.columns is not None
+        """Return the values of a dotted field, one a row."""
+        if self.columns is None:
+            outer, _, inner = name.partition(".")
+            values = [getattr(socket, outer) for socket in self.sockets()]
+            return [None if v is None else getattr(v, inner) for v in values] if inner else values
         column = self.columns.get(name)
         return [self.constants.get(name)] * self.size if column is None else column.values()
 

@@ -18,6 +18,7 @@ TCP_INFO = "tcp_info"  # INET_DIAG_INFO: takes the socket lock, so read apart (k
 INET = "inet"  # CONG, TOS, TCLASS, VEGASINFO
 OWNERS = "owners"  # /proc/*/fd
 CGROUP = "cgroup"  # id -> path
+DETAILS = "details"  # UNIX_DIAG_VFS and UNIX_DIAG_ICONS
 
 
 class Query(Record):

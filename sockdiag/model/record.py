@@ -22,6 +22,9 @@ BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S = (
 # Kinds: a gauge goes up and down, a counter only up, the others are not quantities.
 GAUGE, COUNTER, LABEL, ID, FLAGS = "gauge", "counter", "label", "id", "flags"
 
+# Scopes: whose number it is. Numbers of different scopes are never subtracted from each other.
+NETNS, HOST = "netns", "host"
+
 REQUIRED: Any = object()
 
 
@@ -39,10 +42,13 @@ class Field:
         needs: what must be asked of the kernel or of /proc to know it (``sockdiag.model.query``), or "".
         of: the Record class of a nested field, or None.
         words: for flags, the kernel's word of each bit, lowest first.
+        base: 16 for an identity that people know in hexadecimal, and that JSON shows as a string.
+        scope: HOST where the number is the whole host's whichever namespace it is read in, else "".
         wire: struct format of the field in the kernel's struct, where the record mirrors one.
     """
 
     __slots__ = (
+        "base",
         "default",
         "header",
         "help",
@@ -51,6 +57,7 @@ class Field:
         "name",
         "needs",
         "of",
+        "scope",
         "sources",
         "unit",
         "wire",
@@ -60,8 +67,8 @@ class Field:
     name: str
 
     def __init__(
-        self, default: Any, kernel: str, help: str, sources: tuple[str, ...], unit: str, kind: str,  # noqa: A002
-        header: str, needs: str, of: Any, words: tuple[str, ...], wire: str,
+        self, default: Any, kernel: str, help: str, sources: tuple[str, ...], unit: str, kind: str,
+        header: str, needs: str, of: Any, words: tuple[str, ...], wire: str, base: int, scope: str,
     ) -> None:  # fmt: skip
         self.default = default
         self.kernel = kernel
@@ -74,10 +81,12 @@ class Field:
         self.of = of
         self.words = words
         self.wire = wire
+        self.base = base
+        self.scope = scope
 
 
 def field(
-    help: str,  # noqa: A002
+    help: str,
     *,
     default: Any = REQUIRED,
     kernel: str = "",
@@ -89,9 +98,11 @@ def field(
     of: Any = None,
     words: tuple[str, ...] = (),
     wire: str = "",
+    base: int = 10,
+    scope: str = "",
 ) -> Any:
     """Declare a field of a :class:`Record`; see :class:`Field` for the arguments."""
-    return Field(default, kernel, help, sources, unit, kind, header, needs, of, words, wire)
+    return Field(default, kernel, help, sources, unit, kind, header, needs, of, words, wire, base, scope)
 
 
 class _RecordMeta(type):
@@ -129,7 +140,7 @@ if TYPE_CHECKING:
 
 else:
 
-    class Record(tuple, metaclass=_RecordMeta):
+    class Record(tuple, metaclass=_RecordMeta):  # noqa: SLOT001 - the metaclass sets __slots__
         """Base of the model's records."""
 
         def __new__(cls, *args, **named):

@@ -37,7 +37,7 @@ class SkMem(Record):
         unit=BYTES,
         kernel="sk->sk_wmem_alloc",
         header="WMEM",
-        sources=(*_word("WMEM_ALLOC"), "/proc/net/netlink: Wmem"),
+        sources=(*_word("WMEM_ALLOC"), "/proc/net/udp: tx_queue", "/proc/net/raw: tx_queue", "/proc/net/netlink: Wmem"),
     )
     sndbuf: int | None = field(
         "Limit of the send side; a writer sleeps or gets EAGAIN at it.",

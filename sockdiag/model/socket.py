@@ -9,9 +9,12 @@ from sockdiag.model.skmem import SkMem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.model.inet_attrs import InetAttrs, MptcpInfo, SctpInfo
+    from sockdiag.model.inet_attrs import InetAttrs
     from sockdiag.model.link_attrs import PacketAttrs, XdpAttrs
     from sockdiag.model.local_attrs import NetlinkAttrs, UnixAttrs
+    from sockdiag.model.mptcp_info import MptcpInfo
+    from sockdiag.model.proc_attrs import ProcAttrs
+    from sockdiag.model.sctp_info import SctpInfo
     from sockdiag.model.tcp_info import TcpInfo
 
 # recv_q and send_q of a listener count connections; elsewhere they are bytes.
@@ -151,6 +154,7 @@ class Socket(Record):
         "Identity of the socket, unique until reboot; hexadecimal, as ss -e prints it.",
         default=None,
         kind=ID,
+        base=16,
         kernel="sk->sk_cookie",
         sources=("inet_diag_sockid.idiag_cookie",),
     )
@@ -203,14 +207,14 @@ class Socket(Record):
     mptcp_info: MptcpInfo | None = field(
         "MPTCP connection.",
         default=None,
-        of="sockdiag.model.inet_attrs:MptcpInfo",
+        of="sockdiag.model.mptcp_info:MptcpInfo",
         needs="tcp_info",
         kernel="mptcp_diag_fill_info()",
     )
     sctp_info: SctpInfo | None = field(
         "SCTP association.",
         default=None,
-        of="sockdiag.model.inet_attrs:SctpInfo",
+        of="sockdiag.model.sctp_info:SctpInfo",
         needs="tcp_info",
         kernel="sctp_get_sctp_info()",
     )
@@ -236,6 +240,9 @@ class Socket(Record):
         default=(),
         kind=LABEL,
         header="UNKNOWN-ATTRS",
+    )
+    proc: ProcAttrs | None = field(
+        "What only a /proc/net table tells.", default=None, of="sockdiag.model.proc_attrs:ProcAttrs"
     )
     netns: str | None = field("Network namespace: name, or inode where it has none.", default=None, kind=LABEL)
     source: str = field("Where the row was read: netlink or proc.", default="netlink", kind=LABEL)

@@ -106,7 +106,7 @@ class KernelTransport:
             answer = _receive(request, channel)
             length, kind, _flags, _seq, _pid = _header(request, answer)
             if kind == NLMSG_ERROR:
-                _raise_errno(request, answer, 0)
+                raise_errno(request, answer, 0)
             return answer[:length]
         finally:
             channel.close()
@@ -160,7 +160,7 @@ def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
             continue
         interrupted = interrupted or bool(flags & NLM_F_DUMP_INTR)
         if kind == NLMSG_ERROR:
-            _raise_errno(request, data, 0)
+            raise_errno(request, data, 0)
         end = len(data)
         if kind == NLMSG_DONE:
             end = 0
@@ -171,13 +171,14 @@ def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
         if end != len(data):
             interrupted = interrupted or bool(unpack_from("=H", data, end + 6)[0] & NLM_F_DUMP_INTR)
             if len(data) >= end + NLMSG_HDRLEN + 4:
-                _raise_errno(request, data, end)
+                raise_errno(request, data, end)
             if interrupted:
                 raise SourceInterrupted(request.source, "the table changed while it was dumped (NLM_F_DUMP_INTR)")
             return
 
 
-def _raise_errno(request: Request, data: bytes, offset: int) -> None:
+def raise_errno(request: Request, data: bytes, offset: int) -> None:
+    """Raise the error that the NLMSG_ERROR or NLMSG_DONE message at *offset* carries, if it carries one."""
     try:
         number = -int(unpack_from("=i", data, offset + NLMSG_HDRLEN)[0])
     except struct_error:

@@ -38,7 +38,17 @@ def this_system() -> System:
 
 
 def captured_system(root: str) -> System:
-    """Return the system whose /proc files and netlink answers are below *root* (docs: captures)."""
-    from sockdiag.sources.capture import CaptureTransport
+    """Return a captured system.
 
-    return System(ProcRoot(root), CaptureTransport(root))
+    Args:
+        root: folder or archive: a capture, a copied /proc tree in ``proc``, or a sosreport (docs: captures).
+
+    Raises:
+        SourceUnavailable: there is none.
+        SourceTruncated: the archive is damaged.
+    """
+    from sockdiag.sources.capture import CaptureTransport, capture_time, open_capture
+
+    folder = open_capture(root)
+    taken = capture_time(folder)
+    return System(ProcRoot(folder), CaptureTransport(folder), time.time if taken is None else lambda: taken)

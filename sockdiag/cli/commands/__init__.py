@@ -1,0 +1,1 @@
+"""One module per subcommand: what it is asked, what it collects, what it hands to the renderers."""

@@ -1,0 +1,72 @@
+"""The rows of ``sockdiag limits``: each sysctl, its value, and what it comes to for a new socket."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.limit_effects import EFFECTS
+from sockdiag.analysis.limit_known import Known
+from sockdiag.analysis.limit_sentences import AS_IT_IS, BY_SETTING, WITHOUT_EFFECT
+from sockdiag.analysis.limit_times import TIMES
+from sockdiag.model.limits import Limit
+from sockdiag.model.sysctl import PORT_LIST, port_ranges
+from sockdiag.model.sysctl_table import SYSCTLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.analysis.limit_known import Effect
+    from sockdiag.model.sysctl import Sysctl, Sysctls, Value
+
+
+def limits(sysctls: Sysctls, page_size: int | None, kernel: tuple[int, int] | None = None) -> list[Limit]:
+    """Work out a row for each sysctl that was asked for, in the order of the declarations.
+
+    Args:
+        sysctls: what was read.
+        page_size: bytes of a page; None where unknown, and then pages stay pages.
+        kernel: major and minor version, for defaults and effects that changed; None where unknown.
+
+    Returns:
+        The rows; one whose value is unknown says why.
+    """
+    known = Known(sysctls, page_size, kernel)
+    asked = (s for s in SYSCTLS.values() if s.name in sysctls or s.name in sysctls.missing)
+    return [_row(sysctl, known) for sysctl in asked]
+
+
+def _row(sysctl: Sysctl, known: Known) -> Limit:
+    value = known.sysctls.get(sysctl.name)
+    default = sysctl.default_in(known.kernel)
+    effective, unit, note = _effect(sysctl, known)
+    if sysctl.numbers == PORT_LIST:
+        value, default = _as_text(value), _as_text(default)
+    return Limit(
+        sysctl.name, value, sysctl.unit, default, effective, unit if effective is not None else "", note,
+        sysctl.scope, sysctl.path,
+    )  # fmt: skip
+
+
+def _effect(sysctl: Sysctl, known: Known) -> Effect:
+    name = sysctl.name
+    value = known.sysctls.get(name)
+    if value is None:
+        return None, "", f"{sysctl.help} Unknown: {known.sysctls.missing[name]}."
+    if name in EFFECTS:
+        return EFFECTS[name](known, value)
+    if name in TIMES and isinstance(value, int):
+        return TIMES[name](known, value)
+    since = WITHOUT_EFFECT.get(name)
+    if since is not None and (known.kernel is None or known.kernel >= since):
+        return None, "", f"Without effect since Linux {since[0]}.{since[1]}."
+    if name in AS_IT_IS and isinstance(value, int):
+        unit, sentence = AS_IT_IS[name]
+        return value, unit, sentence.format(v=value)
+    if name in BY_SETTING and isinstance(value, int):
+        sentences = BY_SETTING[name]
+        return None, "", sentences[min(max(value, 0), len(sentences) - 1)]
+    return None, "", sysctl.help
+
+
+def _as_text(value: Value | None) -> Value | None:
+    # A list of ports as the kernel prints it: "8080,9000-9100".
+    if not isinstance(value, tuple):
+        return value
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in port_ranges(value))

@@ -1,0 +1,19 @@
+"""The health of a host's sockets on one screen: states, memory, what is being lost, and what stands out."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.losses import Loss
+from sockdiag.analysis.memory import ProtocolMemory
+from sockdiag.analysis.states import StateCount
+from sockdiag.analysis.worst import Worst
+from sockdiag.model.record import RATIO, Record, field
+
+
+class Overview(Record):
+    """What the overview shows. Source: everything that the other commands read, but tcp_info and owners of all."""
+
+    interval_s: float = field("Time between the two looks at the counters.", unit=RATIO)
+    states: tuple[StateCount, ...] = field("Sockets by table, family and state.", of=StateCount)
+    memory: tuple[ProtocolMemory, ...] = field("Memory of each protocol against its limits.", of=ProtocolMemory)
+    losses: tuple[Loss, ...] = field("Counters of loss that are not zero.", of=Loss)
+    worst: Worst = field("What stands out.", of=Worst)

@@ -1,0 +1,125 @@
+"""Who holds socket memory: single sockets, and the sums of those that belong together."""
+
+from __future__ import annotations
+
+from heapq import nlargest
+
+from sockdiag.analysis.states import grouping
+from sockdiag.model.record import BYTES, COUNT, ID, LABEL, Record, field
+from sockdiag.model.socket import Socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sockdiag.model.batch import Batch
+
+_PARTS = ("rmem_alloc", "wmem_alloc", "fwd_alloc", "wmem_queued", "optmem", "backlog")
+
+
+class SocketMemory(Record):
+    """A socket and what it holds."""
+
+    held_bytes: int = field(
+        "Memory held: receive queue, backlog, write queue, prepaid, options.",
+        unit=BYTES,
+        header="HELD",
+        kernel="sk_rmem_alloc + sk_backlog.len + max(sk_wmem_queued, sk_wmem_alloc) + sk_forward_alloc + sk_omem_alloc",
+    )
+    socket: Socket = field("The socket.", of=Socket)
+
+
+class MemoryGroup(Record):
+    """Memory of the sockets that have something in common."""
+
+    key: str | None = field("What they have in common; null where it is unknown.", kind=LABEL)
+    pid: int | None = field("Process, with --by process.", kind=ID)
+    rss_bytes: int | None = field(
+        "Resident memory of the process beside it; socket memory is the kernel's and not part of it.",
+        unit=BYTES,
+        header="RSS",
+    )
+    sockets: int = field("Sockets.", unit=COUNT)
+    held_bytes: int = field("Memory held by them.", unit=BYTES, header="HELD")
+    rmem_alloc_bytes: int = field("Of it, receive queues.", unit=BYTES, header="RMEM", kernel="sk->sk_rmem_alloc")
+    wmem_bytes: int = field(
+        "Of it, write queues.", unit=BYTES, header="WMEM", kernel="max(sk->sk_wmem_queued, sk->sk_wmem_alloc)"
+    )
+    fwd_alloc_bytes: int = field(
+        "Of it, prepaid and not used.", unit=BYTES, header="FWD", kernel="sk->sk_forward_alloc"
+    )
+    unknown: int = field("Sockets whose memory the source does not tell; not in the sums.", unit=COUNT)
+
+
+def _held(rmem: int, wmem: int, fwd: int, wmem_queued: int, optmem: int, backlog: int) -> int:
+    # sk_wmem_queued is TCP's write queue, of which sk_wmem_alloc is the part below TCP; other protocols have the latter only.
+    return rmem + backlog + max(wmem, wmem_queued) + fwd + optmem
+
+
+def _amounts(batch: Batch) -> list[Sequence[int | None]]:
+    return [batch.values(f"skmem.{part}") for part in _PARTS]
+
+
+class Holders:
+    """What a walk over all sockets found.
+
+    Attributes:
+        groups: sums, largest first.
+        largest: the sockets that hold most, largest first.
+        unknown: sockets whose memory could not be seen.
+    """
+
+    __slots__ = ("groups", "largest", "unknown")
+
+    def __init__(self, groups: list[MemoryGroup], largest: list[SocketMemory], unknown: int) -> None:
+        self.groups = groups
+        self.largest = largest
+        self.unknown = unknown
+
+
+def find_holders(batches: Iterable[Batch], by: str, limit: int | None, user_name: Callable[[int], str]) -> Holders:
+    """Sum socket memory by group and find the sockets that hold most.
+
+    Args:
+        batches: sockets with skmem, and with owners where *by* needs them.
+        by: one of ``sockdiag.analysis.states.BY`` or "netid".
+        limit: how many single sockets; None for every one that holds memory.
+        user_name: name of a uid.
+    """
+    sums: dict[tuple[str | None, int | None], list[int]] = {}
+    largest: list[tuple[int, int, Socket]] = []
+    serial = unknown = 0
+    for batch in batches:
+        keys = grouping(batch, by, user_name)
+        holding = []
+        for row, (key, rmem, wmem, fwd, queued, optmem, backlog) in enumerate(zip(keys, *_amounts(batch), strict=True)):
+            total = sums.get(key)
+            if total is None:
+                total = sums[key] = [0] * 6
+            total[0] += 1
+            if rmem is None:
+                total[5] += 1
+                unknown += 1
+                continue
+            held = _held(rmem, wmem or 0, fwd or 0, queued or 0, optmem or 0, backlog or 0)
+            if held:
+                total[1] += held
+                total[2] += rmem
+                total[3] += max(wmem or 0, queued or 0)
+                total[4] += fwd or 0
+                holding.append((held, row))
+        if holding:
+            wanted = nlargest(limit, holding) if limit is not None else holding
+            records = dict(enumerate(batch.sockets())) if wanted else {}
+            for held, row in wanted:
+                serial += 1
+                largest.append((held, -serial, records[row]))
+            if limit is not None:
+                largest = nlargest(limit, largest, key=lambda item: item[:2])
+    largest.sort(key=lambda item: item[:2], reverse=True)
+    groups = [
+        MemoryGroup(key, pid, None, n, held, rmem, wmem, fwd, missing)
+        for (key, pid), (n, held, rmem, wmem, fwd, missing) in sums.items()
+    ]
+    groups.sort(key=lambda g: (-g.held_bytes, -g.sockets, g.key or ""))
+    return Holders(groups, [SocketMemory(held, socket) for held, _serial, socket in largest], unknown)

@@ -1,0 +1,43 @@
+"""Every command: where it lives and the question it answers. The order is that of the help."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.spec import Command
+
+# name -> (module, question). A module is imported when its command runs or its own help is shown.
+COMMANDS = {
+    "list": ("sockdiag.cli.commands.list", "Which sockets exist? One row a socket, columns of your choice."),
+    "states": ("sockdiag.cli.commands.states", "How many sockets are in each state, and whose are they?"),
+    "memory": ("sockdiag.cli.commands.memory", "Who holds socket memory, and how near is each limit?"),
+    "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
+    "protocols": (
+        "sockdiag.cli.commands.protocols",
+        "The kernel's struct protos: size, sockets, memory, pressure, operations.",
+    ),
+    "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and where it comes from."),
+    "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),
+}
+
+OVERVIEW = ("sockdiag.cli.commands.overview", "Is this host's socket layer healthy? One screen.")
+
+# Not declared here: it has the option grammar of iproute2's ss (sockdiag.ss).
+SS_SUMMARY = "A drop-in for iproute2's ss: same options, same filters, same bytes out."
+
+
+def load(name: str) -> Command:
+    """Import a command by name; "" is the overview.
+
+    Raises:
+        KeyError: there is no such command.
+    """
+    module, _summary = OVERVIEW if name == "" else COMMANDS[name]
+    loaded = __import__(module, fromlist=["COMMAND"])
+    command: Command = loaded.COMMAND
+    return command
+
+
+def summary(name: str) -> str:
+    """Return the question that a command answers."""
+    return (OVERVIEW if name == "" else COMMANDS[name])[1]

@@ -1,0 +1,119 @@
+"""`sockdiag memory`: who holds socket memory, and how near each limit is."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.catalog import summary
+from sockdiag.cli.spec import CHOICE, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.analysis.socket_memory import Holders, MemoryGroup
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.session import Session
+    from sockdiag.cli.spec import Given
+    from sockdiag.render.document import Style
+
+BY = ("netid", "process", "user", "container", "port", "peer", "netns")
+SHOWN = 20
+
+
+def run(env: Env, given: Given) -> int:
+    """Show socket memory."""
+    from sockdiag.analysis.socket_memory import MemoryGroup, SocketMemory, find_holders
+    from sockdiag.cli.host import protocol_memory
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.model.query import OWNERS, SKMEM
+    from sockdiag.render.document import Document, Table
+
+    session = Session(env, given)
+    where = session.where()
+    by = given.by
+    needs = {SKMEM} | ({OWNERS} if by in ("process", "container") else set())
+    protocols = protocol_memory(session)
+    limit = SHOWN if given.limit is None else given.limit
+    batches = session.sockets(session.query(needs, where), where)
+    holders = find_holders(batches, by, limit or None, session.user_name)
+    groups = _with_rss(session, holders.groups) if by == "process" else holders.groups
+    keys = {"protocols": protocols, "by": by, "groups": groups, "sockets_unknown": holders.unknown}
+    if given.json:
+        columns, chosen = choose_columns(session, SocketMemory)
+        table = Table(columns, holders.largest, chosen=chosen)
+        return session.show(Document("memory", session.seen, table=table, table_key="sockets", keys=keys))
+    default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
+               "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
+    columns, chosen = choose_columns(session, MemoryGroup, default)
+    rows = list(ordered(groups, session, MemoryGroup))
+    table = Table(columns, rows, chosen=chosen, header=not given.no_header)
+    lines = None if chosen else _lines(protocols, table, holders)
+    return session.show(Document("memory", session.seen, table=table, table_key="groups", lines=lines))
+
+
+def _with_rss(session: Session, groups: list[MemoryGroup]) -> list[MemoryGroup]:
+    # psutil knows the pid's own memory; a captured system has no processes to ask.
+    if not session.system.files.live:
+        return groups
+    from psutil import Error, Process
+
+    def rss(pid: int) -> int | None:
+        try:
+            return int(Process(pid).memory_info().rss)
+        except Error:
+            return None
+
+    return [group if group.pid is None else group._replace(rss_bytes=rss(group.pid)) for group in groups]
+
+
+def _lines(protocols: list[ProtocolMemory], table: Any, holders: Holders) -> Callable[[Style], Iterable[str]]:
+    def lines(style: Style) -> Iterator[str]:
+        from sockdiag.render.memory_text import group_lines, protocol_lines, socket_lines
+
+        yield style.paint("PROTOCOLS", "1") + " (of the whole host)\n"
+        yield from protocol_lines(protocols)
+        yield "\n" + style.paint("SOCKETS", "1") + " (of this network namespace)\n"
+        yield from group_lines(table)
+        if holders.largest:
+            yield "\n" + style.paint("LARGEST", "1") + "\n"
+            yield from socket_lines(holders.largest)
+
+    return lines
+
+
+def document() -> dict[str, Any]:
+    """Name the document's own keys."""
+    from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.analysis.socket_memory import MemoryGroup, SocketMemory
+
+    return {
+        "protocols": [ProtocolMemory],
+        "by": "str",
+        "groups": [MemoryGroup],
+        "sockets_unknown": "int",
+        "sockets": [SocketMemory],
+    }
+
+
+COMMAND = Command(
+    run,
+    name="memory",
+    summary=summary("memory"),
+    help=(
+        "Protocols against tcp_mem and udp_mem, sums of the sockets by what --by names, and the sockets that hold most "
+        f"(--limit, {SHOWN} unless told; 0 for all). Amounts are what the kernel charges: payload plus its overhead."
+    ),
+    options=(
+        Option("by", "What to sum by.", kind=CHOICE, choices=BY, default="netid"),
+        options.WHERE,
+        options.NETID,
+        *options.EVERYWHERE,
+    ),
+    examples=(
+        ("memory", "protocols, tables and the largest sockets"),
+        ("memory --by process --limit 5", "which processes make the kernel hold memory"),
+    ),
+    document=document,
+)

@@ -1,0 +1,146 @@
+"""`sockdiag` without a command: the health of the socket layer on one screen."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.cli import options
+from sockdiag.cli.catalog import summary
+from sockdiag.cli.spec import FLOAT, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sockdiag.analysis.states import StateCount
+    from sockdiag.analysis.worst import Crowded, Search
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.session import Session
+    from sockdiag.cli.spec import Given
+
+# Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
+WALKED = 20_000
+_INTERVAL = 0.25
+
+
+def run(env: Env, given: Given) -> int:
+    """Show the overview."""
+    from sockdiag.analysis.losses import Loss, losses
+    from sockdiag.analysis.overview import Overview
+    from sockdiag.analysis.states import StateCount
+    from sockdiag.analysis.worst import Search
+    from sockdiag.cli.host import protocol_memory
+    from sockdiag.cli.session import Session, choose_columns
+    from sockdiag.errors import UsageError
+    from sockdiag.render.document import Document, Table
+    from sockdiag.render.overview_text import overview_lines
+
+    if not 0 <= given.interval <= 3600:
+        raise UsageError("--interval takes 0 to 3600 seconds")
+    session = Session(env, given)
+    from sockdiag.sources.counters import read_counters
+
+    files = session.system.files
+    started = time.monotonic()
+    before, _gaps = read_counters(files)
+    search = Search()
+    states = _states(session, search)
+    memory = protocol_memory(session)
+    crowded = _crowded(session, states)
+    seconds = 0.0
+    if files.live:
+        time.sleep(max(0.0, given.interval - (time.monotonic() - started)))
+        seconds = time.monotonic() - started
+    after, gaps = read_counters(files)
+    for gap in gaps:
+        session.note(gap)
+    lost = losses(before if seconds else None, after, seconds)
+    view = Overview(round(seconds, 3), tuple(states), tuple(memory), tuple(lost), search.worst(crowded))
+    keys = {name: value for name, value in view._asdict().items() if name != "states"}
+    if given.json or not (given.csv or given.ndjson or given.table or given.output):
+        table = Table(choose_columns(session, StateCount)[0], states)
+        lines = lambda style: overview_lines(view, session.seen(), style)  # noqa: E731
+        return session.show(Document("overview", session.seen, table=table, table_key="states", keys=keys, lines=lines))
+    columns, chosen = choose_columns(session, Loss)
+    table = Table(columns, lost, chosen=chosen, header=not given.no_header)
+    return session.show(Document("overview", session.seen, table=table, table_key="losses"))
+
+
+def _states(session: Session, search: Search) -> list[StateCount]:
+    from sockdiag.analysis.states import count_states, state_counts
+    from sockdiag.collect import tcp_counts
+    from sockdiag.kernel.tcp_states import LISTEN
+    from sockdiag.model.query import PROC, SKMEM
+
+    query = session.query([SKMEM])
+    counts = {}
+    if query.source != PROC:
+        tcp = tcp_counts(session.system, exact=False, gap=session.note)
+        if tcp is not None:
+            many = sum(tcp.values()) > WALKED
+            one = query._replace(tables=("tcp",), states=1 << LISTEN if many else query.states)
+            for _batch in search.watch(session.sockets(one)):
+                pass
+            counts.update(tcp)
+            query = query._replace(tables=tuple(t for t in query.tables if t != "tcp"))
+    counts.update(count_states(search.watch(session.sockets(query))))
+    return state_counts(counts)
+
+
+def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
+    # Who holds most of them: owners are looked up for these sockets alone.
+    from sockdiag.analysis.worst import most_crowded
+    from sockdiag.kernel.tcp_states import STATE_NUMBERS
+    from sockdiag.sources.proc_pid_fd import scan_owners
+
+    found = most_crowded(states)
+    if found is None:
+        return None
+    query = session.query()._replace(tables=("tcp", "mptcp"), states=1 << STATE_NUMBERS[found.state])
+    inodes = [inode for batch in session.sockets(query) for inode in batch.values("inode") if inode]
+    if not inodes:
+        return found
+    scan = scan_owners(session.system.files, set(inodes))
+    held: dict[tuple[int, bytes | None], int] = {}
+    for inode in inodes:
+        for owner in scan.owners.get(inode)[:1]:
+            key = (owner.pid, owner.comm)
+            held[key] = held.get(key, 0) + 1
+    if not held:
+        return found
+    (pid, comm), n = max(held.items(), key=lambda item: item[1])
+    name = None if comm is None else comm.decode("utf-8", "surrogateescape")
+    return found._replace(held_by=name, pid=pid, held=n)
+
+
+def document() -> dict[str, Any]:
+    """Name the document's own keys."""
+    from sockdiag.analysis.losses import Loss
+    from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.analysis.states import StateCount
+    from sockdiag.analysis.worst import Worst
+
+    return {"interval_s": "float", "memory": [ProtocolMemory], "losses": [Loss], "worst": Worst, "states": [StateCount]}
+
+
+COMMAND = Command(
+    run,
+    name="",
+    summary=summary(""),
+    help=(
+        "States, memory against its limits, what was lost while looking, and the fullest buffer, queue and state. "
+        "Numbers since boot are history and said to be."
+    ),
+    options=(
+        Option(
+            "interval", "Seconds between the two looks at the counters.", kind=FLOAT, metavar="S", default=_INTERVAL
+        ),
+        *(o for o in options.EVERYWHERE if o.name not in ("sort", "limit")),
+    ),
+    examples=(
+        ("", "this host"),
+        ("--netns web", "the network namespace of that name"),
+        ("--json", "the same for a program"),
+    ),
+    document=document,
+)

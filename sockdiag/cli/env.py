@@ -1,0 +1,81 @@
+"""What the program is given by whoever starts it: streams, environment, clock, and the system to look at."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sockdiag.sources.system import System
+
+
+class Env:
+    """The program's surroundings; tests make their own.
+
+    Args:
+        out: descriptor of standard output, which gets data alone.
+        err: descriptor of standard error, which gets messages.
+        environ: environment variables.
+        clock: seconds since the epoch.
+        system: makes the System of a root ("" is this host).
+    """
+
+    def __init__(
+        self,
+        out: int = 1,
+        err: int = 2,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
+        system: Callable[[str], System] | None = None,
+    ) -> None:
+        self.out = out
+        self.err = err
+        self.environ = environ
+        self.clock = clock
+        self.open_system = system or _open_system
+
+    def write(self, text: str) -> None:
+        """Write to standard output, all of it or an OSError."""
+        data = memoryview(text.encode("utf-8", "surrogateescape"))
+        while data:
+            data = data[os.write(self.out, data) :]
+
+    def warn(self, text: str) -> None:
+        """Write a line to standard error; what cannot be said there is not worth failing for."""
+        try:
+            os.write(self.err, f"sockdiag: {text}\n".encode("utf-8", "backslashreplace"))
+        except OSError:
+            return
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether standard output is a terminal."""
+        return os.isatty(self.out)
+
+    @property
+    def width(self) -> int | None:
+        """Columns to fit in: the terminal's, or None where nothing needs to fit."""
+        if not self.terminal:
+            return None
+        text = self.environ.get("COLUMNS", "")
+        if text.isdecimal() and int(text) > 0:
+            return int(text)
+        try:
+            return os.get_terminal_size(self.out).columns or None
+        except OSError:
+            return None
+
+    def color(self, when: str) -> bool:
+        """Decide on colour for ``--color`` *when*: auto, always or never."""
+        if when != "auto":
+            return when == "always"
+        return self.terminal and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+
+def _open_system(root: str) -> System:
+    from sockdiag.sources.system import captured_system, this_system
+
+    return captured_system(root) if root else this_system()

@@ -1,0 +1,20 @@
+"""Exit statuses of every command but ``check`` and ``ss``, which follow their own worlds' rules."""
+
+from __future__ import annotations
+
+OK = 0  # the answer is on standard output, whatever it says
+FAILED = 1  # nothing could be read
+USAGE = 2  # an unknown option, a filter that does not parse
+FINDINGS = 3  # with --exit-code: findings of at least --fail-on severity
+PARTIAL = 4  # with --strict: the answer is there, and something that was asked for is missing
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+MEANINGS = {
+    OK: "The answer is on standard output, whatever it says.",
+    FAILED: "Nothing could be read.",
+    USAGE: "Wrong usage: an unknown option, a filter that does not parse.",
+    PARTIAL: "With --strict: the answer is there, but something that was asked for could not be seen.",
+    INTERRUPTED: "Interrupted.",
+    PIPE_CLOSED: "The reader of the pipe went away.",
+}

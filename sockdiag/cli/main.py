@@ -1,0 +1,91 @@
+"""The program: find the command, run it, and turn whatever goes wrong into one line and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from sockdiag.cli import exit as status
+from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.cli.env import Env
+from sockdiag.cli.quick import parse
+from sockdiag.errors import SockdiagError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.cli.spec import Command, Given
+
+
+def run(argv: list[str], env: Env | None = None) -> int:
+    """Run the program on a command line, its own name first.
+
+    Returns:
+        The exit status (``sockdiag.cli.exit``).
+    """
+    if os.path.basename(argv[0]) == "ss" or argv[1:2] == ["ss"]:
+        from sockdiag.ss.main import run as run_ss
+
+        return run_ss(argv if argv[1:2] != ["ss"] else ["ss", *argv[2:]])
+    environment = env or Env()
+    return guarded(lambda: _dispatch(argv[1:], environment), environment)
+
+
+def guarded(function: Callable[[], int], env: Env) -> int:
+    """Run *function* and turn whatever it raises into a line on standard error and an exit status."""
+    try:
+        return function()
+    except UsageError as error:
+        env.warn(str(error))
+        return status.USAGE
+    except SockdiagError as error:
+        env.warn(str(error))
+        return status.FAILED
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            return status.PIPE_CLOSED
+        env.warn(f"cannot write the answer: {error.strerror}" if not error.filename else str(error))
+        return status.FAILED
+    except KeyboardInterrupt:
+        return status.INTERRUPTED
+    except Exception as error:
+        # A mistake in the program: its user gets one line, its author asks for the rest.
+        if env.environ.get("SOCKDIAG_DEBUG"):
+            raise
+        env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
+        return status.FAILED
+
+
+def _dispatch(words: list[str], env: Env) -> int:
+    if words == ["--version"]:
+        from sockdiag import __version__
+
+        env.write(f"sockdiag {__version__}\n")
+        return status.OK
+    name = words[0] if words and not words[0].startswith("-") else ""
+    if name == "" or name in COMMANDS:
+        command = load(name)
+        given = parse(command, words[1:] if name else words)
+        if given is not None:
+            return execute(command, given, env)
+    from sockdiag.cli.typer_app import run_typer
+
+    return run_typer(words, env)
+
+
+def execute(command: Command, given: Given, env: Env) -> int:
+    """Run a parsed command, in the namespace that it names."""
+    netns = getattr(given, "netns", None)
+    if netns is None:
+        result: int = command.run(env, given)
+        return result
+    if given.root:
+        raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
+    from sockdiag.sources.netns import resolve, run_in
+
+    return run_in(resolve(netns), lambda: _guarded_run(command, given, env))
+
+
+def _guarded_run(command: Command, given: Given, env: Env) -> int:
+    return guarded(lambda: int(command.run(env, given)), env)

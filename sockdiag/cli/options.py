@@ -1,0 +1,60 @@
+"""Options that mean the same in every command, declared once."""
+
+from __future__ import annotations
+
+from sockdiag.cli.spec import CHOICE, INT, TEXT, Option
+
+JSON = Option("json", "One JSON document.")
+NDJSON = Option("ndjson", "One JSON object a line, a line a row.")
+CSV = Option("csv", "Comma-separated values (RFC 4180) with a header.")
+TABLE = Option(
+    "table", "Draw the table in a style of tabulate, as grid, github, html or latex.", kind=TEXT, metavar="STYLE"
+)
+COLUMNS = Option(
+    "output",
+    "Columns to show; +COL,… adds to the default ones. 'sockdiag fields' lists them.",
+    kind=TEXT,
+    short="-o",
+    metavar="COL,…",
+    completion="columns",
+)
+NO_HEADER = Option("no_header", "No heading line.", short="-H")
+SORT = Option("sort", "Order by a column; -COL for descending.", kind=TEXT, metavar="[-]COL", completion="columns")
+LIMIT = Option("limit", "Show the first N rows only.", kind=INT, metavar="N")
+NUMERIC = Option("numeric", "Resolve no names: users stay numbers.", short="-n")
+COLOR = Option("color", "Use colours.", kind=CHOICE, choices=("auto", "always", "never"), default="auto")
+ROOT = Option(
+    "root",
+    "Read a captured system instead of this one: a folder or archive of /proc files and netlink answers.",
+    kind=TEXT,
+    metavar="DIR",
+    completion="dir",
+)
+SOURCE = Option(
+    "source",
+    "Where sockets come from; auto asks netlink and falls back to /proc, table by table.",
+    kind=CHOICE,
+    choices=("auto", "netlink", "proc"),
+    default="auto",
+)
+NETNS = Option(
+    "netns",
+    "Look at another network namespace: a name of /run/netns, a process id, or a path.",
+    kind=TEXT,
+    metavar="NAME|PID|PATH",
+    completion="netns",
+)
+STRICT = Option("strict", "Exit with status 4 when something that was asked for could not be seen.")
+WHERE = Option(
+    "where",
+    "Only sockets that match: the ss filter language, extended to every field.",
+    kind=TEXT,
+    metavar="FILTER",
+)
+NETID = Option("netid", "Only these tables, as tcp,udp or unix.", kind=TEXT, metavar="NETID,…", completion="netids")
+
+FORMATS = (JSON, NDJSON, CSV, TABLE)
+SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
+INPUT = (ROOT, SOURCE, NETNS, STRICT)
+LOOKS = (NUMERIC, COLOR)
+EVERYWHERE = (*FORMATS, *SHAPE, *INPUT, *LOOKS)

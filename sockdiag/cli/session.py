@@ -1,0 +1,272 @@
+"""What every reading command does alike: open the system, ask the query, show the document, choose the exit status."""
+
+from __future__ import annotations
+
+from sockdiag.cli import exit as status
+from sockdiag.collect import Collection, describe
+from sockdiag.errors import SourceError, UsageError
+from sockdiag.model.query import TABLES, Query
+from sockdiag.model.snapshot import Namespace
+from sockdiag.render.document import Document, Style
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Given
+    from sockdiag.filter.where import Where
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.fields import Entry
+    from sockdiag.model.gap import Gap
+    from sockdiag.model.snapshot import Seen
+
+_SCREEN_GAPS = 10
+
+
+class Session:
+    """One run of a command on one system.
+
+    Args:
+        env: the program's surroundings.
+        given: the command line.
+    """
+
+    def __init__(self, env: Env, given: Given) -> None:
+        self.env = env
+        self.given = given
+        self.system = env.open_system(given.root or "")
+        self.started = env.clock()
+        self.gaps: list[Gap] = []
+        self.sources: dict[str, str | None] = {}
+        self.netns = self._namespace()
+        from sockdiag.sources.passwd import Users
+
+        self._users = Users(self.system.files)
+
+    def user_name(self, uid: int) -> str:
+        """Name a user, or give the number with --numeric or where it has no name."""
+        return str(uid) if self.given.numeric else self._users.label(uid)
+
+    def _namespace(self) -> Namespace:
+        from sockdiag.sources.netns import current
+
+        try:
+            here = current(self.system.files)
+        except SourceError:
+            return Namespace()
+        name = self.given.netns
+        return here._replace(name=name) if name and "/" not in name and not name.isdecimal() else here
+
+    def note(self, gap: Gap) -> None:
+        """Remember something that could not be seen."""
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+    def where(self) -> Where | None:
+        """Compile --where.
+
+        Raises:
+            FilterError: it does not parse.
+        """
+        text = getattr(self.given, "where", None)
+        if not text:
+            return None
+        from sockdiag.filter.where import Context, compile_where
+
+        return compile_where(text, Context(user_name=self._users.label))
+
+    def query(self, needs: Iterable[str] = (), where: Where | None = None) -> Query:
+        """Build the question: the tables that --netid names, what the columns need, what --where narrows."""
+        tables = self._tables()
+        wanted = frozenset(needs)
+        query = Query(tables=tables, needs=wanted, source=self.given.source)
+        if where is not None:
+            query = query._replace(
+                needs=wanted | where.needs,
+                states=query.states & where.states,
+                tables=tuple(t for t in tables if where.tables is None or t in where.tables),
+            )
+        return query
+
+    def _tables(self) -> tuple[str, ...]:
+        text = getattr(self.given, "netid", None)
+        if not text:
+            return TABLES
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        for name in names:
+            if name not in TABLES:
+                raise UsageError(unknown("table", name, TABLES))
+        return tuple(t for t in TABLES if t in names)
+
+    def sockets(self, query: Query, where: Where | None = None) -> Iterable[Batch]:
+        """Yield the sockets that a query and a filter select; gaps and sources are noted when all are read."""
+        collection = Collection(self.system, query, asked=bool(getattr(self.given, "netid", None)), netns=self.netns)
+        collection.gaps = self.gaps
+        collection.sources = self.sources
+        batches = collection.batches()
+        return batches if where is None else self._matching(batches, where)
+
+    def _matching(self, batches: Iterable[Batch], where: Where) -> Iterable[Batch]:
+        from sockdiag.model.batch import Batch
+        from sockdiag.model.gap import Gap
+
+        undecided = 0
+        for batch in batches:
+            kept = []
+            for socket in batch.sockets():
+                answer = where.match(socket)
+                if answer:
+                    kept.append(socket)
+                elif answer is None:
+                    undecided += 1
+            if kept:
+                yield Batch.of(kept)
+        if undecided:
+            self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
+
+    def seen(self) -> Seen:
+        """Say when and where the result was seen, and what is missing from it by now."""
+        return describe(self.system, self.started, self.netns, self.sources, self.gaps)
+
+    def show(self, document: Document, *, answered: bool = True) -> int:
+        """Write a document in the format that was asked for, and what is missing to standard error.
+
+        Args:
+            document: the answer.
+            answered: something could be read.
+
+        Returns:
+            The exit status.
+        """
+        given = self.given
+        style = Style(self.env.width, self.env.color(given.color))
+        for text in _renderer(given)(document, style):
+            self.env.write(text)
+        for gap in self.gaps[:_SCREEN_GAPS]:
+            hint = f" ({gap.hint})" if gap.hint else ""
+            self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
+        if len(self.gaps) > _SCREEN_GAPS:
+            self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
+        if not answered:
+            return status.FAILED
+        return status.PARTIAL if self.gaps and given.strict else status.OK
+
+
+def _line(text: str) -> str:
+    from sockdiag.render.escape import printable
+
+    return printable(text)
+
+
+def _renderer(given: Given) -> Any:
+    chosen = [name for name in ("json", "ndjson", "csv", "table") if getattr(given, name)]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other")
+    if given.json:
+        from sockdiag.render.json_text import render_json
+
+        return render_json
+    if given.ndjson:
+        from sockdiag.render.json_text import render_ndjson
+
+        return render_ndjson
+    from sockdiag.render import table
+
+    if given.csv:
+        return table.render_csv
+    if given.table:
+        return table.grid(given.table)
+    return table.render_table
+
+
+def unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    """Say that there is no such name, and which one is nearest."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1, 0.5)
+    return f"there is no {kind} '{name}'" + (f"; did you mean '{near[0]}'?" if near else f": {', '.join(known)}")
+
+
+def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
+    """Find a column of a record class by its name, an alias, or its heading.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from sockdiag.model import fields
+    from sockdiag.model.socket import Socket
+
+    wanted = name.lower().replace("-", "_")
+    entry = fields.resolve(wanted) if record is Socket else fields.resolve_in(record, wanted)
+    if entry is None:
+        names = [e.name for e in (fields.catalogue() if record is Socket else fields.entries(record))]
+        near = fields.suggest(wanted) if record is Socket else None
+        raise UsageError(
+            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names)
+        )
+    if entry.name == "user" and session is not None:
+        entry.get = lambda socket: None if socket.uid is None else session.user_name(socket.uid)
+    return entry
+
+
+def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -> tuple[list[Entry], bool]:
+    """Find the columns that --output names.
+
+    Args:
+        session: the run, with its command line.
+        record: class of the rows.
+        default: names of those shown where nothing is chosen; empty is every field of the class.
+
+    Returns:
+        The columns, and whether they are the user's choice (``+COL`` only adds to the default ones).
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    default = default or [field.name for field in record.FIELDS]
+    text = session.given.output or "+"
+    adds = text.startswith("+")
+    names = [name.strip() for name in text.removeprefix("+").split(",") if name.strip()]
+    found: dict[str, Entry] = {}
+    for name in [*default, *names] if adds else names:
+        entry = find_column(record, name, session)
+        found.setdefault(entry.name, entry)
+    if not found:
+        raise UsageError("--output names no column")
+    return list(found.values()), not adds
+
+
+def ordered(rows: Iterable[Any], session: Session, record: Any) -> Iterable[Any]:
+    """Apply --sort and --limit to records. Unknown values come last either way."""
+    given = session.given
+    if given.sort:
+        entry = find_column(record, given.sort.removeprefix("-"), session)
+        known, missing = [], []
+        for row in rows:
+            value = entry.get(row)
+            if value is None:
+                missing.append(row)
+            else:
+                known.append((_comparable(value), row))
+        known.sort(key=lambda pair: pair[0], reverse=given.sort.startswith("-"))
+        rows = [row for _value, row in known] + missing
+    if given.limit is not None:
+        from itertools import islice
+
+        rows = list(islice(rows, max(0, given.limit)))
+    return rows
+
+
+def _comparable(value: Any) -> Any:
+    # Values of one column are of one kind, but names are bytes or text, and a nested record compares by its members.
+    if isinstance(value, (int, float)):
+        return (0, value, b"")
+    if isinstance(value, bytes):
+        return (1, 0, value)
+    if isinstance(value, str):
+        return (1, 0, value.encode("utf-8", "surrogateescape"))
+    if isinstance(value, tuple):
+        return (2, 0, b"", tuple(_comparable(v) for v in value if v is not None))
+    return (3, 0, b"")

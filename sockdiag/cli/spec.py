@@ -1,0 +1,131 @@
+"""How a command is declared: its options, arguments and examples, once.
+
+The quick parser, Typer's help and errors, man pages and completions all read these declarations.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
+
+
+class Option:
+    """An option of a command.
+
+    Attributes:
+        name: its name in the parsed result; ``--name`` with dashes unless *flags* say otherwise.
+        flags: all spellings, the long one first.
+        kind: flag, text, int, float or choice.
+        metavar: what stands for the value in help.
+        choices: permitted values, for kind choice.
+        default: value where it is not given.
+        help: one line.
+        completion: what completes the value: ``columns``, ``states``, ``netns``, ``dir`` or "".
+    """
+
+    __slots__ = ("choices", "completion", "default", "flags", "help", "kind", "metavar", "name")
+
+    def __init__(
+        self,
+        name: str,
+        help: str,
+        *,
+        kind: str = FLAG,
+        short: str = "",
+        metavar: str = "",
+        choices: tuple[str, ...] = (),
+        default: Any = None,
+        completion: str = "",
+    ) -> None:
+        self.name = name
+        long = "--" + name.rstrip("_").replace("_", "-")
+        self.flags = (long, short) if short else (long,)
+        self.kind = kind
+        self.metavar = metavar or ("|".join(choices) if choices else "" if kind == FLAG else kind.upper())
+        self.choices = choices
+        self.default = False if kind == FLAG and default is None else default
+        self.help = help
+        self.completion = completion
+
+
+class Argument:
+    """A positional argument; optional unless *required*."""
+
+    __slots__ = ("completion", "help", "metavar", "name", "required")
+
+    def __init__(
+        self, name: str, help: str, *, metavar: str = "", required: bool = False, completion: str = ""
+    ) -> None:
+        self.name = name
+        self.help = help
+        self.metavar = metavar or name.upper()
+        self.required = required
+        self.completion = completion
+
+
+class Command:
+    """A subcommand.
+
+    Attributes:
+        name: the word on the command line; "" is the program without a subcommand.
+        summary: the question that it answers, one line.
+        help: what the summary does not say, paragraphs separated by blank lines.
+        options: its options, in the order of its help.
+        arguments: its positional arguments.
+        examples: (command line without the program's name, what it does).
+        run: function of (Env, Given) that returns the exit status.
+        document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
+    """
+
+    __slots__ = ("arguments", "document", "examples", "help", "name", "options", "run", "summary")
+
+    def __init__(
+        self,
+        run: Any,
+        *,
+        name: str,
+        summary: str,
+        help: str = "",
+        options: tuple[Option, ...] = (),
+        arguments: tuple[Argument, ...] = (),
+        examples: tuple[tuple[str, str], ...] = (),
+        document: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
+        self.run = run
+        self.name = name
+        self.summary = summary
+        self.help = help
+        self.options = options
+        self.arguments = arguments
+        self.examples = examples
+        self.document = document
+
+
+class Given:
+    """The values that a command line gives: one attribute an option and argument."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Given) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Given({self.__dict__!r})"
+
+
+def defaults(command: Command) -> dict[str, Any]:
+    """Return the values of a command line that gives nothing."""
+    values: dict[str, Any] = {option.name: option.default for option in command.options}
+    values.update((argument.name, None) for argument in command.arguments)
+    return values

@@ -1,0 +1,155 @@
+"""The Typer application, built from the declarations: help, usage errors, and whatever the quick parser left alone.
+
+The only module that imports typer, and the only one that touches what Typer does not document.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from sockdiag.cli import exit as status
+from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
+from sockdiag.cli.spec import CHOICE, FLAG, FLOAT, INT, Command, Given, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.env import Env
+
+_TYPES = {FLAG: bool, INT: int, FLOAT: float}
+
+
+class _LazyGroup(TyperGroup):
+    """Import a command when it is named, not to list it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        return _click_command(load(cmd_name), ctx.obj)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        rows = [("ss", SS_SUMMARY), *((name, summary(name)) for name in COMMANDS)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name not in COMMANDS:
+            ctx.fail(unknown("command", name, [*COMMANDS, "ss"]))
+        return super().resolve_command(ctx, args)
+
+
+def unknown(kind: str, name: str, known: list[str]) -> str:
+    """Say that there is no such name, and which one is nearest."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1, 0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else f" See 'sockdiag --help' for every {kind}."
+    return f"There is no {kind} '{name}'.{hint}"
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    help_text = option.help
+    info = typer.Option(*option.flags, help=help_text, metavar=option.metavar or None, show_default=False)
+    kind: Any = _TYPES.get(option.kind, str)
+    if option.kind == FLAG:
+        info = typer.Option(*option.flags, help=help_text, show_default=False)
+    elif option.kind == CHOICE:
+        info.callback = _choice(option)
+    annotation: Any = Annotated[kind if option.default is not None else kind | None, info]
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+
+
+def _choice(option: Option) -> Any:
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in option.choices:
+            raise typer.BadParameter(f"'{value}' is none of {', '.join(option.choices)}.")
+        return value
+
+    return check
+
+
+def _callback(command: Command, env: Env) -> Any:
+    def run(**values: Any) -> None:
+        from sockdiag.cli.main import execute
+
+        raise typer.Exit(execute(command, Given(values), env))
+
+    parameters = [
+        *(
+            inspect.Parameter(
+                argument.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=... if argument.required else None,
+                annotation=Annotated[
+                    str if argument.required else str | None,
+                    typer.Argument(help=argument.help, metavar=argument.metavar, show_default=False),
+                ],
+            )
+            for argument in command.arguments
+        ),
+        *(_parameter(option) for option in command.options),
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _help(command: Command) -> str:
+    parts = [command.summary, command.help]
+    if command.examples:
+        lines = [f"  sockdiag {line}\n      {what}" for line, what in command.examples]
+        parts.append("\b\nExamples:\n" + "\n".join(lines))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _click_command(command: Command, env: Env) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name=command.name, help=_help(command))(_callback(command, env))
+    return typer.main.get_command(app)
+
+
+def build(env: Env) -> Any:
+    """Build the application as a command object that can be invoked."""
+    overview = load("")
+    app = typer.Typer(
+        cls=_LazyGroup,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    )
+    run = _callback(overview, env)
+    signature = run.__signature__
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+
+    def callback(ctx: typer.Context, **values: Any) -> None:
+        if ctx.invoked_subcommand is None:
+            run(**values)
+
+    callback.__signature__ = inspect.Signature([context, *signature.parameters.values()])  # type: ignore[attr-defined]
+    callback.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
+    app.callback(help=_help(overview))(callback)
+    return typer.main.get_command(app)
+
+
+def run_typer(words: list[str], env: Env) -> int:
+    """Let Typer parse *words*: run the command, show help, or explain what is wrong.
+
+    Returns:
+        The exit status.
+    """
+    os.environ["TYPER_USE_RICH"] = "0"
+    try:
+        build(env).main(args=words, prog_name="sockdiag", standalone_mode=True, obj=env)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else status.USAGE
+    return status.OK

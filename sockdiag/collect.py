@@ -1,0 +1,180 @@
+"""Answer a query from the sources: netlink first, /proc where netlink has no answer, table by table.
+
+Whatever goes wrong with one source becomes a gap of the result and costs nothing else.
+"""
+
+from __future__ import annotations
+
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.kernel.tcp_states import ALL_STATES, STATE_NUMBERS
+from sockdiag.model.batch import Batch
+from sockdiag.model.gap import Gap
+from sockdiag.model.query import AUTO, CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
+from sockdiag.model.snapshot import Host, Namespace, Scope, Seen
+from sockdiag.sources import netlink_tables, proc_tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from sockdiag.sources.reading import Reading
+    from sockdiag.sources.system import System
+
+_NOT_HERE = "the kernel has no handler for it and /proc/net does not list it"
+
+
+class Collection:
+    """The sockets that answer a query, read when :meth:`batches` is iterated.
+
+    Attributes:
+        sources: where each table was read; complete, as ``gaps`` are, when the iteration has ended.
+        gaps: what could not be seen.
+        asked: tables that the user named; a table that this kernel lacks is a gap only then.
+    """
+
+    def __init__(self, system: System, query: Query, *, asked: bool = False, netns: Namespace | None = None) -> None:
+        self.system = system
+        self.query = query
+        self.asked = asked
+        self.netns = netns or Namespace()
+        self.sources: dict[str, str | None] = {}
+        self.gaps: list[Gap] = []
+        self._protocols: frozenset[str] | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield all sockets, table by table."""
+        enrich = _Enrichment(self)
+        for table in TABLES:
+            if table in self.query.tables:
+                for batch in self._table(table):
+                    if batch.size:
+                        yield enrich(batch)
+
+    def gap(self, error: SourceError | ParseError) -> None:
+        """Note what could not be seen."""
+        gap = Gap.from_error(error)
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+    def _table(self, table: str) -> Iterator[Batch]:
+        failure: SourceError | None = None
+        if self.query.source != PROC:
+            first = True
+            try:
+                for batch in netlink_tables.read(self.system, table, self.query, self.gap):
+                    first = False
+                    yield batch
+            except (SourceUnavailable, SourceDenied) as error:
+                failure = error
+                if not first or self.query.source == NETLINK:
+                    self.gap(error)
+                    self.sources.setdefault(table, None)
+                    return
+            else:
+                self.sources[table] = NETLINK
+                return
+        yield from self._from_proc(table, failure)
+
+    def _from_proc(self, table: str, failure: SourceError | None) -> Iterator[Batch]:
+        try:
+            reading = proc_tables.read(self.system, table, self.query)
+        except SourceError as error:
+            self.sources[table] = None
+            if self.query.source == AUTO and not self._can_exist(table):
+                return
+            self.gap(failure or error)
+            return
+        except ParseError as error:
+            self.sources[table] = None
+            self.gap(error)
+            return
+        self.sources[table] = PROC
+        for problem in reading.errors:
+            self.gap(problem)
+        yield Batch.of(_matching(reading, self.query))
+
+    def _can_exist(self, table: str) -> bool:
+        # A protocol that the kernel does not register has no sockets: nothing is missing then. Some families register
+        # but do not count theirs; that they cannot be seen is told by "sources" and, to who asked for them, as a gap.
+        if self.asked:
+            return True
+        if self._protocols is None:
+            self._protocols = proc_tables.protocols_in_use(self.system)
+        return self._protocols is not None and table in self._protocols
+
+
+def _matching(reading: Reading, query: Query) -> list[Any]:
+    if query.states == ALL_STATES:
+        return reading.sockets
+    states = query.states
+    return [s for s in reading.sockets if states >> STATE_NUMBERS.get(s.state or "UNKNOWN", 0) & 1]
+
+
+class _Enrichment:
+    """Add to batches what is not in the socket tables: owners, cgroup paths, tcp_info, the namespace."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        needs = collection.query.needs
+        self._owners: Any = None
+        self._cgroups: Any = None
+        system = collection.system
+        if OWNERS in needs:
+            from sockdiag.sources.proc_pid_fd import scan_owners
+
+            scan = scan_owners(system.files)
+            self._owners = scan.owners
+            self._nobody: tuple[()] | None = None if scan.unseen else ()
+            collection.gaps.extend(scan.gaps)
+        if CGROUP in needs:
+            from sockdiag.sources.cgroup import CgroupPaths
+
+            self._cgroups = CgroupPaths(system.files)
+
+    def __call__(self, batch: Batch) -> Batch:
+        label = self._collection.netns.label
+        if label is not None:
+            batch.put_constant("netns", label)
+        if self._owners is not None:
+            # Of a socket with a file and no visible owner: nobody's only if every process could be looked into.
+            get, nobody = self._owners.get, self._nobody
+            batch.put("processes", [(get(inode) or nobody) if inode else () for inode in batch.values("inode")])
+        if self._cgroups is not None:
+            path = self._cgroups.path
+            batch.put("cgroup", [None if i is None else path(i) for i in batch.values("cgroup_id")])
+        return batch
+
+
+def describe(system: System, at: float, netns: Namespace, sources: dict[str, str | None], gaps: list[Gap]) -> Seen:
+    """Say of a result when and where it was seen, and what is missing."""
+    return Seen(at, _host(system), Scope(system.files.root or None, (netns,), sources), tuple(gaps))
+
+
+def _host(system: System) -> Host:
+    def line(path: str) -> str | None:
+        try:
+            return system.files.read(path).decode("utf-8", "replace").strip() or None
+        except SourceError:
+            return None
+
+    return Host(
+        line("/proc/sys/kernel/hostname"), line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id")
+    )
+
+
+def tcp_counts(
+    system: System, exact: bool, gap: Callable[[Gap], None]
+) -> dict[tuple[str, str, str | None], int] | None:
+    """Count TCP sockets by (netid, family, state) without decoding them; None where netlink cannot tell."""
+    from sockdiag.kernel.sock_diag import FAMILY_NAMES
+    from sockdiag.kernel.tcp_states import state_name
+    from sockdiag.sources.inet_count import count_tcp
+
+    try:
+        counts, failure = count_tcp(system, exact)
+    except SourceError:
+        return None
+    if failure is not None:
+        gap(Gap.from_error(failure))
+    return {("tcp", FAMILY_NAMES.get(f, str(f)), state_name(s)): n for (f, s), n in counts.items()}

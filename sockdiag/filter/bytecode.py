@@ -1,0 +1,178 @@
+"""Compile filters to INET_DIAG bytecode, which the kernel runs on each socket before it tells of it.
+
+Operations follow one another; each goes on to the next one or, on failure, jumps forward by its ``no``: to another
+operation, or to four bytes behind the end, which refuses the socket. Arriving at the end accepts it.
+
+Source: ``inet_diag_bc_audit()``, ``inet_diag_bc_run()``, net/ipv4/inet_diag.c; include/uapi/linux/inet_diag.h.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from sockdiag.filter.tokens import HOSTS, PORTS
+from sockdiag.filter.tree import And, Compare, Not, Or
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNSPEC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.filter.operands import Host
+    from sockdiag.filter.tree import Node
+
+# INET_DIAG_BC_…
+JMP, S_GE, S_LE, D_GE, D_LE, AUTO, S_COND, D_COND, DEV_COND, MARK_COND = range(1, 11)
+CGROUP_COND = 13
+
+# struct inet_diag_bc_op: code, yes, no
+OP = Struct("=BBH")
+# struct inet_diag_hostcond without the address: family, prefix_len, port
+HOSTCOND = Struct("=BBxxi")
+# the second word of a port comparison, itself a struct inet_diag_bc_op: the port is its no
+PORT_WORD = Struct("=HH")
+MARKCOND = Struct("=II")  # struct inet_diag_markcond: mark, mask
+DEVICE = Struct("=I")
+CGROUP = Struct("=Q")
+
+_OP_SIZE = 4
+# "no" has 16 bits and reaches four bytes behind the end.
+MAX_LENGTH = 0xFFFF - 3 - _OP_SIZE
+_MAX_PORT = 0xFFFF
+
+
+class _Label:
+    # A place that operations jump to; it is behind all of them.
+    __slots__ = ("offset",)
+
+    def __init__(self, offset: int | None = None) -> None:
+        self.offset = offset
+
+
+class Assembler:
+    """Put operations in a row and resolve their jumps."""
+
+    __slots__ = ("_length", "_operations", "reject")
+
+    def __init__(self) -> None:
+        self._operations: list[tuple[int, bytes, _Label, int]] = []
+        self._length = 0
+        self.reject = _Label()
+
+    def add(self, code: int, payload: bytes, fail: _Label) -> None:
+        """Append an operation that jumps to *fail* if it does not hold."""
+        self._operations.append((code, payload, fail, self._length))
+        self._length += _OP_SIZE + len(payload)
+
+    def place(self, label: _Label) -> None:
+        """Put a label before the next operation."""
+        label.offset = self._length
+
+    def code(self) -> bytes | None:
+        """Return the bytecode, None where it is too long."""
+        if self._length > MAX_LENGTH:
+            return None
+        self.reject.offset = self._length + _OP_SIZE
+        parts = []
+        for code, payload, fail, at in self._operations:
+            assert fail.offset is not None
+            parts.append(OP.pack(code, _OP_SIZE + len(payload), fail.offset - at) + payload)
+        return b"".join(parts)
+
+
+def assemble(tree: Node) -> bytes | None:
+    """Compile a tree all of whose comparisons the kernel can make; None where that is too long.
+
+    The comparisons are ``src`` and ``dst`` (alternatives), ``sport`` and ``dport`` (alternatives with ``=``, else a port),
+    ``dev`` (index), ``fwmark`` (mark, mask), ``cgroup`` (id) and ``autobound``.
+    """
+    assembler = Assembler()
+    _emit(tree, assembler, assembler.reject)
+    return assembler.code()
+
+
+def _emit(tree: Node, assembler: Assembler, fail: _Label) -> None:
+    if isinstance(tree, And):
+        for part in tree.parts:
+            _emit(part, assembler, fail)
+    elif isinstance(tree, Or):
+        _emit_any(tree.parts, assembler, fail)
+    elif isinstance(tree, Not):
+        holds_not = _Label()
+        _emit(tree.part, assembler, holds_not)
+        assembler.add(JMP, b"", fail)
+        assembler.place(holds_not)
+    elif tree.field in HOSTS or (tree.op == "=" and tree.field in PORTS):
+        code = S_COND if tree.field in ("src", "sport") else D_COND
+        hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+        if len(hosts) == 1:
+            assembler.add(code, _host(hosts[0]), fail)
+        else:
+            _emit_any(tuple(Compare(tree.field, "=", (host,)) for host in hosts), assembler, fail)
+    else:
+        _emit_leaf(tree, assembler, fail)
+
+
+def _emit_any(parts: tuple[Node, ...], assembler: Assembler, fail: _Label) -> None:
+    holds = _Label()
+    for part in parts[:-1]:
+        otherwise = _Label()
+        _emit(part, assembler, otherwise)
+        assembler.add(JMP, b"", holds)
+        assembler.place(otherwise)
+    _emit(parts[-1], assembler, fail)
+    assembler.place(holds)
+
+
+def _emit_leaf(leaf: Compare, assembler: Assembler, fail: _Label) -> None:
+    field, operand = leaf.field, leaf.operand
+    if field == "autobound":
+        assembler.add(AUTO, b"", fail)
+    elif field == "dev":
+        assembler.add(DEV_COND, DEVICE.pack(operand), fail)
+    elif field == "fwmark":
+        assembler.add(MARK_COND, MARKCOND.pack(*operand), fail)  # type: ignore[misc]
+    elif field == "cgroup":
+        assembler.add(CGROUP_COND, CGROUP.pack(operand), fail)
+    else:
+        codes = {("sport", ">="): S_GE, ("sport", "<="): S_LE, ("dport", ">="): D_GE, ("dport", "<="): D_LE}
+        hosts: tuple[Host, ...] = operand  # type: ignore[assignment]
+        assembler.add(codes[field, leaf.op], PORT_WORD.pack(0, hosts[0].port & _MAX_PORT), fail)
+
+
+def _host(host: Host) -> bytes:
+    port = (host.port + (1 << 31)) % (1 << 32) - (1 << 31)
+    return HOSTCOND.pack(host.family, host.length, port) + host.address
+
+
+def is_sent(tree: Node) -> bool:
+    """Tell whether ss sends an expression to the kernel: not with a ``dev`` in it, nor with another family's operand."""
+    if isinstance(tree, Not):
+        return is_sent(tree.part)
+    if isinstance(tree, (And, Or)):
+        return all(is_sent(part) for part in tree.parts)
+    if tree.field == "dev":
+        return False
+    if tree.field in ("fwmark", "cgroup", "autobound"):
+        return True
+    hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+    return hosts[0].family in (AF_UNSPEC, AF_INET, AF_INET6)
+
+
+def compile_ss(tree: Node) -> bytes | None:
+    """Compile a filter of ss; None where ss sends nothing, or it is too long.
+
+    Of several addresses of a host name ss sends only the first; the result is the same.
+    """
+    return assemble(_first_addresses(tree)) if is_sent(tree) else None
+
+
+def _first_addresses(tree: Node) -> Node:
+    if isinstance(tree, Not):
+        return Not(_first_addresses(tree.part))
+    if isinstance(tree, And):
+        return And(*map(_first_addresses, tree.parts))
+    if isinstance(tree, Or):
+        return Or(*map(_first_addresses, tree.parts))
+    if tree.field in ("fwmark", "cgroup", "autobound"):
+        return tree
+    hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+    return Compare(tree.field, tree.op, hosts[:1])

@@ -1,0 +1,99 @@
+"""The part of the grammar that both readings share: how predicates are combined.
+
+::
+
+    filter := nothing | list
+    list   := item { [and | or] item }        juxtaposition is "and"
+    item   := ( list ) | not item | predicate
+
+What a list of "and" and "or" means, and what a predicate is, the readings say.
+"""
+
+from __future__ import annotations
+
+from sockdiag.filter.tokens import END
+from sockdiag.filter.tree import Not
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from sockdiag.filter.tree import Node
+
+
+class Joint:
+    """What joins an item to those before it.
+
+    Attributes:
+        word: ``and`` or ``or``.
+        position, length: where it stands; of a juxtaposition, where the item does.
+    """
+
+    __slots__ = ("length", "position", "word")
+
+    def __init__(self, word: str, position: int = 0, length: int = 0) -> None:
+        self.word = word
+        self.position = position
+        self.length = length
+
+
+class Grammar:
+    """A recursive descent over tokens that are read only when they are needed."""
+
+    def parse(self) -> Node | None:
+        """Parse a whole filter; None where it is empty."""
+        if self.peek() == END:
+            return None
+        node = self._list()
+        if self.peek() != END:
+            self.fail()
+        return node
+
+    def _list(self) -> Node:
+        nodes = [self.item()]
+        joints: list[Joint] = []
+        while True:
+            kind = self.peek()
+            if kind in (END, ")"):
+                return self.combine(nodes, joints)
+            joints.append(self.joint(kind))
+            nodes.append(self.item())
+
+    def item(self) -> Node:
+        """Parse one item of a list."""
+        kind = self.peek()
+        if kind == "(":
+            self.advance()
+            node = self._list()
+            if self.peek() != ")":
+                self.fail()
+            self.advance()
+            return node
+        if kind == "not":
+            self.advance()
+            return Not(self.item())
+        return self.predicate()
+
+    def peek(self) -> str:
+        """Return the kind of the next token: ``and or not ( ) end``, or another."""
+        raise NotImplementedError
+
+    def advance(self) -> None:
+        """Step over the next token."""
+        raise NotImplementedError
+
+    def joint(self, kind: str) -> Joint:
+        """Step over ``and`` or ``or``; another token is the next item's, and joins it by ``and``."""
+        raise NotImplementedError
+
+    def predicate(self) -> Node:
+        """Parse a predicate."""
+        raise NotImplementedError
+
+    def combine(self, nodes: list[Node], joints: list[Joint]) -> Node:
+        """Give a list its meaning; *joints* has what joins each but the first node."""
+        raise NotImplementedError
+
+    def fail(self) -> NoReturn:
+        """Refuse the next token."""
+        raise NotImplementedError

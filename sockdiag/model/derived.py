@@ -1,0 +1,62 @@
+"""Fields that no source tells and that follow from others; declared like the rest, so that they show and filter alike."""
+
+from __future__ import annotations
+
+from sockdiag.model.record import LABEL, RATIO, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.model.socket import Socket
+
+
+class Derived(Record):
+    """What is computed from a socket's fields. The value of a field is what the function of its name returns."""
+
+    fill: float | None = field(
+        "Receive memory in use: rmem_alloc / rcvbuf; 1 is the limit.",
+        default=None,
+        unit=RATIO,
+        header="FILL",
+        needs="skmem",
+        kernel="sk->sk_rmem_alloc / sk->sk_rcvbuf",
+        sources=("INET_DIAG_SKMEMINFO[SK_MEMINFO_RMEM_ALLOC]", "INET_DIAG_SKMEMINFO[SK_MEMINFO_RCVBUF]"),
+    )
+    user: str | None = field(
+        "Name of the user that created it, or the number where it has none.",
+        default=None,
+        kind=LABEL,
+        header="USER",
+        kernel="sk->sk_uid",
+        sources=("inet_diag_msg.idiag_uid", "/proc/net/tcp: uid"),
+    )
+
+
+def fill(socket: Socket) -> float | None:
+    """Return the share of the receive buffer that is in use, None where a part of it is unknown."""
+    skmem = socket.skmem
+    if skmem is None or skmem.rmem_alloc is None or not skmem.rcvbuf:
+        return None
+    return skmem.rmem_alloc / skmem.rcvbuf
+
+
+_users: dict[int, str] = {}
+
+
+def user(socket: Socket) -> str | None:
+    """Return the name of the socket's user in this system's user database."""
+    uid = socket.uid
+    if uid is None:
+        return None
+    name = _users.get(uid)
+    if name is None:
+        from pwd import getpwuid
+
+        try:
+            name = getpwuid(uid).pw_name
+        except (KeyError, OverflowError, OSError):
+            name = str(uid)
+        _users[uid] = name
+    return name
+
+
+GETTERS = {"fill": fill, "user": user}

@@ -1,0 +1,276 @@
+"""The catalogue of fields: each field of a record, and of the records in it, under its dotted name.
+
+Tables, CSV, filters, ``sockdiag fields`` and the schema iterate it. A record class is imported when a name leads into
+it, so that resolving ``recv_q`` costs nothing of tcp_info.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+
+from sockdiag.model.derived import GETTERS, Derived
+from sockdiag.model.socket import Socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.record import Field
+
+# Short names of what is often asked for.
+ALIASES = {
+    "process": "processes.comm", "comm": "processes.comm", "pid": "processes.pid", "fd": "processes.fd",
+    "container": "processes.container", "unit": "processes.unit", "drops": "skmem.drops", "rtt": "tcp_info.rtt_us",
+    "src": "local", "dst": "peer", "sport": "local.port", "dport": "peer.port", "dev": "local.interface",
+    "fwmark": "mark", "ino": "inode",
+}  # fmt: skip
+
+# A name may be given without the unit it ends in.
+_SUFFIXES = ("_us", "_ms", "_bytes", "_pages", "_ratio", "_per_s", "_bytes_per_s")
+
+_IP = frozenset(("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "sctp", "dccp"))
+
+# Tables whose sockets can have the thing at all, by the longest leading part of the name; all where none is listed.
+_TABLES = {
+    "local.port": _IP | {"netlink", "vsock"},
+    "local.interface": _IP | {"packet", "xdp"},
+    "peer": _IP | {"unix", "netlink", "vsock"},
+    "peer.port": _IP | {"netlink", "vsock"},
+    "peer.interface": _IP,
+    "mark": _IP,
+    "cgroup_id": _IP,
+    "cgroup": _IP,
+    "shutdown": _IP | {"unix"},
+    "timer": frozenset(("tcp", "mptcp", "sctp", "dccp")),
+    "tcp_info": frozenset(("tcp",)),
+    "inet": _IP,
+    "mptcp_info": frozenset(("mptcp",)),
+    "sctp_info": frozenset(("sctp",)),
+    "unix": frozenset(("unix",)),
+    "netlink": frozenset(("netlink",)),
+    "packet": frozenset(("packet",)),
+    "xdp": frozenset(("xdp",)),
+}
+
+# What a TIME_WAIT or SYN_RECV socket, of which the kernel keeps only a stub, does not have.
+_FULL_SOCKETS_ONLY = frozenset(
+    ("skmem", "tcp_info", "inet", "cgroup_id", "cgroup", "shutdown", "uid", "user", "fill", "processes")
+)
+_STUB_STATES = ("TIME_WAIT", "SYN_RECV", "NEW_SYN_RECV")
+
+# What a process may be without.
+_NONE_IN_ELEMENT = ("processes.container", "processes.unit")
+
+# Where None from netlink says that there is none: no device bound, no timer armed, no peer, no ring.
+_NONE_IS_ABSENT = (
+    "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
+    "packet.rx_ring", "packet.tx_ring", "packet.fanout", "packet.memberships", "xdp.umem", "xdp.rx_entries",
+    "xdp.tx_entries", "inet.vegas", "inet.dctcp", "inet.bbr", "inet.ulp", "inet.md5_keys",
+)  # fmt: skip
+
+
+class Entry:
+    """One field in the catalogue.
+
+    Attributes:
+        name: dotted name.
+        field: its declaration.
+        annotation: its type, as declared: ``int | None``. Of a field below a tuple, the type in each element.
+        get: its value in a record; None where it is unknown. Below a tuple, a tuple of the elements' values.
+        many: it lies below a tuple of records (``processes.pid``).
+        needs: what must be asked for to know it (``sockdiag.model.query``).
+        tables: tables whose sockets can have it; None is all.
+        elements_absent: None in an element says that there is none, not that it is unknown.
+    """
+
+    __slots__ = (
+        "_absent",
+        "_steps",
+        "annotation",
+        "elements_absent",
+        "field",
+        "get",
+        "many",
+        "name",
+        "needs",
+        "tables",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        field: Field,
+        annotation: str,
+        get: Callable[[Any], Any],
+        *,
+        many: bool = False,
+        needs: frozenset[str] = frozenset(),
+        steps: tuple[Callable[[Any], Any], ...] = (),
+    ) -> None:
+        self.name = name
+        self.field = field
+        self.annotation = annotation
+        self.get = get
+        self.many = many
+        self.needs = needs
+        self._steps = steps
+        self.elements_absent = name in _NONE_IN_ELEMENT
+        parts = name.split(".")
+        leads = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+        self.tables: frozenset[str] | None = next((_TABLES[lead] for lead in leads if lead in _TABLES), None)
+        self._absent = any(lead in _NONE_IS_ABSENT for lead in leads)
+
+    def __repr__(self) -> str:
+        return f"Entry({self.name})"
+
+    def is_absent(self, netid: str, state: str | None, source: str) -> bool:
+        """Tell whether None means that such a socket has no such thing, rather than that it is unknown.
+
+        Args:
+            netid: table of the socket.
+            state: its state.
+            source: where it was read.
+        """
+        if self.tables is not None and netid not in self.tables:
+            return True
+        top = self.name.partition(".")[0]
+        if state in _STUB_STATES and top in _FULL_SOCKETS_ONLY:
+            return True
+        return top == "timer" or (self._absent and source == "netlink")
+
+    def values(self, batch: Batch) -> Sequence[Any]:
+        """Return its value in each row of a batch, from the columns where the batch has them."""
+        if batch.columns is not None and (self._steps or "." not in self.name):
+            parts = self.name.split(".")
+            for n in range(len(parts), 0, -1):
+                lead = ".".join(parts[:n])
+                if lead in batch.columns or batch.constants.get(lead) is not None:
+                    return _descend(batch.values(lead), self._steps[n:])
+            if self.name not in GETTERS and record_class(self.field) is None:
+                return [None] * batch.size
+        return [self.get(socket) for socket in batch.sockets()]
+
+
+def _descend(values: Sequence[Any], steps: Sequence[Callable[[Any], Any]]) -> Sequence[Any]:
+    for step in steps:
+        values = list(map(step, values))
+    return values
+
+
+def record_class(field: Field) -> Any:
+    """Return the record class of a nested field, None of a plain one."""
+    of = field.of
+    if isinstance(of, str):
+        module, _, name = of.partition(":")
+        of = field.of = getattr(__import__(module, fromlist=(name,)), name)
+    return of
+
+
+def entries(record: Any, parent: Entry | None = None) -> Iterator[Entry]:
+    """Yield an entry for each field of a record class, each followed by those of the records in it."""
+    for index, field in enumerate(record.FIELDS):
+        entry = _entry(record, index, field, parent)
+        yield entry
+        inner = record_class(field)
+        if inner is not None:
+            yield from entries(inner, entry)
+
+
+def resolve_in(record: Any, name: str) -> Entry | None:
+    """Find a field by its dotted name, in which a unit suffix may be left out; None if there is none."""
+    entry = None
+    for part in name.split("."):
+        if record is None:
+            return None
+        index = _position(record, part)
+        if index is None:
+            return None
+        field = record.FIELDS[index]
+        entry = _entry(record, index, field, entry)
+        record = record_class(field)
+    return entry
+
+
+def _position(record: Any, name: str) -> int | None:
+    index: dict[str, int] = record._INDEX
+    for suffix in ("", *_SUFFIXES):
+        if name + suffix in index:
+            return index[name + suffix]
+    return None
+
+
+def _entry(record: Any, index: int, field: Field, parent: Entry | None) -> Entry:
+    annotation = next(
+        (c.__annotations__[field.name] for c in record.__mro__ if field.name in getattr(c, "__annotations__", ())), ""
+    )
+    own = frozenset((field.needs,)) if field.needs else frozenset()
+    if parent is None:
+        get = itemgetter(index)
+        return Entry(field.name, field, annotation, get, needs=own, steps=(get,))
+    many = parent.many or parent.annotation.startswith("tuple[")
+    step = _members(index) if many else _member(index)
+    return Entry(
+        f"{parent.name}.{field.name}",
+        field,
+        annotation,
+        _after(parent.get, step),
+        many=many,
+        needs=parent.needs | own,
+        steps=(*parent._steps, step),
+    )
+
+
+def _after(get: Callable[[Any], Any], step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda row: step(get(row))
+
+
+def _member(index: int) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else value[index]
+
+
+def _members(index: int) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else tuple([None if v is None else v[index] for v in value])
+
+
+_all: list[Entry] = []
+
+
+def catalogue() -> list[Entry]:
+    """Return an entry for every field of a socket, derived ones last."""
+    if not _all:
+        _all.extend(entries(Socket))
+        _all.extend(_derived(field) for field in Derived.FIELDS)
+    return _all
+
+
+def _derived(field: Field) -> Entry:
+    needs = frozenset((field.needs,)) if field.needs else frozenset()
+    return Entry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
+
+
+def resolve(name: str) -> Entry | None:
+    """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none."""
+    name = ALIASES.get(name, name)
+    for field in Derived.FIELDS:
+        if field.name == name:
+            return _derived(field)
+    return resolve_in(Socket, name)
+
+
+def suggest(name: str) -> str | None:
+    """Return the name most like one that does not exist, None where none is near."""
+    from difflib import get_close_matches
+
+    names = {entry.name: entry.name for entry in catalogue()}
+    for entry in catalogue():
+        leaf = entry.name.rpartition(".")[2]
+        for suffix in _SUFFIXES:
+            names.setdefault(entry.name.removesuffix(suffix), entry.name)
+            names.setdefault(leaf.removesuffix(suffix), entry.name)
+        names.setdefault(leaf, entry.name)
+    names.update(zip(ALIASES, ALIASES, strict=True))
+    lower = name.lower().replace("-", "_")
+    found = get_close_matches(lower, names, 1, 0.6)
+    return names[found[0]] if found else None

@@ -1,0 +1,118 @@
+"""What is known of a sysctl, and the values that were read."""
+
+from __future__ import annotations
+
+from sockdiag.model.gap import Gap
+from sockdiag.model.record import ID, LABEL, NETNS, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# A number, the numbers of one line, or a text.
+Value = int | tuple[int, ...] | str
+# By first version, ascending.
+Defaults = tuple[tuple[tuple[int, int], Value], ...]
+
+SECONDS, FLAG, PORTS, PACKETS = "s", "flag", "ports", "packets"
+
+# What the file holds: as many numbers, or one of these.
+TEXT, PORT_LIST = 0, -1
+
+
+class Sysctl(Record):
+    """What is known of one sysctl."""
+
+    name: str = field("Its name.", kind=LABEL)
+    unit: str = field("Unit of its numbers.", kind=LABEL)
+    help: str = field("What it bounds.", kind=LABEL)
+    scope: str = field("Whose it is: netns or host.", default=NETNS, kind=LABEL)
+    kernel: str = field("The kernel's variable.", default="", kind=LABEL)
+    numbers: int = field("How many numbers it is, TEXT or PORT_LIST.", default=1, kind=ID)
+    defaults: Defaults = field(
+        "What mainline kernels start with, by first version; empty where they work it out at boot.", default=()
+    )
+    needs: str = field("What a kernel must have for it, where not all have it.", default="", kind=LABEL)
+    initial_only: bool = field("Only the initial network namespace shows it.", default=False, kind=LABEL)
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+        return "/proc/sys/" + self.name.replace(".", "/")
+
+    def default_in(self, kernel: tuple[int, int] | None) -> Value | None:
+        """Return what a mainline kernel of a version starts with; None where that is not known."""
+        if self.defaults and self.defaults[0][0] == ALL_VERSIONS and len(self.defaults) == 1:
+            return self.defaults[0][1]
+        if kernel is None:
+            return None
+        return next((value for since, value in reversed(self.defaults) if since <= kernel), None)
+
+
+ALL_VERSIONS = (0, 0)
+
+
+class Sysctls:
+    """Values that were read, and why the others were not.
+
+    Args:
+        values: value by name; one that is not there is unknown.
+        missing: why, by name.
+        hidden: names of limits of the host that this network namespace does not show.
+        errors: gaps for what should have been there.
+    """
+
+    __slots__ = ("errors", "hidden", "missing", "values")
+
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        missing: Mapping[str, str] | None = None,
+        hidden: Iterable[str] = (),
+        errors: Iterable[Gap] = (),
+    ) -> None:
+        self.values = values
+        self.missing = missing or {}
+        self.hidden = tuple(hidden)
+        self.errors = tuple(errors)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def get(self, name: str) -> Value | None:
+        """Return a value, None where it is unknown."""
+        return self.values.get(name)
+
+    def number(self, name: str) -> int | None:
+        """Return the value of a sysctl that is one number, None where it is unknown."""
+        value = self.values.get(name)
+        return value if isinstance(value, int) else None
+
+    def vector(self, name: str) -> tuple[int, ...] | None:
+        """Return the value of a sysctl that is several numbers, None where it is unknown."""
+        value = self.values.get(name)
+        return value if isinstance(value, tuple) else None
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return what should have been visible and is not; all that the namespace hides as one."""
+        if not self.hidden:
+            return self.errors
+        reason = f"limits of the host, not visible in this network namespace: {', '.join(self.hidden)}"
+        return (
+            Gap("/proc/sys/net", reason, hint="look from the host's own namespace: --netns 1, as root"),
+            *self.errors,
+        )
+
+
+def release_version(release: str | None) -> tuple[int, int] | None:
+    """Return major and minor version of a kernel release, ``6.1.0-13-amd64``; None where it is not one."""
+    major, _dot, rest = (release or "").partition(".")
+    minor = rest[: next((i for i, c in enumerate(rest) if not ("0" <= c <= "9")), len(rest))]
+    if not (major.isdecimal() and major.isascii() and minor) or len(major + minor) > 9:
+        return None
+    return int(major), int(minor)
+
+
+def port_ranges(flat: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the value of ip_local_reserved_ports, first and last port in turn, as ranges."""
+    return list(zip(flat[::2], flat[1::2], strict=True))

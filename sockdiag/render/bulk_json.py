@@ -1,0 +1,116 @@
+"""One line of JSON a socket, for a whole batch at once: a template with the constants filled in, and one ``%``.
+
+Equal to ``json.dumps`` of each record (tested); four times as fast, which at hundreds of thousands of rows is the
+difference between faster and slower than ss.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from json import dumps
+
+from sockdiag.model.socket import Socket
+from sockdiag.render.plain import chosen_object, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sockdiag.model.batch import Batch, Column
+    from sockdiag.model.fields import Entry
+    from sockdiag.model.record import Field
+
+
+def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> str:
+    """Return the lines of a batch; *columns* None shows every field."""
+    if not batch.size:
+        return ""
+    if batch.columns is None or (columns is not None and not all(_sliced(batch, c) for c in columns)):
+        lines = (plain(s) if columns is None else chosen_object(s, columns) for s in batch.sockets())
+        return "".join([dumps(line, separators=(",", ":")) + "\n" for line in lines])
+    parts: list[Sequence[Any]] = []
+    template = _object(batch, "", Socket.FIELDS, parts) if columns is None else _chosen(batch, columns, parts)
+    if not parts:
+        return (template % () + "\n") * batch.size
+    return (template + "\n") * batch.size % tuple(chain.from_iterable(zip(*parts, strict=True)))
+
+
+def _sliced(batch: Batch, entry: Entry) -> bool:
+    # A derived field has no place in the batch.
+    assert batch.columns is not None
+    name = entry.name
+    return (
+        name in batch.columns
+        or name in batch.constants
+        or (
+            name.partition(".")[0] in Socket._INDEX  # type: ignore[attr-defined]
+            and name in _LEAVES
+        )
+    )
+
+
+def _literal(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _object(batch: Batch, prefix: str, fields: Sequence[Field], parts: list[Sequence[Any]]) -> str:
+    members = [f"{dumps(field.name)}:{_value(batch, prefix + field.name, field, parts)}" for field in fields]
+    return "{" + ",".join(members) + "}"
+
+
+def _value(batch: Batch, name: str, field: Field, parts: list[Sequence[Any]]) -> str:
+    assert batch.columns is not None
+    column = batch.columns.get(name)
+    if column is not None:
+        return _column(column, field, parts)
+    nested = field.of if isinstance(field.of, type) else None
+    if nested is not None and f"{name}.{nested.FIELDS[0].name}" in batch.columns:  # type: ignore[attr-defined]
+        return _object(batch, name + ".", nested.FIELDS, parts)  # type: ignore[attr-defined]
+    return _literal(dumps(plain(batch.constants.get(name), field), separators=(",", ":")))
+
+
+def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
+    if column.text:
+        parts.extend(column.parts)
+        return column.text
+    # Few values are different: an owner, a timer or an unknown uid repeats in many rows, as one object.
+    known: dict[int, str] = {}
+    texts = []
+    for value in column.values():
+        text = known.get(id(value))
+        if text is None:
+            text = known[id(value)] = dumps(plain(value, field), separators=(",", ":"))
+        texts.append(text)
+    parts.append(texts)
+    return "%s"
+
+
+def _chosen(batch: Batch, columns: Sequence[Entry], parts: list[Sequence[Any]]) -> str:
+    tree: dict[str, Any] = {}
+    for entry in columns:
+        *parents, leaf = entry.name.split(".")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = entry
+    return _tree(batch, tree, parts)
+
+
+def _tree(batch: Batch, tree: dict[str, Any], parts: list[Sequence[Any]]) -> str:
+    members = []
+    for name, entry in tree.items():
+        inner = _tree(batch, entry, parts) if isinstance(entry, dict) else _value(batch, entry.name, entry.field, parts)
+        members.append(f"{dumps(name)}:{inner}")
+    return "{" + ",".join(members) + "}"
+
+
+# Dotted names that a columnar batch knows or knows to be unknown.
+_LEAVES = frozenset(
+    name
+    for field in Socket.FIELDS
+    for name in (
+        field.name,
+        *(f"{field.name}.{inner.name}" for inner in getattr(field.of, "FIELDS", ())),
+    )
+)

@@ -1,0 +1,68 @@
+"""The model's values as table cells and CSV fields."""
+
+from __future__ import annotations
+
+from sockdiag.model.address import Endpoint
+from sockdiag.model.record import FLAGS, Field, Record
+from sockdiag.render.escape import printable, socket_name
+from sockdiag.render.plain import flag_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+UNKNOWN = "-"
+
+
+def cell(value: Any, field: Field | None = None) -> str:
+    """Show a value in a table: unknown is ``-``, names are escaped, flags are their words."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str):
+        return printable(value) or UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        if field is not None and field.base == 16:
+            return f"{value:x}"
+        if field is not None and field.kind == FLAGS and field.words:
+            return ",".join(flag_words(value, field.words)) or UNKNOWN
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, bytes):
+        return socket_name(value)
+    if isinstance(value, Endpoint):
+        return endpoint(value)
+    if isinstance(value, Record):
+        pairs = zip(type(value).FIELDS, value._values(), strict=True)
+        return ",".join(f"{f.name}={cell(v, f)}" for f, v in pairs if v is not None) or UNKNOWN
+    if isinstance(value, (tuple, list, frozenset)):
+        return ",".join(_item(v) for v in value) or UNKNOWN
+    return printable(str(value))
+
+
+def _item(value: Any) -> str:
+    if isinstance(value, Record) and "pid" in type(value)._INDEX:  # type: ignore[attr-defined]
+        return f"{cell(value.comm)}({value.pid},fd={value.fd})"  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        return ":".join(v.hex() if isinstance(v, bytes) else cell(v) for v in value)
+    return cell(value)
+
+
+def endpoint(end: Endpoint) -> str:
+    """Show one end of a socket: ``ADDR%IFACE:PORT``, IPv6 in brackets, ``*`` for any IP port, a unix name as it is."""
+    address = end.address
+    if isinstance(address, bytes):
+        return socket_name(address)
+    if address is None:
+        if end.interface is not None:
+            return f"%{printable(end.interface)}"
+        return UNKNOWN if end.port is None else str(end.port)
+    text = f"[{address}]" if ":" in address else printable(address)
+    any_port = "*" if ":" in address or "." in address else "0"
+    if end.interface is not None:
+        text += "%" + printable(end.interface)
+    if end.port is None:
+        return text
+    return f"{text}:{end.port or any_port}"

@@ -1,0 +1,107 @@
+"""What a command gives to the renderers: its JSON keys and one table of rows."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.fields import Entry
+    from sockdiag.model.snapshot import Seen
+
+
+class Table:
+    """Rows of one kind and the columns to show of them.
+
+    Args:
+        columns: what to show, in order, in tables and CSV, and in JSON where *chosen*.
+        rows: records, all of one class; for sockets see *batches*.
+        batches: sockets in bulk, instead of *rows*.
+        chosen: the columns are the user's choice; JSON then shows only them.
+        header: show the heading line.
+    """
+
+    __slots__ = ("_rows", "batches", "chosen", "columns", "header")
+
+    def __init__(
+        self,
+        columns: Sequence[Entry],
+        rows: Iterable[Any] = (),
+        *,
+        batches: Iterable[Batch] | None = None,
+        chosen: bool = False,
+        header: bool = True,
+    ) -> None:
+        self.columns = columns
+        self._rows = rows
+        self.batches = batches
+        self.chosen = chosen
+        self.header = header
+
+    def records(self) -> Iterable[Any]:
+        """Give the rows as records."""
+        if self.batches is None:
+            return self._rows
+        from sockdiag.model.batch import all_sockets
+
+        return all_sockets(self.batches)
+
+    def settle(self) -> None:
+        """Read everything now, for formats that say first what is missing."""
+        if self.batches is None:
+            self._rows = list(self._rows)
+        else:
+            self.batches = list(self.batches)
+
+
+class Document:
+    """A command's answer.
+
+    Args:
+        command: name, for the schema key.
+        keys: the document's own JSON keys: records, lists of records, or plain values.
+        table: the rows for tables, CSV and NDJSON; also the value of *table_key* in JSON.
+        table_key: JSON key of the rows.
+        lines: what people see instead of the plain table: a function of the screen width and a colour flag.
+        seen: when, where, and what is missing; a function, for it is complete only when all rows were read.
+    """
+
+    __slots__ = ("command", "keys", "lines", "seen", "table", "table_key")
+
+    def __init__(
+        self,
+        command: str,
+        seen: Callable[[], Seen],
+        *,
+        table: Table,
+        table_key: str,
+        keys: dict[str, Any] | None = None,
+        lines: Callable[[Style], Iterable[str]] | None = None,
+    ) -> None:
+        self.command = command
+        self.seen = seen
+        self.table = table
+        self.table_key = table_key
+        self.keys = keys or {}
+        self.lines = lines
+
+
+class Style:
+    """How text may look.
+
+    Attributes:
+        width: columns of the terminal; None where output is no terminal and nothing is cut.
+        color: whether colours may be used.
+    """
+
+    __slots__ = ("color", "width")
+
+    def __init__(self, width: int | None, color: bool) -> None:
+        self.width = width
+        self.color = color
+
+    def paint(self, text: str, code: str) -> str:
+        """Colour *text* with an SGR code, where colours may be used."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text

@@ -1,0 +1,67 @@
+"""JSON, one document or one object a line."""
+
+from __future__ import annotations
+
+from json import dumps
+
+from sockdiag.render.plain import chosen_object, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from sockdiag.model.snapshot import Seen
+    from sockdiag.render.document import Document, Style, Table
+
+
+def _compact(value: Any) -> str:
+    return dumps(value, separators=(",", ":"))
+
+
+def rows(table: Table) -> Iterator[str]:
+    """Yield pieces of text, each of whole lines: one object a line."""
+    if table.batches is not None:
+        from sockdiag.render.bulk_json import batch_lines
+
+        for batch in table.batches:
+            yield batch_lines(batch, table.columns if table.chosen else None)
+        return
+    for row in table.records():
+        yield _compact(chosen_object(row, table.columns) if table.chosen else plain(row)) + "\n"
+
+
+def render_ndjson(document: Document, _style: Style) -> Iterator[str]:
+    """Yield one object a line, no envelope."""
+    yield from rows(document.table)
+
+
+def envelope(command: str, seen: Seen) -> dict[str, Any]:
+    """Build the keys that every document begins with."""
+    from datetime import UTC, datetime
+
+    return {
+        "schema": f"sockdiag.{command}/1",
+        "generated_at": datetime.fromtimestamp(seen.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "host": plain(seen.host),
+        "scope": plain(seen.scope),
+        "complete": seen.complete,
+        "gaps": [plain(gap) for gap in seen.gaps],
+    }
+
+
+def render_json(document: Document, _style: Style) -> Iterator[str]:
+    """Yield one JSON document: a line a key, a line a row."""
+    document.table.settle()
+    head = envelope(document.command, document.seen())
+    yield "{\n"
+    for key, value in head.items():
+        yield f"{_compact(key)}: {_compact(value)},\n"
+    for key, value in document.keys.items():
+        yield f"{_compact(key)}: {_compact(plain(value))},\n"
+    yield f"{_compact(document.table_key)}: ["
+    separator = "\n"
+    for piece in rows(document.table):
+        yield separator + piece[:-1].replace("\n", ",\n")
+        separator = ",\n"
+    yield "\n]\n}\n"

@@ -1,0 +1,74 @@
+"""The memory screen's tables."""
+
+from __future__ import annotations
+
+from sockdiag.render.cells import UNKNOWN, cell, endpoint
+from sockdiag.render.quantity import ratio, size
+from sockdiag.render.table import aligned, cells, is_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.analysis.socket_memory import SocketMemory
+    from sockdiag.render.document import Table
+
+
+def protocol_lines(protocols: Iterable[ProtocolMemory]) -> Iterator[str]:
+    """Yield the protocols against their limits."""
+    rows = [
+        (
+            row.protocol,
+            cell(row.pages),
+            size(row.bytes),
+            cell(row.pressure_pages),
+            cell(row.limit_pages),
+            size(row.limit_bytes),
+            ratio(row.ratio),
+            UNKNOWN if row.pressure is None else "yes" if row.pressure else "no",
+            row.note,
+        )
+        for row in protocols
+    ]
+    headings = ("PROTOCOL", "PAGES", "BYTES", "PRESSURE-AT", "LIMIT", "LIMIT-BYTES", "USED", "PRESSURE", "")
+    yield from aligned(headings, list(zip(*rows, strict=True)), [False, *[True] * 6, False, False])
+
+
+def group_lines(table: Table) -> Iterator[str]:
+    """Yield the sums, bytes as sizes."""
+    columns = [
+        [size(entry.get(row)) for row in table.records()] if entry.field.unit == "bytes" else column
+        for entry, column in zip(table.columns, cells(table), strict=True)
+    ]
+    headings = [entry.field.header for entry in table.columns] if table.header else []
+    yield from aligned(headings, columns, [is_number(entry) for entry in table.columns])
+
+
+def socket_lines(sockets: Iterable[SocketMemory]) -> Iterator[str]:
+    """Yield the sockets that hold most."""
+    rows = []
+    for held, s in (row._values() for row in sockets):
+        m = s.skmem
+        part = UNKNOWN if m is None or not m.rcvbuf or m.rmem_alloc is None else ratio(m.rmem_alloc / m.rcvbuf)
+        rows.append((
+            size(held), s.netid, cell(s.state), *(size(m and getattr(m, name)) for name in
+            ("rmem_alloc", "rcvbuf")), part, *(size(m and getattr(m, name)) for name in ("wmem_queued", "sndbuf", "fwd_alloc")),
+            endpoint(s.local), endpoint(s.peer), cell(s.processes),
+        ))  # fmt: skip
+    headings = (
+        "HELD",
+        "NETID",
+        "STATE",
+        "RMEM",
+        "RCVBUF",
+        "FILL",
+        "WMEMQ",
+        "SNDBUF",
+        "FWD",
+        "LOCAL",
+        "PEER",
+        "PROCESSES",
+    )
+    right = [True, False, False, True, True, True, True, True, True, False, False, False]
+    yield from aligned(headings, list(zip(*rows, strict=True)), right)

@@ -1,0 +1,115 @@
+"""The overview screen."""
+
+from __future__ import annotations
+
+from sockdiag.model.query import TABLES
+from sockdiag.render.cells import UNKNOWN, cell, endpoint
+from sockdiag.render.escape import printable
+from sockdiag.render.quantity import ratio, size
+from sockdiag.render.table import aligned
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.analysis.overview import Overview
+    from sockdiag.analysis.worst import Fullest
+    from sockdiag.model.snapshot import Seen
+    from sockdiag.render.document import Style
+
+_BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
+
+
+def overview_lines(view: Overview, seen: Seen, style: Style) -> Iterator[str]:
+    """Yield the lines of the screen."""
+    host, scope = seen.host, seen.scope
+    where = scope.root or " ".join(filter(None, (cell(host.hostname), "Linux", cell(host.kernel))))
+    netns = ", ".join(n.label or UNKNOWN for n in scope.netns)
+    yield f"{style.paint(printable(where), _BOLD)}  network namespace {printable(netns)}\n\n"
+    yield style.paint("SOCKETS", _BOLD) + "\n"
+    yield from _states(view)
+    yield "\n" + style.paint("MEMORY", _BOLD) + " of the whole host\n"
+    yield from _memory(view)
+    yield "\n" + style.paint("WORST", _BOLD) + "\n"
+    yield from _worst(view, style)
+    yield "\n" + style.paint("LOST", _BOLD) + "\n"
+    yield from _losses(view, style)
+
+
+def _states(view: Overview) -> Iterator[str]:
+    sums: dict[str, dict[str, int]] = {}
+    for row in view.states:
+        table = sums.setdefault(row.netid, {})
+        state = row.state or UNKNOWN
+        table[state] = table.get(state, 0) + row.count
+    rows = []
+    for netid in TABLES:
+        if netid in sums:
+            states = sorted(sums[netid].items(), key=lambda item: -item[1])
+            rows.append((f"  {netid}", str(sum(sums[netid].values())), "  ".join(f"{s} {n}" for s, n in states)))
+    if rows:
+        yield from aligned((), list(zip(*rows, strict=True)), (False, True, False))
+    else:
+        yield "  none\n"
+
+
+def _memory(view: Overview) -> Iterator[str]:
+    rows = []
+    for row in view.memory:
+        if row.limit_source or row.pages:
+            of = f"{ratio(row.ratio)} of {size(row.limit_bytes)}" if row.ratio is not None else row.note
+            pressure = " under pressure" if row.pressure else ""
+            rows.append((f"  {row.protocol}", size(row.bytes), f"{of}{pressure}"))
+    if rows:
+        yield from aligned((), list(zip(*rows, strict=True)), (False, True, False))
+    else:
+        yield "  unknown\n"
+
+
+def _worst(view: Overview, style: Style) -> Iterator[str]:
+    worst = view.worst
+    rows = [
+        ("  receive buffer", *_fullest(worst.buffer, style, "B", (0.5, 0.9))),
+        ("  TCP receive buffer", *_fullest(worst.tcp_buffer, style, "B", (0.9, 2))),
+        ("  accept queue", *_fullest(worst.queue, style, "waiting", (0.5, 0.9))),
+    ]
+    crowded = worst.state
+    if crowded is None:
+        rows.append(("  state", UNKNOWN, "no connection is in a passing state"))
+    else:
+        who = "" if crowded.pid is None else f", {crowded.held} of them held by {cell(crowded.held_by)}({crowded.pid})"
+        rows.append(("  state", crowded.state, f"{crowded.count} sockets{who}"))
+    yield from aligned((), list(zip(*rows, strict=True)), (False, False, False))
+
+
+def _fullest(level: Fullest | None, style: Style, unit: str, bounds: tuple[float, float]) -> tuple[str, str]:
+    if level is None:
+        return UNKNOWN, "all empty"
+    socket = level.socket
+    low, high = bounds
+    color = _RED if level.ratio >= high else _YELLOW if level.ratio >= low else _GREEN
+    amount = (
+        f"{size(level.used)} of {size(level.limit)}" if unit == "B" else f"{level.used} {unit}, limit {level.limit}"
+    )
+    drops = f", {level.drops} dropped since it was created" if level.drops else ""
+    peer = f" from {endpoint(socket.peer)}" if socket.netid == "tcp" and unit == "B" else ""
+    return style.paint(ratio(level.ratio), color), f"{socket.netid} {endpoint(socket.local)}{peer}: {amount}{drops}"
+
+
+def _losses(view: Overview, style: Style) -> Iterator[str]:
+    now = [loss for loss in view.losses if loss.delta]
+    if view.interval_s:
+        if not now:
+            yield f"  {style.paint('nothing', _GREEN)} in {view.interval_s:.2f} s\n"
+        for loss in now:
+            yield f"  {style.paint(str(loss.delta), _RED)} in {view.interval_s:.2f} s  {loss.name}: {loss.meaning}\n"
+    else:
+        yield "  rates are unknown: a captured system was looked at once\n"
+    past = [loss for loss in view.losses if not loss.delta]
+    if past:
+        yield "  history, since boot or since the namespace was made:\n"
+        rows = [
+            (f"    {loss.total}", loss.name, loss.meaning + (" (host)" if loss.scope == "host" else ""))
+            for loss in past
+        ]
+        yield from aligned((), list(zip(*rows, strict=True)), (True, False, False))

@@ -1,0 +1,125 @@
+"""JSON Schema (2020-12) of a command's document, derived from the declarations of its records."""
+
+from __future__ import annotations
+
+from sockdiag.model.fields import record_class
+from sockdiag.model.record import FLAGS, Field
+from sockdiag.model.snapshot import Seen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_SIMPLE: dict[str, dict[str, Any]] = {
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "str": {"type": "string"},
+    "bytes": {"type": "string"},
+    "bool": {"type": "boolean"},
+    "None": {"type": "null"},
+}
+
+
+def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the schema of a command's document.
+
+    Args:
+        command: its name.
+        keys: of the document's own keys, a record class for an object, a list of one for an array of them, or a type
+            as in an annotation. A key that ends in ``?`` is there only with some options.
+    """
+    definitions: dict[str, Any] = {}
+    properties: dict[str, Any] = {
+        "schema": {"const": f"sockdiag.{command}/1"},
+        "generated_at": {"type": "string", "format": "date-time"},
+        "complete": {"type": "boolean", "description": "False when something that was asked for could not be seen."},
+    }
+    for field in Seen.FIELDS:
+        if field.name != "at":
+            properties[field.name] = _field(Seen, field, definitions)
+    required = list(properties)
+    for key, value in keys.items():
+        name = key.removesuffix("?")
+        properties[name] = _value(value, definitions)
+        if name == key:
+            required.append(name)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"sockdiag {command} --json",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "$defs": definitions,
+    }
+
+
+def _value(value: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(value, str):
+        return _annotation(value, None, definitions)
+    if isinstance(value, list):
+        return {"type": "array", "items": _reference(value[0], definitions)}
+    return _reference(value, definitions)
+
+
+def _reference(record: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    name = record.__name__
+    if name not in definitions:
+        definitions[name] = {}  # a record that holds itself finds its name taken
+        definitions[name] = {
+            "type": "object",
+            "description": record.__doc__.partition("\n")[0],
+            "properties": {field.name: _field(record, field, definitions) for field in record.FIELDS},
+            "required": [field.name for field in record.FIELDS],
+        }
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _field(record: Any, field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
+    annotation = next(c.__annotations__[field.name] for c in record.__mro__ if field.name in c.__annotations__)
+    schema = _annotation(annotation, field, definitions)
+    described = field.help
+    if field.unit:
+        described += f" Unit: {field.unit}."
+    return {**schema, "description": described}
+
+
+def _annotation(text: str, field: Field | None, definitions: dict[str, Any]) -> dict[str, Any]:
+    options = [_one(part, field, definitions) for part in _split(text, "|")]
+    unique = [option for i, option in enumerate(options) if option not in options[:i]]
+    return unique[0] if len(unique) == 1 else {"anyOf": unique}
+
+
+def _one(text: str, field: Field | None, definitions: dict[str, Any]) -> dict[str, Any]:
+    if text.startswith(("tuple[", "frozenset[", "list[")):
+        inner = _split(text[text.index("[") + 1 : -1], ",")
+        items = [part for part in inner if part != "..."]
+        schemas = [_annotation(part, field, definitions) for part in items]
+        unique = [s for i, s in enumerate(schemas) if s not in schemas[:i]]
+        return {"type": "array", "items": unique[0] if len(unique) == 1 else {"anyOf": unique}}
+    if text.startswith("dict["):
+        _key, value = _split(text[5:-1], ",")
+        return {"type": "object", "additionalProperties": _annotation(value, field, definitions)}
+    if text in _SIMPLE:
+        if text == "int" and field is not None:
+            if field.base == 16:
+                return {"type": "string", "pattern": "^[0-9a-f]+$"}
+            if field.kind == FLAGS and field.words:
+                return {"type": "array", "items": {"type": "string"}}
+        return _SIMPLE[text]
+    if field is None:
+        raise ValueError(text)
+    return _reference(record_class(field), definitions)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        if char == "[":
+            depth += 1
+        elif char == "]":
+            depth -= 1
+        elif char == separator and not depth:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return [*parts, text[start:].strip()]

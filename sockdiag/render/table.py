@@ -1,0 +1,131 @@
+"""Aligned text tables, CSV, and tabulate's grids."""
+
+from __future__ import annotations
+
+from sockdiag.errors import UsageError
+from sockdiag.model.record import COUNTER, GAUGE, Record
+from sockdiag.render.cells import UNKNOWN, cell
+from sockdiag.render.escape import width
+from sockdiag.render.plain import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from sockdiag.model.fields import Entry
+    from sockdiag.render.document import Document, Style, Table
+
+_GAP = "  "
+
+
+def cells(table: Table) -> list[list[str]]:
+    """Return the columns of a table, each the cells of its rows."""
+    columns: list[list[str]] = [[] for _ in table.columns]
+    getters = [(column, entry.get, entry.field) for column, entry in zip(columns, table.columns, strict=True)]
+    for row in table.records():
+        for column, get, field in getters:
+            column.append(cell(get(row), field))
+    return columns
+
+
+def is_number(entry: Entry) -> bool:
+    """Tell whether a column holds quantities, which are aligned right."""
+    return entry.field.kind in (GAUGE, COUNTER) and bool(entry.field.unit)
+
+
+def aligned(headings: Sequence[str], columns: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
+    """Yield the lines of a table; the last column is not padded.
+
+    Args:
+        headings: heading of each column; empty for no heading line.
+        columns: cells of each column, already printable.
+        right: which columns are aligned right.
+    """
+    if not columns:
+        return
+    shown: list[list[str]] = []
+    for i, column in enumerate(columns):
+        whole = [headings[i], *column] if headings else list(column)
+        space = max(map(width, whole), default=0)
+        last = i == len(columns) - 1
+        if all(map(str.isascii, whole)):
+            padded = [t.rjust(space) for t in whole] if right[i] else whole if last else [t.ljust(space) for t in whole]
+        else:
+            padded = [_pad(t, space, right[i], last) for t in whole]
+        shown.append(padded)
+    for row in zip(*shown, strict=True):
+        yield _GAP.join(row).rstrip() + "\n"
+
+
+def _pad(text: str, space: int, right: bool, last: bool) -> str:
+    blanks = " " * (space - width(text))
+    return blanks + text if right else text if last else text + blanks
+
+
+def render_table(document: Document, style: Style) -> Iterator[str]:
+    """Yield the text for people: the document's own lines, or its table."""
+    if document.lines is not None:
+        yield from document.lines(style)
+        return
+    table = document.table
+    headings = [entry.field.header for entry in table.columns] if table.header else []
+    yield from aligned(headings, cells(table), [is_number(entry) for entry in table.columns])
+
+
+def render_csv(document: Document, _style: Style) -> Iterator[str]:
+    """Yield RFC 4180: a header of field names, unknown as an empty field."""
+    from csv import writer
+    from io import StringIO
+
+    table = document.table
+    text = StringIO()
+    out = writer(text, lineterminator="\r\n")
+    if table.header:
+        out.writerow([entry.name for entry in table.columns])
+    for row in table.records():
+        out.writerow([_csv_value(entry.get(row), entry) for entry in table.columns])
+        if text.tell() > 1 << 16:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
+
+
+def _csv_value(value: Any, entry: Entry) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (Record, tuple, list, bytes)):
+        shown = cell(value, entry.field)
+        return "" if shown == UNKNOWN else shown
+    simple = plain(value, entry.field)
+    if isinstance(simple, bool):
+        return "true" if simple else "false"
+    return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
+
+
+def grid(table_style: str) -> Callable[[Document, Style], Iterator[str]]:
+    """Return a renderer that lets tabulate draw the table in one of its styles (grid, github, html, …).
+
+    Raises:
+        UsageError: tabulate has no such style.
+    """
+    from tabulate import tabulate, tabulate_formats
+
+    if table_style not in tabulate_formats:
+        raise UsageError(f"there is no table style '{table_style}': {', '.join(tabulate_formats)}")
+
+    def render(document: Document, _style: Style) -> Iterator[str]:
+        table = document.table
+        columns = cells(table)
+        headings = [entry.field.header for entry in table.columns] if table.header else []
+        sides = ["right" if is_number(entry) else "left" for entry in table.columns]
+        rows = list(zip(*columns, strict=True))
+        yield (
+            tabulate(
+                rows, headers=headings, tablefmt=table_style, disable_numparse=True, colalign=sides if rows else None
+            )
+            + "\n"
+        )
+
+    return render

@@ -1,0 +1,89 @@
+"""Which sock_diag family answers for which table."""
+
+from __future__ import annotations
+
+from sockdiag.errors import SourceDenied, SourceUnavailable
+from sockdiag.model.batch import Batch
+from sockdiag.model.query import TCP_INFO
+from sockdiag.sources._transport import feed
+from sockdiag.sources.interfaces import interface_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sockdiag.errors import ParseError, SourceError
+    from sockdiag.model.query import Query
+    from sockdiag.sources.reading import Reading
+    from sockdiag.sources.system import System
+
+_INET_TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "sctp", "dccp")
+
+# table -> module with read(system, query)
+_OTHERS = {
+    "unix": "sockdiag.sources.unix_diag",
+    "netlink": "sockdiag.sources.netlink_diag",
+    "packet": "sockdiag.sources.packet_diag",
+    "vsock": "sockdiag.sources.vsock_diag",
+    "xdp": "sockdiag.sources.xdp_diag",
+}
+
+
+def read(system: System, table: str, query: Query, gap: Callable[[SourceError | ParseError], None]) -> Iterator[Batch]:
+    """Yield the sockets of one table.
+
+    Args:
+        system: the system to ask.
+        table: netid of the table.
+        query: what is wanted of it.
+        gap: called with each thing that could not be seen, where the rest could.
+
+    Raises:
+        SourceUnavailable: the kernel has no handler for it, or there is none (icmp).
+        SourceDenied: it may not be asked.
+    """
+    if table in _INET_TABLES:
+        yield from _inet(system, table, query, gap)
+        return
+    name = _OTHERS.get(table)
+    if name is None:
+        raise SourceUnavailable(f"netlink:{table}", "no sock_diag handler exists")
+    module = __import__(name, fromlist=["read"])
+    reading: Reading = module.read(system, query)
+    for error in reading.errors:
+        gap(error)
+    yield Batch.of(reading.sockets)
+
+
+def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError | ParseError], None]) -> Iterator[Batch]:
+    from sockdiag.sources.inet_columns import Columns
+    from sockdiag.sources.inet_diag import inet_requests
+
+    interfaces = interface_names(system.files)
+    transport = system.netlink
+    guarded = None
+    if system.files.live and (TCP_INFO in query.needs or table == "sctp"):
+        # tcp_info is filled under the socket lock, which a sleeping owner may hold for ever.
+        from sockdiag.sources.tcp_info_guard import GuardedTransport
+
+        transport = guarded = GuardedTransport(transport)
+    answered = False
+    for request in inet_requests(table, query.families, query.states, query.needs):
+        columns = Columns(table, request, interfaces)
+        try:
+            failure = feed(transport, request, columns.begin, columns.take)
+        except (SourceUnavailable, SourceDenied) as error:
+            # IPv6 may be switched off; without an answer for any family there is no table.
+            if not answered:
+                raise
+            if not isinstance(error, SourceUnavailable):
+                gap(error)
+            continue
+        answered = True
+        yield from columns.rest()
+        for problem in columns.errors:
+            gap(problem)
+        if failure is not None:
+            gap(failure)
+    for stuck in guarded.take_errors() if guarded is not None else ():
+        gap(stuck)

@@ -1,0 +1,61 @@
+"""What every table needs while it is shown."""
+
+from __future__ import annotations
+
+import os
+
+from sockdiag.ss.names import Names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.ss.layout import Layout
+    from sockdiag.ss.options import Settings
+    from sockdiag.ss.owners import Owners
+    from sockdiag.ss.row import Row
+
+
+class Context:
+    """One run.
+
+    Attributes:
+        settings: the options.
+        names: name look-ups.
+        owners: who holds which inode; None if that is not shown.
+        layout: where rows go.
+        accepts: the filter expression, or None.
+        bytecode: the same for the kernel, or None.
+        item: what begins a block that has its own line: a newline and a tab, or a blank with -O.
+        sctp_inode: inode of the IP socket shown last; an SCTP association repeats its endpoint's.
+    """
+
+    __slots__ = ("accepts", "bytecode", "item", "layout", "names", "owners", "sctp_inode", "settings")
+
+    def __init__(self, settings: Settings, layout: Layout) -> None:
+        self.settings = settings
+        self.layout = layout
+        self.names = Names(numeric=settings.numeric, resolve=settings.resolve, old=settings.old)
+        self.owners: Owners | None = None
+        self.accepts: Callable[[Row], bool] | None = None
+        self.bytecode: bytes | None = None
+        self.item = " " if settings.oneline else "\n\t"
+        self.sctp_inode = 0
+
+    def owners_text(self, row: Row) -> str:
+        """Print the processes that hold a socket."""
+        return self.owners.text(row.ino) if self.owners is not None else ""
+
+
+def redirected(variable: str) -> bool:
+    """Tell whether a table is to be read from files: *variable* or PROC_ROOT is set."""
+    return variable in os.environ or "PROC_ROOT" in os.environ
+
+
+def proc_path(variable: str, name: str) -> str:
+    """Return the path of a file: what *variable* says, else *name* below PROC_ROOT."""
+    path = os.environ.get(variable)
+    if path is not None:
+        return path
+    root = os.environ.get("PROC_ROOT", "/proc")
+    return f"{root}{'' if root.endswith('/') else '/'}{name}"

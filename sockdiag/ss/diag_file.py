@@ -1,0 +1,108 @@
+"""Netlink messages in files: -D writes them, TCPDIAG_FILE reads them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from struct import unpack_from
+
+from sockdiag.errors import SourceUnavailable
+from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
+from sockdiag.kernel.sock_diag import IPPROTO_TCP
+from sockdiag.ss.stop import Stop
+from sockdiag.ss.tables import TCP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.ss.context import Context
+    from sockdiag.ss.options import Settings
+
+
+def dump(settings: Settings) -> None:
+    """Write the answers about TCP sockets to the file of -D, each with the NLMSG_DONE that ends it.
+
+    Raises:
+        Stop: there is nothing to write, or the file cannot be written.
+    """
+    from sockdiag.ss.context import Context
+    from sockdiag.ss.layout import Layout
+    from sockdiag.ss.sources import dumped, inet_families, inet_payload, tell
+
+    if not settings.selection.tables & TCP:
+        raise Stop(0, "ss: tcpdiag dump requested and no tcp in filter.")
+    context = Context(settings, Layout((), old=settings.old, screen=None))
+    path = settings.diag or ""
+    to_stdout = path.startswith("-")
+    try:
+        fd = 1 if to_stdout else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise Stop(255, f"fopen dump file: {os.strerror(error.errno or 0)}") from None
+    try:
+        for family in inet_families(settings):
+            payload = inet_payload(settings, family, IPPROTO_TCP, None)
+            header = bytes(NLMSG_HDRLEN)
+            try:
+                for datagram in dumped(context, "inet_diag_tcp", payload, quiet=True):
+                    header = datagram[:NLMSG_HDRLEN]
+                    _write_all(fd, datagram)
+            except SourceUnavailable as error:
+                tell(error, context)
+                continue
+            seq, portid = unpack_from("=II", header, 8)
+            done = NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI, seq, portid)
+            _write_all(fd, done + bytes(4))
+    except BrokenPipeError:
+        raise Stop(141) from None
+    except OSError as error:
+        name = "standard output" if to_stdout else path
+        raise Stop(1, f"ss: write to {name}: {os.strerror(error.errno or 0)}") from None
+    finally:
+        if not to_stdout:
+            os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def show_file(context: Context) -> None:
+    """Show the rows of $TCPDIAG_FILE up to its first NLMSG_DONE; neither states nor families are applied."""
+    from sockdiag.ss import inet
+    from sockdiag.ss.sources import INET_MESSAGE
+
+    try:
+        with open(os.environ["TCPDIAG_FILE"], "rb") as file:
+            data = file.read()
+    except OSError as error:
+        sys.stderr.write(f"fopen($TCPDIAG_FILE): {os.strerror(error.errno or 0)}\n")
+        return
+    offset = 0
+    while True:
+        if len(data) - offset < NLMSG_HDRLEN:
+            sys.stderr.write("Unexpected EOF reading $TCPDIAG_FILE")
+            return
+        length, kind, _flags, _seq, _pid = NLMSGHDR.unpack_from(data, offset)
+        end = offset + NLMSG_HDRLEN + align4(max(length - NLMSG_HDRLEN, 0))
+        if end > len(data):
+            sys.stderr.write("Unexpected EOF reading $TCPDIAG_FILE")
+            return
+        if kind == NLMSG_DONE:
+            return
+        message = data[offset : offset + length]
+        offset = end
+        if kind == NLMSG_ERROR:
+            _tell_error(message)
+            return
+        row = inet.decode(message.ljust(INET_MESSAGE, b"\0"), IPPROTO_TCP, "$TCPDIAG_FILE")
+        if context.accepts is None or context.accepts(row):
+            context.layout.row(inet.show(row, context))
+
+
+def _tell_error(message: bytes) -> None:
+    if len(message) < NLMSG_HDRLEN + 20:
+        sys.stderr.write("ERROR truncated\n")
+        return
+    number = -unpack_from("=i", message, NLMSG_HDRLEN)[0]
+    sys.stderr.write(f"TCPDIAG answered: {os.strerror(number)}\n")

@@ -1,0 +1,72 @@
+"""-E: report sockets as they are destroyed.
+
+**Source:** the multicast groups SKNLGRP_INET_TCP_DESTROY and the like of NETLINK_SOCK_DIAG.
+"""
+
+from __future__ import annotations
+
+import errno
+from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
+from struct import unpack_from
+
+from sockdiag.kernel.netlink import NETLINK_SOCK_DIAG, NLMSG_DONE, NLMSG_ERROR, align4
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
+from sockdiag.ss import inet
+from sockdiag.ss.sources import INET_MESSAGE
+from sockdiag.ss.stop import Stop
+from sockdiag.ss.tables import TCP, UDP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from sockdiag.ss.context import Context
+
+# Family, table, bit of the group SKNLGRP_INET_TCP_DESTROY, …_INET_UDP_…, …_INET6_TCP_…, …_INET6_UDP_…
+_GROUPS = ((AF_INET, TCP, 1), (AF_INET, UDP, 2), (AF_INET6, TCP, 4), (AF_INET6, UDP, 8))
+
+
+def follow(context: Context) -> NoReturn:
+    """Print destroyed sockets until the program is ended.
+
+    Raises:
+        Stop: nothing that is selected can be followed, or the kernel refuses.
+    """
+    selection = context.settings.selection
+    groups = 0
+    for family, table, bit in _GROUPS:
+        if selection.families >> family & 1 and selection.tables & table:
+            groups |= bit
+    if not groups:
+        raise Stop(255)
+    try:
+        channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+        channel.bind((0, groups))
+    except OSError as error:
+        raise Stop(255, f"ss: cannot follow events: {error.strerror}") from None
+    while True:
+        try:
+            data = channel.recv(65536)
+        except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                continue
+            raise Stop(255, f"ss: cannot follow events: {error.strerror}") from None
+        _datagram(context, data)
+
+
+def _datagram(context: Context, data: bytes) -> None:
+    offset = 0
+    while len(data) - offset >= INET_MESSAGE:
+        length, kind = unpack_from("=IH", data, offset)
+        if not INET_MESSAGE <= length <= len(data) - offset:
+            return
+        message = data[offset : offset + length]
+        offset += align4(length)
+        if kind in (NLMSG_DONE, NLMSG_ERROR):
+            continue
+        row = inet.decode(message, 0, "netlink:inet_diag")
+        if not context.settings.selection.families >> row.family & 1:
+            continue
+        if context.accepts is None or context.accepts(row):
+            context.layout.row(inet.show(row, context))
+            context.layout.render()

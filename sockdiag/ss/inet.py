@@ -1,0 +1,155 @@
+"""Rows of the inet_diag tables: decode a message, print its columns and blocks.
+
+**Source:** struct inet_diag_msg, include/uapi/linux/inet_diag.h.
+"""
+
+from __future__ import annotations
+
+from sockdiag.errors import ParseError
+from sockdiag.kernel.inet_diag import (
+    CGROUP_ID,
+    CLASS_ID,
+    MARK,
+    MSG,
+    MSG_LEN,
+    PROTOCOL,
+    SHUTDOWN,
+    SKV6ONLY,
+    SOCKOPT,
+    TCLASS,
+    TOS,
+)
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.sock_diag import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_DCCP,
+    IPPROTO_ICMPV6,
+    IPPROTO_MPTCP,
+    IPPROTO_RAW,
+    IPPROTO_SCTP,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+)
+from sockdiag.sources._attributes import attributes
+from sockdiag.ss.details import arrows, integer, sock_details, timer_text
+from sockdiag.ss.row import Row, queue, state_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.ss.context import Context
+
+NETIDS = {0: "raw", IPPROTO_RAW: "raw", IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_SCTP: "sctp",
+          IPPROTO_DCCP: "dccp", IPPROTO_ICMPV6: "icmp6", IPPROTO_MPTCP: "mptcp"}  # fmt: skip
+_SOCKOPTS = (
+    "recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag", "bind_addr_no_port",
+    "recverr_rfc4884", "defer_connect",
+)  # fmt: skip
+_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
+
+
+def decode(message: bytes, protocol: int, source: str) -> Row:
+    """Decode one message of an inet_diag answer; a malformed attribute costs the attributes.
+
+    Args:
+        message: the message with its header, at least 88 bytes.
+        protocol: what was asked for.
+        source: ``netlink:NAME``, for errors.
+    """
+    (
+        family, state, timer, retrans, sport, dport, src, dst, iface, cookie, expires, rqueue, wqueue, uid, inode,
+    ) = MSG.unpack_from(message, NLMSG_HDRLEN)  # fmt: skip
+    row = Row(family, protocol, state)
+    row.timer, row.retrans, row.expires = timer, retrans, expires
+    row.lport = int.from_bytes(sport, "big")
+    row.rport = int.from_bytes(dport, "big")
+    if family == AF_INET:
+        row.local, row.remote = src[:4], dst[:4]
+    else:
+        row.local, row.remote = src, dst
+    row.iface, row.sk, row.rq, row.wq, row.uid, row.ino = iface, cookie, rqueue, wqueue, uid, inode
+    if len(message) > _ATTRIBUTES:
+        try:
+            found = attributes(message, _ATTRIBUTES, source)
+        except ParseError:
+            return row
+        row.attributes = found
+        if MARK in found:
+            row.mark = integer(found[MARK])
+        if CGROUP_ID in found:
+            row.cgroup_id = integer(found[CGROUP_ID])
+        if SKV6ONLY in found:
+            row.v6only = bool(integer(found[SKV6ONLY]))
+    return row
+
+
+def cells(row: Row, context: Context, protocol: int) -> list[str]:
+    """Return the fixed columns of an IP socket, the extended one empty."""
+    names = context.names
+    netid = NETIDS.get(protocol, "???")
+    state = state_word(row.state, old=context.settings.old)
+    if protocol == IPPROTO_SCTP and row.ino == context.sctp_inode:
+        from sockdiag.ss.sctp import STATES
+
+        netid, state = "", f"`- {STATES[row.state] if row.state < len(STATES) else 'UNDEF'}"
+    local, remote = row.local or b"", row.remote or b""
+    if row.family in (AF_INET, AF_INET6):
+        here = names.address(local, v6only=row.v6only)
+        there = names.address(remote, v6only=row.v6only)
+    else:
+        here = there = "???"
+    device = f"%{names.device(row.iface)}" if row.iface else ""
+    return [
+        netid, state, queue(row.rq), queue(row.wq), f"{here}{device}:", names.port(row.lport), f"{there}:",
+        names.port(row.rport), context.owners_text(row), "",
+    ]  # fmt: skip
+
+
+def show(row: Row, context: Context) -> list[str]:
+    """Return all columns of a message of an inet_diag answer."""
+    settings = context.settings
+    found = row.attributes
+    protocol = integer(found[PROTOCOL][:1]) if PROTOCOL in found else row.type
+    columns = cells(row, context, protocol)
+    ext = ""
+    if settings.timers:
+        if protocol != IPPROTO_SCTP:
+            ext += timer_text(row.timer, row.expires, row.retrans, old=settings.old)
+        elif row.timer:
+            from sockdiag.ss.details import expiry
+
+            ext += f" timer:(T3_RTX,{expiry(row.expires, old=settings.old)},{row.retrans})"
+    if settings.details:
+        ext += sock_details(row, context.names)
+        if row.family == AF_INET6 and SKV6ONLY in found:
+            ext += f" v6only:{integer(found[SKV6ONLY][:1])}"
+        if SHUTDOWN in found:
+            ext += arrows(integer(found[SHUTDOWN][:1]))
+    if settings.tos:
+        for number, name in ((TOS, "tos"), (TCLASS, "tclass"), (CLASS_ID, "class_id")):
+            if number in found:
+                value = integer(found[number])
+                ext += f" {name}:{f'{value:#x}' if value else '0'}"
+    if settings.cgroup and CGROUP_ID in found:
+        ext += f" cgroup:{context.names.cgroup(integer(found[CGROUP_ID]))}"
+    if settings.sockopt and len(found.get(SOCKOPT, b"")) >= 2:
+        flags = integer(found[SOCKOPT][:2])
+        words = "".join([f" {word}" for bit, word in enumerate(_SOCKOPTS) if flags >> bit & 1])
+        ext += f"{context.item}inet-sockopt: ({words})"
+    if settings.memory or (settings.info and protocol != IPPROTO_UDP):
+        if not settings.oneline:
+            ext += "\n\t"
+        ext += _internals(row, context, protocol)
+    context.sctp_inode = row.ino
+    columns[-1] = ext
+    return columns
+
+
+def _internals(row: Row, context: Context, protocol: int) -> str:
+    if protocol == IPPROTO_SCTP:
+        from sockdiag.ss.sctp import internals
+    elif protocol == IPPROTO_MPTCP:
+        from sockdiag.ss.mptcp import internals
+    else:
+        from sockdiag.ss.tcp import internals
+    return internals(row, context)

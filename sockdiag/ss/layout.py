@@ -1,0 +1,218 @@
+"""Columns: their widths, their wrapping to a terminal, and the blocks in which long outputs are measured.
+
+The reference stores the cells of all rows in chunks of 1 MiB and prints when a fifth chunk was begun, with the widths
+known by then; widths never shrink. The cell that was written last is not measured. Both are visible, so both are kept.
+**Source:** the behaviour of ss 6.1 and 7.1.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from sockdiag.ss.output import write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# Columns of a row as the program's parts build it.
+NETID, STATE, RECV_Q, SEND_Q, LOCAL, LOCAL_PORT, PEER, PEER_PORT, PROCESS, EXT = range(10)
+
+_HEADERS = ("Netid", "State", "Recv-Q", "Send-Q", "Local Address:", "Port", "Peer Address:", "Port", "Process", "")
+_RIGHT = (LOCAL, PEER)
+_DELIMITED = (STATE, RECV_Q, SEND_Q, LOCAL, PEER)
+_ORDER_7 = (NETID, STATE, RECV_Q, SEND_Q, LOCAL, LOCAL_PORT, PEER, PEER_PORT, PROCESS, EXT)
+# 6.1 has one column for both.
+_ORDER_6 = _ORDER_7[:-1]
+
+_CHUNK = (1 << 20) - 16
+_CHUNKS = 5
+_LONGEST = 65535
+
+
+class Layout:
+    """Collect rows and print them.
+
+    Args:
+        hidden: columns that are not shown.
+        old: order and padding of 6.1.
+        screen: width to spread the columns over, or None for compact output.
+        emit: takes the text of each block.
+    """
+
+    __slots__ = (
+        "_chunks", "_emit", "_end", "_first", "_longest", "_old", "_open", "_ragged", "_rows", "_screen", "_template",
+        "columns",
+    )  # fmt: skip
+
+    def __init__(
+        self, hidden: Sequence[int], *, old: bool, screen: int | None, emit: Callable[[str], None] = write
+    ) -> None:
+        self.columns = tuple(c for c in (_ORDER_6 if old else _ORDER_7) if c not in hidden)
+        fixed = [i for i, c in enumerate(self.columns) if c != EXT]
+        # Compact output of 7.1 leaves the last fixed column as it is.
+        self._ragged = fixed[-1] if fixed and not old and screen is None else -1
+        self._old = old
+        self._screen = screen
+        self._emit = emit
+        self._longest = [0] * len(self.columns)
+        self._template: tuple[tuple[int, ...], str] = ((), "")
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows: list[tuple[str, ...]] = []
+        self._chunks = 1
+        self._end = 2
+        self._open = -1
+
+    def header(self) -> None:
+        """Store the header row."""
+        self.row(_HEADERS)
+
+    def row(self, cells: Sequence[str], last: int = -1) -> None:
+        """Store a row.
+
+        Args:
+            cells: one for each column, hidden ones too.
+            last: the column that was written last, whose cell stays unmeasured if no row follows; -1: the last one.
+        """
+        self.begin_row()
+        row = tuple([cells[c] for c in self.columns])
+        if self._old:
+            row = (*row[:-1], row[-1] + cells[EXT])
+        self.store(row, last)
+
+    def begin_row(self) -> None:
+        """Finish the previous row; print what is stored when it has become too much."""
+        if self._chunks >= _CHUNKS:
+            self.render()
+        elif self._open >= 0:
+            row = self._rows[-1]
+            for i in range(self._open, len(row)):
+                self._longest[i] = max(self._longest[i], len(row[i]))
+                self._close(len(row[i]))
+            self._open = -1
+
+    def store(self, row: tuple[str, ...], last: int = -1) -> None:
+        """Store the visible cells of a row; :meth:`begin_row` was called."""
+        sizes = [len(cell) for cell in row]
+        if max(sizes) > _LONGEST:
+            row = tuple([cell[:_LONGEST] for cell in row])
+            sizes = [len(cell) for cell in row]
+        columns = self.columns
+        open_at = columns.index(last) if last in columns else len(columns) - 1
+        longest = self._longest
+        for i, size in enumerate(sizes):
+            if size >= _CHUNK - self._end and self._end != 2:
+                self._chunks += 1
+                self._end = 2
+            self._end += size
+            if i >= open_at:
+                break
+            longest[i] = max(longest[i], size)
+            self._close(size)
+        self._open = open_at
+        self._rows.append(row)
+
+    def _close(self, size: int) -> None:
+        pad = size & 1
+        if _CHUNK - self._end - pad < 2:
+            self._chunks += 1
+            self._end = 2
+        else:
+            self._end += pad + 2
+
+    def render(self) -> None:
+        """Print what is stored, and forget it; the widths stay."""
+        rows = self._rows
+        if not rows:
+            return
+        open_at = self._open
+        self._forget()
+        widths = self._widths()
+        template = self._format(widths)
+        emit = self._emit
+        tail = None
+        if 0 <= open_at < len(self.columns) - 1:
+            tail = rows.pop()[: open_at + 1]
+        for i in range(0, len(rows), 4096):
+            part = rows[i : i + 4096]
+            emit(template * len(part) % tuple(chain.from_iterable(part)))
+        if tail is not None:
+            emit(self._format(widths, len(tail)) % tail)
+
+    def _format(self, widths: tuple[int, ...], count: int = 99) -> str:
+        """Return the printf format of one row, or of its first *count* cells."""
+        parts = []
+        started = False
+        for i, column in enumerate(self.columns[:count]):
+            width = widths[i]
+            delimiter = " " if started and width and column in _DELIMITED else ""
+            started = started or width > 0
+            width -= len(delimiter)
+            if width <= 0 or i == self._ragged:
+                parts.append(f"{delimiter}%s")
+            else:
+                parts.append(f"{delimiter}%{'' if column in _RIGHT else '-'}{width}s")
+        return "".join(parts) + "\n"
+
+    def _widths(self) -> tuple[int, ...]:
+        screen = self._screen
+        widths = []
+        first = True
+        for column, longest in zip(self.columns, self._longest, strict=True):
+            width = longest + (1 if longest and not first and column in _DELIMITED else 0)
+            if screen is not None:
+                width = min(width, screen)
+            first = first and not width
+            widths.append(width)
+        if screen is not None:
+            _spread(widths, screen)
+        return tuple(widths)
+
+
+def _spread(widths: list[int], screen: int) -> None:
+    """Fill each screen line: columns are grouped from the left, what is left over is shared among the group."""
+    shown = [i for i, width in enumerate(widths) if width]
+    group: list[int] = []
+    length = 0
+    for n, i in enumerate(shown):
+        if group and length + widths[i] > screen:
+            _share(widths, group, screen - length)
+            group, length = [], 0
+        group.append(i)
+        length += widths[i]
+        if length == screen:
+            group, length = [], 0
+        elif n == len(shown) - 1:
+            _share(widths, group, screen - length)
+
+
+def _share(widths: list[int], group: list[int], spare: int) -> None:
+    each, rest = divmod(spare, len(group))
+    for place, i in enumerate(reversed(group)):
+        widths[i] += each + (place < rest)
+
+
+def screen_width(*, old: bool) -> int | None:
+    """Return the width to spread over: the terminal's, else COLUMNS (not in 6.1), else None."""
+    import os
+
+    try:
+        width = os.get_terminal_size(1).columns
+    except OSError:
+        if old:
+            return None
+        width = _atoi(os.environ.get("COLUMNS", ""))
+        return width if width > 0 else None
+    return width or None
+
+
+def _atoi(text: str) -> int:
+    """Convert as atoi(3): blanks, a sign, digits, then anything."""
+    text = text.lstrip(" \t\n\v\f\r")
+    sign = -1 if text[:1] == "-" else 1
+    if text[:1] in "+-":
+        text = text[1:]
+    digits = len(text) - len(text.lstrip("0123456789"))
+    return sign * int(text[:digits] or 0)

@@ -1,0 +1,96 @@
+"""Netlink sockets.
+
+**Source:** struct netlink_diag_msg, include/uapi/linux/netlink_diag.h.
+"""
+
+from __future__ import annotations
+
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.netlink_diag import (
+    GROUPS,
+    MEMINFO,
+    MSG,
+    NETLINK_CONNECTED,
+    PROTO_ALL,
+    REQ,
+    SHOW_GROUPS,
+    SHOW_MEMINFO,
+)
+from sockdiag.kernel.sock_diag import AF_NETLINK
+from sockdiag.kernel.tcp_states import CLOSE
+from sockdiag.ss.context import proc_path
+from sockdiag.ss.details import integer, memory
+from sockdiag.ss.layout import PROCESS
+from sockdiag.ss.row import Row, queue, state_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.ss.context import Context
+
+NO_PEER = ("*", "")
+
+
+def request(_context: Context) -> bytes:
+    """Return the payload of the dump request."""
+    return REQ.pack(AF_NETLINK, PROTO_ALL, 0, 0, SHOW_GROUPS | SHOW_MEMINFO, 0, 0)
+
+
+def decode(message: bytes, found: dict[int, bytes]) -> tuple[Row, tuple[str, str], str]:
+    """Decode one message of a netlink_diag answer: the row, its peer's two columns and its details."""
+    _family, _type, protocol, state, portid, dst_portid, dst_group, _ino, _cookie = MSG.unpack_from(
+        message, NLMSG_HDRLEN
+    )
+    row = new_row(protocol, portid)
+    row.attributes = found
+    memory_words = found.get(MEMINFO, b"")
+    if len(memory_words) >= 12:
+        row.rq, row.wq = integer(memory_words[:4]), integer(memory_words[8:12])
+    peer = (f"{_signed(dst_group)}:", str(_signed(dst_portid))) if state == NETLINK_CONNECTED else NO_PEER
+    groups = integer(found.get(GROUPS, b"")[:8]) & 0xFFFFFFFF
+    return row, peer, f" sk=0 cb=0 groups=0x{groups:08x}"
+
+
+def new_row(protocol: int, portid: int) -> Row:
+    """Make the row of a netlink socket; the port id is signed."""
+    row = Row(AF_NETLINK, 0, CLOSE)
+    row.number, row.lport, row.rport = protocol, _signed(portid), -1
+    return row
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 32) if number & 1 << 31 else number
+
+
+def cells(row: Row, peer: tuple[str, str], context: Context) -> list[str]:
+    """Return the fixed columns, the last two empty."""
+    return [
+        "nl", state_word(row.state), queue(row.rq), queue(row.wq),
+        f"{context.names.netlink_protocol(row.number)}:", _port_name(row.lport, context), *peer, "", "",
+    ]  # fmt: skip
+
+
+def _port_name(portid: int, context: Context) -> str:
+    if portid == -1:
+        return "*"
+    if not context.settings.numeric:
+        if not portid:
+            return "kernel"
+        if portid > 0:
+            from sockdiag.ss.output import safe_text
+            from sockdiag.ss.owners import comm
+
+            name = comm(proc_path("", str(portid)))
+            if name:
+                return f"{safe_text(name)}/{portid}"
+    return str(portid)
+
+
+def put(row: Row, peer: tuple[str, str], details: str, context: Context) -> None:
+    """Store the row. Its details are written to the column that is current, which 7.1 hides without -p."""
+    settings = context.settings
+    columns = cells(row, peer, context)
+    text = details if settings.details else ""
+    if settings.memory and row.attributes:
+        text += f"\t{memory(row.attributes, MEMINFO)}"
+    columns[PROCESS] = text
+    context.layout.row(columns, PROCESS)

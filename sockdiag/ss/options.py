@@ -1,0 +1,177 @@
+"""The options, acted on in the order in which they are given.
+
+**Source:** ss(8) of iproute2 6.1 and 7.1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sockdiag.filter.states import StateSets
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_PACKET, AF_TIPC, AF_UNIX, AF_VSOCK, AF_XDP
+from sockdiag.ss.getopt import BadOption, Getopt
+from sockdiag.ss.stop import Stop
+from sockdiag.ss.tables import (
+    DCCP,
+    FAMILY_NAMES,
+    INACTIVE,
+    LISTENING,
+    MPTCP,
+    RAW,
+    SCTP,
+    TCP,
+    UDP,
+    Selection,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHORT = "hVvnraloempTibsEZzN:460txuwdSMf:A:KHOD:F:"
+# Name, takes an argument, result: a letter, or the name where there is none.
+_LONG = (
+    ("numeric", False, "n"), ("resolve", False, "r"), ("options", False, "o"), ("extended", False, "e"),
+    ("memory", False, "m"), ("info", False, "i"), ("processes", False, "p"), ("threads", False, "T"),
+    ("bpf", False, "b"), ("events", False, "E"), ("dccp", False, "d"), ("tcp", False, "t"), ("sctp", False, "S"),
+    ("udp", False, "u"), ("raw", False, "w"), ("unix", False, "x"), ("tipc", False, "tipc"),
+    ("vsock", False, "vsock"), ("all", False, "a"), ("listening", False, "l"), ("bound-inactive", False, "B"),
+    ("ipv4", False, "4"), ("ipv6", False, "6"), ("packet", False, "0"), ("family", True, "f"), ("socket", True, "A"),
+    ("query", True, "A"), ("summary", False, "s"), ("diag", True, "D"), ("filter", True, "F"),
+    ("version", False, "V"), ("help", False, "h"), ("context", False, "Z"), ("contexts", False, "z"),
+    ("net", True, "N"), ("tipcinfo", False, "tipcinfo"), ("tos", False, "tos"), ("cgroup", False, "cgroup"),
+    ("kill", False, "K"), ("no-header", False, "H"), ("no-queues", False, "Q"), ("xdp", False, "xdp"),
+    ("mptcp", False, "M"), ("oneline", False, "O"), ("inet-sockopt", False, "inet-sockopt"),
+)  # fmt: skip
+_SINCE_7 = ("bound-inactive", "no-queues")
+
+_TABLE_LETTERS = {"t": TCP, "u": UDP, "w": RAW, "d": DCCP, "S": SCTP, "M": MPTCP}
+_FAMILIES = {"4": AF_INET, "6": AF_INET6, "0": AF_PACKET, "x": AF_UNIX, "tipc": AF_TIPC, "vsock": AF_VSOCK,
+             "xdp": AF_XDP}  # fmt: skip
+_FLAGS = {
+    "n": ("numeric",), "r": ("resolve",), "o": ("timers",), "e": ("timers", "details"), "m": ("memory",),
+    "i": ("info",), "p": ("processes",), "T": ("threads",), "b": ("timers", "bpf"), "E": ("events",),
+    "s": ("summary",), "tipcinfo": ("tipcinfo",), "tos": ("tos",), "cgroup": ("cgroup",),
+    "inet-sockopt": ("sockopt",), "K": ("kill",), "H": ("no_header",), "Q": ("no_queues",), "O": ("oneline",),
+}  # fmt: skip
+
+
+class Settings:
+    """What the options ask for. The flags are named after what is shown.
+
+    Attributes:
+        old: behave as the 6.1 program.
+        selection: tables, families and states.
+        diag: file of -D, or None.
+        filter_text: content of the -F file, or None.
+        operands: the words that are no options.
+    """
+
+    __slots__ = (
+        "bpf", "cgroup", "details", "diag", "events", "filter_text", "info", "kill", "memory", "no_header", "no_queues",
+        "numeric", "old", "oneline", "operands", "proc_context", "processes", "resolve", "selection", "sets",
+        "sock_context", "sockopt", "summary", "threads", "timers", "tipcinfo", "tos",
+    )  # fmt: skip
+
+    def __init__(self, *, old: bool) -> None:
+        self.old = old
+        self.sets = StateSets(12 if old else 14)
+        self.selection = Selection(self.sets)
+        self.diag: str | None = None
+        self.filter_text: bytes | None = None
+        self.operands: list[str] = []
+        self.bpf = self.cgroup = self.details = self.events = self.info = self.kill = self.memory = False
+        self.no_header = self.no_queues = self.numeric = self.oneline = self.processes = self.resolve = False
+        self.proc_context = self.sock_context = self.sockopt = self.summary = self.threads = False
+        self.timers = self.tipcinfo = self.tos = False
+
+
+def parse(argv: Sequence[str], *, old: bool) -> Settings:
+    """Read a command line.
+
+    Args:
+        argv: the program's name and its arguments.
+        old: offer the options of 6.1.
+
+    Raises:
+        Stop: an option is wrong, or one of those that end the program (-h, -V).
+    """
+    settings = Settings(old=old)
+    long = [option for option in _LONG if option[0] not in _SINCE_7] if old else _LONG
+    getopt = Getopt(argv, _SHORT if old else _SHORT + "BQ", long, posix="POSIXLY_CORRECT" in os.environ)
+    try:
+        for option, argument in getopt.options():
+            _act(settings, option, argument)
+    except BadOption as error:
+        raise Stop(255, str(error), usage=True) from None
+    settings.operands = getopt.operands
+    return settings
+
+
+def _act(settings: Settings, option: str, argument: str) -> None:
+    selection = settings.selection
+    if option in _FLAGS:
+        for name in _FLAGS[option]:
+            setattr(settings, name, True)
+    elif option in _TABLE_LETTERS:
+        selection.table(_TABLE_LETTERS[option])
+    elif option in _FAMILIES:
+        selection.family(_FAMILIES[option])
+    elif option == "a":
+        selection.chosen = settings.sets.all
+    elif option == "l":
+        selection.chosen = LISTENING
+    elif option == "B":
+        selection.chosen = INACTIVE
+    elif option == "f":
+        if argument == "help":
+            _help(settings)
+        if argument not in FAMILY_NAMES:
+            raise Stop(255, f'ss: "{argument}" is invalid family', usage=True)
+        selection.family(FAMILY_NAMES[argument])
+    elif option == "A":
+        wrong = selection.query(argument)
+        if wrong is not None:
+            raise Stop(255, f'ss: "{wrong}" is illegal socket table id', usage=True)
+    elif option == "D":
+        settings.diag = argument
+    else:
+        _rare(settings, option, argument)
+
+
+def _rare(settings: Settings, option: str, argument: str) -> None:
+    if option == "F":
+        if settings.filter_text is not None:
+            raise Stop(255, "More than one filter file")
+        from sockdiag.ss.filterfile import read
+
+        settings.filter_text = read(argument)
+    elif option == "N":
+        from sockdiag.ss.netns import switch
+
+        switch(argument)
+    elif option in "Zz":
+        from sockdiag.ss.contexts import selinux_enabled
+
+        if not selinux_enabled():
+            raise Stop(1, "ss: SELinux is not enabled.")
+        settings.proc_context = True
+        settings.sock_context = settings.sock_context or option == "z"
+    elif option in "Vv":
+        from sockdiag import __version__
+
+        program = "6.1.0" if settings.old else "7.1.0"
+        sys.stdout.write(f"ss utility, iproute2-{program} (sockdiag {__version__})\n")
+        raise Stop(0)
+    else:
+        _help(settings)
+
+
+def _help(settings: Settings) -> None:
+    from sockdiag.ss.usage import text
+
+    sys.stdout.write(text(old=settings.old))
+    raise Stop(0)
+
+

@@ -1,0 +1,40 @@
+"""Standard output as bytes, with its failures told."""
+
+from __future__ import annotations
+
+import os
+
+from sockdiag.ss.stop import Stop
+
+
+class OutputError(Stop):
+    """Standard output takes no more: its reader went away (141), or the write failed (1)."""
+
+
+def write(text: str, fd: int = 1) -> None:
+    """Write *text*, one byte a character.
+
+    Raises:
+        OutputError: the pipe is closed, or the disk is full.
+    """
+    data = memoryview(text.encode("latin-1", "replace"))
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BrokenPipeError:
+            raise OutputError(141) from None
+        except OSError as error:
+            raise OutputError(1, f"ss: write error: {os.strerror(error.errno or 0)}") from None
+
+
+def bytes_text(data: bytes) -> str:
+    """Keep bytes as text, one character a byte."""
+    return data.decode("latin-1")
+
+
+def safe_text(data: bytes) -> str:
+    r"""Keep bytes as text, control characters as ``\xNN`` so that a name can neither break a line nor steer a terminal."""
+    text = data.decode("latin-1")
+    if text.isprintable():
+        return text
+    return "".join([c if c >= " " and c != "\x7f" else f"\\x{ord(c):02x}" for c in text])

@@ -1,0 +1,111 @@
+"""Which processes hold a socket, in the order in which the reference lists them.
+
+**Source:** /proc/PID/fd, /proc/PID/stat. One scan, newest found first.
+"""
+
+from __future__ import annotations
+
+from sockdiag.errors import SourceError
+from sockdiag.sources._procroot import ProcRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.ss.options import Settings
+
+_COMM = 15
+_FILES = ProcRoot()
+
+
+class Owners:
+    """Owners by inode.
+
+    Args:
+        settings: which columns an entry has.
+        root: the /proc directory.
+    """
+
+    __slots__ = ("_held", "_old", "_texts")
+
+    def __init__(self, settings: Settings, root: str) -> None:
+        self._old = settings.old
+        self._texts: dict[int, str] = {}
+        if settings.proc_context or settings.sock_context:
+            from sockdiag.ss.contexts import scan
+
+            self._held = scan(settings, root)
+        else:
+            self._held = _scan(root.rstrip("/") or "/", threads=settings.threads, old=settings.old)
+
+    def text(self, inode: int) -> str:
+        """Print the Process column of a socket."""
+        held = self._held.get(inode) if inode else None
+        if not held:
+            return ""
+        return f" users:({','.join(reversed(held))})"
+
+
+def _scan(root: str, *, threads: bool, old: bool) -> dict[int, list[str]]:
+    held: dict[int, list[str]] = {}
+    for name in directory(root):
+        if not name.isdecimal():
+            continue
+        _holder(held, f"{root}/{name}", name, name if threads else "", old=old)
+        if threads:
+            for tid in directory(f"{root}/{name}/task"):
+                if tid != name and tid.isdecimal():
+                    _holder(held, f"{root}/{tid}", name, tid, old=old)
+    return held
+
+
+def _holder(held: dict[int, list[str]], path: str, pid: str, tid: str, *, old: bool) -> None:
+    """Enter the sockets of one process or thread."""
+    readlink = _FILES.link
+    head = ""
+    for fd in directory(f"{path}/fd"):
+        try:
+            link = readlink(f"{path}/fd/{fd}")
+        except SourceError:
+            continue
+        if not link.startswith("socket:["):
+            continue
+        inode = link[8:-1]
+        if not inode.isdecimal() or not fd.isdecimal():
+            continue
+        if not head:
+            head = f'("{shown(comm(path), old=old)}",pid={pid},' + (f"tid={tid},fd=" if tid else "fd=")
+        held.setdefault(int(inode), []).append(f"{head}{fd})")
+
+
+def directory(path: str) -> list[str]:
+    """List a directory in readdir order; nothing where it cannot be read."""
+    try:
+        return _FILES.names(path)
+    except SourceError:
+        return []
+
+
+def comm(path: str) -> bytes:
+    """Return the name of a process: the text in parentheses of its stat, at most 15 bytes.
+
+    A name may contain a parenthesis; where stat leaves that open, the kernel's comm file decides.
+    """
+    try:
+        stat = _FILES.read(f"{path}/stat")
+    except SourceError:
+        return b""
+    name = stat.partition(b"(")[2]
+    first, last = name.find(b")"), name.rfind(b")")
+    if first != last:
+        try:
+            return _FILES.read(f"{path}/comm").removesuffix(b"\n")[:_COMM]
+        except SourceError:
+            pass
+    return name[:first][:_COMM] if first >= 0 else name[:_COMM]
+
+
+_SHOWN = bytes([ord("?") if c >= 0x80 else ord(".") if c < 0x20 or c == 0x7F else c for c in range(256)])
+
+
+def shown(name: bytes, *, old: bool) -> str:
+    """Make a process name printable as 7.1 does; 6.1 prints it as it is."""
+    return (name if old else name.translate(_SHOWN)).decode("latin-1")

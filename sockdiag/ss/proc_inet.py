@@ -1,0 +1,175 @@
+"""/proc/net/tcp, udp and raw as the reference reads them.
+
+It stops where this program's own reader (``sockdiag.sources``) goes on: a line without its newline within 255 bytes ends
+the table, one without the expected colons ends the file; of a short line, it takes the numbers that are there.
+**Source:** ``get_tcp4_sock()``, net/ipv4/tcp_ipv4.c.
+"""
+
+from __future__ import annotations
+
+from sockdiag.errors import SourceError
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP
+from sockdiag.sources._procroot import ProcRoot
+from sockdiag.ss import inet
+from sockdiag.ss.context import proc_path
+from sockdiag.ss.details import sock_details, timer_text
+from sockdiag.ss.row import Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.ss.context import Context
+
+_LONGEST = 255
+_USER_HZ = 100
+_RETRANSMIT = 1
+
+
+class BrokenLine(Exception):
+    """A line does not end within 255 bytes."""
+
+
+def read_lines(data: bytes) -> Iterator[bytes]:
+    """Yield the lines after the header.
+
+    Raises:
+        BrokenLine: a line has no newline where the reference looks for it.
+    """
+    start = data.find(b"\n", 0, _LONGEST) + 1 or min(_LONGEST, len(data))
+    while start < len(data):
+        end = data.find(b"\n", start, start + _LONGEST)
+        if end < 0:
+            raise BrokenLine
+        yield data[start:end]
+        start = end + 1
+
+
+def table(context: Context, name: str, protocol: int) -> None:
+    """Show a table: the IPv4 file, then the IPv6 one.
+
+    Args:
+        context: the run.
+        name: tcp, udp or raw.
+        protocol: what the rows are.
+    """
+    families = context.settings.selection.families
+    for family, file in ((AF_INET, name), (AF_INET6, f"{name}6")):
+        if not families >> family & 1:
+            continue
+        try:
+            data = ProcRoot().read(proc_path(f"PROC_NET_{file.upper()}", f"net/{file}"))
+        except SourceError:
+            return
+        try:
+            _file(context, data, family, protocol)
+        except BrokenLine:
+            return
+
+
+def _file(context: Context, data: bytes, family: int, protocol: int) -> None:
+    states, accepts = context.settings.selection.states, context.accepts
+    for line in read_lines(data):
+        parts = _split(line)
+        if parts is None:
+            return
+        local, remote, rest = parts
+        digit = rest[1:2]
+        state = int(digit, 16) if digit and digit in b"0123456789ABCDEF" else 0
+        if not states >> state & 1:
+            continue
+        row = Row(family, protocol, state)
+        row.local, row.lport = _address(local, family)
+        row.remote, row.rport = _address(remote, family)
+        if accepts is not None and not accepts(row):
+            continue
+        if protocol == IPPROTO_TCP:
+            context.layout.row(_tcp(row, rest, context))
+        else:
+            _numbers(row, rest)
+            context.layout.row(inet.cells(row, context, protocol))
+
+
+def _split(line: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Find the addresses and what follows them by the colons."""
+    local = line.find(b":") + 2
+    colon = line.find(b":", local) if local > 1 else -1
+    remote = colon + 6
+    second = line.find(b":", remote) if colon >= 0 else -1
+    if second < 0:
+        return None
+    return line[local : colon + 5], line[remote : second + 5], line[second + 6 :]
+
+
+def _address(text: bytes, family: int) -> tuple[bytes, int]:
+    address, _, port = text.strip().partition(b":")
+    size = 8 if family == AF_INET else 32
+    try:
+        words = [int(address[i : i + 8] or b"0", 16) for i in range(0, size, 8)]
+        return b"".join([word.to_bytes(4, "little") for word in words]), int(port, 16)
+    except ValueError:
+        return bytes(size // 2), 0
+
+
+def _numbers(row: Row, rest: bytes) -> list[bytes]:
+    """Take the numbers up to the pointer, as many as there are; return the words after it."""
+    words = rest.split(None, 14)
+    try:
+        row.state = int(words[0], 16)
+        tx, _, rx = words[1].partition(b":")
+        row.wq, row.rq = int(tx, 16), int(rx, 16)
+        timer, _, when = words[2].partition(b":")
+        row.timer, row.expires = int(timer, 16), int(when, 16)
+        row.retrans, row.uid = int(words[3], 16), int(words[4])
+        probes = int(words[5])
+        if row.timer != _RETRANSMIT:
+            row.retrans = probes
+        row.ino = int(words[6])
+        row.sk = int(words[8], 16)
+    except (ValueError, IndexError):
+        return []
+    return words[9:]
+
+
+def _tcp(row: Row, rest: bytes, context: Context) -> list[str]:
+    settings = context.settings
+    tail = _numbers(row, rest)
+    columns = inet.cells(row, context, row.type)
+    ext = ""
+    if settings.timers:
+        expires = (row.expires * 1000 + _USER_HZ - 1) // _USER_HZ
+        ext += timer_text(row.timer, expires, row.retrans, old=settings.old)
+    if settings.details:
+        ext += sock_details(row, context.names)
+        if len(tail) > 5:
+            ext += f' opt:"{tail[5].decode("latin-1")}"'
+    if settings.info:
+        ext += _internals(tail, row.retrans)
+    columns[-1] = ext
+    return columns
+
+
+def _internals(tail: list[bytes], retrans: int) -> str:
+    """Print what the line tells of rto, ato, quick acks, window and threshold."""
+    try:
+        rto, ato, quick, cwnd, ssthresh = (int(word) for word in tail[:5])
+    except ValueError:
+        rto = ato = quick = 0
+        cwnd, ssthresh = 2, -1
+    text = ""
+    if rto and rto != 3 * _USER_HZ:
+        text += f" rto:{rto / _USER_HZ:g}"
+    if ato:
+        text += f" ato:{ato / _USER_HZ:g}"
+    quick //= 2
+    if quick:
+        text += f" qack:{quick}"
+    if quick & 1:
+        text += " bidir"
+    if cwnd:
+        text += f" cwnd:{cwnd}"
+    if ssthresh not in (-1, 0):
+        text += f" ssthresh:{ssthresh}"
+    if retrans:
+        text += f" retrans:{retrans}/0"
+    return text + " reordering:0"

@@ -1,0 +1,97 @@
+"""Run one command line with the installed ss and with ours, and compare the bytes.
+
+Two runs of ss itself differ where time passes between them. Only the fields named in MOVING may be masked, and only
+where two runs of ss around ours are not equal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+PROJECT = Path(__file__).parents[2]
+OURS = (
+    sys.executable, "-c", "import sys; from sockdiag.ss.main import run; sys.exit(run(['ss', *sys.argv[1:]]))",
+)  # fmt: skip
+
+# Fields that move between two runs of ss on the same sockets, each with what may stand in it.
+MOVING = {
+    "timer expiry and the retransmissions so far": rb"(timer:\(\w+,)[^)]*(\))",
+    "time since the last segment": rb"(last(?:snd|rcv|ack):)\d+()",
+    "last_data_sent and its like of mptcp": rb"(last_(?:data_sent|data_recv|ack_recv):)\d+()",
+    "time that data was waiting": rb"(busy:)[\w.%():]+(?: (?:rwnd|sndbuf)_limited:\S+)*()",
+    "sockets of the whole host in the summary": rb"(Total: |TCP:   |closed |orphaned )\d+()",
+    "process id of the observer": rb"(ss|python\w*|sockdiag)/\d+()",
+    "port id of a netlink socket of the observer": rb"((?:rtnl|tcpdiag):)-\d+()",
+}
+_MASKS = [(re.compile(pattern), rb"\1~\2") for pattern in MOVING.values()]
+
+
+class Result(NamedTuple):
+    """What a command did."""
+
+    out: bytes
+    code: int
+    err: bytes
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return an environment in which both programs behave alike, with *variables*."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "SOCKDIAG_SS_VERSION": "6.1", **variables}
+
+
+def run(command: tuple[str, ...], args: list[str], env: dict[str, str], cwd: str | None = None) -> Result:
+    """Run a program to its end."""
+    done = subprocess.run(
+        [*command, *args], env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+    )
+    return Result(done.stdout, done.returncode, done.stderr)
+
+
+def masked(out: bytes) -> bytes:
+    """Mask the moving fields, and the padding that follows from their lengths."""
+    for pattern, by in _MASKS:
+        out = pattern.sub(by, out)
+    return re.sub(rb" +(?=\n|$)", b"", re.sub(rb" {2,}", b"  ", out))
+
+
+_OBSERVER = re.compile(rb"(?:nl +)?(?:UNCONN +)?-?\d+ +-?\d+ +(?:rtnl|tcpdiag|0|4):")
+
+
+def without_observers(out: bytes) -> bytes:
+    """Leave out the netlink sockets of the programs themselves, and the widths that they make."""
+    rows = [line for line in out.split(b"\n") if not _OBSERVER.match(line)]
+    return re.sub(rb" +", b" ", b"\n".join(rows))
+
+
+def difference(args: list[str], env: dict[str, str] | None = None, cwd: str | None = None) -> str:
+    """Compare the two programs; return "" where they agree, else what differs."""
+    env = env or environment()
+    first = ours = again = Result(b"", 0, b"")
+    for _attempt in range(3):
+        first = run(("ss",), args, env, cwd)
+        ours = run(OURS, args, env, cwd)
+        if first.out == ours.out and first.code == ours.code:
+            return ""
+        again = run(("ss",), args, env, cwd)
+        if first.out == again.out:
+            break
+    else:
+        left, right = masked(first.out), masked(ours.out)
+        if left == right and first.code == ours.code:
+            return ""
+        left, right = without_observers(left), without_observers(right)
+        if left == right and first.code == ours.code:
+            return ""
+        first, ours = first._replace(out=left), ours._replace(out=right)
+    if first.code != ours.code:
+        return f"{args}: exit {first.code}, ours {ours.code}: {ours.err[-300:]!r}"
+    lines, mine = first.out.split(b"\n"), ours.out.split(b"\n")
+    for number, (left, right) in enumerate(zip(lines, mine, strict=False), 1):
+        if left != right:
+            return f"{args}: line {number}\n  ss   {left!r}\n  ours {right!r}"
+    return f"{args}: {len(lines)} lines, ours {len(mine)}"

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.interfaces import interface_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {
+    "proc/net/dev_mcast": b"2    eth0            1     0     333300000001\n2    eth0            1     0     01005e000001\n",
+    "proc/net/if_inet6": b"00000000000000000000000000000001 0a 80 10 80       lo\nfe80 0b 40 20 80 wlan0\n",
+    "proc/net/igmp": b"Idx\tDevice    : Count Querier\tReporter\n12\tbr-1      :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n",
+    "sys/class/net/dummy7/ifindex": b"13\n",
+    "sys/class/net/eth0/ifindex": b"3\n",
+}
+
+
+@pytest.fixture
+def captured(tmp_path: Path) -> ProcRoot:
+    for path, body in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(body)
+    return ProcRoot(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("index", "name"), [(2, "eth0"), (10, "lo"), (11, "wlan0"), (12, "br-1"), (13, "dummy7"), (4, None), (0, None)]
+)
+def test_captured(captured: ProcRoot, index: int, name: str | None) -> None:
+    assert interface_names(captured)(index) == name
+
+
+def test_proc_counts_more_than_sys(tmp_path: Path, captured: ProcRoot) -> None:
+    """/sys can be of another network namespace: where the two give an index different names, /proc's is right."""
+    (tmp_path / "sys/class/net/eth9").mkdir()
+    (tmp_path / "sys/class/net/eth9/ifindex").write_bytes(b"2\n")
+    assert interface_names(captured)(2) == "eth0"
+
+
+def test_damaged_files_name_nothing(tmp_path: Path) -> None:
+    for path in FILES:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"\xff x\n\n" + b"1" * 5000 + b" eth0\nxx eth1 a b c d\n")
+    name = interface_names(ProcRoot(str(tmp_path)))
+    assert name(1) is None
+
+
+def test_empty_capture_names_nothing(tmp_path: Path) -> None:
+    assert interface_names(ProcRoot(str(tmp_path)))(1) is None
+
+
+def test_live_names_are_the_kernels() -> None:
+    name = interface_names(ProcRoot())
+    for index, device in socket.if_nameindex():
+        assert name(index) == device
+    assert name(2**31 - 1) is None
+    assert name(0xFFFFFFFF) is None
+
+
+def test_captured_files_are_read_once(captured: ProcRoot, tmp_path: Path) -> None:
+    name = interface_names(captured)
+    assert name(99) is None
+    (tmp_path / "proc/net/dev_mcast").write_bytes(b"98 late 1 0 0\n")
+    assert name(98) is None
