@@ -8,7 +8,7 @@ ARGS ?=
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint gen bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -31,8 +31,11 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+gen: $(STAMP) ## Write man pages and completions anew from the declarations
+	$(BIN)/python -m sockdiag.devtools.gen
+
 bench: $(STAMP) ## Compare with ss on N loopback connections in a namespace (N=100000)
-	$(BIN)/python tests/bench/run.py $(ARGS)
+	$(BIN)/python tests/bench/run.py $(N) $(ARGS)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

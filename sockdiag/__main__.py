@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
     """Run the program on this process's arguments and exit."""
     from sockdiag.cli.main import run
 
+    # A run is short and its records hold no cycles: looking for them is a tenth of the time of a long list.
+    gc.disable()
     sys.exit(run(sys.argv))
 
 

@@ -6,7 +6,6 @@ Whatever goes wrong with one source becomes a gap of the result and costs nothin
 from __future__ import annotations
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
-from sockdiag.kernel.tcp_states import ALL_STATES, STATE_NUMBERS
 from sockdiag.model.batch import Batch
 from sockdiag.model.gap import Gap
 from sockdiag.model.query import AUTO, CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from sockdiag.sources.reading import Reading
+    from sockdiag.sources.proc_pid_fd import OwnerScan
     from sockdiag.sources.system import System
 
 _NOT_HERE = "the kernel has no handler for it and /proc/net does not list it"
@@ -28,14 +27,24 @@ class Collection:
     """The sockets that answer a query, read when :meth:`batches` is iterated.
 
     Attributes:
+        owners: looks into the descriptors of all processes; called only where the query needs owners.
         sources: where each table was read; complete, as ``gaps`` are, when the iteration has ended.
         gaps: what could not be seen.
         asked: tables that the user named; a table that this kernel lacks is a gap only then.
     """
 
-    def __init__(self, system: System, query: Query, *, asked: bool = False, netns: Namespace | None = None) -> None:
+    def __init__(
+        self,
+        system: System,
+        query: Query,
+        *,
+        owners: Callable[[], OwnerScan],
+        asked: bool = False,
+        netns: Namespace | None = None,
+    ) -> None:
         self.system = system
         self.query = query
+        self.owners = owners
         self.asked = asked
         self.netns = netns or Namespace()
         self.sources: dict[str, str | None] = {}
@@ -92,7 +101,7 @@ class Collection:
         self.sources[table] = PROC
         for problem in reading.errors:
             self.gap(problem)
-        yield Batch.of(_matching(reading, self.query))
+        yield Batch.of(reading.sockets)
 
     def _can_exist(self, table: str) -> bool:
         # A protocol that the kernel does not register has no sockets: nothing is missing then. Some families register
@@ -102,13 +111,6 @@ class Collection:
         if self._protocols is None:
             self._protocols = proc_tables.protocols_in_use(self.system)
         return self._protocols is not None and table in self._protocols
-
-
-def _matching(reading: Reading, query: Query) -> list[Any]:
-    if query.states == ALL_STATES:
-        return reading.sockets
-    states = query.states
-    return [s for s in reading.sockets if states >> STATE_NUMBERS.get(s.state or "UNKNOWN", 0) & 1]
 
 
 class _Enrichment:
@@ -121,12 +123,9 @@ class _Enrichment:
         self._cgroups: Any = None
         system = collection.system
         if OWNERS in needs:
-            from sockdiag.sources.proc_pid_fd import scan_owners
-
-            scan = scan_owners(system.files)
+            scan = collection.owners()
             self._owners = scan.owners
             self._nobody: tuple[()] | None = None if scan.unseen else ()
-            collection.gaps.extend(scan.gaps)
         if CGROUP in needs:
             from sockdiag.sources.cgroup import CgroupPaths
 
@@ -148,7 +147,7 @@ class _Enrichment:
 
 def describe(system: System, at: float, netns: Namespace, sources: dict[str, str | None], gaps: list[Gap]) -> Seen:
     """Say of a result when and where it was seen, and what is missing."""
-    return Seen(at, _host(system), Scope(system.files.root or None, (netns,), sources), tuple(gaps))
+    return Seen(at, _host(system), Scope(system.root or None, (netns,), sources), tuple(gaps))
 
 
 def _host(system: System) -> Host:

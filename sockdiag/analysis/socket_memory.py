@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from sockdiag.analysis.states import Holder
     from sockdiag.model.batch import Batch
 
 _PARTS = ("rmem_alloc", "wmem_alloc", "fwd_alloc", "wmem_queued", "optmem", "backlog")
@@ -77,20 +78,27 @@ class Holders:
         self.unknown = unknown
 
 
-def find_holders(batches: Iterable[Batch], by: str, limit: int | None, user_name: Callable[[int], str]) -> Holders:
+def find_holders(
+    batches: Iterable[Batch],
+    by: str,
+    limit: int | None,
+    user_name: Callable[[int], str],
+    holder: Holder | None = None,
+) -> Holders:
     """Sum socket memory by group and find the sockets that hold most.
 
     Args:
-        batches: sockets with skmem, and with owners where *by* needs them.
+        batches: sockets with skmem.
         by: one of ``sockdiag.analysis.states.BY`` or "netid".
         limit: how many single sockets; None for every one that holds memory.
         user_name: name of a uid.
+        holder: by process and container, the process that holds an inode.
     """
     sums: dict[tuple[str | None, int | None], list[int]] = {}
     largest: list[tuple[int, int, Socket]] = []
     serial = unknown = 0
     for batch in batches:
-        keys = grouping(batch, by, user_name)
+        keys = grouping(batch, by, user_name, holder)
         holding = []
         for row, (key, rmem, wmem, fwd, queued, optmem, backlog) in enumerate(zip(keys, *_amounts(batch), strict=True)):
             total = sums.get(key)

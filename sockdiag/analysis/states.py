@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from _collections import _count_elements  # type: ignore[import-not-found]
+
 from sockdiag.kernel.tcp_states import STATE_NUMBERS
+from sockdiag.model.batch import Tally
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import COUNT, ID, LABEL, Record, field
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Owner
 
     Key = tuple[str, str, str | None]
+    GroupKey = tuple[str | None, int | None]
+    # The process that holds an inode, as an Owner; None where none is visible.
+    Holder = Callable[[int], Owner | None]
 
 
 class StateCount(Record):
@@ -46,8 +52,9 @@ class GroupRow(Record):
     count: int = field("Sockets.", unit=COUNT)
 
 
-# --by: what people call it -> the field that tells, and how a value becomes a key
+# What --by takes, and the field that tells of those that are a socket's own.
 BY = ("process", "user", "container", "port", "peer", "netns")
+_BY_PROCESS = ("process", "container")
 _BY_FIELD = {"user": "uid", "port": "local.port", "peer": "peer.address", "netns": "netns", "netid": "netid"}
 
 # What stands for sockets that nobody can own (TIME_WAIT, SYN_RECV, orphans), and for those whose owner is not visible.
@@ -65,85 +72,80 @@ def _order(key: Key) -> tuple[int, str, int]:
 
 def state_counts(counts: dict[Key, int]) -> list[StateCount]:
     """Order counts by table, family and state."""
-    return [StateCount(*key, counts[key]) for key in sorted(counts, key=_order)]
+    if len(counts) == 1:
+        ((key, n),) = counts.items()
+        return [StateCount._make((*key, n))]
+    return [StateCount._make((*key, counts[key])) for key in sorted(counts, key=_order)]
 
 
 def count_states(batches: Iterable[Batch]) -> dict[Key, int]:
     """Count sockets by table, family and state."""
-    counts: dict[Key, int] = {}
+    tally = Tally("netid", "family", "state")
     for batch in batches:
-        for key, n in _tally(_keys(batch)).items():
-            counts[key] = counts.get(key, 0) + n
-    return counts
+        tally.add(batch)
+    counts: Any = tally.counts()
+    return counts  # type: ignore[no-any-return]
 
 
-def _keys(batch: Batch) -> Iterable[Key]:
-    if batch.columns is None:
-        return [(s.netid, s.family, s.state) for s in batch.sockets()]
-    netid, family = batch.constants["netid"], batch.constants["family"]
-    if "state" in batch.columns:
-        return [(netid, family, state) for state in batch.values("state")]
-    return [(netid, family, batch.constants["state"])] * batch.size
-
-
-def _tally(keys: Iterable[Any]) -> dict[Any, int]:
-    counts: dict[Any, int] = {}
-    get = counts.get
-    for key in keys:
-        counts[key] = get(key, 0) + 1
-    return counts
-
-
-def group_states(batches: Iterable[Batch], by: str, user_name: Callable[[int], str]) -> list[Group]:
+def group_states(
+    batches: Iterable[Batch], by: str, user_name: Callable[[int], str], holder: Holder | None = None
+) -> list[Group]:
     """Count sockets by state within groups, largest group first.
 
     Args:
-        batches: the sockets, with owners where *by* needs them.
+        batches: the sockets.
         by: one of BY.
         user_name: name of a uid.
+        holder: by process and container, the process that holds an inode.
 
     Returns:
         The groups. A socket that several processes hold counts once, for the one with the lowest pid.
     """
-    groups: dict[tuple[str | None, int | None], dict[Key, int]] = {}
-    for batch in batches:
-        for (key, state), n in _tally(zip(grouping(batch, by, user_name), _keys(batch), strict=True)).items():
-            counts = groups.setdefault(key, {})
-            counts[state] = counts.get(state, 0) + n
-    found = [Group(key, pid, sum(c.values()), tuple(state_counts(c))) for (key, pid), c in groups.items()]
-    found.sort(key=lambda g: (-g.count, g.key or "", g.pid or 0))
+    raw: dict[tuple[Any, ...], int]
+    if by in _BY_PROCESS:
+        raw = {}
+        for batch in batches:
+            keys = (batch.values(name) for name in ("netid", "family", "state"))
+            _count_elements(raw, zip(_holders(batch, holder), *keys, strict=True))
+    else:
+        tally = Tally(_BY_FIELD[by], "netid", "family", "state")
+        for batch in batches:
+            tally.add(batch)
+        raw = tally.counts()
+    known: dict[Any, GroupKey] = {}
+    groups: dict[GroupKey, dict[Key, int]] = {}
+    for (value, *key), n in raw.items():
+        name = known.get(value)
+        if name is None:
+            name = known[value] = _group_key(by, value, user_name)
+        groups.setdefault(name, {})[tuple(key)] = n
+    found = [Group._make((key, pid, sum(c.values()), tuple(state_counts(c)))) for (key, pid), c in groups.items()]
+    found.sort(key=lambda group: (-group.count, group.key or "", group.pid or 0))
     return found
 
 
-def grouping(batch: Batch, by: str, user_name: Callable[[int], str]) -> Sequence[tuple[str | None, int | None]]:
+def _holders(batch: Batch, holder: Holder | None) -> Sequence[Any]:
+    # 0 for a socket without a file, None where no process is visible.
+    assert holder is not None
+    return [holder(inode) if inode else 0 for inode in batch.values("inode")]
+
+
+def grouping(
+    batch: Batch, by: str, user_name: Callable[[int], str], holder: Holder | None = None
+) -> Sequence[GroupKey]:
     """Return (key, pid) of the group of every row, for *by* one of BY or "netid"."""
-    known: dict[Any, tuple[str | None, int | None]] = {}
-    keys = []
-    for value in _group_values(batch, by):
-        key = known.get(value)
-        if key is None:
-            key = known[value] = _group_key(by, value, user_name)
-        keys.append(key)
-    return keys
+    values = _holders(batch, holder) if by in _BY_PROCESS else batch.values(_BY_FIELD[by])
+    known = {value: _group_key(by, value, user_name) for value in set(values)}
+    return list(map(known.__getitem__, values))
 
 
-def _group_values(batch: Batch, by: str) -> Sequence[Any]:
-    name = _BY_FIELD.get(by, "processes")
-    values = batch.values(name)
-    if name == "processes":
-        inodes = batch.values("inode")
-        return [(owners[0] if owners else None, bool(inode)) for owners, inode in zip(values, inodes, strict=True)]
-    return values
-
-
-def _group_key(by: str, value: Any, user_name: Callable[[int], str]) -> tuple[str | None, int | None]:
-    if by in ("process", "container"):
-        owner: Owner | None = value[0]
-        if owner is None:
-            return (NOT_VISIBLE if value[1] else NO_FILE), None
+def _group_key(by: str, value: Any, user_name: Callable[[int], str]) -> GroupKey:
+    if by in _BY_PROCESS:
+        if not value:
+            return (NOT_VISIBLE if value is None else NO_FILE), None
         if by == "container":
-            return owner.container, None
-        return (None if owner.comm is None else owner.comm.decode("utf-8", "surrogateescape")), owner.pid
+            return value.container, None
+        return (None if value.comm is None else value.comm.decode("utf-8", "surrogateescape")), value.pid
     if value is None:
         return None, None
     if by == "user":
@@ -155,11 +157,7 @@ def _group_key(by: str, value: Any, user_name: Callable[[int], str]) -> tuple[st
 
 def group_rows(groups: Iterable[Group]) -> list[GroupRow]:
     """Flatten groups for tables and CSV."""
-    return [
-        GroupRow(group.key, group.pid, part.netid, part.family, part.state, part.count)
-        for group in groups
-        for part in group.states
-    ]
+    return [GroupRow._make((group.key, group.pid, *part._values())) for group in groups for part in group.states]
 
 
 def sum_groups(groups: Iterable[Group]) -> list[StateCount]:

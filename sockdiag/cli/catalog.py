@@ -16,6 +16,10 @@ COMMANDS = {
         "sockdiag.cli.commands.protocols",
         "The kernel's struct protos: size, sockets, memory, pressure, operations.",
     ),
+    "inspect": (
+        "sockdiag.cli.commands.inspect",
+        "One socket through all its layers: fd, struct file, struct socket, struct sock, struct proto.",
+    ),
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and where it comes from."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),
 }

@@ -37,7 +37,7 @@ def sysctls(session: Session, names: tuple[str, ...] | None = None) -> Sysctls:
 
     files = session.system.files
     found = read_sysctls(files) if names is None else read_sysctls(files, names)
-    for gap in found.errors:
+    for gap in found.gaps():
         session.note(gap)
     return found
 

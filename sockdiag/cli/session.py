@@ -11,7 +11,7 @@ from sockdiag.render.document import Document, Style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.cli.env import Env
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import Entry
     from sockdiag.model.gap import Gap
     from sockdiag.model.snapshot import Seen
+    from sockdiag.model.socket import Owner
+    from sockdiag.sources.proc_pid_fd import OwnerScan
 
 _SCREEN_GAPS = 10
 
@@ -44,6 +46,7 @@ class Session:
         from sockdiag.sources.passwd import Users
 
         self._users = Users(self.system.files)
+        self._owners: OwnerScan | None = None
 
     def user_name(self, uid: int) -> str:
         """Name a user, or give the number with --numeric or where it has no name."""
@@ -58,6 +61,20 @@ class Session:
             return Namespace()
         name = self.given.netns
         return here._replace(name=name) if name and "/" not in name and not name.isdecimal() else here
+
+    def owners(self) -> OwnerScan:
+        """Look into the descriptors of all processes, once a run."""
+        if self._owners is None:
+            from sockdiag.sources.proc_pid_fd import scan_owners
+
+            self._owners = scan_owners(self.system.files, numeric=bool(self.given.numeric))
+            for gap in self._owners.gaps:
+                self.note(gap)
+        return self._owners
+
+    def holder(self) -> Callable[[int], Owner | None]:
+        """Return what tells the process that holds an inode: of several, the one with the lowest pid."""
+        return self.owners().owners.holder
 
     def note(self, gap: Gap) -> None:
         """Remember something that could not be seen."""
@@ -86,7 +103,8 @@ class Session:
             query = query._replace(
                 needs=wanted | where.needs,
                 states=query.states & where.states,
-                tables=tuple(t for t in tables if where.tables is None or t in where.tables),
+                tables=tuple(table for table in tables if table in where.tables),
+                families=where.families,
             )
         return query
 
@@ -102,27 +120,23 @@ class Session:
 
     def sockets(self, query: Query, where: Where | None = None) -> Iterable[Batch]:
         """Yield the sockets that a query and a filter select; gaps and sources are noted when all are read."""
-        collection = Collection(self.system, query, asked=bool(getattr(self.given, "netid", None)), netns=self.netns)
+        collection = Collection(
+            self.system, query, asked=bool(getattr(self.given, "netid", None)), netns=self.netns, owners=self.owners
+        )
         collection.gaps = self.gaps
         collection.sources = self.sources
         batches = collection.batches()
         return batches if where is None else self._matching(batches, where)
 
     def _matching(self, batches: Iterable[Batch], where: Where) -> Iterable[Batch]:
-        from sockdiag.model.batch import Batch
         from sockdiag.model.gap import Gap
 
         undecided = 0
         for batch in batches:
-            kept = []
-            for socket in batch.sockets():
-                answer = where.match(socket)
-                if answer:
-                    kept.append(socket)
-                elif answer is None:
-                    undecided += 1
-            if kept:
-                yield Batch.of(kept)
+            passed, unknown = where.sift(batch)
+            undecided += unknown
+            if passed is not None:
+                yield passed
         if undecided:
             self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
 
@@ -130,28 +144,49 @@ class Session:
         """Say when and where the result was seen, and what is missing from it by now."""
         return describe(self.system, self.started, self.netns, self.sources, self.gaps)
 
-    def show(self, document: Document, *, answered: bool = True) -> int:
+    def show(self, document: Document, *, answered: bool = True, warn: bool = True) -> int:
         """Write a document in the format that was asked for, and what is missing to standard error.
 
         Args:
             document: the answer.
             answered: something could be read.
+            warn: tell on standard error what is missing; a repeated look has told it.
 
         Returns:
             The exit status.
         """
         given = self.given
         style = Style(self.env.width, self.env.color(given.color))
-        for text in _renderer(given)(document, style):
+        for text in _in_pieces(_renderer(given)(document, style)):
             self.env.write(text)
-        for gap in self.gaps[:_SCREEN_GAPS]:
+        for gap in self.gaps[:_SCREEN_GAPS] if warn else ():
             hint = f" ({gap.hint})" if gap.hint else ""
             self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
-        if len(self.gaps) > _SCREEN_GAPS:
+        if warn and len(self.gaps) > _SCREEN_GAPS:
             self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
         if not answered:
             return status.FAILED
         return status.PARTIAL if self.gaps and given.strict else status.OK
+
+
+def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
+    # Lines come one by one; a system call for each would cost more than the line.
+    held: list[str] = []
+    length = 0
+    for text in texts:
+        if len(text) > _PIECE and not held:
+            yield text
+            continue
+        held.append(text)
+        length += len(text)
+        if length > _PIECE:
+            yield "".join(held)
+            held.clear()
+            length = 0
+    yield "".join(held)
+
+
+_PIECE = 1 << 16
 
 
 def _line(text: str) -> str:

@@ -37,6 +37,7 @@ _OP_SIZE = 4
 # "no" has 16 bits and reaches four bytes behind the end.
 MAX_LENGTH = 0xFFFF - 3 - _OP_SIZE
 _MAX_PORT = 0xFFFF
+_ADDRESS_SIZES = {AF_INET: 4, AF_INET6: 16}
 
 
 class _Label:
@@ -140,7 +141,9 @@ def _emit_leaf(leaf: Compare, assembler: Assembler, fail: _Label) -> None:
 
 def _host(host: Host) -> bytes:
     port = (host.port + (1 << 31)) % (1 << 32) - (1 << 31)
-    return HOSTCOND.pack(host.family, host.length, port) + host.address
+    # The kernel wants an address of the family's size, even if no bit of it counts.
+    address = host.address.ljust(_ADDRESS_SIZES.get(host.family, 0), b"\0")
+    return HOSTCOND.pack(host.family, host.length, port) + address
 
 
 def is_sent(tree: Node) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, if_indextoname, if_nametoindex
 
 from sockdiag.kernel.ether_types import ether_type
-from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,12 +86,8 @@ def port_range() -> tuple[int, int]:
 
 
 def netlink_protocol(name: str) -> int | None:
-    """Return the number of a netlink protocol by ss's name for it, or the kernel's: ``rtnl`` is ``ROUTE``."""
-    for names in (NETLINK_NAMES, NETLINK_PROTOCOLS):
-        for number, word in names.items():
-            if word == name:
-                return number
-    return None
+    """Return the number of a netlink protocol by the name that ss has built in for it."""
+    return next((number for number, word in NETLINK_NAMES.items() if word == name), None)
 
 
 class Context:

@@ -103,6 +103,17 @@ def by_knowledge(entry: Entry, answer_unknown: bool, test: Callable[[Any], bool]
     return Leaf(judge, answers, entry.needs)
 
 
+def by_absence(entry: Entry) -> Leaf:
+    """Make a leaf that is true where a socket is known not to have a thing, and has no answer where that is unknown."""
+
+    def judge(socket: Socket) -> Answer:
+        if entry.get(socket) is not None:
+            return False
+        return entry.is_absent(socket.netid, socket.state, socket.source) or None
+
+    return by_rows(judge, entry.needs)
+
+
 def remembered(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """Remember the answers of a costly test; values repeat."""
     known: dict[Any, bool] = {}

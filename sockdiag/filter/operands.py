@@ -51,6 +51,11 @@ class Host:
         self.port = port
         self.pattern = pattern
 
+    @classmethod
+    def of(cls, address: bytes, length: int, port: int = ANY_PORT) -> Host:
+        """Return the host of an IP prefix."""
+        return cls(AF_INET if len(address) == 4 else AF_INET6, address, length, port)
+
     def _key(self) -> tuple[object, ...]:
         return self.family, self.address, self.length, self.port, self.pattern
 
@@ -172,11 +177,11 @@ class HostParser:
             return (Host(family, port=number),)
         prefix = parse_prefix(address, family)
         if prefix is not None:
-            return (Host(AF_INET if len(prefix[0]) == 4 else AF_INET6, *prefix, number),)
+            return (Host.of(*prefix, number),)
         found = self._look_up(address, family)
         if not found:
             raise OperandError(f'Error: an inet prefix is expected rather than "{address}".')
-        return tuple(Host(AF_INET if len(raw) == 4 else AF_INET6, raw, 8 * len(raw), number) for raw in found)
+        return tuple(Host.of(raw, 8 * len(raw), number) for raw in found)
 
     def _look_up(self, name: str, family: int) -> list[bytes]:
         if "/" in name or ":" in name or _is_odd_number(name):

@@ -177,12 +177,13 @@ def _placed(hosts: tuple[Host, ...], *, local: bool) -> Test:
 
 def _own_address(host: Host, row: Sight, there: bytes) -> bool:
     # The bits are compared whatever the families are; then an IPv4 rule is compared with a mapped address.
-    if _same_bits(host, there):
+    if same_bits(host, there):
         return True
-    return host.family == AF_INET and row.family == AF_INET6 and there[:12] == _MAPPED and _same_bits(host, there[12:])
+    return host.family == AF_INET and row.family == AF_INET6 and there[:12] == _MAPPED and same_bits(host, there[12:])
 
 
-def _same_bits(host: Host, there: bytes) -> bool:
+def same_bits(host: Host, there: bytes) -> bool:
+    """Tell whether the bits that count of a host's address are those of an address at least as long."""
     size = len(host.address)
     shift = 8 * size - host.length
     return int.from_bytes(there[:size], "big") >> shift == int.from_bytes(host.address, "big") >> shift
@@ -218,8 +219,8 @@ def _kernel_host(host: Host, *, local: bool) -> Test:
             return True
         there = (row.local if local else row.remote) or b""
         if host.family != row.family:
-            return host.family == AF_INET and there[:12] == _MAPPED and _same_bits(host, there[12:])
-        return not host.length or _same_bits(host, there)
+            return host.family == AF_INET and there[:12] == _MAPPED and same_bits(host, there[12:])
+        return not host.length or same_bits(host, there)
 
     return test
 

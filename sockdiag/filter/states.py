@@ -35,7 +35,7 @@ STATE_WORDS = ("state", "exclude", "excl")
 
 
 class StateSets:
-    """The state sets of a program that knows *count* states: 14 since ss 6.8, 13 before."""
+    """The state sets of a program that knows *count* states: 14, or 12 before bound-inactive (ss 6.1)."""
 
     __slots__ = ("all", "big", "bucket", "connected", "named", "synchronized")
 
@@ -102,3 +102,8 @@ def consume(words: Sequence[str], sets: StateSets, chosen: int) -> tuple[int, in
             given &= ~mask
         at += 2
     return given or chosen, at
+
+
+def words_of(number: int) -> tuple[str, ...]:
+    """Return the words for one state."""
+    return tuple(word for word, found in _SINGLE.items() if found == number)

@@ -6,9 +6,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from sockdiag.filter.leaf import Leaf
+    from sockdiag.filter.reach import Reach
+
+    Node: TypeAlias = "And | Or | Not | Compare"
+
 
 class And:
-    """All parts hold."""
+    """All parts hold; without any, it always does."""
 
     __slots__ = ("parts",)
 
@@ -47,24 +52,34 @@ class Compare:
     """One comparison.
 
     Attributes:
-        field: ``src``, ``dst``, ``sport``, ``dport``, ``dev``, ``fwmark``, ``cgroup``, ``autobound``, ``state``, or the
-            dotted name of a field.
-        op: ``=``, ``>=``, ``<=``, ``>``, ``<``, ``~`` (a pattern), ``unknown``, or ``set`` (known, and neither zero nor empty).
-        operand: what it is compared with; its type belongs to the field.
-        detail: what else the reading needs to judge it.
+        field: ``src dst sport dport dev fwmark cgroup autobound``, or the dotted name of a field.
+        op: ``=``, ``>=``, ``<=``; of a field also ``>``, ``<``, ``~``, ``unknown`` and ``set``.
+        operand: what it is compared with: alternatives of hosts or ports, an index, mark and mask, an id, a value.
+        detail: how --where judges it: a leaf, or other comparisons that it comes to.
+        kernel: inet_diag bytecode can make it, and decides exactly as here.
+        reach, reach_not: which sockets it can be other than false of, and other than true; None is all.
     """
 
-    __slots__ = ("detail", "field", "op", "operand")
+    __slots__ = ("detail", "field", "kernel", "op", "operand", "reach", "reach_not")
 
-    def __init__(self, field: str, op: str, operand: object, detail: object = None) -> None:
+    def __init__(
+        self,
+        field: str,
+        op: str,
+        operand: object,
+        detail: Leaf | Node | None = None,
+        *,
+        kernel: bool = False,
+        reach: Reach | None = None,
+        reach_not: Reach | None = None,
+    ) -> None:
         self.field = field
         self.op = op
         self.operand = operand
         self.detail = detail
+        self.kernel = kernel
+        self.reach = reach
+        self.reach_not = reach_not
 
     def __repr__(self) -> str:
         return f"{self.field} {self.op} {self.operand!r}"
-
-
-if TYPE_CHECKING:
-    Node: TypeAlias = And | Or | Not | Compare

@@ -9,10 +9,6 @@ from __future__ import annotations
 from sockdiag.errors import FilterError
 from sockdiag.filter.tokens import CONNECTIVES, END, OPERATORS
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
-
 _SPACE = " \t\r\n\v\f"
 _SYMBOLS = ("&&", "||", "!=", "!~", "=~", "==", ">=", "<=", "(", ")", "&", "|", "!", "=", ">", "<", "~")
 _BREAKS = "()&|"
@@ -26,17 +22,22 @@ class Token:
     Attributes:
         kind: ``and or not ( ) end``, an operator, ``word``, or ``value``.
         text: what it says, without quotes and backslashes.
+        pattern: of a value, what it says as a shell pattern: a backslash outside quotes is kept, for it may be before a
+            character that is special there.
         position, length: where it stands.
         quoted: it was in quotes.
     """
 
-    __slots__ = ("kind", "length", "position", "quoted", "text")
+    __slots__ = ("kind", "length", "pattern", "position", "quoted", "text")
 
-    def __init__(self, kind: str, text: str, position: int, length: int, *, quoted: bool = False) -> None:
+    def __init__(
+        self, kind: str, text: str, position: int, length: int, *, pattern: str = "", quoted: bool = False
+    ) -> None:
         self.kind = kind
         self.text = text
         self.position = position
         self.length = length
+        self.pattern = pattern
         self.quoted = quoted
 
 
@@ -49,9 +50,9 @@ class Lexer:
         self.text = text
         self.at = 0
 
-    def fail(self, token: Token, message: str) -> NoReturn:
-        """Refuse a token."""
-        raise FilterError(self.text, token.position, message, token.length)
+    def error(self, token: Token, message: str) -> FilterError:
+        """Return the error that points at a token."""
+        return FilterError(self.text, token.position, message, token.length)
 
     def token(self) -> Token:
         """Read the next token where no value is expected."""
@@ -78,25 +79,26 @@ class Lexer:
         start = self.at
         if start == len(self.text) or self.text[start] in _BREAKS:
             return self.token()
-        parts = []
+        text = pattern = ""
         quoted = False
         while self.at < len(self.text) and self.text[self.at] not in _BREAKS + _SPACE:
             character = self.text[self.at]
             if character in "'\"":
                 quoted = True
-                parts.append(self._quoted(character))
+                piece = self._quoted(character)
+                text += piece
+                pattern += piece
                 continue
             if character == "\\" and self.at + 1 < len(self.text):
                 self.at += 1
-                # A pattern keeps the backslash before what would be special in it.
-                parts.append("\\" + self.text[self.at] if self.text[self.at] in "*?[\\" else self.text[self.at])
-            else:
-                parts.append(character)
+                pattern += "\\"
+                character = self.text[self.at]
+            text += character
+            pattern += character
             self.at += 1
-        text = "".join(parts)
         if not quoted and text.lower() in CONNECTIVES:
             return Token(CONNECTIVES[text.lower()], text, start, self.at - start)
-        return Token("value", text, start, self.at - start, quoted=quoted)
+        return Token("value", text, start, self.at - start, pattern=pattern, quoted=quoted)
 
     def _quoted(self, quote: str) -> str:
         start = self.at

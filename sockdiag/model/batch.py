@@ -8,12 +8,23 @@ source without columns gives ``Batch.of(records)``. Users of a batch need not kn
 
 from __future__ import annotations
 
+from _collections import _count_elements  # type: ignore[import-not-found]
+from array import array
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.model.socket import Socket
+
+
+def uniform(values: Any) -> bool:
+    """Tell whether all items of an array or of bytes are equal, at the speed of comparing memory; False of other things."""
+    if isinstance(values, (bytes, array)):
+        first = values[:1]
+        return bytes(values) == bytes(first) * len(values)
+    return False
 
 
 class Column:
@@ -59,9 +70,13 @@ class Batch:
         size: number of rows.
         constants: value by dotted field name, where all rows have the same. What is in neither mapping is None.
         columns: column by dotted field name; None for a batch of records.
+
+    Args:
+        build: makes all records.
+        pick: makes those of some rows, where that costs less.
     """
 
-    __slots__ = ("_build", "columns", "constants", "size")
+    __slots__ = ("_build", "_pick", "columns", "constants", "size")
 
     def __init__(
         self,
@@ -69,9 +84,11 @@ class Batch:
         build: Callable[[], Iterable[Socket]],
         constants: dict[str, Any],
         columns: dict[str, Column] | None,
+        pick: Callable[[Sequence[int]], list[Socket]] | None = None,
     ) -> None:
         self.size = size
         self._build = build
+        self._pick = pick
         self.constants = constants
         self.columns = columns
 
@@ -84,10 +101,23 @@ class Batch:
         """Yield one record a row, in order."""
         return iter(self._build())
 
+    def at(self, rows: Sequence[int]) -> list[Socket]:
+        """Return the records of some rows, without making those of the others where they came in bulk."""
+        if self._pick is not None:
+            return self._pick(rows)
+        sockets = list(self.sockets())
+        return [sockets[row] for row in rows]
+
+    def _replacing(self, change: Callable[[Socket, int], Socket]) -> None:
+        pick = self._pick
+        if pick is not None:
+            self._pick = lambda rows: list(map(change, pick(rows), rows))
+
     def put(self, name: str, values: Sequence[Any]) -> None:
         """Add a top-level field that was found elsewhere (owners, paths), one value a row."""
         build = self._build
         self._build = lambda: [s._replace(**{name: v}) for s, v in zip(build(), values, strict=True)]
+        self._replacing(lambda socket, row: socket._replace(**{name: values[row]}))
         if self.columns is not None:
             self.columns[name] = Column("", [values])
 
@@ -95,6 +125,7 @@ class Batch:
         """Add a top-level field that is the same in all rows."""
         build = self._build
         self._build = lambda: [s._replace(**{name: value}) for s in build()]
+        self._replacing(lambda socket, _row: socket._replace(**{name: value}))
         if self.columns is not None:
             self.constants[name] = value
 
@@ -106,6 +137,66 @@ class Batch:
             return [None if v is None else getattr(v, inner) for v in values] if inner else values
         column = self.columns.get(name)
         return [self.constants.get(name)] * self.size if column is None else column.values()
+
+
+class Tally:
+    """Count the rows of many batches by the values of some fields; what repeats is counted before it is decoded.
+
+    Args:
+        names: dotted names of the fields.
+    """
+
+    __slots__ = ("_decoded", "_names", "_raw")
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        # Rows of batches that are alike share a dict: (constants, how to decode the rest) -> raw values -> rows.
+        self._raw: dict[tuple[Any, ...], dict[Any, int]] = {}
+        self._decoded: dict[tuple[Any, ...], int] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Count the rows of a batch."""
+        if batch.columns is None:
+            rows = zip(*(batch.values(name) for name in self._names), strict=True)
+            _count_elements(self._decoded, rows)
+            return
+        # A constant of the batch, or how many of the parts belong to a field and what makes its value of them.
+        shape: list[tuple[Any, ...]] = []
+        parts: list[Sequence[Any]] = []
+        for name in self._names:
+            column = batch.columns.get(name)
+            if column is None:
+                shape.append((0, batch.constants.get(name)))
+            else:
+                shape.append((len(column.parts), column.decode))
+                parts.extend(column.parts)
+        counts = self._raw.setdefault(tuple(shape), {})
+        if not parts:
+            counts[()] = counts.get((), 0) + batch.size
+        else:
+            _count_elements(counts, parts[0] if len(parts) == 1 else zip(*parts, strict=True))
+
+    def counts(self) -> dict[tuple[Any, ...], int]:
+        """Return the rows counted so far, by the values of the fields."""
+        found = dict(self._decoded)
+        for shape, counts in self._raw.items():
+            single = sum(part[0] for part in shape) == 1
+            for raw, n in counts.items():
+                key = _decode(shape, (raw,) if single else raw)
+                found[key] = found.get(key, 0) + n
+        return found
+
+
+def _decode(shape: tuple[tuple[Any, ...], ...], raw: tuple[Any, ...]) -> tuple[Any, ...]:
+    values = []
+    place = 0
+    for size, what in shape:
+        if size:
+            values.append(raw[place] if what is None else what(*raw[place : place + size]))
+            place += size
+        else:
+            values.append(what)
+    return tuple(values)
 
 
 def all_sockets(batches: Iterable[Batch]) -> Iterator[Socket]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.record import BYTES, BYTES_PER_S, COUNT, ID, RATIO, US, Record, field
+from sockdiag.model.record import BYTES, BYTES_PER_S, COUNT, ID, US, Record, field
 
 
 class VegasInfo(Record):
@@ -90,14 +90,12 @@ class BbrInfo(Record):
     pacing_gain: int | None = field(
         "Factor of the pacing rate, in 1/256.",
         default=None,
-        unit=RATIO,
         wire="I",
         sources=("INET_DIAG_BBRINFO.bbr_pacing_gain",),
     )
     cwnd_gain: int | None = field(
         "Factor of the congestion window, in 1/256.",
         default=None,
-        unit=RATIO,
         wire="I",
         sources=("INET_DIAG_BBRINFO.bbr_cwnd_gain",),
     )

@@ -30,22 +30,22 @@ ALIASES = {
 # A name may be given without the unit it ends in.
 _SUFFIXES = ("_us", "_ms", "_bytes", "_pages", "_ratio", "_per_s", "_bytes_per_s")
 
-_IP = frozenset(("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "sctp", "dccp"))
+IP_TABLES = frozenset(("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "sctp", "dccp"))
 
 # Tables whose sockets can have the thing at all, by the longest leading part of the name; all where none is listed.
 _TABLES = {
-    "local.port": _IP | {"netlink", "vsock"},
-    "local.interface": _IP | {"packet", "xdp"},
-    "peer": _IP | {"unix", "netlink", "vsock"},
-    "peer.port": _IP | {"netlink", "vsock"},
-    "peer.interface": _IP,
-    "mark": _IP,
-    "cgroup_id": _IP,
-    "cgroup": _IP,
-    "shutdown": _IP | {"unix"},
+    "local.port": IP_TABLES | {"netlink", "vsock"},
+    "local.interface": IP_TABLES | {"packet", "xdp"},
+    "peer": IP_TABLES | {"unix", "netlink", "vsock"},
+    "peer.port": IP_TABLES | {"netlink", "vsock"},
+    "peer.interface": IP_TABLES,
+    "mark": IP_TABLES,
+    "cgroup_id": IP_TABLES,
+    "cgroup": IP_TABLES,
+    "shutdown": IP_TABLES | {"unix"},
     "timer": frozenset(("tcp", "mptcp", "sctp", "dccp")),
     "tcp_info": frozenset(("tcp",)),
-    "inet": _IP,
+    "inet": IP_TABLES,
     "mptcp_info": frozenset(("mptcp",)),
     "sctp_info": frozenset(("sctp",)),
     "unix": frozenset(("unix",)),
@@ -65,7 +65,7 @@ _NONE_IN_ELEMENT = ("processes.container", "processes.unit")
 
 # Where None from netlink says that there is none: no device bound, no timer armed, no peer, no ring.
 _NONE_IS_ABSENT = (
-    "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
+    "local.address", "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
     "packet.rx_ring", "packet.tx_ring", "packet.fanout", "packet.memberships", "xdp.umem", "xdp.rx_entries",
     "xdp.tx_entries", "inet.vegas", "inet.dctcp", "inet.bbr", "inet.ulp", "inet.md5_keys",
 )  # fmt: skip
@@ -138,6 +138,11 @@ class Entry:
         top = self.name.partition(".")[0]
         if state in _STUB_STATES and top in _FULL_SOCKETS_ONLY:
             return True
+        if state == "LISTEN" and top == "tcp_info":
+            # The kernel fills in few members of it.
+            return True
+        if netid == "unix" and top == "peer":
+            return state in ("LISTEN", "CLOSE")
         return top == "timer" or (self._absent and source == "netlink")
 
     def values(self, batch: Batch) -> Sequence[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.kernel.inet_diag import SOCKOPT_NAMES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.congestion import BbrInfo, DctcpInfo, VegasInfo
-from sockdiag.model.record import BYTES, FLAGS, ID, LABEL, Record, field
+from sockdiag.model.record import BYTES, FLAGS, ID, LABEL, SECRET, Record, field
 from sockdiag.model.ulp import UlpInfo
 
 
@@ -58,7 +58,7 @@ class Md5Key(Record):
         kernel="key->prefixlen",
         sources=("INET_DIAG_MD5SIG.tcpm_prefixlen",),
     )
-    key: bytes = field("The key itself: a secret.", kind=ID, kernel="key->key", sources=("INET_DIAG_MD5SIG.tcpm_key",))
+    key: bytes = field("The key itself: a secret, shown to nobody but sockdiag ss.", kind=SECRET, kernel="key->key", sources=("INET_DIAG_MD5SIG.tcpm_key",))
 
 
 class InetAttrs(Record):

@@ -5,17 +5,15 @@ from __future__ import annotations
 from sockdiag.model.record import LABEL, Record, field
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from sockdiag.model.sysctl import Value
 
 
 class Limit(Record):
     """One row of ``sockdiag limits``."""
 
     name: str = field("Name of the sysctl.", kind=LABEL)
-    value: Value | None = field("Its value; unknown where it cannot be seen here.")
+    value: int | tuple[int, ...] | str | None = field("Its value; unknown where it cannot be seen here.")
     unit: str = field("Unit of value and default.", kind=LABEL)
-    default: Value | None = field("What a mainline kernel of this version starts with, where that is fixed.")
+    default: int | tuple[int, ...] | str | None = field("What a mainline kernel of this version starts with, where that is fixed.")
     effective: int | tuple[int, ...] | None = field("What it comes to, in effective_unit.", default=None)
     effective_unit: str = field("Unit of effective.", default="", kind=LABEL, header="UNIT")
     note: str = field("What it comes to, in a sentence.", default="", kind=LABEL)

@@ -46,7 +46,7 @@ class PacketRing(Record):
 class PacketFanout(Record):
     """The group of sockets among which the kernel spreads the packets (PACKET_FANOUT).
 
-    Source: ``pdiag_put_fanout()``, net/packet/diag.c: id, type << 16, flags << 24 in one word.
+    Source: ``pdiag_put_fanout()``, net/packet/diag.c: id and type << 16 in one word; the flags are not told.
     """
 
     id: int = field("Number of the group, unique in its namespace.", kind=ID, header="FANOUT-ID",
@@ -56,14 +56,6 @@ class PacketFanout(Record):
         kind=ID,
         header="FANOUT-TYPE",
         kernel="po->fanout->type",
-        sources=("PACKET_DIAG_FANOUT",),
-    )
-    flags: int = field(
-        "PACKET_FANOUT_FLAG_…, shifted to the right by 8.",
-        kind=FLAGS,
-        words=("0x1", "0x2", "0x4", "0x8", "ROLLOVER", "UNIQUEID", "IGNORE_OUTGOING", "DEFRAG"),
-        header="FANOUT-FLAGS",
-        kernel="po->fanout->flags",
         sources=("PACKET_DIAG_FANOUT",),
     )
 
@@ -77,8 +69,13 @@ class PacketMembership(Record):
                        sources=("packet_diag_mclist.pdmc_count",))  # fmt: skip
     type: int = field("0 MULTICAST, 1 PROMISC, 2 ALLMULTI, 3 UNICAST.", kind=ID, header="TYPE",
                       kernel="packet_mclist.type", sources=("packet_diag_mclist.pdmc_type",))  # fmt: skip
-    address: bytes = field("Hardware address.", kind=ID, header="ADDRESS", kernel="packet_mclist.addr",
-                           sources=("packet_diag_mclist.pdmc_addr",))  # fmt: skip
+    address: str = field(
+        "Hardware address, as 01:00:5e:00:00:01; empty where the type has none.",
+        kind=ID,
+        header="ADDRESS",
+        kernel="packet_mclist.addr",
+        sources=("packet_diag_mclist.pdmc_addr",),
+    )
 
 
 class BpfInstruction(Record):

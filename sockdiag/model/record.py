@@ -20,7 +20,8 @@ BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S = (
 )  # fmt: skip
 
 # Kinds: a gauge goes up and down, a counter only up, the others are not quantities.
-GAUGE, COUNTER, LABEL, ID, FLAGS = "gauge", "counter", "label", "id", "flags"
+# A secret is shown to nobody: that it is there is all that renderers say.
+GAUGE, COUNTER, LABEL, ID, FLAGS, SECRET = "gauge", "counter", "label", "id", "flags", "secret"
 
 # Scopes: whose number it is. Numbers of different scopes are never subtracted from each other.
 NETNS, HOST = "netns", "host"

@@ -132,7 +132,7 @@ class SctpInfo(Record):
     )
     p_error: int | None = _member("p_error", "H", "Errors in a row on the primary path.", "primary_path->error_count")
     s_autoclose_s: int | None = _member(
-        "s_autoclose", "2xI", "Idle seconds after which the association is closed; 0: never.", "sp->autoclose", "s"
+        "s_autoclose", "2xI", "Idle seconds after which the association is closed; 0: never.", "sp->autoclose", ""
     )
     s_adaptation_ind: int | None = _member(
         "s_adaptation_ind", "I", "Adaptation layer indication.", "sp->adaptation_ind", kind=ID

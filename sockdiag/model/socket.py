@@ -29,7 +29,7 @@ class Timer(Record):
     """
 
     name: str = field(
-        "retransmit, keepalive, timewait, persist (zero-window probe) or delack.",
+        "retransmit, keepalive, timewait, persist (zero-window probe) or delack; of SCTP t3_rtx.",
         kind=LABEL,
         header="TIMER",
         kernel="icsk->icsk_pending",
@@ -57,7 +57,7 @@ class Owner(Record):
 
     pid: int = field("Process id.", kind=ID, header="PID", sources=("/proc/PID",))
     comm: bytes | None = field(
-        "Name of the process's main thread.", kind=LABEL, header="COMM", sources=("/proc/PID/stat",)
+        "Name of the process's main thread.", kind=LABEL, header="COMM", sources=("/proc/PID/comm", "/proc/PID/stat")
     )
     fd: int = field("Descriptor number in that process.", kind=ID, header="FD", sources=("/proc/PID/fd",))
     user: str | None = field(
@@ -137,7 +137,7 @@ class Socket(Record):
         "Unit of recv_q and send_q: bytes, or connections on a listener.", default=IN_BYTES, kind=LABEL, header="Q-UNIT"
     )
     uid: int | None = field(
-        "User that created it; unknown where no file is left (inode 0), for the kernel then says 0.",
+        "User that created it; null where there is no file (inode 0) and the kernel says 0, as it then may.",
         default=None,
         kind=ID,
         kernel="sk->sk_uid",
@@ -236,7 +236,7 @@ class Socket(Record):
         header="PROCESSES",
     )
     unknown_attributes: tuple[tuple[int, bytes], ...] = field(
-        "Netlink attributes that this version does not know: number and bytes.",
+        "Netlink attributes that this version does not know, or the rest of one: number and bytes.",
         default=(),
         kind=LABEL,
         header="UNKNOWN-ATTRS",

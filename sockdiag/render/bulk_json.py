@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import chain
 from json import dumps
 
+from sockdiag.model.batch import uniform
 from sockdiag.model.socket import Socket
 from sockdiag.render.plain import chosen_object, plain
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sockdiag.model.batch import Batch, Column
     from sockdiag.model.fields import Entry
     from sockdiag.model.record import Field
+    from sockdiag.model.socket import Owner
 
 
 def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> str:
@@ -72,18 +74,61 @@ def _value(batch: Batch, name: str, field: Field, parts: list[Sequence[Any]]) ->
 
 def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
     if column.text:
-        parts.extend(column.parts)
-        return column.text
-    # Few values are different: an owner, a timer or an unknown uid repeats in many rows, as one object.
+        return _fold(column.text, column.parts, parts)
+    values = column.values()
+    if field.name == "processes":
+        parts.append(_processes(values))
+        return "%s"
+    first = values[0]
+    if all(value is first for value in values):
+        return _literal(dumps(plain(first, field), separators=(",", ":")))
+    # Few values are different: options, a timer or an unknown uid repeat in many rows, as one object.
     known: dict[int, str] = {}
     texts = []
-    for value in column.values():
+    for value in values:
         text = known.get(id(value))
         if text is None:
             text = known[id(value)] = dumps(plain(value, field), separators=(",", ":"))
         texts.append(text)
     parts.append(texts)
     return "%s"
+
+
+def _processes(values: Sequence[tuple[Owner, ...] | None]) -> list[str]:
+    # What is written of a process before and after the descriptor is the same for all its sockets.
+    known: dict[tuple[Any, ...], tuple[str, str]] = {}
+    texts = []
+    for owners in values:
+        if owners is None:
+            texts.append("null")
+            continue
+        members = []
+        for owner in owners:
+            pid, comm, fd = owner.pid, owner.comm, owner.fd
+            around = known.get((pid, comm))
+            if around is None:
+                before, after = dumps(plain(owner._replace(fd=_MARK)), separators=(",", ":")).split(str(_MARK), 1)
+                around = known[pid, comm] = (before, after)
+            members.append(f"{around[0]}{fd}{around[1]}")
+        texts.append(f"[{','.join(members)}]")
+    return texts
+
+
+# No descriptor and no pid has this number.
+_MARK = 1 << 70
+
+
+def _fold(text: str, mine: Sequence[Sequence[Any]], parts: list[Sequence[Any]]) -> str:
+    # A part that is the same in all rows becomes text of the template: what is not formatted costs nothing a row.
+    first, *pieces = text.split("%")
+    folded = [first]
+    for part, piece in zip(mine, pieces, strict=True):
+        if uniform(part):
+            folded.append(("%" + piece[0]) % part[0] + piece[1:])
+        else:
+            parts.append(part)
+            folded.append("%" + piece)
+    return "".join(folded)
 
 
 def _chosen(batch: Batch, columns: Sequence[Entry], parts: list[Sequence[Any]]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.model.address import Endpoint
-from sockdiag.model.record import FLAGS, Field, Record
+from sockdiag.model.record import FLAGS, SECRET, Field, Record
 from sockdiag.render.escape import printable, socket_name
-from sockdiag.render.plain import flag_words
+from sockdiag.render.plain import HIDDEN, flag_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ def cell(value: Any, field: Field | None = None) -> str:
     """Show a value in a table: unknown is ``-``, names are escaped, flags are their words."""
     if value is None:
         return UNKNOWN
+    if field is not None and field.kind == SECRET:
+        return HIDDEN
     if isinstance(value, str):
         return printable(value) or UNKNOWN
     if isinstance(value, bool):

@@ -22,7 +22,7 @@ def protocol_lines(protocols: Iterable[ProtocolMemory]) -> Iterator[str]:
             row.protocol,
             cell(row.pages),
             size(row.bytes),
-            cell(row.pressure_pages),
+            UNKNOWN if row.pressure is None else cell(row.pressure_pages),
             cell(row.limit_pages),
             size(row.limit_bytes),
             ratio(row.ratio),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sockdiag.model.record import FLAGS, Field, Record
+from sockdiag.model.record import FLAGS, SECRET, Field, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+# What stands for a secret.
+HIDDEN = "(hidden)"
 
 
 def plain(value: Any, field: Field | None = None) -> Any:
@@ -17,6 +21,8 @@ def plain(value: Any, field: Field | None = None) -> Any:
     """
     if value is None or value is True or value is False:
         return value
+    if field is not None and field.kind == SECRET:
+        return HIDDEN
     if isinstance(value, Record):
         return {f.name: plain(v, f) for f, v in zip(type(value).FIELDS, value._values(), strict=True)}
     if isinstance(value, bytes):

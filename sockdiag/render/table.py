@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import UsageError
-from sockdiag.model.record import COUNTER, GAUGE, Record
+from sockdiag.model.record import COUNTER, FLAGS, GAUGE, Field, Record
 from sockdiag.render.cells import UNKNOWN, cell
 from sockdiag.render.escape import width
 from sockdiag.render.plain import plain
@@ -21,12 +21,19 @@ _GAP = "  "
 
 def cells(table: Table) -> list[list[str]]:
     """Return the columns of a table, each the cells of its rows."""
-    columns: list[list[str]] = [[] for _ in table.columns]
-    getters = [(column, entry.get, entry.field) for column, entry in zip(columns, table.columns, strict=True)]
-    for row in table.records():
-        for column, get, field in getters:
-            column.append(cell(get(row), field))
-    return columns
+    rows = list(table.records())
+    return [_column([entry.get(row) for row in rows], entry.field) for entry in table.columns]
+
+
+def _column(values: list[Any], field: Field) -> list[str]:
+    # A table of many rows has few kinds of values: plain numbers, or words that repeat.
+    kinds = set(map(type, values))
+    if kinds == {int} and field.base == 10 and field.kind != FLAGS:
+        return list(map(str, values))
+    if kinds <= {str, type(None)}:
+        known = {value: cell(value, field) for value in set(values)}
+        return list(map(known.__getitem__, values))
+    return [cell(value, field) for value in values]
 
 
 def is_number(entry: Entry) -> bool:
@@ -47,11 +54,12 @@ def aligned(headings: Sequence[str], columns: Sequence[Sequence[str]], right: Se
     shown: list[list[str]] = []
     for i, column in enumerate(columns):
         whole = [headings[i], *column] if headings else list(column)
-        space = max(map(width, whole), default=0)
         last = i == len(columns) - 1
-        if all(map(str.isascii, whole)):
+        if "".join(whole).isascii():
+            space = max(map(len, whole), default=0)
             padded = [t.rjust(space) for t in whole] if right[i] else whole if last else [t.ljust(space) for t in whole]
         else:
+            space = max(map(width, whole), default=0)
             padded = [_pad(t, space, right[i], last) for t in whole]
         shown.append(padded)
     for row in zip(*shown, strict=True):

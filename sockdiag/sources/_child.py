@@ -59,8 +59,8 @@ def run(begin: Callable[[], None], function: Callable[[], int]) -> int:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     mask = pthread_sigmask(SIG_BLOCK, _PASSED | {SIGCHLD})
-    # Where SIGCHLD is ignored children leave no status.
-    on_child = signal(SIGCHLD, SIG_DFL)
+    # Where SIGCHLD is ignored children leave no status. (None is a handler that is not Python's.)
+    on_child = signal(SIGCHLD, SIG_DFL) or SIG_DFL
     try:
         pid = os.fork()
         if pid == 0:

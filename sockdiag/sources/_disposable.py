@@ -8,6 +8,7 @@ ours open but one pipe. When it wakes up at last, its next write to that pipe fa
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from select import POLLIN, poll
 from struct import Struct
@@ -50,6 +51,7 @@ class Disposable:
     def __init__(self, task: Task, name: str) -> None:
         self.name = name
         self.ended = False
+        self._fd = -1
         self._buffer = b""
         self._fd, write_end = os.pipe()
         try:
@@ -91,6 +93,9 @@ class Disposable:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when there are frames."""
@@ -138,6 +143,8 @@ def _work(task: Task, write_end: int) -> None:
         while frame:
             frame = frame[os.write(pipe, frame) :]
 
+    # Memory that is not written to stays shared with the parent's.
+    gc.disable()
     try:
         pipe = _only(write_end)
         try:

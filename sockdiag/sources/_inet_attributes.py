@@ -74,7 +74,7 @@ def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> 
         tcp_info, the other attributes or None where there is none, mptcp_info, sctp_info.
     """
     tcp_info = mptcp_info = sctp_info = None
-    values: dict[str, Any] = {}
+    values: list[Any] | None = None
     for number, payload in found.items():
         if number == INFO:
             if table == "mptcp":
@@ -85,19 +85,20 @@ def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> 
                 tcp_info = _struct(INFO, info.TCP_INFO.size, info.tcp_info, payload, unknown)
             continue
         if number == ULP_INFO:
-            ulp, rest = _ulp(payload)
-            if ulp is not None:
-                values["ulp"] = ulp
-            if rest:
-                unknown.append((number, payload))
-            continue
-        known = _DECODERS.get(number)
-        value = known[1](payload) if known is not None else None
-        if known is None or value is None:
-            unknown.append((number, payload))
+            value, rest = _ulp(payload)
+            index = _ULP
         else:
-            values[known[0]] = value
-    return tcp_info, InetAttrs(**values) if values else None, mptcp_info, sctp_info
+            index, decode = _DECODERS.get(number, _UNKNOWN)
+            value = decode(payload)
+            rest = value is None
+        if rest:
+            unknown.append((number, payload))
+        if value is not None:
+            if values is None:
+                values = _NO_VALUES.copy()
+            values[index] = value
+    inet = None if values is None else InetAttrs._make(values)
+    return tcp_info, inet, mptcp_info, sctp_info
 
 
 # struct sctp_info ends in a reserved word.
@@ -139,9 +140,9 @@ def _text(payload: bytes) -> str | None:
     return payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
-def _whole(layout: Layout) -> Callable[[bytes], Any]:
+def _whole(layout: Layout, read: Callable[[bytes], Any] | None = None) -> Callable[[bytes], Any]:
     def decode(payload: bytes) -> Any:
-        return layout.decode(payload) if len(payload) == layout.size else None
+        return (read or layout.decode)(payload) if len(payload) == layout.size else None
 
     return decode
 
@@ -208,19 +209,26 @@ def _subflow(payload: bytes | None) -> tuple[dict[str, Any], bool]:
     return values, rest
 
 
-_DECODERS: dict[int, tuple[str, Callable[[bytes], Any]]] = {
-    TOS: ("tos", _uint(1)),
-    TCLASS: ("tclass", _uint(1)),
-    CLASS_ID: ("class_id", _uint(4)),
-    SKV6ONLY: ("v6only", _flag),
-    SOCKOPT: ("sockopt", _sockopt),
-    CONG: ("congestion", _text),
-    VEGASINFO: ("vegas", _whole(info.VEGAS_INFO)),
-    DCTCPINFO: ("dctcp", _whole(info.DCTCP_INFO)),
-    BBRINFO: ("bbr", _whole(info.BBR_INFO)),
-    MEMINFO: ("meminfo", _whole(info.MEMINFO)),
-    MD5SIG: ("md5_keys", _md5_keys),
-    LOCALS: ("locals", _sockaddrs),
-    PEERS: ("peers", _sockaddrs),
-    SK_BPF_STORAGES: ("bpf_storage", bytes),
+_NO_VALUES: list[Any] = [f.default for f in InetAttrs.FIELDS]
+_NAMES = [f.name for f in InetAttrs.FIELDS]
+_ULP = _NAMES.index("ulp")
+_UNKNOWN: tuple[int, Callable[[bytes], Any]] = (0, lambda _payload: None)
+_DECODERS: dict[int, tuple[int, Callable[[bytes], Any]]] = {
+    number: (_NAMES.index(name), decode)
+    for number, name, decode in (
+        (TOS, "tos", _uint(1)),
+        (TCLASS, "tclass", _uint(1)),
+        (CLASS_ID, "class_id", _uint(4)),
+        (SKV6ONLY, "v6only", _flag),
+        (SOCKOPT, "sockopt", _sockopt),
+        (CONG, "congestion", _text),
+        (VEGASINFO, "vegas", _whole(info.VEGAS_INFO)),
+        (DCTCPINFO, "dctcp", _whole(info.DCTCP_INFO)),
+        (BBRINFO, "bbr", _whole(info.BBR_INFO, info.bbr_info)),
+        (MEMINFO, "meminfo", _whole(info.MEMINFO)),
+        (MD5SIG, "md5_keys", _md5_keys),
+        (LOCALS, "locals", _sockaddrs),
+        (PEERS, "peers", _sockaddrs),
+        (SK_BPF_STORAGES, "bpf_storage", bytes),
+    )
 }

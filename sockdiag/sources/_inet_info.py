@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.congestion import BbrInfo, DctcpInfo, VegasInfo
 from sockdiag.model.inet_attrs import MemInfo
@@ -33,7 +35,7 @@ def tcp_info(data: bytes) -> TcpInfo:
 
     Source: ``tcp_get_info()``, net/ipv4/tcp.c.
     """
-    values = list(TCP_INFO.decode(data))
+    values = TCP_INFO.values(data)
     for index, value in _NOT_SET:
         if values[index] == value:
             values[index] = None
@@ -42,6 +44,17 @@ def tcp_info(data: bytes) -> TcpInfo:
             if values[index] == 0:
                 values[index] = None
     return TcpInfo._make(values)
+
+
+def bbr_info(data: bytes) -> BbrInfo:
+    """Decode ``struct tcp_bbr_info``, whose bandwidth is two words, the low one first.
+
+    Source: ``bbr_get_info()``, net/ipv4/tcp_bbr.c.
+    """
+    values = BBR_INFO.values(data)
+    if sys.byteorder == "big" and values[0] is not None:
+        values[0] = values[0] >> 32 | (values[0] & 0xFFFFFFFF) << 32
+    return BbrInfo._make(values)
 
 
 def sctp_info(data: bytes) -> SctpInfo:

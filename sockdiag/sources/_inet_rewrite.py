@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from struct import pack, unpack_from
 
-from sockdiag.kernel.inet_diag import EXT_INFO, REQ_BYTECODE, REQ_COMPAT, REQ_PROTOCOL, REQ_V2, SOCKID
-from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.inet_diag import (
+    EXT_INFO,
+    MSG_LEN,
+    REQ_BYTECODE,
+    REQ_COMPAT,
+    REQ_PROTOCOL,
+    REQ_V2,
+    SHUTDOWN,
+    SOCKID,
+)
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLATTR, NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
@@ -17,7 +26,7 @@ from sockdiag.kernel.sock_diag import (
     SOCK_DIAG_BY_FAMILY,
     TCPDIAG_GETSOCK,
 )
-from sockdiag.kernel.tcp_states import ALL_STATES, BOUND_INACTIVE, CLOSE, LISTEN
+from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, LISTEN, SYN_RECV, TIME_WAIT
 from sockdiag.model.record import ID, LABEL, Record, field
 from sockdiag.sources._attributes import attributes
 from sockdiag.sources._inet_bytecode import exactly, none_of
@@ -34,6 +43,10 @@ _STATES, _COMPAT_STATES = 4, 52
 
 _STATE = NLMSG_HDRLEN + 1
 _SOCKID = slice(NLMSG_HDRLEN + 4, NLMSG_HDRLEN + 4 + SOCKID.size)
+
+_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
+# The first attribute of every full socket, and of no mini-socket.
+_SHUTDOWN = NLATTR.pack(NLA_HDRLEN + 1, SHUTDOWN)
 
 # A filter is at most 64 KiB with its attribute header; this many sockets of IPv6 stay far below.
 _MOST_LEFT_OUT = 512
@@ -83,6 +96,17 @@ def without(request: Request, rows: Sequence[bytes]) -> Request | None:
     return request._replace(payload=request.payload + attribute(REQ_BYTECODE, none_of(rows)))
 
 
+def has_info(request: Request, row: bytes) -> bool:
+    """Tell whether the kernel has tcp_info or mptcp_info of the socket of a row.
+
+    It has none of mini-sockets (TIME_WAIT, most in SYN_RECV), nor of TCP sockets that are only bound.
+    """
+    state = row[_STATE]
+    if state == SYN_RECV:
+        return row[_ATTRIBUTES : _ATTRIBUTES + NLA_HDRLEN] == _SHUTDOWN
+    return state != TIME_WAIT and (state != CLOSE or protocol_of(request) == IPPROTO_MPTCP)
+
+
 def questions(request: Request, rows: Iterable[bytes]) -> list[Question]:
     """Return what to ask to get the sockets of some rows of a dump once more, each on its own.
 
@@ -105,16 +129,13 @@ def _single(request: Request, row: bytes) -> Question:
     ext = request.payload[_ext(request)]
     low = protocol if compat else request.payload[1]
     wide = b"" if low == protocol else attribute(REQ_PROTOCOL, pack("=I", protocol))
-    closed = row[_STATE] == CLOSE
-    states = 1 << CLOSE | 1 << BOUND_INACTIVE if closed else ALL_STATES
-    # The kernel finds by address and cookie what is in the hash of connections; MPTCP sockets and such as are only
-    # bound have to be filtered out of a dump.
-    dump = closed or protocol == IPPROTO_MPTCP
+    # The kernel finds connections by address and cookie, but MPTCP's only by token: these are filtered out of a dump.
+    dump = protocol == IPPROTO_MPTCP
     identity = bytes(SOCKID.size) if dump else row[_SOCKID]
-    payload = REQ_V2.pack(row[NLMSG_HDRLEN], low, ext, 0, states, identity) + wide
+    payload = REQ_V2.pack(row[NLMSG_HDRLEN], low, ext, 0, ALL_STATES, identity) + wide
     if dump:
         payload += attribute(REQ_BYTECODE, exactly(row))
-    return Question(Request(request.name, payload, states=states), dump, row)
+    return Question(Request(request.name, payload, states=ALL_STATES), dump, row)
 
 
 def _with_states(request: Request, states: int) -> Request:

@@ -61,6 +61,10 @@ class Layout:
 
     def decode(self, data: bytes) -> Any:
         """Read a struct of any length; a member that does not fit in whole is None, the same for all behind it."""
+        return self._record._make(self.values(data))
+
+    def values(self, data: bytes) -> list[Any]:
+        """Return the members' values, as :meth:`decode` does, for what has to change some of them."""
         plan = self._plans.get(len(data))
         if plan is None:
             plan = self._plan(len(data))
@@ -70,7 +74,7 @@ class Layout:
             value = values[index]
             values[index : index + 1] = [value >> shift & mask for shift, mask in parts]
         values += missing
-        return self._record._make(values)
+        return values
 
     def _plan(self, length: int) -> Plan:
         units = sum(end <= length for end in self._ends)

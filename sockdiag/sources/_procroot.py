@@ -80,6 +80,22 @@ class ProcRoot:
         except OSError as error:
             raise source_error(path, error) from None
 
+    def links(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield name and target of each symbolic link in a folder, in the folder's order; errors of listing as :meth:`read`."""
+        try:
+            folder = os.open(self.root + path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise source_error(path, error) from None
+        readlink = os.readlink
+        try:
+            for name in os.listdir(folder):
+                try:
+                    yield name, readlink(name, dir_fd=folder)
+                except OSError:
+                    continue
+        finally:
+            os.close(folder)
+
     def owner(self, path: str) -> int:
         """Return the uid that owns a file, for /proc/PID the process's effective user; errors as :meth:`read`."""
         try:

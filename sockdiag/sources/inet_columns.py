@@ -31,7 +31,7 @@ from sockdiag.kernel.inet_diag import (
 from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
 from sockdiag.kernel.tcp_states import LISTEN, state_name
-from sockdiag.model.batch import Batch, Column
+from sockdiag.model.batch import Batch, Column, uniform
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
 from sockdiag.sources._transport import Request, messages
 from sockdiag.sources.inet_diag import PROTOCOLS, TABLES, decode, interface_label, timer_name
@@ -39,7 +39,7 @@ from sockdiag.sources.reading import MAX_ERRORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.errors import SourceError
@@ -69,8 +69,8 @@ _FEW_VALUES = {TOS, TCLASS, SKV6ONLY, CLASS_ID, SOCKOPT, CONG}
 _KNOWN = _SLICED | _FEW_VALUES | {PROTOCOL, PAD}
 _SIZES = {SHUTDOWN: 1, MARK: 4, CGROUP_ID: 8, PROTOCOL: 1}
 
-# Rows of a batch: enough that the work a batch costs does not show, few enough that output starts at once.
-_BATCH_ROWS = 4096
+# Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches and
+_BATCH_ROWS = 1024
 
 
 class Columns:
@@ -101,10 +101,10 @@ class Columns:
         """Sort in one datagram of whole messages."""
         length = unpack_from("=I", datagram)[0]
         rows, rest = divmod(len(datagram), length) if length >= _ATTRIBUTES else (0, 1)
-        if not rest and not length & 3 and array("I", datagram)[:: length >> 2].count(length) == rows:
+        if not rest and not length & 3 and uniform(array("I", datagram)[:: length >> 2]):
             family, listening = datagram[_FAMILY], datagram[_STATE] == LISTEN
             states = datagram[_STATE::length]
-            if datagram[_FAMILY::length].count(family) == rows and states.count(LISTEN) == (rows if listening else 0):
+            if uniform(datagram[_FAMILY::length]) and states.count(LISTEN) == (rows if listening else 0):
                 self._add((length, family, listening), datagram, rows)
                 return
         for message in messages(self._request, datagram):
@@ -158,6 +158,9 @@ class Columns:
                 self._error(error)
         return sockets
 
+    def _pick(self, data: bytes, length: int, rows: Sequence[int]) -> list[Socket]:
+        return self._decode(b"".join([data[row * length : (row + 1) * length] for row in rows]), length)
+
     def _layout(self, data: bytes, length: int, rows: int) -> dict[int, tuple[int, int]] | None:
         # Offset and payload length of each attribute; None where rows differ in that, or one is not known here.
         found: dict[int, tuple[int, int]] = {}
@@ -172,14 +175,14 @@ class Columns:
                 return None
             if size - NLA_HDRLEN != _SIZES.get(number, size - NLA_HDRLEN):
                 return None
-            if words[offset >> 2 :: length >> 2].count(words[offset >> 2]) != rows:
+            if not uniform(words[offset >> 2 :: length >> 2]):
                 return None
             found[number] = (offset + NLA_HDRLEN, size - NLA_HDRLEN)
             offset += (size + 3) & ~3
         if found.get(SKMEMINFO, (0, 0))[1] > 4 * len(SK_MEMINFO):
             return None
         protocol = found.get(PROTOCOL)
-        if protocol and data[protocol[0] :: length].count(PROTOCOLS[self._table] & 0xFF) != rows:
+        if protocol and data[protocol[0] :: length] != bytes((PROTOCOLS[self._table] & 0xFF,)) * rows:
             return None
         return found
 
@@ -215,17 +218,17 @@ class Columns:
         _put(columns, constants, "local.interface", word(_IF), lambda i: interface_label(i, self._interfaces))
         inodes, uids = word(_INODE), word(_UID)
         columns["inode"] = Column("%d", [inodes])
-        if inodes.count(0):
+        if 0 in inodes:
             # Of a socket without a file the kernel says 0 for "nobody's".
             whose = [uid if inode or uid else None for uid, inode in zip(uids, inodes, strict=True)]
             columns["uid"] = Column("", [whose])
         else:
             columns["uid"] = Column("%d", [uids])
         timers = data[_TIMER::length]
-        if timers.count(0) != rows:
+        if timers[0] or not uniform(timers):
             columns["timer"] = Column("", lambda: [_timers(timers, word(_EXPIRES), data[_RETRANS::length])])
         self._attribute_columns(layout, data, length, columns, constants)
-        return Batch(rows, lambda: self._decode(data, length), constants, columns)
+        return Batch(rows, lambda: self._decode(data, length), constants, columns, lambda some: self._pick(data, length, some))
 
     def _attribute_columns(
         self,
@@ -258,6 +261,15 @@ class Columns:
     def _inet_attrs(self, few: dict[int, tuple[int, int]], data: bytes, length: int) -> list[Any]:
         from sockdiag.sources._inet_attributes import decode_attributes
 
+        words = array("I", data)
+        step = length >> 2
+        if all(
+            uniform(words[at::step])
+            for offset, size in few.values()
+            for at in range(offset >> 2, (offset + size + 3) >> 2)
+        ):
+            same = {number: data[offset : offset + size] for number, (offset, size) in few.items()}
+            return [decode_attributes(same, self._table, [])[1]] * (len(data) // length)
         cuts = [
             [data[at + offset : at + offset + size] for at in range(0, len(data), length)]
             for offset, size in few.values()
@@ -282,7 +294,7 @@ def _put(
     quoted: bool = False,
 ) -> None:
     # Most batches have one value: a constant costs nothing a row.
-    if raw.count(raw[0]) == len(raw):
+    if uniform(raw):
         constants[name] = decode_one(raw[0])
     else:
         known = {value: decode_one(value) for value in set(raw)}
@@ -302,8 +314,12 @@ _LITTLE_ENDIAN = array("H", b"\1\0")[0] == 1
 def _address(data: bytes, offset: int, length: int, family: int) -> Column:
     if family == AF_INET:
         octets = [data[offset + i :: length] for i in range(4)]
-        return Column('"%d.%d.%d.%d"', octets, lambda a, b, c, d: f"{a}.{b}.{c}.{d}")
+        return Column('"%d.%d.%d.%d"', octets, _dotted)
     return Column('"%s"', lambda: [_ipv6_texts(data, offset, length)])
+
+
+def _dotted(a: int, b: int, c: int, d: int) -> str:
+    return f"{a}.{b}.{c}.{d}"
 
 
 def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
@@ -321,12 +337,12 @@ def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
 def _wide(low: array[int], high: array[int]) -> array[int] | list[int]:
     if not _LITTLE_ENDIAN:
         low, high = high, low
-    return [lo | hi << 32 for lo, hi in zip(low, high, strict=True)] if high.count(0) != len(high) else low
+    return [lo | hi << 32 for lo, hi in zip(low, high, strict=True)] if high[0] or not uniform(high) else low
 
 
 def _cookie(first: array[int], second: array[int]) -> Column:
     # Two u32, the low word first on every machine.
-    if second.count(0) == len(second):
+    if not second[0] and uniform(second):
         return Column('"%x"', [first])
     return Column('"%x"', [[lo | hi << 32 for lo, hi in zip(first, second, strict=True)]])
 

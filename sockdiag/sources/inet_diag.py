@@ -406,8 +406,14 @@ def _skmem(found: dict[int, bytes], unknown: list[tuple[int, bytes]], source: st
 _SKMEM_SIZE = 4 * len(SK_MEMINFO)
 
 
-def _rest(found: dict[int, bytes], table: str, unknown: list[tuple[int, bytes]]) -> tuple[Any, ...]:
-    # Bulk listings never come here: what only they would import for nothing is imported at the first need.
-    from sockdiag.sources._inet_attributes import decode_attributes
+_decode_attributes: Any = None
 
-    return decode_attributes(found, table, unknown)
+
+def _rest(found: dict[int, bytes], table: str, unknown: list[tuple[int, bytes]]) -> Any:
+    # Listings in bulk never come here: what only they would import for nothing is imported at the first need.
+    global _decode_attributes
+    if _decode_attributes is None:
+        from sockdiag.sources._inet_attributes import decode_attributes
+
+        _decode_attributes = decode_attributes
+    return _decode_attributes(found, table, unknown)

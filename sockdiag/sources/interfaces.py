@@ -19,7 +19,7 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
     It asks at the first use of an index and remembers the answer: the kernel (SIOCGIFNAME, in the namespace that the
     process is in by then), or of a captured system the files that pair index and name.
 
-    Source: ``/proc/net/dev_mcast``, ``/proc/net/igmp``, ``/proc/net/if_inet6``, ``/sys/class/net/NAME/ifindex``.
+    Source: ``/proc/net/dev_mcast``, ``/proc/net/igmp``, ``/proc/net/if_inet6``, ``/proc/net/dev``, ``/sys/class/net/NAME/ifindex``.
     """
     known: dict[int, str | None] = {}
     if not files.live:
@@ -47,21 +47,34 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
 
 
 def _pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:
-    # Later pairs win. /sys may show another namespace than /proc (that of its mount), so it comes first.
-    for device in _listed(files, "/sys/class/net"):
+    named: set[str] = set()
+    for index, name in _proc_pairs(files):
+        named.add(name)
+        yield index, name
+    # /sys may show the devices of another namespace (that of its mount): only those that this one has count.
+    lines = _content(files, "/proc/net/dev").splitlines()[2:]
+    devices = {_text(line.partition(b":")[0].strip()) for line in lines} or set(_listed(files, "/sys/class/net"))
+    for device in sorted(devices - named):
         yield from _pair(_content(files, f"/sys/class/net/{device}/ifindex").strip(), device, 10)
+
+
+def _proc_pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:
     for line in _content(files, "/proc/net/if_inet6").splitlines():  # address index prefix scope flags name
         columns = line.split()
         if len(columns) >= 6:
-            yield from _pair(columns[1], columns[5].decode("utf-8", "surrogateescape"), 16)
+            yield from _pair(columns[1], _text(columns[5]), 16)
     for line in _content(files, "/proc/net/igmp").splitlines()[1:]:  # index TAB name : count …; groups are indented
         columns = line.split()
         if len(columns) >= 2 and not line[:1].isspace():
-            yield from _pair(columns[0], columns[1].decode("utf-8", "surrogateescape"), 10)
+            yield from _pair(columns[0], _text(columns[1]), 10)
     for line in _content(files, "/proc/net/dev_mcast").splitlines():  # index name users gusers address
         columns = line.split()
         if len(columns) >= 2:
-            yield from _pair(columns[0], columns[1].decode("utf-8", "surrogateescape"), 10)
+            yield from _pair(columns[0], _text(columns[1]), 10)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _pair(index: bytes, name: str, base: int) -> Iterator[tuple[int, str]]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sockdiag.sources._procroot import ProcessFiles
 
 _CLONE_NEWNET = 0x40000000
+_NS_GET_NSTYPE = 0xB703  # _IO(NSIO, 3), include/uapi/linux/nsfs.h
+_FIRST_INODE = 0xEFFFFFF0  # PROC_DYNAMIC_FIRST, and the initial namespaces' below it (6.18)
 _NAMED = ("/run/netns", "/var/run/netns")
 _OWN = "/proc/self/ns/net"
 _SOURCE = "/proc/PID/ns/net"
@@ -269,6 +271,33 @@ class _Search:
             for number, target in process.descriptors():
                 if target[:5] == b"net:[":
                     self.add(_inode(target.decode("ascii", "replace")), f"{process.path}/fd/{number.decode()}", "fd")
+                elif target == b"/":
+                    self.add(_unmounted(process, number.decode()), f"{process.path}/fd/{number.decode()}", "fd")
+
+
+def _unmounted(process: ProcessFiles, number: str) -> int | None:
+    """Return the inode of a network namespace whose file was opened by a name that is unmounted since: the link says /.
+
+    Source: ``seq_show()``, fs/proc/fd.c (the inode, since 5.14); ``NS_GET_NSTYPE``.
+    """
+    try:
+        lines = process.read(f"fdinfo/{number}").split(b"\n")
+        inode = next((int(line[4:]) for line in lines if line.startswith(b"ino:")), 0)
+        # What is surely of another file system is not touched: it may be a dead one, and stat(2) waits for it.
+        if inode < _FIRST_INODE:
+            return None
+        path = f"{process.path}/fd/{number}"
+        if os.stat(path).st_dev != os.stat(_OWN).st_dev:
+            return None
+        from fcntl import ioctl
+
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return inode if ioctl(fd, _NS_GET_NSTYPE) == _CLONE_NEWNET else None
+        finally:
+            os.close(fd)
+    except (SourceError, OSError, ValueError):
+        return None
 
 
 def _named() -> Iterator[tuple[int, str, str]]:

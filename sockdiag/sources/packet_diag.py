@@ -132,7 +132,7 @@ def _details(found: dict[int, bytes]) -> PacketAttrs:
         flags=flags,
         rx_ring=_ring(found.pop(RX_RING, None), "PACKET_DIAG_RX_RING"),
         tx_ring=_ring(found.pop(TX_RING, None), "PACKET_DIAG_TX_RING"),
-        fanout=PacketFanout(word & 0xFFFF, word >> 16 & 0xFF, word >> 24) if fanout is not None else None,
+        fanout=PacketFanout(word & 0xFFFF, word >> 16) if fanout is not None else None,
         memberships=_array(MCLIST_STRUCT, found.pop(MCLIST, None), "PACKET_DIAG_MCLIST", _membership),
         filter=_array(FILTER_STRUCT, found.pop(FILTER, None), "PACKET_DIAG_FILTER", BpfInstruction._make),
     )
@@ -152,4 +152,4 @@ def _array(layout: Struct, payload: bytes | None, name: str, make: Callable[[Any
 
 def _membership(values: tuple[int, int, int, int, bytes]) -> PacketMembership:
     index, count, kind, length, address = values
-    return PacketMembership(index, count, kind, address[:length])
+    return PacketMembership(index, count, kind, address[:length].hex(":"))

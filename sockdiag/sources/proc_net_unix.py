@@ -93,21 +93,21 @@ def read_unix(files: ProcRoot, states: int = ALL_STATES) -> Reading:
 
 def _rows(lines: list[bytes], columns: int, rejected: Rejected) -> Iterator[tuple[int, list[bytes], bytes]]:
     # Number, tokens before the name, and name of each row.
-    pending: tuple[int, list[bytes], bytes] | None = None
-    for number, line in enumerate(lines[1:], 2):
-        if not _begins_row(line) and pending and pending[2] and len(pending[2]) + len(line) < _UNIX_PATH_MAX:
-            pending = *pending[:2], pending[2] + b"\n" + line
+    number, tokens = 0, [b""]
+    name: bytes | None = None
+    for line_number, line in enumerate(lines[1:], 2):
+        begins = _begins_row(line)
+        if not begins and name is not None and len(name) + len(line) < _UNIX_PATH_MAX:
+            name += b"\n" + line
             continue
-        if pending:
-            yield pending
-            pending = None
-        tokens, name = _split(line, columns)
-        if len(tokens) < columns or not _begins_row(line):
+        if number:
+            yield number, tokens, name or b""
+        number, tokens, name = line_number, *_split(line, columns)
+        if not begins or len(tokens) < columns:
             rejected.add(number, "row", f"a row of {columns} columns and perhaps a name", line)
-        else:
-            pending = number, tokens, name
-    if pending:
-        yield pending
+            number, name = 0, None
+    if number:
+        yield number, tokens, name or b""
 
 
 def _begins_row(line: bytes) -> bool:
@@ -115,12 +115,12 @@ def _begins_row(line: bytes) -> bool:
     return line[8:9] == b":" or line[16:17] == b":"
 
 
-def _split(line: bytes, columns: int) -> tuple[list[bytes], bytes]:
-    # One blank stands before the name, whose own blanks are a part of it.
+def _split(line: bytes, columns: int) -> tuple[list[bytes], bytes | None]:
+    # The columns and the name. One blank stands before a name, whose own blanks are a part of it.
     tokens = line.split(None, columns)
     rest = tokens.pop() if len(tokens) > columns else b""
     end = len(line[: len(line) - len(rest)].rstrip())
-    return tokens, line[end + 1 :]
+    return tokens, line[end + 1 :] if len(line) > end else None
 
 
 def _socket(columns: dict[str, bytes], name: bytes) -> Socket:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     _Process = tuple[int, bytes | None, str | None, str | None, str | None]
 
 SOURCE = "/proc/PID/fd"
-_SOCKET, _BRACKET = b"socket:[", ord("]")
+_SOCKET = b"socket:["
 
 # A descriptor has up to ten digits.
 _FD_DIGITS, _FD_BITS = 10, 34
@@ -36,11 +36,12 @@ class Owners:
         held: by inode, place in *processes* << 34 | descriptor; a tuple of such where there are several, in order.
     """
 
-    __slots__ = ("_held", "_processes")
+    __slots__ = ("_held", "_holders", "_processes")
 
     def __init__(self, processes: list[_Process], held: dict[int, int | tuple[int, ...]]) -> None:
         self._processes = processes
         self._held = held
+        self._holders: dict[int, Owner] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -60,6 +61,20 @@ class Owners:
     def get(self, inode: int, default: tuple[Owner, ...] = ()) -> tuple[Owner, ...]:
         """Return every open descriptor of a socket, by pid and number; *default* where none is known."""
         return self[inode] if inode in self._held else default
+
+    def holder(self, inode: int) -> Owner | None:
+        """Return the process that holds a socket, of several the one with the lowest pid, as its first descriptor known.
+
+        It is one object for all sockets of a process, so that rows can be counted by it.
+        """
+        held = self._held.get(inode)
+        if held is None:
+            return None
+        place = held if isinstance(held, int) else held[0]
+        found = self._holders.get(place >> _FD_BITS)
+        if found is None:
+            found = self._holders[place >> _FD_BITS] = self._owner(place)
+        return found
 
     def _owner(self, place: int) -> Owner:
         pid, comm, user, container, unit = self._processes[place >> _FD_BITS]
@@ -138,15 +153,13 @@ class _Scan:
         places: list[int] = []
         found: list[int] = []
         inodes = self.inodes
-        for number, target in process.descriptors():
+        links = process.descriptors()
+        for number, target in links if self.files.live else filter(_is_regular, links):
             if target[:8] == _SOCKET:
-                digits = target[8:-1]
-                # The kernel's links are numbers; a captured tree's are whatever it holds.
-                if digits.isdigit() and target[-1] == _BRACKET and number.isdigit() and len(number) <= _FD_DIGITS:
-                    inode = int(digits)
-                    if inodes is None or inode in inodes:
-                        places.append(place | int(number))
-                        found.append(inode)
+                inode = int(target[8:-1])
+                if inodes is None or inode in inodes:
+                    places.append(place | int(number))
+                    found.append(inode)
         if not found:
             return
         self.known.append(self._process(pid, process))
@@ -204,6 +217,14 @@ class _Scan:
         gaps += self.refused.gaps(self.processes)
         gaps += map(Gap.from_error, self.damaged)
         return tuple(gaps)
+
+
+def _is_regular(link: tuple[bytes, bytes]) -> bool:
+    """Tell a link as the kernel makes them from whatever else a captured folder holds."""
+    number, target = link
+    if not number.isdigit() or len(number) > _FD_DIGITS:
+        return False
+    return target[:8] != _SOCKET or (target[8:-1].isdigit() and target[-1:] == b"]")
 
 
 def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:

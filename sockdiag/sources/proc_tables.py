@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+from sockdiag.kernel.proto_ops import PROTO_NAMES
 from sockdiag.sources.interfaces import interface_names
 
 TYPE_CHECKING = False
@@ -21,14 +22,6 @@ _INET = {
     "raw": ("proc_net_raw", "read_raw"),
     "icmp": ("proc_net_raw", "read_raw"),
 }
-
-# netid -> names in /proc/net/protocols
-_PROTOCOLS = {
-    "tcp": ("TCP", "TCPv6"), "mptcp": ("MPTCP", "MPTCPv6"), "udp": ("UDP", "UDPv6"),
-    "udplite": ("UDP-Lite", "UDPLITEv6"), "raw": ("RAW", "RAWv6"), "icmp": ("PING", "PINGv6"),
-    "sctp": ("SCTP", "SCTPv6"), "dccp": ("DCCP", "DCCPv6"), "unix": ("UNIX", "UNIX-STREAM"), "netlink": ("NETLINK",),
-    "packet": ("PACKET",), "xdp": ("XDP",),
-}  # fmt: skip
 
 
 def read(system: System, table: str, query: Query) -> Reading:
@@ -49,11 +42,11 @@ def read(system: System, table: str, query: Query) -> Reading:
         names = _names(table, query.families)
         reading: Reading = getattr(_module(module), function)(files, names, query.states)
     elif table == "unix":
-        reading = _module("proc_net_unix").read_unix(files)
+        reading = _module("proc_net_unix").read_unix(files, query.states)
     elif table == "netlink":
         reading = _module("proc_net_netlink").read_netlink(files)
     elif table == "packet":
-        reading = _module("proc_net_packet").read_packet(files, interface_names(files))
+        reading = _module("proc_net_packet").read_packet(files, interface_names(files), query.states)
     else:
         raise SourceUnavailable(f"/proc/net/{table}", "no file of /proc lists this table")
     return _judged(reading)
@@ -93,4 +86,4 @@ def protocols_in_use(system: System) -> frozenset[str] | None:
         used = {row.name for row in read_protocols(system.files) if row.sockets}
     except (SourceError, ParseError):
         return None
-    return frozenset(table for table, names in _PROTOCOLS.items() if any(name in used for name in names))
+    return frozenset(table for table, names in PROTO_NAMES.items() if any(name in used for name in names))

@@ -10,7 +10,18 @@ import errno
 import os
 from struct import pack
 
-from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR
+from sockdiag.kernel.inet_diag import MD5SIG, MSG_LEN
+from sockdiag.kernel.netlink import (
+    NLA_HDRLEN,
+    NLA_TYPE_MASK,
+    NLATTR,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSGHDR,
+    align4,
+)
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, AF_XDP
 from sockdiag.sources._captured import STAT_FILE, Stat, format_stats
 from sockdiag.sources._procroot import source_error
@@ -33,6 +44,12 @@ _IDENTITY = {
     AF_VSOCK: slice(4, 32),
     AF_XDP: slice(4, 16),
 }
+
+_INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
+_INET_HEAD = NLMSG_HDRLEN + MSG_LEN
+_MD5SIG_TYPE = pack("=H", MD5SIG)
+# struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
+_MD5SIG_LEN, _MD5SIG_KEY = 100, 20
 
 
 class Recording:
@@ -69,7 +86,7 @@ class Recording:
         for name, answers in by_name.items():
             best = next((a for a in answers if not a.failed), answers[0])
             merged = best.messages if len(answers) == 1 else _merged(answers)
-            yield name, b"".join((*map(_padded, merged), best.ending))
+            yield name, b"".join((*(_padded(without_secrets(message)) for message in merged), best.ending))
 
     def _stat(self, path: str) -> Stat:
         return self.stats.setdefault(path, Stat())
@@ -145,6 +162,25 @@ def _toml(meta: Mapping[str, str | float]) -> bytes:
     from json import dumps  # its strings are TOML's basic strings
 
     return "".join(f"{key} = {dumps(value)}\n" for key, value in meta.items()).encode()
+
+
+def without_secrets(message: bytes) -> bytes:
+    """Return an inet message with its TCP-MD5 keys, which the kernel tells to CAP_NET_ADMIN, made unreadable."""
+    if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[_INET_HEAD:]:
+        return message
+    hidden = bytearray(message)
+    offset = _INET_HEAD
+    while len(message) - offset >= NLA_HDRLEN:
+        length, kind = NLATTR.unpack_from(message, offset)
+        if length < NLA_HDRLEN:
+            break
+        if kind & NLA_TYPE_MASK == MD5SIG:
+            for place in range(offset + NLA_HDRLEN, min(offset + length, len(message)), _MD5SIG_LEN):
+                end = min(place + _MD5SIG_LEN, len(message))
+                start = min(place + _MD5SIG_KEY, end)
+                hidden[start:end] = bytes(b"*"[0] if byte else 0 for byte in message[start:end])
+        offset += align4(length)
+    return bytes(hidden)
 
 
 def _padded(message: bytes) -> bytes:

@@ -20,14 +20,18 @@ class System:
         files: opener of /proc and /sys.
         netlink: answers sock_diag requests.
         clock: seconds since the epoch.
+        root: folder or archive of a captured one, as it was named; "" for this one.
     """
 
-    __slots__ = ("clock", "files", "netlink")
+    __slots__ = ("clock", "files", "netlink", "root")
 
-    def __init__(self, files: ProcRoot, netlink: Transport, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, files: ProcRoot, netlink: Transport, clock: Callable[[], float] = time.time, root: str | None = None
+    ) -> None:
         self.files = files
         self.netlink = netlink
         self.clock = clock
+        self.root = files.root if root is None else root
 
 
 def this_system() -> System:
@@ -51,4 +55,4 @@ def captured_system(root: str) -> System:
 
     folder = open_capture(root)
     taken = capture_time(folder)
-    return System(ProcRoot(folder), CaptureTransport(folder), time.time if taken is None else lambda: taken)
+    return System(ProcRoot(folder), CaptureTransport(folder), time.time if taken is None else lambda: taken, root)

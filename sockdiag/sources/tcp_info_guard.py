@@ -17,10 +17,9 @@ from sockdiag.errors import SourceTruncated, SourceUnavailable
 from sockdiag.kernel.inet_diag import MSG_LEN
 from sockdiag.kernel.netlink import NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
-from sockdiag.kernel.tcp_states import SYN_RECV, TIME_WAIT
 from sockdiag.sources._ask_singly import Singles
 from sockdiag.sources._disposable import FAILED, Disposable, error_of, wait
-from sockdiag.sources._inet_rewrite import protocol_of, questions, takes_lock, without, without_info
+from sockdiag.sources._inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
 from sockdiag.sources._sockaddr import ip_text
 from sockdiag.sources._transport import messages
 
@@ -34,10 +33,12 @@ if TYPE_CHECKING:
 
 _ROWS = 2  # frame: a datagram
 
+# A listing without tcp_info that stops for this many limits is blocked: on a busy machine it may take its time.
+_PLAIN_LIMITS = 5
+
 # So many sockets are asked for one at a time (some 50 us each) before the others are dumped once more.
 _SINGLES = 2048
 
-_STATE = NLMSG_HDRLEN + 1
 _SRC, _DST = NLMSG_HDRLEN + 8, NLMSG_HDRLEN + 24
 _COOKIE = NLMSG_HDRLEN + 44
 _INODE = NLMSG_HDRLEN + 68
@@ -54,7 +55,8 @@ class GuardedTransport:
     Args:
         transport: who answers.
         limit: seconds that a socket may take to answer until it is given up.
-        patience: seconds without an answer after which others are asked for meanwhile.
+        patience: seconds that an answer of many sockets may stop until they are asked for one at a time; of one socket, a
+            quarter of it until the next is asked for meanwhile. Nothing but time is lost when it was too short.
         total: seconds after which no more sockets are asked for one at a time.
         most: processes that may be left waiting.
     """
@@ -178,7 +180,7 @@ class GuardedTransport:
             self._error(request, "a socket is locked: it and those behind it are missing")
             return
         rows = self._plain(request, seen)
-        left = {c: row for c, row in rows.items() if row[_STATE] not in (TIME_WAIT, SYN_RECV) and c not in self._stuck}
+        left = {c: row for c, row in rows.items() if c not in self._stuck and has_info(request, row)}
 
         def take(datagram: bytes) -> None:
             for cookie, row in _identified(request, datagram):
@@ -187,7 +189,7 @@ class GuardedTransport:
                 left.pop(cookie, None)
 
         most = self.most - len(self._stuck)
-        singles = Singles(self._transport, take, limit=self.limit, patience=self.patience, most=most)
+        singles = Singles(self._transport, take, limit=self.limit, patience=self.patience / 4, most=most)
         until = monotonic() + self.total
         while left and monotonic() < until and len(singles.late) < most:
             asked = questions(request, list(left.values())[:_SINGLES])
@@ -213,7 +215,7 @@ class GuardedTransport:
         if self._blocked is None:
             rows: dict[int, bytes] = {}
             child = self._dumper(without_info(request))
-            for datagram in self._stream(child, self.limit):
+            for datagram in self._stream(child, _PLAIN_LIMITS * self.limit):
                 rows.update((c, row) for c, row in _identified(request, datagram) if c not in seen)
             if child.ended:
                 child.close()

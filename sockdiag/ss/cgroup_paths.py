@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from sockdiag.errors import SourceError
 from sockdiag.sources import cgroup
 from sockdiag.sources._procroot import ProcRoot
 from sockdiag.sources.proc_mountinfo import mounts
+from sockdiag.ss.output import complain
 
 
 class CgroupPaths:
@@ -32,7 +31,7 @@ class CgroupPaths:
     def path(self, number: int) -> str:
         """Return the path below the mount, ``unreachable:HEX`` where the id leads nowhere."""
         if not self._mounted:
-            sys.stderr.write("Failed to find cgroup2 mount\n")
+            complain("Failed to find cgroup2 mount\n")
             return f"unreachable:{number:x}"
         if number not in self._known:
             path = self._paths.path(number)
@@ -40,6 +39,6 @@ class CgroupPaths:
         found = self._known[number]
         if found is None:
             if self._old:
-                sys.stderr.write("Failed to open cgroup2 by ID\n")
+                complain("Failed to open cgroup2 by ID\n")
             return f"unreachable:{number:x}"
         return found

@@ -26,11 +26,12 @@ class Context:
         layout: where rows go.
         accepts: the filter expression, or None.
         bytecode: the same for the kernel, or None.
+        sifted: what the kernel lets pass with the bytecode is all that the filter accepts.
         item: what begins a block that has its own line: a newline and a tab, or a blank with -O.
         sctp_inode: inode of the IP socket shown last; an SCTP association repeats its endpoint's.
     """
 
-    __slots__ = ("accepts", "bytecode", "item", "layout", "names", "owners", "sctp_inode", "settings")
+    __slots__ = ("accepts", "bytecode", "item", "layout", "names", "owners", "sctp_inode", "settings", "sifted")
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
         self.settings = settings
@@ -39,6 +40,7 @@ class Context:
         self.owners: Owners | None = None
         self.accepts: Callable[[Row], bool] | None = None
         self.bytecode: bytes | None = None
+        self.sifted = False
         self.item = " " if settings.oneline else "\n\t"
         self.sctp_inode = 0
 

@@ -9,7 +9,7 @@ import os
 
 from sockdiag.errors import SourceError
 from sockdiag.sources._procroot import ProcRoot
-from sockdiag.ss.owners import comm, directory, shown
+from sockdiag.ss.owners import comm, directory, shown, sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def selinux_enabled() -> bool:
         return False
 
 
-def scan(settings: Settings, root: str) -> dict[int, list[str]]:
+def scan(settings: Settings, root: str) -> dict[int, str | list[str]]:
     """Find owners as :class:`sockdiag.ss.owners.Owners` does, with their contexts."""
     held: dict[int, list[str]] = {}
     root = root.rstrip("/")
@@ -39,29 +39,19 @@ def scan(settings: Settings, root: str) -> dict[int, list[str]]:
             tids += [tid for tid in directory(f"{root}/{pid}/task") if tid != pid and tid.isdecimal()]
         for tid in tids:
             _holder(held, f"{root}/{tid}", pid, tid, settings)
-    return held
+    return dict(held)
 
 
 def _holder(held: dict[int, list[str]], path: str, pid: str, tid: str, settings: Settings) -> None:
     head = ""
-    context = ""
-    for fd in directory(f"{path}/fd"):
-        try:
-            link = _FILES.link(f"{path}/fd/{fd}")
-        except SourceError:
-            continue
-        inode = link[8:-1]
-        if not link.startswith("socket:[") or not inode.isdecimal() or not fd.isdecimal():
-            continue
+    for fd, inode in sockets(path):
         if not head:
-            head = f'("{shown(comm(path), old=settings.old)}",pid={pid},' + (
-                f"tid={tid}," if settings.threads else ""
-            )
-            context = _process_context(path)
-        entry = f"{head}proc_ctx={context},fd={fd}"
+            thread = f"tid={tid}," if settings.threads else ""
+            head = f'("{shown(comm(path), old=settings.old)}",pid={pid},{thread}proc_ctx={_process_context(path)},fd='
+        entry = f"{head}{fd}"
         if settings.sock_context:
             entry += f",sock_ctx={_socket_context(f'{path}/fd/{fd}')}"
-        held.setdefault(int(inode), []).append(f"{entry})")
+        held.setdefault(inode, []).append(f"{entry})")
 
 
 def _process_context(path: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.ss.names import Names
     from sockdiag.ss.row import Row
 
+_SKMEM = ("r", "rb", "t", "tb", "f", "w", "o", "bl", "d")
 _TIMERS = ("off", "on", "keepalive", "timewait", "persist", "delack")
 
 
@@ -73,12 +74,9 @@ def memory(attributes: Mapping[int, bytes], number: int = SKMEMINFO) -> str:
             return f" mem:(r{rmem},w{wmem},f{fmem},t{tmem})"
         return ""
     words = unpack_from(f"={min(9, len(data) // 4)}I", data)
-    text = " skmem:(r%u,rb%u,t%u,tb%u,f%u,w%u,o%u" % (*words[:7], *(0,) * (7 - len(words)))
-    if len(words) > 7:
-        text += f",bl{words[7]}"
-    if len(words) > 8:
-        text += f",d{words[8]}"
-    return text + ")"
+    # Backlog and drops came later than the others.
+    values = (*words, *(0,) * (7 - len(words)))
+    return f" skmem:({','.join(map('{}{}'.format, _SKMEM, values))})"
 
 
 def bandwidth(value: float, *, numeric: bool) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from struct import unpack_from
 
 from sockdiag.errors import SourceUnavailable
 from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
 from sockdiag.kernel.sock_diag import IPPROTO_TCP
+from sockdiag.ss.output import complain
 from sockdiag.ss.stop import Stop
 from sockdiag.ss.tables import TCP
 
@@ -76,17 +76,17 @@ def show_file(context: Context) -> None:
         with open(os.environ["TCPDIAG_FILE"], "rb") as file:
             data = file.read()
     except OSError as error:
-        sys.stderr.write(f"fopen($TCPDIAG_FILE): {os.strerror(error.errno or 0)}\n")
+        complain(f"fopen($TCPDIAG_FILE): {os.strerror(error.errno or 0)}\n")
         return
     offset = 0
     while True:
         if len(data) - offset < NLMSG_HDRLEN:
-            sys.stderr.write("Unexpected EOF reading $TCPDIAG_FILE")
+            complain("Unexpected EOF reading $TCPDIAG_FILE")
             return
         length, kind, _flags, _seq, _pid = NLMSGHDR.unpack_from(data, offset)
         end = offset + NLMSG_HDRLEN + align4(max(length - NLMSG_HDRLEN, 0))
         if end > len(data):
-            sys.stderr.write("Unexpected EOF reading $TCPDIAG_FILE")
+            complain("Unexpected EOF reading $TCPDIAG_FILE")
             return
         if kind == NLMSG_DONE:
             return
@@ -102,7 +102,7 @@ def show_file(context: Context) -> None:
 
 def _tell_error(message: bytes) -> None:
     if len(message) < NLMSG_HDRLEN + 20:
-        sys.stderr.write("ERROR truncated\n")
+        complain("ERROR truncated\n")
         return
     number = -unpack_from("=i", message, NLMSG_HDRLEN)[0]
-    sys.stderr.write(f"TCPDIAG answered: {os.strerror(number)}\n")
+    complain(f"TCPDIAG answered: {os.strerror(number)}\n")

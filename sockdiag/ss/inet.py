@@ -26,7 +26,6 @@ from sockdiag.kernel.sock_diag import (
     IPPROTO_DCCP,
     IPPROTO_ICMPV6,
     IPPROTO_MPTCP,
-    IPPROTO_RAW,
     IPPROTO_SCTP,
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -39,7 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.ss.context import Context
 
-NETIDS = {0: "raw", IPPROTO_RAW: "raw", IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_SCTP: "sctp",
+NETIDS = {0: "raw", IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_SCTP: "sctp",
           IPPROTO_DCCP: "dccp", IPPROTO_ICMPV6: "icmp6", IPPROTO_MPTCP: "mptcp"}  # fmt: skip
 _SOCKOPTS = (
     "recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag", "bind_addr_no_port",

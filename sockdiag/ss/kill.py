@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from _socket import AF_NETLINK, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
 from struct import pack, unpack_from
 
 from sockdiag.kernel.inet_diag import REQ_PROTOCOL, REQ_V2
 from sockdiag.kernel.netlink import NETLINK_SOCK_DIAG, NLATTR, NLM_F_REQUEST, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR
 from sockdiag.kernel.sock_diag import SOCK_DESTROY
+from sockdiag.ss.output import complain
 from sockdiag.ss.sources import TableEnd
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def destroy(row: Row, message: bytes, protocol: int) -> bool:
     if number in (errno.EOPNOTSUPP, errno.ENOENT):
         return False
     if number:
-        sys.stderr.write(f"SOCK_DESTROY answers: {os.strerror(number)}\n")
+        complain(f"SOCK_DESTROY answers: {os.strerror(number)}\n")
         raise TableEnd
     return True
 

@@ -41,7 +41,7 @@ class Layout:
     """
 
     __slots__ = (
-        "_chunks", "_emit", "_end", "_first", "_longest", "_old", "_open", "_ragged", "_rows", "_screen", "_template",
+        "_blocks", "_chunks", "_emit", "_end", "_first", "_longest", "_old", "_open", "_ragged", "_rows", "_screen", "_template",
         "columns",
     )  # fmt: skip
 
@@ -56,11 +56,12 @@ class Layout:
         self._screen = screen
         self._emit = emit
         self._longest = [0] * len(self.columns)
-        self._template: tuple[tuple[int, ...], str] = ((), "")
+        self._template: tuple[object, str] = (None, "")
         self._forget()
 
     def _forget(self) -> None:
         self._rows: list[tuple[str, ...]] = []
+        self._blocks: list[list[tuple[str, ...]] | tuple[list[str | list[str]], int]] = []
         self._chunks = 1
         self._end = 2
         self._open = -1
@@ -87,10 +88,13 @@ class Layout:
         if self._chunks >= _CHUNKS:
             self.render()
         elif self._open >= 0:
-            row = self._rows[-1]
+            # After a block the open cell is empty.
+            row = self._rows[-1] if self._rows else ("",) * len(self.columns)
             for i in range(self._open, len(row)):
                 self._longest[i] = max(self._longest[i], len(row[i]))
                 self._close(len(row[i]))
+            if self._old:
+                self._close(0)  # the column that ends its rows is always empty
             self._open = -1
 
     def store(self, row: tuple[str, ...], last: int = -1) -> None:
@@ -114,6 +118,33 @@ class Layout:
         self._open = open_at
         self._rows.append(row)
 
+    def store_columns(self, columns: list[str | list[str]], count: int, sizes: int, longest: list[int]) -> None:
+        """Store many rows at once; the cells of the last column are empty.
+
+        Args:
+            columns: the visible columns, each a list of cells, or the text that all of its cells have.
+            count: number of rows.
+            sizes: what the cells take in the chunks: two bytes of length and the text padded to an even size, of each.
+            longest: length of the longest cell of each column.
+        """
+        if self._old:
+            sizes += 2 * count
+        # Near the end of a chunk, and where a cell is cut, every cell counts.
+        if self._end + sizes + 16 >= _CHUNK or self._chunks >= _CHUNKS or max(longest) > _LONGEST:
+            for row in zip(*[[c] * count if isinstance(c, str) else c for c in columns], strict=True):
+                self.begin_row()
+                self.store(row)
+            return
+        self.begin_row()
+        self._longest = list(map(max, self._longest, longest))
+        if self._rows:
+            self._blocks.append(self._rows)
+            self._rows = []
+        self._blocks.append((columns, count))
+        # The last row's last cell stays open.
+        self._end += sizes - (4 if self._old else 2)
+        self._open = len(self.columns) - 1
+
     def _close(self, size: int) -> None:
         pad = size & 1
         if _CHUNK - self._end - pad < 2:
@@ -124,25 +155,43 @@ class Layout:
 
     def render(self) -> None:
         """Print what is stored, and forget it; the widths stay."""
-        rows = self._rows
-        if not rows:
+        rows, blocks = self._rows, self._blocks
+        if not rows and not blocks:
             return
         open_at = self._open
         self._forget()
         widths = self._widths()
-        template = self._format(widths)
-        emit = self._emit
         tail = None
-        if 0 <= open_at < len(self.columns) - 1:
+        if rows and 0 <= open_at < len(self.columns) - 1:
             tail = rows.pop()[: open_at + 1]
+        for block in [*blocks, rows]:
+            if isinstance(block, tuple):
+                self._emit_columns(widths, *block)
+            else:
+                self._emit_rows(widths, block)
+        if tail is not None:
+            self._emit(self._format(widths, len(tail)) % tail)
+
+    def _emit_rows(self, widths: tuple[int, ...], rows: list[tuple[str, ...]]) -> None:
+        template = self._format(widths)
         for i in range(0, len(rows), 4096):
             part = rows[i : i + 4096]
-            emit(template * len(part) % tuple(chain.from_iterable(part)))
-        if tail is not None:
-            emit(self._format(widths, len(tail)) % tail)
+            self._emit(template * len(part) % tuple(chain.from_iterable(part)))
 
-    def _format(self, widths: tuple[int, ...], count: int = 99) -> str:
-        """Return the printf format of one row, or of its first *count* cells."""
+    def _emit_columns(self, widths: tuple[int, ...], columns: list[str | list[str]], count: int) -> None:
+        """Print a block of columns; what all rows have becomes part of the format."""
+        constants = tuple([c if isinstance(c, str) else None for c in columns])
+        key = (widths, constants, count)
+        if self._template[0] != key:
+            self._template = (key, self._format(widths, constants=constants) * count)
+        lists = [c for c in columns if not isinstance(c, str)]
+        flat = [""] * (len(lists) * count)
+        for i, cells in enumerate(lists):
+            flat[i :: len(lists)] = cells
+        self._emit(self._template[1] % tuple(flat))
+
+    def _format(self, widths: tuple[int, ...], count: int = 99, constants: Sequence[str | None] | None = None) -> str:
+        """Return the printf format of one row, or of its first *count* cells, with *constants* filled in."""
         parts = []
         started = False
         for i, column in enumerate(self.columns[:count]):
@@ -150,10 +199,13 @@ class Layout:
             delimiter = " " if started and width and column in _DELIMITED else ""
             started = started or width > 0
             width -= len(delimiter)
-            if width <= 0 or i == self._ragged:
-                parts.append(f"{delimiter}%s")
-            else:
-                parts.append(f"{delimiter}%{'' if column in _RIGHT else '-'}{width}s")
+            part = "%s"
+            if width > 0 and i != self._ragged:
+                part = f"%{'' if column in _RIGHT else '-'}{width}s"
+            constant = constants[i] if constants is not None else None
+            if constant is not None:
+                part = (part % constant).replace("%", "%%")
+            parts.append(f"{delimiter}{part}")
         return "".join(parts) + "\n"
 
     def _widths(self) -> tuple[int, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from sockdiag.ss.output import complain
 from sockdiag.ss.stop import Stop
 
 TYPE_CHECKING = False
@@ -24,26 +24,17 @@ def run(argv: list[str]) -> int:
     """
     old = os.environ.get("SOCKDIAG_SS_VERSION", "") == _OLD
     try:
-        try:
-            _run(argv, old=old)
-        except Stop as stop:
-            # What was printed before the end stays first.
-            sys.stdout.flush()
-            if stop.message:
-                sys.stderr.write(f"{stop.message}\n")
-            if stop.usage:
-                from sockdiag.ss.usage import text
+        _run(argv, old=old)
+    except Stop as stop:
+        if stop.message:
+            complain(f"{stop.message}\n")
+        if stop.usage:
+            from sockdiag.ss.usage import text
 
-                sys.stderr.write(text(old=old))
-            return stop.code
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return 141
+            complain(text(old=old))
+        return stop.code
     except KeyboardInterrupt:
         return 130
-    except OSError as error:
-        sys.stderr.write(f"ss: write error: {os.strerror(error.errno or 0)}\n")
-        return 1
     return 0
 
 
@@ -124,6 +115,7 @@ def _show(settings: Settings, words: list[str], owners: object) -> None:
     if expression is not None and expression.tree is not None:
         context.accepts = expression.match
         context.bytecode = expression.bytecode()
+        context.sifted = expression.settled and context.bytecode is not None
     if not settings.no_header:
         layout.header()
     if settings.events:
@@ -135,6 +127,10 @@ def _show(settings: Settings, words: list[str], owners: object) -> None:
 
 
 def _tables(context: Context) -> None:
+    import gc
+
     from sockdiag.ss.sources import show
 
+    # Hundreds of thousands of rows, none of them in a cycle.
+    gc.disable()
     show(context)

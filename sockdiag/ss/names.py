@@ -57,6 +57,14 @@ class Names:
             self._addresses[key] = text
         return text
 
+    def inet6_text(self, raw: bytes) -> str:
+        """Print an IPv6 address and the colon before the port; any is ``*``."""
+        return f"{self.address(raw, v6only=False)}:"
+
+    def network_port(self, number: int) -> str:
+        """Print a port that is in network byte order."""
+        return self.port((number & 0xFF) << 8 | number >> 8)
+
     def host(self, raw: bytes) -> str:
         """Print an address of 4 or 16 bytes, as a name if that is asked for and there is one."""
         text = inet_ntop(AF_INET if len(raw) == 4 else AF_INET6, raw)

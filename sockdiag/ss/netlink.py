@@ -79,7 +79,8 @@ def _port_name(portid: int, context: Context) -> str:
             from sockdiag.ss.output import safe_text
             from sockdiag.ss.owners import comm
 
-            name = comm(proc_path("", str(portid)))
+            # Kernel threads have names longer than a task's.
+            name = comm(proc_path("", str(portid)), 63)
             if name:
                 return f"{safe_text(name)}/{portid}"
     return str(portid)

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from sockdiag.ss.output import complain
 from sockdiag.ss.stop import Stop
 
 _NAMED = "/var/run/netns"
@@ -56,4 +56,4 @@ def switch(name: str) -> None:
     for file in files:
         source, target = f"{_OWN_FILES}/{name}/{file}", f"/etc/{file}"
         if libc.mount(os.fsencode(source), os.fsencode(target), b"none", ctypes.c_ulong(_MS_BIND), None) < 0:
-            sys.stderr.write(f"Bind {source} -> {target} failed: {failed()}\n")
+            complain(f"Bind {source} -> {target} failed: {failed()}\n")

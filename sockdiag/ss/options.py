@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from sockdiag.filter.states import StateSets
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_PACKET, AF_TIPC, AF_UNIX, AF_VSOCK, AF_XDP
 from sockdiag.ss.getopt import BadOption, Getopt
+from sockdiag.ss.output import write
 from sockdiag.ss.stop import Stop
 from sockdiag.ss.tables import (
     DCCP,
@@ -162,7 +162,7 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
         from sockdiag import __version__
 
         program = "6.1.0" if settings.old else "7.1.0"
-        sys.stdout.write(f"ss utility, iproute2-{program} (sockdiag {__version__})\n")
+        write(f"ss utility, iproute2-{program} (sockdiag {__version__})\n")
         raise Stop(0)
     else:
         _help(settings)
@@ -171,7 +171,5 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
 def _help(settings: Settings) -> None:
     from sockdiag.ss.usage import text
 
-    sys.stdout.write(text(old=settings.old))
+    write(text(old=settings.old))
     raise Stop(0)
-
-

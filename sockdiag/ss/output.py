@@ -27,6 +27,15 @@ def write(text: str, fd: int = 1) -> None:
             raise OutputError(1, f"ss: write error: {os.strerror(error.errno or 0)}") from None
 
 
+def complain(text: str) -> None:
+    """Write to standard error, if it is there."""
+    data = text.encode("utf-8", "surrogateescape")
+    try:
+        os.write(2, data)
+    except OSError:
+        return
+
+
 def bytes_text(data: bytes) -> str:
     """Keep bytes as text, one character a byte."""
     return data.decode("latin-1")

@@ -10,6 +10,8 @@ from sockdiag.sources._procroot import ProcRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sockdiag.ss.options import Settings
 
 _COMM = 15
@@ -39,13 +41,13 @@ class Owners:
     def text(self, inode: int) -> str:
         """Print the Process column of a socket."""
         held = self._held.get(inode) if inode else None
-        if not held:
+        if held is None:
             return ""
-        return f" users:({','.join(reversed(held))})"
+        return f" users:({held if isinstance(held, str) else ','.join(reversed(held))})"
 
 
-def _scan(root: str, *, threads: bool, old: bool) -> dict[int, list[str]]:
-    held: dict[int, list[str]] = {}
+def _scan(root: str, *, threads: bool, old: bool) -> dict[int, str | list[str]]:
+    held: dict[int, str | list[str]] = {}
     for name in directory(root):
         if not name.isdecimal():
             continue
@@ -57,23 +59,30 @@ def _scan(root: str, *, threads: bool, old: bool) -> dict[int, list[str]]:
     return held
 
 
-def _holder(held: dict[int, list[str]], path: str, pid: str, tid: str, *, old: bool) -> None:
+def _holder(held: dict[int, str | list[str]], path: str, pid: str, tid: str, *, old: bool) -> None:
     """Enter the sockets of one process or thread."""
-    readlink = _FILES.link
+    known = held.get
     head = ""
-    for fd in directory(f"{path}/fd"):
-        try:
-            link = readlink(f"{path}/fd/{fd}")
-        except SourceError:
-            continue
-        if not link.startswith("socket:["):
-            continue
-        inode = link[8:-1]
-        if not inode.isdecimal() or not fd.isdecimal():
-            continue
+    for fd, inode in sockets(path):
         if not head:
             head = f'("{shown(comm(path), old=old)}",pid={pid},' + (f"tid={tid},fd=" if tid else "fd=")
-        held.setdefault(int(inode), []).append(f"{head}{fd})")
+        before = known(inode)
+        if before is None:
+            held[inode] = f"{head}{fd})"
+        elif isinstance(before, str):
+            held[inode] = [before, f"{head}{fd})"]
+        else:
+            before.append(f"{head}{fd})")
+
+
+def sockets(path: str) -> Iterator[tuple[str, int]]:
+    """Yield descriptor and inode of each socket that a process has open, in readdir order."""
+    try:
+        for fd, link in _FILES.links(f"{path}/fd"):
+            if link[:8] == "socket:[" and fd.isdecimal() and link[8:-1].isdecimal():
+                yield fd, int(link[8:-1])
+    except SourceError:
+        return
 
 
 def directory(path: str) -> list[str]:
@@ -84,8 +93,8 @@ def directory(path: str) -> list[str]:
         return []
 
 
-def comm(path: str) -> bytes:
-    """Return the name of a process: the text in parentheses of its stat, at most 15 bytes.
+def comm(path: str, most: int = _COMM) -> bytes:
+    """Return the name of a process: the text in parentheses of its stat, at most *most* bytes.
 
     A name may contain a parenthesis; where stat leaves that open, the kernel's comm file decides.
     """
@@ -97,10 +106,10 @@ def comm(path: str) -> bytes:
     first, last = name.find(b")"), name.rfind(b")")
     if first != last:
         try:
-            return _FILES.read(f"{path}/comm").removesuffix(b"\n")[:_COMM]
+            return _FILES.read(f"{path}/comm").removesuffix(b"\n")[:most]
         except SourceError:
             pass
-    return name[:first][:_COMM] if first >= 0 else name[:_COMM]
+    return name[: min(first, most) if first >= 0 else most]
 
 
 _SHOWN = bytes([ord("?") if c >= 0x80 else ord(".") if c < 0x20 or c == 0x7F else c for c in range(256)])

@@ -117,5 +117,5 @@ def _ring(data: bytes) -> str:
 def classic_bpf(data: bytes) -> str:
     """Print the instructions of a classic BPF filter."""
     size = FILTER_STRUCT.size
-    code = [FILTER_STRUCT.unpack_from(data, i) for i in range(0, len(data) - size + 1, size)]
-    return f"bpf filter ({len(code)}): " + "".join([" 0x%02x %u %u %u," % instruction for instruction in code])
+    program = [FILTER_STRUCT.unpack_from(data, i) for i in range(0, len(data) - size + 1, size)]
+    return f"bpf filter ({len(program)}): " + "".join([f" 0x{code:02x} {jt} {jf} {k}," for code, jt, jf, k in program])

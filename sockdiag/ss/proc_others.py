@@ -140,5 +140,3 @@ def netlink_table(context: Context) -> None:
                 netlink.put(row, netlink.NO_PEER, details, context)
     except BrokenLine:
         return
-
-

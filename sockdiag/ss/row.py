@@ -62,4 +62,4 @@ def state_word(state: int, *, old: bool = False) -> str:
 
 def queue(value: int) -> str:
     """Print a queue length: signed 32 bit, at least six characters."""
-    return "%-6d" % (value - (1 << 32) if value & 1 << 31 else value)
+    return f"{value - (1 << 32) if value & 1 << 31 else value:<6}"

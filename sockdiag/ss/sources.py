@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from sockdiag.errors import ParseError, SourceError, SourceInterrupted, SourceUnavailable
 from sockdiag.kernel.inet_diag import (
@@ -37,6 +36,7 @@ from sockdiag.kernel.sock_diag import (
 )
 from sockdiag.sources._transport import KernelTransport, Request, messages
 from sockdiag.ss.context import redirected
+from sockdiag.ss.output import complain
 from sockdiag.ss.tables import (
     CLOSED,
     DCCP,
@@ -58,8 +58,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.sources._transport import Transport
+    from sockdiag.sources.tcp_info_guard import GuardedTransport
+    from sockdiag.ss.bulk import Bulk
     from sockdiag.ss.context import Context
     from sockdiag.ss.options import Settings
+
 
 class TableEnd(Exception):
     """A table ends before its last socket."""
@@ -140,27 +144,41 @@ def dumped(context: Context, name: str, payload: bytes, *, quiet: bool = False) 
         SourceUnavailable: there is no such table, and *quiet*.
     """
     request = Request(name=name, payload=payload)
+    transport: Transport = KernelTransport()
+    guard: GuardedTransport | None = None
+    if context.settings.info:
+        # Asking for tcp_info waits, beyond the reach of signals, for an owner that sleeps with its socket locked.
+        from sockdiag.sources.tcp_info_guard import GuardedTransport
+
+        transport = guard = GuardedTransport(transport)
     try:
-        yield from KernelTransport().dump(request)
+        yield from transport.dump(request)
     except SourceInterrupted:
-        sys.stderr.write("Dump was interrupted and may be inconsistent.\n")
+        complain("Dump was interrupted and may be inconsistent.\n")
     except SourceUnavailable as error:
         if quiet:
             raise
         tell(error, context)
     except SourceError as error:
-        sys.stderr.write(f"ss: {error}\n")
+        complain(f"ss: {error}\n")
+    finally:
+        if guard is not None:
+            for locked in guard.take_errors():
+                complain(f"ss: {locked}\n")
+            guard.close()
 
 
 def tell(error: SourceUnavailable, context: Context) -> None:
     """Tell that a table cannot be had, unless nobody asked for it by name."""
     if not context.settings.selection.by_default:
-        sys.stderr.write(f"ss: {error}{f': {error.hint}' if error.hint else ''}\n")
+        complain(f"ss: {error}{f': {error.hint}' if error.hint else ''}\n")
 
 
 def _inet(context: Context, table: int) -> None:
     name, protocol, services, in_proc = _INET[table]
     settings = context.settings
+    from sockdiag.ss.bulk import Bulk, possible
+
     if services:
         context.names.protocol = services
     if table == TCP and "TCPDIAG_FILE" in os.environ:
@@ -172,11 +190,15 @@ def _inet(context: Context, table: int) -> None:
         if in_proc:
             _inet_proc(context, name, protocol)
         return
+    bulk: Bulk | None = None
+    if possible(context, protocol):
+        bulk = Bulk(context, protocol)
     for number, family in enumerate(inet_families(settings)):
         payload = inet_payload(settings, family, protocol, context.bytecode)
         try:
             for datagram in dumped(context, f"inet_diag_{name}", payload, quiet=True):
-                show_inet(context, datagram, protocol, f"inet_diag_{name}")
+                if bulk is None or not bulk.take(datagram):
+                    show_inet(context, datagram, protocol, f"inet_diag_{name}")
         except TableEnd:
             return
         except SourceUnavailable as error:
@@ -220,7 +242,7 @@ def split(datagram: bytes, name: str) -> Iterator[bytes]:
     try:
         yield from messages(Request(name=name, payload=b""), datagram)
     except SourceError as error:
-        sys.stderr.write(f"ss: {error}\n")
+        complain(f"ss: {error}\n")
 
 
 def _records(context: Context, name: str, payload: bytes, offset: int) -> Iterator[tuple[bytes, dict[int, bytes]]]:
@@ -234,7 +256,7 @@ def _records(context: Context, name: str, payload: bytes, offset: int) -> Iterat
             try:
                 found = attributes(message, offset, f"netlink:{name}")
             except ParseError as error:
-                sys.stderr.write(f"ss: {error}\n")
+                complain(f"ss: {error}\n")
                 found = {}
             yield message, found
 
@@ -245,9 +267,7 @@ def _netlink(context: Context) -> None:
 
     if not redirected("PROC_NET_NETLINK"):
         try:
-            for message, found in _records(
-                context, "netlink_diag", netlink.request(context), NLMSG_HDRLEN + MSG_LEN
-            ):
+            for message, found in _records(context, "netlink_diag", netlink.request(context), NLMSG_HDRLEN + MSG_LEN):
                 row, peer, details = netlink.decode(message, found)
                 if context.accepts is None or context.accepts(row):
                     netlink.put(row, peer, details, context)
@@ -333,5 +353,3 @@ def _xdp(context: Context) -> None:
                 context.layout.row(xdp_cells(row, context))
     except SourceUnavailable as error:
         tell(error, context)
-
-

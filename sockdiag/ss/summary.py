@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from sockdiag.errors import SourceError
 from sockdiag.sources._procroot import ProcRoot
 from sockdiag.ss.context import proc_path
+from sockdiag.ss.output import complain
 
 
 def text() -> str:
@@ -20,7 +19,7 @@ def text() -> str:
         _sockstat(counts, "PROC_NET_SOCKSTAT6", "net/sockstat6")
     except SourceError as error:
         if not counts:
-            sys.stderr.write(f"ss: get_sockstat: {error.reason}\n")
+            complain(f"ss: get_sockstat: {error.reason}\n")
     established = _established()
 
     def of(name: str, key: str = "inuse") -> int:
@@ -29,10 +28,12 @@ def text() -> str:
     timewait = of("TCP", "tw")
     in_use = of("TCP") + of("TCP6")
     alloc = of("TCP", "alloc")
+    closed = alloc - (in_use - timewait)
+    orphaned = of("TCP", "orphan")
+    tcp = f"estab {established}, closed {closed}, orphaned {orphaned}, timewait {timewait}"
     lines = [
         f"Total: {of('sockets', 'used')}",
-        f"TCP:   {alloc + timewait} (estab {established}, closed {alloc - (in_use - timewait)}, "
-        f"orphaned {of('TCP', 'orphan')}, timewait {timewait})",
+        f"TCP:   {alloc + timewait} ({tcp})",
         "",
         "Transport Total     IP        IPv6",
     ]
@@ -68,7 +69,7 @@ def _established() -> int:
     try:
         data = ProcRoot().read(proc_path("PROC_NET_SNMP", "net/snmp"))
     except SourceError as error:
-        sys.stderr.write(f"ss: get_snmpstat: {error.reason}\n")
+        complain(f"ss: get_snmpstat: {error.reason}\n")
         return 0
     names: list[str] | None = None
     for line in data.decode("latin-1").split("\n"):
@@ -79,5 +80,5 @@ def _established() -> int:
                 values = line.split()
                 place = names.index("CurrEstab")
                 return _number(values[place]) if place < len(values) else 0
-    sys.stderr.write("ss: get_snmpstat: No such process\n")
+    complain("ss: get_snmpstat: No such process\n")
     return 0

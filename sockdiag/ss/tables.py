@@ -84,7 +84,17 @@ class Selection:
         by_default: the tables shown are those shown without any option.
     """
 
-    __slots__ = ("_asked", "_connected", "by_default", "chosen", "families", "preferred", "states", "tables", "untouched")
+    __slots__ = (
+        "_asked",
+        "_connected",
+        "by_default",
+        "chosen",
+        "families",
+        "preferred",
+        "states",
+        "tables",
+        "untouched",
+    )
 
     def __init__(self, sets: StateSets) -> None:
         # What is connected by default: not the states that a server has by the thousand.

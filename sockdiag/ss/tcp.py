@@ -48,7 +48,7 @@ def internals(row: Row, context: Context) -> str:
     return text
 
 
-def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:
+def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noqa: C901, PLR0915 - as long as the struct
     settings = context.settings
     numeric, old = settings.numeric, settings.old
     data = found[INFO][: INFO_STRUCT.size]
@@ -129,9 +129,7 @@ def _counts(out: list[str], **values: int) -> None:
     out.extend([f"{name}:{value}" for name, value in values.items() if value])
 
 
-def _congestion(
-    out: list[str], found: Mapping[int, bytes], rtt: int, *, numeric: bool
-) -> int:
+def _congestion(out: list[str], found: Mapping[int, bytes], rtt: int, *, numeric: bool) -> int:
     """Add what the congestion control tells; return the round trip time to compute the send rate with."""
     vegas = found.get(VEGASINFO, b"")
     if len(vegas) >= _VEGAS.size:

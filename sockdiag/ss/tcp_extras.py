@@ -6,7 +6,7 @@ include/uapi/linux/mptcp.h.
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop
+from _socket import AF_INET
 from struct import Struct
 
 from sockdiag.errors import ParseError
@@ -37,7 +37,7 @@ def md5_keys(data: bytes, context: Context) -> str:
     keys = []
     for offset in range(0, len(data) - _MD5.size + 1, _MD5.size):
         family, prefix, length, raw, key = _MD5.unpack_from(data, offset)
-        address = inet_ntop(AF_INET, raw[:4]) if family == AF_INET else inet_ntop(AF_INET6, raw)
+        address = context.names.host(raw[:4] if family == AF_INET else raw)
         text = "".join([_key_byte(byte) for byte in key[: min(length, len(key))]])
         if context.settings.old:
             write(text)

@@ -104,5 +104,3 @@ def show(row: Row, context: Context) -> list[str]:
             ext += " peers:" + "".join([f" {integer(data[i : i + 4])}" for i in range(0, len(data) - 3, 4)])
     columns[-1] = ext
     return columns
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -30,6 +31,7 @@ class Runner:
     """Runs commands in this process's namespaces."""
 
     def __init__(self) -> None:
+        self._errors = tempfile.NamedTemporaryFile(prefix="sockdiag-bench-")  # noqa: SIM115 - kept until close()
         # In the environment of the commands Python uses and writes byte code.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self._process = subprocess.Popen(
@@ -38,12 +40,17 @@ class Runner:
         )  # fmt: skip
 
     def run(self, command: list[str], output: str = os.devnull) -> Cost:
-        """Run a command, its standard output to *output*, its standard error to nowhere."""
+        """Run a command, its standard output to *output*."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write("\0".join([output, *command]).encode() + b"\n")
+        self._process.stdin.write("\0".join([output, self._errors.name, *command]).encode() + b"\n")
         wall, cpu, peak, status = self._process.stdout.readline().split()
         return Cost(float(wall), float(cpu), int(peak), int(status))
+
+    def errors(self) -> str:
+        """Return the last line that the last command wrote to standard error."""
+        lines = Path(self._errors.name).read_text(errors="replace").splitlines()
+        return lines[-1] if lines else ""
 
     def floor(self) -> int:
         """Return the peak memory that even ``true`` shows, in KiB."""
@@ -52,6 +59,7 @@ class Runner:
     def close(self) -> None:
         """End."""
         self._process.communicate()
+        self._errors.close()
 
 
 def middle(costs: list[Cost]) -> Cost:

@@ -65,7 +65,7 @@ class Bench:
         """Run a command; one that fails is remembered."""
         cost = self.runner.run(command)
         if cost.status:
-            self.fail(f"{name_of(command)}: exit status {cost.status}")
+            self.fail(f"{name_of(command)}: exit status {cost.status}: {self.runner.errors()}")
         return cost
 
     def fail(self, what: str) -> None:

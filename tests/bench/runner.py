@@ -1,8 +1,8 @@
 """Start commands for measure.py, from a process that is as small as an interpreter can be.
 
 The kernel counts the memory of the process that starts a command as memory of the command (exec_mmap() in fs/exec.c keeps
-the maximum of both), so the starter must be smaller than what it measures. Reads a command a line, its words and the name
-of the file for its output separated by NUL; answers with a line of figures.
+the maximum of both), so the starter must be smaller than what it measures. Reads a command a line: the files for its output and its errors
+and its words, separated by NUL. Answers with a line of figures.
 """
 
 import os
@@ -13,11 +13,11 @@ import time
 def main() -> None:
     """Serve until standard input ends."""
     while line := os.read(0, 65536):
-        output, *command = line.rstrip(b"\n").split(b"\0")
+        output, errors, *command = line.rstrip(b"\n").split(b"\0")
         files = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
         ]
         begin = time.perf_counter()
         try:

@@ -99,7 +99,8 @@ def words() -> list[str]:
     lines += [f"-A {query}" for query in _QUERIES] + [f"-A {query} -a" for query in _QUERIES]
     lines += [f"-ta state {state}" for state in _STATES] + [f"-xu state {state}" for state in _STATES]
     lines += [f"-t exclude {state}" for state in _STATES]
-    return lines + [
+    return [
+        *lines,
         "state established state listening -t", "state all exclude listening -t", "excl time-wait -t", "-l -a", "-a -l",
         "state listening exclude listening -ta", "exclude all -ta", "-t -A udp", "-A udp -t", "-4 -6 -ta", "-6 -4 -ta",
         "-4 -x -t", "-x -4", "-f inet -A unix", "-A udp -a", "-a -A udp", "-s", "-s -t", "-s -l", "-s sport = 22",

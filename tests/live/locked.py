@@ -85,9 +85,10 @@ def _hold(count: int, family: int, protocol: int, idle: int, told: int, wait: in
         assert ctypes.get_errno() in _CONFLICTS
         return
     fcntl.ioctl(faults, _API, bytearray(struct.pack("=QQQ", 0xAA, 0, 0)))
-    memory = mmap.mmap(-1, count * _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    size = max(count, 1) * _PAGE
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    fcntl.ioctl(faults, _REGISTER, bytearray(struct.pack("=QQQQ", address, count * _PAGE, _MODE_MISSING, 0)))
+    fcntl.ioctl(faults, _REGISTER, bytearray(struct.pack("=QQQQ", address, size, _MODE_MISSING, 0)))
     listener = socket.socket(family, socket.SOCK_STREAM, protocol)
     listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
     listener.listen(4096)
@@ -98,6 +99,9 @@ def _hold(count: int, family: int, protocol: int, idle: int, told: int, wait: in
         accepted = listener.accept()[0]
         client.send(b"data")
         ends.append((client, accepted))
+    # Asked now: getsockname(2) would wait for the lock.
+    locked = [_locked(accepted) for _client, accepted in ends[:count]]
+    others = [_cookie(s) for pair in ends for s in pair if s not in {accepted for _client, accepted in ends[:count]}]
     for index, (_client, accepted) in enumerate(ends[:count]):
         arguments = (accepted.fileno(), ctypes.c_void_p(address + index * _PAGE), 4, 0)
         threading.Thread(target=libc.recv, args=arguments, daemon=True).start()
@@ -105,8 +109,6 @@ def _hold(count: int, family: int, protocol: int, idle: int, told: int, wait: in
     for _number in range(count):
         select.select([faults], [], [])
         os.read(faults, 32)
-    locked = [_locked(accepted) for _client, accepted in ends[:count]]
-    others = [_cookie(s) for pair in ends for s in pair if s not in {accepted for _client, accepted in ends[:count]}]
     os.write(told, repr((locked, others)).encode())
     os.close(told)
     os.read(wait, 1)
@@ -118,5 +120,4 @@ def _cookie(sock: socket.socket) -> int:
 
 
 def _locked(sock: socket.socket) -> Locked:
-    # None of these questions takes the lock.
     return Locked(_cookie(sock), os.fstat(sock.fileno()).st_ino, sock.getsockname()[:2], sock.getpeername()[:2])

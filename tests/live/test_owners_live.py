@@ -82,7 +82,8 @@ def test_one_owner_with_everything() -> None:
     with holder("s = socket.socket(); name(b'one'); say([inode(s), s.fileno()])") as held:
         inode, fd = held.said
         (owner,) = scan_owners(LIVE).owners[inode]
-        assert owner[:4] == (held.pid, b"one", fd, pwd.getpwuid(os.geteuid()).pw_name)
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        assert (owner.pid, owner.comm, owner.fd, owner.user) == (held.pid, b"one", fd, name)
         (quick,) = scan_owners(LIVE, {inode}, details=False).owners[inode]
         assert quick == Owner(held.pid, b"one", fd)
         (numeric,) = scan_owners(LIVE, {inode}, numeric=True).owners[inode]
@@ -275,7 +276,8 @@ def test_without_privileges() -> None:
             return os.fstat(own.fileno()).st_ino, scan_owners(LIVE)
 
     with holder("s = socket.socket(); say(inode(s))") as held:
-        inode, seen = _child.collect(_nobody, scan, "test", 20, 1 << 24)  # type: ignore[misc]
+        told: Any = _child.collect(_nobody, scan, "test", 20, 1 << 24)
+        inode, seen = told
         (owner,) = seen.owners[inode]
         assert owner.user == Users(LIVE).label(65534)
         assert held.said not in seen.owners

@@ -27,17 +27,17 @@ def run(env: Env, given: Given) -> int:
     from sockdiag.analysis.socket_memory import MemoryGroup, SocketMemory, find_holders
     from sockdiag.cli.host import protocol_memory
     from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.model.query import OWNERS, SKMEM
+    from sockdiag.model.query import SKMEM
     from sockdiag.render.document import Document, Table
 
     session = Session(env, given)
     where = session.where()
     by = given.by
-    needs = {SKMEM} | ({OWNERS} if by in ("process", "container") else set())
+    holder = session.holder() if by in ("process", "container") else None
     protocols = protocol_memory(session)
     limit = SHOWN if given.limit is None else given.limit
-    batches = session.sockets(session.query(needs, where), where)
-    holders = find_holders(batches, by, limit or None, session.user_name)
+    batches = session.sockets(session.query([SKMEM], where), where)
+    holders = find_holders(batches, by, limit or None, session.user_name, holder)
     groups = _with_rss(session, holders.groups) if by == "process" else holders.groups
     keys = {"protocols": protocols, "by": by, "groups": groups, "sockets_unknown": holders.unknown}
     if given.json:

@@ -21,7 +21,6 @@ BY = ("process", "user", "container", "port", "peer", "netns")
 def run(env: Env, given: Given) -> int:
     """Count sockets by state."""
     from sockdiag.analysis.states import Group, GroupRow, StateCount, group_rows, group_states, sum_groups
-    from sockdiag.model.query import OWNERS
     from sockdiag.render.document import Document, Table
 
     session = Session(env, given)
@@ -31,8 +30,9 @@ def run(env: Env, given: Given) -> int:
         rows = ordered(_counts(session, given), session, StateCount)
         table = Table(columns, rows, chosen=chosen, header=not given.no_header)
         return session.show(Document("states", session.seen, table=table, table_key="states"))
-    query = session.query([OWNERS] if given.by in ("process", "container") else [], where)
-    groups = group_states(session.sockets(query, where), given.by, session.user_name)
+    batches = session.sockets(session.query((), where), where)
+    holder = session.holder() if given.by in ("process", "container") else None
+    groups = group_states(batches, given.by, session.user_name, holder)
     if given.json:
         shown = list(ordered(groups, session, Group))
         table = Table(choose_columns(session, StateCount)[0], sum_groups(groups))

@@ -152,11 +152,11 @@ class Maker:
         """Call *function* when the handle is closed."""
         self._stack.callback(function, *arguments)
 
-    def open(self, family: int, type: int, protocol: int = 0) -> socket.socket:  # noqa: A002
+    def open(self, family: int, type: int, protocol: int = 0) -> socket.socket:
         """Create a socket and hold it."""
         return self.keep(socket.socket(family, type, protocol))
 
-    def bound(self, family: int, type: int, protocol: int = 0, address: str | None = None) -> socket.socket:  # noqa: A002
+    def bound(self, family: int, type: int, protocol: int = 0, address: str | None = None) -> socket.socket:
         """Create an inet socket on a free port of loopback, or of *address*."""
         sock = self.open(family, type, protocol)
         sock.bind((LOOPBACK[family] if address is None else address, 0))
@@ -227,7 +227,7 @@ class Maker:
         return self.inet_fact(role, "tcp", state, sock, **expect)
 
     def fileless(
-        self, role: str, netid: str, family: int, state: str, local: Any, peer: Any, type: int = 1, **expect: Any  # noqa: A002
+        self, role: str, netid: str, family: int, state: str, local: Any, peer: Any, type: int = 1, **expect: Any
     ) -> Fact:  # fmt: skip
         """Record a socket without a file (orphan, TIME_WAIT, SYN_RECV, not accepted), or with another's (subflow)."""
         protocol, inode = expect.pop("protocol", 0), expect.pop("inode", 0)

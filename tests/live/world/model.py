@@ -9,6 +9,7 @@ from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.batch import all_sockets
 from sockdiag.model.query import Query
 from sockdiag.model.record import Record
+from sockdiag.sources.proc_pid_fd import scan_owners
 from sockdiag.sources.system import this_system
 from tests.live.world import sockopts
 
@@ -24,7 +25,8 @@ def sockets(
 ) -> tuple[list[Socket], list[Gap]]:
     """Read a table from one source; return its sockets, and what could not be seen."""
     query = Query(tables=(table,), source=source, needs=frozenset(needs), states=states)
-    collection = Collection(this_system(), query, asked=True)
+    system = this_system()
+    collection = Collection(system, query, asked=True, owners=lambda: scan_owners(system.files))
     return list(all_sockets(collection.batches())), collection.gaps
 
 

@@ -28,7 +28,7 @@ def drop_all(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(program)))
 
 
-def tap(made: Maker, type: int, protocol: int, device: str = "", silent: bool = True) -> socket.socket:  # noqa: A002
+def tap(made: Maker, type: int, protocol: int, device: str = "", silent: bool = True) -> socket.socket:
     """Create a packet socket; a silent one hears nothing."""
     sock = made.open(socket.AF_PACKET, type, 0 if device else socket.htons(protocol))
     if silent:
@@ -56,7 +56,7 @@ def packet(made: Maker, role: str, sock: socket.socket, **expect: Any) -> Fact:
     {"type": socket.SOCK_RAW, "protocol": ETH_P_LOOP, "device": ""},
     {"type": socket.SOCK_DGRAM, "protocol": ETH_P_ALL, "device": ""},
 )
-def packet_filtered(made: Maker, type: int, protocol: int, device: str) -> None:  # noqa: A002
+def packet_filtered(made: Maker, type: int, protocol: int, device: str) -> None:
     """Bind to an ethertype, and to a device or to all, with a filter that takes nothing."""
     packet(made, "tap", tap(made, type, protocol, device), rmem=0, filter=True)
 

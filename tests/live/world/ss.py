@@ -26,9 +26,13 @@ class SsRow(NamedTuple):
 
 
 def inet_rows(namespace: Namespace, *options: str) -> list[SsRow]:
-    """Run ss for an inet table, all states."""
+    """Run ss for an inet table, all states but that of bound and idle TCP sockets, which not every ss asks for."""
     rows = [line.split()[:5] for line in namespace.ss("-Hna", *options)]
-    return [SsRow(state, int(recv_q), int(send_q), local, peer) for state, recv_q, send_q, local, peer in rows]
+    return [
+        SsRow(state, int(recv_q), int(send_q), local, peer)
+        for state, recv_q, send_q, local, peer in rows
+        if (state, options[0]) != ("UNCONN", "-t")
+    ]
 
 
 def inet_address(address: tuple[str, int], device: str | None = None, v6only: int | None = 1) -> str:

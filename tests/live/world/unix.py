@@ -35,14 +35,14 @@ def unix(made: Maker, role: str, state: str, sock: socket.socket, peer: socket.s
     return made.fact(role, "unix", state, sock, os.fsencode(name) if isinstance(name, str) else name, **expect)
 
 
-def made_pair(made: Maker, type: int) -> tuple[socket.socket, socket.socket]:  # noqa: A002
+def made_pair(made: Maker, type: int) -> tuple[socket.socket, socket.socket]:
     """Create a connected pair."""
     first, second = socket.socketpair(socket.AF_UNIX, type)
     return made.keep(first), made.keep(second)
 
 
 @factory(*TYPES)
-def unix_pair(made: Maker, type: int) -> None:  # noqa: A002
+def unix_pair(made: Maker, type: int) -> None:
     """Create a connected pair without names."""
     first, second = made_pair(made, type)
     unix(made, "first", "ESTABLISHED", first, second)
@@ -50,7 +50,7 @@ def unix_pair(made: Maker, type: int) -> None:  # noqa: A002
 
 
 @factory(*TYPES)
-def unix_pair_unread(made: Maker, type: int) -> None:  # noqa: A002
+def unix_pair_unread(made: Maker, type: int) -> None:
     """Create a connected pair with unread bytes on the second."""
     first, second = made_pair(made, type)
     first.send(b"x" * 300)
@@ -59,7 +59,7 @@ def unix_pair_unread(made: Maker, type: int) -> None:  # noqa: A002
 
 
 @factory(*CONNECTION_TYPES)
-def unix_pair_shutdown(made: Maker, type: int) -> None:  # noqa: A002
+def unix_pair_shutdown(made: Maker, type: int) -> None:
     """Create a pair of which one end was shut down for writing."""
     first, second = made_pair(made, type)
     first.shutdown(socket.SHUT_WR)
@@ -68,7 +68,7 @@ def unix_pair_shutdown(made: Maker, type: int) -> None:  # noqa: A002
 
 
 @factory(*TYPES)
-def unix_unbound(made: Maker, type: int) -> None:  # noqa: A002
+def unix_unbound(made: Maker, type: int) -> None:
     """Create and do nothing."""
     unix(made, "unbound", "CLOSE", made.open(socket.AF_UNIX, type))
 
@@ -82,7 +82,7 @@ def unix_autobind(made: Maker) -> None:
 
 
 @factory(*({**type_, "abstract": abstract} for type_ in CONNECTION_TYPES for abstract in (False, True)))
-def unix_connection(made: Maker, type: int, abstract: bool) -> None:  # noqa: A002
+def unix_connection(made: Maker, type: int, abstract: bool) -> None:
     """Make a listener by path or abstract name, and a connection to it."""
     name = made.folder() + "/listener"
     listener = made.open(socket.AF_UNIX, type)
@@ -97,7 +97,7 @@ def unix_connection(made: Maker, type: int, abstract: bool) -> None:  # noqa: A0
 
 
 @factory(*CONNECTION_TYPES)
-def unix_listener_waiting(made: Maker, type: int) -> None:  # noqa: A002
+def unix_listener_waiting(made: Maker, type: int) -> None:
     """Connect twice to a listener that does not accept: /proc lists the waiting ends as inode 0 under its name."""
     listener = made.open(socket.AF_UNIX, type)
     listener.bind(made.folder() + "/waiting")

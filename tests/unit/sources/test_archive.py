@@ -102,6 +102,7 @@ def test_captured_system_reads_an_archive(pack: Callable[..., str]) -> None:
     system = captured_system(path)
     assert system.files.read("/proc/net/tcp") == b"body\n"
     assert system.clock() == 5
+    assert system.root == path
 
 
 HOSTILE = {

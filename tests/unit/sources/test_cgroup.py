@@ -90,8 +90,7 @@ PATHS = [
     ),
     (f"/kubepods-besteffort-pod{POD_}.slice:cri-containerd:{C}", None, C, "containerd", POD),
     (
-        f"/system.slice/docker-{D}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
-        f"kubelet-kubepods-besteffort-pod{POD_}.slice/cri-containerd-{C}.scope",
+        f"/system.slice/docker-{D}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{POD_}.slice/cri-containerd-{C}.scope",
         f"cri-containerd-{C}.scope", C, "containerd", POD,
     ),
     (f"/docker/{D}/kubepods/besteffort/pod{POD}/{C}", None, C, None, POD),
@@ -180,7 +179,9 @@ def test_unified() -> None:
 
 def test_legacy() -> None:
     """Version 1: the unit is in systemd's own hierarchy, the container in any."""
-    body = b"12:pids:/user.slice\n3:cpu,cpuacct:/user.slice\n2:freezer:/lxc/web\n1:name=systemd:/system.slice/a.service\n"
+    body = (
+        b"12:pids:/user.slice\n3:cpu,cpuacct:/user.slice\n2:freezer:/lxc/web\n1:name=systemd:/system.slice/a.service\n"
+    )
     assert parse_cgroup(body) == (Cgroup("a.service", "web", "lxc"), ())
 
 

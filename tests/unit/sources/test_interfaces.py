@@ -35,11 +35,17 @@ def test_captured(captured: ProcRoot, index: int, name: str | None) -> None:
     assert interface_names(captured)(index) == name
 
 
-def test_proc_counts_more_than_sys(tmp_path: Path, captured: ProcRoot) -> None:
-    """/sys can be of another network namespace: where the two give an index different names, /proc's is right."""
-    (tmp_path / "sys/class/net/eth9").mkdir()
-    (tmp_path / "sys/class/net/eth9/ifindex").write_bytes(b"2\n")
-    assert interface_names(captured)(2) == "eth0"
+def test_sys_of_another_namespace_names_nothing(tmp_path: Path, captured: ProcRoot) -> None:
+    """/sys shows the devices of the namespace that mounted it: those that /proc/net/dev does not list are not here."""
+    head = b"Inter-|   Receive\n face |bytes\n"
+    (tmp_path / "proc/net/dev").write_bytes(head + b"  lo: 1 2\n  eth0: 3\n  plain0: 1\n")
+    (tmp_path / "sys/class/net/plain0").mkdir()
+    (tmp_path / "sys/class/net/plain0/ifindex").write_bytes(b"14\n")
+    name = interface_names(captured)
+    assert name(13) is None
+    assert name(14) == "plain0"
+    # /proc has eth0 as 2, so /sys is not asked for it
+    assert (name(2), name(3)) == ("eth0", None)
 
 
 def test_damaged_files_name_nothing(tmp_path: Path) -> None:

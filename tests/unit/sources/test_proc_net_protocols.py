@@ -8,9 +8,7 @@ from sockdiag.errors import ParseError
 from sockdiag.model.protocols import OPERATIONS, Protocol
 from sockdiag.sources.proc_net_protocols import PATH, parse_protocols
 
-HEADING = (
-    b"protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n"
-)
+HEADING = b"protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n"
 TCP = b"TCP       2304      1     187   no     192   yes  kernel      y  y  y  y  y  y  y  y  y  y  y  y  n  y  y  y  y  y\n"
 PACKET = b"PACKET    1600      0      -1   NI       0   no   af_packet   " + b"n  " * 17 + b"n\n"
 

@@ -29,7 +29,8 @@ def test_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "protocol"), [(b"0001", "ICMP"), (b"003A", "ICMPV6"), (b"0059", "OSPF"), (b"00FF", "RAW"), (b"00C8", "200")]
+    ("port", "protocol"),
+    [(b"0001", "ICMP"), (b"003A", "ICMPV6"), (b"0059", "OSPF"), (b"00FF", "RAW"), (b"00C8", "200")],
 )
 def test_the_local_port_is_the_protocol(port: bytes, protocol: str) -> None:
     (socket,) = parse_raw(DATAGRAM_HEADING + changed(RAW, 1, b"0100007F:" + port)).sockets

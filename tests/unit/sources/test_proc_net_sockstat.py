@@ -30,7 +30,9 @@ def test_levels_by_the_words_of_the_file() -> None:
 
 def test_sockstat6() -> None:
     """IPv6 has a file and a record of its own."""
-    stat = parse_sockstat6(b"TCP6: inuse 17\nUDP6: inuse 9\nUDPLITE6: inuse 0\nRAW6: inuse 1\nFRAG6: inuse 0 memory 2\n")
+    stat = parse_sockstat6(
+        b"TCP6: inuse 17\nUDP6: inuse 9\nUDPLITE6: inuse 0\nRAW6: inuse 1\nFRAG6: inuse 0 memory 2\n"
+    )
     assert stat == SockStat6(17, 9, 0, 1, 0, 2)
     assert stat.get("TCP6.inuse") == 17
 

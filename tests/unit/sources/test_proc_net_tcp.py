@@ -340,9 +340,7 @@ def test_file_that_ends_within_a_row(cut: int) -> None:
     """However much of it is there: a number may have been cut, so the row is not taken for right."""
     reading = parse_tcp(TCP_HEADING + LISTEN + ESTABLISHED[:cut])
     assert [s.state for s in reading.sockets] == ["LISTEN"]
-    assert messages(reading) == [
-        f"/proc/net/tcp:3: row: expected a newline at its end, got {ESTABLISHED[:cut][:80]!r}"
-    ]
+    assert messages(reading) == [f"/proc/net/tcp:3: row: expected a newline at its end, got {ESTABLISHED[:cut][:80]!r}"]
 
 
 def test_file_that_ends_within_the_heading() -> None:

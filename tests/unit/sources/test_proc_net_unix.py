@@ -206,9 +206,7 @@ def test_patched_kernel() -> None:
     assert first.proc == ProcAttrs()
     assert (second.recv_q, second.send_q, second.state) == (0, 0, "LISTEN")
     assert second.unix == UnixAttrs(socket_state="SS_UNCONNECTED")
-    assert messages(reading) == [
-        "/proc/net/unix:4: Peer: expected a hexadecimal number and ':', got b'0000000x:'"
-    ]
+    assert messages(reading) == ["/proc/net/unix:4: Peer: expected a hexadecimal number and ':', got b'0000000x:'"]
 
 
 def test_states_that_are_not_wanted_are_left_out() -> None:

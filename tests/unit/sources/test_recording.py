@@ -10,8 +10,8 @@ from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.sources._transport import Request
 from sockdiag.sources.capture import CaptureTransport
 from sockdiag.sources.recorders import RecordingTransport
-from sockdiag.sources.recording import Recording, write_capture
-from tests.unit.sources.netlink_messages import DONE, Answers, nlmsg
+from sockdiag.sources.recording import Recording, without_secrets, write_capture
+from tests.unit.sources.netlink_messages import DONE, Answers, nlattr, nlmsg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +78,22 @@ def test_paths_stay_below_the_folder(tmp_path: Path) -> None:
     recording.files["/proc/../../x"] = b""
     with pytest.raises(AssertionError):
         write_capture(str(tmp_path / "c"), recording, {})
+
+
+def test_md5_keys_are_not_written(tmp_path: Path) -> None:
+    """The kernel tells them to CAP_NET_ADMIN; a capture is passed on."""
+    keys = struct.pack("=BBH16s80s", 2, 32, 6, b"", b"secret") + struct.pack("=BBH16s80s", 2, 24, 3, b"", b"top")
+    plain = inet(2, 1)
+    message = nlmsg(plain[16:] + nlattr(15, b"abcd") + nlattr(18, keys) + nlattr(21, b"kept"))
+    recording = Recording()
+    request = Request("inet_diag_tcp", b"\2" + bytes(55))
+    assert list(RecordingTransport(Answers(message + plain), recording).dump(request)) == [message + plain]
+    written = replay(recording, tmp_path / "c", request)
+    assert written == message.replace(b"secret", b"******").replace(b"top", b"***") + plain
+
+
+@pytest.mark.parametrize("damage", [nlattr(18, b"short"), b"\0\0\x12\0", b"\xff\xff\x12\0key", b"\x12"])
+def test_damaged_attributes_are_written_as_they_are_or_hidden(damage: bytes) -> None:
+    message = nlmsg(inet(2, 1)[16:] + damage)
+    assert len(without_secrets(message)) == len(message)
+    assert b"key" not in without_secrets(nlmsg(inet(2, 1)[16:] + struct.pack("=HH20s", 200, 18, b"") + b"key"))

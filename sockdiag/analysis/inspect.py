@@ -1,0 +1,206 @@
+"""The layers of one socket, from what was read of it. Nothing here reads."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.buffer_origin import buffer_origin
+from sockdiag.analysis.socket_words import drops_mean, file_note, queues_mean, sock_note
+from sockdiag.analysis.tcp_topics import tcp_topics
+from sockdiag.kernel.file_flags import O_CLOEXEC, O_NONBLOCK, open_flags
+from sockdiag.kernel.proto_ops import proto_name, proto_ops, socket_state
+from sockdiag.kernel.socket_paths import create_path, receive_path
+from sockdiag.kernel.tcp_transitions import next_states
+from sockdiag.model.counters import mib_of
+from sockdiag.model.inspection import (
+    FdLayer,
+    FileLayer,
+    Layers,
+    NextState,
+    Paths,
+    ProtoLayer,
+    SocketLayer,
+    SockLayer,
+    Station,
+    StationCounter,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.model.counters import Counters
+    from sockdiag.model.fdinfo import FdInfo, Watcher
+    from sockdiag.model.gap import Gap
+    from sockdiag.model.protocols import Protocol
+    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.model.sysctl import Sysctls
+
+FD, FILE, SOCKET, SOCK, PROTO = "fd", "file", "socket", "sock", "proto"
+
+# Since 6.10, and in the stable series of that time, the limit is another.
+_NEW_BACKLOG = (6, 10)
+_STUBS = ("TIME_WAIT", "SYN_RECV")
+
+
+class Evidence:
+    """What was read of one socket; a member is None where it could not be, and *lacks* says why, by layer."""
+
+    def __init__(self, socket: Socket, sysctls: Sysctls) -> None:
+        self.socket = socket
+        self.sysctls = sysctls
+        self.owner: Owner | None = None
+        self.owners: tuple[Owner, ...] | None = None
+        self.fdinfo: FdInfo | None = None
+        self.watchers: tuple[Watcher, ...] | None = None
+        self.options: Mapping[str, Any] | None = None
+        self.protocols: Iterable[Protocol] = ()
+        self.memory: Iterable[ProtocolMemory] = ()
+        self.kernel: tuple[int, int] | None = None
+        self.subflows: tuple[Socket, ...] | None = None
+        self.lacks: dict[str, list[Gap]] = {}
+
+    def lack(self, layer: str, gap: Gap) -> None:
+        """Note what could not be seen of a layer."""
+        held = self.lacks.setdefault(layer, [])
+        if gap not in held:
+            held.append(gap)
+
+
+def layers(seen: Evidence) -> Layers:
+    """Build the stack."""
+    return Layers(_fd(seen), _file(seen), _socket(seen), _sock(seen), _proto(seen))
+
+
+def _lacks(seen: Evidence, layer: str) -> tuple[Gap, ...]:
+    return tuple(seen.lacks.get(layer, ()))
+
+
+def _fd(seen: Evidence) -> FdLayer:
+    owner, lacks = seen.owner, _lacks(seen, FD)
+    note = file_note(seen.socket)
+    if owner is None:
+        if not note:
+            note = "No process with a descriptor of it is visible."
+            if seen.owners == ():
+                note = "No process has a descriptor of it: it is in flight in a unix socket, or the kernel holds it."
+        return FdLayer(watchers=seen.watchers, others=seen.owners, note=note, lacks=lacks)
+    flags = None if seen.fdinfo is None else seen.fdinfo.flags
+    others = None if seen.owners is None else tuple(o for o in seen.owners if (o.pid, o.fd) != (owner.pid, owner.fd))
+    return FdLayer(
+        owner.pid, owner.comm, owner.fd, owner.user, owner.container, owner.unit,
+        None if flags is None else bool(flags & O_CLOEXEC), others, seen.watchers, note, lacks,
+    )  # fmt: skip
+
+
+def _file(seen: Evidence) -> FileLayer:
+    inode = seen.socket.inode
+    info = seen.fdinfo
+    if not inode:
+        return FileLayer(inode, note=file_note(seen.socket), lacks=_lacks(seen, FILE))
+    flags = None if info is None else info.flags
+    status = None if flags is None else flags & ~O_CLOEXEC
+    return FileLayer(
+        inode, "sockfs",
+        None if status is None else open_flags(status),
+        None if status is None else bool(status & O_NONBLOCK),
+        None if info is None else info.mnt_id,
+        None if info is None else info.scm_fds,
+        "", _lacks(seen, FILE),
+    )  # fmt: skip
+
+
+def _socket(seen: Evidence) -> SocketLayer:
+    s = seen.socket
+    note = file_note(s)
+    if note:
+        return SocketLayer(None, None, None, "Without a file there is no struct socket.", _lacks(seen, SOCKET))
+    ops = proto_ops(s.netid, s.family, s.type)
+    if s.inet is not None and s.inet.ulp is not None and s.inet.ulp.name == "tls":
+        note = "Kernel TLS puts its own operations in front of these (tls_proto_ops)."
+    return SocketLayer(socket_state(s.netid, s.state), s.type, ops, note, _lacks(seen, SOCKET))
+
+
+def _sock(seen: Evidence) -> SockLayer:
+    s = seen.socket
+    memory = s.skmem
+    lock = None if seen.options is None else seen.options.get("SO_BUF_LOCK")
+    received, sent = queues_mean(s)
+    rcvbuf = sndbuf = backlog = None
+    if memory is not None:
+        rcvbuf = buffer_origin(s.netid, memory.rcvbuf, seen.sysctls, lock, sending=False)
+        sndbuf = buffer_origin(s.netid, memory.sndbuf, seen.sysctls, lock, sending=True)
+        if s.netid == "tcp" and s.state != "LISTEN":
+            backlog = _backlog_limit(memory.rcvbuf, memory.sndbuf, seen.kernel)
+    return SockLayer(
+        socket=s,
+        next_states=tuple(NextState(*way) for way in next_states(s.netid, s.type, s.state)),
+        recv_q_is=received,
+        send_q_is=sent,
+        rcvbuf=rcvbuf,
+        sndbuf=sndbuf,
+        backlog_limit=backlog,
+        drops_mean="" if s.state in _STUBS else drops_mean(s),
+        tcp=tcp_topics(s.tcp_info, s.state),
+        subflows=seen.subflows,
+        note=sock_note(s),
+        lacks=_lacks(seen, SOCK),
+    )
+
+
+def _backlog_limit(rcvbuf: int | None, sndbuf: int | None, kernel: tuple[int, int] | None) -> int | None:
+    """Return the limit of rmem_alloc + backlog. Source: ``tcp_add_backlog()``, net/ipv4/tcp_ipv4.c."""
+    if rcvbuf is None or sndbuf is None or kernel is None:
+        return None
+    if kernel >= _NEW_BACKLOG:
+        return 2 * rcvbuf + sndbuf // 2 + 65536
+    return rcvbuf + sndbuf + 65536
+
+
+def _proto(seen: Evidence) -> ProtoLayer:
+    s = seen.socket
+    name = proto_name(s.netid, s.family, s.type)
+    rows = {row.name: row for row in seen.protocols}
+    if name == "UNIX-STREAM" and name not in rows and rows:
+        name = "UNIX"  # before 5.15 one struct proto for all types
+    row = rows.get(name or "")
+    account = next((m for m in seen.memory if name is not None and (name in m.members or name == m.protocol)), None)
+    note = "" if row is None or row.memory_pages is not None else "It does not account for the memory of its sockets."
+    if account is None:
+        return ProtoLayer(name, row, note=note, lacks=_lacks(seen, PROTO))
+    return ProtoLayer(
+        name, row, account.bytes, account.limit_bytes, account.ratio, account.note or note, _lacks(seen, PROTO)
+    )
+
+
+def paths(socket: Socket, counters: Counters | None, before: Counters | None = None) -> Paths:
+    """Tell what creates and feeds a socket, with the counters of loss at each station.
+
+    Args:
+        socket: the socket.
+        counters: of its namespace and host, None where unknown.
+        before: an earlier look at them.
+    """
+    listening = socket.state == "LISTEN"
+    # What has a peer and no client's port could have been made either way: an accepted one has its listener's port.
+    accepted = socket.netid == "tcp" and (socket.inode == 0 and socket.state not in _STUBS)
+    stations = []
+    for where, names in receive_path(socket.netid, socket.family, listening):
+        found = []
+        for name in names:
+            total = _total(counters, name)
+            earlier = _total(before, name)
+            change = None if total is None or earlier is None else total - earlier
+            found.append(StationCounter(name, total, mib_of(name).scope, change))
+        stations.append(Station(where, tuple(found)))
+    return Paths(create_path(socket.netid, socket.family, accepted), tuple(stations))
+
+
+def _total(counters: Counters | None, name: str) -> int | None:
+    if counters is None:
+        return None
+    prefix, star, column = name.partition(".*.")
+    if not star:
+        return counters.get(name)
+    values = [counters[n] for n in counters if n.startswith(prefix + ".") and n.endswith("." + column)]
+    return sum(values) if values else None

@@ -1,0 +1,209 @@
+"""What ``sockdiag inspect TARGET`` names, and which sockets that is."""
+
+from __future__ import annotations
+
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from sockdiag.errors import UsageError
+from sockdiag.model.fields import IP_TABLES
+from sockdiag.model.query import TABLES
+from sockdiag.model.record import ID, LABEL, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.socket import Socket
+
+DESCRIPTOR, INODE, COOKIE, ENDPOINT, PAIR, UNIX = "descriptor", "inode", "cookie", "endpoint", "pair", "unix"
+
+_FORMS = (
+    "PID/FD, inode:N, cookie:HEX, :PORT, ADDR:PORT, two of these for both ends, @ABSTRACT or a unix path "
+    "(unix:NAME where it looks like another of these)"
+)
+_LARGEST = 1 << 64
+
+# Address (None for any) and port (None for any).
+End = tuple[str | None, int | None]
+
+
+class Target(Record):
+    """What was named."""
+
+    kind: str = field("descriptor, inode, cookie, endpoint, pair or unix.", kind=LABEL)
+    text: str = field("As it was given.", kind=LABEL)
+    pid: int | None = field("Process, of a descriptor.", default=None, kind=ID)
+    fd: int | None = field("Its number.", default=None, kind=ID)
+    number: int | None = field("Inode or cookie.", default=None, kind=ID)
+    ends: tuple[End, ...] = field("One end, or both.", default=(), kind=ID)
+    name: bytes = field("Name of a unix socket.", default=b"", kind=ID)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that can have it."""
+        if self.kind == UNIX:
+            return ("unix",)
+        if self.kind in (ENDPOINT, PAIR):
+            return tuple(table for table in TABLES if table in IP_TABLES)
+        return TABLES
+
+
+def parse_target(text: str, peer: str | None = None) -> Target:
+    """Understand a target.
+
+    Args:
+        text: first argument.
+        peer: second argument, the other end of an address pair.
+
+    Raises:
+        UsageError: it is of none of the forms.
+    """
+    if peer is not None:
+        ends = (_end(text), _end(peer))
+        if None in ends:
+            raise UsageError(f"'{text}' '{peer}' are not both ADDR:PORT")
+        return Target(PAIR, f"{text} {peer}", ends=ends)
+    first, slash, second = text.partition("/")
+    if slash and _is_number(first) and _is_number(second):
+        return Target(DESCRIPTOR, text, int(first), int(second))
+    prefix, _, rest = text.partition(":")
+    if prefix in ("inode", "ino"):
+        if not _is_number(rest) or not 0 < int(rest) < _LARGEST:
+            raise UsageError(f"'{text}': after inode: comes the number in socket:[N] of /proc/PID/fd")
+        return Target(INODE, text, number=int(rest))
+    if prefix in ("cookie", "sk"):
+        return Target(COOKIE, text, number=_cookie(text, rest))
+    if prefix == "unix" and rest:
+        return Target(UNIX, text, name=_name(rest))
+    if text.startswith("@") and len(text) > 1:
+        return Target(UNIX, text, name=_name(text))
+    end = _end(text)
+    if end is not None:
+        return Target(ENDPOINT, text, ends=(end,))
+    for separator in ("-", ","):
+        left, found, right = text.partition(separator)
+        ends = (_end(left), _end(right))
+        if found and None not in ends:
+            return Target(PAIR, text, ends=ends)
+    if slash:
+        return Target(UNIX, text, name=_name(text))
+    raise UsageError(f"'{text}' is no target: {_FORMS}")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 20
+
+
+def _cookie(text: str, digits: str) -> int:
+    try:
+        value = int(digits, 16)
+    except ValueError:
+        value = -1
+    if not 0 <= value < _LARGEST or digits[:1] in "+-" or "_" in digits:
+        raise UsageError(f"'{text}': after cookie: comes a hexadecimal number, as sk: of ss -e")
+    return value
+
+
+def _name(text: str) -> bytes:
+    name = text.encode("utf-8", "surrogateescape")
+    return b"\0" + name[1:] if name.startswith(b"@") else name
+
+
+def _end(text: str) -> End | None:
+    """Understand ADDR:PORT, [ADDR]:PORT, :PORT or *:PORT; None where it is something else."""
+    address, colon, port = text.rpartition(":")
+    if not colon or not (port == "*" or (_is_number(port) and int(port) < 65536)):
+        return None
+    number = None if port == "*" else int(port)
+    if address in ("", "*"):
+        return None if number is None else (None, number)
+    if address[:1] == "[" and address[-1:] == "]":
+        address = address[1:-1]
+    plain = _canonical(address.partition("%")[0])
+    return None if plain is None else (plain, number)
+
+
+def _canonical(address: str) -> str | None:
+    # One spelling of each address; an IPv4-mapped one is its IPv4 address.
+    for family in (AF_INET, AF_INET6):
+        try:
+            packed = inet_pton(family, address)
+        except (OSError, ValueError):
+            continue
+        if family == AF_INET6 and packed[:12] == _MAPPED:
+            return inet_ntop(AF_INET, packed[12:])
+        return inet_ntop(family, packed)
+    return None
+
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+def matching(target: Target, batches: Iterable[Batch], inode: int | None = None) -> list[Socket]:
+    """Return the sockets that a target names.
+
+    A port or an address and port is a socket's own; where no socket has it as its own, those whose peer has it match,
+    and for an address those that listen on every address. A pair matches in either order.
+
+    Args:
+        target: what was named.
+        batches: sockets of the target's tables.
+        inode: of a descriptor, the socket that it leads to.
+    """
+    if target.kind == UNIX:
+        return _by_name(target.name, batches)
+    if target.kind not in (ENDPOINT, PAIR):
+        column, number = ("cookie", target.number) if target.kind == COOKIE else ("inode", inode or target.number)
+        return _rows(batches, column, lambda value: value == number)
+    first, *others = target.ends
+    ports = {end[1] for end in target.ends} - {None}
+    rows = [
+        socket
+        for batch in batches
+        for socket in _pick(
+            batch, [{a, b} & ports or not ports for a, b in zip(batch.values("local.port"), batch.values("peer.port"), strict=True)]
+        )
+    ]  # fmt: skip
+    if others:
+        return _either_way(rows, first, others[0])
+    address, port = first
+    own = [s for s in rows if _is(s, "local", first)]
+    if not own and address is not None:
+        own = [s for s in rows if s.local.port == port and s.local.address in _ANY and not s.peer.port]
+    return own or [s for s in rows if _is(s, "peer", first)]
+
+
+def _either_way(rows: list[Socket], one: End, other: End) -> list[Socket]:
+    found = [s for s in rows if _is(s, "local", one) and _is(s, "peer", other)]
+    return found or [s for s in rows if _is(s, "local", other) and _is(s, "peer", one)]
+
+
+def _is(socket: Socket, side: str, end: End) -> bool:
+    address, port = end
+    mine = getattr(socket, side)
+    if port is not None and mine.port != port:
+        return False
+    return address is None or (isinstance(mine.address, str) and _canonical(mine.address) == address)
+
+
+def _by_name(name: bytes, batches: Iterable[Batch]) -> list[Socket]:
+    if name[:1] == b"\0":
+        # Other NULs in it are @ where it was copied from.
+        wanted = name[1:]
+        return _rows(
+            batches, "local.address", lambda v: bool(v) and v[:1] == b"\0" and wanted in (v[1:], v[1:].replace(b"\0", b"@"))
+        )  # fmt: skip
+    return _rows(batches, "local.address", lambda value: value == name)
+
+
+def _rows(batches: Iterable[Batch], column: str, wanted: Callable[..., bool]) -> list[Socket]:
+    return [s for batch in batches for s in _pick(batch, [wanted(value) for value in batch.values(column)])]
+
+
+def _pick(batch: Batch, chosen: list[object]) -> list[Socket]:
+    # Records are made only of a batch that has one of the wanted rows.
+    if not any(chosen):
+        return []
+    return [socket for socket, yes in zip(batch.sockets(), chosen, strict=True) if yes]

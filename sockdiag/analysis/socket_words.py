@@ -1,0 +1,101 @@
+"""What the numbers of one socket mean, which differs from table to table and state to state."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.model.socket import Socket
+
+_DATAGRAM = ("udp", "udplite")
+_NOT_READ = "memory of what was received and not read: payload and the kernel's overhead"
+
+# What recv_q and send_q count: (received, sent).
+_QUEUES = {
+    "tcp": ("bytes received in order and not read", "bytes written and not acknowledged by the peer"),
+    "mptcp": ("bytes received and not read", "bytes written and not acknowledged by the peer"),
+    "udp": (_NOT_READ, "memory of datagrams that the queueing discipline or the device still holds"),
+    "udplite": (_NOT_READ, "memory of datagrams that the queueing discipline or the device still holds"),
+    "raw": (_NOT_READ, "memory of packets that the queueing discipline or the device still holds"),
+    "icmp": (_NOT_READ, "memory of packets that the queueing discipline or the device still holds"),
+    "netlink": (_NOT_READ, "memory of messages that the receiver has not read"),
+    "packet": (_NOT_READ + "; not what lies in a mapped ring", "not told"),
+    "sctp": (_NOT_READ, "memory of data not acknowledged"),
+}  # fmt: skip
+
+
+def queues_mean(socket: Socket) -> tuple[str, str]:
+    """Say what recv_q and send_q of a socket count."""
+    if socket.recv_q_unit == "connections":
+        return "connections that wait in accept(2)", "limit of the accept queue, which holds one more"
+    if socket.netid == "unix":
+        if socket.type == "SOCK_STREAM":
+            return "bytes that wait to be read", "memory of what the peer has not read"
+        return "size of the datagram that is read next, 0 where none waits", "memory of what its receivers have not read"
+    return _QUEUES.get(socket.netid, ("", ""))
+
+
+def drops_mean(socket: Socket) -> str:
+    """Say what the drops of a socket are."""
+    netid, state = socket.netid, socket.state
+    if netid == "tcp":
+        if state == "LISTEN":
+            return "Connection attempts that were refused: the accept queue or the SYN queue was full."
+        return (
+            "Segments that TCP did not want: mostly old ones, as keep-alive and zero-window probes are. They are "
+            "answered, and no data is lost."
+        )
+    if netid in _DATAGRAM:
+        return (
+            "Datagrams that were lost here: the receive buffer was full (RcvbufErrors), a filter refused them, their "
+            "checksum was wrong, or memory was short (udp_mem, cgroup)."
+        )
+    if netid in ("raw", "icmp"):
+        return "Packets that were lost here: the receive buffer was full, or a filter refused them. No MIB counts them."
+    if netid == "packet":
+        return (
+            "Packets that were lost because the receive buffer was full. Those that found a mapped ring full are counted by "
+            "PACKET_STATISTICS alone, which is not read here: reading resets it."
+        )
+    if netid == "netlink":
+        return "Messages that were lost: the receive buffer was full, and stays closed until it is empty. recv(2) says ENOBUFS."
+    if netid == "unix":
+        return "Always 0: a sender waits or gets EAGAIN, nothing is dropped."
+    return ""
+
+
+def file_note(socket: Socket) -> str:
+    """Say why a socket has no file; empty where it has one."""
+    if socket.inode is None or socket.inode:
+        return ""
+    state = socket.state
+    if socket.netid == "unix":
+        return "A connection that its listener has not accepted has no file yet."
+    if state == "TIME_WAIT":
+        return "No process holds it: of a connection in TIME_WAIT the kernel keeps a small struct only."
+    if state == "SYN_RECV":
+        return "No process holds it: it is a request in the SYN queue of its listener."
+    if state == "FIN_WAIT2" and socket.timer is not None and socket.timer.name == "timewait":
+        return "No process holds it: it was closed, and the kernel keeps a small struct until tcp_fin_timeout ends."
+    if state in ("FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"):
+        return "No process holds it: it is an orphan, closed before the connection ended."
+    if state in ("ESTABLISHED", "CLOSE_WAIT"):
+        return "No process holds it: it waits in the accept queue of its listener, or the kernel made it for itself."
+    return "No file leads to it: the kernel made it for itself."
+
+
+def sock_note(socket: Socket) -> str:
+    """Say what the state of a socket asks for; empty where it is an everyday one."""
+    state, held = socket.state, bool(socket.inode)
+    if socket.netid not in ("tcp", "mptcp"):
+        return ""
+    if state == "CLOSE_WAIT":
+        return "The peer has closed; only close(2) by the process that holds it ends this." if held else ""
+    if state == "FIN_WAIT2":
+        return (
+            "This end was shut down and waits for the peer's FIN without any time limit."
+            if held
+            else "Ends when the peer's FIN arrives, or after tcp_fin_timeout."
+        )
+    if state == "ESTABLISHED" and not held and socket.inode is not None:
+        return "An unaccepted child of a listener: it counts in the listener's recv_q."
+    return ""

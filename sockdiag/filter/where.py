@@ -1,0 +1,164 @@
+"""Filters of every command but ``ss``: the ss language, extended to every field of a socket.
+
+* A comparison is ``FIELD OP VALUE``; OP is ``= != > < >= <= ~ !~`` or ss's word for it. ``~`` takes a shell pattern that
+  must match the whole value: ``process ~ nginx*``. A field alone asks whether it is known and neither zero nor empty.
+  ``FIELD = unknown`` asks whether the kernel did not tell it; in quotes, ``'unknown'`` is a word like others.
+* ss's own predicates are there with their operands: ``src dst sport dport dev fwmark cgroup autobound``, ``state`` and
+  ``exclude``.
+* Numbers take the suffixes that fit the field's unit (``sockdiag.filter.quantity``).
+* ``and`` (also by juxtaposition) and ``or`` do not mix without parentheses.
+* A field of processes (``pid``, ``process``, ``container``) passes if it does for any process that holds the socket.
+
+Answers are three-valued. A comparison with an unknown value is neither true nor false, nor is its negation; ``and`` and
+``or`` decide where the other side does (Kleene). Sockets without an answer are not shown, but counted. What a socket
+cannot have, it has not: ``timer.name = persist`` is false of a UDP socket, and ``not timer.name = persist`` true.
+"""
+
+from __future__ import annotations
+
+from itertools import compress
+
+from sockdiag.filter.context import Context
+from sockdiag.filter.leaf import Leaf
+from sockdiag.filter.reach import reach
+from sockdiag.filter.tree import And, Compare, Not
+from sockdiag.filter.where_grammar import parse_where
+from sockdiag.model.batch import Batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sockdiag.filter.leaf import Answer
+    from sockdiag.filter.tree import Node
+    from sockdiag.model.socket import Socket
+
+__all__ = ["Context", "Where", "compile_where"]
+
+
+class Where:
+    """A compiled filter.
+
+    Attributes:
+        text: the expression.
+        tree: what it means; None for an empty one.
+        needs: what must be asked for to judge a socket (``sockdiag.model.query``).
+        states: mask of the states that a socket may be in to pass, or to have no answer.
+        tables: the tables that it may be of, in the order of TABLES.
+        families: the families that it may be of if it is an IP socket, as ``Query.families``; empty is both.
+        match: tells of a socket whether it passes; None where that is not known.
+    """
+
+    __slots__ = ("_answers", "families", "match", "needs", "states", "tables", "text", "tree")
+
+    def __init__(self, text: str, tree: Node | None) -> None:
+        self.text = text
+        self.tree = tree
+        self.needs = frozenset[str]() if tree is None else _needs(tree)
+        passing = reach(tree)
+        self.states = passing.states
+        self.tables = passing.table_names
+        self.families = passing.family_names
+        self.match: Callable[[Socket], Answer] = (lambda _socket: True) if tree is None else _judge(tree)
+        self._answers = None if tree is None else _answers(tree)
+
+    def sift(self, batch: Batch) -> tuple[Batch | None, int]:
+        """Judge a batch; columns are used where it has them.
+
+        Returns:
+            The sockets that pass (None if none does), and how many have no answer.
+        """
+        if self._answers is None:
+            return batch, 0
+        if batch.columns is None:
+            answers: Sequence[Answer] = list(map(self.match, batch.sockets()))
+        else:
+            answers = self._answers(batch)
+        passed = answers.count(True)
+        unknown = answers.count(None)
+        if passed == batch.size:
+            return batch, 0
+        return (Batch.of(list(compress(batch.sockets(), answers))) if passed else None), unknown
+
+    def bytecode(self, *, net_admin: bool = True) -> bytes | None:
+        """Compile the part that the kernel can decide on sockets of the IP tables.
+
+        The kernel then sends no socket that would not pass, but not only such that do: they are judged here again.
+
+        Args:
+            net_admin: the caller has CAP_NET_ADMIN, without which the kernel refuses bytecode that looks at marks.
+
+        Returns:
+            The bytecode; None where there is nothing for the kernel to decide.
+        """
+        from sockdiag.filter.pushdown import compile_part
+
+        return None if self.tree is None else compile_part(self.tree, net_admin=net_admin)
+
+
+def compile_where(text: str, context: Context | None = None) -> Where:
+    """Compile a --where expression.
+
+    Args:
+        text: the expression; an empty one lets everything pass.
+        context: the look-ups of its operands; None: this system's.
+
+    Raises:
+        FilterError: it does not parse; the place is pointed at.
+    """
+    # A caret under a line with tabs would be displaced.
+    text = "".join([" " if c in "\t\r\n\v\f" else c for c in text])
+    return Where(text, parse_where(text, context or Context()))
+
+
+def _needs(node: Node) -> frozenset[str]:
+    if isinstance(node, Not):
+        return _needs(node.part)
+    if isinstance(node, Compare):
+        return node.detail.needs if isinstance(node.detail, Leaf) else _needs(node.detail)  # type: ignore[arg-type]
+    return frozenset[str]().union(*map(_needs, node.parts))
+
+
+def _judge(node: Node) -> Callable[[Socket], Answer]:
+    if isinstance(node, Compare):
+        return node.detail.judge if isinstance(node.detail, Leaf) else _judge(node.detail)  # type: ignore[arg-type]
+    if isinstance(node, Not):
+        part = _judge(node.part)
+
+        def negated(socket: Socket) -> Answer:
+            answer = part(socket)
+            return None if answer is None else not answer
+
+        return negated
+    parts = [_judge(p) for p in node.parts]
+    decisive = not isinstance(node, And)
+
+    def combined(socket: Socket) -> Answer:
+        result: Answer = not decisive
+        for part in parts:
+            answer = part(socket)
+            if answer is decisive:
+                return decisive
+            if answer is None:
+                result = None
+        return result
+
+    return combined
+
+
+def _answers(node: Node) -> Callable[[Batch], Sequence[Answer]]:
+    if isinstance(node, Compare):
+        return node.detail.answers if isinstance(node.detail, Leaf) else _answers(node.detail)  # type: ignore[arg-type]
+    if isinstance(node, Not):
+        part = _answers(node.part)
+        return lambda batch: [None if answer is None else not answer for answer in part(batch)]
+    parts = [_answers(p) for p in node.parts]
+    decisive = not isinstance(node, And)
+
+    def combined(batch: Batch) -> Sequence[Answer]:
+        return [
+            decisive if decisive in row else None if None in row else not decisive
+            for row in zip(*[p(batch) for p in parts], strict=True)
+        ] or [not decisive] * batch.size
+
+    return combined

@@ -1,0 +1,104 @@
+"""What was found, how bad it is, and what follows from it: one shape for every command that judges."""
+
+from __future__ import annotations
+
+from sockdiag.model.address import Endpoint
+from sockdiag.model.record import COUNT, ID, LABEL, RATIO, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Verdicts, worst first. What cannot be told is worse than loss that is over, and never "ok".
+DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK = (
+    "dropping", "at_risk", "stalled", "leaking", "unknown", "recovered", "ok",
+)  # fmt: skip
+VERDICTS = (DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK)
+
+VERDICT_MEANINGS = {
+    DROPPING: "The kernel lost or refused data, or a connection, during the interval looked at.",
+    AT_RISK: "Nothing lost in the interval, but the next burst or the trend reaches a point where the kernel drops or refuses.",
+    STALLED: "Data waits and nothing moves. Nothing is lost.",
+    LEAKING: "Sockets pile up that only their owner can free.",
+    UNKNOWN: "What would tell it cannot be read here.",
+    RECOVERED: "Loss in the past, none now.",
+    OK: "None of these.",
+}
+
+# Severities, worst first.
+CRITICAL, WARNING, INFO = "critical", "warning", "info"
+SEVERITIES = (CRITICAL, WARNING, INFO)
+
+_VERDICT_RANK = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
+_SEVERITY_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+
+# Kinds of subject.
+SOCKET, PROCESS, PROTOCOL, NAMESPACE, HOST_KIND = "socket", "process", "protocol", "namespace", "host"
+
+
+class Advice(Record):
+    """Something to do about a finding, that follows from its evidence."""
+
+    action: str = field("What to do.", kind=LABEL)
+    command: str | None = field("The command that does it, where one does.", default=None, kind=LABEL)
+    why: str = field("Why that helps here.", default="", kind=LABEL)
+
+
+class Evidence(Record):
+    """One figure that a finding rests on."""
+
+    value: int | float | str | None = field("The figure; unknown is null.")
+    unit: str = field("Its unit.", default="", kind=LABEL)
+    limit: int | float | None = field("What it is measured against, in the same unit.", default=None)
+    source: str = field("Where it was read.", default="", kind=LABEL)
+    scope: str = field("Whose number it is: host where it is the whole host's, netns or socket.", default="netns", kind=LABEL)
+
+
+class Subject(Record):
+    """What a finding is about. Members that do not identify its kind are null."""
+
+    kind: str = field("socket, process, protocol, namespace or host.", kind=LABEL)
+    name: str | None = field("Name for people: protocol, device, CPU, peer or sysctl.", default=None, kind=LABEL)
+    netid: str | None = field("Table of the socket.", default=None, kind=LABEL)
+    state: str | None = field("State of the socket.", default=None, kind=LABEL)
+    local: Endpoint | None = field("Local end of the socket.", default=None, of=Endpoint)
+    peer: Endpoint | None = field("Remote end of the socket, or what the sockets have in common.", default=None, of=Endpoint)
+    inode: int | None = field("sockfs inode of the socket.", default=None, kind=ID)
+    cookie: int | None = field("Identity of the socket, as ss -e prints it.", default=None, kind=ID, base=16)
+    pid: int | None = field("Process, or the socket's owner with the lowest pid.", default=None, kind=ID)
+    comm: bytes | None = field("Name of that process.", default=None, kind=LABEL)
+    sockets: int | None = field("How many sockets it is about, where more than one.", default=None, unit=COUNT)
+
+
+class Finding(Record):
+    """One thing that is wrong, or was, with the figures that it rests on."""
+
+    code: str = field("Stable name of the rule: sockdiag rules CODE explains it.", kind=LABEL)
+    severity: str = field("critical, warning or info.", kind=LABEL)
+    subject: Subject = field("What it is about.", of=Subject)
+    summary: str = field("One sentence with the numbers in it.", kind=LABEL)
+    evidence: dict[str, Evidence] = field("The figures that it rests on, by name.", of=Evidence)
+    headroom_ratio: float | None = field(
+        "Room that is left: 1 is empty, 0 at the limit, null where it is not a level.", default=None, unit=RATIO
+    )
+    eta_s: float | None = field(
+        "Seconds until the limit at the measured rate; null where none was measured.", default=None
+    )
+    advice: tuple[Advice, ...] = field("What to do.", default=(), of=Advice)
+    verdict: str = field("dropping, at_risk, stalled, leaking, unknown, recovered or ok.", default=OK, kind=LABEL)
+
+
+def worst_verdict(verdicts: Iterable[str]) -> str:
+    """Return the worst of verdicts; ok where there is none."""
+    return min(verdicts, key=_VERDICT_RANK.__getitem__, default=OK)
+
+
+def at_least(severity: str, threshold: str) -> bool:
+    """Tell whether a severity is as bad as a threshold, or worse."""
+    return _SEVERITY_RANK[severity] <= _SEVERITY_RANK[threshold]
+
+
+def badness(finding: Finding) -> tuple[int, int, float]:
+    """Return a sort key: verdict, severity, head-room; the worst comes first."""
+    room = 1.0 if finding.headroom_ratio is None else finding.headroom_ratio
+    return _VERDICT_RANK[finding.verdict], _SEVERITY_RANK[finding.severity], room

@@ -1,0 +1,89 @@
+"""Everything that is judged, as it was at one moment."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.conntrack import Conntrack
+    from sockdiag.model.counters import Counters
+    from sockdiag.model.descriptors import Descriptors
+    from sockdiag.model.protocols import Protocol
+    from sockdiag.model.softnet import SoftnetCpu
+    from sockdiag.model.sockstat import SockStat, SockStat6
+    from sockdiag.model.sysctl import Sysctls
+
+
+class Look:
+    """One look at a network namespace and its host.
+
+    Args:
+        at: seconds of a monotonic clock.
+        batches: its sockets.
+        tables: where each table was read: netlink, proc, or None where the kernel offers neither.
+        counters: event counters.
+        limits: sysctls.
+        sockstat: levels of /proc/net/sockstat, None where it could not be read.
+        sockstat6: the same of sockstat6.
+        protocols: rows of /proc/net/protocols.
+        softnet: what each CPU received.
+        conntrack: state of connection tracking, None where it is not loaded.
+        qdiscs: queueing disciplines, None where they were not read.
+        descriptors: by pid of the processes that are near their limit of open files: open ones, limit, inodes of
+            the sockets among them, name.
+        page_size: bytes of a page.
+        absent: why something could not be read, by its name: ``counters``, ``sockstat``, a table.
+    """
+
+    __slots__ = (
+        "absent",
+        "at",
+        "batches",
+        "conntrack",
+        "counters",
+        "descriptors",
+        "limits",
+        "page_size",
+        "protocols",
+        "qdiscs",
+        "sockstat",
+        "sockstat6",
+        "softnet",
+        "tables",
+    )
+
+    def __init__(
+        self,
+        at: float,
+        batches: Iterable[Batch],
+        *,
+        tables: Mapping[str, str | None],
+        counters: Counters,
+        limits: Sysctls,
+        sockstat: SockStat | None = None,
+        sockstat6: SockStat6 | None = None,
+        protocols: Iterable[Protocol] | None = None,
+        softnet: Iterable[SoftnetCpu] | None = None,
+        conntrack: Conntrack | None = None,
+        qdiscs: Iterable[Any] | None = None,
+        descriptors: Mapping[int, Descriptors] | None = None,
+        page_size: int | None = None,
+        absent: Mapping[str, str] | None = None,
+    ) -> None:
+        self.at = at
+        self.batches = tuple(batches)
+        self.tables = tables
+        self.counters = counters
+        self.limits = limits
+        self.sockstat = sockstat
+        self.sockstat6 = sockstat6
+        self.protocols = None if protocols is None else tuple(protocols)
+        self.softnet = None if softnet is None else tuple(softnet)
+        self.conntrack = conntrack
+        self.qdiscs = None if qdiscs is None else tuple(qdiscs)
+        self.descriptors = descriptors
+        self.page_size = page_size
+        self.absent = absent or {}

@@ -1,0 +1,92 @@
+"""The layers of one socket as rows: name, value, and where it was read."""
+
+from __future__ import annotations
+
+from sockdiag.model.inspection import Fact, Layers, Paths, Topic
+from sockdiag.model.record import Record
+from sockdiag.render.cells import cell
+from sockdiag.render.plain import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from sockdiag.model.record import Field
+
+    Known = Mapping[tuple[str, str], Any]
+
+# Told elsewhere, or about the row and not about the socket.
+_SKIPPED = frozenset(("lacks", "processes", "recv_q_unit", "unknown_attributes"))
+# Members whose own members stand beside those of the layer.
+_FLAT = frozenset(("socket", "row"))
+
+
+def facts(
+    layers: Layers, options: Mapping[str, Any] | None, levels: Mapping[str, str], paths: Paths, before: Known | None = None
+) -> list[Fact]:
+    """List what is known.
+
+    Args:
+        layers: the stack.
+        options: what getsockopt(2) answered, by option.
+        levels: level of each option.
+        paths: what creates and feeds it.
+        before: (layer, name) and value of an earlier list, to tell what moved.
+    """
+    rows = []
+    from_proc = layers.sock.socket.source == "proc"
+    for field, layer in zip(Layers.FIELDS, layers._values(), strict=True):
+        rows += _walk(field.name, "", layer, from_proc)
+    for name, value in (options or {}).items():
+        rows.append(Fact("getsockopt", name, plain(value), source=f"getsockopt({levels.get(name, '')}, {name})"))
+    if paths.create:
+        rows.append(Fact("path", "create", paths.create, source="derived"))
+    for i, station in enumerate(paths.receive):
+        rows.append(Fact("path", f"receive.{i}", station.where, source="derived"))
+        rows += [
+            Fact("path", f"receive.{i}.{c.name}", c.total, "count", source=c.name)
+            for c in station.counters
+            if c.total is not None
+        ]
+    rows = [row._replace(value=tuple(row.value)) if isinstance(row.value, list) else row for row in rows]
+    if before is None:
+        return rows
+    return [
+        row._replace(was=before[row.layer, row.name])
+        if (row.layer, row.name) in before and before[row.layer, row.name] != row.value
+        else row
+        for row in rows
+    ]
+
+
+def known(rows: list[Fact]) -> Known:
+    """Return the values of a list, to compare the next one with."""
+    return {(row.layer, row.name): row.value for row in rows}
+
+
+def _walk(layer: str, prefix: str, record: Record, from_proc: bool) -> Iterator[Fact]:
+    for field, value in zip(type(record).FIELDS, record._values(), strict=True):
+        if value is None or value == "" or value == () or field.name in _SKIPPED:
+            continue
+        name = prefix + field.name
+        if isinstance(value, Record):
+            yield from _walk(layer, prefix if field.name in _FLAT else name + ".", value, from_proc)
+        elif isinstance(value, tuple) and isinstance(value[0], Topic):
+            for topic in value:
+                yield Fact(layer, f"tcp.{topic.name}", topic.summary, source="derived")
+        elif isinstance(value, tuple) and isinstance(value[0], Record):
+            for i, item in enumerate(value):
+                yield Fact(layer, f"{name}[{i}]", cell(item), source=_source(field, from_proc))
+        else:
+            yield Fact(layer, name, plain(value, field), field.unit, None, _source(field, from_proc), field.kernel)
+
+
+def _source(field: Field, from_proc: bool) -> str:
+    # Of several places, the one that this row came from.
+    if not field.sources:
+        return "derived"
+    for source in field.sources:
+        if source.startswith("/proc/net") == from_proc:
+            return source
+    return field.sources[0]

@@ -1,0 +1,146 @@
+"""The screen of one socket: a section a layer, each line with the place it was read from."""
+
+from __future__ import annotations
+
+from sockdiag.kernel.tcp_states import STATE_NAMES
+from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.escape import printable, width
+from sockdiag.render.tcp_state_text import state_machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.model.gap import Gap
+    from sockdiag.model.inspection import Fact, Layers, Paths, SockLayer
+    from sockdiag.render.document import Style
+
+_BOLD, _DIM, _MOVED = "1", "2", "1;33"
+_VALUE_SPACE = 34
+
+# Groups of the sock section: heading, and what the names of their members begin with.
+_SOCK_GROUPS = (
+    ("identity", ("netid", "family", "protocol", "local", "peer", "uid", "cookie", "mark", "cgroup", "netns", "source",
+                  "proc")),
+    ("queues", ("recv_q", "send_q", "backlog_limit", "drops_mean", "shutdown")),
+    ("buffers", ("rcvbuf", "sndbuf")),
+    ("memory", ("skmem",)),
+    ("timer", ("timer",)),
+    ("options", ("inet", "unix", "netlink", "packet", "xdp")),
+    ("connection", ("mptcp_info", "sctp_info", "subflows")),
+)  # fmt: skip
+_NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")
+
+
+def inspect_lines(
+    layers: Layers, facts: list[Fact], paths: Paths, style: Style, *, at: str = ""
+) -> Iterator[str]:
+    """Yield the lines of the screen.
+
+    Args:
+        layers: the stack.
+        facts: what is known, with what moved.
+        paths: what creates and feeds it.
+        style: how it may look.
+        at: time of the look, with --follow.
+    """
+    socket = layers.sock.socket
+    head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
+    yield style.paint(head, _BOLD) + (f"  {at}" if at else "") + "\n"
+    yield from _section("FD", layers.fd.note, "fd", facts, layers.fd.lacks, style)
+    yield from _section("STRUCT FILE", layers.file.note, "file", facts, layers.file.lacks, style)
+    yield from _section("STRUCT SOCKET", layers.socket.note, "socket", facts, layers.socket.lacks, style)
+    yield from _sock(layers.sock, facts, style)
+    yield from _section("STRUCT PROTO", layers.proto.note, "proto", facts, layers.proto.lacks, style)
+    yield from _section("GETSOCKOPT", "", "getsockopt", facts, (), style)
+    yield from _paths(paths, style)
+
+
+def _title(title: str, style: Style) -> str:
+    return "\n" + style.paint(title, _BOLD) + "\n"
+
+
+def _section(
+    title: str, note: str, layer: str, facts: Iterable[Fact], lacks: Iterable[Gap], style: Style
+) -> Iterator[str]:
+    rows = [fact for fact in facts if fact.layer == layer and fact.name != "note"]
+    lacks = tuple(lacks)
+    if not (rows or note or lacks):
+        return
+    yield _title(title, style)
+    yield from _notes(note, lacks, style)
+    yield from _rows(rows, style)
+
+
+def _notes(note: str, lacks: Iterable[Gap], style: Style) -> Iterator[str]:
+    if note:
+        yield f"  {printable(note)}\n"
+    for gap in lacks:
+        hint = f" ({gap.hint})" if gap.hint else ""
+        yield style.paint(f"  not seen: {printable(gap.source)}: {printable(gap.reason)}{printable(hint)}", _DIM) + "\n"
+
+
+def _rows(rows: list[Fact], style: Style, prefix: str = "") -> Iterator[str]:
+    space = max((len(row.name.removeprefix(prefix)) for row in rows), default=0)
+    for row in rows:
+        value = _value(row)
+        text = f"  {row.name.removeprefix(prefix):<{space}}  {value}"
+        if row.was is not None:
+            text = style.paint(f"* {text[2:]} (was {_shown(row.was, '')})", _MOVED)
+        place = "" if row.source in ("", "derived") else printable(row.source)
+        if not place:
+            place = "derived" if row.source else ""
+        blanks = " " * max(2, space + 4 + _VALUE_SPACE - width(f"  {row.name.removeprefix(prefix):<{space}}  {value}"))
+        yield text + (blanks + style.paint(place, _DIM) if place and len(value) <= _VALUE_SPACE else "") + "\n"
+
+
+def _value(row: Fact) -> str:
+    return _shown(row.value, row.unit)
+
+
+def _shown(value: object, unit: str) -> str:
+    text = cell(value)
+    return f"{text} {unit}" if unit and unit not in ("count", "ratio") and isinstance(value, (int, float)) else text
+
+
+def _sock(layer: SockLayer, facts: list[Fact], style: Style) -> Iterator[str]:
+    rows = [fact for fact in facts if fact.layer == "sock"]
+    yield _title("STRUCT SOCK", style)
+    yield from _notes(layer.note, layer.lacks, style)
+    state = layer.socket.state or ""
+    if layer.socket.netid in ("tcp", "mptcp") and state in STATE_NAMES:
+        yield from state_machine(state, style)
+    yield f"  state {style.paint(cell(state or None), _BOLD)}\n"
+    for way in layer.next_states:
+        yield f"    -> {way.state}: {way.by}\n"
+    for heading, leads in _SOCK_GROUPS:
+        mine = [r for r in rows if r.name.startswith(leads) and not r.name.startswith(_NOT_IN_GROUPS)]
+        if mine:
+            yield f"  {style.paint(heading, _BOLD)}\n"
+            yield from ("  " + line for line in _rows(mine, style))
+    names = {row.name.removeprefix("tcp_info."): row for row in rows if row.name.startswith("tcp_info.")}
+    for topic in layer.tcp:
+        yield f"  {style.paint('tcp_info: ' + topic.name.replace('_', ' '), _BOLD)}  {topic.summary}\n"
+        mine = [names.pop(name) for name in topic.members if name in names]
+        yield from ("  " + line for line in _rows(mine, style, "tcp_info."))
+    if names:
+        yield f"  {style.paint('tcp_info', _BOLD)}\n"
+        yield from ("  " + line for line in _rows(list(names.values()), style, "tcp_info."))
+
+
+def _paths(paths: Paths, style: Style) -> Iterator[str]:
+    if paths.create is None and not paths.receive:
+        return
+    yield _title("PATH", style)
+    if paths.create is not None:
+        yield f"  made by  {paths.create}\n"
+    for i, station in enumerate(paths.receive):
+        yield f"  {'fed by' if i == 0 else '':<7}  {station.where}\n"
+        lost = []
+        for counter in station.counters:
+            moved = style.paint(f" (+{counter.change})", _MOVED) if counter.change else ""
+            whose = " (host)" if counter.scope == "host" else ""
+            if counter.total is not None:
+                lost.append(f"{counter.name} {counter.total}{whose}{moved}")
+        if lost:
+            yield f"             {', '.join(lost)}\n"

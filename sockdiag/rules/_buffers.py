@@ -1,0 +1,167 @@
+"""Receive buffers that lose what comes when they are full: the judgement that datagram tables share.
+
+Source: ``__udp_enqueue_schedule_skb()``, net/ipv4/udp.c; ``__sock_queue_rcv_skb()``, net/core/sock.c; ``packet_rcv()``,
+net/packet/af_packet.c; ``netlink_attachskb()``, net/netlink/af_netlink.c. They refuse when the memory charged and the new
+packet's truesize exceed the limit, so a buffer is full before it reaches 100 %.
+"""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, INFO, RECOVERED, WARNING, Evidence, Finding
+from sockdiag.rules._base import Hit, Threshold, counted, identities, per_second
+from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.finding import Advice
+    from sockdiag.model.socket import Socket
+    from sockdiag.rules._base import Case, Rule
+
+FILL = Threshold(
+    "fill_ratio", 0.85, "a default buffer that 30 kB datagrams fill refuses the next at 87 %, one of 65 kB at 93 % (6.18)"
+)
+SMALLEST = Threshold("free_bytes", 1280, "truesize of a datagram of 200 to 700 bytes on loopback (6.18)")
+TREND = Threshold("trend_ratio", 0.25, "below it what grows may be the memory that UDP gives back late: a quarter of the buffer")
+THRESHOLDS = (FILL, SMALLEST, TREND)
+
+READS = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
+
+
+class Level:
+    """A receive buffer, now and before.
+
+    Attributes:
+        rmem, rcvbuf, drops, waiting: now; None where unknown.
+        past: rmem, drops and waiting of the earlier look, None where there was none or the socket is new.
+    """
+
+    __slots__ = ("drops", "past", "rcvbuf", "rmem", "waiting")
+
+    def __init__(
+        self, rmem: int | None, rcvbuf: int | None, drops: int | None, waiting: int | None, past: Any = None
+    ) -> None:
+        self.rmem = rmem
+        self.rcvbuf = rcvbuf
+        self.drops = drops
+        self.waiting = waiting
+        self.past: tuple[int | None, int | None, int | None] | None = past
+
+    @property
+    def lost(self) -> int | None:
+        """Drops between the looks; None where not known. All drops of a socket that was not there before."""
+        if self.past is None or self.drops is None:
+            return None
+        return self.drops - (self.past[1] or 0)
+
+    @property
+    def fill(self) -> float | None:
+        """Share of the buffer in use."""
+        return None if self.rmem is None or not self.rcvbuf else self.rmem / self.rcvbuf
+
+    @property
+    def growth(self) -> int:
+        """Bytes that were added between the looks to a queue that was not empty."""
+        if self.past is None or self.rmem is None or not self.past[0] or not self.past[2]:
+            return 0
+        return max(0, self.rmem - self.past[0])
+
+    @property
+    def unread(self) -> bool:
+        """Tell whether nothing was taken out between the looks, as far as that shows."""
+        return bool(self.past and self.past[2] and self.waiting is not None and self.waiting >= self.past[2])
+
+
+def levels(case: Case, tables: Sequence[str]) -> Iterator[tuple[Batch, int, Level]]:
+    """Yield the sockets of some tables whose buffer holds something or that have dropped something.
+
+    Raises:
+        Unseen: a table could not be read.
+    """
+    names = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
+    for batch, rmem, rcvbuf, drops, waiting in case.scan(tables, *names):
+        rows = [row for row in range(batch.size) if rmem[row] or drops[row]]
+        if not rows:
+            continue
+        keys = identities(batch)
+        past = case.earlier(tables, [keys[row] for row in rows], "skmem.rmem_alloc", "skmem.drops", "recv_q")
+        for row in rows:
+            before = past.get(keys[row])
+            if before is None and case.before is not None:
+                before = (0, 0, 0)  # it was made since
+            yield batch, row, Level(rmem[row], rcvbuf[row], drops[row], waiting[row], before)
+
+
+def judge_buffers(
+    case: Case,
+    rule: Rule,
+    tables: Sequence[str],
+    what: str,
+    advise: Callable[[Case, Socket, Level], tuple[Advice, ...]],
+    mine: Callable[[Case, Level], bool] = lambda _case, _level: True,
+    congested: Callable[[Level], bool] = lambda _level: False,
+) -> Iterator[Hit]:
+    """Judge the receive buffers of some tables.
+
+    Args:
+        case: the looks.
+        rule: the rule in whose name findings are.
+        tables: the tables.
+        what: what is lost, in the singular.
+        advise: advice for one socket.
+        mine: tells whether drops come of a full buffer.
+        congested: tells whether the next one is lost whatever the level.
+    """
+    for batch, row, level in levels(case, tables):
+        found = _judge_one(case, rule, what, level, mine, congested(level))
+        if found is None:
+            continue
+        verdict, severity, said, eta = found
+        socket = one(batch, row)
+        evidence = {
+            "rmem_alloc": memory_evidence(socket, "rmem_alloc", level.rmem, "bytes", level.rcvbuf),
+            "drops": memory_evidence(socket, "drops", level.drops, "count since the socket was made"),
+        }
+        if level.lost is not None:
+            evidence["drops_in_interval"] = memory_evidence(socket, "drops", level.lost, "count")
+        if level.waiting is not None:
+            evidence["recv_q"] = Evidence(level.waiting, "bytes", None, "idiag_rqueue", "socket")
+        fill = level.fill
+        yield Hit(
+            Finding(
+                rule.code, severity, subject_of(socket), f"{socket.netid} {at(socket.local)} {said}", evidence,
+                None if fill is None else max(0.0, round(1 - fill, 4)), eta,
+                () if verdict == RECOVERED else advise(case, socket, level), verdict,
+            ),
+            [(batch, row)],
+        )  # fmt: skip
+
+
+def _judge_one(
+    case: Case, rule: Rule, what: str, level: Level, mine: Callable[[Case, Level], bool], congested: bool
+) -> tuple[str, str, str, float | None] | None:
+    lost, rmem, rcvbuf = level.lost, level.rmem, level.rcvbuf
+    held = f"{rmem} of {rcvbuf} bytes" if rcvbuf is not None else f"{rmem} bytes, of a limit that is not visible,"
+    if lost and lost > 0:
+        if not mine(case, level):
+            return None
+        return DROPPING, CRITICAL, f"lost {counted(lost, what)}{per_second(case.rate(lost))}; its receive buffer holds {held}", None
+    if rmem and rcvbuf:
+        free, growth = rcvbuf - rmem, level.growth
+        eta = round(free / (growth / case.seconds), 1) if growth and case.seconds else None
+        if congested:
+            return AT_RISK, CRITICAL, f"has overrun and drops every {what} until its queue of {rmem} bytes is read empty", None
+        if free < rule.threshold("free_bytes") or rmem / rcvbuf >= rule.threshold("fill_ratio"):
+            unread = ", and nothing was read meanwhile" if level.unread else ""
+            return AT_RISK, CRITICAL, f"has a full receive buffer: {held}{unread}; the next {what} may be lost", eta
+        if growth and rmem / rcvbuf >= rule.threshold("trend_ratio"):
+            assert eta is not None
+            if growth >= free or eta <= case.horizon:
+                return AT_RISK, WARNING, f"fills its receive buffer: {held}, full in {eta} s at this rate", eta
+    if level.drops and mine(case, level):
+        now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
+        return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was made; {now}", None
+    return None

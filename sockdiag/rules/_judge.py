@@ -1,0 +1,77 @@
+"""Run the rules on a case, and fold what they find into verdicts."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import UNKNOWN, Finding, badness, worst_verdict
+from sockdiag.model.record import LABEL, Record, field
+from sockdiag.rules._base import Unseen
+from sockdiag.rules._registry import RULES, load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sockdiag.rules._base import Case, Hit
+
+
+class NotJudged(Record):
+    """A rule that lacked what it needs."""
+
+    code: str = field("The rule.", kind=LABEL)
+    source: str = field("What could not be read.", kind=LABEL)
+    reason: str = field("Why.", kind=LABEL)
+
+
+class Judgement:
+    """What the rules said.
+
+    Attributes:
+        hits: findings and their sockets, worst first.
+        unknown: rules that could not tell.
+    """
+
+    __slots__ = ("hits", "unknown")
+
+    def __init__(self, hits: list[Hit], unknown: list[NotJudged]) -> None:
+        self.hits = hits
+        self.unknown = unknown
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, worst first."""
+        return [hit.finding for hit in self.hits]
+
+    def system(self) -> list[Finding]:
+        """Return the findings that are about no single socket."""
+        return [hit.finding for hit in self.hits if not hit.rows]
+
+    def verdict(self, findings: Iterable[Finding] | None = None) -> str:
+        """Return the worst verdict of findings, or of everything, rules that could not tell among it."""
+        if findings is not None:
+            return worst_verdict(f.verdict for f in findings)
+        verdicts = [f.verdict for f in self.findings]
+        return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
+
+    def system_verdict(self) -> str:
+        """Return the verdict of what is about no single socket."""
+        verdicts = [f.verdict for f in self.system()]
+        return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
+
+
+def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
+    """Run rules. One that lacks what it needs is unknown; what it found before it came to that stands."""
+    hits: list[Hit] = []
+    unknown: list[NotJudged] = []
+    for code in codes:
+        module = load(code)
+        missing = next((need for need in module.RULE.needs if need in case.now.absent), None)
+        if missing is not None:
+            unknown.append(NotJudged(code, missing, case.now.absent[missing]))
+            continue
+        try:
+            for hit in module.judge(case):
+                hits.append(hit)  # noqa: PERF402 - what came before an error stands
+        except Unseen as error:
+            unknown.append(NotJudged(code, error.source, error.reason))
+    hits.sort(key=lambda hit: badness(hit.finding))
+    return Judgement(hits, unknown)

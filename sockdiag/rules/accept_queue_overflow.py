@@ -1,0 +1,66 @@
+"""ACCEPT_QUEUE_OVERFLOW."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, counted, per_second
+from sockdiag.rules._listeners import ACCEPT, backlog_advice, listeners
+from sockdiag.rules._sockets import at, memory_evidence, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "ACCEPT_QUEUE_OVERFLOW",
+    CRITICAL,
+    (DROPPING, RECOVERED),
+    "A listener refuses connection attempts because those that are complete are not accepted. Clients try again after 1, 3, "
+    "7 … seconds, so that it is first seen as latency. Each of their tries counts: attempts, not clients.",
+    "A SYN, or the last ACK of a handshake, is ignored (with tcp_abort_on_overflow: reset) when sk_ack_backlog exceeds "
+    "sk_max_ack_backlog.",
+    "tcp_conn_request(), tcp_v4_syn_recv_sock(), sk_acceptq_is_full()",
+    ("recv_q", "send_q", "skmem.drops of the listener", "TcpExt.ListenOverflows", "TcpExt.ListenDrops"),
+    ("skmem:tcp",),
+    (),
+    ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge listeners by their own drops; what no living listener explains is the namespace's."""
+    overflows = case.moved("TcpExt.ListenOverflows")
+    explained = 0
+    for listener, _before, batch, row in listeners(case, ("tcp", "mptcp")):
+        lost, drops, socket = listener.drops_in_interval, listener.drops, listener.socket
+        explained += lost or 0
+        full = (listener.accept_queue or 0) > (listener.accept_queue_limit or 0)
+        if not drops or (lost and not (overflows or full)):
+            continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
+        held = f"{listener.accept_queue} connections wait, of {_room(listener.accept_queue_limit)}"
+        evidence = {
+            "accept_queue": Evidence(listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"),
+            "drops": memory_evidence(socket, "drops", drops, "attempts since the socket was made"),
+            "ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows"),
+        }
+        room = None if listener.accept_queue_ratio is None else max(0.0, round(1 - listener.accept_queue_ratio, 4))
+        where = f"{socket.netid} listener {at(socket.local)}"
+        if lost:
+            evidence["drops_in_interval"] = memory_evidence(socket, "drops", lost, "attempts")
+            said = f"{where} refused {counted(lost, 'connection attempt')}{per_second(case.rate(lost))}: {held}"
+            advice = backlog_advice(case, listener.accept_queue_limit)
+            yield Hit(Finding(RULE.code, CRITICAL, subject_of(socket), said, evidence, room, None, advice, DROPPING), [(batch, row)])
+        elif not full:
+            now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
+            said = f"{where} has refused {counted(drops, 'connection attempt')} since it was made; {now}"
+            yield Hit(Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)])
+    if overflows and overflows > explained and explained == 0:
+        evidence = {"ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows")}
+        said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of listeners that are gone by now"
+        yield Hit(Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (ACCEPT,), DROPPING))
+
+
+def _room(limit: int | None) -> str:
+    return "a limit that is not visible" if limit is None else f"{limit + 1} that fit"

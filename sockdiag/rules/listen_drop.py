@@ -1,0 +1,50 @@
+"""LISTEN_DROP."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import CRITICAL, DROPPING, Advice, Finding
+from sockdiag.rules._base import Hit, Rule, counted, per_second
+from sockdiag.rules._listeners import listeners
+from sockdiag.rules._sockets import at, memory_evidence, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "LISTEN_DROP",
+    CRITICAL,
+    (DROPPING,),
+    "A listener refuses connection attempts although neither its accept queue nor its SYN queue is full.",
+    "No memory for the request or the socket, no route back to the client, a filter of the listener, a security module.",
+    "tcp_listendrop(), net/ipv4/tcp_ipv4.c",
+    ("skmem.drops of the listener", "TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
+    ("skmem:tcp",),
+    (),
+    ("sockdiag trace names the reason",),
+)
+
+_TRACE = Advice("Let the kernel name the reason.", "sockdiag trace", "The counters tell that, and not why.")
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge drops of listeners that no queue explains."""
+    if case.before is None or case.sum_moved("TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"):
+        return
+    for listener, _before, batch, row in listeners(case, ("tcp", "mptcp")):
+        lost = listener.drops_in_interval
+        if lost and (listener.accept_queue or 0) <= (listener.accept_queue_limit or 0):
+            said = (
+                f"the listener {at(listener.socket.local)} refused {counted(lost, 'segment')}{per_second(case.rate(lost))} "
+                "though its queues are not full"
+            )
+            evidence = {
+                "drops_in_interval": memory_evidence(listener.socket, "drops", lost, "count"),
+                "ListenDrops": case.counter_evidence("TcpExt.ListenDrops"),
+            }
+            yield Hit(
+                Finding(RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_TRACE,), DROPPING),
+                [(batch, row)],
+            )

@@ -1,0 +1,50 @@
+"""NETLINK_RECEIVE_BUFFER_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, Advice
+from sockdiag.rules._base import Rule
+from sockdiag.rules._buffer_advice import buffer_advice
+from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.model.socket import Socket
+    from sockdiag.rules._base import Case, Hit
+    from sockdiag.rules._buffers import Level
+
+RULE = Rule(
+    "NETLINK_RECEIVE_BUFFER_FULL",
+    CRITICAL,
+    (DROPPING, AT_RISK, RECOVERED),
+    "A process that listens to the kernel's notifications (routes, links, audit, udev) does not read them fast enough and "
+    "has lost some. Its next recv(2) fails with ENOBUFS, after which it should ask for the whole state again.",
+    "A message is refused when sk_rmem_alloc exceeds sk_rcvbuf, and from then on every message until the queue is empty: the "
+    "socket is congested, whatever its level.",
+    "netlink_attachskb(), netlink_overrun(), netlink_rcv_wake(), net/netlink/af_netlink.c",
+    READS,
+    (),
+    THRESHOLDS,
+    ("SO_RCVBUF or SO_RCVBUFFORCE", "a reader that empties the queue"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge netlink sockets; one that overran stays congested until it was read empty."""
+    yield from judge_buffers(case, RULE, ("netlink",), "message", _advise, congested=_congested)
+
+
+def _congested(level: Level) -> bool:
+    # It has dropped once, and its queue has not been empty since as far as both looks show.
+    return bool(level.drops and level.rmem and level.past and level.past[1] and level.past[0] and level.unread)
+
+
+def _advise(case: Case, _socket: Socket, level: Level) -> tuple[Advice, ...]:
+    empty = Advice(
+        "Let the process read until EAGAIN, and then ask for the whole state again.",
+        None,
+        "A congested netlink socket drops everything until its queue is empty.",
+    )
+    return (empty, *buffer_advice(case, level.rcvbuf)) if level.drops else buffer_advice(case, level.rcvbuf, level.unread)

@@ -1,0 +1,43 @@
+"""PACKET_RECEIVE_BUFFER_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN
+from sockdiag.rules._base import Rule, Unseen, counted
+from sockdiag.rules._buffer_advice import buffer_advice
+from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case, Hit
+
+RULE = Rule(
+    "PACKET_RECEIVE_BUFFER_FULL",
+    CRITICAL,
+    (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
+    "A packet socket (a sniffer, a DHCP client) gets more frames than its process reads. The traffic itself is not affected.",
+    "Without a ring a frame is refused when sk_rmem_alloc has reached sk_rcvbuf. With a ring (tcpdump) it is lost when user "
+    "space still owns the next frame; only the owner may read that number, and reading sets it to zero.",
+    "packet_rcv(), tpacket_rcv(), net/packet/af_packet.c",
+    (*READS, "packet.rx_ring"),
+    (),
+    THRESHOLDS,
+    ("SO_RCVBUF", "a narrower filter", "for rings: sockdiag trace shows the drops"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge packet sockets without a ring; of those with one only tracing can tell."""
+    yield from judge_buffers(
+        case, RULE, ("packet",), "frame", lambda c, _s, level: buffer_advice(c, level.rcvbuf, level.unread)
+    )
+    rings = 0
+    for _batch, attrs in case.scan(("packet",), "packet"):
+        rings += sum(1 for a in attrs if a is not None and a.rx_ring is not None)
+    if rings:
+        raise Unseen(
+            "PACKET_STATISTICS",
+            f"losses of {counted(rings, 'packet socket')} with a ring show to the owner only, or in sockdiag trace",
+        )

@@ -1,0 +1,61 @@
+"""RAW_RECEIVE_BUFFER_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN, Advice
+from sockdiag.rules._base import Rule, Unseen
+from sockdiag.rules._buffer_advice import buffer_advice
+from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers, levels
+from sockdiag.rules._sockets import at, one
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.model.socket import Socket
+    from sockdiag.rules._base import Case, Hit
+    from sockdiag.rules._buffers import Level
+
+_TABLES = ("raw", "icmp")
+
+# What the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) still takes.
+_HARMLESS = 2304 - 1280
+
+RULE = Rule(
+    "RAW_RECEIVE_BUFFER_FULL",
+    CRITICAL,
+    (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
+    "A raw or ping socket gets more than its process reads. One that only sends gets copies too, and fills up unread.",
+    "A packet is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf, or when the socket's filter rejects it; no "
+    "counter of the namespace shows it.",
+    "raw_rcv(), net/ipv4/raw.c; __sock_queue_rcv_skb(), net/core/sock.c",
+    READS,
+    (),
+    THRESHOLDS,
+    ("a filter that rejects all (for senders)", "SO_RCVBUF", "a reader that keeps up"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge raw and ping sockets; their limit shows only where the kernel has raw_diag."""
+    yield from judge_buffers(case, RULE, _TABLES, "packet", _advise)
+    for batch, row, level in levels(case, _TABLES):
+        if level.rcvbuf is None and (level.rmem or 0) > _HARMLESS and not level.lost:
+            socket = one(batch, row)
+            raise Unseen(
+                f"/proc/net/{socket.netid}",
+                f"{socket.netid} {at(socket.local)} holds {level.rmem} bytes, and without raw_diag its limit is not visible",
+            )
+
+
+def _advise(case: Case, _socket: Socket, level: Level) -> tuple[Advice, ...]:
+    if level.unread or not level.past:
+        return (
+            Advice(
+                "If the process only sends on this socket, let it attach a filter that rejects everything, or shut it for reading.",
+                None,
+                "A raw socket gets a copy of every packet of its protocol, wanted or not.",
+            ),
+            *buffer_advice(case, level.rcvbuf),
+        )
+    return buffer_advice(case, level.rcvbuf)

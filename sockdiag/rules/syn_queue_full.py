@@ -1,0 +1,83 @@
+"""SYN_QUEUE_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
+from sockdiag.rules._listeners import listeners
+from sockdiag.rules._sockets import at, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "SYN_QUEUE_FULL",
+    CRITICAL,
+    (DROPPING, AT_RISK),
+    "More handshakes are incomplete than a listener may have: a SYN flood, or clients that the SYN+ACKs do not reach. With "
+    "SYN cookies nothing is refused, but connections lose options (window scaling, SACK) that a cookie has no room for.",
+    "When as many requests as the accept queue's limit and one more are in SYN_RECV: a cookie is sent with tcp_syncookies, "
+    "without them the SYN is dropped.",
+    "tcp_conn_request(), inet_csk_reqsk_queue_is_full()",
+    ("sockets in SYN_RECV", "send_q of the listener", "TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies", "net.ipv4.tcp_syncookies"),
+    ("tcp",),
+    (
+        Threshold("fill_ratio", 0.85, "as for accept queues, which have the same limit"),
+        Threshold("least", 5, "requests of clients that are on their way"),
+    ),
+    ("net.ipv4.tcp_syncookies=1", "a larger backlog", "filter the sources of the flood"),
+)
+
+_COOKIES = Advice(
+    "Let the kernel answer with SYN cookies when a queue is full.",
+    "sysctl -w net.ipv4.tcp_syncookies=1",
+    "tcp_syncookies is 0, so that SYNs are dropped at a full queue.",
+)
+_SOURCES = Advice(
+    "Look who sends: sockdiag list --where 'state = syn-recv'. If they are real clients, raise the backlog of listen(2).",
+    "sockdiag list --netid tcp --where 'state = syn-recv'",
+    "Requests pile up whose last ACK does not come.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge SYN queues by their length, and by what the kernel did when they were full."""
+    dropped, cookies = case.moved("TcpExt.TCPReqQFullDrop"), case.moved("TcpExt.TCPReqQFullDoCookies")
+    syncookies = case.now.limits.number("net.ipv4.tcp_syncookies")
+    advice = (_COOKIES, _SOURCES) if syncookies == 0 else (_SOURCES,)
+    seen = False
+    for listener, _before, batch, row in listeners(case, ("tcp",)):
+        length, limit = listener.syn_queue, listener.accept_queue_limit
+        if not length or limit is None or length < RULE.threshold("least"):
+            continue
+        ratio = length / (limit + 1)
+        lost = listener.drops_in_interval if dropped else None
+        if not lost and ratio < RULE.threshold("fill_ratio"):
+            continue
+        seen = True
+        evidence = {"syn_queue": Evidence(length, "requests", limit, "sockets in SYN_RECV", "socket")}
+        evidence |= {
+            name: case.counter_evidence(f"TcpExt.{name}")
+            for name in ("TCPReqQFullDrop", "TCPReqQFullDoCookies")
+            if f"TcpExt.{name}" in case.now.counters
+        }
+        held = f"{length} handshakes are incomplete at {at(listener.socket.local)}, {limit + 1} fit"
+        if lost:
+            said = f"{held}; {counted(lost, 'SYN')} dropped{per_second(case.rate(lost))}"
+            verdict, severity = DROPPING, CRITICAL
+        else:
+            what = "SYN cookies are sent when it is full" if syncookies else "the next SYNs will be dropped"
+            said = f"{held}; {what}" + (f": {cookies} in the interval" if cookies else "")
+            verdict, severity = AT_RISK, WARNING if syncookies else CRITICAL
+        room = max(0.0, round(1 - ratio, 4))
+        yield Hit(
+            Finding(RULE.code, severity, subject_of(listener.socket), said, evidence, room, None, advice, verdict),
+            [(batch, row)],
+        )
+    if dropped and not seen:
+        evidence = {"TCPReqQFullDrop": case.counter_evidence("TcpExt.TCPReqQFullDrop")}
+        said = f"{counted(dropped, 'SYN')} dropped{per_second(case.rate(dropped))} at full SYN queues"
+        yield Hit(Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, advice, DROPPING))

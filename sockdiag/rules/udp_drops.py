@@ -1,0 +1,86 @@
+"""UDP_DROPS."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, RECOVERED, WARNING, Advice, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
+from sockdiag.rules._buffers import levels
+from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
+from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "UDP_DROPS",
+    CRITICAL,
+    (DROPPING, RECOVERED),
+    "UDP sockets drop datagrams for another reason than a full buffer, or datagrams were refused at sockets that are gone.",
+    "A socket filter rejects (sk_drops and InErrors), a checksum is wrong (InCsumErrors), or memory above udp_mem cannot be "
+    "charged (sk_drops; also MemErrors before 6.18).",
+    "udp_queue_rcv_one_skb(), __udp_enqueue_schedule_skb(), net/ipv4/udp.c",
+    ("skmem.drops", *RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2], *MEM_ERRORS[:2]),
+    ("skmem:udp",),
+    (Threshold("unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"),),
+    ("look at the filter, at the sender's checksums, or at udp_mem: a larger buffer would not help",),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge drops that the sockets' own buffers do not explain."""
+    explained = 0
+    for batch, row, level in levels(case, TABLES):
+        lost = level.lost
+        if lost:
+            explained += lost
+        if not lost or lost < 0 or buffer_is_cause(case, level):
+            continue
+        cause, advice = _cause(case)
+        socket = one(batch, row)
+        evidence = {"drops_in_interval": memory_evidence(socket, "drops", lost, "count")}
+        evidence |= {n: case.counter_evidence(n) for n in (*RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2])
+                     if n in case.now.counters}  # fmt: skip
+        said = f"{socket.netid} {at(socket.local)} dropped {counted(lost, 'datagram')}{per_second(case.rate(lost))}: {cause}"
+        filtered = cause == _FILTER
+        yield Hit(
+            Finding(RULE.code, WARNING if filtered else CRITICAL, subject_of(socket), said, evidence, None, None, (advice,), DROPPING),
+            [(batch, row)],
+        )
+    refused = case.sum_moved(*RCVBUF_ERRORS)
+    if refused and refused - explained > refused * RULE.threshold("unexplained_ratio"):
+        evidence = {name: case.counter_evidence(name) for name in RCVBUF_ERRORS if name in case.now.counters}
+        said = (
+            f"{counted(refused - explained, 'datagram')}{per_second(case.rate(refused - explained))} refused by full receive "
+            "buffers of sockets that are gone by now"
+        )
+        yield Hit(
+            Finding(
+                RULE.code, CRITICAL, Subject(NAMESPACE, "UDP"), said, evidence, None, None,
+                (Advice("Watch for sockets that live shortly: sockdiag trace.", "sockdiag trace", "No living socket explains these."),),
+                DROPPING,
+            )
+        )  # fmt: skip
+
+
+_FILTER = "its socket filter rejected them"
+
+
+def _cause(case: Case) -> tuple[str, Advice]:
+    if case.sum_moved(*CSUM_ERRORS):
+        return "their checksums are wrong", Advice(
+            "Look for what damages them: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."
+        )
+    if case.sum_moved(*IN_ERRORS) and not case.sum_moved(*MEM_ERRORS):
+        return _FILTER, Advice(
+            "Look at the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",
+            None,
+            "InErrors grew without RcvbufErrors. Rejecting may be what the filter is for; a larger buffer changes nothing.",
+        )
+    return "no memory could be charged to UDP (udp_mem or the cgroup's limit)", Advice(
+        "Raise net.ipv4.udp_mem, or the memory limit of the cgroup, to what the machine's RAM allows.",
+        None,
+        "The sockets drop, and neither RcvbufErrors nor InErrors grew: their own buffers are not the limit.",
+    )

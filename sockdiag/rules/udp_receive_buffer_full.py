@@ -1,0 +1,35 @@
+"""UDP_RECEIVE_BUFFER_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED
+from sockdiag.rules._base import Rule
+from sockdiag.rules._buffer_advice import buffer_advice
+from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
+from sockdiag.rules._udp import TABLES, buffer_is_cause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case, Hit
+
+RULE = Rule(
+    "UDP_RECEIVE_BUFFER_FULL",
+    CRITICAL,
+    (DROPPING, AT_RISK, RECOVERED),
+    "Datagrams arrive faster than the process reads them, and the socket's receive buffer has no room for the next.",
+    "A datagram is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf (6.15; before, when sk_rmem_alloc alone does).",
+    "__udp_enqueue_schedule_skb(), net/ipv4/udp.c",
+    (*READS, "Udp.RcvbufErrors", "Udp6.RcvbufErrors"),
+    ("skmem:udp",),
+    THRESHOLDS,
+    ("SO_RCVBUF", "net.core.rmem_max where the socket is at that cap", "a reader that keeps up"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge UDP and UDP-Lite sockets by SKMEMINFO, never by recv_q: memory is given back late."""
+    yield from judge_buffers(
+        case, RULE, TABLES, "datagram", lambda c, _s, level: buffer_advice(c, level.rcvbuf, level.unread), buffer_is_cause
+    )

@@ -1,0 +1,44 @@
+"""UNIX_LISTENER_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
+from sockdiag.rules._base import Hit, Rule
+from sockdiag.rules._listeners import backlog_advice, listeners
+from sockdiag.rules._sockets import at, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "UNIX_LISTENER_FULL",
+    WARNING,
+    (STALLED,),
+    "The queue of a unix listener is full: whoever connects now sleeps in connect(2), or gets EAGAIN. Nothing is lost.",
+    "connect(2) waits when more connections are in the queue than the backlog of listen(2).",
+    "unix_stream_connect(), unix_recvq_full(), net/unix/af_unix.c",
+    ("recv_q", "send_q"),
+    ("unix",),
+    (),
+    ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge unix stream listeners; with two looks, only those that were full at both."""
+    for listener, before, batch, row in listeners(case, ("unix",)):
+        waiting, limit = listener.accept_queue, listener.accept_queue_limit
+        if waiting is None or limit is None or waiting <= limit or (before is not None and before <= limit):
+            continue
+        said = f"{waiting} connections wait at the unix listener {at(listener.socket.local)}, {limit + 1} fit: connect(2) waits there"
+        evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
+        yield Hit(
+            Finding(
+                RULE.code, WARNING, subject_of(listener.socket), said, evidence, 0.0, None,
+                backlog_advice(case, limit), STALLED,
+            ),
+            [(batch, row)],
+        )  # fmt: skip

@@ -1,0 +1,222 @@
+"""Ask getsockopt(2) of another process's socket, through a descriptor of its own: pidfd_getfd(2).
+
+The process is not stopped and notices nothing; the descriptor here is closed at once. Options whose reading resets
+something are never asked for (``sockdiag.kernel.sockopts``). Some options take the socket lock, which a sleeping owner
+may hold for ever: the asking is done by a disposable child, and what it had told when the time was up is kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from struct import Struct
+from struct import error as struct_error
+from time import monotonic
+
+from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.kernel.sockopts import BYTE, INT, LINGER, SOCKOPTS, TEXT, TIMEVAL, U64, WORDS, kinds_of
+from sockdiag.sources._disposable import FAILED, Disposable, error_of, wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.sources._disposable import Emit
+
+SOURCE = "pidfd_getfd"
+_PIDFD_GETFD = 438
+_ANSWER, _REFUSED, _LOCAL, _PEER = 2, 3, 4, 5
+_ROOM = {INT: 4, TEXT: 64, U64: 8, LINGER: 8, TIMEVAL: 16, WORDS: 128, BYTE: 1}
+_HINT = "run as root, or as the user of the process (ptrace(2) access)"
+
+# Before this moment an option of SOL_SOCKET answers; only those that wait for the lock take longer.
+LIMIT_S = 1.0
+
+_INT, _PAIR, _LONGS = Struct("=i"), Struct("=ii"), Struct("@ll")
+
+Value = int | str | tuple[int, ...]
+
+
+class Stolen:
+    """What the kernel told of a descriptor.
+
+    Attributes:
+        values: answer by option name.
+        refused: error number by option name: this kernel or this kind of socket has no such option.
+        local: own name as ``getsockname()`` gives it in Python: address and port, or a unix name; None where not told.
+        peer: the other end's.
+        error: why there is nothing, or not all.
+    """
+
+    __slots__ = ("error", "local", "peer", "refused", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[str, Value] = {}
+        self.refused: dict[str, int] = {}
+        self.local: tuple[str, int] | bytes | None = None
+        self.peer: tuple[str, int] | bytes | None = None
+        self.error: SourceError | None = None
+
+
+def ask(pid: int, fd: int, inode: int | None, limit: float = LIMIT_S) -> Stolen:
+    """Ask all options of a socket that a process holds.
+
+    Source: ``pidfd_getfd(2)`` (Linux 5.6), ``sock_getsockopt()``.
+
+    Args:
+        pid: the process.
+        fd: its descriptor.
+        inode: the socket that it must be; another one answers nothing.
+        limit: seconds to wait for the next answer.
+    """
+    found = Stolen()
+    import ctypes  # noqa: F401  # here, as it takes longer than all the answers
+
+    child = Disposable(lambda emit: _ask(pid, fd, inode, emit), SOURCE)
+    end = monotonic() + limit
+    try:
+        while not child.ended and wait((child,), max(0.0, end - monotonic())):
+            for kind, payload in child.frames():
+                _take(found, kind, payload)
+    finally:
+        child.close()
+    if not child.ended:
+        reason = "no answer to some options: the socket is locked"
+        found.error = SourceTruncated(
+            SOURCE, reason, errno.ETIMEDOUT, "its owner sleeps in a system call: see /proc/PID/wchan"
+        )
+    return found
+
+
+def _take(found: Stolen, kind: int, payload: bytes) -> None:
+    if kind == FAILED:
+        found.error = error_of(payload)
+    elif kind in (_ANSWER, _REFUSED):
+        name, _, data = payload.partition(b"\0")
+        if kind == _REFUSED:
+            found.refused[name.decode()] = int(data)
+            return
+        value = _decoded(_FORMS[name.decode()], data)
+        if value is not None:
+            found.values[name.decode()] = value
+    elif kind in (_LOCAL, _PEER):
+        form, _, data = payload.partition(b"\0")
+        name_: tuple[str, int] | bytes
+        if form == b"ip":
+            address, _, port = data.rpartition(b" ")
+            name_ = address.decode(), int(port)
+        else:
+            name_ = data
+        if kind == _LOCAL:
+            found.local = name_
+        else:
+            found.peer = name_
+
+
+_FORMS = {name: form for name, _level, _number, form, _whom in SOCKOPTS}
+
+
+def _decoded(form: str, data: bytes) -> Value | None:
+    try:
+        if form == TEXT:
+            return data.split(b"\0")[0].decode("utf-8", "backslashreplace")
+        if form == INT:
+            # Some options of IP are told in one byte where one byte is asked for; four were.
+            return int(_INT.unpack(data)[0])
+        if form == U64:
+            return int.from_bytes(data, _BYTE_ORDER)
+        if form == LINGER:
+            return tuple(_PAIR.unpack(data))
+        if form == TIMEVAL:
+            seconds, micro = _LONGS.unpack(data)
+            return int(seconds * 1_000_000 + micro)
+        return tuple(memoryview(data).cast("I")) if form == WORDS else data[0]
+    except (struct_error, IndexError, TypeError, ValueError):
+        return None
+
+
+_BYTE_ORDER: str = "little" if _INT.pack(1)[:1] == b"\1" else "big"
+
+
+def _ask(pid: int, fd: int, inode: int | None, emit: Emit) -> None:
+    """Do the work, in the child: every answer is sent as soon as it is there."""
+    copy = _steal(pid, fd)
+    try:
+        if inode is not None and os.fstat(copy).st_ino != inode:
+            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "it is another socket by now", errno.ENOENT)
+        from _socket import SOCK_STREAM, SOL_SOCKET, socket
+
+        # Numbers that are told, so that nothing is detected: that would fail for what Python does not know.
+        plain = socket(2, SOCK_STREAM, 0, copy)
+        family, kind, protocol = (_integer(plain, SOL_SOCKET, number) for number in (39, 3, 38))
+        plain.detach()
+        sock = socket(family or 0, kind or 0, protocol or 0, copy)
+        wanted = kinds_of(family or 0, protocol or 0)
+        named = False
+        for name, level, number, form, whom in SOCKOPTS:
+            if whom not in wanted:
+                continue
+            if not named and level != SOL_SOCKET:
+                named = True
+                _names(sock, family, emit)
+            try:
+                data = sock.getsockopt(level, number, _ROOM[form])
+            except OSError as error:
+                emit(_REFUSED, b"%s\0%d" % (name.encode(), error.errno or 0))
+                continue
+            emit(_ANSWER, name.encode() + b"\0" + data)
+        if not named:
+            _names(sock, family, emit)
+        sock.detach()
+    except OSError as error:
+        raise SourceError(f"/proc/{pid}/fd/{fd}", os.strerror(error.errno or 0), error.errno) from None
+    finally:
+        os.close(copy)
+
+
+def _integer(sock: object, level: int, number: int) -> int | None:
+    try:
+        return int(sock.getsockopt(level, number))  # type: ignore[attr-defined]
+    except OSError:
+        return None
+
+
+def _names(sock: object, family: int | None, emit: Emit) -> None:
+    asked: tuple[tuple[int, Callable[[], object]], ...] = (
+        (_LOCAL, sock.getsockname),  # type: ignore[attr-defined]
+        (_PEER, sock.getpeername),  # type: ignore[attr-defined]
+    )
+    for kind, ask_name in asked:
+        try:
+            name = ask_name()
+        except (OSError, OverflowError):
+            continue
+        if family in (2, 10) and isinstance(name, tuple):
+            emit(kind, b"ip\0" + f"{name[0]} {name[1]}".encode())
+        elif isinstance(name, (str, bytes)):
+            emit(kind, b"name\0" + (name if isinstance(name, bytes) else os.fsencode(name)))
+
+
+def _steal(pid: int, fd: int) -> int:
+    import ctypes
+
+    where = f"/proc/{pid}/fd/{fd}"
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError as error:
+        raise _refusal(where, error.errno or 0) from None
+    try:
+        copy = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, handle, fd, 0)
+        if copy < 0:
+            raise _refusal(where, ctypes.get_errno())
+        return int(copy)
+    finally:
+        os.close(handle)
+
+
+def _refusal(where: str, number: int) -> SourceError:
+    if number in (errno.EPERM, errno.EACCES):
+        return SourceDenied(SOURCE, f"{where}: {os.strerror(number)}", number, _HINT)
+    if number == errno.ENOSYS:
+        return SourceUnavailable(SOURCE, "a kernel without pidfd_getfd(2)", number, "Linux 5.6 or later")
+    return SourceUnavailable(where, os.strerror(number), number)

@@ -1,0 +1,183 @@
+"""The short way for long tables: columns of an inet_diag datagram without a Row for each message.
+
+Taken where only the fixed columns are shown. A datagram that needs more than its messages' fixed parts (a bound device,
+a v6only attribute) goes the clear way, ``sockdiag.ss.inet``; the two are tested equal.
+**Source:** struct inet_diag_msg, include/uapi/linux/inet_diag.h.
+"""
+
+from __future__ import annotations
+
+from _socket import inet_ntoa
+from array import array
+from struct import pack, unpack_from
+
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_SCTP
+from sockdiag.kernel.tcp_states import CLOSE, LISTEN
+from sockdiag.ss import layout as columns_of
+from sockdiag.ss.inet import NETIDS
+from sockdiag.ss.row import queue, state_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from sockdiag.ss.context import Context
+
+_MESSAGE = NLMSG_HDRLEN + 72
+# Offsets in bytes (states, families), 16-bit units (ports) and 32-bit units.
+_FAMILY, _STATE = NLMSG_HDRLEN, NLMSG_HDRLEN + 1
+_SPORT, _DPORT = 10, 11
+_SRC, _DST, _IF, _RQUEUE, _WQUEUE, _INODE = 6, 10, 14, 18, 19, 21
+_SRC_BYTES, _DST_BYTES = 24, 40
+_NO_QUEUE = queue(0)
+
+
+class Texts(dict):  # type: ignore[type-arg]
+    """Text of each value met so far, and the longest of them.
+
+    Args:
+        make: prints a value.
+    """
+
+    __slots__ = ("_make", "longest", "sizes")
+
+    def __init__(self, make: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._make = make
+        self.longest = 0
+        # What a text takes in the chunks of the layout: two bytes of length, padded to an even size.
+        self.sizes: dict[Any, int] = {}
+
+    def __missing__(self, key: object) -> str:
+        text = self[key] = self._make(key)
+        self.sizes[key] = (len(text) + 3) & ~1
+        self.longest = max(self.longest, len(text))
+        return text
+
+
+def _inet_text(number: int) -> str:
+    return f"{inet_ntoa(pack('=I', number))}:"
+
+
+class Bulk:
+    """Columns of one table's datagrams.
+
+    Args:
+        context: the run.
+        protocol: what was asked for.
+    """
+
+    __slots__ = ("_context", "_inet", "_inet6", "_netid", "_ports", "_queues", "_states")
+
+    def __init__(self, context: Context, protocol: int) -> None:
+        names = context.names
+        self._context = context
+        self._netid = NETIDS.get(protocol, "???")
+        self._states = Texts(lambda number: state_word(number, old=context.settings.old))
+        # Local ends and peers apart, for their columns have widths of their own.
+        self._inet = (Texts(_inet_text), Texts(_inet_text))
+        self._inet6 = (Texts(names.inet6_text), Texts(names.inet6_text))
+        self._ports = (Texts(names.network_port), Texts(names.network_port))
+        self._queues = Texts(queue)
+
+    def take(self, datagram: bytes) -> bool:
+        """Store the rows of a datagram; return False, having stored none, if it has to go the clear way."""
+        length = unpack_from("=I", datagram)[0]
+        count, rest = divmod(len(datagram), length) if length >= _MESSAGE else (0, 1)
+        words = array("I", datagram) if not len(datagram) & 3 else array("I")
+        if rest or length & 3 or words[:: length >> 2].count(length) != count:
+            datagram = _heads(datagram)
+            length = _MESSAGE
+            count = len(datagram) // length
+            words = array("I", datagram)
+        if not count:
+            return False
+        family = datagram[_FAMILY]
+        states = datagram[_STATE::length]
+        stride = length >> 2
+        if datagram[_FAMILY::length].count(family) != count or any(words[_IF::stride]):
+            return False
+        if family == AF_INET:
+            texts = self._inet
+            local: Sequence[Any] = words[_SRC::stride]
+            peer: Sequence[Any] = words[_DST::stride]
+        elif family == AF_INET6 and not (CLOSE in states or LISTEN in states):
+            texts = self._inet6
+            local = [datagram[at : at + 16] for at in range(_SRC_BYTES, len(datagram), length)]
+            peer = [datagram[at : at + 16] for at in range(_DST_BYTES, len(datagram), length)]
+        else:
+            return False
+        if not self._context.settings.selection.families >> family & 1:
+            return True
+        self._store(words, array("H", datagram), stride, count, states, texts, local, peer)
+        return True
+
+    def _store(
+        self, words: array[int], halves: array[int], stride: int, count: int, states: bytes,
+        texts: tuple[Texts, Texts],
+        local: Sequence[Any], peer: Sequence[Any],
+    ) -> None:  # fmt: skip
+        shown: list[str | list[str]] = []
+        sizes = 0
+        longest = []
+        for column in self._context.layout.columns:
+            memo: Texts | None = None
+            keys: Sequence[Any] = ()
+            cells: str | list[str] = ""
+            if column == columns_of.NETID:
+                cells = self._netid
+            elif column == columns_of.STATE:
+                memo, keys = self._states, states
+            elif column in (columns_of.RECV_Q, columns_of.SEND_Q):
+                memo, keys = self._queues, words[(_RQUEUE if column == columns_of.RECV_Q else _WQUEUE) :: stride]
+            elif column in (columns_of.LOCAL, columns_of.PEER):
+                memo, keys = texts[column == columns_of.PEER], local if column == columns_of.LOCAL else peer
+            elif column in (columns_of.LOCAL_PORT, columns_of.PEER_PORT):
+                place = column == columns_of.PEER_PORT
+                memo, keys = self._ports[place], halves[(_DPORT if place else _SPORT) :: stride * 2]
+            elif column == columns_of.PROCESS and self._context.owners is not None:
+                cells = list(map(self._context.owners.text, words[_INODE::stride]))
+            if memo is not None:
+                first = keys[0]
+                if keys.count(first) == count:
+                    cells = memo[first]
+                    sizes += memo.sizes[first] * count
+                else:
+                    cells = list(map(memo.__getitem__, keys))
+                    sizes += sum(map(memo.sizes.__getitem__, keys))
+                longest.append(memo.longest)
+            elif isinstance(cells, str):
+                sizes += ((len(cells) + 3) & ~1) * count
+                longest.append(len(cells))
+            else:
+                lengths = list(map(len, cells))
+                sizes += sum([(size + 3) & ~1 for size in lengths])
+                longest.append(max(lengths))
+            shown.append(cells)
+        self._context.layout.store_columns(shown, count, sizes, longest)
+
+
+def _heads(datagram: bytes) -> bytes:
+    """Cut the fixed parts out of messages of different lengths; nothing if the datagram is not made of such messages."""
+    heads = []
+    at, end = 0, len(datagram)
+    while at < end:
+        length = unpack_from("=I", datagram, at)[0] if end - at >= _MESSAGE else 0
+        if not _MESSAGE <= length <= end - at:
+            return b""
+        heads.append(datagram[at : at + _MESSAGE])
+        at += (length + 3) & ~3
+    return b"".join(heads)
+
+
+def possible(context: Context, protocol: int) -> bool:
+    """Tell whether the fixed columns are all that is shown, and every row that the kernel sends is."""
+    settings = context.settings
+    return not (
+        settings.timers or settings.details or settings.memory or settings.info or settings.tos or settings.cgroup
+        or settings.sockopt or settings.kill or settings.resolve or protocol == IPPROTO_SCTP
+        or (context.accepts is not None and not context.sifted)
+        or (settings.old and context.owners is not None)
+    )  # fmt: skip

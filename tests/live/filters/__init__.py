@@ -1,0 +1,1 @@
+"""Sockets to filter, random filters, and what the kernel, ss and sockdiag let pass."""

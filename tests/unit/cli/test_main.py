@@ -1,0 +1,144 @@
+"""Exit statuses and messages of the program as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOCKDIAG = [sys.executable, "-m", "sockdiag"]
+
+
+def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SOCKDIAG, *words], capture_output=True, text=True, timeout=60, check=False, **named)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lst"], "There is no command 'lst'. Did you mean 'list'?"),
+        (["list", "--nonsense"], "No such option: --nonsense"),
+        (["list", "-o", "recvq"], "did you mean 'recv_q'?"),
+        (["list", "--netid", "tcpp"], "did you mean 'tcp'?"),
+        (["list", "--sort", "nothing"], "there is no column 'nothing'"),
+        (["list", "--json", "--csv"], "exclude each other"),
+        (["list", "--table", "pretty-please"], "there is no table style"),
+        (["states", "--by", "colour"], "process, user, container"),
+        (["list", "--limit", "x"], "x"),
+        (["fields", "rcvbufs"], "there is no field 'rcvbufs'"),
+        (["limits", "rmem_maxx"], "did you mean"),
+        (["schema", "lists"], "did you mean 'list'?"),
+        (["list", "--where", "recv_q >"], "recv_q >"),
+        (["--interval", "-3"], "--interval takes"),
+        (["list", "--netns", "x", "--root", "/tmp"], "exclude each other"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(words: list[str], message: str) -> None:
+    """Wrong usage is exit status 2, a message on standard error that helps, and nothing on standard output."""
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_absent_root() -> None:
+    """A captured system that is not there cannot be read: exit status 1."""
+    done = run("states", "--root", "/nonexistent")
+    assert done.returncode == 1
+    assert "/nonexistent" in done.stderr
+    assert done.stdout == ""
+
+
+def test_absent_namespace() -> None:
+    """A namespace that is not there: exit status 1 and its name."""
+    done = run("states", "--netns", "no-such-namespace")
+    assert done.returncode == 1
+    assert "no-such-namespace" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["fields"], ["limits", "--json"], ["fields", "--ndjson"]], ids=" ".join)
+def test_closed_pipe(words: list[str]) -> None:
+    """A reader that goes away ends the program with 141 and without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*SOCKDIAG, *words], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_full_disk() -> None:
+    """What could not be written is an error."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*SOCKDIAG, "fields"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"sockdiag: cannot write the answer: No space left on device\n"
+
+
+def test_interrupt() -> None:
+    """Ctrl-C ends with 130 and no traceback."""
+    process = subprocess.Popen(
+        [*SOCKDIAG, "--interval", "30"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while "hrtimer_nanosleep" not in Path(f"/proc/{process.pid}/wchan").read_text() and process.poll() is None:
+        if os.stat(f"/proc/{process.pid}/wchan").st_size == 0 and sleeping(process.pid):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def sleeping(pid: int) -> bool:
+    """Tell whether a process is in clock_nanosleep(2) or nanosleep(2), by its system call number."""
+    try:
+        number = Path(f"/proc/{pid}/syscall").read_text().split()[0]
+    except OSError:
+        return True
+    return number in ("230", "35", "115")
+
+
+def test_version() -> None:
+    """--version prints the name and the version."""
+    from sockdiag import __version__
+
+    assert run("--version").stdout == f"sockdiag {__version__}\n"
+
+
+def test_help_fits_a_screen() -> None:
+    """The program's help shows its commands, wraps at 80 columns and exits with 0."""
+    done = run("--help", env={**os.environ, "COLUMNS": "80"})
+    assert done.returncode == 0
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert "states" in done.stdout
+
+
+def test_internal_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """A mistake in the program is one line and exit status 1; SOCKDIAG_DEBUG shows the rest."""
+    from sockdiag.cli import main
+    from sockdiag.cli.env import Env
+
+    def broken(_words: list[str], _env: Env) -> int:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(main, "_dispatch", broken)
+    assert main.run(["sockdiag"], Env(environ={})) == 1
+    assert capfd.readouterr() == ("", "sockdiag: internal error: ZeroDivisionError: x; SOCKDIAG_DEBUG=1 shows where\n")
+    with pytest.raises(ZeroDivisionError):
+        main.run(["sockdiag"], Env(environ={"SOCKDIAG_DEBUG": "1"}))
+
+
+@pytest.mark.parametrize("command", ["list", "states", "memory", "limits", "protocols", "fields", "overview"])
+def test_documents_validate(command: str) -> None:
+    """Every --json document validates against its schema."""
+    from jsonschema import Draft202012Validator, FormatChecker
+
+    schema = json.loads(run("schema", command).stdout)
+    Draft202012Validator.check_schema(schema)
+    document = json.loads(run(*([] if command == "overview" else [command]), "--json").stdout)
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(document)
+    assert list(document)[:6] == ["schema", "generated_at", "host", "scope", "complete", "gaps"]
