@@ -5,10 +5,12 @@ Whatever goes wrong with one source becomes a gap of the result and costs nothin
 
 from __future__ import annotations
 
+from errno import EISDIR, ELOOP, ENOENT, ENOTDIR
+
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.batch import Batch
 from sockdiag.model.gap import Gap
-from sockdiag.model.query import AUTO, CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
+from sockdiag.model.query import CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
 from sockdiag.model.snapshot import Host, Namespace, Scope, Seen
 from sockdiag.sources import netlink_tables, proc_tables
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from sockdiag.sources.proc_pid_fd import OwnerScan
     from sockdiag.sources.system import System
 
-_NOT_HERE = "the kernel has no handler for it and /proc/net does not list it"
+# Something is at the path, but no file to read.
+_THERE = (EISDIR, ENOTDIR, ELOOP)
 
 
 class Collection:
@@ -77,8 +80,9 @@ class Collection:
             except (SourceUnavailable, SourceDenied) as error:
                 failure = error
                 if not first or self.query.source == NETLINK:
-                    self.gap(error)
                     self.sources.setdefault(table, None)
+                    if not first or not self._absent(table, error):
+                        self.gap(error)
                     return
             else:
                 self.sources[table] = NETLINK
@@ -90,9 +94,9 @@ class Collection:
             reading = proc_tables.read(self.system, table, self.query)
         except SourceError as error:
             self.sources[table] = None
-            if self.query.source == AUTO and not self._can_exist(table):
-                return
-            self.gap(failure or error)
+            if not self._absent(table, error):
+                # Where /proc simply has no such file, what netlink said tells more.
+                self.gap(error if failure is None or error.errno not in (None, ENOENT) else failure)
             return
         except ParseError as error:
             self.sources[table] = None
@@ -103,14 +107,14 @@ class Collection:
             self.gap(problem)
         yield Batch.of(reading.sockets)
 
-    def _can_exist(self, table: str) -> bool:
+    def _absent(self, table: str, error: SourceError) -> bool:
         # A protocol that the kernel does not register has no sockets: nothing is missing then. Some families register
         # but do not count theirs; that they cannot be seen is told by "sources" and, to who asked for them, as a gap.
-        if self.asked:
-            return True
+        if self.asked or not isinstance(error, SourceUnavailable) or error.errno in _THERE:
+            return False
         if self._protocols is None:
             self._protocols = proc_tables.protocols_in_use(self.system)
-        return self._protocols is not None and table in self._protocols
+        return table not in self._protocols
 
 
 class _Enrichment:
@@ -145,9 +149,11 @@ class _Enrichment:
         return batch
 
 
-def describe(system: System, at: float, netns: Namespace, sources: dict[str, str | None], gaps: list[Gap]) -> Seen:
+def describe(
+    system: System, at: float, netns: tuple[Namespace, ...], sources: dict[str, str | None], gaps: list[Gap]
+) -> Seen:
     """Say of a result when and where it was seen, and what is missing."""
-    return Seen(at, _host(system), Scope(system.root or None, (netns,), sources), tuple(gaps))
+    return Seen(at, _host(system), Scope(system.root or None, netns, sources), tuple(gaps))
 
 
 def _host(system: System) -> Host:

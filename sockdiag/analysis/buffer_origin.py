@@ -58,7 +58,9 @@ class _Side:
             self.tunes = False
 
 
-def buffer_origin(netid: str, value: int | None, sysctls: Sysctls, lock: int | None, *, sending: bool) -> BufferLimit | None:
+def buffer_origin(
+    netid: str, value: int | None, sysctls: Sysctls, lock: int | None, *, sending: bool
+) -> BufferLimit | None:
     """Tell how a buffer's limit came to be.
 
     Args:
@@ -124,5 +126,11 @@ def _guess(value: int, side: _Side) -> tuple[str, str]:
     if side.tunes:
         if side.most is not None and value <= side.most:
             return UNKNOWN, f"Tuned by the kernel or set by {side.option}; {tell}"
-        return SET, f"More than the kernel's tuning gives ({side.default_name}): set by {side.option} or its FORCE form."
-    return SET, f"Not {side.default_name}, and such a socket is never tuned: {side.option} was called with {value // 2}."
+        return (
+            SET,
+            f"More than the kernel's tuning gives ({side.default_name}): set by {side.option} or its FORCE form.",
+        )
+    return (
+        SET,
+        f"Not {side.default_name}, and such a socket is never tuned: {side.option} was called with {value // 2}.",
+    )

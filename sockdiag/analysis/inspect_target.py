@@ -60,10 +60,10 @@ def parse_target(text: str, peer: str | None = None) -> Target:
         UsageError: it is of none of the forms.
     """
     if peer is not None:
-        ends = (_end(text), _end(peer))
-        if None in ends:
+        one, other = _end(text), _end(peer)
+        if one is None or other is None:
             raise UsageError(f"'{text}' '{peer}' are not both ADDR:PORT")
-        return Target(PAIR, f"{text} {peer}", ends=ends)
+        return Target(PAIR, f"{text} {peer}", ends=(one, other))
     first, slash, second = text.partition("/")
     if slash and _is_number(first) and _is_number(second):
         return Target(DESCRIPTOR, text, int(first), int(second))
@@ -83,9 +83,9 @@ def parse_target(text: str, peer: str | None = None) -> Target:
         return Target(ENDPOINT, text, ends=(end,))
     for separator in ("-", ","):
         left, found, right = text.partition(separator)
-        ends = (_end(left), _end(right))
-        if found and None not in ends:
-            return Target(PAIR, text, ends=ends)
+        one, other = _end(left), _end(right)
+        if found and one is not None and other is not None:
+            return Target(PAIR, text, ends=(one, other))
     if slash:
         return Target(UNIX, text, name=_name(text))
     raise UsageError(f"'{text}' is no target: {_FORMS}")

@@ -30,7 +30,10 @@ def queues_mean(socket: Socket) -> tuple[str, str]:
     if socket.netid == "unix":
         if socket.type == "SOCK_STREAM":
             return "bytes that wait to be read", "memory of what the peer has not read"
-        return "size of the datagram that is read next, 0 where none waits", "memory of what its receivers have not read"
+        return (
+            "size of the datagram that is read next, 0 where none waits",
+            "memory of what its receivers have not read",
+        )
     return _QUEUES.get(socket.netid, ("", ""))
 
 

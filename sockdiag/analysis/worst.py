@@ -86,7 +86,12 @@ class Search:
             if not all(listening):
                 self._keep("tcp", batch, batch.values("skmem.rmem_alloc"), batch.values("skmem.rcvbuf"), 0)
         elif table in LOSING_TABLES:
-            self._keep("buffer", batch, batch.values("skmem.rmem_alloc"), batch.values("skmem.rcvbuf"), 0)
+            levels = batch.values("skmem.rmem_alloc")
+            if table == "netlink":
+                # The answer to our own question fills the socket that it comes to.
+                protocols = batch.values("protocol")
+                levels = [0 if p == "SOCK_DIAG" else n for n, p in zip(levels, protocols, strict=True)]
+            self._keep("buffer", batch, levels, batch.values("skmem.rcvbuf"), 0)
         elif table == "unix":
             units = batch.values("recv_q_unit")
             waiting = [u if n == "connections" else None for u, n in zip(batch.values("recv_q"), units, strict=True)]

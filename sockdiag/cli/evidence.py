@@ -200,7 +200,9 @@ def _described(told: Stolen, inode: int) -> Socket:
     from sockdiag.model.socket import Socket
 
     family, kind, protocol = (_number(told, name) for name in ("SO_DOMAIN", "SO_TYPE", "SO_PROTOCOL"))
-    table = _FAMILY_TABLES.get(family) or _PROTOCOL_TABLES.get((kind, protocol), "raw" if kind == _SOCK_RAW else "other")
+    table = _FAMILY_TABLES.get(family) or _PROTOCOL_TABLES.get(
+        (kind, protocol), "raw" if kind == _SOCK_RAW else "other"
+    )
     is_inet = family in (2, 10)
     local, peer = _endpoint(told.local), _endpoint(told.peer)
     state = None
@@ -222,7 +224,7 @@ def _described(told: Stolen, inode: int) -> Socket:
         local=local,
         peer=peer,
         inode=inode,
-        cookie=_number(told, "SO_COOKIE"),
+        cookie=int(cookie, 16) if isinstance(cookie := told.values.get("SO_COOKIE"), str) else None,
         mark=_number(told, "SO_MARK") if is_inet else None,
         skmem=skmem,
         source="getsockopt",

@@ -82,6 +82,11 @@ def execute(command: Command, given: Given, env: Env) -> int:
         return result
     if given.root:
         raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
+    if netns == "all":
+        if not command.everywhere:
+            raise UsageError(f"'{command.name}' looks at one network namespace; --netns all is not for it")
+        everywhere: int = command.run(env, given)
+        return everywhere
     from sockdiag.sources.netns import resolve, run_in
 
     return run_in(resolve(netns), lambda: _guarded_run(command, given, env))

@@ -39,9 +39,9 @@ SOURCE = Option(
 )
 NETNS = Option(
     "netns",
-    "Look at another network namespace: a name of /run/netns, a process id, or a path.",
+    "Look at another network namespace: a name of /run/netns, a process id, a path; or all of them.",
     kind=TEXT,
-    metavar="NAME|PID|PATH",
+    metavar="NAME|PID|PATH|all",
     completion="netns",
 )
 STRICT = Option("strict", "Exit with status 4 when something that was asked for could not be seen.")

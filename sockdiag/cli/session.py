@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
+    from sockdiag.everywhere import Everywhere
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.fields import Entry
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sockdiag.sources.proc_pid_fd import OwnerScan
 
 _SCREEN_GAPS = 10
+
+# What --netns takes for every namespace.
+ALL = "all"
 
 
 class Session:
@@ -36,6 +40,10 @@ class Session:
     """
 
     def __init__(self, env: Env, given: Given) -> None:
+        if given.root == "":
+            raise UsageError("--root names no folder")
+        if (getattr(given, "limit", None) or 0) < 0:
+            raise UsageError("--limit takes 0 or more rows")
         self.env = env
         self.given = given
         self.system = env.open_system(given.root or "")
@@ -43,6 +51,12 @@ class Session:
         self.gaps: list[Gap] = []
         self.sources: dict[str, str | None] = {}
         self.netns = self._namespace()
+        # Set with --netns all: the same question is then asked in every namespace.
+        self.everywhere: Everywhere | None = None
+        if given.netns == ALL:
+            from sockdiag.everywhere import Everywhere
+
+            self.everywhere = Everywhere(self.system, self.note)
         from sockdiag.sources.passwd import Users
 
         self._users = Users(self.system.files)
@@ -60,7 +74,8 @@ class Session:
         except SourceError:
             return Namespace()
         name = self.given.netns
-        return here._replace(name=name) if name and "/" not in name and not name.isdecimal() else here
+        named = name and name != ALL and "/" not in name and not name.isdecimal()
+        return here._replace(name=name) if named else here
 
     def owners(self) -> OwnerScan:
         """Look into the descriptors of all processes, once a run."""
@@ -113,6 +128,8 @@ class Session:
         if not text:
             return TABLES
         names = [name.strip() for name in text.split(",") if name.strip()]
+        if not names:
+            raise UsageError("--netid names no table")
         for name in names:
             if name not in TABLES:
                 raise UsageError(unknown("table", name, TABLES))
@@ -120,36 +137,48 @@ class Session:
 
     def sockets(self, query: Query, where: Where | None = None) -> Iterable[Batch]:
         """Yield the sockets that a query and a filter select; gaps and sources are noted when all are read."""
-        collection = Collection(
-            self.system, query, asked=bool(getattr(self.given, "netid", None)), netns=self.netns, owners=self.owners
-        )
+        asked = bool(getattr(self.given, "netid", None))
+        if self.everywhere is not None:
+            return self._everywhere(self.everywhere, query, where, asked)
+        collection = Collection(self.system, query, asked=asked, netns=self.netns, owners=self.owners)
         collection.gaps = self.gaps
         collection.sources = self.sources
         batches = collection.batches()
         return batches if where is None else self._matching(batches, where)
 
     def _matching(self, batches: Iterable[Batch], where: Where) -> Iterable[Batch]:
-        from sockdiag.model.gap import Gap
-
         undecided = 0
         for batch in batches:
             passed, unknown = where.sift(batch)
             undecided += unknown
             if passed is not None:
                 yield passed
+        self._undecided(undecided)
+
+    def _everywhere(self, everywhere: Everywhere, query: Query, where: Where | None, asked: bool) -> Iterator[Batch]:
+        unknown: list[int] = []
+        yield from everywhere.batches(
+            query, where, owners=self.owners, asked=asked, sources=self.sources, undecided=unknown.append
+        )
+        self._undecided(sum(unknown))
+
+    def _undecided(self, undecided: int) -> None:
+        from sockdiag.model.gap import Gap
+
         if undecided:
             self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
 
     def seen(self) -> Seen:
         """Say when and where the result was seen, and what is missing from it by now."""
-        return describe(self.system, self.started, self.netns, self.sources, self.gaps)
+        netns = (self.netns,) if self.everywhere is None else self.everywhere.namespaces
+        return describe(self.system, self.started, netns, self.sources, self.gaps)
 
-    def show(self, document: Document, *, answered: bool = True, warn: bool = True) -> int:
+    def show(self, document: Document, *, answered: bool | None = None, warn: bool = True) -> int:
         """Write a document in the format that was asked for, and what is missing to standard error.
 
         Args:
             document: the answer.
-            answered: something could be read.
+            answered: something could be read beside sockets; None: nothing else was tried.
             warn: tell on standard error what is missing; a repeated look has told it.
 
         Returns:
@@ -164,7 +193,7 @@ class Session:
             self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
         if warn and len(self.gaps) > _SCREEN_GAPS:
             self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
-        if not answered:
+        if not answered and (answered is False or self.sources) and not any(self.sources.values()):
             return status.FAILED
         return status.PARTIAL if self.gaps and given.strict else status.OK
 
@@ -289,8 +318,9 @@ def ordered(rows: Iterable[Any], session: Session, record: Any) -> Iterable[Any]
         rows = [row for _value, row in known] + missing
     if given.limit is not None:
         from itertools import islice
+        from sys import maxsize
 
-        rows = list(islice(rows, max(0, given.limit)))
+        rows = list(islice(rows, min(given.limit, maxsize)))
     return rows
 
 

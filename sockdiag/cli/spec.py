@@ -78,10 +78,11 @@ class Command:
         arguments: its positional arguments.
         examples: (command line without the program's name, what it does).
         run: function of (Env, Given) that returns the exit status.
+        everywhere: it takes --netns all.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
     """
 
-    __slots__ = ("arguments", "document", "examples", "help", "name", "options", "run", "summary")
+    __slots__ = ("arguments", "document", "everywhere", "examples", "help", "name", "options", "run", "summary")
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class Command:
         options: tuple[Option, ...] = (),
         arguments: tuple[Argument, ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
+        everywhere: bool = False,
         document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self.run = run
@@ -102,6 +104,7 @@ class Command:
         self.options = options
         self.arguments = arguments
         self.examples = examples
+        self.everywhere = everywhere
         self.document = document
 
 

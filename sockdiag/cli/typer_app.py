@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from errno import EPIPE
 from typing import Annotated, Any
 
 import typer
@@ -78,9 +79,10 @@ def _choice(option: Option) -> Any:
 
 def _callback(command: Command, env: Env) -> Any:
     def run(**values: Any) -> None:
-        from sockdiag.cli.main import execute
+        from sockdiag.cli.main import execute, guarded
 
-        raise typer.Exit(execute(command, Given(values), env))
+        # Typer has its own statuses for a closed pipe and an interrupt.
+        raise typer.Exit(guarded(lambda: execute(command, Given(values), env), env))
 
     parameters = [
         *(
@@ -151,5 +153,8 @@ def run_typer(words: list[str], env: Env) -> int:
     try:
         build(env).main(args=words, prog_name="sockdiag", standalone_mode=True, obj=env)
     except SystemExit as stop:
+        cause = stop.__context__
+        if isinstance(cause, OSError) and cause.errno == EPIPE:
+            return status.PIPE_CLOSED
         return stop.code if isinstance(stop.code, int) else status.USAGE
     return status.OK

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # A line of a filter file fills a buffer of this size, with its end of line and a NUL.
 _LINE = 1024
+_BELLOW = 'ss: bison bellows (while parsing filter): "{}!" Sorry.'
 
 
 class SsFilterError(Exception):
@@ -99,8 +100,10 @@ def parse_ss(
         SsFilterError: ss refuses it.
     """
     parser = _Parser(_texts(words, file_text), context, preferred, services, version)
-    tree = parser.parse()
-    return SsFilter(tree, parser.preferred, parser.families, context)
+    try:
+        return SsFilter(parser.parse(), parser.preferred, parser.families, context)
+    except RecursionError:
+        raise SsFilterError(_BELLOW.format("memory exhausted"), 255, usage=True) from None
 
 
 def _texts(words: Sequence[str], file_text: bytes | None) -> Iterator[str]:
@@ -237,7 +240,7 @@ class _Parser(Grammar):
         return Compare(field, op, operand) if negated is None else Not(Compare(field, negated, operand))
 
     def fail(self) -> NoReturn:
-        raise SsFilterError('ss: bison bellows (while parsing filter): "syntax error!" Sorry.', 255, usage=True)
+        raise SsFilterError(_BELLOW.format("syntax error"), 255, usage=True)
 
 
 def _lines(first: str, second: str) -> str:

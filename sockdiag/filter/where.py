@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from itertools import compress
 
+from sockdiag.errors import FilterError
 from sockdiag.filter.context import Context
 from sockdiag.filter.leaf import Leaf
 from sockdiag.filter.reach import reach
@@ -108,7 +109,10 @@ def compile_where(text: str, context: Context | None = None) -> Where:
     """
     # A caret under a line with tabs would be displaced.
     text = "".join([" " if c in "\t\r\n\v\f" else c for c in text])
-    return Where(text, parse_where(text, context or Context()))
+    try:
+        return Where(text, parse_where(text, context or Context()))
+    except RecursionError:
+        raise FilterError(text, 0, "the expression is nested too deeply", len(text)) from None
 
 
 def _needs(node: Node) -> frozenset[str]:

@@ -18,7 +18,7 @@ _INET_OPS = {
     "dccp": ("inet_dccp_ops", "inet6_dccp_ops"),
 }
 
-# (netid, type)
+# By netid and type.
 _TYPE_OPS = {
     ("unix", "SOCK_STREAM"): "unix_stream_ops",
     ("unix", "SOCK_DGRAM"): "unix_dgram_ops",

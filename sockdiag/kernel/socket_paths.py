@@ -120,7 +120,9 @@ def receive_path(netid: str, family: str, listening: bool) -> Stations:
     if netid in ("tcp", "mptcp", "dccp"):
         receive = "tcp_v6_rcv() → __inet6_lookup_skb()" if six else "tcp_v4_rcv() → __inet_lookup_skb()"
         queues = _LISTEN_QUEUES if listening else _TCP_QUEUES
-        subflow: Stations = (("subflows: mptcp_incoming_options() → mptcp_data_ready()", ()),) if netid == "mptcp" else ()
+        subflow: Stations = (
+            (("subflows: mptcp_incoming_options() → mptcp_data_ready()", ()),) if netid == "mptcp" else ()
+        )
         return (*below, (receive, _TCP_LOOKUP), *queues[:-1], *subflow, queues[-1])
     if netid == "udp":
         if six:
@@ -131,8 +133,14 @@ def receive_path(netid: str, family: str, listening: bool) -> Stations:
             return (*below, *_udp("UdpLite6", "udpv6", "udplitev6_rcv()"))
         return (*below, *_udp("UdpLite", "udp", "udplite_rcv()"))
     if netid in ("raw", "icmp"):
-        name = {"raw": ("raw_local_deliver()", "raw6_local_deliver()"), "icmp": ("ping_rcv()", "ping_rcv()")}[netid][six]
-        return (*below, (f"{name}: filter, receive buffer; what it loses only the socket's drops count", ()), (_WAKE, ()))
+        name = {"raw": ("raw_local_deliver()", "raw6_local_deliver()"), "icmp": ("ping_rcv()", "ping_rcv()")}[netid][
+            six
+        ]
+        return (
+            *below,
+            (f"{name}: filter, receive buffer; what it loses only the socket's drops count", ()),
+            (_WAKE, ()),
+        )
     if netid == "sctp":
         return (*below, ("sctp_rcv() → sctp_assoc_bh_rcv()", ("Sctp.SctpInPktBacklog",)), (_WAKE, ()))
     return ()

@@ -10,8 +10,9 @@ from __future__ import annotations
 SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6 = 1, 0, 6, 17, 41
 SOL_PACKET, SOL_NETLINK = 263, 270
 
-# Forms of an answer: an int; a string; 64 bits; struct linger; struct timeval; an array of 32-bit words.
-INT, TEXT, U64, LINGER, TIMEVAL, WORDS, BYTE = "int", "text", "u64", "linger", "timeval", "words", "byte"
+# Forms of an answer: an int; a string; a 64-bit identity, which is told in hexadecimal; a 64-bit rate, all ones for no
+# limit; struct linger; struct timeval, which is told in microseconds; an array of 32-bit words.
+INT, TEXT, COOKIE, RATE, LINGER, TIMEVAL, WORDS = "int", "text", "cookie", "rate", "linger", "timeval", "words"
 
 # Whom an option is asked of.
 ANY, TCP, UDP, IP, IP6, INET, PACKET, NETLINK, UNIX = (
@@ -21,7 +22,7 @@ ANY, TCP, UDP, IP, IP6, INET, PACKET, NETLINK, UNIX = (
 # Name, level, number, form, of whom. Those that take the socket lock on some kernels come last.
 SOCKOPTS = (
     ("SO_DOMAIN", SOL_SOCKET, 39, INT, ANY), ("SO_TYPE", SOL_SOCKET, 3, INT, ANY), ("SO_PROTOCOL", SOL_SOCKET, 38, INT, ANY),
-    ("SO_COOKIE", SOL_SOCKET, 57, U64, ANY), ("SO_ACCEPTCONN", SOL_SOCKET, 30, INT, ANY),
+    ("SO_COOKIE", SOL_SOCKET, 57, COOKIE, ANY), ("SO_ACCEPTCONN", SOL_SOCKET, 30, INT, ANY),
     ("SO_RCVBUF", SOL_SOCKET, 8, INT, ANY), ("SO_SNDBUF", SOL_SOCKET, 7, INT, ANY), ("SO_BUF_LOCK", SOL_SOCKET, 72, INT, ANY),
     ("SO_RCVLOWAT", SOL_SOCKET, 18, INT, ANY), ("SO_SNDLOWAT", SOL_SOCKET, 19, INT, ANY),
     ("SO_MEMINFO", SOL_SOCKET, 55, WORDS, ANY), ("SO_INCOMING_CPU", SOL_SOCKET, 49, INT, ANY),
@@ -35,7 +36,7 @@ SOCKOPTS = (
     ("SO_LINGER", SOL_SOCKET, 13, LINGER, ANY), ("SO_TIMESTAMP", SOL_SOCKET, 29, INT, ANY),
     ("SO_RXQ_OVFL", SOL_SOCKET, 40, INT, ANY), ("SO_LOCK_FILTER", SOL_SOCKET, 44, INT, ANY),
     ("SO_ZEROCOPY", SOL_SOCKET, 60, INT, ANY), ("SO_PASSCRED", SOL_SOCKET, 16, INT, UNIX),
-    ("SO_MAX_PACING_RATE", SOL_SOCKET, 47, U64, INET), ("SO_TXREHASH", SOL_SOCKET, 74, INT, INET),
+    ("SO_MAX_PACING_RATE", SOL_SOCKET, 47, RATE, INET), ("SO_TXREHASH", SOL_SOCKET, 74, INT, INET),
     ("IP_TOS", IPPROTO_IP, 1, INT, IP), ("IP_TTL", IPPROTO_IP, 2, INT, IP), ("IP_FREEBIND", IPPROTO_IP, 15, INT, IP),
     ("IP_TRANSPARENT", IPPROTO_IP, 19, INT, IP), ("IP_MTU_DISCOVER", IPPROTO_IP, 10, INT, IP),
     ("IP_RECVERR", IPPROTO_IP, 11, INT, IP), ("IP_MINTTL", IPPROTO_IP, 21, INT, IP),
@@ -59,7 +60,7 @@ SOCKOPTS = (
     ("TCP_LINGER2", IPPROTO_TCP, 8, INT, TCP), ("TCP_KEEPIDLE", IPPROTO_TCP, 4, INT, TCP),
     ("TCP_KEEPINTVL", IPPROTO_TCP, 5, INT, TCP), ("TCP_KEEPCNT", IPPROTO_TCP, 6, INT, TCP),
     ("TCP_FASTOPEN", IPPROTO_TCP, 23, INT, TCP), ("TCP_THIN_LINEAR_TIMEOUTS", IPPROTO_TCP, 16, INT, TCP),
-    ("TCP_TIMESTAMP", IPPROTO_TCP, 24, INT, TCP), ("TCP_SAVE_SYN", IPPROTO_TCP, 27, INT, TCP),
+    ("TCP_SAVE_SYN", IPPROTO_TCP, 27, INT, TCP),
     ("TCP_ULP", IPPROTO_TCP, 31, TEXT, TCP),
 )  # fmt: skip
 

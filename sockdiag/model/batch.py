@@ -11,12 +11,19 @@ from __future__ import annotations
 from _collections import _count_elements  # type: ignore[import-not-found]
 from array import array
 
+from sockdiag.model.address import Endpoint
+from sockdiag.model.skmem import SkMem
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.model.socket import Socket
+
+
+# Records of which a columnar batch holds the members.
+_NESTED: dict[str, Any] = {"local": Endpoint, "peer": Endpoint, "skmem": SkMem}
 
 
 def uniform(values: Any) -> bool:
@@ -130,13 +137,30 @@ class Batch:
             self.constants[name] = value
 
     def values(self, name: str) -> Sequence[Any]:
-        """Return the values of a dotted field, one a row."""
+        """Return the values of a dotted field, one a row; of a nested record whose members are columns, the records."""
+        outer, _, inner = name.rpartition(".")
         if self.columns is None:
-            outer, _, inner = name.partition(".")
-            values = [getattr(socket, outer) for socket in self.sockets()]
-            return [None if v is None else getattr(v, inner) for v in values] if inner else values
+            values: Sequence[Any] = self.sockets_as_list()
+            for part in name.split("."):
+                values = [None if value is None else getattr(value, part) for value in values]
+            return values
         column = self.columns.get(name)
-        return [self.constants.get(name)] * self.size if column is None else column.values()
+        if column is not None:
+            return column.values()
+        if name in self.constants:
+            return [self.constants[name]] * self.size
+        if outer in self.columns or outer in self.constants:
+            return [None if value is None else getattr(value, inner) for value in self.values(outer)]
+        record = _NESTED.get(name)
+        if record is not None and f"{name}.{record.FIELDS[0].name}" in self.columns:
+            members = [self.values(f"{name}.{field.name}") for field in record.FIELDS]
+            return list(map(record._make, zip(*members, strict=True)))
+        return [None] * self.size
+
+    def sockets_as_list(self) -> Sequence[Socket]:
+        """Return all records; those of a batch of records are not copied."""
+        found = self._build()
+        return found if isinstance(found, (list, tuple)) else list(found)
 
 
 class Tally:

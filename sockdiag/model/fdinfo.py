@@ -15,7 +15,11 @@ class EpollTarget(Record):
         "Events that are waited for, as bits.", kind=ID, kernel="epi->event.events", sources=(f"{_PATH}: events",)
     )
     inode: int | None = field(
-        "Inode of the file (since Linux 4.13).", default=None, kind=ID, kernel="inode->i_ino", sources=(f"{_PATH}: ino",)
+        "Inode of the file (since Linux 4.13).",
+        default=None,
+        kind=ID,
+        kernel="inode->i_ino",
+        sources=(f"{_PATH}: ino",),
     )
     device: int | None = field(
         "Device of its filesystem.",

@@ -6,7 +6,7 @@ it, so that resolving ``recv_q`` costs nothing of tcp_info.
 
 from __future__ import annotations
 
-from operator import itemgetter
+from _operator import itemgetter
 
 from sockdiag.model.derived import GETTERS, Derived
 from sockdiag.model.socket import Socket
@@ -65,7 +65,7 @@ _NONE_IN_ELEMENT = ("processes.container", "processes.unit")
 
 # Where None from netlink says that there is none: no device bound, no timer armed, no peer, no ring.
 _NONE_IS_ABSENT = (
-    "local.address", "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
+    "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
     "packet.rx_ring", "packet.tx_ring", "packet.fanout", "packet.memberships", "xdp.umem", "xdp.rx_entries",
     "xdp.tx_entries", "inet.vegas", "inet.dctcp", "inet.bbr", "inet.ulp", "inet.md5_keys",
 )  # fmt: skip
@@ -141,6 +141,9 @@ class Entry:
         if state == "LISTEN" and top == "tcp_info":
             # The kernel fills in few members of it.
             return True
+        if self.name == "local.address":
+            # Only IP sockets always have one.
+            return netid not in IP_TABLES
         if netid == "unix" and top == "peer":
             return state in ("LISTEN", "CLOSE")
         return top == "timer" or (self._absent and source == "netlink")
@@ -277,5 +280,13 @@ def suggest(name: str) -> str | None:
         names.setdefault(leaf, entry.name)
     names.update(zip(ALIASES, ALIASES, strict=True))
     lower = name.lower().replace("-", "_")
-    found = get_close_matches(lower, names, 1, 0.6)
+    found = get_close_matches(lower, names, 1, 0.9)
+    if not found:
+        # A word of the name says more than letters in common: snd_cwnd for cwnd.
+        parent, _, leaf = lower.rpartition(".")
+        for known, entry_name in names.items():
+            above, _, below = known.rpartition(".")
+            if leaf in below.split("_") and parent in ("", above):
+                return entry_name
+        found = get_close_matches(lower, names, 1, 0.6)
     return names[found[0]] if found else None

@@ -25,9 +25,7 @@ class FdLayer(Record):
         "User that the process runs as.", default=None, kind=LABEL, sources=("owner of /proc/PID",)
     )
     container: str | None = field("Container of the process.", default=None, kind=LABEL, sources=("/proc/PID/cgroup",))
-    unit: str | None = field(
-        "systemd unit of the process.", default=None, kind=LABEL, sources=("/proc/PID/cgroup",)
-    )
+    unit: str | None = field("systemd unit of the process.", default=None, kind=LABEL, sources=("/proc/PID/cgroup",))
     close_on_exec: bool | None = field(
         "O_CLOEXEC: execve(2) closes it.",
         default=None,
@@ -185,7 +183,11 @@ class ProtoLayer(Record):
     """The protocol: ``struct proto``."""
 
     name: str | None = field(
-        "Name; derived from family and type.", default=None, kind=LABEL, kernel="sk->sk_prot->name", sources=("derived",)
+        "Name; derived from family and type.",
+        default=None,
+        kind=LABEL,
+        kernel="sk->sk_prot->name",
+        sources=("derived",),
     )
     row: Protocol | None = field(
         "Its row of /proc/net/protocols: memory and pressure are the host's.",
@@ -258,5 +260,7 @@ class Fact(Record):
     was: int | float | str | bool | tuple[str, ...] | tuple[int, ...] | None = field(
         "Its value at the look before, where it moved; with --follow.", default=None
     )
-    source: str = field("Where it was read: attribute or file; derived where it follows from others.", default="", kind=LABEL)
+    source: str = field(
+        "Where it was read: attribute or file; derived where it follows from others.", default="", kind=LABEL
+    )
     kernel: str = field("The kernel's expression for it.", default="", kind=LABEL)

@@ -39,7 +39,9 @@ def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> str:
 
 
 def _sliced(batch: Batch, entry: Entry) -> bool:
-    # A derived field has no place in the batch.
+    # A derived field has no place in the batch, and one below a tuple has it in the tuple.
+    if entry.many:
+        return False
     assert batch.columns is not None
     name = entry.name
     return (

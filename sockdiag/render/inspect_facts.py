@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.record import Field
+    from sockdiag.model.socket import Socket
 
     Known = Mapping[tuple[str, str], Any]
 
@@ -23,7 +24,11 @@ _FLAT = frozenset(("socket", "row"))
 
 
 def facts(
-    layers: Layers, options: Mapping[str, Any] | None, levels: Mapping[str, str], paths: Paths, before: Known | None = None
+    layers: Layers,
+    options: Mapping[str, Any] | None,
+    levels: Mapping[str, str],
+    paths: Paths,
+    before: Known | None = None,
 ) -> list[Fact]:
     """List what is known.
 
@@ -34,10 +39,10 @@ def facts(
         paths: what creates and feeds it.
         before: (layer, name) and value of an earlier list, to tell what moved.
     """
-    rows = []
-    from_proc = layers.sock.socket.source == "proc"
+    rows: list[Fact] = []
+    origin = _Origin(layers.sock.socket)
     for field, layer in zip(Layers.FIELDS, layers._values(), strict=True):
-        rows += _walk(field.name, "", layer, from_proc)
+        rows += _walk(field.name, "", layer, origin)
     for name, value in (options or {}).items():
         rows.append(Fact("getsockopt", name, plain(value), source=f"getsockopt({levels.get(name, '')}, {name})"))
     if paths.create:
@@ -65,28 +70,53 @@ def known(rows: list[Fact]) -> Known:
     return {(row.layer, row.name): row.value for row in rows}
 
 
-def _walk(layer: str, prefix: str, record: Record, from_proc: bool) -> Iterator[Fact]:
+def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[Fact]:
     for field, value in zip(type(record).FIELDS, record._values(), strict=True):
-        if value is None or value == "" or value == () or field.name in _SKIPPED:
+        if value is None or value in ("", ()) or field.name in _SKIPPED:
             continue
         name = prefix + field.name
         if isinstance(value, Record):
-            yield from _walk(layer, prefix if field.name in _FLAT else name + ".", value, from_proc)
+            yield from _walk(layer, prefix if field.name in _FLAT else name + ".", value, origin)
         elif isinstance(value, tuple) and isinstance(value[0], Topic):
             for topic in value:
                 yield Fact(layer, f"tcp.{topic.name}", topic.summary, source="derived")
         elif isinstance(value, tuple) and isinstance(value[0], Record):
             for i, item in enumerate(value):
-                yield Fact(layer, f"{name}[{i}]", cell(item), source=_source(field, from_proc))
+                yield Fact(layer, f"{name}[{i}]", cell(item), source=origin.of(field))
         else:
-            yield Fact(layer, name, plain(value, field), field.unit, None, _source(field, from_proc), field.kernel)
+            yield Fact(layer, name, plain(value, field), field.unit, None, origin.of(field), field.kernel)
 
 
-def _source(field: Field, from_proc: bool) -> str:
-    # Of several places, the one that this row came from.
-    if not field.sources:
-        return "derived"
-    for source in field.sources:
-        if source.startswith("/proc/net") == from_proc:
-            return source
-    return field.sources[0]
+# Netlink attributes and structs of each table but the IP ones; those of inet_diag begin with INET_DIAG and inet_diag.
+_FAMILIES = ("unix", "netlink", "packet", "vsock", "xdp")
+
+
+class _Origin:
+    """Which of the places that a field can be read from a socket came from."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.by = socket.source
+        self.netid = socket.netid
+        self.family = socket.netid if socket.netid in _FAMILIES else "inet"
+
+    def of(self, field: Field) -> str:
+        for source in field.sources:
+            if source.startswith("INET_DIAG_SKMEMINFO") and self.family != "inet" and self.by == "netlink":
+                return source.replace("INET_DIAG_SKMEMINFO", f"{self.family.upper()}_DIAG_MEMINFO")
+            if self._suits(source):
+                return source
+        if not field.sources:
+            return "derived"
+        # The declaration names the places of other tables only.
+        return {"netlink": f"netlink:{self.family}_diag", "proc": f"/proc/net/{self.netid}"}.get(self.by, self.by)
+
+    def _suits(self, source: str) -> bool:
+        family, diag, _rest = source.lower().partition("_diag")
+        if diag:
+            return self.by == "netlink" and family == self.family
+        return self.by == "proc" or not source.startswith(_SOCKET_TABLES)
+
+
+_SOCKET_TABLES = tuple(
+    f"/proc/net/{name}" for name in ("tcp", "udp", "raw", "icmp", "unix", "netlink", "packet", "mptcp", "sctp/", "dccp")
+)

@@ -32,9 +32,7 @@ _SOCK_GROUPS = (
 _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")
 
 
-def inspect_lines(
-    layers: Layers, facts: list[Fact], paths: Paths, style: Style, *, at: str = ""
-) -> Iterator[str]:
+def inspect_lines(layers: Layers, facts: list[Fact], paths: Paths, style: Style, *, at: str = "") -> Iterator[str]:
     """Yield the lines of the screen.
 
     Args:
@@ -119,6 +117,7 @@ def _sock(layer: SockLayer, facts: list[Fact], style: Style) -> Iterator[str]:
             yield f"  {style.paint(heading, _BOLD)}\n"
             yield from ("  " + line for line in _rows(mine, style))
     names = {row.name.removeprefix("tcp_info."): row for row in rows if row.name.startswith("tcp_info.")}
+    names.pop("state", None)  # the same as the row's
     for topic in layer.tcp:
         yield f"  {style.paint('tcp_info: ' + topic.name.replace('_', ' '), _BOLD)}  {topic.summary}\n"
         mine = [names.pop(name) for name in topic.members if name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from json import dumps
 
-from sockdiag.render.plain import chosen_object, plain
+from sockdiag.render.plain import chosen_object, outermost, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +21,15 @@ def _compact(value: Any) -> str:
 
 def rows(table: Table) -> Iterator[str]:
     """Yield pieces of text, each of whole lines: one object a line."""
+    columns = outermost(table.columns) if table.chosen else None
     if table.batches is not None:
         from sockdiag.render.bulk_json import batch_lines
 
         for batch in table.batches:
-            yield batch_lines(batch, table.columns if table.chosen else None)
+            yield batch_lines(batch, columns)
         return
     for row in table.records():
-        yield _compact(chosen_object(row, table.columns) if table.chosen else plain(row)) + "\n"
+        yield _compact(plain(row) if columns is None else chosen_object(row, columns)) + "\n"
 
 
 def render_ndjson(document: Document, _style: Style) -> Iterator[str]:

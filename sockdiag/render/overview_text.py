@@ -25,7 +25,10 @@ def overview_lines(view: Overview, seen: Seen, style: Style) -> Iterator[str]:
     host, scope = seen.host, seen.scope
     where = scope.root or " ".join(filter(None, (cell(host.hostname), "Linux", cell(host.kernel))))
     netns = ", ".join(n.label or UNKNOWN for n in scope.netns)
-    yield f"{style.paint(printable(where), _BOLD)}  network namespace {printable(netns)}\n\n"
+    which = (
+        f"network namespace {printable(netns)}" if len(scope.netns) == 1 else f"{len(scope.netns)} network namespaces"
+    )
+    yield f"{style.paint(printable(where), _BOLD)}  {which}\n\n"
     yield style.paint("SOCKETS", _BOLD) + "\n"
     yield from _states(view)
     yield "\n" + style.paint("MEMORY", _BOLD) + " of the whole host\n"

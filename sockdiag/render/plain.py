@@ -6,7 +6,10 @@ from sockdiag.model.record import FLAGS, SECRET, Field, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
+
+    from sockdiag.model.fields import Entry
 
 
 # What stands for a secret.
@@ -50,14 +53,32 @@ def flag_words(mask: int, words: tuple[str, ...]) -> list[str]:
     return [*names, hex(rest)] if rest else names
 
 
-def chosen_object(row: Any, columns: Any) -> dict[str, Any]:
-    """Build the object of the chosen columns only, nested as the whole one is."""
+def outermost(columns: Sequence[Entry]) -> list[Entry]:
+    """Leave out the columns that lie in another one of them: ``local`` has all of ``local.port``."""
+    names = {entry.name for entry in columns}
+
+    def inside(name: str) -> bool:
+        parent = name.rpartition(".")[0]
+        return bool(parent) and (parent in names or inside(parent))
+
+    return [entry for entry in columns if not inside(entry.name)]
+
+
+def chosen_object(row: Any, columns: Sequence[Entry]) -> dict[str, Any]:
+    """Build the object of the chosen columns only, nested as the whole one is; none of them lies in another."""
     found: dict[str, Any] = {}
     for entry in columns:
         *parents, leaf = entry.name.split(".")
+        value = entry.get(row)
         place = found
-        for parent in parents:
-            inner = place.setdefault(parent, {})
-            place = inner if isinstance(inner, dict) else place
-        place[leaf] = plain(entry.get(row), entry.field)
+        for parent in parents[:-1] if entry.many else parents:
+            place = place.setdefault(parent, {})
+        if not entry.many:
+            place[leaf] = plain(value, entry.field)
+        elif value is None:
+            place.setdefault(parents[-1], None)
+        else:
+            elements = place.setdefault(parents[-1], [{} for _ in value])
+            for element, inner in zip(elements, value, strict=True):
+                element[leaf] = plain(inner, entry.field)
     return found

@@ -27,7 +27,8 @@ def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         command: its name.
         keys: of the document's own keys, a record class for an object, a list of one for an array of them, or a type
-            as in an annotation. A key that ends in ``?`` is there only with some options.
+            as in an annotation. A key that ends in ``*`` has the rows, of which ``-o`` may choose some fields; one that
+            ends in ``?`` or ``?*`` is there only with some options.
     """
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {
@@ -39,10 +40,14 @@ def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         if field.name != "at":
             properties[field.name] = _field(Seen, field, definitions)
     required = list(properties)
-    for key, value in keys.items():
-        name = key.removesuffix("?")
+    # Rows first: a record that is part of them need not be whole anywhere.
+    for key, value in sorted(keys.items(), key=lambda item: not item[0].endswith("*")):
+        name = key.rstrip("?*")
+        known = set(definitions)
         properties[name] = _value(value, definitions)
-        if name == key:
+        for definition in definitions.keys() - known if key.endswith("*") else ():
+            del definitions[definition]["required"]
+        if "?" not in key:
             required.append(name)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.errors import UsageError
+from sockdiag.model.address import Endpoint
 from sockdiag.model.record import COUNTER, FLAGS, GAUGE, Field, Record
+from sockdiag.model.socket import Socket
 from sockdiag.render.cells import UNKNOWN, cell
 from sockdiag.render.escape import width
 from sockdiag.render.plain import plain
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from sockdiag.model.batch import Batch
     from sockdiag.model.fields import Entry
     from sockdiag.render.document import Document, Style, Table
 
@@ -21,8 +24,26 @@ _GAP = "  "
 
 def cells(table: Table) -> list[list[str]]:
     """Return the columns of a table, each the cells of its rows."""
-    rows = list(table.records())
-    return [_column([entry.get(row) for row in rows], entry.field) for entry in table.columns]
+    columns: list[list[Any]] = [[] for _ in table.columns]
+    if table.batches is None:
+        rows = list(table.records())
+        columns = [[entry.get(row) for row in rows] for entry in table.columns]
+    else:
+        for batch in table.batches:
+            for column, values in zip(columns, _values(batch, table.columns), strict=True):
+                column.extend(values)
+    return [_column(values, entry.field) for values, entry in zip(columns, table.columns, strict=True)]
+
+
+def _values(batch: Batch, entries: Sequence[Entry]) -> list[Sequence[Any]]:
+    # Values of each column; from the batch's own columns where all are a socket's own fields.
+    if all(entry.name.partition(".")[0] in _OWN and not entry.many for entry in entries):
+        return [batch.values(entry.name) for entry in entries]
+    rows = batch.sockets_as_list()
+    return [[entry.get(row) for row in rows] for entry in entries]
+
+
+_OWN = frozenset(field.name for field in Socket.FIELDS)
 
 
 def _column(values: list[Any], field: Field) -> list[str]:
@@ -30,7 +51,7 @@ def _column(values: list[Any], field: Field) -> list[str]:
     kinds = set(map(type, values))
     if kinds == {int} and field.base == 10 and field.kind != FLAGS:
         return list(map(str, values))
-    if kinds <= {str, type(None)}:
+    if kinds <= {str, Endpoint, type(None)}:
         known = {value: cell(value, field) for value in set(values)}
         return list(map(known.__getitem__, values))
     return [cell(value, field) for value in values]

@@ -8,7 +8,7 @@ packet's truesize exceed the limit, so a buffer is full before it reaches 100 %.
 from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, INFO, RECOVERED, WARNING, Evidence, Finding
-from sockdiag.rules._base import Hit, Threshold, counted, identities, per_second
+from sockdiag.rules._base import Hit, Threshold, Unseen, counted, identities, per_second
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 
 TYPE_CHECKING = False
@@ -27,6 +27,9 @@ FILL = Threshold(
 SMALLEST = Threshold("free_bytes", 1280, "truesize of a datagram of 200 to 700 bytes on loopback (6.18)")
 TREND = Threshold("trend_ratio", 0.25, "below it what grows may be the memory that UDP gives back late: a quarter of the buffer")
 THRESHOLDS = (FILL, SMALLEST, TREND)
+
+# What the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) takes and still has room for another.
+_HARMLESS = 2304 - 1280
 
 READS = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
 
@@ -81,9 +84,8 @@ def levels(case: Case, tables: Sequence[str]) -> Iterator[tuple[Batch, int, Leve
     Raises:
         Unseen: a table could not be read.
     """
-    names = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
-    for batch, rmem, rcvbuf, drops, waiting in case.scan(tables, *names):
-        rows = [row for row in range(batch.size) if rmem[row] or drops[row]]
+    for batch, rmem, rcvbuf, drops, waiting in case.scan(tables, *READS):
+        rows = [row for row in range(batch.size) if rmem[row] or drops[row] or (rmem[row] is None and waiting[row])]
         if not rows:
             continue
         keys = identities(batch)
@@ -114,8 +116,15 @@ def judge_buffers(
         advise: advice for one socket.
         mine: tells whether drops come of a full buffer.
         congested: tells whether the next one is lost whatever the level.
+
+    Raises:
+        Unseen: a table, or the limit of a socket that holds something, could not be read.
     """
+    hidden: tuple[Batch, int] | None = None
     for batch, row, level in levels(case, tables):
+        held = level.waiting if level.rmem is None else level.rmem
+        if level.rcvbuf is None and (held or 0) > _HARMLESS and not level.lost:
+            hidden = hidden or (batch, row)
         found = _judge_one(case, rule, what, level, mine, congested(level))
         if found is None:
             continue
@@ -138,6 +147,12 @@ def judge_buffers(
             ),
             [(batch, row)],
         )  # fmt: skip
+    if hidden is not None:
+        socket = one(*hidden)
+        raise Unseen(
+            f"/proc/net/{socket.netid}",
+            f"{socket.netid} {at(socket.local)} has something to read, and the size of its buffer is not in /proc",
+        )
 
 
 def _judge_one(

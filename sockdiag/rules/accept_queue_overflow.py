@@ -23,7 +23,7 @@ RULE = Rule(
     "sk_max_ack_backlog.",
     "tcp_conn_request(), tcp_v4_syn_recv_sock(), sk_acceptq_is_full()",
     ("recv_q", "send_q", "skmem.drops of the listener", "TcpExt.ListenOverflows", "TcpExt.ListenDrops"),
-    ("skmem:tcp",),
+    ("tcp", "counters"),
     (),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
 )
@@ -32,10 +32,11 @@ RULE = Rule(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge listeners by their own drops; what no living listener explains is the namespace's."""
     overflows = case.moved("TcpExt.ListenOverflows")
-    explained = 0
+    explained, hidden = 0, False
     for listener, _before, batch, row in listeners(case, ("tcp", "mptcp")):
         lost, drops, socket = listener.drops_in_interval, listener.drops, listener.socket
         explained += lost or 0
+        hidden = hidden or drops is None
         full = (listener.accept_queue or 0) > (listener.accept_queue_limit or 0)
         if not drops or (lost and not (overflows or full)):
             continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
@@ -58,7 +59,8 @@ def judge(case: Case) -> Iterator[Hit]:
             yield Hit(Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)])
     if overflows and overflows > explained and explained == 0:
         evidence = {"ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows")}
-        said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of listeners that are gone by now"
+        whose = "listeners, which /proc does not tell" if hidden else "listeners that are gone by now"
+        said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of {whose}"
         yield Hit(Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (ACCEPT,), DROPPING))
 
 

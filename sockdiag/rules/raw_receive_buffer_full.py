@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN, Advice
-from sockdiag.rules._base import Rule, Unseen
+from sockdiag.rules._base import Rule
 from sockdiag.rules._buffer_advice import buffer_advice
-from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers, levels
-from sockdiag.rules._sockets import at, one
+from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from sockdiag.rules._buffers import Level
 
 _TABLES = ("raw", "icmp")
-
-# What the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) still takes.
-_HARMLESS = 2304 - 1280
 
 RULE = Rule(
     "RAW_RECEIVE_BUFFER_FULL",
@@ -39,13 +35,6 @@ RULE = Rule(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge raw and ping sockets; their limit shows only where the kernel has raw_diag."""
     yield from judge_buffers(case, RULE, _TABLES, "packet", _advise)
-    for batch, row, level in levels(case, _TABLES):
-        if level.rcvbuf is None and (level.rmem or 0) > _HARMLESS and not level.lost:
-            socket = one(batch, row)
-            raise Unseen(
-                f"/proc/net/{socket.netid}",
-                f"{socket.netid} {at(socket.local)} holds {level.rmem} bytes, and without raw_diag its limit is not visible",
-            )
 
 
 def _advise(case: Case, _socket: Socket, level: Level) -> tuple[Advice, ...]:

@@ -22,7 +22,7 @@ RULE = Rule(
     "A datagram is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf (6.15; before, when sk_rmem_alloc alone does).",
     "__udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     (*READS, "Udp.RcvbufErrors", "Udp6.RcvbufErrors"),
-    ("skmem:udp",),
+    ("udp",),
     THRESHOLDS,
     ("SO_RCVBUF", "net.core.rmem_max where the socket is at that cap", "a reader that keeps up"),
 )

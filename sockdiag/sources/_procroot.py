@@ -163,6 +163,13 @@ class ProcessFiles:
         finally:
             os.close(folder)
 
+    def size(self, name: str) -> int:
+        """Return the size that stat(2) tells of a file; errors as :meth:`ProcRoot.read`."""
+        try:
+            return os.stat(name, dir_fd=self._folder).st_size
+        except OSError as error:
+            raise source_error(f"{self.path}/{name}", error) from None
+
     def link(self, name: str) -> str:
         """Read a symbolic link; errors as :meth:`ProcRoot.read`."""
         try:

@@ -14,9 +14,11 @@ from struct import unpack_from
 
 from sockdiag.errors import ParseError
 from sockdiag.kernel.inet_diag import (
+    BBRINFO,
     CGROUP_ID,
     CLASS_ID,
     CONG,
+    DCTCPINFO,
     MARK,
     MSG_LEN,
     PAD,
@@ -27,6 +29,7 @@ from sockdiag.kernel.inet_diag import (
     SOCKOPT,
     TCLASS,
     TOS,
+    VEGASINFO,
 )
 from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
@@ -65,7 +68,7 @@ _ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
 # Attributes that become columns of their own, and those of which rows have few different values: InetAttrs. Any other
 # one (tcp_info above all) sends its group to the clear decoder.
 _SLICED = {SHUTDOWN, MARK, CGROUP_ID, SKMEMINFO}
-_FEW_VALUES = {TOS, TCLASS, SKV6ONLY, CLASS_ID, SOCKOPT, CONG}
+_FEW_VALUES = {TOS, TCLASS, SKV6ONLY, CLASS_ID, SOCKOPT, CONG, VEGASINFO, DCTCPINFO, BBRINFO}
 _KNOWN = _SLICED | _FEW_VALUES | {PROTOCOL, PAD}
 _SIZES = {SHUTDOWN: 1, MARK: 4, CGROUP_ID: 8, PROTOCOL: 1}
 

@@ -104,6 +104,15 @@ def current(files: ProcRoot) -> Namespace:
     return Namespace(name_of(inode) if files.live else None, inode)
 
 
+def inode_of(files: ProcRoot) -> int | None:
+    """Return the inode of the namespace that this process is in, without looking for its name.
+
+    Raises:
+        SourceError: /proc/self/ns/net cannot be read.
+    """
+    return _inode(files.link(_OWN))
+
+
 def name_of(inode: int) -> str | None:
     """Return the name in /run/netns of a namespace, the first of several, or None."""
     return next((name for known, name, _path in _named() if known == inode), None)

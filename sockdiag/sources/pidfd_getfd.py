@@ -14,7 +14,7 @@ from struct import error as struct_error
 from time import monotonic
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
-from sockdiag.kernel.sockopts import BYTE, INT, LINGER, SOCKOPTS, TEXT, TIMEVAL, U64, WORDS, kinds_of
+from sockdiag.kernel.sockopts import COOKIE, INT, LINGER, RATE, SOCKOPTS, TEXT, TIMEVAL, WORDS, kinds_of
 from sockdiag.sources._disposable import FAILED, Disposable, error_of, wait
 
 TYPE_CHECKING = False
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 SOURCE = "pidfd_getfd"
 _PIDFD_GETFD = 438
 _ANSWER, _REFUSED, _LOCAL, _PEER = 2, 3, 4, 5
-_ROOM = {INT: 4, TEXT: 64, U64: 8, LINGER: 8, TIMEVAL: 16, WORDS: 128, BYTE: 1}
+_ROOM = {INT: 4, TEXT: 64, COOKIE: 8, RATE: 8, LINGER: 8, TIMEVAL: 16, WORDS: 128}
 _HINT = "run as root, or as the user of the process (ptrace(2) access)"
 
 # Before this moment an option of SOL_SOCKET answers; only those that wait for the lock take longer.
 LIMIT_S = 1.0
 
-_INT, _PAIR, _LONGS = Struct("=i"), Struct("=ii"), Struct("@ll")
+_INT, _WORD, _LONG, _PAIR, _TIMEVAL = Struct("=i"), Struct("=I"), Struct("=Q"), Struct("=ii"), Struct("@ll")
 
-Value = int | str | tuple[int, ...]
+# None: no limit, or an answer of another form than is known.
+Value = int | str | tuple[int, ...] | None
 
 
 class Stolen:
@@ -96,9 +97,7 @@ def _take(found: Stolen, kind: int, payload: bytes) -> None:
         if kind == _REFUSED:
             found.refused[name.decode()] = int(data)
             return
-        value = _decoded(_FORMS[name.decode()], data)
-        if value is not None:
-            found.values[name.decode()] = value
+        found.values[name.decode()] = _decoded(_FORMS[name.decode()], data)
     elif kind in (_LOCAL, _PEER):
         form, _, data = payload.partition(b"\0")
         name_: tuple[str, int] | bytes
@@ -116,26 +115,26 @@ def _take(found: Stolen, kind: int, payload: bytes) -> None:
 _FORMS = {name: form for name, _level, _number, form, _whom in SOCKOPTS}
 
 
-def _decoded(form: str, data: bytes) -> Value | None:
+def _decoded(form: str, data: bytes) -> Value:
     try:
         if form == TEXT:
             return data.split(b"\0")[0].decode("utf-8", "backslashreplace")
         if form == INT:
-            # Some options of IP are told in one byte where one byte is asked for; four were.
             return int(_INT.unpack(data)[0])
-        if form == U64:
-            return int.from_bytes(data, _BYTE_ORDER)
+        if form == COOKIE:
+            return f"{_LONG.unpack(data)[0]:x}"
+        if form == RATE:
+            # A kernel of 32 bits, and one before 4.20, tells 32.
+            limit = int((_LONG if len(data) == 8 else _WORD).unpack(data)[0])
+            return None if limit == (1 << 8 * len(data)) - 1 else limit
         if form == LINGER:
             return tuple(_PAIR.unpack(data))
         if form == TIMEVAL:
-            seconds, micro = _LONGS.unpack(data)
+            seconds, micro = _TIMEVAL.unpack(data)
             return int(seconds * 1_000_000 + micro)
-        return tuple(memoryview(data).cast("I")) if form == WORDS else data[0]
+        return tuple(memoryview(data).cast("I"))
     except (struct_error, IndexError, TypeError, ValueError):
         return None
-
-
-_BYTE_ORDER: str = "little" if _INT.pack(1)[:1] == b"\1" else "big"
 
 
 def _ask(pid: int, fd: int, inode: int | None, emit: Emit) -> None:

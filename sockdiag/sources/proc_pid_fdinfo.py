@@ -123,7 +123,9 @@ def _look(pid: int, process: ProcessFiles, inode: int, found: list[tuple[Watcher
             if target.inode == inode or (target.inode is None and sure):
                 if comm is None:
                     comm = process.read("comm").removesuffix(b"\n")
-                found.append((Watcher(pid, comm, int(fd), target.tfd, target.events, epoll_events(target.events)), target, sure))
+                found.append(
+                    (Watcher(pid, comm, int(fd), target.tfd, target.events, epoll_events(target.events)), target, sure)
+                )
 
 
 def socket_of(files: ProcRoot, pid: int, fd: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+from errno import ENOENT
+
+from sockdiag.errors import ParseError, SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.proto_ops import PROTO_NAMES
 from sockdiag.sources.interfaces import interface_names
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.query import Query
+    from sockdiag.sources._procroot import ProcRoot
     from sockdiag.sources.reading import Reading
     from sockdiag.sources.system import System
 
@@ -22,6 +25,9 @@ _INET = {
     "raw": ("proc_net_raw", "read_raw"),
     "icmp": ("proc_net_raw", "read_raw"),
 }
+
+
+_EVERY_KERNEL = frozenset(("tcp", "udp", "raw", "unix", "netlink", "packet"))
 
 
 def read(system: System, table: str, query: Query) -> Reading:
@@ -37,11 +43,13 @@ def read(system: System, table: str, query: Query) -> Reading:
         SourceDenied: its file may not be read.
     """
     files = system.files
+    reading: Reading
     if table in _INET:
         module, function = _INET[table]
         names = _names(table, query.families)
-        reading: Reading = getattr(_module(module), function)(files, names, query.states)
-    elif table == "unix":
+        reading = getattr(_module(module), function)(files, names, query.states)
+        return _judged_inet(reading, files, table, len(names))
+    if table == "unix":
         reading = _module("proc_net_unix").read_unix(files, query.states)
     elif table == "netlink":
         reading = _module("proc_net_netlink").read_netlink(files)
@@ -49,7 +57,9 @@ def read(system: System, table: str, query: Query) -> Reading:
         reading = _module("proc_net_packet").read_packet(files, interface_names(files), query.states)
     else:
         raise SourceUnavailable(f"/proc/net/{table}", "no file of /proc lists this table")
-    return _judged(reading)
+    if not reading.sockets and reading.errors and isinstance(reading.errors[0], SourceError):
+        raise reading.errors[0]
+    return reading
 
 
 def _names(table: str, families: tuple[str, ...]) -> list[str]:
@@ -61,29 +71,36 @@ def _module(name: str) -> Any:
     return __import__(f"sockdiag.sources.{name}", fromlist=[name])
 
 
-def _judged(reading: Reading) -> Reading:
-    # Nothing at all could be read: that is the caller's to know. One of two files absent: a kernel without IPv6.
-    failed = [e for e in reading.errors if isinstance(e, SourceError)]
-    if not failed:
-        return reading
-    if not reading.sockets and len(failed) == len(reading.errors):
+def _judged_inet(reading: Reading, files: ProcRoot, table: str, asked: int) -> Reading:
+    # That a kernel has no IPv6 is no failure. Where no file could be read the caller is to know.
+    kept = tuple(e for e in reading.errors if not _without_ipv6(e, files, table))
+    failed = [e for e in kept if isinstance(e, SourceError) and not isinstance(e, SourceTruncated)]
+    if failed and len(failed) == asked - (len(reading.errors) - len(kept)):
         raise failed[0]
-    kept = [e for e in reading.errors if isinstance(e, ParseError) or not isinstance(e, SourceUnavailable)]
-    return reading._replace(errors=tuple(kept))
+    return reading._replace(errors=kept)
 
 
-def protocols_in_use(system: System) -> frozenset[str] | None:
+def _without_ipv6(error: SourceError | ParseError, files: ProcRoot, table: str) -> bool:
+    if not isinstance(error, SourceUnavailable) or error.errno != ENOENT or not error.source.endswith("6"):
+        return False
+    try:
+        return table in files.names("/proc/net")
+    except SourceError:
+        return False
+
+
+def protocols_in_use(system: System) -> frozenset[str]:
     """Tell for which tables the kernel has registered a protocol that counts its sockets, and counts any.
 
     Source: ``/proc/net/protocols``, columns protocol and sockets; per namespace.
 
     Returns:
-        netids, or None where the file cannot be read.
+        netids; those that every kernel has where the file cannot be read.
     """
     from sockdiag.sources.proc_net_protocols import read_protocols
 
     try:
         used = {row.name for row in read_protocols(system.files) if row.sockets}
     except (SourceError, ParseError):
-        return None
+        return _EVERY_KERNEL
     return frozenset(table for table, names in PROTO_NAMES.items() if any(name in used for name in names))

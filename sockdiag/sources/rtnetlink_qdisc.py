@@ -16,6 +16,7 @@ class Qdisc(Record):
     """A queueing discipline of a device. Source: ``tc_fill_qdisc()``, net/sched/sch_api.c."""
 
     device: str = field("Device.", kind=LABEL, kernel="qdisc_dev(q)->name", sources=("tcm_ifindex",))
+    handle: str = field("Its handle, as tc writes it.", kind=LABEL, kernel="q->handle", sources=("tcm_handle",))
     kind: str = field("Kind: fq_codel, pfifo_fast, …", kind=LABEL, kernel="q->ops->id", sources=("TCA_KIND",))
     packets: int | None = field("Packets sent.", default=None, unit=COUNT, kind=COUNTER, sources=("TCA_STATS2",))
     drops: int | None = field(
@@ -57,6 +58,7 @@ def _qdisc(message: Any, names: dict[int, str]) -> Qdisc:
     index = message["index"]
     return Qdisc(
         names.get(index) or f"if{index}",
+        f"{message['handle'] >> 16:x}:",
         message.get_attr("TCA_KIND") or "",
         None if basic is None else basic["packets"],
         None if queue is None else queue["drops"],

@@ -8,7 +8,6 @@ a v6only attribute) goes the clear way, ``sockdiag.ss.inet``; the two are tested
 from __future__ import annotations
 
 from _socket import inet_ntoa
-from array import array
 from struct import pack, unpack_from
 
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
@@ -76,33 +75,33 @@ class Bulk:
         self._context = context
         self._netid = NETIDS.get(protocol, "???")
         self._states = Texts(lambda number: state_word(number, old=context.settings.old))
-        # Local ends and peers apart, for their columns have widths of their own.
+        # Each column has a memory of its own, for it has a width of its own.
         self._inet = (Texts(_inet_text), Texts(_inet_text))
         self._inet6 = (Texts(names.inet6_text), Texts(names.inet6_text))
         self._ports = (Texts(names.network_port), Texts(names.network_port))
-        self._queues = Texts(queue)
+        self._queues = (Texts(queue), Texts(queue))
 
     def take(self, datagram: bytes) -> bool:
         """Store the rows of a datagram; return False, having stored none, if it has to go the clear way."""
         length = unpack_from("=I", datagram)[0]
         count, rest = divmod(len(datagram), length) if length >= _MESSAGE else (0, 1)
-        words = array("I", datagram) if not len(datagram) & 3 else array("I")
-        if rest or length & 3 or words[:: length >> 2].count(length) != count:
+        if rest or length & 3 or memoryview(datagram).cast("I")[:: length >> 2].tolist().count(length) != count:
             datagram = _heads(datagram)
             length = _MESSAGE
             count = len(datagram) // length
-            words = array("I", datagram)
         if not count:
             return False
+        # Not an array: its module imports collections.
+        words = memoryview(datagram).cast("I")
         family = datagram[_FAMILY]
         states = datagram[_STATE::length]
         stride = length >> 2
-        if datagram[_FAMILY::length].count(family) != count or any(words[_IF::stride]):
+        if datagram[_FAMILY::length].count(family) != count or any(words[_IF::stride].tolist()):
             return False
         if family == AF_INET:
             texts = self._inet
-            local: Sequence[Any] = words[_SRC::stride]
-            peer: Sequence[Any] = words[_DST::stride]
+            local: Sequence[Any] = words[_SRC::stride].tolist()
+            peer: Sequence[Any] = words[_DST::stride].tolist()
         elif family == AF_INET6 and not (CLOSE in states or LISTEN in states):
             texts = self._inet6
             local = [datagram[at : at + 16] for at in range(_SRC_BYTES, len(datagram), length)]
@@ -111,11 +110,11 @@ class Bulk:
             return False
         if not self._context.settings.selection.families >> family & 1:
             return True
-        self._store(words, array("H", datagram), stride, count, states, texts, local, peer)
+        self._store(words, memoryview(datagram).cast("H"), stride, count, states, texts, local, peer)
         return True
 
     def _store(
-        self, words: array[int], halves: array[int], stride: int, count: int, states: bytes,
+        self, words: memoryview[int], halves: memoryview[int], stride: int, count: int, states: bytes,
         texts: tuple[Texts, Texts],
         local: Sequence[Any], peer: Sequence[Any],
     ) -> None:  # fmt: skip
@@ -131,14 +130,15 @@ class Bulk:
             elif column == columns_of.STATE:
                 memo, keys = self._states, states
             elif column in (columns_of.RECV_Q, columns_of.SEND_Q):
-                memo, keys = self._queues, words[(_RQUEUE if column == columns_of.RECV_Q else _WQUEUE) :: stride]
+                sent = column == columns_of.SEND_Q
+                memo, keys = self._queues[sent], words[(_WQUEUE if sent else _RQUEUE) :: stride].tolist()
             elif column in (columns_of.LOCAL, columns_of.PEER):
                 memo, keys = texts[column == columns_of.PEER], local if column == columns_of.LOCAL else peer
             elif column in (columns_of.LOCAL_PORT, columns_of.PEER_PORT):
                 place = column == columns_of.PEER_PORT
-                memo, keys = self._ports[place], halves[(_DPORT if place else _SPORT) :: stride * 2]
+                memo, keys = self._ports[place], halves[(_DPORT if place else _SPORT) :: stride * 2].tolist()
             elif column == columns_of.PROCESS and self._context.owners is not None:
-                cells = list(map(self._context.owners.text, words[_INODE::stride]))
+                cells = list(map(self._context.owners.text, words[_INODE::stride].tolist()))
             if memo is not None:
                 first = keys[0]
                 if keys.count(first) == count:

@@ -47,13 +47,21 @@ def unix_table(context: Context) -> None:
         if row.rport:
             # Only sockets that were listed before are known.
             row.remote = names.get(row.rport, b"?")
-        if accepts is not None and not accepts(row):
+        if accepts is not None and not accepts(_names_only(row)):
             continue
         names.setdefault(row.lport, row.local or b"*")
         rows.append(row)
     rows.sort(key=lambda row: (row.type, row.ino))
     for row in rows:
         context.layout.row(unix.cells(row, context))
+
+
+def _names_only(row: Row) -> Row:
+    """Return what a filter sees of a row: its ports are 0."""
+    seen = Row(AF_UNIX, row.type, row.state)
+    seen.local = row.local
+    seen.remote = row.remote if row.remote != b"*" else None
+    return seen
 
 
 def _unix_rows(data: bytes) -> Iterator[Row]:

@@ -15,7 +15,8 @@ LAYERS = [
     "kernel",
     "model",
     ("sources", "filter", "analysis"),
-    "collect",
+    ("collect", "everywhere"),
+    "rules",
     "render",
     ("cli", "ss", "__main__"),
     "devtools",
@@ -29,10 +30,13 @@ STRANGERS = {
     ("sources", "analysis"),
     ("sources", "filter"),
     ("ss", "cli"),
+    ("rules", "sources"),
+    ("rules", "collect"),
 }
 
 # Who may open files and sockets of the system, and why.
 OS_PLACES = {
+    "__main__.py": "occupies standard streams that are closed",
     "sources/_procroot.py": "the only opener of /proc and /sys",
     "sources/_captured.py": "opens files below a captured root without leaving it",
     "sources/_transport.py": "the only netlink socket",

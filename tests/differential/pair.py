@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = Path(__file__).parents[2]
+SHARED = (PROJECT / "../shared").resolve()
 OURS = (
     sys.executable, "-c", "import sys; from sockdiag.ss.main import run; sys.exit(run(['ss', *sys.argv[1:]]))",
 )  # fmt: skip
@@ -71,6 +72,15 @@ def without_observers(out: bytes) -> bytes:
     return re.sub(rb" +", b" ", b"\n".join(rows))
 
 
+def own_words(first: Result, ours: Result) -> bool:
+    """Tell whether the answers are the usage text or the version, which we give in words of our own (OWN-1, OWN-2)."""
+    if first.code != ours.code:
+        return False
+    if first.out.startswith(b"Usage: ss"):
+        return ours.out.startswith(b"usage: ss")
+    return first.out.startswith(b"ss utility") and ours.out.startswith(first.out.rstrip(b"\n"))
+
+
 def difference(args: list[str], env: dict[str, str] | None = None, cwd: str | None = None) -> str:
     """Compare the two programs; return "" where they agree, else what differs."""
     env = env or environment()
@@ -79,7 +89,7 @@ def difference(args: list[str], env: dict[str, str] | None = None, cwd: str | No
         first = run(("ss",), args, env, cwd)
         ours = run(OURS, args, env, cwd)
         again = run(("ss",), args, env, cwd)
-        if ours[:2] in (first[:2], again[:2]):
+        if ours[:2] in (first[:2], again[:2]) or own_words(first, ours):
             return ""
         if first.out == again.out or first.code != ours.code:
             break

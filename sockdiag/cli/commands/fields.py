@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import choose_columns, unknown
+from sockdiag.cli.session import choose_columns, ordered, unknown
 from sockdiag.cli.spec import Argument, Command
 from sockdiag.errors import UsageError
 
@@ -33,6 +33,7 @@ def run(env: Env, given: Given) -> int:
         if not docs:
             raise UsageError(unknown("field", given.name, [entry.name for entry in catalogue()]))
     session = Session(env, given)
+    docs = list(ordered(docs, session, FieldDoc))
     columns, chosen = choose_columns(session, FieldDoc, ("name", "unit", "help"))
     table = Table(columns, docs, chosen=chosen, header=not given.no_header)
     lines = (lambda style: _cards(docs, style)) if given.name and not given.output else None
@@ -54,7 +55,7 @@ def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.analysis.field_docs import FieldDoc
 
-    return {"fields": [FieldDoc]}
+    return {"fields*": [FieldDoc]}
 
 
 COMMAND = Command(

@@ -162,11 +162,11 @@ def document() -> dict[str, Any]:
 
     return {
         "target": "str",
-        "matches": [Socket],
+        "matches*": [Socket],
         "layers?": Layers,
-        "getsockopt?": "dict[str, int | str | tuple[int, ...]] | None",
+        "getsockopt?": "dict[str, int | str | tuple[int, ...] | None] | None",
         "paths?": Paths,
-        "facts?": [Fact],
+        "facts?*": [Fact],
     }
 
 
@@ -195,5 +195,6 @@ COMMAND = Command(
         ("inspect 1234/7 --follow 1", "descriptor 7 of process 1234, again and again"),
         ("inspect 192.0.2.1:40000 198.51.100.7:443 --json", "a connection, for a program"),
     ),
+    everywhere=True,
     document=document,
 )

@@ -37,14 +37,15 @@ def run(env: Env, given: Given) -> int:
         rows = [row for row in rows if row.value is not None]
     columns, chosen = choose_columns(session, Limit, ("name", "value", "effective", "note"))
     table = Table(columns, ordered(rows, session, Limit), chosen=chosen, header=not given.no_header)
-    return session.show(Document("limits", session.seen, table=table, table_key="limits"))
+    answered = any(row.value is not None for row in rows)
+    return session.show(Document("limits", session.seen, table=table, table_key="limits"), answered=answered)
 
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.model.limits import Limit
 
-    return {"limits": [Limit]}
+    return {"limits*": [Limit]}
 
 
 COMMAND = Command(

@@ -45,7 +45,7 @@ def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.model.socket import Socket
 
-    return {"sockets": [Socket]}
+    return {"sockets*": [Socket]}
 
 
 COMMAND = Command(
@@ -61,5 +61,6 @@ COMMAND = Command(
         ("list --where 'state = listening' -o +processes", "what listens, and who"),
         ("list --where 'recv_q > 0' --sort -recv_q --limit 10", "the fullest receive queues"),
     ),
+    everywhere=True,
     document=document,
 )

@@ -24,7 +24,7 @@ SHOWN = 20
 
 def run(env: Env, given: Given) -> int:
     """Show socket memory."""
-    from sockdiag.analysis.socket_memory import MemoryGroup, SocketMemory, find_holders
+    from sockdiag.analysis.socket_memory import MemoryGroup, find_holders
     from sockdiag.cli.host import protocol_memory
     from sockdiag.cli.session import Session, choose_columns, ordered
     from sockdiag.model.query import SKMEM
@@ -37,20 +37,17 @@ def run(env: Env, given: Given) -> int:
     protocols = protocol_memory(session)
     limit = SHOWN if given.limit is None else given.limit
     batches = session.sockets(session.query([SKMEM], where), where)
-    holders = find_holders(batches, by, limit or None, session.user_name, holder)
+    holders = find_holders(batches, by, limit, session.user_name, holder)
     groups = _with_rss(session, holders.groups) if by == "process" else holders.groups
-    keys = {"protocols": protocols, "by": by, "groups": groups, "sockets_unknown": holders.unknown}
-    if given.json:
-        columns, chosen = choose_columns(session, SocketMemory)
-        table = Table(columns, holders.largest, chosen=chosen)
-        return session.show(Document("memory", session.seen, table=table, table_key="sockets", keys=keys))
+    keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
     default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
                "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
     columns, chosen = choose_columns(session, MemoryGroup, default)
     rows = list(ordered(groups, session, MemoryGroup))
     table = Table(columns, rows, chosen=chosen, header=not given.no_header)
     lines = None if chosen else _lines(protocols, table, holders)
-    return session.show(Document("memory", session.seen, table=table, table_key="groups", lines=lines))
+    answer = Document("memory", session.seen, table=table, table_key="groups", keys=keys, lines=lines)
+    return session.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
 def _with_rss(session: Session, groups: list[MemoryGroup]) -> list[MemoryGroup]:
@@ -91,7 +88,7 @@ def document() -> dict[str, Any]:
     return {
         "protocols": [ProtocolMemory],
         "by": "str",
-        "groups": [MemoryGroup],
+        "groups*": [MemoryGroup],
         "sockets_unknown": "int",
         "sockets": [SocketMemory],
     }
@@ -103,7 +100,7 @@ COMMAND = Command(
     summary=summary("memory"),
     help=(
         "Protocols against tcp_mem and udp_mem, sums of the sockets by what --by names, and the sockets that hold most "
-        f"(--limit, {SHOWN} unless told; 0 for all). Amounts are what the kernel charges: payload plus its overhead."
+        f"(--limit, {SHOWN} unless told). Amounts are what the kernel charges: payload plus its overhead."
     ),
     options=(
         Option("by", "What to sum by.", kind=CHOICE, choices=BY, default="netid"),
@@ -115,5 +112,6 @@ COMMAND = Command(
         ("memory", "protocols, tables and the largest sockets"),
         ("memory --by process --limit 5", "which processes make the kernel hold memory"),
     ),
+    everywhere=True,
     document=document,
 )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
+    from sockdiag.model.counters import Counters
+    from sockdiag.model.gap import Gap
 
 # Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
 WALKED = 20_000
@@ -27,7 +29,6 @@ def run(env: Env, given: Given) -> int:
     """Show the overview."""
     from sockdiag.analysis.losses import Loss, losses
     from sockdiag.analysis.overview import Overview
-    from sockdiag.analysis.states import StateCount
     from sockdiag.analysis.worst import Search
     from sockdiag.cli.host import protocol_memory
     from sockdiag.cli.session import Session, choose_columns
@@ -38,11 +39,9 @@ def run(env: Env, given: Given) -> int:
     if not 0 <= given.interval <= 3600:
         raise UsageError("--interval takes 0 to 3600 seconds")
     session = Session(env, given)
-    from sockdiag.sources.counters import read_counters
-
     files = session.system.files
     started = time.monotonic()
-    before, _gaps = read_counters(files)
+    before, _gaps = _counters(session)
     search = Search()
     states = _states(session, search)
     memory = protocol_memory(session)
@@ -51,19 +50,25 @@ def run(env: Env, given: Given) -> int:
     if files.live:
         time.sleep(max(0.0, given.interval - (time.monotonic() - started)))
         seconds = time.monotonic() - started
-    after, gaps = read_counters(files)
+    after, gaps = _counters(session)
     for gap in gaps:
         session.note(gap)
     lost = losses(before if seconds else None, after, seconds)
     view = Overview(round(seconds, 3), tuple(states), tuple(memory), tuple(lost), search.worst(crowded))
-    keys = {name: value for name, value in view._asdict().items() if name != "states"}
-    if given.json or not (given.csv or given.ndjson or given.table or given.output):
-        table = Table(choose_columns(session, StateCount)[0], states)
-        lines = lambda style: overview_lines(view, session.seen(), style)  # noqa: E731
-        return session.show(Document("overview", session.seen, table=table, table_key="states", keys=keys, lines=lines))
+    keys = {name: value for name, value in view._asdict().items() if name != "losses"}
     columns, chosen = choose_columns(session, Loss)
     table = Table(columns, lost, chosen=chosen, header=not given.no_header)
-    return session.show(Document("overview", session.seen, table=table, table_key="losses"))
+    lines = None if chosen else lambda style: overview_lines(view, session.seen(), style)
+    answer = Document("overview", session.seen, table=table, table_key="losses", keys=keys, lines=lines)
+    return session.show(answer, answered=any(row.pages is not None for row in memory))
+
+
+def _counters(session: Session) -> tuple[Counters, list[Gap]]:
+    if session.everywhere is not None:
+        return session.everywhere.counters()
+    from sockdiag.sources.counters import read_counters
+
+    return read_counters(session.system.files)
 
 
 def _states(session: Session, search: Search) -> list[StateCount]:
@@ -74,7 +79,7 @@ def _states(session: Session, search: Search) -> list[StateCount]:
 
     query = session.query([SKMEM])
     counts = {}
-    if query.source != PROC:
+    if query.source != PROC and session.everywhere is None:
         tcp = tcp_counts(session.system, exact=False, gap=session.note)
         if tcp is not None:
             many = sum(tcp.values()) > WALKED
@@ -120,7 +125,13 @@ def document() -> dict[str, Any]:
     from sockdiag.analysis.states import StateCount
     from sockdiag.analysis.worst import Worst
 
-    return {"interval_s": "float", "memory": [ProtocolMemory], "losses": [Loss], "worst": Worst, "states": [StateCount]}
+    return {
+        "interval_s": "float",
+        "memory": [ProtocolMemory],
+        "losses*": [Loss],
+        "worst": Worst,
+        "states": [StateCount],
+    }
 
 
 COMMAND = Command(
@@ -142,5 +153,6 @@ COMMAND = Command(
         ("--netns web", "the network namespace of that name"),
         ("--json", "the same for a program"),
     ),
+    everywhere=True,
     document=document,
 )

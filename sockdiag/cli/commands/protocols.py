@@ -36,7 +36,7 @@ def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.model.protocols import Protocol
 
-    return {"protocols": [Protocol]}
+    return {"protocols*": [Protocol]}
 
 
 COMMAND = Command(

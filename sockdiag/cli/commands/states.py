@@ -34,10 +34,10 @@ def run(env: Env, given: Given) -> int:
     holder = session.holder() if given.by in ("process", "container") else None
     groups = group_states(batches, given.by, session.user_name, holder)
     if given.json:
-        shown = list(ordered(groups, session, Group))
-        table = Table(choose_columns(session, StateCount)[0], sum_groups(groups))
-        keys = {"by": given.by, "groups": shown}
-        return session.show(Document("states", session.seen, table=table, table_key="states", keys=keys))
+        columns, chosen = choose_columns(session, Group)
+        table = Table(columns, ordered(groups, session, Group), chosen=chosen)
+        keys = {"by": given.by, "states": sum_groups(groups)}
+        return session.show(Document("states", session.seen, table=table, table_key="groups", keys=keys))
     default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or given.by == "process"]
     columns, chosen = choose_columns(session, GroupRow, default)
     table = Table(columns, ordered(group_rows(groups), session, GroupRow), chosen=chosen, header=not given.no_header)
@@ -50,7 +50,7 @@ def _counts(session: Session, given: Given) -> list[StateCount]:
 
     where = session.where()
     query = session.query((), where)
-    if where is not None:
+    if where is not None or session.everywhere is not None:
         return state_counts(count_states(session.sockets(query, where)))
     counts = {}
     if "tcp" in query.tables and query.source != "proc":
@@ -67,7 +67,7 @@ def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.analysis.states import Group, StateCount
 
-    return {"states": [StateCount], "by?": "str", "groups?": [Group]}
+    return {"states*": [StateCount], "by?": "str", "groups?*": [Group]}
 
 
 COMMAND = Command(
@@ -90,5 +90,6 @@ COMMAND = Command(
         ("states", "all tables by state"),
         ("states --by process --where 'state = close-wait'", "who does not close its connections"),
     ),
+    everywhere=True,
     document=document,
 )

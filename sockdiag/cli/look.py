@@ -1,0 +1,212 @@
+"""Look at everything that is judged, once or twice, and judge it."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.cli.host import part, sysctls
+from sockdiag.errors import SourceError, SourceUnavailable, UsageError
+from sockdiag.model.gap import Gap
+from sockdiag.model.look import Look
+from sockdiag.model.query import PROC, SKMEM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sockdiag.cli.session import Session
+    from sockdiag.filter.where import Where
+    from sockdiag.model.conntrack import Conntrack
+    from sockdiag.model.descriptors import Descriptors
+    from sockdiag.model.query import Query
+    from sockdiag.model.socket import Owner
+    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.rules._base import Case
+    from sockdiag.rules._judge import Judgement
+
+# Tables whose sockets are judged.
+TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
+
+LIMITS = (
+    "net.core.somaxconn", "net.core.rmem_default", "net.core.rmem_max", "net.core.netdev_max_backlog",
+    "net.core.mem_pcpu_rsv", "net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports", "net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh",
+)  # fmt: skip
+
+# Processes with fewer of their descriptors in use than this are not looked into.
+_CROWDED = 0.8
+
+_INITIAL_NETNS = "/proc/1/ns/net"
+
+
+def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
+    """Look once. Counters come first, so that what happens while sockets are listed counts for the next look.
+
+    Args:
+        session: the run.
+        query: which sockets.
+        last: it is the look that is judged: read limits and processes too.
+        rates: two looks are compared: read what only tells by a difference.
+    """
+    from sockdiag.sources.counters import read_counters
+    from sockdiag.sources.proc_net_protocols import read_protocols
+    from sockdiag.sources.proc_net_sockstat import read_sockstat, read_sockstat6
+    from sockdiag.sources.proc_net_softnet_stat import read_softnet_stat
+    from sockdiag.sources.sysctl_net import read_page_size
+
+    files = session.system.files
+    absent: dict[str, str] = {}
+    at = time.monotonic()
+    counters, gaps = read_counters(files)
+    for gap in gaps:
+        session.note(gap)
+    if not counters:
+        absent["counters"] = gaps[0].reason if gaps else "there are none"
+    softnet = part(session, lambda: read_softnet_stat(files))
+    if softnet is None:
+        absent["softnet"] = "/proc/net/softnet_stat cannot be read"
+    sockets = list(session.sockets(query))
+    for table in query.tables:
+        source = session.sources.get(table)
+        if source is None:
+            named = [g for g in session.gaps if g.source in (f"netlink:{table}", f"/proc/net/{table}")]
+            if named:
+                absent[table] = absent[f"skmem:{table}"] = named[0].reason
+        elif source == PROC:
+            absent[f"skmem:{table}"] = f"/proc/net/{table} does not show buffer sizes"
+    descriptors = None
+    limits = _limits(session)
+    if last:
+        descriptors = _descriptors(session, absent)
+    return Look(
+        at, sockets, tables=dict(session.sources), counters=counters, limits=limits,
+        sockstat=part(session, lambda: read_sockstat(files)), sockstat6=_optional(lambda: read_sockstat6(files)),
+        protocols=part(session, lambda: read_protocols(files)), softnet=softnet, conntrack=_conntrack(session),
+        qdiscs=_qdiscs(session) if rates else None, descriptors=descriptors, page_size=read_page_size(files), absent=absent,
+    )  # fmt: skip
+
+
+def _optional(read):  # type: ignore[no-untyped-def]
+    try:
+        return read()
+    except SourceUnavailable:
+        return None
+
+
+def _limits(session: Session) -> Sysctls:
+    """Read the limits; those that only the host's own namespace shows are read there, where that is allowed."""
+    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.sources.netns import collect_in
+    from sockdiag.sources.sysctl_net import read_sysctls
+
+    files = session.system.files
+    found = read_sysctls(files, LIMITS)
+    if found.hidden and files.live:
+        try:
+            if files.link(_INITIAL_NETNS) != files.link("/proc/self/ns/net"):
+                there = collect_in(_INITIAL_NETNS, lambda: dict(read_sysctls(files, found.hidden).values))
+                assert isinstance(there, dict)
+                missing = {name: why for name, why in found.missing.items() if name not in there}
+                hidden = [name for name in found.hidden if name not in there]
+                found = Sysctls({**found.values, **there}, missing, hidden, found.errors)
+        except SourceError:
+            pass
+    for gap in found.gaps():
+        session.note(gap)
+    return found
+
+
+def _conntrack(session: Session) -> Conntrack | None:
+    from sockdiag.errors import ParseError
+    from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
+
+    try:
+        return read_nf_conntrack_stat(session.system.files)
+    except SourceUnavailable:
+        return None  # not loaded: nothing is tracked
+    except (SourceError, ParseError) as error:
+        session.note(Gap.from_error(error))
+        return None
+
+
+def _qdiscs(session: Session):  # type: ignore[no-untyped-def]
+    if not session.system.files.live:
+        return None
+    from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
+
+    return part(session, read_qdiscs)
+
+
+def _descriptors(session: Session, absent: dict[str, str]) -> Mapping[int, Descriptors] | None:
+    from sockdiag.sources.proc_pid_limits import read_crowded
+
+    try:
+        found, gaps = read_crowded(session.system.files, _CROWDED)
+    except SourceError as error:
+        absent["descriptors"] = error.reason
+        return None
+    for gap in gaps:
+        session.note(gap)
+    return found
+
+
+def check_interval(session: Session) -> None:
+    """Refuse intervals and horizons that make no sense.
+
+    Raises:
+        UsageError: they do not.
+    """
+    interval = session.given.interval
+    if interval is not None and not 0 < interval <= 3600:
+        raise UsageError("--interval takes more than 0 and at most 3600 seconds")
+    if not 0 < session.given.horizon <= 86400:
+        raise UsageError("--horizon takes more than 0 and at most 86400 seconds")
+    if interval is not None and not session.system.files.live:
+        raise UsageError("--interval and --root exclude each other: a capture holds one look")
+
+
+def observe(session: Session, where: Where | None = None) -> Case:
+    """Look once, or twice --interval seconds apart.
+
+    Raises:
+        UsageError: the interval or the horizon makes no sense.
+    """
+    from sockdiag.kernel.tcp_states import HASHED_STATES
+    from sockdiag.rules._base import Case
+
+    check_interval(session)
+    query = session.query([SKMEM], where)
+    query = query._replace(tables=tuple(t for t in query.tables if t in TABLES), states=query.states & HASHED_STATES)
+    interval = session.given.interval
+    before = None
+    if interval is not None:
+        before = take(session, query, last=False, rates=True)
+        time.sleep(max(0.0, interval - (time.monotonic() - before.at)))
+    now = take(session, query, last=True, rates=interval is not None)
+    return Case(now, before, session.given.horizon, _owners(session))
+
+
+def _owners(session: Session):  # type: ignore[no-untyped-def]
+    def owners(inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
+        from sockdiag.sources.proc_pid_fd import scan_owners
+
+        scan = scan_owners(session.system.files, set(inodes), numeric=bool(session.given.numeric))
+        for gap in scan.gaps:
+            session.note(gap)
+        return {inode: scan.owners.get(inode) for inode in inodes}
+
+    return owners
+
+
+def judged(session: Session, case: Case) -> Judgement:
+    """Run all rules; what could not be told is noted as gaps, one for each thing that is missing."""
+    from sockdiag.rules._judge import judge
+
+    judgement = judge(case)
+    missing: dict[tuple[str, str], list[str]] = {}
+    for one in judgement.unknown:
+        missing.setdefault((one.source, one.reason), []).append(one.code)
+    for (source, reason), codes in missing.items():
+        session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(codes)}"))
+    return judgement

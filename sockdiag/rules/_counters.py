@@ -1,0 +1,49 @@
+"""Counters of loss: the judgement that rules of a whole namespace share."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import DROPPING, NAMESPACE, Finding, Subject
+from sockdiag.rules._base import Hit, per_second
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.model.finding import Advice, Evidence
+    from sockdiag.rules._base import Case, Rule
+
+
+def lost_in_interval(
+    case: Case,
+    rule: Rule,
+    names: tuple[str, ...],
+    about: str,
+    what: str,
+    advice: tuple[Advice, ...],
+    more: dict[str, Evidence] | None = None,
+) -> Iterator[Hit]:
+    """Yield a finding if counters grew between the looks.
+
+    Args:
+        case: the looks.
+        rule: the rule in whose name it is.
+        names: the counters, which count different packets.
+        about: name of the subject.
+        what: what was lost, after its number.
+        advice: what to do.
+        more: further evidence.
+
+    Raises:
+        Unseen: none of the counters could be read.
+    """
+    case.need_counters(*names)
+    lost = case.sum_moved(*names)
+    if not lost or lost < 0:
+        return
+    evidence = {name.partition(".")[2]: case.counter_evidence(name) for name in names if case.moved(name)}
+    said = f"{lost} {what}{per_second(case.rate(lost))}"
+    yield Hit(
+        Finding(
+            rule.code, rule.severity, Subject(NAMESPACE, about), said, {**evidence, **(more or {})}, None, None, advice, DROPPING
+        )
+    )

@@ -1,0 +1,64 @@
+"""FD_LIMIT."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.listeners import listening_rows
+from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, batch_table
+from sockdiag.rules._sockets import process_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "FD_LIMIT",
+    CRITICAL,
+    (AT_RISK,),
+    "A process that accepts connections has nearly as many open files as it may have: accept(2) will fail with EMFILE, its queue "
+    "will fill, and connection attempts will be refused.",
+    "accept(2) needs a free descriptor below the soft limit RLIMIT_NOFILE.",
+    "get_unused_fd_flags(), fs/file.c; __sys_accept4()",
+    ("/proc/PID/fd", "/proc/PID/limits", "listeners of the process"),
+    (),
+    (
+        Threshold("warning_ratio", 0.85, "monitoring warns between 70 and 90 %"),
+        Threshold("critical_ratio", 0.95, "monitoring calls it critical from 90 to 95 %"),
+    ),
+    ("close what is not needed", "LimitNOFILE= of the unit, ulimit -n"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge processes that hold a listener."""
+    descriptors = case.now.descriptors
+    if descriptors is None:
+        raise Unseen("/proc/PID/fd", case.now.absent.get("descriptors", "not read"))
+    crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= RULE.threshold("warning_ratio")]
+    if not crowded:
+        return
+    batches = [batch for batch in case.now.batches if batch_table(batch) in ("tcp", "mptcp", "unix")]
+    listening = {batch.values("inode")[row] for batch, row in listening_rows(batches)}
+    for process in crowded:
+        if not process.inodes & listening or not process.limit:
+            continue
+        ratio = process.open / process.limit
+        severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
+        said = f"{process_name(process.pid, process.comm)} accepts connections and has {process.open} of {process.limit} files open"
+        evidence = {"descriptors": Evidence(process.open, "descriptors", process.limit, "/proc/PID/fd, /proc/PID/limits", "process")}
+        advice = (
+            Advice("Look for descriptors that the process does not close.", f"ls -l /proc/{process.pid}/fd", "A leak fills any limit."),
+            Advice(
+                "Raise its soft limit of open files.",
+                f"prlimit --pid {process.pid} --nofile={2 * process.limit}",
+                "It holds for the running process; LimitNOFILE= of its unit makes it last.",
+            ),
+        )
+        yield Hit(
+            Finding(
+                RULE.code, severity, Subject(PROCESS, pid=process.pid, comm=process.comm), said, evidence,
+                max(0.0, round(1 - ratio, 4)), None, advice, AT_RISK,
+            )
+        )  # fmt: skip

@@ -1,0 +1,43 @@
+"""IP_DISCARD."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import DROPPING, WARNING, Advice
+from sockdiag.rules._base import Rule
+from sockdiag.rules._counters import lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case, Hit
+
+_IN = ("Ip.InDiscards", "Ip6.InDiscards")
+_OUT = ("Ip.OutDiscards", "Ip6.OutDiscards", "Udp.SndbufErrors", "Udp6.SndbufErrors")
+
+RULE = Rule(
+    "IP_DISCARD",
+    WARNING,
+    (DROPPING,),
+    "IP threw packets away that were in order: on receipt for want of memory, on the way out because the queueing discipline, "
+    "the neighbour table or the sender's buffer had no room.",
+    "ip_rcv() finds no memory; ip_finish_output() gets an error; udp_sendmsg() gets ENOBUFS or EAGAIN.",
+    "ip_rcv_core(), ip_output(), udp_sendmsg()",
+    (*_IN, *_OUT),
+    ("counters",),
+    (),
+    ("the queueing discipline and the neighbours of the device", "SO_SNDBUF"),
+)
+
+_ADVICE = Advice(
+    "Look at the way out: queueing disciplines and neighbours.",
+    "tc -s qdisc; ip -s neigh",
+    "The sender may have got ENOBUFS or EAGAIN for them.",
+)
+_MEMORY = Advice("Look at the memory of the machine.", "cat /proc/buddyinfo", "Packets that came in could not be copied.")
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge both directions by the counters of both families."""
+    yield from lost_in_interval(case, RULE, _IN, "IP receive", "packets thrown away on receipt", (_MEMORY,))
+    yield from lost_in_interval(case, RULE, _OUT, "IP send", "packets thrown away or refused instead of sent", (_ADVICE,))

@@ -1,0 +1,55 @@
+"""IP_REASSEMBLY."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, Threshold
+from sockdiag.rules._counters import lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "IP_REASSEMBLY",
+    WARNING,
+    (DROPPING, AT_RISK),
+    "Fragmented datagrams could not be put together: a fragment is missing, or the memory for incomplete datagrams is used up.",
+    "A datagram is given up ipfrag_time seconds after its first fragment, or when incomplete ones hold ipfrag_high_thresh.",
+    "ip_expire(), ip_defrag(), inet_frag_alloc(), net/ipv4/*frag*.c",
+    ("Ip.ReasmFails", "Ip6.ReasmFails", "sockstat FRAG memory", "net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"),
+    ("counters",),
+    (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"),),
+    ("net.ipv4.ipfrag_high_thresh where memory is the limit", "datagrams that fit the path MTU"),
+)
+
+_NAMES = ("Ip.ReasmFails", "Ip6.ReasmFails")
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge failures, and the memory of what is incomplete."""
+    near = []
+    four, six = case.now.sockstat, case.now.sockstat6
+    for used, name in (
+        (four.frag_memory_bytes if four is not None else None, "net.ipv4.ipfrag_high_thresh"),
+        (six.frag6_memory_bytes if six is not None else None, "net.ipv6.ip6frag_high_thresh"),
+    ):
+        limit = case.now.limits.number(name)
+        if used and limit is not None and used >= RULE.threshold("fill_ratio") * limit:
+            near.append((used, limit, name))
+    more = {name: Evidence(used, "bytes", limit, "/proc/net/sockstat, /proc/net/sockstat6: FRAG memory") for used, limit, name in near}
+    advice = (
+        *(Advice(f"Raise {name}.", f"sysctl -w {name}={4 * limit}", f"Incomplete datagrams hold {used} bytes.") for used, limit, name in near),
+        Advice("Let the senders send datagrams that fit the path's MTU.", None, "One lost fragment loses the whole datagram."),
+    )
+    lost = list(
+        lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagrams could not be put together", advice, more)
+    )
+    yield from lost
+    if near and not lost:
+        used, limit, name = near[0]
+        said = f"incomplete datagrams hold {used} of {limit} bytes ({name})"
+        room = max(0.0, round(1 - used / limit, 4)) if limit else 0.0
+        yield Hit(Finding(RULE.code, WARNING, Subject(NAMESPACE, "IP"), said, more, room, None, advice, AT_RISK))

@@ -1,0 +1,42 @@
+"""LAST_ACK_STUCK."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import INFO, STALLED, Advice
+from sockdiag.rules._base import Rule, Threshold
+from sockdiag.rules._silence import unanswered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case, Hit
+
+RULE = Rule(
+    "LAST_ACK_STUCK",
+    INFO,
+    (STALLED,),
+    "Connections that both sides have closed wait for the acknowledgement of their last FIN or data. Nobody holds them any more, "
+    "and they count as orphans.",
+    "The FIN is sent again tcp_orphan_retries times (8 where that is 0), and then the socket is freed.",
+    "tcp_out_of_resources(), tcp_orphan_retries(), net/ipv4/tcp_timer.c",
+    ("state", "timer.retransmits", "peer"),
+    ("tcp",),
+    (
+        Threshold("retransmits", 2, "the first retransmission may be of an accident"),
+        Threshold("least", 1, "each pins the memory of its send queue"),
+    ),
+    ("net.ipv4.tcp_orphan_retries, where many hold memory",),
+)
+
+_ADVICE = Advice(
+    "Nothing, unless there are many: they end by themselves; a smaller net.ipv4.tcp_orphan_retries ends them sooner.",
+    None,
+    "The peer vanished before it acknowledged the end.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge connections at their end, by the peer's address."""
+    states = ("LAST_ACK", "FIN_WAIT1", "CLOSING")
+    yield from unanswered(case, RULE, states, "closed connections wait", (_ADVICE,), port=False)

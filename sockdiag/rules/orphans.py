@@ -1,0 +1,63 @@
+"""ORPHANS."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.record import HOST
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
+from sockdiag.rules._counters import lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "ORPHANS",
+    CRITICAL,
+    (DROPPING, AT_RISK),
+    "TCP sockets that their processes have closed still have something to send or to be acknowledged. Above a limit the kernel "
+    "resets connections when they are closed, and what they had to send is lost.",
+    "Orphans of the whole host exceed tcp_max_orphans; those whose peer does not answer count two- or fourfold.",
+    "tcp_check_oom(), tcp_out_of_resources(), net/ipv4/tcp*.c",
+    ("sockstat TCP orphan", "net.ipv4.tcp_max_orphans", "TcpExt.TCPAbortOnMemory"),
+    (),
+    (
+        Threshold("warning_ratio", 0.25, "the fourfold penalty makes a quarter of the limit the first point of resets"),
+        Threshold("critical_ratio", 0.5, "the twofold penalty makes it half"),
+    ),
+    ("the peers that do not answer", "net.ipv4.tcp_max_orphans: each may pin 64 kB and more"),
+)
+
+_ADVICE = (
+    Advice(
+        "Look at the peers of closed connections: sockdiag list --where 'inode = 0 and state = fin-wait-1'.",
+        "sockdiag states",
+        "Orphans stay as long as their peers do not acknowledge.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge resets for want of memory or of room among the orphans, and the level."""
+    yield from lost_in_interval(
+        case, RULE, ("TcpExt.TCPAbortOnMemory",), "TCP", "connections reset: too many orphans, or no memory", _ADVICE
+    )
+    orphans = None if case.now.sockstat is None else case.now.sockstat.tcp_orphan
+    if orphans is None:
+        raise Unseen("/proc/net/sockstat", "the number of orphans is not known")
+    if not orphans:
+        return
+    limit = case.limit("net.ipv4.tcp_max_orphans")
+    ratio = orphans / limit if limit else 1.0
+    if ratio < RULE.threshold("warning_ratio"):
+        return
+    severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
+    said = f"{orphans} orphans of {limit} that the whole host may have; resets may begin at a quarter of that"
+    evidence = {"orphans": Evidence(orphans, "sockets", limit, "/proc/net/sockstat: TCP orphan", HOST)}
+    yield Hit(
+        Finding(
+            RULE.code, severity, Subject(HOST_KIND, "TCP"), said, evidence, max(0.0, round(1 - ratio, 4)), None, _ADVICE, AT_RISK
+        )
+    )

@@ -1,0 +1,50 @@
+"""QDISC_DROP."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, per_second
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "QDISC_DROP",
+    WARNING,
+    (DROPPING,),
+    "A queueing discipline drops packets instead of sending them: more is sent than the device or its rate limit lets through. "
+    "TCP sends them again; of UDP they are lost, without an error for the sender unless IP_RECVERR is set.",
+    "The queue's limit is reached, or the discipline (fq_codel, red) drops to keep it short.",
+    "qdisc_drop(), include/net/sch_generic.h",
+    ("qdisc drops, backlog",),
+    (),
+    (),
+    ("the rate limit", "the queue's limit"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge each queueing discipline; drops since boot are history."""
+    if case.before is None or case.now.qdiscs is None or case.before.qdiscs is None:
+        return
+    past = {(q.device, q.kind, q.handle): q for q in case.before.qdiscs}
+    for qdisc in case.now.qdiscs:
+        before = past.get((qdisc.device, qdisc.kind, qdisc.handle))
+        if before is None or qdisc.drops is None or before.drops is None or qdisc.drops <= before.drops:
+            continue
+        lost = qdisc.drops - before.drops
+        sent = (qdisc.packets or 0) - (before.packets or 0)
+        said = f"the queueing discipline {qdisc.kind} of {qdisc.device} dropped {lost} packets{per_second(case.rate(lost))} and sent {sent}"
+        evidence = {
+            "drops": Evidence(lost, "packets", None, "RTM_GETQDISC: TCA_STATS2"),
+            "backlog": Evidence(qdisc.backlog_bytes, "bytes", None, "RTM_GETQDISC: TCA_STATS2"),
+        }
+        advice = Advice(
+            "Look at its limits, and whether less can be sent.",
+            f"tc -s qdisc show dev {qdisc.device}",
+            "It sends more slowly than packets come; a longer queue bridges bursts and adds delay.",
+        )
+        yield Hit(Finding(RULE.code, WARNING, Subject(NAMESPACE, qdisc.device), said, evidence, None, None, (advice,), DROPPING))

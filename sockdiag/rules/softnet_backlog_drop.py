@@ -1,0 +1,66 @@
+"""SOFTNET_BACKLOG_DROP."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, INFO, OK, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.record import HOST
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "SOFTNET_BACKLOG_DROP",
+    CRITICAL,
+    (DROPPING, AT_RISK, OK),
+    "A CPU's input queue is full and packets are dropped before IP sees them: loopback, veth, tunnels, and devices with RPS go "
+    "through it. The queue is the host's: who lost them shows in the rx drops of a namespace's devices.",
+    "The queue holds more than net.core.netdev_max_backlog packets, or a large flow meets a queue more than half full "
+    "(flow limit).",
+    "enqueue_to_backlog(), net/core/dev.c",
+    ("softnet_stat dropped, input_queue", "dev rx_drop", "net.core.netdev_max_backlog"),
+    (),
+    (Threshold("fill_ratio", 0.5, "the flow limit, where it is on, drops from half full"),),
+    ("net.core.netdev_max_backlog", "spread the work: RPS, more queues"),
+)
+
+_ADVICE = (
+    Advice(
+        "Raise net.core.netdev_max_backlog in the host's own namespace, if drops come in bursts.",
+        "sysctl -w net.core.netdev_max_backlog=4096",
+        "It bounds the queue of each CPU.",
+    ),
+    Advice("Spread the packets over more CPUs.", None, "One CPU's queue fills while the others may be idle: see cpu in softnet_stat."),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge each CPU; drops that no device of this namespace shows are others' and only told."""
+    if case.now.softnet is None:
+        raise Unseen("/proc/net/softnet_stat", case.now.absent.get("softnet", "not read"))
+    ours = sum(
+        case.moved(name) or 0 for name in case.now.counters if name.startswith("dev.") and name.endswith(".rx_drop")
+    ) if case.before is not None else 0  # fmt: skip
+    backlog = case.now.limits.number("net.core.netdev_max_backlog")
+    for cpu in case.now.softnet:
+        lost = case.moved(f"softnet_stat.{cpu.cpu}.dropped")
+        level = cpu.input_queue if cpu.input_queue is not None else cpu.backlog
+        subject = Subject(HOST_KIND, f"CPU {cpu.cpu}")
+        ratio = level / backlog if level is not None and backlog else None
+        evidence = {"backlog": Evidence(level, "packets", backlog, "/proc/net/softnet_stat: 14th column", HOST)}
+        room = None if ratio is None else max(0.0, round(1 - ratio, 4))
+        if lost:
+            evidence["dropped"] = Evidence(lost, "count", None, "/proc/net/softnet_stat: 2nd column", HOST)
+            evidence["rx_drop"] = Evidence(ours, "count", None, "/proc/net/dev: Receive drop")
+            said = f"CPU {cpu.cpu} dropped {counted(lost, 'packet')}{per_second(case.rate(lost))} at a full input queue"
+            if ours:
+                yield Hit(Finding(RULE.code, CRITICAL, subject, said, evidence, room, None, _ADVICE, DROPPING))
+            else:
+                said += "; no device of this network namespace lost any"
+                yield Hit(Finding(RULE.code, INFO, subject, said, evidence, room, None, (), OK))
+        elif ratio is not None and ratio >= RULE.threshold("fill_ratio"):
+            said = f"the input queue of CPU {cpu.cpu} holds {level} of {backlog} packets"
+            yield Hit(Finding(RULE.code, WARNING, subject, said, evidence, room, None, _ADVICE, AT_RISK))

@@ -1,0 +1,45 @@
+"""SOFTNET_SQUEEZE."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import HOST_KIND, INFO, OK, Advice, Evidence, Finding, Subject
+from sockdiag.model.record import HOST
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "SOFTNET_SQUEEZE",
+    INFO,
+    (OK,),
+    "A CPU had packets left when its time for receiving was used up, and went on later. Nothing is lost by that.",
+    "net_rx_action() ends after netdev_budget packets or netdev_budget_usecs.",
+    "net_rx_action(), net/core/dev.c",
+    ("softnet_stat time_squeeze", "net.core.netdev_budget", "net.core.netdev_budget_usecs"),
+    (),
+    (Threshold("per_s", 10, "monitoring alarms above 10 a second"),),
+    ("net.core.netdev_budget, if drops follow",),
+)
+
+_ADVICE = Advice(
+    "Raise net.core.netdev_budget and netdev_budget_usecs, if packets are dropped too.",
+    None,
+    "By itself it delays packets and loses none.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Tell of CPUs that run out of budget often."""
+    if case.now.softnet is None:
+        raise Unseen("/proc/net/softnet_stat", case.now.absent.get("softnet", "not read"))
+    for cpu in case.now.softnet:
+        squeezed = case.moved(f"softnet_stat.{cpu.cpu}.time_squeeze")
+        rate = case.rate(squeezed) if squeezed else None
+        if squeezed and rate is not None and rate >= RULE.threshold("per_s"):
+            said = f"CPU {cpu.cpu} ran out of its budget for receiving {counted(squeezed, 'time')}{per_second(rate)}; nothing is lost"
+            evidence = {"time_squeeze": Evidence(squeezed, "count", None, "/proc/net/softnet_stat: 3rd column", HOST)}
+            yield Hit(Finding(RULE.code, INFO, Subject(HOST_KIND, f"CPU {cpu.cpu}"), said, evidence, None, None, (_ADVICE,), OK))

@@ -1,0 +1,40 @@
+"""SYN_SENT_UNANSWERED."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import STALLED, WARNING, Advice
+from sockdiag.rules._base import Rule, Threshold
+from sockdiag.rules._silence import unanswered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case, Hit
+
+RULE = Rule(
+    "SYN_SENT_UNANSWERED",
+    WARNING,
+    (STALLED,),
+    "A peer does not answer connection attempts: it is down, a firewall drops them, or its accept queue is full.",
+    "A SYN is sent again after 1, 2, 3 … seconds, tcp_syn_retries times, until connect(2) fails with ETIMEDOUT.",
+    "tcp_retransmit_timer(), net/ipv4/tcp_timer.c",
+    ("state", "timer.retransmits", "peer"),
+    ("tcp",),
+    (
+        Threshold("retransmits", 1, "a SYN is answered within a second, or was lost"),
+        Threshold("least", 1, "one connection that waits for seconds is worth telling"),
+    ),
+    ("the peer, and the way to it",),
+)
+
+_ADVICE = Advice(
+    "Look at the peer's accept queue (sockdiag listeners, there), its firewall, and the way to it.",
+    None,
+    "SYNs go out and nothing comes back; a refused connection would be answered with a reset.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge connection attempts by peer and port."""
+    yield from unanswered(case, RULE, ("SYN_SENT",), "connection attempts wait", (_ADVICE,), port=True)

@@ -1,0 +1,65 @@
+"""TCP_BACKLOG_DROP."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
+from sockdiag.rules._base import Hit, Rule, Threshold, identities, nonzero
+from sockdiag.rules._counters import lost_in_interval
+from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "TCP_BACKLOG_DROP",
+    WARNING,
+    (DROPPING, AT_RISK, STALLED),
+    "Segments arrive while the owner holds the socket lock, wait in the backlog, and no more fit. The peer sends them again: "
+    "the loss is seen as delay.",
+    "sk_backlog.len and sk_rmem_alloc exceed 2 * sk_rcvbuf + sk_sndbuf / 2 + 65536 (6.10; before, sk_rcvbuf + sk_sndbuf + 65536).",
+    "tcp_add_backlog(), net/ipv4/tcp_ipv4.c",
+    ("TcpExt.TCPBacklogDrop", "skmem.backlog", "skmem.rmem_alloc", "skmem.rcvbuf", "skmem.sndbuf"),
+    ("counters",),
+    (Threshold("fill_ratio", 0.85, "the limit differs between kernels by less than half of sk_rcvbuf"),),
+    ("find out what the owner does inside a system call",),
+)
+
+_ADVICE = Advice(
+    "See what the owner is doing inside a system call: cat /proc/PID/stack, or perf trace.",
+    None,
+    "The backlog fills only while a process holds the socket lock, in send(2), recv(2) or a page fault within them.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counter, and the level of each socket that has a backlog."""
+    yield from lost_in_interval(
+        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segments dropped: their socket was locked by its owner and its backlog full",
+        (_ADVICE,),
+    )  # fmt: skip
+    for batch, backlog in case.scan(("tcp",), "skmem.backlog"):
+        rows = nonzero(backlog)
+        if not rows:
+            continue
+        keys = identities(batch)
+        past = case.earlier(("tcp",), [keys[row] for row in rows], "skmem.backlog")
+        for row in rows:
+            socket = one(batch, row)
+            memory = socket.skmem
+            if memory is None or memory.rcvbuf is None or memory.sndbuf is None:
+                continue
+            limit = 2 * memory.rcvbuf + memory.sndbuf // 2 + 65536
+            used = backlog[row] + (memory.rmem_alloc or 0)
+            stuck = bool(past.get(keys[row], (0,))[0])
+            if used / limit < RULE.threshold("fill_ratio") and not stuck:
+                continue
+            verdict = AT_RISK if used / limit >= RULE.threshold("fill_ratio") else STALLED
+            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {backlog[row]} bytes wait for its owner to leave a system call"
+            evidence = {"backlog": memory_evidence(socket, "backlog", backlog[row], "bytes", limit)}
+            room = max(0.0, round(1 - used / limit, 4))
+            yield Hit(
+                Finding(RULE.code, WARNING, subject_of(socket), said, evidence, room, None, (_ADVICE,), verdict), [(batch, row)]
+            )

@@ -1,0 +1,62 @@
+"""TCP_MEMORY_PRESSURE."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.record import HOST
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
+from sockdiag.rules._memory import account_of, pages_evidence, trend
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "TCP_MEMORY_PRESSURE",
+    CRITICAL,
+    (AT_RISK,),
+    "All TCP sockets of the host together hold more memory than tcp_mem's pressure mark: windows shrink, and at the limit "
+    "segments are dropped, senders wait, and closing connections are reset.",
+    "Pressure begins above tcp_mem[1] and ends below tcp_mem[0]; above tcp_mem[2] memory is refused to sockets that hold more "
+    "than tcp_rmem[0] or tcp_wmem[0].",
+    "__sk_mem_raise_allocated(), net/core/sock.c; tcp_enter_memory_pressure()",
+    ("sockstat TCP mem", "protocols TCP press", "net.ipv4.tcp_mem"),
+    (),
+    (Threshold("limit_ratio", 0.9, "monitoring alarms between 85 and 100 % of tcp_mem[2]"),),
+    ("the processes that hold the memory", "net.ipv4.tcp_mem, by the machine's RAM"),
+)
+
+_WHO = Advice("See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause.")
+_RAISE = Advice(
+    "Raise net.ipv4.tcp_mem only as far as the machine's RAM allows: its numbers are pages, and the kernel does not swap them.",
+    None,
+    "At tcp_mem[2] every TCP socket of the host is affected, whatever its own buffer sizes.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the kernel's own word for it, and the level against the limit where that is visible."""
+    account = account_of(case, "TCP")
+    if account is None or (account.pressure is None and account.ratio is None):
+        raise Unseen("/proc/net/protocols", "neither TCP's memory nor its pressure is known")
+    eta = trend(case, account, "TCP")
+    near = account.ratio is not None and account.ratio >= RULE.threshold("limit_ratio")
+    soon = eta is not None and eta <= case.horizon
+    if not (account.pressure or near or soon):
+        return
+    evidence = {"memory": pages_evidence(account)}
+    if account.pressure is not None:
+        evidence["pressure"] = Evidence("yes" if account.pressure else "no", "", None, "/proc/net/protocols", HOST)
+    of = "" if account.limit_pages is None else f" of {account.limit_pages}"
+    said = f"TCP sockets of the whole host hold {account.pages}{of} pages"
+    said += ", and the kernel is under memory pressure" if account.pressure else ""
+    said += f"; the limit is reached in {eta} s at this rate" if soon else ""
+    room = None if account.ratio is None else max(0.0, round(1 - account.ratio, 4))
+    yield Hit(
+        Finding(
+            RULE.code, CRITICAL if near or soon else WARNING, Subject(PROTOCOL, "TCP"), said, evidence, room, eta,
+            (_WHO, _RAISE), AT_RISK,
+        )
+    )  # fmt: skip

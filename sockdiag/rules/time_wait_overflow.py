@@ -1,0 +1,55 @@
+"""TIME_WAIT_OVERFLOW."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "TIME_WAIT_OVERFLOW",
+    WARNING,
+    (AT_RISK,),
+    "The kernel keeps no TIME_WAIT for connections that end, because there are too many. No data is lost; a late segment of an "
+    "old connection may hit a new one with the same ports.",
+    "As many sockets are in TIME_WAIT as tcp_max_tw_buckets of the namespace.",
+    "inet_twsk_alloc(), net/ipv4/inet_timewait_sock.c",
+    ("sockstat TCP tw", "net.ipv4.tcp_max_tw_buckets", "TcpExt.TCPTimeWaitOverflow"),
+    (),
+    (Threshold("fill_ratio", 0.9, "each costs some 200 bytes, and only the limit itself changes anything"),),
+    ("keep connections open (keep-alive, pools)", "net.ipv4.tcp_max_tw_buckets"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the level and the counter."""
+    if case.now.sockstat is None or case.now.sockstat.tcp_tw is None:
+        raise Unseen("/proc/net/sockstat", "the number of TIME_WAIT sockets is not known")
+    waiting, limit = case.now.sockstat.tcp_tw, case.limit("net.ipv4.tcp_max_tw_buckets")
+    refused = case.moved("TcpExt.TCPTimeWaitOverflow") or 0
+    ratio = waiting / limit if limit else 1.0
+    if not refused and (ratio < RULE.threshold("fill_ratio") or not waiting):
+        return
+    said = f"{waiting} sockets in TIME_WAIT, {limit} are allowed"
+    if refused:
+        said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without"
+    evidence = {
+        "time_wait": Evidence(waiting, "sockets", limit, "/proc/net/sockstat: TCP tw"),
+        "TCPTimeWaitOverflow": case.counter_evidence("TcpExt.TCPTimeWaitOverflow"),
+    }
+    advice = Advice(
+        "Raise net.ipv4.tcp_max_tw_buckets, or let the processes keep connections open.",
+        f"sysctl -w net.ipv4.tcp_max_tw_buckets={2 * max(limit, waiting)}",
+        "A TIME_WAIT socket costs some 200 bytes.",
+    )
+    yield Hit(
+        Finding(
+            RULE.code, WARNING if refused else INFO, Subject(NAMESPACE, "TCP"), said, evidence, max(0.0, round(1 - ratio, 4)),
+            None, (advice,), AT_RISK,
+        )
+    )  # fmt: skip

@@ -1,0 +1,76 @@
+"""UNIX_DGRAM_QUEUE."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
+from sockdiag.rules._base import Hit, Rule, counted
+from sockdiag.rules._sockets import at, subject_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.socket import Socket
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "UNIX_DGRAM_QUEUE",
+    WARNING,
+    (STALLED,),
+    "Messages wait at a unix socket whose process does not read. Senders sleep or get EAGAIN when its queue, or their own send "
+    "buffer, is full. Nothing is lost by the kernel.",
+    "A datagram socket takes net.unix.max_dgram_qlen messages and one; a stream's writer waits when its own send buffer is full.",
+    "unix_dgram_sendmsg(), unix_recvq_full(), net/unix/af_unix.c",
+    ("recv_q", "unix.peer_inode", "send_q of the senders"),
+    ("unix",),
+    (),
+    ("the process that does not read",),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge sockets at which, at both looks, the same waits and what their connected senders have sent is the same.
+
+    The length of a datagram queue cannot be read, so that one look tells nothing.
+    """
+    if case.before is None:
+        return
+    waiting, sent = _levels(case, earlier=False)
+    _waited, sent_before = _levels(case, earlier=True)
+    past = {socket.inode: socket.recv_q for socket, _batch, _row in _waited}
+    for socket, batch, row in waiting:
+        mine = sent.get(socket.inode or 0, (0, 0))
+        if past.get(socket.inode) != socket.recv_q or sent_before.get(socket.inode or 0, (0, 0)) != mine or not mine[0]:
+            continue
+        said = (
+            f"what {counted(mine[1], 'sender')} sent to the unix socket {at(socket.local)} (inode {socket.inode}) has not been read "
+            f"for at least {case.seconds:.3g} s: {mine[0]} bytes of their buffers"
+        )
+        evidence = {
+            "wmem_alloc": Evidence(mine[0], "bytes", None, "UNIX_DIAG_RQLEN of the senders", "socket"),
+            "recv_q": Evidence(socket.recv_q, "bytes", None, "UNIX_DIAG_RQLEN", "socket"),
+        }
+        advice = Advice(
+            "Find out why the process does not read.", None, "A longer queue (net.unix.max_dgram_qlen) would only be filled too."
+        )
+        yield Hit(Finding(RULE.code, WARNING, subject_of(socket), said, evidence, None, None, (advice,), STALLED), [(batch, row)])
+
+
+def _levels(
+    case: Case, *, earlier: bool
+) -> tuple[list[tuple[Socket, Batch, int]], dict[int, tuple[int, int]]]:
+    # Sockets that have something to read, and by peer what senders are charged for.
+    waiting: list[tuple[Socket, Batch, int]] = []
+    sent: dict[int, tuple[int, int]] = {}
+    for (batch,) in case.scan(("unix",), earlier=earlier):
+        for row, socket in enumerate(batch.sockets()):
+            if socket.recv_q_unit != "bytes":
+                continue
+            if socket.recv_q and socket.inode:
+                waiting.append((socket, batch, row))
+            peer = socket.unix.peer_inode if socket.unix is not None else None
+            if peer and socket.send_q:
+                held, senders = sent.get(peer, (0, 0))
+                sent[peer] = (held + socket.send_q, senders + 1)
+    return waiting, sent

@@ -1,0 +1,59 @@
+"""ZERO_WINDOW_FROM_PEER."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import INFO, STALLED, WARNING, Advice, Evidence, Finding
+from sockdiag.rules import tcp_receiver_stalled
+from sockdiag.rules._base import Hit, Rule
+from sockdiag.rules._sockets import at, one, subject_of
+from sockdiag.rules._stalls import ends, stalled_receivers, waiting_for_window
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "ZERO_WINDOW_FROM_PEER",
+    WARNING,
+    (STALLED,),
+    "A peer has closed its window: its process does not read. Data waits in our send buffer, and the kernel probes the window "
+    "from time to time. Nothing is lost.",
+    "The persist timer runs while there is something to send, nothing under way, and no window.",
+    "tcp_probe_timer(), net/ipv4/tcp_timer.c",
+    ("timer", "send_q"),
+    ("tcp",),
+    (),
+    ("the peer's process",),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge connections that wait for the peer's window; where the peer is a stalled process of this host, that is the cause."""
+    rows = waiting_for_window(case)
+    if not rows:
+        return
+    known = tcp_receiver_stalled.RULE
+    here = {
+        ends(batch, row)
+        for batch, row in stalled_receivers(case, known.threshold("fill_ratio"), known.threshold("fill_ratio_once"))
+    }
+    for batch, row, timer in rows:
+        socket = one(batch, row)
+        local = (socket.peer.address, socket.peer.port, socket.local.address, socket.local.port) in here
+        said = f"{socket.send_q} bytes wait at tcp {at(socket.local)} for the window of {at(socket.peer)}, which is closed"
+        said += ": the process there does not read" if local else f"; {timer.retransmits or 0} probes unheeded"
+        evidence = {
+            "send_q": Evidence(socket.send_q, "bytes", None, "idiag_wqueue", "socket"),
+            "probes": Evidence(timer.retransmits, "count", None, "idiag_retrans", "socket"),
+        }
+        advice = Advice(
+            "Look at the process at the other end: it does not read.",
+            None,
+            "It closed its window; no buffer or sysctl here changes that.",
+        )
+        severity = INFO if local else WARNING
+        yield Hit(
+            Finding(RULE.code, severity, subject_of(socket), said, evidence, None, None, (advice,), STALLED), [(batch, row)]
+        )

@@ -1,0 +1,53 @@
+"""Run the recorded cases of ss 7.1 in namespaces where no interface and no cgroup matches, and print what came out.
+
+Started by test_golden.py under ``unshare --net --mount``; arguments: the folder of the cases, an empty folder. A process
+of the recorded /proc tree has its descriptors in plain files, which become links again on a file system of its own: a
+tmpfs lists the entry that was made last first, and the order of owners follows from that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_OURS = "import sys; from sockdiag.ss.main import run; sys.exit(run(['ss', *sys.argv[1:]]))"
+_PROJECT = Path(__file__).parents[3]
+
+
+def tree(source: Path, target: Path) -> None:
+    """Copy the inputs, with links where the recorded system had them."""
+    shutil.copytree(source / "fix", target / "fix", ignore=shutil.ignore_patterns("[0-9]*"))
+    processes = sorted((int(p.name) for p in (source / "fix/proc").iterdir() if p.name.isdecimal()))
+    for pid in processes:
+        shutil.copytree(source / "fix/proc" / str(pid), target / "fix/proc" / str(pid))
+    for folder in (target / "fix/proc").rglob("fd"):
+        os.chmod(folder, 0o755)
+        for file in list(folder.iterdir()):
+            link = file.read_text() if not file.is_symlink() else os.readlink(file)
+            file.unlink()
+            os.symlink(link, file)
+
+
+def main() -> None:
+    """Run every case."""
+    source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    subprocess.run(["umount", "-R", "/sys/fs/cgroup"], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(["mount", "-t", "tmpfs", "golden", str(target)], check=True)
+    tree(source, target)
+    answers = {}
+    for case in json.loads((source / "cases.json").read_text()):
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **case["env"]}
+        done = subprocess.run(
+            [sys.executable, "-c", _OURS, *case["args"]],
+            cwd=target, env=env, input=case["stdin"].encode(), capture_output=True, check=False,
+        )  # fmt: skip
+        answers[case["case"]] = [done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")]
+    json.dump(answers, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
