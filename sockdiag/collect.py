@@ -76,6 +76,8 @@ class Collection:
             try:
                 for batch in netlink_tables.read(self.system, table, self.query, self.gap):
                     first = False
+                    # Now: whoever has enough rows does not read on.
+                    self.sources[table] = NETLINK
                     yield batch
             except (SourceUnavailable, SourceDenied) as error:
                 failure = error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from errno import ENOENT, ETIMEDOUT
+from itertools import islice
 
 from sockdiag.collect import Collection
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from sockdiag.filter.where import Where
     from sockdiag.model.query import Query
     from sockdiag.model.snapshot import Namespace
+    from sockdiag.model.socket import Socket
     from sockdiag.sources._disposable import Emit
     from sockdiag.sources.proc_pid_fd import OwnerScan
     from sockdiag.sources.system import System
 
     Question = Callable[[System, Namespace], Iterable[Any]]
+    Answer = Callable[[Iterator[Batch], bool], Iterable[Any]]
 
 _PIECE = 2  # frame: one pickled item of an answer
 # Sockets in one piece: some 100 KB.
@@ -130,21 +133,23 @@ class Everywhere:
             self._note(Gap("setns", f"{count} could not be entered: {reason} ({names})", number, hint))
         self._refused.clear()
 
-    def batches(
+    def ask(
         self,
         query: Query,
         where: Where | None,
+        answer: Answer,
         *,
         owners: Callable[[], OwnerScan],
         asked: bool,
         sources: dict[str, str | None],
         undecided: Callable[[int], None],
-    ) -> Iterator[Batch]:
-        """Yield the sockets of all namespaces that a query and a filter select; each carries its namespace.
+    ) -> Iterator[Any]:
+        """Yield what *answer* yields of the sockets of each namespace; each socket carries its namespace.
 
         Args:
             query: what is wanted.
             where: filter, applied where the sockets are read.
+            answer: is called with the batches of a namespace, and whether it is this process's own; elsewhere in a child.
             owners: looks into the descriptors of all processes, of whatever namespace.
             asked: the user named the tables.
             sources: is told where each table was read.
@@ -155,25 +160,19 @@ class Everywhere:
 
         def question(system: System, namespace: Namespace) -> Iterator[tuple[Any, ...]]:
             collection = Collection(system, query, owners=owners, asked=asked, netns=namespace)
-            unknown = 0
-            for batch in collection.batches():
-                chosen: Batch | None = batch
-                if where is not None:
-                    chosen, more = where.sift(batch)
-                    unknown += more
-                if chosen is None:
-                    continue
-                if system is self._system:
-                    yield chosen, None
-                else:
-                    yield from ((rows, None) for rows in _rows(chosen))
-            label = None if system is self._system else namespace.label
-            yield None, (label, collection.gaps, collection.sources, unknown)
+            unknown: list[int] = []
+            own = system is self._system
+            batches = collection.batches()
+            if where is not None:
+                batches = _sifted(batches, where, unknown)
+            for item in answer(batches, own):
+                yield item, None
+            yield None, (None if own else namespace.label, collection.gaps, collection.sources, sum(unknown))
 
         known: list[Gap] = []
-        for rows, end in self.each(question):
+        for item, end in self.each(question):
             if end is None:
-                yield rows if isinstance(rows, Batch) else Batch.of(rows)
+                yield item
                 continue
             label, gaps, read, unknown = end
             undecided(unknown)
@@ -213,12 +212,22 @@ class Everywhere:
         return Counters(sums), gaps
 
 
-def _rows(batch: Batch) -> Iterator[list[Any]]:
-    from itertools import islice
+def rows(batches: Iterator[Batch], own: bool) -> Iterator[Batch | list[Socket]]:
+    """Answer with the sockets themselves: in batches, where they do not go from process to process."""
+    if own:
+        yield from batches
+        return
+    sockets = all_sockets(batches)
+    while some := list(islice(sockets, _ROWS)):
+        yield some
 
-    sockets = all_sockets((batch,))
-    while rows := list(islice(sockets, _ROWS)):
-        yield rows
+
+def _sifted(batches: Iterator[Batch], where: Where, unknown: list[int]) -> Iterator[Batch]:
+    for batch in batches:
+        chosen, undecided = where.sift(batch)
+        unknown.append(undecided)
+        if chosen is not None:
+            yield chosen
 
 
 def _task(place: netns.Place, question: Question) -> Callable[[Emit], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.model.batch import Tally
 from sockdiag.model.record import COUNT, COUNTER, RATIO, Record, field
 from sockdiag.model.socket import Socket
 
@@ -32,7 +33,9 @@ class Listener(Record):
         "The smaller of listen(2)'s backlog and somaxconn, as it was when listen(2) was called.", unit=COUNT,
         header="LIMIT", kernel="sk->sk_max_ack_backlog", sources=("inet_diag_msg.idiag_wqueue", "UNIX_DIAG_RQLEN"),
     )  # fmt: skip
-    accept_queue_ratio: float | None = field("Share of the room in use: the queue takes one more than its limit.", unit=RATIO, header="USED")
+    accept_queue_ratio: float | None = field(
+        "Share of the room in use: the queue takes one more than its limit.", unit=RATIO, header="USED"
+    )
     syn_queue: int | None = field(
         "Requests whose handshake is not complete (SYN_RECV); null for unix, and where several listeners share the port.",
         unit=COUNT,
@@ -70,7 +73,9 @@ def syn_counts(batches: Iterable[Batch]) -> dict[tuple[Any, Any], int]:
             states = batch.columns.get("state")
             if states is not None and "SYN_RECV" not in states.values():
                 continue
-            for (state, address, port), n in batch.tally("state", "local.address", "local.port").items():
+            tally = Tally("state", "local.address", "local.port")
+            tally.add(batch)
+            for (state, address, port), n in tally.counts().items():
                 if state == "SYN_RECV":
                     counts[address, port] = counts.get((address, port), 0) + n
         else:

@@ -57,6 +57,12 @@ class Loss(Record):
     meaning: str = field("What was lost.", kind=LABEL)
 
 
+def meaning_of(name: str) -> str:
+    """Return what a counter says was lost; "" where it is not declared as one of loss."""
+    prefix, _, rest = name.partition(".")
+    return LOSSES.get(name) or ROW_LOSSES.get((prefix, rest.rpartition(".")[2]), "")
+
+
 def losses(before: Counters | None, after: Counters, seconds: float) -> list[Loss]:
     """List the counters of loss that are not zero, those that moved first.
 
@@ -68,10 +74,7 @@ def losses(before: Counters | None, after: Counters, seconds: float) -> list[Los
     moved = {} if before is None else {d.name: d.value for d in after.since(before)}
     rows = []
     for name in after:
-        meaning = LOSSES.get(name)
-        if meaning is None:
-            prefix, _, rest = name.partition(".")
-            meaning = ROW_LOSSES.get((prefix, rest.rpartition(".")[2]))
+        meaning = meaning_of(name)
         total = after[name]
         if meaning and total:
             delta = moved.get(name)

@@ -129,5 +129,34 @@ def find_holders(
         MemoryGroup(key, pid, None, n, held, rmem, wmem, fwd, missing)
         for (key, pid), (n, held, rmem, wmem, fwd, missing) in sums.items()
     ]
-    groups.sort(key=lambda g: (-g.held_bytes, -g.sockets, g.key or ""))
+    groups.sort(key=_by_size)
     return Holders(groups, [SocketMemory(held, socket) for held, _serial, socket in largest], unknown)
+
+
+def _by_size(group: MemoryGroup) -> tuple[int, int, str]:
+    return -group.held_bytes, -group.sockets, group.key or ""
+
+
+def merge_holders(parts: Iterable[Holders], limit: int | None) -> Holders:
+    """Merge what was found in several namespaces.
+
+    Args:
+        parts: of each of them.
+        limit: how many single sockets; None for all.
+    """
+    sums: dict[tuple[str | None, int | None], MemoryGroup] = {}
+    largest: list[SocketMemory] = []
+    unknown = 0
+    for part in parts:
+        unknown += part.unknown
+        largest = sorted([*largest, *part.largest], key=lambda row: -row.held_bytes)[:limit]
+        for group in part.groups:
+            key = (group.key, group.pid)
+            mine = sums.get(key)
+            sums[key] = group if mine is None else _added(mine, group)
+    return Holders(sorted(sums.values(), key=_by_size), largest, unknown)
+
+
+def _added(one: MemoryGroup, other: MemoryGroup) -> MemoryGroup:
+    rest = zip(one._values()[3:], other._values()[3:], strict=True)
+    return MemoryGroup._make((one.key, one.pid, one.rss_bytes, *(a + b for a, b in rest)))

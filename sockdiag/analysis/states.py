@@ -155,6 +155,29 @@ def _group_key(by: str, value: Any, user_name: Callable[[int], str]) -> GroupKey
     return str(value), None
 
 
+def add_counts(parts: Iterable[dict[Key, int]]) -> dict[Key, int]:
+    """Add up counts of several namespaces."""
+    sums: dict[Key, int] = {}
+    for part in parts:
+        for key, n in part.items():
+            sums[key] = sums.get(key, 0) + n
+    return sums
+
+
+def merge_groups(parts: Iterable[Iterable[Group]]) -> list[Group]:
+    """Merge the groups of several namespaces, largest first."""
+    states: dict[GroupKey, list[Group]] = {}
+    for part in parts:
+        for group in part:
+            states.setdefault((group.key, group.pid), []).append(group)
+    found = [
+        Group._make((key, pid, sum(group.count for group in groups), tuple(sum_groups(groups))))
+        for (key, pid), groups in states.items()
+    ]
+    found.sort(key=lambda group: (-group.count, group.key or "", group.pid or 0))
+    return found
+
+
 def group_rows(groups: Iterable[Group]) -> list[GroupRow]:
     """Flatten groups for tables and CSV."""
     return [GroupRow._make((group.key, group.pid, *part._values())) for group in groups for part in group.states]

@@ -68,6 +68,13 @@ class Search:
             self._look(batch)
             yield batch
 
+    def join(self, other: Search) -> None:
+        """Take over what another search found fuller."""
+        for what, level in other._best.items():
+            mine = self._best.get(what)
+            if mine is None or level.ratio > mine.ratio:
+                self._best[what] = level
+
     def worst(self, crowded: Crowded | None) -> Worst:
         """Return what was found, and the state that was found elsewhere."""
         best = self._best

@@ -11,6 +11,9 @@ COMMANDS = {
     "list": ("sockdiag.cli.commands.list", "Which sockets exist? One row a socket, columns of your choice."),
     "states": ("sockdiag.cli.commands.states", "How many sockets are in each state, and whose are they?"),
     "memory": ("sockdiag.cli.commands.memory", "Who holds socket memory, and how near is each limit?"),
+    "risk": ("sockdiag.cli.commands.risk", "What is dropping data, what is about to, and why?"),
+    "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
+    "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
     "protocols": (
         "sockdiag.cli.commands.protocols",
@@ -21,6 +24,7 @@ COMMANDS = {
         "One socket through all its layers: fd, struct file, struct socket, struct sock, struct proto.",
     ),
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and where it comes from."),
+    "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),
 }
 

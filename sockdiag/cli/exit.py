@@ -14,6 +14,7 @@ MEANINGS = {
     OK: "The answer is on standard output, whatever it says.",
     FAILED: "Nothing could be read.",
     USAGE: "Wrong usage: an unknown option, a filter that does not parse.",
+    FINDINGS: "With --exit-code: there are findings of at least --fail-on severity.",
     PARTIAL: "With --strict: the answer is there, but something that was asked for could not be seen.",
     INTERRUPTED: "Interrupted.",
     PIPE_CLOSED: "The reader of the pipe went away.",

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import time
 
-from sockdiag.cli.host import part, sysctls
+from sockdiag.cli.exit import FINDINGS, OK, PARTIAL
+from sockdiag.cli.host import part
 from sockdiag.errors import SourceError, SourceUnavailable, UsageError
+from sockdiag.model.finding import at_least
 from sockdiag.model.gap import Gap
 from sockdiag.model.look import Look
 from sockdiag.model.query import PROC, SKMEM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import TypeVar
 
     from sockdiag.cli.session import Session
     from sockdiag.filter.where import Where
     from sockdiag.model.conntrack import Conntrack
     from sockdiag.model.descriptors import Descriptors
+    from sockdiag.model.finding import Finding
+    from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
     from sockdiag.model.socket import Owner
     from sockdiag.model.sysctl import Sysctls
+    from sockdiag.render.document import Document
     from sockdiag.rules._base import Case
     from sockdiag.rules._judge import Judgement
+
+    Part = TypeVar("Part")
 
 # Tables whose sockets are judged.
 TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
@@ -87,7 +95,7 @@ def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
     )  # fmt: skip
 
 
-def _optional(read):  # type: ignore[no-untyped-def]
+def _optional(read: Callable[[], Part]) -> Part | None:
     try:
         return read()
     except SourceUnavailable:
@@ -130,7 +138,7 @@ def _conntrack(session: Session) -> Conntrack | None:
         return None
 
 
-def _qdiscs(session: Session):  # type: ignore[no-untyped-def]
+def _qdiscs(session: Session) -> list[Qdisc] | None:
     if not session.system.files.live:
         return None
     from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
@@ -166,8 +174,13 @@ def check_interval(session: Session) -> None:
         raise UsageError("--interval and --root exclude each other: a capture holds one look")
 
 
-def observe(session: Session, where: Where | None = None) -> Case:
+def observe(session: Session, where: Where | None = None, tables: Collection[str] = TABLES) -> Case:
     """Look once, or twice --interval seconds apart.
+
+    Args:
+        session: the run.
+        where: which sockets.
+        tables: which tables are judged.
 
     Raises:
         UsageError: the interval or the horizon makes no sense.
@@ -177,7 +190,7 @@ def observe(session: Session, where: Where | None = None) -> Case:
 
     check_interval(session)
     query = session.query([SKMEM], where)
-    query = query._replace(tables=tuple(t for t in query.tables if t in TABLES), states=query.states & HASHED_STATES)
+    query = query._replace(tables=tuple(t for t in query.tables if t in tables), states=query.states & HASHED_STATES)
     interval = session.given.interval
     before = None
     if interval is not None:
@@ -187,7 +200,7 @@ def observe(session: Session, where: Where | None = None) -> Case:
     return Case(now, before, session.given.horizon, _owners(session))
 
 
-def _owners(session: Session):  # type: ignore[no-untyped-def]
+def _owners(session: Session) -> Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]]:
     def owners(inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
         from sockdiag.sources.proc_pid_fd import scan_owners
 
@@ -199,14 +212,25 @@ def _owners(session: Session):  # type: ignore[no-untyped-def]
     return owners
 
 
-def judged(session: Session, case: Case) -> Judgement:
-    """Run all rules; what could not be told is noted as gaps, one for each thing that is missing."""
+def judged(session: Session, case: Case, codes: Iterable[str] | None = None) -> Judgement:
+    """Run all rules, or some, and name owners; what could not be told is noted as gaps, one for each thing that is missing."""
+    from sockdiag.rules._group import name_owners
     from sockdiag.rules._judge import judge
 
-    judgement = judge(case)
+    judgement = judge(case) if codes is None else judge(case, codes)
+    judgement.hits = name_owners(case, judgement.hits)
     missing: dict[tuple[str, str], list[str]] = {}
     for one in judgement.unknown:
         missing.setdefault((one.source, one.reason), []).append(one.code)
     for (source, reason), codes in missing.items():
         session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(codes)}"))
     return judgement
+
+
+def finish(session: Session, document: Document, findings: Iterable[Finding]) -> int:
+    """Show a document and choose the exit status: 3 with --exit-code and findings of --fail-on severity or worse."""
+    status = session.show(document)
+    given = session.given
+    if given.exit_code and status in (OK, PARTIAL) and any(at_least(f.severity, given.fail_on) for f in findings):
+        return FINDINGS
+    return status

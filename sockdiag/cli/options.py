@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import CHOICE, INT, TEXT, Option
+from sockdiag.cli.spec import CHOICE, FLOAT, INT, TEXT, Option
 
 JSON = Option("json", "One JSON document.")
 NDJSON = Option("ndjson", "One JSON object a line, a line a row.")
@@ -52,7 +52,25 @@ WHERE = Option(
     metavar="FILTER",
 )
 NETID = Option("netid", "Only these tables, as tcp,udp or unix.", kind=TEXT, metavar="NETID,…", completion="netids")
+INTERVAL = Option(
+    "interval",
+    "Look twice, S seconds apart, for rates and trends; without it one look judges levels.",
+    kind=FLOAT,
+    metavar="S",
+)
+HORIZON = Option(
+    "horizon",
+    "A trend that reaches its limit within S seconds is a risk.",
+    kind=FLOAT,
+    metavar="S",
+    default=10.0,
+)
+EXIT_CODE = Option("exit_code", "Exit with status 3 when there are findings of at least --fail-on severity.")
+FAIL_ON = Option(
+    "fail_on", "Least severity for --exit-code.", kind=CHOICE, choices=("critical", "warning", "info"), default="critical"
+)
 
+JUDGING = (INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
 FORMATS = (JSON, NDJSON, CSV, TABLE)
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
 INPUT = (ROOT, SOURCE, NETNS, STRICT)

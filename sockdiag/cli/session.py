@@ -12,7 +12,7 @@ from sockdiag.render.document import Document, Style
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sockdiag.model.snapshot import Seen
     from sockdiag.model.socket import Owner
     from sockdiag.sources.proc_pid_fd import OwnerScan
+
+    Part = TypeVar("Part")
 
 _SCREEN_GAPS = 10
 
@@ -47,7 +49,7 @@ class Session:
         self.env = env
         self.given = given
         self.system = env.open_system(given.root or "")
-        self.started = env.clock()
+        self.started = env.clock() if self.system.files.live else self.system.clock()
         self.gaps: list[Gap] = []
         self.sources: dict[str, str | None] = {}
         self.netns = self._namespace()
@@ -106,8 +108,23 @@ class Session:
         if not text:
             return None
         from sockdiag.filter.where import Context, compile_where
+        from sockdiag.sources.cgroup import CgroupPaths
 
-        return compile_where(text, Context(user_name=self._users.label))
+        context = Context(
+            user_name=self._users.label,
+            cgroup_id=CgroupPaths(self.system.files).id_of,
+            port_range=self._port_range,
+        )
+        if self.given.numeric:
+            context.hosts = lambda _name, _family: []
+        return compile_where(text, context)
+
+    def _port_range(self) -> tuple[int, int]:
+        from sockdiag.sources.sysctl_net import read_sysctls
+
+        name = "net.ipv4.ip_local_port_range"
+        found = read_sysctls(self.system.files, (name,)).vector(name)
+        return (found[0], found[1]) if found and len(found) == 2 else (32768, 60999)
 
     def query(self, needs: Iterable[str] = (), where: Where | None = None) -> Query:
         """Build the question: the tables that --netid names, what the columns need, what --where narrows."""
@@ -120,6 +137,7 @@ class Session:
                 states=query.states & where.states,
                 tables=tuple(table for table in tables if table in where.tables),
                 families=where.families,
+                bytecode=where.bytecode() or b"",
             )
         return query
 
@@ -137,9 +155,9 @@ class Session:
 
     def sockets(self, query: Query, where: Where | None = None) -> Iterable[Batch]:
         """Yield the sockets that a query and a filter select; gaps and sources are noted when all are read."""
-        asked = bool(getattr(self.given, "netid", None))
         if self.everywhere is not None:
-            return self._everywhere(self.everywhere, query, where, asked)
+            return self._rows_everywhere(query, where)
+        asked = bool(getattr(self.given, "netid", None))
         collection = Collection(self.system, query, asked=asked, netns=self.netns, owners=self.owners)
         collection.gaps = self.gaps
         collection.sources = self.sources
@@ -155,10 +173,29 @@ class Session:
                 yield passed
         self._undecided(undecided)
 
-    def _everywhere(self, everywhere: Everywhere, query: Query, where: Where | None, asked: bool) -> Iterator[Batch]:
+    def reduce(self, query: Query, where: Where | None, function: Callable[[Iterable[Batch]], Part]) -> Iterator[Part]:
+        """Yield what a function makes of the sockets that a query and a filter select, once for each namespace.
+
+        With --netns all it runs where the sockets are, so that only its results, which must be picklable, come here.
+        """
+        if self.everywhere is None:
+            yield function(self.sockets(query, where))
+        else:
+            yield from self._everywhere(query, where, lambda batches, _own: (function(batches),))
+
+    def _rows_everywhere(self, query: Query, where: Where | None) -> Iterator[Batch]:
+        from sockdiag.everywhere import rows
+        from sockdiag.model.batch import Batch
+
+        for item in self._everywhere(query, where, rows):
+            yield Batch.of(item) if isinstance(item, list) else item
+
+    def _everywhere(self, query: Query, where: Where | None, answer: Any) -> Iterator[Any]:
+        assert self.everywhere is not None
         unknown: list[int] = []
-        yield from everywhere.batches(
-            query, where, owners=self.owners, asked=asked, sources=self.sources, undecided=unknown.append
+        asked = bool(getattr(self.given, "netid", None))
+        yield from self.everywhere.ask(
+            query, where, answer, owners=self.owners, asked=asked, sources=self.sources, undecided=unknown.append
         )
         self._undecided(sum(unknown))
 

@@ -3,8 +3,8 @@
 * A comparison is ``FIELD OP VALUE``; OP is ``= != > < >= <= ~ !~`` or ss's word for it. ``~`` takes a shell pattern that
   must match the whole value: ``process ~ nginx*``. A field alone asks whether it is known and neither zero nor empty.
   ``FIELD = unknown`` asks whether the kernel did not tell it; in quotes, ``'unknown'`` is a word like others.
-* ss's own predicates are there with their operands: ``src dst sport dport dev fwmark cgroup autobound``, ``state`` and
-  ``exclude``.
+* ss's own predicates are there with their operands: ``src dst sport dport dev fwmark cgroup autobound``, and ``state A
+  state B exclude C``, which is one set of states as in ss; ``state = A`` compares.
 * Numbers take the suffixes that fit the field's unit (``sockdiag.filter.quantity``).
 * ``and`` (also by juxtaposition) and ``or`` do not mix without parentheses.
 * A field of processes (``pid``, ``process``, ``container``) passes if it does for any process that holds the socket.

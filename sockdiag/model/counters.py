@@ -45,6 +45,8 @@ MIBS: Mapping[str, Mib] = {
         Mib("dev", "/proc/net/dev", NETNS, U64),
         Mib("softnet_stat", "/proc/net/softnet_stat", HOST, U32),
         Mib("nf_conntrack", "/proc/net/stat/nf_conntrack", NETNS, U32),
+        # struct gnet_stats_basic and gnet_stats_queue hold __u32.
+        *(Mib(p, "rtnetlink:RTM_GETQDISC", NETNS, U32) for p in ("qdisc", "qdisc_ingress")),
     )
 }
 # MIBs newer than this table stand in files that are per namespace.

@@ -51,7 +51,9 @@ class Evidence(Record):
     unit: str = field("Its unit.", default="", kind=LABEL)
     limit: int | float | None = field("What it is measured against, in the same unit.", default=None)
     source: str = field("Where it was read.", default="", kind=LABEL)
-    scope: str = field("Whose number it is: host where it is the whole host's, netns or socket.", default="netns", kind=LABEL)
+    scope: str = field(
+        "Whose number it is: host where it is the whole host's, netns or socket.", default="netns", kind=LABEL
+    )
 
 
 class Subject(Record):
@@ -62,7 +64,9 @@ class Subject(Record):
     netid: str | None = field("Table of the socket.", default=None, kind=LABEL)
     state: str | None = field("State of the socket.", default=None, kind=LABEL)
     local: Endpoint | None = field("Local end of the socket.", default=None, of=Endpoint)
-    peer: Endpoint | None = field("Remote end of the socket, or what the sockets have in common.", default=None, of=Endpoint)
+    peer: Endpoint | None = field(
+        "Remote end of the socket, or what the sockets have in common.", default=None, of=Endpoint
+    )
     inode: int | None = field("sockfs inode of the socket.", default=None, kind=ID)
     cookie: int | None = field("Identity of the socket, as ss -e prints it.", default=None, kind=ID, base=16)
     pid: int | None = field("Process, or the socket's owner with the lowest pid.", default=None, kind=ID)

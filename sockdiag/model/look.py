@@ -5,15 +5,15 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
     from sockdiag.model.batch import Batch
     from sockdiag.model.conntrack import Conntrack
     from sockdiag.model.counters import Counters
     from sockdiag.model.descriptors import Descriptors
     from sockdiag.model.protocols import Protocol
-    from sockdiag.model.softnet import SoftnetCpu
+    from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.sockstat import SockStat, SockStat6
+    from sockdiag.model.softnet import SoftnetCpu
     from sockdiag.model.sysctl import Sysctls
 
 
@@ -68,7 +68,7 @@ class Look:
         protocols: Iterable[Protocol] | None = None,
         softnet: Iterable[SoftnetCpu] | None = None,
         conntrack: Conntrack | None = None,
-        qdiscs: Iterable[Any] | None = None,
+        qdiscs: Iterable[Qdisc] | None = None,
         descriptors: Mapping[int, Descriptors] | None = None,
         page_size: int | None = None,
         absent: Mapping[str, str] | None = None,

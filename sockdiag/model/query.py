@@ -33,3 +33,7 @@ class Query(Record):
     states: int = field("Mask of 1 << state.", default=ALL_STATES)
     needs: frozenset[str] = field("Parts needed, of the names above.", default=frozenset())
     source: str = field("auto, netlink or proc.", default=AUTO)
+    bytecode: bytes = field(
+        "INET_DIAG bytecode for the kernel to leave out what is not wanted; the answer may hold more than it lets pass.",
+        default=b"",
+    )

@@ -77,6 +77,7 @@ class MptcpSubflow(Record):
         "Data sequence number that the current mapping begins at.",
         default=None,
         kind=ID,
+        base=16,
         sources=("MPTCP_SUBFLOW_ATTR_MAP_SEQ",),
     )
     map_sfseq: int | None = field(

@@ -39,11 +39,14 @@ def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> str:
 
 
 def _sliced(batch: Batch, entry: Entry) -> bool:
-    # A derived field has no place in the batch, and one below a tuple has it in the tuple.
+    # A derived field has no place in the batch, and one below a record or tuple has it in that.
     if entry.many:
         return False
     assert batch.columns is not None
     name = entry.name
+    lead = name.rpartition(".")[0]
+    if lead in batch.columns or batch.constants.get(lead) is not None:
+        return False
     return (
         name in batch.columns
         or name in batch.constants

@@ -8,7 +8,7 @@ from sockdiag.render.table import aligned, cells, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.socket_memory import SocketMemory
@@ -45,8 +45,8 @@ def group_lines(table: Table) -> Iterator[str]:
     yield from aligned(headings, columns, [is_number(entry) for entry in table.columns])
 
 
-def socket_lines(sockets: Iterable[SocketMemory]) -> Iterator[str]:
-    """Yield the sockets that hold most."""
+def socket_lines(sockets: Sequence[SocketMemory]) -> Iterator[str]:
+    """Yield the sockets that hold most; with their processes where those were looked up."""
     rows = []
     for held, s in (row._values() for row in sockets):
         m = s.skmem
@@ -56,19 +56,15 @@ def socket_lines(sockets: Iterable[SocketMemory]) -> Iterator[str]:
             ("rmem_alloc", "rcvbuf")), part, *(size(m and getattr(m, name)) for name in ("wmem_queued", "sndbuf", "fwd_alloc")),
             endpoint(s.local), endpoint(s.peer), cell(s.processes),
         ))  # fmt: skip
-    headings = (
-        "HELD",
-        "NETID",
-        "STATE",
-        "RMEM",
-        "RCVBUF",
-        "FILL",
-        "WMEMQ",
-        "SNDBUF",
-        "FWD",
-        "LOCAL",
-        "PEER",
-        "PROCESSES",
+    shown = len(_SOCKETS) - all(row.socket.processes is None for row in sockets)
+    columns = list(zip(*rows, strict=True))[:shown]
+    yield from aligned(
+        [name for name, _right in _SOCKETS[:shown]], columns, [right for _name, right in _SOCKETS[:shown]]
     )
-    right = [True, False, False, True, True, True, True, True, True, False, False, False]
-    yield from aligned(headings, list(zip(*rows, strict=True)), right)
+
+
+# Heading, and whether it is aligned right.
+_SOCKETS = (
+    ("HELD", True), ("NETID", False), ("STATE", False), ("RMEM", True), ("RCVBUF", True), ("FILL", True),
+    ("WMEMQ", True), ("SNDBUF", True), ("FWD", True), ("LOCAL", False), ("PEER", False), ("PROCESSES", False),
+)  # fmt: skip

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from sockdiag.rules._base import Case, Rule
 
 FILL = Threshold(
-    "fill_ratio", 0.85, "a default buffer that 30 kB datagrams fill refuses the next at 87 %, one of 65 kB at 93 % (6.18)"
+    "fill_ratio",
+    0.85,
+    "a default buffer that 30 kB datagrams fill refuses the next at 87 %, one of 65 kB at 93 % (6.18)",
 )
 SMALLEST = Threshold("free_bytes", 1280, "truesize of a datagram of 200 to 700 bytes on loopback (6.18)")
-TREND = Threshold("trend_ratio", 0.25, "below it what grows may be the memory that UDP gives back late: a quarter of the buffer")
+TREND = Threshold(
+    "trend_ratio", 0.25, "below it what grows may be the memory that UDP gives back late: a quarter of the buffer"
+)
 THRESHOLDS = (FILL, SMALLEST, TREND)
 
 # What the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) takes and still has room for another.
@@ -163,12 +167,22 @@ def _judge_one(
     if lost and lost > 0:
         if not mine(case, level):
             return None
-        return DROPPING, CRITICAL, f"lost {counted(lost, what)}{per_second(case.rate(lost))}; its receive buffer holds {held}", None
+        return (
+            DROPPING,
+            CRITICAL,
+            f"lost {counted(lost, what)}{per_second(case.rate(lost))}; its receive buffer holds {held}",
+            None,
+        )
     if rmem and rcvbuf:
         free, growth = rcvbuf - rmem, level.growth
         eta = round(free / (growth / case.seconds), 1) if growth and case.seconds else None
         if congested:
-            return AT_RISK, CRITICAL, f"has overrun and drops every {what} until its queue of {rmem} bytes is read empty", None
+            return (
+                AT_RISK,
+                CRITICAL,
+                f"has overrun and drops every {what} until its queue of {rmem} bytes is read empty",
+                None,
+            )
         if free < rule.threshold("free_bytes") or rmem / rcvbuf >= rule.threshold("fill_ratio"):
             unread = ", and nothing was read meanwhile" if level.unread else ""
             return AT_RISK, CRITICAL, f"has a full receive buffer: {held}{unread}; the next {what} may be lost", eta

@@ -44,6 +44,14 @@ def lost_in_interval(
     said = f"{lost} {what}{per_second(case.rate(lost))}"
     yield Hit(
         Finding(
-            rule.code, rule.severity, Subject(NAMESPACE, about), said, {**evidence, **(more or {})}, None, None, advice, DROPPING
+            rule.code,
+            rule.severity,
+            Subject(NAMESPACE, about),
+            said,
+            {**evidence, **(more or {})},
+            None,
+            None,
+            advice,
+            DROPPING,
         )
     )

@@ -83,4 +83,3 @@ def by_process(case: Case, old: list[Row], new: list[Row]) -> dict[int | None, t
             else:
                 pile.rows.append((batch, row))
     return piles
-

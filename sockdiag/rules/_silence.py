@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
 from sockdiag.model.address import Endpoint
+from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
 from sockdiag.rules._base import Hit
 from sockdiag.rules._piles import in_state
 from sockdiag.rules._sockets import at
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sockdiag.rules._base import Case, Rule
 
 
-def unanswered(case: Case, rule: Rule, states: tuple[str, ...], what: str, advice: tuple[Advice, ...], *, port: bool) -> Iterator[Hit]:
+def unanswered(
+    case: Case, rule: Rule, states: tuple[str, ...], what: str, advice: tuple[Advice, ...], *, port: bool
+) -> Iterator[Hit]:
     """Yield a finding for each peer that leaves retransmissions unanswered.
 
     Args:

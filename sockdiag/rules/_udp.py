@@ -17,7 +17,6 @@ CSUM_ERRORS = tuple(f"{mib}.InCsumErrors" for mib in _MIBS)
 MEM_ERRORS = tuple(f"{mib}.MemErrors" for mib in _MIBS)
 
 
-
 def buffer_is_cause(case: Case, level: Level) -> bool:
     """Tell whether drops of a socket come of its full buffer, rather than of a filter, a checksum or memory.
 

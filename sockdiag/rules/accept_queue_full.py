@@ -39,7 +39,9 @@ def judge(case: Case) -> Iterator[Hit]:
         if limit is None:
             if waiting < RULE.threshold("least"):
                 continue
-            raise Unseen("/proc/net/tcp", f"{waiting} connections wait at {at(listener.socket.local)}; its limit is not in /proc")
+            raise Unseen(
+                "/proc/net/tcp", f"{waiting} connections wait at {at(listener.socket.local)}; its limit is not in /proc"
+            )
         room = limit + 1 - waiting
         growth = 0 if not before else max(0, waiting - before)
         eta = round(room / (growth / case.seconds), 1) if growth and case.seconds else None

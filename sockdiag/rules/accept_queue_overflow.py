@@ -42,7 +42,9 @@ def judge(case: Case) -> Iterator[Hit]:
             continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
         held = f"{listener.accept_queue} connections wait, of {_room(listener.accept_queue_limit)}"
         evidence = {
-            "accept_queue": Evidence(listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"),
+            "accept_queue": Evidence(
+                listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"
+            ),
             "drops": memory_evidence(socket, "drops", drops, "attempts since the socket was made"),
             "ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows"),
         }
@@ -52,16 +54,23 @@ def judge(case: Case) -> Iterator[Hit]:
             evidence["drops_in_interval"] = memory_evidence(socket, "drops", lost, "attempts")
             said = f"{where} refused {counted(lost, 'connection attempt')}{per_second(case.rate(lost))}: {held}"
             advice = backlog_advice(case, listener.accept_queue_limit)
-            yield Hit(Finding(RULE.code, CRITICAL, subject_of(socket), said, evidence, room, None, advice, DROPPING), [(batch, row)])
+            yield Hit(
+                Finding(RULE.code, CRITICAL, subject_of(socket), said, evidence, room, None, advice, DROPPING),
+                [(batch, row)],
+            )
         elif not full:
             now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
             said = f"{where} has refused {counted(drops, 'connection attempt')} since it was made; {now}"
-            yield Hit(Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)])
+            yield Hit(
+                Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)]
+            )
     if overflows and overflows > explained and explained == 0:
         evidence = {"ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows")}
         whose = "listeners, which /proc does not tell" if hidden else "listeners that are gone by now"
         said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of {whose}"
-        yield Hit(Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (ACCEPT,), DROPPING))
+        yield Hit(
+            Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (ACCEPT,), DROPPING)
+        )
 
 
 def _room(limit: int | None) -> str:

@@ -25,7 +25,11 @@ RULE = Rule(
     ("state", "inode", "send_q", "owners"),
     ("tcp",),
     (
-        Threshold("least", 3, "with two looks, sockets of one process that were in the state at both; one or two may be half-closed on purpose"),
+        Threshold(
+            "least",
+            3,
+            "with two looks, sockets of one process that were in the state at both; one or two may be half-closed on purpose",
+        ),
         Threshold("least_once", 10, "with one look, which cannot tell those that are about to be closed"),
     ),
     ("close(2) when recv(2) returns 0",),

@@ -53,7 +53,11 @@ def judge(case: Case) -> Iterator[Hit]:
             f"sysctl -w net.netfilter.nf_conntrack_max={2 * now.max}",
             "An entry costs some 300 bytes.",
         ),
-        Advice("Do not track what no rule needs (notrack), or shorten timeouts.", None, "Entries stay long after their connections."),
+        Advice(
+            "Do not track what no rule needs (notrack), or shorten timeouts.",
+            None,
+            "Entries stay long after their connections.",
+        ),
     )
     severity = CRITICAL if lost or ratio >= RULE.threshold("critical_ratio") else WARNING
     yield Hit(

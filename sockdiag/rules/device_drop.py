@@ -29,9 +29,27 @@ RULE = Rule(
 )
 
 _WAYS = (
-    ("rx_fifo", "rx_packets", "its ring was full", "ethtool -G {} rx N", "Packets arrive faster than the CPU takes them out of the ring."),
-    ("rx_drop", "rx_packets", "before a protocol saw them", None, "See SOFTNET_BACKLOG_DROP where the CPU's queue is full."),
-    ("tx_drop", "tx_packets", "instead of sent", "ip -s link show {}", "The driver had no room, or the link or its other end is down."),
+    (
+        "rx_fifo",
+        "rx_packets",
+        "its ring was full",
+        "ethtool -G {} rx N",
+        "Packets arrive faster than the CPU takes them out of the ring.",
+    ),
+    (
+        "rx_drop",
+        "rx_packets",
+        "before a protocol saw them",
+        None,
+        "See SOFTNET_BACKLOG_DROP where the CPU's queue is full.",
+    ),
+    (
+        "tx_drop",
+        "tx_packets",
+        "instead of sent",
+        "ip -s link show {}",
+        "The driver had no room, or the link or its other end is down.",
+    ),
 )
 
 
@@ -48,7 +66,10 @@ def judge(case: Case) -> Iterator[Hit]:
             whole = (case.moved(f"dev.{device}.{packets}") or 0) + lost
             bad = column == "rx_fifo" or (lost >= RULE.threshold("least") and lost / whole >= RULE.threshold("share"))
             said = f"{device} lost {lost} of {whole} packets{per_second(case.rate(lost))}: {why}"
-            evidence = {column: Evidence(lost, "packets", None, "/proc/net/dev"), packets: Evidence(whole, "packets", None, "/proc/net/dev")}
+            evidence = {
+                column: Evidence(lost, "packets", None, "/proc/net/dev"),
+                packets: Evidence(whole, "packets", None, "/proc/net/dev"),
+            }
             advice = Advice(f"Look at the device {device}.", command and command.format(device), reason)
             yield Hit(
                 Finding(

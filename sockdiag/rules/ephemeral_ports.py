@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.local_ports import available_ports
 from sockdiag.analysis.listeners import listening_rows
+from sockdiag.analysis.local_ports import available_ports
 from sockdiag.model.address import Endpoint
+from sockdiag.model.batch import Tally
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.sysctl import port_ranges
 from sockdiag.rules._base import Hit, Rule, Threshold
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sockdiag.model.batch import Batch
     from sockdiag.rules._base import Case
 
 RULE = Rule(
@@ -26,7 +26,14 @@ RULE = Rule(
     "Every port of ip_local_port_range but the reserved ones is taken for this source, destination address and destination "
     "port. TIME_WAIT takes a port too, unless tcp_tw_reuse lets it be used again after a second (2, the default: on loopback).",
     "__inet_hash_connect(), net/ipv4/inet_hashtables.c",
-    ("local", "peer", "state", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_tw_reuse"),
+    (
+        "local",
+        "peer",
+        "state",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_tw_reuse",
+    ),
     ("tcp",),
     (
         Threshold("warning_ratio", 0.8, "bursts of connections come and go faster than anybody looks"),
@@ -54,14 +61,26 @@ def judge(case: Case) -> Iterator[Hit]:
             "tcp_tw_reuse": Evidence(reuse, "", None, "/proc/sys/net/ipv4/tcp_tw_reuse"),
         }
         advice = (
-            Advice("Let the clients keep connections open (keep-alive, a pool).", None, "Each connection takes a port for 60 s after its end."),
+            Advice(
+                "Let the clients keep connections open (keep-alive, a pool).",
+                None,
+                "Each connection takes a port for 60 s after its end.",
+            ),
             Advice(
                 "Widen the range.",
                 'sysctl -w net.ipv4.ip_local_port_range="1024 65535"' if first > 1024 else None,
                 f"It is {first} to {last} now; listeners inside it must be reserved with ip_local_reserved_ports.",
             ),
         )
-        subject = Subject(NAMESPACE, f"{source} to {address} port {port}", "tcp", None, Endpoint(source), Endpoint(address, port), sockets=used)
+        subject = Subject(
+            NAMESPACE,
+            f"{source} to {address} port {port}",
+            "tcp",
+            None,
+            Endpoint(source),
+            Endpoint(address, port),
+            sockets=used,
+        )
         yield Hit(
             Finding(RULE.code, severity, subject, said, evidence, max(0.0, round(1 - ratio, 4)), None, advice, AT_RISK)
         )
@@ -69,35 +88,33 @@ def judge(case: Case) -> Iterator[Hit]:
 
 def _busy(case: Case, first: int, last: int, least: float, reuse: int | None) -> dict[tuple[Any, Any, Any], int]:
     batches = [batch for (batch,) in case.scan(("tcp",))]
-    ports: dict[Any, int] = {}
+    ports = Tally("peer.port")
     for batch in batches:
-        for (port,), n in batch.tally("peer.port").items():
-            ports[port] = ports.get(port, 0) + n
-    busy = {port for port, n in ports.items() if port and n >= least}
+        ports.add(batch)
+    busy = {port for (port,), n in ports.counts().items() if port and n >= least}
     if not busy:
         return {}
     listening = {batch.values("local.port")[row] for batch, row in listening_rows(batches)} if batches else set()
-    counts: dict[tuple[Any, Any, Any], int] = {}
-    for batch in batches:
-        for (source, address, peer, state), n in _tally(batch, busy, first, last, listening).items():
-            if peer in busy and not _reusable(reuse, state, address):
-                key = (source, address, peer)
-                counts[key] = counts.get(key, 0) + n
-    return {key: n for key, n in counts.items() if n >= least}
-
-
-def _tally(batch: Batch, busy: set[Any], first: int, last: int, listening: set[Any]) -> dict[tuple[Any, ...], int]:
-    # Connections by source, destination and state; a port of the range and a destination make a connection unique.
     names = ("local.address", "peer.address", "peer.port", "state")
-    pairs = zip(batch.values("local.port"), batch.values("peer.port"), strict=True)
-    others = sum(1 for local, peer in pairs if peer in busy and (local in listening or not first <= local <= last))
-    if not others:
-        return batch.tally(*names)
-    counts: dict[tuple[Any, ...], int] = {}
-    for local, *key in zip(batch.values("local.port"), *(batch.values(name) for name in names), strict=True):
-        if first <= local <= last and local not in listening:
-            counts[tuple(key)] = counts.get(tuple(key), 0) + 1
-    return counts
+    tally = Tally(*names)
+    counts: dict[tuple[Any, Any, Any], int] = {}
+
+    def count(source: Any, address: Any, peer: Any, state: Any, n: int) -> None:
+        if peer in busy and not _reusable(reuse, state, address):
+            counts[source, address, peer] = counts.get((source, address, peer), 0) + n
+
+    for batch in batches:
+        # A local port and a destination make a connection unique, so that connections count ports.
+        pairs = list(zip(batch.values("local.port"), batch.values("peer.port"), strict=True))
+        if not any(peer in busy and (local in listening or not first <= local <= last) for local, peer in pairs):
+            tally.add(batch)
+            continue
+        for (local, _peer), *key in zip(pairs, *(batch.values(name) for name in names), strict=True):
+            if first <= local <= last and local not in listening:
+                count(*key, 1)
+    for key, n in tally.counts().items():
+        count(*key, n)
+    return {key: n for key, n in counts.items() if n >= least}
 
 
 def _reusable(reuse: int | None, state: str | None, address: Any) -> bool:

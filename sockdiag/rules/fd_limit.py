@@ -47,9 +47,17 @@ def judge(case: Case) -> Iterator[Hit]:
         ratio = process.open / process.limit
         severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
         said = f"{process_name(process.pid, process.comm)} accepts connections and has {process.open} of {process.limit} files open"
-        evidence = {"descriptors": Evidence(process.open, "descriptors", process.limit, "/proc/PID/fd, /proc/PID/limits", "process")}
+        evidence = {
+            "descriptors": Evidence(
+                process.open, "descriptors", process.limit, "/proc/PID/fd, /proc/PID/limits", "process"
+            )
+        }
         advice = (
-            Advice("Look for descriptors that the process does not close.", f"ls -l /proc/{process.pid}/fd", "A leak fills any limit."),
+            Advice(
+                "Look for descriptors that the process does not close.",
+                f"ls -l /proc/{process.pid}/fd",
+                "A leak fills any limit.",
+            ),
             Advice(
                 "Raise its soft limit of open files.",
                 f"prlimit --pid {process.pid} --nofile={2 * process.limit}",

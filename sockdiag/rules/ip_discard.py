@@ -34,10 +34,14 @@ _ADVICE = Advice(
     "tc -s qdisc; ip -s neigh",
     "The sender may have got ENOBUFS or EAGAIN for them.",
 )
-_MEMORY = Advice("Look at the memory of the machine.", "cat /proc/buddyinfo", "Packets that came in could not be copied.")
+_MEMORY = Advice(
+    "Look at the memory of the machine.", "cat /proc/buddyinfo", "Packets that came in could not be copied."
+)
 
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge both directions by the counters of both families."""
     yield from lost_in_interval(case, RULE, _IN, "IP receive", "packets thrown away on receipt", (_MEMORY,))
-    yield from lost_in_interval(case, RULE, _OUT, "IP send", "packets thrown away or refused instead of sent", (_ADVICE,))
+    yield from lost_in_interval(
+        case, RULE, _OUT, "IP send", "packets thrown away or refused instead of sent", (_ADVICE,)
+    )

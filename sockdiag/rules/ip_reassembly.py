@@ -19,7 +19,13 @@ RULE = Rule(
     "Fragmented datagrams could not be put together: a fragment is missing, or the memory for incomplete datagrams is used up.",
     "A datagram is given up ipfrag_time seconds after its first fragment, or when incomplete ones hold ipfrag_high_thresh.",
     "ip_expire(), ip_defrag(), inet_frag_alloc(), net/ipv4/*frag*.c",
-    ("Ip.ReasmFails", "Ip6.ReasmFails", "sockstat FRAG memory", "net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"),
+    (
+        "Ip.ReasmFails",
+        "Ip6.ReasmFails",
+        "sockstat FRAG memory",
+        "net.ipv4.ipfrag_high_thresh",
+        "net.ipv6.ip6frag_high_thresh",
+    ),
     ("counters",),
     (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"),),
     ("net.ipv4.ipfrag_high_thresh where memory is the limit", "datagrams that fit the path MTU"),
@@ -39,10 +45,20 @@ def judge(case: Case) -> Iterator[Hit]:
         limit = case.now.limits.number(name)
         if used and limit is not None and used >= RULE.threshold("fill_ratio") * limit:
             near.append((used, limit, name))
-    more = {name: Evidence(used, "bytes", limit, "/proc/net/sockstat, /proc/net/sockstat6: FRAG memory") for used, limit, name in near}
+    more = {
+        name: Evidence(used, "bytes", limit, "/proc/net/sockstat, /proc/net/sockstat6: FRAG memory")
+        for used, limit, name in near
+    }
     advice = (
-        *(Advice(f"Raise {name}.", f"sysctl -w {name}={4 * limit}", f"Incomplete datagrams hold {used} bytes.") for used, limit, name in near),
-        Advice("Let the senders send datagrams that fit the path's MTU.", None, "One lost fragment loses the whole datagram."),
+        *(
+            Advice(f"Raise {name}.", f"sysctl -w {name}={4 * limit}", f"Incomplete datagrams hold {used} bytes.")
+            for used, limit, name in near
+        ),
+        Advice(
+            "Let the senders send datagrams that fit the path's MTU.",
+            None,
+            "One lost fragment loses the whole datagram.",
+        ),
     )
     lost = list(
         lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagrams could not be put together", advice, more)

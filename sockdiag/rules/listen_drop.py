@@ -45,6 +45,8 @@ def judge(case: Case) -> Iterator[Hit]:
                 "ListenDrops": case.counter_evidence("TcpExt.ListenDrops"),
             }
             yield Hit(
-                Finding(RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_TRACE,), DROPPING),
+                Finding(
+                    RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_TRACE,), DROPPING
+                ),
                 [(batch, row)],
             )

@@ -47,4 +47,6 @@ def _advise(case: Case, _socket: Socket, level: Level) -> tuple[Advice, ...]:
         None,
         "A congested netlink socket drops everything until its queue is empty.",
     )
-    return (empty, *buffer_advice(case, level.rcvbuf)) if level.drops else buffer_advice(case, level.rcvbuf, level.unread)
+    return (
+        (empty, *buffer_advice(case, level.rcvbuf)) if level.drops else buffer_advice(case, level.rcvbuf, level.unread)
+    )

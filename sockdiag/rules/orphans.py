@@ -58,6 +58,14 @@ def judge(case: Case) -> Iterator[Hit]:
     evidence = {"orphans": Evidence(orphans, "sockets", limit, "/proc/net/sockstat: TCP orphan", HOST)}
     yield Hit(
         Finding(
-            RULE.code, severity, Subject(HOST_KIND, "TCP"), said, evidence, max(0.0, round(1 - ratio, 4)), None, _ADVICE, AT_RISK
+            RULE.code,
+            severity,
+            Subject(HOST_KIND, "TCP"),
+            said,
+            evidence,
+            max(0.0, round(1 - ratio, 4)),
+            None,
+            _ADVICE,
+            AT_RISK,
         )
     )

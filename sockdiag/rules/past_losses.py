@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.analysis.losses import LOSSES
-from sockdiag.model.finding import INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 from sockdiag.model.counters import mib_of
+from sockdiag.model.finding import INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 from sockdiag.rules._base import Hit, Rule
 
 TYPE_CHECKING = False
@@ -29,12 +29,20 @@ RULE = Rule(
 
 def judge(case: Case) -> Iterator[Hit]:
     """List the counters that are not zero and did not move."""
-    past = {name: case.now.counters.get(name) for name in LOSSES if case.now.counters.get(name) and not case.moved(name)}
+    past = {
+        name: case.now.counters.get(name) for name in LOSSES if case.now.counters.get(name) and not case.moved(name)
+    }
     if not past:
         return
-    evidence = {n: Evidence(value, "count since boot", None, mib_of(n).source, mib_of(n).scope) for n, value in past.items()}
+    evidence = {
+        n: Evidence(value, "count since boot", None, mib_of(n).source, mib_of(n).scope) for n, value in past.items()
+    }
     names = sorted(past, key=lambda n: -(past[n] or 0))
     listed = ", ".join(f"{name} {past[name]}" for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     now = "whether they grow takes --interval to tell" if case.before is None else "none of them grew in the interval"
-    yield Hit(Finding(RULE.code, INFO, Subject(NAMESPACE), f"lost in the past: {listed}{more}; {now}", evidence, verdict=RECOVERED))
+    yield Hit(
+        Finding(
+            RULE.code, INFO, Subject(NAMESPACE), f"lost in the past: {listed}{more}; {now}", evidence, verdict=RECOVERED
+        )
+    )

@@ -22,7 +22,9 @@ RULE = Rule(
     ("state", "timer.retransmits", "peer"),
     ("tcp",),
     (
-        Threshold("retransmits", 3, "three timeouts in a row are no accident: the chance of it at 5 % loss is one in 8000"),
+        Threshold(
+            "retransmits", 3, "three timeouts in a row are no accident: the chance of it at 5 % loss is one in 8000"
+        ),
         Threshold("least", 1, "one connection that hangs is worth telling"),
     ),
     ("the peer, and the way to it", "TCP_USER_TIMEOUT"),

@@ -30,9 +30,9 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge each queueing discipline; drops since boot are history."""
     if case.before is None or case.now.qdiscs is None or case.before.qdiscs is None:
         return
-    past = {(q.device, q.kind, q.handle): q for q in case.before.qdiscs}
+    past = {(q.device, q.kind, q.handle, q.parent): q for q in case.before.qdiscs}
     for qdisc in case.now.qdiscs:
-        before = past.get((qdisc.device, qdisc.kind, qdisc.handle))
+        before = past.get((qdisc.device, qdisc.kind, qdisc.handle, qdisc.parent))
         if before is None or qdisc.drops is None or before.drops is None or qdisc.drops <= before.drops:
             continue
         lost = qdisc.drops - before.drops
@@ -47,4 +47,8 @@ def judge(case: Case) -> Iterator[Hit]:
             f"tc -s qdisc show dev {qdisc.device}",
             "It sends more slowly than packets come; a longer queue bridges bursts and adds delay.",
         )
-        yield Hit(Finding(RULE.code, WARNING, Subject(NAMESPACE, qdisc.device), said, evidence, None, None, (advice,), DROPPING))
+        yield Hit(
+            Finding(
+                RULE.code, WARNING, Subject(NAMESPACE, qdisc.device), said, evidence, None, None, (advice,), DROPPING
+            )
+        )

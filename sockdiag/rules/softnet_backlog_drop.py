@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, INFO, OK, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.finding import (
+    AT_RISK,
+    CRITICAL,
+    DROPPING,
+    HOST_KIND,
+    INFO,
+    OK,
+    WARNING,
+    Advice,
+    Evidence,
+    Finding,
+    Subject,
+)
 from sockdiag.model.record import HOST
 from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
 
@@ -33,7 +45,11 @@ _ADVICE = (
         "sysctl -w net.core.netdev_max_backlog=4096",
         "It bounds the queue of each CPU.",
     ),
-    Advice("Spread the packets over more CPUs.", None, "One CPU's queue fills while the others may be idle: see cpu in softnet_stat."),
+    Advice(
+        "Spread the packets over more CPUs.",
+        None,
+        "One CPU's queue fills while the others may be idle: see cpu in softnet_stat.",
+    ),
 )
 
 

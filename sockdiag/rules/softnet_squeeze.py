@@ -42,4 +42,8 @@ def judge(case: Case) -> Iterator[Hit]:
         if squeezed and rate is not None and rate >= RULE.threshold("per_s"):
             said = f"CPU {cpu.cpu} ran out of its budget for receiving {counted(squeezed, 'time')}{per_second(rate)}; nothing is lost"
             evidence = {"time_squeeze": Evidence(squeezed, "count", None, "/proc/net/softnet_stat: 3rd column", HOST)}
-            yield Hit(Finding(RULE.code, INFO, Subject(HOST_KIND, f"CPU {cpu.cpu}"), said, evidence, None, None, (_ADVICE,), OK))
+            yield Hit(
+                Finding(
+                    RULE.code, INFO, Subject(HOST_KIND, f"CPU {cpu.cpu}"), said, evidence, None, None, (_ADVICE,), OK
+                )
+            )

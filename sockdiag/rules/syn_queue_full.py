@@ -22,7 +22,13 @@ RULE = Rule(
     "When as many requests as the accept queue's limit and one more are in SYN_RECV: a cookie is sent with tcp_syncookies, "
     "without them the SYN is dropped.",
     "tcp_conn_request(), inet_csk_reqsk_queue_is_full()",
-    ("sockets in SYN_RECV", "send_q of the listener", "TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies", "net.ipv4.tcp_syncookies"),
+    (
+        "sockets in SYN_RECV",
+        "send_q of the listener",
+        "TcpExt.TCPReqQFullDrop",
+        "TcpExt.TCPReqQFullDoCookies",
+        "net.ipv4.tcp_syncookies",
+    ),
     ("tcp",),
     (
         Threshold("fill_ratio", 0.85, "as for accept queues, which have the same limit"),

@@ -61,5 +61,6 @@ def judge(case: Case) -> Iterator[Hit]:
             evidence = {"backlog": memory_evidence(socket, "backlog", backlog[row], "bytes", limit)}
             room = max(0.0, round(1 - used / limit, 4))
             yield Hit(
-                Finding(RULE.code, WARNING, subject_of(socket), said, evidence, room, None, (_ADVICE,), verdict), [(batch, row)]
+                Finding(RULE.code, WARNING, subject_of(socket), said, evidence, room, None, (_ADVICE,), verdict),
+                [(batch, row)],
             )

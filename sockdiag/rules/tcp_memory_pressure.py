@@ -28,7 +28,9 @@ RULE = Rule(
     ("the processes that hold the memory", "net.ipv4.tcp_mem, by the machine's RAM"),
 )
 
-_WHO = Advice("See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause.")
+_WHO = Advice(
+    "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
+)
 _RAISE = Advice(
     "Raise net.ipv4.tcp_mem only as far as the machine's RAM allows: its numbers are pages, and the kernel does not swap them.",
     None,

@@ -34,10 +34,14 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge the counters, and say whether tcp_mem is what is used up."""
     account = account_of(case, "TCP")
     full = account is not None and account.ratio is not None and account.ratio >= 0.9
-    who = Advice("See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause.")
+    who = Advice(
+        "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
+    )
     if full:
         raise_it = Advice(
-            "Raise net.ipv4.tcp_mem as far as the machine's RAM allows.", None, "TCP's memory is at its limit, tcp_mem[2]."
+            "Raise net.ipv4.tcp_mem as far as the machine's RAM allows.",
+            None,
+            "TCP's memory is at its limit, tcp_mem[2].",
         )
     else:
         raise_it = Advice(

@@ -24,7 +24,11 @@ RULE = Rule(
     ("recv_q", "skmem.rmem_alloc", "skmem.rcvbuf"),
     ("skmem:tcp",),
     (
-        Threshold("fill_ratio", 0.5, "with two looks that show the same bytes waiting: overhead differs, so that windows close from half full on"),
+        Threshold(
+            "fill_ratio",
+            0.5,
+            "with two looks that show the same bytes waiting: overhead differs, so that windows close from half full on",
+        ),
         Threshold("fill_ratio_once", 0.9, "with one look, where a busy reader may be seen between two reads"),
     ),
     ("the process that does not read",),
@@ -40,7 +44,9 @@ def judge(case: Case) -> Iterator[Hit]:
         assert memory.rmem_alloc is not None
         assert memory.rcvbuf
         since = "" if case.seconds is None else f", unread for at least {case.seconds:.3g} s"
-        said = f"{socket.recv_q} bytes wait at tcp {at(socket.local)} from {at(socket.peer)}{since}; the window is closed"
+        said = (
+            f"{socket.recv_q} bytes wait at tcp {at(socket.local)} from {at(socket.peer)}{since}; the window is closed"
+        )
         evidence = {
             "recv_q": Evidence(socket.recv_q, "bytes", None, "idiag_rqueue", "socket"),
             "rmem_alloc": memory_evidence(socket, "rmem_alloc", memory.rmem_alloc, "bytes", memory.rcvbuf),
@@ -52,5 +58,6 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         room = max(0.0, round(1 - memory.rmem_alloc / memory.rcvbuf, 4))
         yield Hit(
-            Finding(RULE.code, WARNING, subject_of(socket), said, evidence, room, None, (advice,), STALLED), [(batch, row)]
+            Finding(RULE.code, WARNING, subject_of(socket), said, evidence, room, None, (advice,), STALLED),
+            [(batch, row)],
         )

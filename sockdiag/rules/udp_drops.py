@@ -24,7 +24,11 @@ RULE = Rule(
     "udp_queue_rcv_one_skb(), __udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     ("skmem.drops", *RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2], *MEM_ERRORS[:2]),
     ("udp",),
-    (Threshold("unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"),),
+    (
+        Threshold(
+            "unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"
+        ),
+    ),
     ("look at the filter, at the sender's checksums, or at udp_mem: a larger buffer would not help",),
 )
 
@@ -46,7 +50,17 @@ def judge(case: Case) -> Iterator[Hit]:
         said = f"{socket.netid} {at(socket.local)} dropped {counted(lost, 'datagram')}{per_second(case.rate(lost))}: {cause}"
         filtered = cause == _FILTER
         yield Hit(
-            Finding(RULE.code, WARNING if filtered else CRITICAL, subject_of(socket), said, evidence, None, None, (advice,), DROPPING),
+            Finding(
+                RULE.code,
+                WARNING if filtered else CRITICAL,
+                subject_of(socket),
+                said,
+                evidence,
+                None,
+                None,
+                (advice,),
+                DROPPING,
+            ),
             [(batch, row)],
         )
     refused = case.sum_moved(*RCVBUF_ERRORS)

@@ -27,8 +27,16 @@ RULE = Rule(
 )
 
 _ADVICE = (
-    Advice("See who holds the memory.", "sockdiag memory --by process --netid udp", "Queues that nobody reads are the usual cause."),
-    Advice("Raise the first number of net.ipv4.udp_mem as far as the machine's RAM allows.", None, "It is the limit that is near."),
+    Advice(
+        "See who holds the memory.",
+        "sockdiag memory --by process --netid udp",
+        "Queues that nobody reads are the usual cause.",
+    ),
+    Advice(
+        "Raise the first number of net.ipv4.udp_mem as far as the machine's RAM allows.",
+        None,
+        "It is the limit that is near.",
+    ),
 )
 
 

@@ -31,5 +31,10 @@ RULE = Rule(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge UDP and UDP-Lite sockets by SKMEMINFO, never by recv_q: memory is given back late."""
     yield from judge_buffers(
-        case, RULE, TABLES, "datagram", lambda c, _s, level: buffer_advice(c, level.rcvbuf, level.unread), buffer_is_cause
+        case,
+        RULE,
+        TABLES,
+        "datagram",
+        lambda c, _s, level: buffer_advice(c, level.rcvbuf, level.unread),
+        buffer_is_cause,
     )

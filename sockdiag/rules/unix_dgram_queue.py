@@ -52,14 +52,17 @@ def judge(case: Case) -> Iterator[Hit]:
             "recv_q": Evidence(socket.recv_q, "bytes", None, "UNIX_DIAG_RQLEN", "socket"),
         }
         advice = Advice(
-            "Find out why the process does not read.", None, "A longer queue (net.unix.max_dgram_qlen) would only be filled too."
+            "Find out why the process does not read.",
+            None,
+            "A longer queue (net.unix.max_dgram_qlen) would only be filled too.",
         )
-        yield Hit(Finding(RULE.code, WARNING, subject_of(socket), said, evidence, None, None, (advice,), STALLED), [(batch, row)])
+        yield Hit(
+            Finding(RULE.code, WARNING, subject_of(socket), said, evidence, None, None, (advice,), STALLED),
+            [(batch, row)],
+        )
 
 
-def _levels(
-    case: Case, *, earlier: bool
-) -> tuple[list[tuple[Socket, Batch, int]], dict[int, tuple[int, int]]]:
+def _levels(case: Case, *, earlier: bool) -> tuple[list[tuple[Socket, Batch, int]], dict[int, tuple[int, int]]]:
     # Sockets that have something to read, and by peer what senders are charged for.
     waiting: list[tuple[Socket, Batch, int]] = []
     sent: dict[int, tuple[int, int]] = {}

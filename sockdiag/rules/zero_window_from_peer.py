@@ -42,7 +42,9 @@ def judge(case: Case) -> Iterator[Hit]:
     for batch, row, timer in rows:
         socket = one(batch, row)
         local = (socket.peer.address, socket.peer.port, socket.local.address, socket.local.port) in here
-        said = f"{socket.send_q} bytes wait at tcp {at(socket.local)} for the window of {at(socket.peer)}, which is closed"
+        said = (
+            f"{socket.send_q} bytes wait at tcp {at(socket.local)} for the window of {at(socket.peer)}, which is closed"
+        )
         said += ": the process there does not read" if local else f"; {timer.retransmits or 0} probes unheeded"
         evidence = {
             "send_q": Evidence(socket.send_q, "bytes", None, "idiag_wqueue", "socket"),
@@ -55,5 +57,6 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         severity = INFO if local else WARNING
         yield Hit(
-            Finding(RULE.code, severity, subject_of(socket), said, evidence, None, None, (advice,), STALLED), [(batch, row)]
+            Finding(RULE.code, severity, subject_of(socket), said, evidence, None, None, (advice,), STALLED),
+            [(batch, row)],
         )

@@ -194,6 +194,21 @@ class CgroupPaths:
                 return path
         return None
 
+    def id_of(self, path: str) -> int:
+        """Return the id of a cgroup by its path, absolute or below the mount.
+
+        Raises:
+            LookupError: there is no such cgroup; the message says why.
+        """
+        point = self._mount()
+        if point is None:
+            raise LookupError("no cgroup2 mount")
+        whole = path if path.startswith(point) else f"{point}/{path.strip('/')}".rstrip("/")
+        try:
+            return self._files.inode(whole)
+        except SourceError as error:
+            raise LookupError(error.reason) from None
+
     def _folders(self) -> Iterator[tuple[int, str]]:
         point = self._mount()
         if point is None:

@@ -109,7 +109,11 @@ def extensions(needs: Iterable[str], *, meminfo: bool = False) -> int:
 
 
 def inet_requests(
-    table: str, families: Iterable[str] = (), states: int = ALL_STATES, needs: Iterable[str] = ()
+    table: str,
+    families: Iterable[str] = (),
+    states: int = ALL_STATES,
+    needs: Iterable[str] = (),
+    bytecode: bytes = b"",
 ) -> list[Request]:
     """Return what to ask for one table, a request for each address family.
 
@@ -120,11 +124,12 @@ def inet_requests(
         families: AF_INET, AF_INET6; empty is both.
         states: mask of 1 << state.
         needs: of ``sockdiag.model.query``.
+        bytecode: filter for the kernel to apply.
     """
     ext = extensions(needs)
     wanted = set(families)
     return [
-        request(number, PROTOCOLS[table], states, ext)
+        request(number, PROTOCOLS[table], states, ext, bytecode)
         for number, name in INET_FAMILIES.items()
         if not wanted or name in wanted
     ]

@@ -68,10 +68,20 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
 
         transport = guarded = GuardedTransport(transport)
     answered = False
-    for request in inet_requests(table, query.families, query.states, query.needs):
+    # A capture holds answers and evaluates nothing; a question with tcp_info is asked again in parts by its guard.
+    bytecode = query.bytecode if system.files.live and guarded is None else b""
+    plain = inet_requests(table, query.families, query.states, query.needs)
+    sifted = inet_requests(table, query.families, query.states, query.needs, bytecode) if bytecode else plain
+    for request, unsifted in zip(sifted, plain, strict=True):
         columns = Columns(table, request, interfaces)
         try:
-            failure = feed(transport, request, columns.begin, columns.take)
+            try:
+                failure = feed(transport, request, columns.begin, columns.take)
+            except (SourceUnavailable, SourceDenied):
+                # Older kernels lack some operations, and marks are for CAP_NET_ADMIN.
+                if request is unsifted:
+                    raise
+                failure = feed(transport, unsifted, columns.begin, columns.take)
         except (SourceUnavailable, SourceDenied) as error:
             # IPv6 may be switched off; without an answer for any family there is no table.
             if not answered:

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from sockdiag.errors import SourceDenied, SourceUnavailable
-from sockdiag.model.record import BYTES, COUNT, COUNTER, LABEL, Record, field
+from sockdiag.model.qdisc import Qdisc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 SOURCE = "rtnetlink:RTM_GETQDISC"
-
-
-class Qdisc(Record):
-    """A queueing discipline of a device. Source: ``tc_fill_qdisc()``, net/sched/sch_api.c."""
-
-    device: str = field("Device.", kind=LABEL, kernel="qdisc_dev(q)->name", sources=("tcm_ifindex",))
-    handle: str = field("Its handle, as tc writes it.", kind=LABEL, kernel="q->handle", sources=("tcm_handle",))
-    kind: str = field("Kind: fq_codel, pfifo_fast, …", kind=LABEL, kernel="q->ops->id", sources=("TCA_KIND",))
-    packets: int | None = field("Packets sent.", default=None, unit=COUNT, kind=COUNTER, sources=("TCA_STATS2",))
-    drops: int | None = field(
-        "Packets dropped instead of sent.", default=None, unit=COUNT, kind=COUNTER, kernel="q->qstats.drops",
-        sources=("TCA_STATS2",),
-    )  # fmt: skip
-    backlog_bytes: int | None = field(
-        "Bytes that wait to be sent.", default=None, unit=BYTES, kernel="q->qstats.backlog", sources=("TCA_STATS2",)
-    )
 
 
 def read_qdiscs() -> list[Qdisc]:
@@ -58,9 +42,10 @@ def _qdisc(message: Any, names: dict[int, str]) -> Qdisc:
     index = message["index"]
     return Qdisc(
         names.get(index) or f"if{index}",
-        f"{message['handle'] >> 16:x}:",
         message.get_attr("TCA_KIND") or "",
         None if basic is None else basic["packets"],
         None if queue is None else queue["drops"],
         None if queue is None else queue["backlog"],
+        message["handle"],
+        message["parent"],
     )

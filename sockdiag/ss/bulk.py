@@ -40,18 +40,15 @@ class Texts(dict):  # type: ignore[type-arg]
         make: prints a value.
     """
 
-    __slots__ = ("_make", "longest", "sizes")
+    __slots__ = ("_make", "longest")
 
     def __init__(self, make: Callable[[Any], str]) -> None:
         super().__init__()
         self._make = make
         self.longest = 0
-        # What a text takes in the chunks of the layout: two bytes of length, padded to an even size.
-        self.sizes: dict[Any, int] = {}
 
     def __missing__(self, key: object) -> str:
         text = self[key] = self._make(key)
-        self.sizes[key] = (len(text) + 3) & ~1
         self.longest = max(self.longest, len(text))
         return text
 
@@ -119,7 +116,6 @@ class Bulk:
         local: Sequence[Any], peer: Sequence[Any],
     ) -> None:  # fmt: skip
         shown: list[str | list[str]] = []
-        sizes = 0
         longest = []
         for column in self._context.layout.columns:
             memo: Texts | None = None
@@ -141,22 +137,14 @@ class Bulk:
                 cells = list(map(self._context.owners.text, words[_INODE::stride].tolist()))
             if memo is not None:
                 first = keys[0]
-                if keys.count(first) == count:
-                    cells = memo[first]
-                    sizes += memo.sizes[first] * count
-                else:
-                    cells = list(map(memo.__getitem__, keys))
-                    sizes += sum(map(memo.sizes.__getitem__, keys))
+                cells = memo[first] if keys.count(first) == count else list(map(memo.__getitem__, keys))
                 longest.append(memo.longest)
             elif isinstance(cells, str):
-                sizes += ((len(cells) + 3) & ~1) * count
                 longest.append(len(cells))
             else:
-                lengths = list(map(len, cells))
-                sizes += sum([(size + 3) & ~1 for size in lengths])
-                longest.append(max(lengths))
+                longest.append(max(map(len, cells)))
             shown.append(cells)
-        self._context.layout.store_columns(shown, count, sizes, longest)
+        self._context.layout.store_columns(shown, count, longest)
 
 
 def _heads(datagram: bytes) -> bytes:

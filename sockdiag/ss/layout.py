@@ -28,6 +28,8 @@ _ORDER_6 = _ORDER_7[:-1]
 _CHUNK = (1 << 20) - 16
 _CHUNKS = 5
 _LONGEST = 65535
+# Rows held back at most, for the sake of memory.
+_MOST_UNCOUNTED = 400_000
 
 
 class Layout:
@@ -41,7 +43,7 @@ class Layout:
     """
 
     __slots__ = (
-        "_blocks", "_chunks", "_emit", "_end", "_first", "_longest", "_old", "_open", "_ragged", "_rows", "_screen", "_template",
+        "_blocks", "_chunks", "_emit", "_end", "_first", "_longest", "_old", "_open", "_pending", "_ragged", "_rows", "_screen", "_template", "_uncounted",
         "columns",
     )  # fmt: skip
 
@@ -62,6 +64,9 @@ class Layout:
     def _forget(self) -> None:
         self._rows: list[tuple[str, ...]] = []
         self._blocks: list[list[tuple[str, ...]] | tuple[list[str | list[str]], int]] = []
+        # Blocks after the rows that are not counted yet.
+        self._pending: list[tuple[list[str | list[str]], int]] = []
+        self._uncounted = 0
         self._chunks = 1
         self._end = 2
         self._open = -1
@@ -85,6 +90,8 @@ class Layout:
 
     def begin_row(self) -> None:
         """Finish the previous row; print what is stored when it has become too much."""
+        if self._pending:
+            self._count_pending()
         if self._chunks >= _CHUNKS:
             self.render()
         elif self._open >= 0:
@@ -118,17 +125,37 @@ class Layout:
         self._open = open_at
         self._rows.append(row)
 
-    def store_columns(self, columns: list[str | list[str]], count: int, sizes: int, longest: list[int]) -> None:
+    def store_columns(self, columns: list[str | list[str]], count: int, longest: list[int]) -> None:
         """Store many rows at once; the cells of the last column are empty.
+
+        Where the chunks end matters only if a width changes later: until then they are not counted.
 
         Args:
             columns: the visible columns, each a list of cells, or the text that all of its cells have.
             count: number of rows.
-            sizes: what the cells take in the chunks: two bytes of length and the text padded to an even size, of each.
-            longest: length of the longest cell of each column.
+            longest: length of the longest cell of each column so far, or more of what was stored before.
         """
-        if self._old:
-            sizes += 2 * count
+        if list(map(max, self._longest, longest)) == self._longest and self._uncounted < _MOST_UNCOUNTED:
+            self._pending.append((columns, count))
+            self._uncounted += count
+            return
+        self._count_pending()
+        self._count_columns(columns, count, longest)
+
+    def _count_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        self._uncounted = 0
+        for columns, count in pending:
+            self._count_columns(columns, count, self._longest)
+
+    def _count_columns(self, columns: list[str | list[str]], count: int, longest: list[int]) -> None:
+        """Store rows and count what they take in the chunks: two bytes of length and the text padded to an even size."""
+        sizes = 2 * count if self._old else 0
+        for cells in columns:
+            if isinstance(cells, str):
+                sizes += ((len(cells) + 3) & ~1) * count
+            else:
+                sizes += sum([(size + 3) & ~1 for size in map(len, cells)])
         # Near the end of a chunk, and where a cell is cut, every cell counts.
         if self._end + sizes + 16 >= _CHUNK or self._chunks >= _CHUNKS or max(longest) > _LONGEST:
             for row in zip(*[[c] * count if isinstance(c, str) else c for c in columns], strict=True):
@@ -155,8 +182,8 @@ class Layout:
 
     def render(self) -> None:
         """Print what is stored, and forget it; the widths stay."""
-        rows, blocks = self._rows, self._blocks
-        if not rows and not blocks:
+        rows, blocks, pending = self._rows, self._blocks, self._pending
+        if not rows and not blocks and not pending:
             return
         open_at = self._open
         self._forget()
@@ -164,7 +191,7 @@ class Layout:
         tail = None
         if rows and 0 <= open_at < len(self.columns) - 1:
             tail = rows.pop()[: open_at + 1]
-        for block in [*blocks, rows]:
+        for block in [*blocks, rows, *pending]:
             if isinstance(block, tuple):
                 self._emit_columns(widths, *block)
             else:

@@ -60,6 +60,8 @@ def _inspect(env: Env, given: Given, target: Target) -> int:
         raise SourceUnavailable(target.text, f"no such socket{missing}{hint}")
     if len(found) > 1:
         return _choices(session, target, found)
+    if session.everywhere is not None and found[0].netns is not None:
+        return _there(env, given, target, session.everywhere.path_of(found[0].netns))
     return _follow(env, given, target, found[0], session)
 
 
@@ -77,10 +79,8 @@ def _in_its_namespace(env: Env, given: Given, target: Target, session: Session) 
     """Look again from the network namespace of the process; None where that is this one."""
     if given.netns is not None or not session.system.files.live:
         return None
-    from sockdiag.cli.main import guarded
-    from sockdiag.cli.spec import Given as Values
     from sockdiag.errors import SourceError
-    from sockdiag.sources.netns import resolve, run_in
+    from sockdiag.sources.netns import resolve
 
     try:
         path = resolve(str(target.pid))
@@ -88,7 +88,18 @@ def _in_its_namespace(env: Env, given: Given, target: Target, session: Session) 
             return None
     except SourceError:
         return None
+    return _there(env, given, target, path)
+
+
+def _there(env: Env, given: Given, target: Target, path: str | None) -> int:
+    """Look from the namespace at *path*, from this process's own where it is None."""
+    from sockdiag.cli.main import guarded
+    from sockdiag.cli.spec import Given as Values
+    from sockdiag.sources.netns import run_in
+
     there = Values({**vars(given), "netns": path})
+    if path is None:
+        return _inspect(env, there, target)
     return run_in(path, lambda: guarded(lambda: _inspect(env, there, target), env))
 
 
@@ -99,7 +110,8 @@ def _choices(session: Session, target: Target, found: list[Socket]) -> int:
 
     scan = session.owners().owners
     rows = [s._replace(processes=scan.get(s.inode) if s.inode else ()) for s in found]
-    columns, chosen = choose_columns(session, Socket, _COLUMNS)
+    names = _COLUMNS if session.everywhere is None else ("netns", *_COLUMNS)
+    columns, chosen = choose_columns(session, Socket, names)
     table = Table(columns, ordered(rows, session, Socket), chosen=chosen, header=not session.given.no_header)
     keys = {"target": target.text}
     session.env.warn(f"{target.text}: {len(found)} sockets match; name one as inode:N, cookie:HEX or PID/FD")

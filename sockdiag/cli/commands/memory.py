@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.analysis.memory import ProtocolMemory
-    from sockdiag.analysis.socket_memory import Holders, MemoryGroup
+    from sockdiag.analysis.socket_memory import Holders, MemoryGroup, SocketMemory
     from sockdiag.cli.env import Env
     from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
@@ -24,7 +24,7 @@ SHOWN = 20
 
 def run(env: Env, given: Given) -> int:
     """Show socket memory."""
-    from sockdiag.analysis.socket_memory import MemoryGroup, find_holders
+    from sockdiag.analysis.socket_memory import MemoryGroup, find_holders, merge_holders
     from sockdiag.cli.host import protocol_memory
     from sockdiag.cli.session import Session, choose_columns, ordered
     from sockdiag.model.query import SKMEM
@@ -36,18 +36,36 @@ def run(env: Env, given: Given) -> int:
     holder = session.holder() if by in ("process", "container") else None
     protocols = protocol_memory(session)
     limit = SHOWN if given.limit is None else given.limit
-    batches = session.sockets(session.query([SKMEM], where), where)
-    holders = find_holders(batches, by, limit, session.user_name, holder)
+    parts = session.reduce(
+        session.query([SKMEM], where),
+        where,
+        lambda batches: find_holders(batches, by, limit, session.user_name, holder),
+    )
+    holders = merge_holders(parts, limit)
     groups = _with_rss(session, holders.groups) if by == "process" else holders.groups
+    if holder is not None:
+        holders.largest = _with_owners(session, holders.largest)
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
     default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
                "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
     columns, chosen = choose_columns(session, MemoryGroup, default)
     rows = list(ordered(groups, session, MemoryGroup))
     table = Table(columns, rows, chosen=chosen, header=not given.no_header)
-    lines = None if chosen else _lines(protocols, table, holders)
+    lines = None if chosen else _lines(protocols, table, holders, everywhere=session.everywhere is not None)
     answer = Document("memory", session.seen, table=table, table_key="groups", keys=keys, lines=lines)
     return session.show(answer, answered=any(row.pages is not None for row in protocols))
+
+
+def _with_owners(session: Session, largest: list[SocketMemory]) -> list[SocketMemory]:
+    scan = session.owners()
+    nobody = None if scan.unseen else ()
+
+    def owned(row: SocketMemory) -> SocketMemory:
+        inode = row.socket.inode
+        found = (scan.owners.get(inode) or nobody) if inode else ()
+        return row._replace(socket=row.socket._replace(processes=found))
+
+    return list(map(owned, largest))
 
 
 def _with_rss(session: Session, groups: list[MemoryGroup]) -> list[MemoryGroup]:
@@ -65,13 +83,19 @@ def _with_rss(session: Session, groups: list[MemoryGroup]) -> list[MemoryGroup]:
     return [group if group.pid is None else group._replace(rss_bytes=rss(group.pid)) for group in groups]
 
 
-def _lines(protocols: list[ProtocolMemory], table: Any, holders: Holders) -> Callable[[Style], Iterable[str]]:
+def _lines(
+    protocols: list[ProtocolMemory], table: Any, holders: Holders, *, everywhere: bool
+) -> Callable[[Style], Iterable[str]]:
     def lines(style: Style) -> Iterator[str]:
         from sockdiag.render.memory_text import group_lines, protocol_lines, socket_lines
 
         yield style.paint("PROTOCOLS", "1") + " (of the whole host)\n"
         yield from protocol_lines(protocols)
-        yield "\n" + style.paint("SOCKETS", "1") + " (of this network namespace)\n"
+        yield (
+            "\n"
+            + style.paint("SOCKETS", "1")
+            + f" (of {'all network namespaces' if everywhere else 'this network namespace'})\n"
+        )
         yield from group_lines(table)
         if holders.largest:
             yield "\n" + style.paint("LARGEST", "1") + "\n"

@@ -10,6 +10,7 @@ from sockdiag.cli.spec import FLOAT, Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from sockdiag.analysis.states import StateCount
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
+    from sockdiag.model.batch import Batch
     from sockdiag.model.counters import Counters
     from sockdiag.model.gap import Gap
+    from sockdiag.model.query import Query
 
 # Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
 WALKED = 20_000
@@ -78,8 +81,10 @@ def _states(session: Session, search: Search) -> list[StateCount]:
     from sockdiag.model.query import PROC, SKMEM
 
     query = session.query([SKMEM])
+    if session.everywhere is not None:
+        return _states_everywhere(session, search, query)
     counts = {}
-    if query.source != PROC and session.everywhere is None:
+    if query.source != PROC:
         tcp = tcp_counts(session.system, exact=False, gap=session.note)
         if tcp is not None:
             many = sum(tcp.values()) > WALKED
@@ -92,6 +97,25 @@ def _states(session: Session, search: Search) -> list[StateCount]:
     return state_counts(counts)
 
 
+def _states_everywhere(session: Session, search: Search, query: Query) -> list[StateCount]:
+    from sockdiag.analysis.states import add_counts, count_states, state_counts
+    from sockdiag.analysis.worst import Search
+
+    def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], Search]:
+        mine = Search()
+        return count_states(mine.watch(batches)), mine
+
+    parts = []
+    for counts, found in session.reduce(query, None, look):
+        search.join(found)
+        parts.append(counts)
+    return state_counts(add_counts(parts))
+
+
+def _inodes(batches: Iterable[Batch]) -> list[int]:
+    return [inode for batch in batches for inode in batch.values("inode") if inode]
+
+
 def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
     # Who holds most of them: owners are looked up for these sockets alone.
     from sockdiag.analysis.worst import most_crowded
@@ -102,7 +126,7 @@ def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
     if found is None:
         return None
     query = session.query()._replace(tables=("tcp", "mptcp"), states=1 << STATE_NUMBERS[found.state])
-    inodes = [inode for batch in session.sockets(query) for inode in batch.values("inode") if inode]
+    inodes = [inode for part in session.reduce(query, None, _inodes) for inode in part]
     if not inodes:
         return found
     scan = scan_owners(session.system.files, set(inodes))
@@ -111,6 +135,9 @@ def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
         for owner in scan.owners.get(inode)[:1]:
             key = (owner.pid, owner.comm)
             held[key] = held.get(key, 0) + 1
+    if sum(held.values()) < len(inodes):
+        for gap in scan.gaps:
+            session.note(gap)
     if not held:
         return found
     (pid, comm), n = max(held.items(), key=lambda item: item[1])

@@ -20,7 +20,15 @@ BY = ("process", "user", "container", "port", "peer", "netns")
 
 def run(env: Env, given: Given) -> int:
     """Count sockets by state."""
-    from sockdiag.analysis.states import Group, GroupRow, StateCount, group_rows, group_states, sum_groups
+    from sockdiag.analysis.states import (
+        Group,
+        GroupRow,
+        StateCount,
+        group_rows,
+        group_states,
+        merge_groups,
+        sum_groups,
+    )
     from sockdiag.render.document import Document, Table
 
     session = Session(env, given)
@@ -30,9 +38,11 @@ def run(env: Env, given: Given) -> int:
         rows = ordered(_counts(session, given), session, StateCount)
         table = Table(columns, rows, chosen=chosen, header=not given.no_header)
         return session.show(Document("states", session.seen, table=table, table_key="states"))
-    batches = session.sockets(session.query((), where), where)
     holder = session.holder() if given.by in ("process", "container") else None
-    groups = group_states(batches, given.by, session.user_name, holder)
+    parts = session.reduce(
+        session.query((), where), where, lambda batches: group_states(batches, given.by, session.user_name, holder)
+    )
+    groups = merge_groups(parts)
     if given.json:
         columns, chosen = choose_columns(session, Group)
         table = Table(columns, ordered(groups, session, Group), chosen=chosen)
@@ -45,13 +55,13 @@ def run(env: Env, given: Given) -> int:
 
 
 def _counts(session: Session, given: Given) -> list[StateCount]:
-    from sockdiag.analysis.states import count_states, state_counts
+    from sockdiag.analysis.states import add_counts, count_states, state_counts
     from sockdiag.collect import tcp_counts
 
     where = session.where()
     query = session.query((), where)
     if where is not None or session.everywhere is not None:
-        return state_counts(count_states(session.sockets(query, where)))
+        return state_counts(add_counts(session.reduce(query, where, count_states)))
     counts = {}
     if "tcp" in query.tables and query.source != "proc":
         found = tcp_counts(session.system, given.exact, session.note)

@@ -21,7 +21,7 @@ _PROJECT = Path(__file__).parents[3]
 def tree(source: Path, target: Path) -> None:
     """Copy the inputs, with links where the recorded system had them."""
     shutil.copytree(source / "fix", target / "fix", ignore=shutil.ignore_patterns("[0-9]*"))
-    processes = sorted((int(p.name) for p in (source / "fix/proc").iterdir() if p.name.isdecimal()))
+    processes = sorted(int(p.name) for p in (source / "fix/proc").iterdir() if p.name.isdecimal())
     for pid in processes:
         shutil.copytree(source / "fix/proc" / str(pid), target / "fix/proc" / str(pid))
     for folder in (target / "fix/proc").rglob("fd"):

@@ -92,11 +92,8 @@ def test_columns_equal_rows(old: bool) -> None:
             ports = [str(n * (1 if block < 110 else 200)) for n in range(count)]
             columns: list[str | list[str]] = ["ESTAB", "0     ", "0     ", locals_, ports, "1.2.3.4:", "443", ""]
             longest = [max(map(len, c)) if isinstance(c, list) else len(c) for c in columns]
-            sizes = sum(
-                sum((len(cell) + 3) & ~1 for cell in (c if isinstance(c, list) else [c] * count)) for c in columns
-            )
             if bulk:
-                layout.store_columns(columns, count, sizes, longest)
+                layout.store_columns(columns, count, longest)
             else:
                 for cells in zip(*[c if isinstance(c, list) else [c] * count for c in columns], strict=True):
                     layout.begin_row()

@@ -1,0 +1,280 @@
+"""Where packets were lost on their way through the kernel: the stages of ``path_table`` with the numbers of two looks."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.losses import meaning_of
+from sockdiag.analysis.path_table import (
+    ARRIVED,
+    LEVEL,
+    LIMIT,
+    LOSS,
+    OPTIONAL,
+    PASSED,
+    STEPS,
+    Item,
+    Step,
+)
+from sockdiag.analysis.socket_queues import SocketQueues
+from sockdiag.model.counters import Counters, mib_of
+from sockdiag.model.record import COUNT, HOST, LABEL, NETNS, RATIO, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class PathCounter(Record):
+    """A counter of a stage, or a level."""
+
+    name: str = field("Exact name.", kind=LABEL)
+    role: str = field(
+        "arrived or passed: packets at the stage; loss; sign: of trouble, nothing is lost; level: now; limit: of a level.",
+        kind=LABEL,
+    )
+    scope: str = field("Whose number it is: netns or host.", kind=LABEL)
+    value: int | None = field("Since boot, or since the namespace, device or socket was made; of a level, now.", unit=COUNT)
+    delta: int | None = field("During the look; null where it cannot be told.", unit=COUNT)
+    per_s: float | None = field("The same, a second.", unit=RATIO, header="PER-S")
+    loss: int | None = field(
+        "Lost during the look and counted by no other counter; the sum over a stage is the stage's.", unit=COUNT
+    )
+    loss_total: int | None = field("The same since value began.", unit=COUNT)
+    within: str | None = field("Counter of this stage that counts the same losses, too.", kind=LABEL)
+    meaning: str = field("What it counts.", kind=LABEL)
+
+
+class PathStage(Record):
+    """A stage on the way of a packet."""
+
+    direction: str = field("in: from the device to read(2). out: from write(2) to the device.", kind=LABEL)
+    stage: str = field("Name.", kind=LABEL)
+    scope: str = field("Whose numbers they are: netns or host. Those of different scopes do not compare.", kind=LABEL)
+    packets: int | None = field(
+        "Packets that came in during the look or, where the kernel counts only these, got through; null where it counts none.",
+        unit=COUNT,
+    )
+    loss: int | None = field("Lost here during the look; null where it cannot be told.", unit=COUNT, header="LOST")
+    loss_per_s: float | None = field("The same, a second.", unit=RATIO, header="LOST/S")
+    loss_is_minimum: bool = field("More may have been lost: not all of it can be seen.", kind=LABEL, header="MINIMUM")
+    loss_total: int | None = field(
+        "Lost since boot, or since the namespace, device or socket was made: history.", unit=COUNT, header="HISTORY"
+    )
+    unseen: tuple[str, ...] = field("What cannot be seen of its losses.", kind=LABEL)
+    counters: tuple[PathCounter, ...] = field("What tells of it.", of=PathCounter)
+
+
+class PathLook:
+    """What a path is made of, at one moment.
+
+    Args:
+        counters: MIBs, devices, CPUs, conntrack and queueing disciplines.
+        sockets: sums over the sockets.
+        levels: levels and limits by name.
+        unread: what should be there and could not be read: the first part of the counters' names, or ``sockets.TABLE``.
+    """
+
+    __slots__ = ("counters", "levels", "sockets", "unread")
+
+    def __init__(
+        self,
+        counters: Counters,
+        sockets: SocketQueues | None = None,
+        levels: Mapping[str, int] | None = None,
+        unread: frozenset[str] = frozenset(),
+    ) -> None:
+        self.counters = counters
+        self.sockets = sockets or SocketQueues()
+        queues = self.sockets
+        self.levels = {
+            **(levels or {}),
+            **{f"sockets.{table}.recv_q_bytes": n for table, n in queues.recv_q_bytes.items()},
+            **{f"sockets.{table}.accept_queue": n for table, n in queues.accept_queue.items()},
+        }
+        self.unread = unread
+
+
+def path(before: PathLook | None, after: PathLook, seconds: float) -> list[PathStage]:
+    """Tell of each stage what came in and what was lost.
+
+    Args:
+        before: an earlier look at the same namespace; None where there was one look, which tells history only.
+        after: the later one.
+        seconds: time between the two.
+    """
+    numbers = _Numbers(before, after, seconds)
+    stages = (_stage(step, numbers) for step in STEPS)
+    return [stage for stage in stages if stage is not None]
+
+
+class _Numbers:
+    """Values and differences by name, and which rows a name with * stands for."""
+
+    def __init__(self, before: PathLook | None, after: PathLook, seconds: float) -> None:
+        self.before = before
+        self.after = after
+        self.seconds = seconds if before is not None and seconds > 0 else None
+        self._moved = {} if before is None else {d.name: d.value for d in after.counters.since(before.counters)}
+        self._drops = {f"sockets.{table}.drops": table for table in after.sockets.drops}
+        self._rows: dict[tuple[str, str], list[str]] = {}
+        for name in (*after.counters, *after.levels):
+            prefix, _, rest = name.partition(".")
+            label, _, column = rest.rpartition(".")
+            if label:
+                self._rows.setdefault((prefix, column), []).append(name)
+        self._prefixes = {name.partition(".")[0] for name in after.counters}
+
+    def names(self, name: str) -> list[str]:
+        """Return the counters that a declared name stands for on this system."""
+        if "*" in name:
+            prefix, _, rest = name.partition(".")
+            return self._rows.get((prefix, rest.rpartition(".")[2]), [])
+        there = name in self.after.counters or name in self.after.levels or name in self._drops
+        return [name] if there else []
+
+    def unread(self, name: str) -> bool:
+        """Tell whether a counter that is not there should be: its source could not be read."""
+        prefix, _, rest = name.partition(".")
+        if self.after.unread & {prefix, f"{prefix}.{rest.partition('.')[0]}"}:
+            return True
+        return prefix not in self._prefixes and prefix not in OPTIONAL
+
+    def value(self, name: str) -> int | None:
+        """Return what a counter or level says now."""
+        table = self._drops.get(name)
+        if table is not None:
+            return self.after.sockets.dropped(table)
+        level = self.after.levels.get(name)
+        return self.after.counters.get(name) if level is None else level
+
+    def delta(self, name: str) -> int | None:
+        """Return by how much it grew."""
+        if self.before is None:
+            return None
+        table = self._drops.get(name)
+        if table is not None:
+            return self.after.sockets.dropped_since(self.before.sockets, table)
+        if name in self.after.levels:
+            then = self.before.levels.get(name)
+            return None if then is None else self.after.levels[name] - then
+        return self._moved.get(name)
+
+    def total(self, names: Sequence[str], amount: Callable[[str], int | None]) -> int:
+        """Add up what is known of some declared names."""
+        return sum(amount(one) or 0 for name in names for one in self.names(name))
+
+
+def _stage(step: Step, numbers: _Numbers) -> PathStage | None:
+    found: dict[str, tuple[Item, str | None]] = {}
+    unseen: list[str] = []
+    unread = False
+    for item in step.items:
+        names = numbers.names(item.name)
+        if not names and numbers.unread(item.name):
+            unread = unread or item.role == LOSS
+            found[item.name] = (item, item.within or None)
+        for name in names:
+            found[name] = (item, _same_row(item.within, item.name, name))
+    if step.optional and not found:
+        return None
+    if unread:
+        unseen.append("a source of its counters could not be read")
+    suspected = not step.suspects or any(numbers.delta(name) != 0 for name in step.suspects)
+    if step.unseen and suspected:
+        unseen.append(step.unseen)
+    rings = numbers.after.sockets.rings
+    if rings and "sockets.packet.drops" in found:
+        unseen.append(f"{rings} packet sockets with a ring: what it had no room for is told to its owner only")
+    losses = {name: pair for name, pair in found.items() if pair[0].role == LOSS}
+    now = None if numbers.seconds is None else _shares(losses, numbers, numbers.delta)
+    ever = _shares(losses, numbers, numbers.value)
+    if now is not None and any(numbers.delta(name) is None for name in losses) and not unread:
+        unseen.append("a counter was set to zero or was not there before")
+    counters = tuple(_counter(name, item, within, numbers, now, ever) for name, (item, within) in found.items())
+    loss = None if now is None else _sum(now, unseen)
+    return PathStage(
+        step.direction,
+        step.stage,
+        HOST if any(counter.scope == HOST for counter in counters if counter.role == LOSS) else NETNS,
+        _packets(counters),
+        loss,
+        _rate(loss, numbers),
+        bool(loss and unseen),
+        _sum(ever, unseen if unread else ()),
+        tuple(unseen),
+        counters,
+    )
+
+
+def _same_row(within: str, declared: str, name: str) -> str | None:
+    if not within or "*" not in declared:
+        return within or None
+    start, _, end = declared.partition("*")
+    return within.replace("*", name[len(start) : len(name) - len(end)])
+
+
+def _shares(
+    losses: Mapping[str, tuple[Item, str | None]], numbers: _Numbers, amount: Callable[[str], int | None]
+) -> dict[str, int]:
+    # What each counter adds to the stage's loss. A whole adds what its parts leave of it.
+    parts: dict[str, list[str]] = {}
+    for name, (_item, within) in losses.items():
+        if within in losses:
+            parts.setdefault(within, []).append(name)
+    shares: dict[str, int] = {}
+
+    def settle(name: str) -> int:
+        own = (amount(name) or 0) - numbers.total(losses[name][0].less, amount)
+        below = sum(map(settle, parts.get(name, ())))
+        shares[name] = max(0, own - below)
+        return below + shares[name]
+
+    for name, (_item, within) in losses.items():
+        if within not in losses:
+            settle(name)
+    return shares
+
+
+def _sum(shares: Mapping[str, int], unseen: Sequence[str]) -> int | None:
+    counted = sum(shares.values())
+    return counted if counted or not unseen else None
+
+
+def _rate(count: int | None, numbers: _Numbers) -> float | None:
+    return None if count is None or numbers.seconds is None else count / numbers.seconds
+
+
+def _packets(counters: Sequence[PathCounter]) -> int | None:
+    for role in (ARRIVED, PASSED):
+        deltas = [counter.delta for counter in counters if counter.role == role and counter.delta is not None]
+        if deltas:
+            return sum(deltas)
+    return None
+
+
+def _counter(
+    name: str,
+    item: Item,
+    within: str | None,
+    numbers: _Numbers,
+    now: Mapping[str, int] | None,
+    ever: Mapping[str, int],
+) -> PathCounter:
+    value, delta = numbers.value(name), numbers.delta(name)
+    lost = item.role == LOSS
+    return PathCounter(
+        name,
+        item.role,
+        HOST if item.role == LIMIT else mib_of(name).scope,
+        value,
+        delta,
+        _rate(delta, numbers),
+        0 if not lost else None if now is None or delta is None else now[name],
+        0 if not lost else None if value is None else ever[name],
+        within,
+        item.meaning or meaning_of(name),
+    )
+
+
+def waiting(stage: PathStage) -> list[PathCounter]:
+    """Return the levels of a stage that are not zero."""
+    return [counter for counter in stage.counters if counter.role == LEVEL and counter.value]

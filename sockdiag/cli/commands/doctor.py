@@ -1,0 +1,59 @@
+"""`sockdiag doctor`: every finding on this host, worst first, each with what to do."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.catalog import summary
+from sockdiag.cli.spec import Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Given
+
+
+def run(env: Env, given: Given) -> int:
+    """Show findings by cause, with advice."""
+    from sockdiag.cli.look import finish, judged, observe
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.model.finding import Finding
+    from sockdiag.render.document import Document, Table
+    from sockdiag.render.findings_text import doctor_lines
+    from sockdiag.rules._group import by_cause
+
+    session = Session(env, given)
+    case = observe(session)
+    judgement = judged(session, case)
+    findings = list(ordered(by_cause(judgement.hits), session, Finding))
+    verdict = judgement.verdict()
+    interval = None if case.seconds is None else round(case.seconds, 3)
+    default = ["verdict", "severity", "code", "summary"]
+    columns, chosen = choose_columns(session, Finding, default)
+    table = Table(columns, findings, chosen=chosen, header=not given.no_header)
+    lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style)
+    keys = {"verdict": verdict, "interval_s": interval}
+    document = Document("doctor", session.seen, table=table, table_key="findings", keys=keys, lines=lines)
+    return finish(session, document, findings)
+
+
+def document() -> dict[str, Any]:
+    """Name the document's own keys."""
+    from sockdiag.model.finding import Finding
+
+    return {"verdict": "str", "interval_s": "float | None", "findings": [Finding]}
+
+
+COMMAND = Command(
+    run,
+    name="doctor",
+    summary=summary("doctor"),
+    help=(
+        "What one process brings about at forty sockets is one finding. Advice follows from the figures: no sysctl is named "
+        "that would not help. --interval tells what is lost now from what was lost some time since boot."
+    ),
+    options=(*options.JUDGING, *options.EVERYWHERE),
+    examples=(("doctor --interval 2", "what is wrong now"), ("doctor", "levels and history, at once")),
+    document=document,
+)

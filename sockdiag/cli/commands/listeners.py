@@ -1,0 +1,99 @@
+"""`sockdiag listeners`: accept and SYN queues."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.catalog import summary
+from sockdiag.cli.spec import Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sockdiag.analysis.listeners import Listener
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Given
+    from sockdiag.rules._base import Case
+
+# The rules that judge listeners.
+CODES = (
+    "ACCEPT_QUEUE_OVERFLOW", "ACCEPT_QUEUE_FULL", "SYN_QUEUE_FULL", "LISTEN_DROP", "UNIX_LISTENER_FULL", "FD_LIMIT",
+)  # fmt: skip
+
+
+def run(env: Env, given: Given) -> int:
+    """Show listeners and what is wrong with them."""
+    from sockdiag.analysis.listeners import TABLES, Listener
+    from sockdiag.cli.look import finish, judged, observe
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.render.document import Document, Table
+    from sockdiag.render.findings_text import finding_lines
+    from sockdiag.render.table import aligned, cells, is_number
+
+    session = Session(env, given)
+    where = session.where()
+    case = observe(session, where, TABLES)
+    judgement = judged(session, case, CODES)
+    findings = judgement.findings
+    rows = ordered(_rows(case), session, Listener)
+    default = ["socket.netid", "socket.local", "accept_queue", "accept_queue_limit", "accept_queue_ratio", "syn_queue",
+               "drops", "drops_in_interval", "socket.processes"]  # fmt: skip
+    if case.before is None:
+        default.remove("drops_in_interval")
+    columns, chosen = choose_columns(session, Listener, default)
+    table = Table(columns, list(rows), chosen=chosen, header=not given.no_header)
+
+    def lines(style: Any) -> Any:
+        headings = [entry.field.header for entry in table.columns] if table.header else []
+        yield from aligned(headings, cells(table), [is_number(entry) for entry in table.columns])
+        for finding in findings:
+            yield from finding_lines(finding, style)
+
+    interval = None if case.seconds is None else round(case.seconds, 3)
+    keys = {"interval_s": interval, "findings": findings}
+    document = Document("listeners", session.seen, table=table, table_key="listeners", keys=keys, lines=lines)
+    return finish(session, document, findings)
+
+
+def _rows(case: Case) -> list[Listener]:
+    from sockdiag.rules._base import Unseen
+    from sockdiag.rules._listeners import listeners
+
+    try:
+        found = [listener for listener, _before, _batch, _row in listeners(case)]
+    except Unseen:
+        tables = tuple(t for t in ("tcp", "mptcp", "unix") if t not in case.now.absent)
+        found = [listener for listener, _before, _batch, _row in listeners(case, tables)]
+    holders = case.holders(listener.socket.inode for listener in found)
+    named = []
+    for listener in found:
+        owner = holders.get(listener.socket.inode or 0)
+        socket = listener.socket if owner is None else listener.socket._replace(processes=(owner,))
+        named.append(listener._replace(socket=socket))
+    named.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
+    return named
+
+
+def document() -> dict[str, Any]:
+    """Name the document's own keys."""
+    from sockdiag.analysis.listeners import Listener
+    from sockdiag.model.finding import Finding
+
+    return {"interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
+
+
+COMMAND = Command(
+    run,
+    name="listeners",
+    summary=summary("listeners"),
+    help=(
+        "A queue takes one connection more than its limit, which is the smaller of what the process asked listen(2) for and "
+        "of somaxconn at that time. DROPS are the listener's own: attempts refused since it was made, each retry counts."
+    ),
+    options=(*options.JUDGING, options.WHERE, options.NETID, *options.EVERYWHERE),
+    examples=(
+        ("listeners", "the fullest queues first"),
+        ("listeners --interval 2 --netid tcp", "which refuse connections now"),
+    ),
+    document=document,
+)

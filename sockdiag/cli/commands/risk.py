@@ -1,0 +1,140 @@
+"""`sockdiag risk`: what is dropping data, what is about to, and why."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.catalog import summary
+from sockdiag.cli.spec import Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Given
+    from sockdiag.model.finding import Finding
+    from sockdiag.model.risk import SocketRisk
+    from sockdiag.rules._base import Case
+    from sockdiag.rules._judge import Judgement
+
+_SHOWN = 40
+
+
+def run(env: Env, given: Given) -> int:
+    """Judge sockets and what they depend on."""
+    from sockdiag.cli.look import finish, judged, observe
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.model.finding import SOCKET
+    from sockdiag.model.risk import SocketRisk, SystemRisk
+    from sockdiag.render.document import Document, Table
+    from sockdiag.render.findings_text import risk_lines
+
+    session = Session(env, given)
+    where = session.where()
+    case = observe(session, where)
+    judgement = judged(session, case)
+    rows = _socket_risks(case, judgement)
+    if given.all:
+        rows += _healthy(case, judgement)
+    system = [f for f in judgement.findings if f.subject.kind != SOCKET]
+    verdict = judgement.verdict()
+    whole = SystemRisk(_with_unknown(judgement, system), tuple(system))
+    interval = None if case.seconds is None else round(case.seconds, 3)
+    keys = {"verdict": verdict, "interval_s": interval, "system": whole}
+    default = [
+        "verdict",
+        "socket.netid",
+        "socket.state",
+        "socket.local",
+        "socket.peer",
+        "findings.code",
+        "findings.summary",
+    ]
+    columns, chosen = choose_columns(session, SocketRisk, default)
+    table = Table(columns, ordered(rows, session, SocketRisk), chosen=chosen, header=not given.no_header)
+    told = judgement.findings
+    lines = None if chosen or given.all else lambda style: risk_lines(verdict, interval, told, style, _SHOWN)
+    document = Document("risk", session.seen, table=table, table_key="sockets", keys=keys, lines=lines)
+    return finish(session, document, told)
+
+
+def _with_unknown(judgement: Judgement, findings: Iterable[Finding]) -> str:
+    from sockdiag.model.finding import UNKNOWN, worst_verdict
+
+    return worst_verdict([*(f.verdict for f in findings), *([UNKNOWN] if judgement.unknown else [])])
+
+
+def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
+    """Put the findings of each socket together; worst first, as the findings are."""
+    from sockdiag.model.finding import worst_verdict
+    from sockdiag.model.risk import SocketRisk
+
+    found: dict[tuple[int, int], list[Finding]] = {}
+    batches: dict[int, Any] = {}
+    for hit in judgement.hits:
+        for batch, row in hit.rows:
+            batches[id(batch)] = batch
+            found.setdefault((id(batch), row), []).append(hit.finding)
+    wanted: dict[int, list[int]] = {}
+    for place, row in found:
+        wanted.setdefault(place, []).append(row)
+    sockets = {
+        (place, row): socket
+        for place, rows in wanted.items()
+        for row, socket in zip(rows, batches[place].at(rows), strict=True)
+    }
+    holders = case.holders(socket.inode for socket in sockets.values())
+    risks = []
+    for place, findings in found.items():
+        socket = sockets[place]
+        owner = holders.get(socket.inode or 0)
+        if owner is not None:
+            socket = socket._replace(processes=(owner,))
+        risks.append(SocketRisk(socket, worst_verdict(f.verdict for f in findings), tuple(findings)))
+    return risks
+
+
+def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
+    from sockdiag.model.finding import OK
+    from sockdiag.model.risk import SocketRisk
+
+    told = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
+    return [
+        SocketRisk(socket, OK, ())
+        for batch in case.now.batches
+        for row, socket in enumerate(batch.sockets())
+        if (id(batch), row) not in told
+    ]
+
+
+def document() -> dict[str, Any]:
+    """Name the document's own keys."""
+    from sockdiag.model.risk import SocketRisk, SystemRisk
+
+    return {"verdict": "str", "interval_s": "float | None", "system": SystemRisk, "sockets": [SocketRisk]}
+
+
+COMMAND = Command(
+    run,
+    name="risk",
+    summary=summary("risk"),
+    help=(
+        "Verdicts: dropping (lost in the interval), at_risk (the next burst or the trend is lost), stalled (data waits, "
+        "nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the past), ok. "
+        "One look judges levels; --interval compares two and knows rates, trends and what was lost meanwhile."
+    ),
+    options=(
+        Option("all", "Show every socket, healthy ones too."),
+        *options.JUDGING,
+        options.WHERE,
+        options.NETID,
+        *options.EVERYWHERE,
+    ),
+    examples=(
+        ("risk", "levels, at once"),
+        ("risk --interval 2", "what is lost within two seconds, and where"),
+        ("risk --interval 5 --exit-code --fail-on warning", "for a script: exit status 3 if something is wrong"),
+    ),
+    document=document,
+)

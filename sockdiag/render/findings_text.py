@@ -1,0 +1,91 @@
+"""Screens of what was found."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, DROPPING, INFO, OK, RECOVERED, UNKNOWN, WARNING, Finding
+from sockdiag.render.cells import cell
+from sockdiag.render.escape import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.model.finding import Evidence
+    from sockdiag.render.document import Style
+
+_BOLD, _RED, _YELLOW, _GREEN, _CYAN = "1", "1;31", "33", "32", "36"
+_COLORS = {DROPPING: _RED, AT_RISK: _YELLOW, OK: _GREEN, RECOVERED: _CYAN, UNKNOWN: _CYAN}
+
+
+def verdict_text(verdict: str, style: Style) -> str:
+    """Show a verdict."""
+    return style.paint(verdict, _COLORS.get(verdict, _YELLOW))
+
+
+def headline(verdict: str, interval_s: float | None, style: Style) -> str:
+    """Say the verdict and what it rests on."""
+    seen = "one look: levels only, rates and trends are unknown (--interval S)"
+    if interval_s is not None:
+        seen = f"two looks, {interval_s:.3g} s apart"
+    return f"{verdict_text(verdict, style)}  {seen}\n"
+
+
+def finding_lines(finding: Finding, style: Style) -> Iterator[str]:
+    """Yield a finding in one line, and who it is about."""
+    subject = finding.subject
+    who = f"  [{cell(subject.comm)}({subject.pid})]" if subject.pid is not None else ""
+    color = "" if finding.severity == INFO else _YELLOW if finding.severity == WARNING else _RED
+    code = style.paint(finding.code, color) if color else finding.code
+    yield f"{verdict_text(finding.verdict, style)}  {code}  {printable(finding.summary)}{who}\n"
+
+
+def risk_lines(
+    verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style, shown: int
+) -> Iterator[str]:
+    """Yield the risk screen.
+
+    Args:
+        verdict: of everything.
+        interval_s: time between the looks, None for one.
+        findings: worst first; one that concerns many sockets once.
+        style: how it may look.
+        shown: how many are shown.
+    """
+    yield headline(verdict, interval_s, style)
+    listed = list(findings)
+    if listed:
+        yield "\n"
+    for finding in listed[:shown]:
+        yield from finding_lines(finding, style)
+    if len(listed) > shown:
+        yield f"{len(listed) - shown} more: --json lists all, sockdiag doctor groups them by cause\n"
+
+
+def doctor_lines(verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style) -> Iterator[str]:
+    """Yield the doctor's screen: each finding with its figures and what to do."""
+    yield headline(verdict, interval_s, style)
+    for finding in findings:
+        yield "\n"
+        yield from finding_lines(finding, style)
+        for name, evidence in finding.evidence.items():
+            yield f"    {printable(name)}: {_figure(evidence)}\n"
+        if finding.eta_s is not None:
+            yield f"    full in {finding.eta_s:.3g} s at the measured rate\n"
+        for advice in finding.advice:
+            yield f"  {style.paint('->', _BOLD)} {printable(advice.action)}\n"
+            if advice.command:
+                yield f"       {printable(advice.command)}\n"
+            if advice.why:
+                yield f"     {printable(advice.why)}\n"
+        yield f"     sockdiag rules {finding.code}\n"
+
+
+def _figure(evidence: Evidence) -> str:
+    text = cell(evidence.value)
+    if evidence.limit is not None:
+        text += f" of {cell(evidence.limit)}"
+    if evidence.unit:
+        text += f" {printable(evidence.unit)}"
+    source = f"  ({printable(evidence.source)})" if evidence.source else ""
+    host = ", whole host" if evidence.scope == "host" else ""
+    return f"{text}{host}{source}"

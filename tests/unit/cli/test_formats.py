@@ -1,0 +1,210 @@
+"""Every option that means the same everywhere, on every reading command, over captured systems."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from sockdiag.cli.catalog import load
+from sockdiag.render.schema import document_schema
+from tests.program import FIXTURES, Answer, invoke
+
+WORLD, SOME, EMPTY = (str(FIXTURES / name) for name in ("6.18-world", "6.18-unprivileged", "6.18-empty"))
+
+# Command line -> key of its rows, and a column of them that can be chosen and sorted by in every format.
+COMMANDS = {
+    "": ("losses", "total"),
+    "list": ("sockets", "recv_q"),
+    "states": ("states", "count"),
+    **{f"states --by {by}": ("groups", "count") for by in ("process", "user", "container", "port", "peer", "netns")},
+    "memory": ("groups", "held_bytes"),
+    **{
+        f"memory --by {by}": ("groups", "held_bytes")
+        for by in ("netid", "process", "user", "container", "port", "peer", "netns")
+    },
+    "limits": ("limits", "name"),
+    "protocols": ("protocols", "size_bytes"),
+    "fields": ("fields", "name"),
+}
+OPTIONS = ("", "--source proc", "--source netlink", "-n", "--color always", "--strict")
+SORTED = [command for command in COMMANDS if command]
+
+
+def answer(command: str, *words: str, root: str = WORLD) -> Answer:
+    """Run a command on a capture."""
+    return invoke(*command.split(), *words, "--root", root)
+
+
+@cache
+def validator(command: str) -> Any:
+    """Return the validator of a command's documents."""
+    declared = load(command)
+    assert declared.document is not None
+    schema = document_schema(command or "overview", declared.document())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=FormatChecker())
+
+
+def no_nan(text: str) -> Any:
+    raise AssertionError(f"{text} is no JSON")
+
+
+def document(command: str, *words: str, root: str = WORLD) -> dict[str, Any]:
+    """Run a command with --json: the document validates, and no integer is one that a double cannot hold."""
+    given = answer(command, "--json", *words, root=root)
+    assert given.status in (0, 4)
+    found: dict[str, Any] = json.loads(given.out, parse_constant=no_nan, parse_int=small)
+    validator(command.partition(" ")[0]).validate(found)
+    assert found["complete"] == (found["gaps"] == [])
+    assert (given.status == 4) == ("--strict" in words and not found["complete"])
+    return found
+
+
+def small(digits: str) -> int:
+    number = int(digits)
+    assert abs(number) < 1 << 53, f"{number} is not exact as a double"
+    return number
+
+
+@pytest.mark.parametrize("root", [WORLD, SOME, EMPTY], ids=["world", "unprivileged", "empty"])
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_formats_parse(command: str, option: str, root: str) -> None:
+    """JSON validates, NDJSON is objects, CSV has equally many fields a row, and all three have the same rows."""
+    words = option.split()
+    key, _column = COMMANDS[command]
+    whole = document(command, *words, root=root)
+    lines = answer(command, "--ndjson", *words, root=root)
+    objects = [json.loads(line) for line in lines.text.split("\n")[:-1]]
+    rows = list(csv.reader(io.StringIO(answer(command, "--csv", *words, root=root).text, newline="")))
+    assert len({len(row) for row in rows}) == 1
+    assert len(rows) - 1 == len(objects)
+    if key == "groups" and command.startswith("states"):
+        assert sum(group["count"] for group in whole[key]) == sum(row["count"] for row in objects)
+        assert sum(state["count"] for state in whole["states"]) == sum(row["count"] for row in objects)
+    else:
+        assert objects == whole[key]
+    assert lines.err == answer(command, "--csv", *words, root=root).err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_columns_can_be_chosen(command: str) -> None:
+    """-o shows that column alone in every format, +COL adds one, and the document still validates."""
+    key, column = COMMANDS[command]
+    rows = document(command, "-o", column)[key]
+    assert rows
+    assert all(list(row) == [column] for row in rows)
+    header, *body = csv.reader(io.StringIO(answer(command, "--csv", "-o", column).text, newline=""))
+    assert header == [column]
+    by_line = [json.loads(line)[column] for line in answer(command, "--ndjson", "-o", column).out.splitlines()]
+    assert [row[0] for row in body] == ["" if value is None else str(value) for value in by_line]
+    text = answer(command, "-o", column).text.splitlines()
+    assert [line.strip() for line in text[1:]] == [row[0] or "-" for row in body]
+    assert answer(command, "-H", "-o", column).text.splitlines()[:1] != text[:1]
+    more = next(csv.reader(io.StringIO(answer(command, "--csv", "-o", f"+{column}").text)))
+    assert column in more
+    assert more[: len(more) - 1] == next(csv.reader(io.StringIO(answer(command, "--csv").text)))[: len(more) - 1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("style", ["grid", "github", "html", "simple", "latex"])
+def test_grids(command: str, style: str) -> None:
+    """--table draws, also of a choice of columns and of nothing."""
+    for words in ((), ("-o", COMMANDS[command][1]), ("-H",)):
+        given = answer(command, "--table", style, *words)
+        assert given.status == 0
+        assert given.out
+    assert answer(command, "--table", style, root=EMPTY).status == 0
+
+
+@pytest.mark.parametrize("command", SORTED)
+def test_sort_and_limit(command: str) -> None:
+    """--sort orders and --limit cuts the rows in every format; 0 is none, and what is too many is all."""
+    key, column = COMMANDS[command]
+    every = [row[column] for row in document(command, "--limit", str(10**30))[key]]
+    assert len(every) > 1
+    known = sorted(value for value in every if value is not None)
+    for sign, expected in (("", known), ("-", known[::-1])):
+        found = [row[column] for row in document(command, "--limit", str(10**6), "--sort", f"{sign}{column}")[key]]
+        assert found == expected + [None] * (len(every) - len(known))
+        assert [row[column] for row in document(command, "--sort", f"{sign}{column}", "--limit", "2")[key]] == found[:2]
+    assert document(command, "--limit", "0")[key] == []
+    assert answer(command, "--limit", "0", "--ndjson").out == b""
+    assert answer(command, "--limit", "2", "--ndjson").out.count(b"\n") == min(2, len(every))
+    assert answer(command, "--limit", "2", "--csv", "-H").out.count(b"\r\n") == 2
+    refused = answer(command, "--limit", "-1")
+    assert (refused.status, refused.out) == (2, b"")
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["local", "local.address", "cookie", "mark", "processes", "pid", "comm", "skmem", "tcp_info", "shutdown", "timer",
+     "uid", "user", "fill", "state", "unknown_attributes", "cgroup", "inet", "unix", "packet", "netlink.groups"],
+)  # fmt: skip
+def test_every_kind_of_value_sorts(column: str) -> None:
+    """A column sorts whatever its values are; unknown ones come last either way, and no row is lost."""
+    name = column.partition(".")[0]
+    every = document("list", "-o", column)["sockets"]
+    for sign in ("", "-"):
+        found = document("list", "-o", column, "--sort", sign + column)["sockets"]
+        assert sorted(map(json.dumps, found)) == sorted(map(json.dumps, every))
+        unknown = [next(iter(row.values())) is None for row in found if name == column and column in row]
+        assert unknown == sorted(unknown)
+
+
+def test_users_have_names() -> None:
+    """The user column comes from the captured system's own passwd, and is a number with -n."""
+    assert {row["user"] for row in document("list", "-o", "user", root=SOME)["sockets"]} == {"root", "nobody", None}
+    assert {row["user"] for row in document("list", "-n", "-o", "user", root=SOME)["sockets"]} == {"0", "65534", None}
+    assert {g["key"] for g in document("states --by user", "-n", root=SOME)["groups"]} == {"0", "65534", None}
+
+
+def test_where_means_the_same_in_both_sources() -> None:
+    """A filter on family or state selects the same sockets from netlink and from /proc, in list and in states."""
+    for text, tables in (
+        ("family = inet6", {"tcp", "udp", "udplite", "raw", "icmp"}),
+        ("family = inet6 and state = listening", {"tcp"}),
+        ("family = inet", {"tcp", "udp", "udplite", "raw", "icmp"}),
+        ("netid = tcp and state = close-wait", {"tcp"}),
+        ("state = time-wait", {"tcp"}),
+        ("netid = udp", {"udp"}),
+    ):
+        by_source = []
+        for source in ("netlink", "proc"):
+            words = ("--where", text, "--netid", ",".join(sorted(tables)))
+            rows = document("list", "--source", source, "-o", "netid,family,state,inode", *words)["sockets"]
+            # A bound but unconnected TCP socket (6.8) and those of no /proc table are netlink's alone; so are raw's in /proc.
+            keys = {
+                (r["netid"], r["family"], r["state"], r["inode"]) for r in rows if r["netid"] not in ("raw", "icmp")
+            }
+            keys = {key for key in keys if key[:1] != ("tcp",) or key[2] != "CLOSE"}
+            counts = document("states", "--source", source, *words)["states"]
+            assert sum(row["count"] for row in counts) == len(rows)
+            by_source.append(keys)
+        assert by_source[0] == by_source[1], text
+        assert by_source[0]
+
+
+def test_where_says_what_it_could_not_judge() -> None:
+    """A value that a source does not tell makes a gap of the filter, not a wrong answer."""
+    found = document("list", "--source", "proc", "--where", "skmem.rcvbuf > 0", "--netid", "udp")
+    assert found["sockets"] == []
+    assert [gap["source"] for gap in found["gaps"]] == ["--where"]
+
+
+def test_scope_names_sources_and_capture() -> None:
+    """The document says which capture was read, when it was made, and where each table that was looked at came from."""
+    found = document("list", "--netid", "tcp,udp", "--limit", "1")
+    assert found["scope"]["root"] == WORLD
+    assert found["generated_at"].startswith("2026-11-23T07:20:42")
+    assert found["scope"]["sources"] == {"tcp": "netlink"}
+    assert document("list", "--netid", "tcp,udp", "--source", "proc")["scope"]["sources"] == {
+        "tcp": "proc",
+        "udp": "proc",
+    }
