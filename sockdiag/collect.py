@@ -131,7 +131,7 @@ class _Enrichment:
         if OWNERS in needs:
             scan = collection.owners()
             self._owners = scan.owners
-            self._nobody: tuple[()] | None = None if scan.unseen else ()
+            self._nobody: tuple[()] | None = None if scan.gaps else ()
         if CGROUP in needs:
             from sockdiag.sources.cgroup import CgroupPaths
 

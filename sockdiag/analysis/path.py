@@ -20,7 +20,7 @@ from sockdiag.model.record import COUNT, HOST, LABEL, NETNS, RATIO, Record, fiel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 class PathCounter(Record):
@@ -32,7 +32,9 @@ class PathCounter(Record):
         kind=LABEL,
     )
     scope: str = field("Whose number it is: netns or host.", kind=LABEL)
-    value: int | None = field("Since boot, or since the namespace, device or socket was made; of a level, now.", unit=COUNT)
+    value: int | None = field(
+        "Since boot, or since the namespace, device or socket was made; of a level, now.", unit=COUNT
+    )
     delta: int | None = field("During the look; null where it cannot be told.", unit=COUNT)
     per_s: float | None = field("The same, a second.", unit=RATIO, header="PER-S")
     loss: int | None = field(
@@ -53,6 +55,7 @@ class PathStage(Record):
         "Packets that came in during the look or, where the kernel counts only these, got through; null where it counts none.",
         unit=COUNT,
     )
+    packets_total: int | None = field("The same since boot, or since the namespace or device was made.", unit=COUNT)
     loss: int | None = field("Lost here during the look; null where it cannot be told.", unit=COUNT, header="LOST")
     loss_per_s: float | None = field("The same, a second.", unit=RATIO, header="LOST/S")
     loss_is_minimum: bool = field("More may have been lost: not all of it can be seen.", kind=LABEL, header="MINIMUM")
@@ -67,21 +70,24 @@ class PathLook:
     """What a path is made of, at one moment.
 
     Args:
+        at: seconds of a monotonic clock, when the counters were read.
         counters: MIBs, devices, CPUs, conntrack and queueing disciplines.
         sockets: sums over the sockets.
         levels: levels and limits by name.
         unread: what should be there and could not be read: the first part of the counters' names, or ``sockets.TABLE``.
     """
 
-    __slots__ = ("counters", "levels", "sockets", "unread")
+    __slots__ = ("at", "counters", "levels", "sockets", "unread")
 
     def __init__(
         self,
+        at: float,
         counters: Counters,
         sockets: SocketQueues | None = None,
         levels: Mapping[str, int] | None = None,
         unread: frozenset[str] = frozenset(),
     ) -> None:
+        self.at = at
         self.counters = counters
         self.sockets = sockets or SocketQueues()
         queues = self.sockets
@@ -93,15 +99,14 @@ class PathLook:
         self.unread = unread
 
 
-def path(before: PathLook | None, after: PathLook, seconds: float) -> list[PathStage]:
+def path(before: PathLook | None, after: PathLook) -> list[PathStage]:
     """Tell of each stage what came in and what was lost.
 
     Args:
         before: an earlier look at the same namespace; None where there was one look, which tells history only.
         after: the later one.
-        seconds: time between the two.
     """
-    numbers = _Numbers(before, after, seconds)
+    numbers = _Numbers(before, after)
     stages = (_stage(step, numbers) for step in STEPS)
     return [stage for stage in stages if stage is not None]
 
@@ -109,10 +114,10 @@ def path(before: PathLook | None, after: PathLook, seconds: float) -> list[PathS
 class _Numbers:
     """Values and differences by name, and which rows a name with * stands for."""
 
-    def __init__(self, before: PathLook | None, after: PathLook, seconds: float) -> None:
+    def __init__(self, before: PathLook | None, after: PathLook) -> None:
         self.before = before
         self.after = after
-        self.seconds = seconds if before is not None and seconds > 0 else None
+        self.seconds = None if before is None else max(after.at - before.at, 1e-6)
         self._moved = {} if before is None else {d.name: d.value for d in after.counters.since(before.counters)}
         self._drops = {f"sockets.{table}.drops": table for table in after.sockets.drops}
         self._rows: dict[tuple[str, str], list[str]] = {}
@@ -165,7 +170,6 @@ class _Numbers:
 
 def _stage(step: Step, numbers: _Numbers) -> PathStage | None:
     found: dict[str, tuple[Item, str | None]] = {}
-    unseen: list[str] = []
     unread = False
     for item in step.items:
         names = numbers.names(item.name)
@@ -176,33 +180,43 @@ def _stage(step: Step, numbers: _Numbers) -> PathStage | None:
             found[name] = (item, _same_row(item.within, item.name, name))
     if step.optional and not found:
         return None
-    if unread:
-        unseen.append("a source of its counters could not be read")
-    suspected = not step.suspects or any(numbers.delta(name) != 0 for name in step.suspects)
-    if step.unseen and suspected:
-        unseen.append(step.unseen)
-    rings = numbers.after.sockets.rings
-    if rings and "sockets.packet.drops" in found:
-        unseen.append(f"{rings} packet sockets with a ring: what it had no room for is told to its owner only")
     losses = {name: pair for name, pair in found.items() if pair[0].role == LOSS}
+    unseen = _unseen(step, losses, unread, numbers, numbers.delta if numbers.seconds else numbers.value)
     now = None if numbers.seconds is None else _shares(losses, numbers, numbers.delta)
     ever = _shares(losses, numbers, numbers.value)
-    if now is not None and any(numbers.delta(name) is None for name in losses) and not unread:
-        unseen.append("a counter was set to zero or was not there before")
     counters = tuple(_counter(name, item, within, numbers, now, ever) for name, (item, within) in found.items())
     loss = None if now is None else _sum(now, unseen)
     return PathStage(
         step.direction,
         step.stage,
         HOST if any(counter.scope == HOST for counter in counters if counter.role == LOSS) else NETNS,
-        _packets(counters),
+        _packets([(counter.role, counter.delta) for counter in counters]),
+        _packets([(counter.role, counter.value) for counter in counters]),
         loss,
         _rate(loss, numbers),
         bool(loss and unseen),
-        _sum(ever, unseen if unread else ()),
+        _sum(ever, _unseen(step, losses, unread, numbers, numbers.value)),
         tuple(unseen),
         counters,
     )
+
+
+def _unseen(
+    step: Step, losses: Iterable[str], unread: bool, numbers: _Numbers, amount: Callable[[str], int | None]
+) -> list[str]:
+    reasons = []
+    if unread:
+        reasons.append("a source of its counters could not be read")
+    elif any(amount(name) is None for name in losses):
+        reasons.append("not all of its counters are known, or can be compared with the earlier look")
+    if step.unseen and (not step.suspects or any(amount(name) != 0 for name in step.suspects)):
+        reasons.append(step.unseen)
+    rings = numbers.after.sockets.rings
+    if rings and any(item.name == "sockets.packet.drops" for item in step.items):
+        reasons.append(
+            f"what the receive rings of packet sockets ({rings}) had no room for: only their owners are told"
+        )
+    return reasons
 
 
 def _same_row(within: str, declared: str, name: str) -> str | None:
@@ -218,7 +232,7 @@ def _shares(
     # What each counter adds to the stage's loss. A whole adds what its parts leave of it.
     parts: dict[str, list[str]] = {}
     for name, (_item, within) in losses.items():
-        if within in losses:
+        if within is not None and within in losses:
             parts.setdefault(within, []).append(name)
     shares: dict[str, int] = {}
 
@@ -243,11 +257,11 @@ def _rate(count: int | None, numbers: _Numbers) -> float | None:
     return None if count is None or numbers.seconds is None else count / numbers.seconds
 
 
-def _packets(counters: Sequence[PathCounter]) -> int | None:
-    for role in (ARRIVED, PASSED):
-        deltas = [counter.delta for counter in counters if counter.role == role and counter.delta is not None]
-        if deltas:
-            return sum(deltas)
+def _packets(counts: Sequence[tuple[str, int | None]]) -> int | None:
+    for wanted in (ARRIVED, PASSED):
+        known = [count for role, count in counts if role == wanted and count is not None]
+        if known:
+            return sum(known)
     return None
 
 

@@ -41,7 +41,9 @@ class Step(Record):
     stage: str = field("Name.", kind=LABEL)
     items: tuple[Item, ...] = field("What tells of it.", of=Item)
     unseen: str = field("What gets lost here without a counter.", default="", kind=LABEL)
-    suspects: tuple[str, ...] = field("Signs without which it is sure that nothing of that kind was lost.", default=(), kind=LABEL)
+    suspects: tuple[str, ...] = field(
+        "Signs without which it is sure that nothing of that kind was lost.", default=(), kind=LABEL
+    )
     optional: bool = field("It is left out where this system has none of its counters.", default=False, kind=LABEL)
 
 
@@ -77,7 +79,7 @@ def _udp(mib: str, what: str) -> tuple[Item, ...]:
     return (
         _lost(whole, f"{what} refused at a socket, for any reason", within=table, less=(f"{mib}.InCsumErrors",)),
         _lost(f"{mib}.RcvbufErrors", within=whole),
-        _lost(f"{mib}.MemErrors", f"{what} refused: no memory (udp_mem)", within=whole),
+        _lost(f"{mib}.MemErrors", f"{what} refused: udp_mem was used up" if "Lite" in mib else "", within=whole),
     )
 
 
@@ -88,8 +90,6 @@ def _drops(table: str, what: str, *mibs: str) -> Item:
         less=tuple(f"{mib}.InCsumErrors" for mib in mibs),
     )
 
-
-_BOTH_IP = (("Ip", "IPv4"), ("Ip6", "IPv6"))
 
 _NIC_RX = Step(IN, "nic_rx", (
     _arrived("dev.*.rx_packets", "packets that the device received"),
@@ -180,7 +180,6 @@ _UDP_IN = Step(IN, "udp_in", tuple(
     for item in (
         _lost(f"{mib}.NoPorts", f"{what} to a port that no socket is bound to"),
         _lost(f"{mib}.InCsumErrors", f"{what} with a bad checksum"),
-        _sign(f"{mib}.IgnoredMulti", f"{what} to a group that nobody here has joined"),
     )
 ))  # fmt: skip
 
@@ -192,10 +191,7 @@ _LISTENER = Step(IN, "listener", (
     _sign("TcpExt.TCPReqQFullDoCookies", "SYNs answered with a cookie: a SYN queue was full; nothing is lost"),
 ))  # fmt: skip
 
-_TCP_BACKLOG = Step(IN, "tcp_backlog", (
-    _lost("TcpExt.TCPBacklogDrop"),
-    _sign("TcpExt.TCPBacklogCoalesce", "segments merged in the backlog of a locked socket; nothing is lost"),
-))  # fmt: skip
+_TCP_BACKLOG = Step(IN, "tcp_backlog", (_lost("TcpExt.TCPBacklogDrop"),))
 
 # A segment that could not be let in is in TCPRcvQDrop or, out of order, in TCPOFODrop; RcvPruned counts such of both. On
 # kernels without those two (until 5.0) it is all there is.
@@ -234,13 +230,16 @@ _READ = Step(IN, "read", (
     _level("sockets.*.accept_queue", "connections that wait to be accepted"),
 ))  # fmt: skip
 
+# What a queueing discipline or a driver refuses comes back as ENOBUFS, and IP and UDP count it as well. IP also counts what
+# did not get into a send buffer.
+_BELOW = ("qdisc.*.drops", "dev.*.tx_drop")
+
 _WRITE = Step(OUT, "write", tuple(
     item
-    for mib, ip, what in (("Udp", "Ip", "IPv4 datagrams"), ("Udp6", "Ip6", "IPv6 datagrams"))
+    for mib, what in (("Udp", "IPv4 datagrams"), ("Udp6", "IPv6 datagrams"))
     for item in (
         _passed(f"{mib}.OutDatagrams", f"{what} sent"),
-        # What the queueing discipline refuses comes back as ENOBUFS and is counted at each stage.
-        _lost(f"{mib}.SndbufErrors", less=(f"{ip}.OutDiscards",)),
+        _lost(f"{mib}.SndbufErrors", less=_BELOW),
     )
 ))  # fmt: skip
 
@@ -255,13 +254,12 @@ _TCP_OUT = Step(OUT, "tcp_out", (
 _IP_OUT = tuple(
     Step(OUT, f"{what.lower()}_out", (
         _arrived(f"{mib}.OutRequests", f"{what} packets of this host's sockets"),
-        _lost(f"{mib}.OutDiscards", less=("qdisc.*.drops", "dev.*.tx_drop")),
+        _lost(f"{mib}.OutDiscards", less=(*_BELOW, f"{udp}.SndbufErrors")),
         _lost(f"{mib}.FragFails", f"{what} packets too large for the link that must not be divided",
               within=f"{mib}.OutDiscards"),
         _lost(f"{mib}.OutNoRoutes", f"{what} packets not sent: no route"),
-        _sign(f"{mib}.FragCreates", f"fragments that {what} packets were divided into"),
     ), optional=mib == "Ip6")
-    for mib, what in _BOTH_IP
+    for mib, udp, what in (("Ip", "Udp", "IPv4"), ("Ip6", "Udp6", "IPv6"))
 )  # fmt: skip
 
 _QDISC = Step(OUT, "qdisc", (

@@ -59,7 +59,9 @@ class SocketQueues:
         elif any(drops):
             found.update((key, n) for key, n in zip(_identities(batch), drops, strict=True) if n)
         if table == "packet":
-            self.rings += sum(socket.packet is not None and socket.packet.rx_ring is not None for socket in batch.sockets())
+            self.rings += sum(
+                socket.packet is not None and socket.packet.rx_ring is not None for socket in batch.sockets()
+            )
 
     def _add_tcp(self, waiting: Sequence[int | None], states: Sequence[str]) -> None:
         listening = sum(n for n, state in zip(waiting, states, strict=True) if n and state == "LISTEN")

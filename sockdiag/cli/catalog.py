@@ -15,6 +15,10 @@ COMMANDS = {
     "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
     "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
+    "path": (
+        "sockdiag.cli.commands.path",
+        "Where between the device and read(2), or write(2) and the device, are packets lost?",
+    ),
     "protocols": (
         "sockdiag.cli.commands.protocols",
         "The kernel's struct protos: size, sockets, memory, pressure, operations.",

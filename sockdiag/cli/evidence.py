@@ -124,12 +124,13 @@ def _descriptor(session: Session, seen: Evidence, held: tuple[int, int] | None) 
         return
     try:
         watchers, gaps = find_watchers(files, inode)
-        if files.live:
-            seen.watchers = tuple(watchers)
-        else:
-            gaps.append(Gap("/proc/PID/fdinfo", "a capture holds no epoll instances", None, _AGAIN))
     except SourceError as error:
-        gaps = [Gap.from_error(error)]
+        watchers, gaps = [], [Gap.from_error(error)]
+    if files.live or watchers:
+        seen.watchers = tuple(watchers)
+    else:
+        # What a capture keeps of a descriptor that is no socket does not tell which are epoll instances.
+        gaps = [Gap("/proc/PID/fdinfo", "a capture holds no epoll instances", None, _AGAIN)]
     for gap in gaps:
         seen.lack(FD, gap)
     if seen.owner is None:
@@ -151,11 +152,13 @@ def _chosen(owners: tuple[Owner, ...], held: tuple[int, int] | None) -> Owner | 
 
 def _options(session: Session, seen: Evidence) -> None:
     owner = seen.owner
+    if not seen.socket.inode:
+        return
     if not session.system.files.live:
         seen.lack(SOCK, Gap("pidfd_getfd", "a captured system cannot be asked", None, _AGAIN))
         return
     if owner is None:
-        if seen.socket.inode:
+        if session.owners().unseen:
             seen.lack(SOCK, Gap("pidfd_getfd", "no process that holds it is visible", None, "run as root"))
         return
     from sockdiag.sources.pidfd_getfd import ask
@@ -205,6 +208,9 @@ def _described(told: Stolen, inode: int) -> Socket:
     )
     is_inet = family in (2, 10)
     local, peer = _endpoint(told.local), _endpoint(told.peer)
+    device = told.values.get("SO_BINDTODEVICE")
+    if isinstance(device, str) and device:
+        local = local._replace(interface=device)
     state = None
     if told.values.get("SO_ACCEPTCONN"):
         state = "LISTEN"

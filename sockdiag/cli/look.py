@@ -222,8 +222,8 @@ def judged(session: Session, case: Case, codes: Iterable[str] | None = None) -> 
     missing: dict[tuple[str, str], list[str]] = {}
     for one in judgement.unknown:
         missing.setdefault((one.source, one.reason), []).append(one.code)
-    for (source, reason), codes in missing.items():
-        session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(codes)}"))
+    for (source, reason), lacking in missing.items():
+        session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
     return judgement
 
 

@@ -9,7 +9,7 @@ class Descriptors(Record):
     """Open files of one process. Source: ``/proc/PID/fd``, ``/proc/PID/limits``."""
 
     pid: int = field("Process.", kind=ID, sources=("/proc/PID",))
-    comm: bytes | None = field("Its name.", default=None, kind=LABEL, sources=("/proc/PID/comm",))
+    comm: bytes | None = field("Its name.", kind=LABEL, sources=("/proc/PID/comm",))
     open: int = field("Open descriptors.", unit=COUNT, kernel="files->fdt", sources=("/proc/PID/fd",))
     limit: int | None = field(
         "Most that it may have open, its soft limit; null is unlimited.",

@@ -28,7 +28,9 @@ class Qdisc(Record):
     backlog_bytes: int | None = field(
         "Bytes that wait to be sent.", default=None, unit=BYTES, kernel="q->qstats.backlog", sources=("TCA_STATS2",)
     )
-    handle: int | None = field("Its handle.", default=None, kind=ID, base=16, kernel="q->handle", sources=("tcm_handle",))
+    handle: int | None = field(
+        "Its handle.", default=None, kind=ID, base=16, kernel="q->handle", sources=("tcm_handle",)
+    )
     parent: int | None = field(
         "Class that it hangs at; ffffffff is the device's root, fffffff1 its ingress.", default=None, kind=ID, base=16,
         kernel="q->parent", sources=("tcm_parent",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockdiag.model.address import Endpoint
 from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
 from sockdiag.rules._base import Hit
 from sockdiag.rules._piles import in_state
@@ -12,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.model.address import Endpoint
     from sockdiag.model.batch import Batch
     from sockdiag.model.finding import Advice
     from sockdiag.rules._base import Case, Rule

@@ -40,7 +40,7 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge CLOSE_WAIT by process. One that still sends is half-closed by its peer, which is no leak."""
 
     def idle(batch: Batch, row: int) -> bool:
-        return not batch.values("send_q")[row] and batch.values("inode")[row] != 0
+        return not batch.values("send_q")[row] and bool(batch.values("inode")[row])
 
     old, new = lasting(case, "CLOSE_WAIT", idle)
     least = RULE.threshold("least_once" if case.before is None else "least")

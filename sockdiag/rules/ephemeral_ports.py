@@ -12,7 +12,7 @@ from sockdiag.rules._base import Hit, Rule, Threshold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from sockdiag.rules._base import Case
@@ -55,7 +55,7 @@ def judge(case: Case) -> Iterator[Hit]:
     for (source, address, port), used in sorted(counts.items(), key=lambda item: -item[1]):
         ratio = used / room
         severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
-        said = f"{used} of {room} local ports are taken for connections from {source} to {Endpoint(address, port).address} port {port}"
+        said = f"{used} of {room} local ports are taken for connections from {source} to {address} port {port}"
         evidence = {
             "ports": Evidence(used, "ports", room, "local ports of sockets in net.ipv4.ip_local_port_range", "netns"),
             "tcp_tw_reuse": Evidence(reuse, "", None, "/proc/sys/net/ipv4/tcp_tw_reuse"),
@@ -99,7 +99,8 @@ def _busy(case: Case, first: int, last: int, least: float, reuse: int | None) ->
     tally = Tally(*names)
     counts: dict[tuple[Any, Any, Any], int] = {}
 
-    def count(source: Any, address: Any, peer: Any, state: Any, n: int) -> None:
+    def count(key: Sequence[Any], n: int) -> None:
+        source, address, peer, state = key
         if peer in busy and not _reusable(reuse, state, address):
             counts[source, address, peer] = counts.get((source, address, peer), 0) + n
 
@@ -111,9 +112,9 @@ def _busy(case: Case, first: int, last: int, least: float, reuse: int | None) ->
             continue
         for (local, _peer), *key in zip(pairs, *(batch.values(name) for name in names), strict=True):
             if first <= local <= last and local not in listening:
-                count(*key, 1)
+                count(key, 1)
     for key, n in tally.counts().items():
-        count(*key, n)
+        count(key, n)
     return {key: n for key, n in counts.items() if n >= least}
 
 

@@ -35,7 +35,7 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge FIN_WAIT2 sockets that have a file, by process."""
 
     def held(batch: Batch, row: int) -> bool:
-        return batch.values("inode")[row] != 0
+        return bool(batch.values("inode")[row])
 
     old, new = lasting(case, "FIN_WAIT2", held)
     least = RULE.threshold("least_once" if case.before is None else "least")

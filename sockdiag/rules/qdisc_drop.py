@@ -32,6 +32,8 @@ def judge(case: Case) -> Iterator[Hit]:
         return
     past = {(q.device, q.kind, q.handle, q.parent): q for q in case.before.qdiscs}
     for qdisc in case.now.qdiscs:
+        if not (qdisc.is_root or qdisc.is_ingress):
+            continue  # its root counts them too
         before = past.get((qdisc.device, qdisc.kind, qdisc.handle, qdisc.parent))
         if before is None or qdisc.drops is None or before.drops is None or qdisc.drops <= before.drops:
             continue

@@ -15,6 +15,7 @@ from struct import pack, unpack_from
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.netlink import (
     NETLINK_SOCK_DIAG,
+    NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_DUMP_INTR,
     NLM_F_REQUEST,
@@ -108,6 +109,46 @@ class KernelTransport:
             if kind == NLMSG_ERROR:
                 raise_errno(request, answer, 0)
             return answer[:length]
+        finally:
+            channel.close()
+
+    def command(self, request: Request) -> None:
+        """Ask for something to be done (SOCK_DESTROY) and wait until it is; errors as :meth:`query`."""
+        self._seq += 1
+        channel = _open(request)
+        try:
+            message = NLMSGHDR.pack(
+                NLMSG_HDRLEN + len(request.payload), request.type, NLM_F_REQUEST | NLM_F_ACK, self._seq, 0
+            )
+            _call(request, channel.send, message + request.payload)
+            answer = _receive(request, channel)
+            if _header(request, answer)[1] == NLMSG_ERROR:
+                raise_errno(request, answer, 0)
+        finally:
+            channel.close()
+
+    def events(self, name: str, groups: int) -> Iterator[bytes]:
+        """Yield what is sent to multicast groups, for ever; what was lost because nobody read in time is passed over.
+
+        Args:
+            name: what is listened to, for errors.
+            groups: mask of ``1 << (SKNLGRP_… - 1)``.
+
+        Raises:
+            SourceDenied: it needs CAP_NET_ADMIN.
+            SourceError: the kernel does not offer it.
+        """
+        request = Request(name=name, payload=b"")
+        channel = _open(request)
+        try:
+            channel.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", 0, 0))
+            _call(request, channel.bind, (0, groups))
+            while True:
+                try:
+                    yield channel.recv(_BUFFER)
+                except OSError as error:
+                    if error.errno != errno.ENOBUFS:
+                        raise _error(request, error.errno or 0) from None
         finally:
             channel.close()
 

@@ -14,7 +14,7 @@ from struct import error as struct_error
 from time import monotonic
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
-from sockdiag.kernel.sockopts import COOKIE, INT, LINGER, RATE, SOCKOPTS, TEXT, TIMEVAL, WORDS, kinds_of
+from sockdiag.kernel.sockopts import COOKIE, INT, LINGER, RATE, SOCKOPTS, SOL_SOCKET, TEXT, TIMEVAL, WORDS, kinds_of
 from sockdiag.sources._disposable import FAILED, Disposable, error_of, wait
 
 TYPE_CHECKING = False
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 SOURCE = "pidfd_getfd"
 _PIDFD_GETFD = 438
+_SO_PROTOCOL, _SO_DOMAIN = 38, 39
 _ANSWER, _REFUSED, _LOCAL, _PEER = 2, 3, 4, 5
 _ROOM = {INT: 4, TEXT: 64, COOKIE: 8, RATE: 8, LINGER: 8, TIMEVAL: 16, WORDS: 128}
 _HINT = "run as root, or as the user of the process (ptrace(2) access)"
 
-# Before this moment an option of SOL_SOCKET answers; only those that wait for the lock take longer.
+# Options that take no lock answer within microseconds.
 LIMIT_S = 1.0
 
 _INT, _WORD, _LONG, _PAIR, _TIMEVAL = Struct("=i"), Struct("=I"), Struct("=Q"), Struct("=ii"), Struct("@ll")
@@ -143,47 +144,50 @@ def _ask(pid: int, fd: int, inode: int | None, emit: Emit) -> None:
     try:
         if inode is not None and os.fstat(copy).st_ino != inode:
             raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "it is another socket by now", errno.ENOENT)
-        from _socket import SOCK_STREAM, SOL_SOCKET, socket
-
-        # Numbers that are told, so that nothing is detected: that would fail for what Python does not know.
-        plain = socket(2, SOCK_STREAM, 0, copy)
-        family, kind, protocol = (_integer(plain, SOL_SOCKET, number) for number in (39, 3, 38))
-        plain.detach()
-        sock = socket(family or 0, kind or 0, protocol or 0, copy)
-        wanted = kinds_of(family or 0, protocol or 0)
-        named = False
+        family, protocol = (_integer(copy, number) for number in (_SO_DOMAIN, _SO_PROTOCOL))
+        wanted = kinds_of(family, protocol)
         for name, level, number, form, whom in SOCKOPTS:
             if whom not in wanted:
                 continue
-            if not named and level != SOL_SOCKET:
-                named = True
-                _names(sock, family, emit)
             try:
-                data = sock.getsockopt(level, number, _ROOM[form])
+                data = _getsockopt(copy, level, number, _ROOM[form])
             except OSError as error:
                 emit(_REFUSED, b"%s\0%d" % (name.encode(), error.errno or 0))
                 continue
             emit(_ANSWER, name.encode() + b"\0" + data)
-        if not named:
-            _names(sock, family, emit)
-        sock.detach()
+        _names(copy, family, protocol, emit)
     except OSError as error:
         raise SourceError(f"/proc/{pid}/fd/{fd}", os.strerror(error.errno or 0), error.errno) from None
     finally:
         os.close(copy)
 
 
-def _integer(sock: object, level: int, number: int) -> int | None:
+def _getsockopt(fd: int, level: int, number: int, room: int) -> bytes:
+    # Python's own socket object asks for its name when it is made, and that takes the socket lock.
+    import ctypes
+
+    answer = ctypes.create_string_buffer(room)
+    length = ctypes.c_uint(room)
+    if ctypes.CDLL(None, use_errno=True).getsockopt(fd, level, number, answer, ctypes.byref(length)) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return answer.raw[: length.value]
+
+
+def _integer(fd: int, number: int) -> int:
     try:
-        return int(sock.getsockopt(level, number))  # type: ignore[attr-defined]
-    except OSError:
-        return None
+        return int(_INT.unpack(_getsockopt(fd, SOL_SOCKET, number, _INT.size))[0])
+    except (OSError, struct_error):
+        return 0
 
 
-def _names(sock: object, family: int | None, emit: Emit) -> None:
+def _names(fd: int, family: int, protocol: int, emit: Emit) -> None:
+    from _socket import SOCK_STREAM, socket
+
+    sock = socket(family, SOCK_STREAM, protocol, fd)
     asked: tuple[tuple[int, Callable[[], object]], ...] = (
-        (_LOCAL, sock.getsockname),  # type: ignore[attr-defined]
-        (_PEER, sock.getpeername),  # type: ignore[attr-defined]
+        (_LOCAL, sock.getsockname),
+        (_PEER, sock.getpeername),
     )
     for kind, ask_name in asked:
         try:
@@ -194,6 +198,7 @@ def _names(sock: object, family: int | None, emit: Emit) -> None:
             emit(kind, b"ip\0" + f"{name[0]} {name[1]}".encode())
         elif isinstance(name, (str, bytes)):
             emit(kind, b"name\0" + (name if isinstance(name, bytes) else os.fsencode(name)))
+    sock.detach()
 
 
 def _steal(pid: int, fd: int) -> int:

@@ -24,9 +24,10 @@ def dump(settings: Settings) -> None:
     Raises:
         Stop: there is nothing to write, or the file cannot be written.
     """
+    from sockdiag.ss.answers import dumped, tell
     from sockdiag.ss.context import Context
+    from sockdiag.ss.inet_tables import inet_families, inet_payload
     from sockdiag.ss.layout import Layout
-    from sockdiag.ss.sources import dumped, inet_families, inet_payload, tell
 
     if not settings.selection.tables & TCP:
         raise Stop(0, "ss: tcpdiag dump requested and no tcp in filter.")
@@ -70,7 +71,7 @@ def _write_all(fd: int, data: bytes) -> None:
 def show_file(context: Context) -> None:
     """Show the rows of $TCPDIAG_FILE up to its first NLMSG_DONE; neither states nor families are applied."""
     from sockdiag.ss import inet
-    from sockdiag.ss.sources import INET_MESSAGE
+    from sockdiag.ss.inet_tables import INET_MESSAGE
 
     try:
         with open(os.environ["TCPDIAG_FILE"], "rb") as file:

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import errno
-from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
 from struct import unpack_from
 
-from sockdiag.kernel.netlink import NETLINK_SOCK_DIAG, NLMSG_DONE, NLMSG_ERROR, align4
+from sockdiag.errors import SourceError
+from sockdiag.kernel.netlink import NLMSG_DONE, NLMSG_ERROR, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
+from sockdiag.sources._transport import KernelTransport
 from sockdiag.ss import inet
-from sockdiag.ss.sources import INET_MESSAGE
+from sockdiag.ss.inet_tables import INET_MESSAGE
 from sockdiag.ss.stop import Stop
 from sockdiag.ss.tables import TCP, UDP
 
@@ -40,18 +40,11 @@ def follow(context: Context) -> NoReturn:
     if not groups:
         raise Stop(255)
     try:
-        channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
-        channel.bind((0, groups))
-    except OSError as error:
-        raise Stop(255, f"ss: cannot follow events: {error.strerror}") from None
-    while True:
-        try:
-            data = channel.recv(65536)
-        except OSError as error:
-            if error.errno == errno.ENOBUFS:
-                continue
-            raise Stop(255, f"ss: cannot follow events: {error.strerror}") from None
-        _datagram(context, data)
+        for datagram in KernelTransport().events("inet_diag", groups):
+            _datagram(context, datagram)
+    except SourceError as error:
+        raise Stop(255, f"ss: {error}") from None
+    raise Stop(0)
 
 
 def _datagram(context: Context, data: bytes) -> None:

@@ -24,7 +24,7 @@ def run(argv: list[str]) -> int:
     """
     old = os.environ.get("SOCKDIAG_SS_VERSION", "") == _OLD
     try:
-        _run(argv, old=old)
+        _run([os.path.basename(argv[0]), *argv[1:]], old=old)
     except Stop as stop:
         if stop.message:
             complain(f"{stop.message}\n")

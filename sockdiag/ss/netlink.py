@@ -76,13 +76,13 @@ def _port_name(portid: int, context: Context) -> str:
         if not portid:
             return "kernel"
         if portid > 0:
-            from sockdiag.ss.output import safe_text
+            from sockdiag.ss.output import bytes_text
             from sockdiag.ss.owners import comm
 
             # Kernel threads have names longer than a task's.
             name = comm(proc_path("", str(portid)), 63)
             if name:
-                return f"{safe_text(name)}/{portid}"
+                return f"{bytes_text(name)}/{portid}"
     return str(portid)
 
 

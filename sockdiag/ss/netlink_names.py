@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.filter.context import NETLINK_NAMES
-from sockdiag.ss.output import safe_text
+from sockdiag.ss.output import bytes_text
 
 _FILES = ("/etc/iproute2/nl_protos", "/usr/share/iproute2/nl_protos")
 
@@ -26,6 +26,6 @@ def protocol_names(*, old: bool) -> dict[int, str]:
             except ValueError:
                 continue
             if 0 <= number < 256:
-                names[number] = safe_text(words[1])
+                names[number] = bytes_text(words[1])
         break
     return names

@@ -58,7 +58,7 @@ def run(env: Env, given: Given) -> int:
 
 def _with_owners(session: Session, largest: list[SocketMemory]) -> list[SocketMemory]:
     scan = session.owners()
-    nobody = None if scan.unseen else ()
+    nobody = None if scan.gaps else ()
 
     def owned(row: SocketMemory) -> SocketMemory:
         inode = row.socket.inode

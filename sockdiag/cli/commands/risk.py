@@ -86,8 +86,8 @@ def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
     }
     holders = case.holders(socket.inode for socket in sockets.values())
     risks = []
-    for place, findings in found.items():
-        socket = sockets[place]
+    for key, findings in found.items():
+        socket = sockets[key]
         owner = holders.get(socket.inode or 0)
         if owner is not None:
             socket = socket._replace(processes=(owner,))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
@@ -14,6 +15,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from sockdiag.cli.catalog import load
 from sockdiag.render.schema import document_schema
 from tests.program import FIXTURES, Answer, invoke
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORLD, SOME, EMPTY = (str(FIXTURES / name) for name in ("6.18-world", "6.18-unprivileged", "6.18-empty"))
 
@@ -33,7 +37,8 @@ COMMANDS = {
     "fields": ("fields", "name"),
 }
 OPTIONS = ("", "--source proc", "--source netlink", "-n", "--color always", "--strict")
-SORTED = [command for command in COMMANDS if command]
+ONCE = [command for command in COMMANDS if "--by" not in command or "process" in command or "user" in command]
+SORTED = [command for command in ONCE if command]
 
 
 def answer(command: str, *words: str, root: str = WORLD) -> Answer:
@@ -72,10 +77,14 @@ def small(digits: str) -> int:
     return number
 
 
-@pytest.mark.parametrize("root", [WORLD, SOME, EMPTY], ids=["world", "unprivileged", "empty"])
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_formats_parse(command: str, option: str, root: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "root", "option"),
+    [
+        *((command, WORLD, option) for command in ONCE for option in OPTIONS),
+        *((command, root, "") for command in COMMANDS for root in (SOME, EMPTY)),
+    ],
+)
+def test_formats_parse(command: str, root: str, option: str) -> None:
     """JSON validates, NDJSON is objects, CSV has equally many fields a row, and all three have the same rows."""
     words = option.split()
     key, _column = COMMANDS[command]
@@ -105,15 +114,16 @@ def test_columns_can_be_chosen(command: str) -> None:
     by_line = [json.loads(line)[column] for line in answer(command, "--ndjson", "-o", column).out.splitlines()]
     assert [row[0] for row in body] == ["" if value is None else str(value) for value in by_line]
     text = answer(command, "-o", column).text.splitlines()
-    assert [line.strip() for line in text[1:]] == [row[0] or "-" for row in body]
+    if command != "limits":  # what this kernel does not have is left out of text
+        assert [line.strip() for line in text[1:]] == [row[0] or "-" for row in body]
     assert answer(command, "-H", "-o", column).text.splitlines()[:1] != text[:1]
     more = next(csv.reader(io.StringIO(answer(command, "--csv", "-o", f"+{column}").text)))
     assert column in more
     assert more[: len(more) - 1] == next(csv.reader(io.StringIO(answer(command, "--csv").text)))[: len(more) - 1]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("style", ["grid", "github", "html", "simple", "latex"])
+@pytest.mark.parametrize("command", ONCE)
+@pytest.mark.parametrize("style", ["grid", "github", "html"])
 def test_grids(command: str, style: str) -> None:
     """--table draws, also of a choice of columns and of nothing."""
     for words in ((), ("-o", COMMANDS[command][1]), ("-H",)):
@@ -128,16 +138,18 @@ def test_sort_and_limit(command: str) -> None:
     """--sort orders and --limit cuts the rows in every format; 0 is none, and what is too many is all."""
     key, column = COMMANDS[command]
     every = [row[column] for row in document(command, "--limit", str(10**30))[key]]
-    assert len(every) > 1
+    assert every
     known = sorted(value for value in every if value is not None)
     for sign, expected in (("", known), ("-", known[::-1])):
         found = [row[column] for row in document(command, "--limit", str(10**6), "--sort", f"{sign}{column}")[key]]
         assert found == expected + [None] * (len(every) - len(known))
         assert [row[column] for row in document(command, "--sort", f"{sign}{column}", "--limit", "2")[key]] == found[:2]
     assert document(command, "--limit", "0")[key] == []
+    # A line is a group in JSON and a state of a group elsewhere.
+    rows = 2 if "states --by" in command else min(2, len(every))
     assert answer(command, "--limit", "0", "--ndjson").out == b""
-    assert answer(command, "--limit", "2", "--ndjson").out.count(b"\n") == min(2, len(every))
-    assert answer(command, "--limit", "2", "--csv", "-H").out.count(b"\r\n") == 2
+    assert answer(command, "--limit", "2", "--ndjson").out.count(b"\n") == rows
+    assert answer(command, "--limit", "2", "--csv", "-H").out.count(b"\r\n") == rows
     refused = answer(command, "--limit", "-1")
     assert (refused.status, refused.out) == (2, b"")
 
@@ -158,11 +170,17 @@ def test_every_kind_of_value_sorts(column: str) -> None:
         assert unknown == sorted(unknown)
 
 
-def test_users_have_names() -> None:
+def test_users_have_names(tmp_path: Path) -> None:
     """The user column comes from the captured system's own passwd, and is a number with -n."""
-    assert {row["user"] for row in document("list", "-o", "user", root=SOME)["sockets"]} == {"root", "nobody", None}
-    assert {row["user"] for row in document("list", "-n", "-o", "user", root=SOME)["sockets"]} == {"0", "65534", None}
-    assert {g["key"] for g in document("states --by user", "-n", root=SOME)["groups"]} == {"0", "65534", None}
+    shutil.copytree(SOME, tmp_path / "capture", symlinks=True)
+    passwd = tmp_path / "capture" / "etc" / "passwd"
+    passwd.write_text(passwd.read_text().replace("root:", "toor:", 1))
+    root = str(tmp_path / "capture")
+    for words, name in (((), "toor"), (("-n",), "0")):
+        rows = document("list", "-o", "uid,user", *words, root=root)["sockets"]
+        assert {(row["uid"], row["user"]) for row in rows} == {(0, name), (None, None)}
+        assert {group["key"] for group in document("states --by user", *words, root=root)["groups"]} == {name, None}
+        assert {group["key"] for group in document("memory --by user", *words, root=root)["groups"]} == {name, None}
 
 
 def test_where_means_the_same_in_both_sources() -> None:

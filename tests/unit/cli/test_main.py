@@ -35,7 +35,13 @@ def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
         (["schema", "lists"], "did you mean 'list'?"),
         (["list", "--where", "recv_q >"], "recv_q >"),
         (["--interval", "-3"], "--interval takes"),
+        (["path", "--interval", "nan"], "--interval takes"),
         (["list", "--netns", "x", "--root", "/tmp"], "exclude each other"),
+        (["limits", "--netns", "all"], "--netns all is not for it"),
+        (["inspect", "nonsense"], "'nonsense' is no target"),
+        (["inspect", ":1", "--count", "2"], "--count takes a number of looks, with --follow"),
+        (["inspect", ":1", "--follow", "0"], "--follow takes"),
+        (["inspect", ":1", "1/2"], "are not both ADDR:PORT"),
     ],
     ids=" ".join,
 )
@@ -132,7 +138,7 @@ def test_internal_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, capfd: py
         main.run(["sockdiag"], Env(environ={"SOCKDIAG_DEBUG": "1"}))
 
 
-@pytest.mark.parametrize("command", ["list", "states", "memory", "limits", "protocols", "fields", "overview"])
+@pytest.mark.parametrize("command", ["list", "states", "memory", "limits", "protocols", "fields", "path", "overview"])
 def test_documents_validate(command: str) -> None:
     """Every --json document validates against its schema."""
     from jsonschema import Draft202012Validator, FormatChecker
@@ -142,3 +148,23 @@ def test_documents_validate(command: str) -> None:
     document = json.loads(run(*([] if command == "overview" else [command]), "--json").stdout)
     Draft202012Validator(schema, format_checker=FormatChecker()).validate(document)
     assert list(document)[:6] == ["schema", "generated_at", "host", "scope", "complete", "gaps"]
+
+
+def test_inspect_documents_validate() -> None:
+    """The documents of one socket and of a choice between several validate against the one schema."""
+    import socket
+
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(run("schema", "inspect").stdout)
+    Draft202012Validator.check_schema(schema)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
+            for target, matches in ((f"{os.getpid()}/{listener.fileno()}", 1), (f":{port}", 2)):
+                document = json.loads(run("inspect", target, "--json").stdout)
+                Draft202012Validator(schema).validate(document)
+                assert len(document["matches"]) == matches
+                assert ("layers" in document) == (matches == 1)

@@ -106,4 +106,6 @@ def test_rows_as_counters() -> None:
 def test_only_softnet_is_of_the_host() -> None:
     """All MIBs and devices are the namespace's."""
     assert {mib.prefix for mib in MIBS.values() if mib.scope == HOST} == {"softnet_stat"}
-    assert {mib.prefix for mib in MIBS.values() if mib.wraps_at == U32} == {"softnet_stat", "nf_conntrack"}
+    assert {mib.prefix for mib in MIBS.values() if mib.wraps_at == U32} == {
+        "softnet_stat", "nf_conntrack", "qdisc", "qdisc_ingress",
+    }  # fmt: skip

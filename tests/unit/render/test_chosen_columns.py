@@ -71,9 +71,12 @@ def test_columns_share_their_parents(batches: list[Batch]) -> None:
     names = ("processes.pid", "local.port", "processes.comm", "local", "peer.address", "peer.port", "fill")
     columns = outermost([entries[name] for name in names])
     assert [c.name for c in columns] == [n for n in names if n != "local.port"]
-    owned = [socket for socket in all_sockets(batches) if socket.processes and len(socket.processes) > 1]
+    owned = [socket for socket in all_sockets(batches) if socket.processes]
     assert owned
-    for socket in owned:
+    for one in owned:
+        assert one.processes is not None
+        other = one.processes[0]._replace(pid=7, comm=None)
+        socket = one._replace(processes=(*one.processes, other))
         found = chosen_object(socket, columns)
         whole = plain(socket)
         assert list(found) == ["processes", "local", "peer", "fill"]

@@ -35,7 +35,7 @@ def test_printable_has_nothing_to_obey(name: bytes) -> None:
     """Whatever the bytes, what is shown is one line of printable characters, and no two names look alike."""
     shown = printable(name)
     assert shown == "" or shown.replace(" ", "x").isprintable()
-    assert shown.encode()  or name == b""
+    assert shown.encode() or name == b""
 
 
 @given(st.lists(st.binary(), min_size=2, max_size=2, unique=True))

@@ -12,9 +12,9 @@ from sockdiag.kernel.inet_diag import MSG, SHUTDOWN, SKV6ONLY
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.ss.bulk import Bulk, possible
 from sockdiag.ss.context import Context
+from sockdiag.ss.inet_tables import show_inet
 from sockdiag.ss.layout import NETID, PROCESS, Layout
 from sockdiag.ss.options import parse
-from sockdiag.ss.sources import show_inet
 
 
 def message(family: int, state: int, ports: tuple[int, int], addresses: tuple[bytes, bytes], queues: tuple[int, int],

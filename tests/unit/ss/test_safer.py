@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sockdiag.errors import SourceDenied, SourceInterrupted, SourceTruncated, SourceUnavailable
-from sockdiag.ss import sources
+from sockdiag.ss import answers
 from sockdiag.ss.main import run
 from sockdiag.ss.names import Names
 from sockdiag.ss.output import safe_text
@@ -61,7 +61,7 @@ def test_safer_4_netlink_errors(error: Exception, told: str, capfd: pytest.Captu
         def dump(self, _request: object) -> object:
             raise error
 
-    monkeypatch.setattr(sources, "KernelTransport", Failing)
+    monkeypatch.setattr(answers, "KernelTransport", Failing)
     assert run(["ss", "-tn4"]) == 0
     assert told in capfd.readouterr().err
 
@@ -72,12 +72,12 @@ def test_safer_4_a_table_without_handler(line: str, is_told: bool, capfd: pytest
     """SAFER-4: told where the table was asked for; by default, ss lists tables that hardly a kernel has."""
 
     class Lacking:
-        def dump(self, request: sources.Request) -> object:
+        def dump(self, request: answers.Request) -> object:
             if "sctp" in request.name:
                 raise SourceUnavailable(request.source, "No such file or directory", 2)
             return iter(())
 
-    monkeypatch.setattr(sources, "KernelTransport", Lacking)
+    monkeypatch.setattr(answers, "KernelTransport", Lacking)
     assert run(["ss", *line.split()]) == 0
     assert ("sctp" in capfd.readouterr().err) is is_told
 

@@ -1,0 +1,169 @@
+"""`sockdiag path`: where on the way through the kernel packets are lost."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.cli import options
+from sockdiag.cli.catalog import summary
+from sockdiag.cli.spec import FLOAT, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sockdiag.analysis.path import PathLook
+    from sockdiag.analysis.socket_queues import SocketQueues
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.session import Session
+    from sockdiag.cli.spec import Given
+    from sockdiag.model.counters import Counters
+    from sockdiag.model.qdisc import Qdisc
+
+_INTERVAL = 1.0
+_COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "loss_is_minimum", "loss_total")
+
+
+def run(env: Env, given: Given) -> int:
+    """Show the stages."""
+    from sockdiag.analysis.path import PathStage, path
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.errors import UsageError
+    from sockdiag.render.document import Document, Table
+
+    if not 0 <= given.interval <= 3600:
+        raise UsageError("--interval takes 0 to 3600 seconds")
+    session = Session(env, given)
+    before = None
+    if given.interval and session.system.files.live:
+        before = _look(session)
+        time.sleep(max(0.0, before.at + given.interval - time.monotonic()))
+    after = _look(session)
+    stages = path(before, after)
+    interval = None if before is None else round(after.at - before.at, 3)
+    columns, chosen = choose_columns(session, PathStage, _COLUMNS)
+    table = Table(columns, list(ordered(stages, session, PathStage)), chosen=chosen, header=not given.no_header)
+    lines = None
+    if not chosen and not given.sort and given.limit is None:
+        from sockdiag.render.path_text import path_lines
+
+        lines = lambda style: path_lines(stages, interval, style)  # noqa: E731
+    keys = {"interval_s": interval}
+    answered = bool(after.counters)
+    document = Document("path", session.seen, table=table, table_key="stages", keys=keys, lines=lines)
+    return session.show(document, answered=answered)
+
+
+def _look(session: Session) -> PathLook:
+    from sockdiag.analysis.path import PathLook
+    from sockdiag.cli.host import part
+    from sockdiag.sources.counters import read_counters
+    from sockdiag.sources.proc_net_softnet_stat import read_softnet_stat
+
+    files = session.system.files
+    sockets, unread = _sockets(session)
+    levels: dict[str, int | None] = {"net.core.netdev_max_backlog": _max_backlog(session)}
+    tables = (_qdiscs(session, levels, unread), _conntrack(session, levels))
+    at = time.monotonic()
+    counters, gaps = read_counters(files)
+    for gap in gaps:
+        session.note(gap)
+    for cpu in part(session, lambda: read_softnet_stat(files)) or ():
+        levels[f"softnet_stat.{cpu.cpu}.backlog"] = cpu.backlog
+    known = {name: value for name, value in levels.items() if value is not None}
+    counters = counters.joined(*tables).at(session.netns.inode, None)
+    return PathLook(at, counters, sockets, known, frozenset(unread))
+
+
+def _sockets(session: Session) -> tuple[SocketQueues, set[str]]:
+    from sockdiag.analysis.socket_queues import QUEUE_TABLES, SocketQueues
+    from sockdiag.model.query import SKMEM
+
+    queues = SocketQueues()
+    known = len(session.gaps)
+    # Many connections are read for their queues alone.
+    for tables, needs in ((("tcp",), ()), (QUEUE_TABLES[1:], (SKMEM,))):
+        for batch in session.sockets(session.query(needs)._replace(tables=tables)):
+            queues.add(batch)
+    absent = {table for table in QUEUE_TABLES if session.sources.get(table) is None}
+    queues.start(table for table in QUEUE_TABLES if table not in absent)
+    # A table that this kernel does not have leaves no gap.
+    return queues, {f"sockets.{table}" for table in absent} if len(session.gaps) > known else set()
+
+
+def _max_backlog(session: Session) -> int | None:
+    from sockdiag.sources.sysctl_net import read_sysctls
+
+    # In other namespaces than the first it cannot be seen; the stage's losses are known without it.
+    name = "net.core.netdev_max_backlog"
+    return read_sysctls(session.system.files, (name,)).number(name)
+
+
+def _conntrack(session: Session, levels: dict[str, int | None]) -> Counters:
+    from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+    from sockdiag.model.counters import Counters, counters_of
+    from sockdiag.model.gap import Gap
+    from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
+
+    try:
+        table = read_nf_conntrack_stat(session.system.files)
+    except (SourceError, ParseError) as error:
+        if not isinstance(error, SourceUnavailable):  # which says that it is not loaded
+            session.note(Gap.from_error(error))
+        return Counters({})
+    levels.update({"nf_conntrack.count": table.count, "nf_conntrack.max": table.max})
+    return counters_of("nf_conntrack", table.cpus)
+
+
+def _qdiscs(session: Session, levels: dict[str, int | None], unread: set[str]) -> Counters:
+    from sockdiag.cli.host import part
+    from sockdiag.errors import SourceUnavailable
+    from sockdiag.model.counters import Counters
+    from sockdiag.sources.rtnetlink_qdisc import SOURCE, read_qdiscs
+
+    def read() -> list[Qdisc]:
+        if not session.system.files.live:
+            raise SourceUnavailable(SOURCE, "a captured system does not hold them")
+        return read_qdiscs()
+
+    found = part(session, read)
+    if found is None:
+        unread.update(("qdisc", "qdisc_ingress"))
+    values: dict[str, int | None] = {}
+    for qdisc in found or ():
+        if qdisc.is_root or qdisc.is_ingress:
+            row = f"{'qdisc' if qdisc.is_root else 'qdisc_ingress'}.{qdisc.device}:{qdisc.kind}"
+            values.update({f"{row}.packets": qdisc.packets, f"{row}.drops": qdisc.drops})
+            if qdisc.is_root:
+                levels[f"{row}.backlog_bytes"] = qdisc.backlog_bytes
+    return Counters({name: value for name, value in values.items() if value is not None})
+
+
+def document() -> dict[str, Any]:
+    """Name the document's own keys."""
+    from sockdiag.analysis.path import PathStage
+
+    return {"interval_s": "float | None", "stages": [PathStage]}
+
+
+COMMAND = Command(
+    run,
+    name="path",
+    summary=summary("path"),
+    help=(
+        "One stage a line: what came in and what was lost between two looks. A loss that the kernel counts more than once is "
+        "told once, at the stage where it happened. What no counter shows is said to be unknown.\n\n"
+        "With --interval 0, and of a captured system, there is one look: totals, which are history. --json has each "
+        "stage's counters with their scopes."
+    ),
+    options=(
+        Option("interval", "Seconds between the two looks; 0 for totals.", kind=FLOAT, metavar="S", default=_INTERVAL),
+        *options.EVERYWHERE,
+    ),
+    examples=(
+        ("path", "which stage loses packets now"),
+        ("path --interval 10", "look for longer, for losses that are rare"),
+        ("path --interval 0", "what was lost since boot"),
+    ),
+    document=document,
+)

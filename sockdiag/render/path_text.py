@@ -1,0 +1,115 @@
+"""The way of a packet, a stage a line."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.path import waiting
+from sockdiag.analysis.path_table import IN, SIGN
+from sockdiag.render.cells import cell
+from sockdiag.render.escape import printable, width
+from sockdiag.render.quantity import size
+from sockdiag.render.table import aligned
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sockdiag.analysis.path import PathCounter, PathStage
+    from sockdiag.render.document import Style
+
+_BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
+_ARROW, _LOSING = "↓", "✗"
+# Stages whose name alone does not say what they are.
+_NAMES = {
+    "nic_rx": "NIC", "qdisc_ingress": "ingress qdisc", "ipv4_in": "IPv4", "ipv6_in": "IPv6", "tcp_in": "TCP", "udp_in": "UDP",
+    "tcp_backlog": "TCP backlog", "tcp_receive_queue": "TCP receive queue", "udp_receive_queue": "UDP receive queue",
+    "other_receive_queues": "other queues", "read": "read(2)", "write": "write(2)", "tcp_out": "TCP", "ipv4_out": "IPv4",
+    "ipv6_out": "IPv6", "nic_tx": "NIC",
+}  # fmt: skip
+
+
+def path_lines(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
+    """Yield the lines of the screen.
+
+    Args:
+        stages: the stages, in the order of the way.
+        interval: seconds between the two looks, None where there was one.
+        style: colour and width.
+    """
+    if interval is None:
+        yield "One look: the numbers are history, since boot or since the namespace, device or socket was made.\n"
+        yield "Rates and losses of now are unknown.\n\n"
+    columns = _columns(stages, interval)
+    lines = list(aligned(("", "STAGE", "PACKETS", "LOST", "WHERE"), columns, (False, False, True, True, False)))
+    ways = [stage.direction for stage in stages]
+    yield style.paint(lines[0].rstrip("\n"), _BOLD) + "\n"
+    for i, (stage, line) in enumerate(zip(stages, lines[1:], strict=True)):
+        if i == 0 or ways[i - 1] != ways[i]:
+            yield "in, from the device to read(2)\n" if ways[i] == IN else "out, from write(2) to the device\n"
+        shown = line.rstrip("\n") if style.width is None else _cut(line.rstrip("\n"), style.width)
+        color = _RED if _lost(stage, interval) else _YELLOW if _signs(stage, interval) else ""
+        yield (style.paint(shown, color) if color else shown) + "\n"
+    yield from _explained(stages, interval, style)
+
+
+def _columns(stages: Sequence[PathStage], interval: float | None) -> list[list[str]]:
+    rows = []
+    for stage in stages:
+        lost = _lost(stage, interval)
+        count = ("≥" if lost and stage.loss_is_minimum else "") + cell(stage.loss if interval else stage.loss_total)
+        name = _NAMES.get(stage.stage, stage.stage) + (" (host)" if stage.scope == "host" else "")
+        packets = stage.packets if interval else stage.packets_total
+        rows.append((_LOSING if lost else _ARROW, name, cell(packets), count, _where(stage, interval)))
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _lost(stage: PathStage, interval: float | None) -> int | None:
+    return stage.loss if interval else None
+
+
+def _share(counter: PathCounter, interval: float | None) -> int:
+    return (counter.loss if interval else counter.loss_total) or 0
+
+
+def _signs(stage: PathStage, interval: float | None) -> list[PathCounter]:
+    return [c for c in stage.counters if c.role == SIGN and c.delta] if interval else []
+
+
+def _where(stage: PathStage, interval: float | None) -> str:
+    losing = sorted((c for c in stage.counters if _share(c, interval)), key=lambda c: -_share(c, interval))
+    said = [f"{printable(c.name)} {_share(c, interval)}" for c in losing]
+    said += [f"{printable(c.name)} {c.delta}" for c in _signs(stage, interval)]
+    said += [_level(counter) for counter in waiting(stage)]
+    return "  ".join(said)
+
+
+def _level(counter: PathCounter) -> str:
+    name = printable(counter.name.removeprefix("sockets."))
+    if name.endswith("_bytes"):
+        return f"{name.removesuffix('_bytes')} {size(counter.value)}"
+    return f"{name} {counter.value}"
+
+
+def _cut(line: str, columns: int) -> str:
+    return line if width(line) <= columns else line[: max(0, columns - 1)] + "…"
+
+
+def _explained(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
+    losing = [(_share(c, interval), c) for stage in stages for c in stage.counters if _share(c, interval)]
+    if interval:
+        yield "\n" + style.paint("LOST", _BOLD) + f" in {interval:.2f} s\n"
+        if not losing:
+            yield f"  {style.paint('nothing', _GREEN)} that a counter shows\n"
+    elif losing:
+        yield "\n" + style.paint("HISTORY", _BOLD) + "\n"
+    losing.sort(key=lambda pair: -pair[0])
+    for n, counter in losing:
+        rate = f" ({n / interval:.3g}/s)" if interval else ""
+        yield f"  {style.paint(str(n), _RED) if interval else n}{rate}  {printable(counter.name)}: {counter.meaning}\n"
+    signs = [c for stage in stages for c in _signs(stage, interval)]
+    for counter in signs:
+        yield f"  {style.paint(str(counter.delta), _YELLOW)}  {printable(counter.name)}: {counter.meaning}\n"
+    unknown = [(stage, text) for stage in stages for text in stage.unseen]
+    if unknown:
+        yield "\n" + style.paint("UNKNOWN", _BOLD) + "\n"
+        for stage, text in unknown:
+            yield f"  {_NAMES.get(stage.stage, stage.stage)}: {text}\n"

@@ -1,0 +1,186 @@
+"""What conditions are made of. Runs in the namespace's process, which holds the sockets until it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEPT: list[Any] = []
+_stop = threading.Event()
+ATTACH_FILTER = 26
+_AF_INET, _AF_INET6 = socket.AF_INET, socket.AF_INET6
+LOOPBACK = {_AF_INET: "127.0.0.1", _AF_INET6: "::1"}
+
+# Losses by file, key and column: what the kernel itself counts, read without the program under test.
+_SNMP = {
+    "Udp": ("RcvbufErrors", "InErrors", "SndbufErrors"),
+    "Ip": ("ReasmFails", "InDiscards", "OutDiscards"),
+}
+_NETSTAT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPBacklogDrop", "TCPRcvQDrop", "RcvPruned", "TCPOFODrop",
+            "OfoPruned", "TCPAbortOnMemory")  # fmt: skip
+_DEV_LOSSES = {"rx_drop": 3, "rx_fifo": 4, "tx_drop": 11}
+
+
+def keep(sock: socket.socket) -> socket.socket:
+    """Hold a socket until the namespace ends."""
+    KEPT.append(sock)
+    return sock
+
+
+def forever(step: Callable[[], Any], pause: float = 0.002) -> None:
+    """Call *step* again and again in a thread, until stop()."""
+
+    def loop() -> None:
+        while not _stop.is_set():
+            with contextlib.suppress(OSError):
+                step()
+            time.sleep(pause)
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+
+
+def stop() -> None:
+    """End what forever() began."""
+    _stop.set()
+    time.sleep(0.05)
+    _stop.clear()
+
+
+def command(text: str) -> None:
+    """Run a program; it must succeed."""
+    subprocess.run(text.split(), check=True, capture_output=True)
+
+
+def sysctl(name: str, value: object) -> None:
+    """Write a sysctl of this namespace."""
+    Path("/proc/sys", *name.split(".")).write_text(f"{value}\n")
+
+
+def nowhere() -> str:
+    """Make a device into which packets vanish; return an address that nobody answers for."""
+    command("ip link add void0 type veth peer name void1")
+    for device in ("void0", "void1"):
+        sysctl(f"net.ipv6.conf.{device}.disable_ipv6", 1)
+        command(f"ip link set {device} arp off up")
+    command("ip addr add 10.9.0.1/24 dev void0")
+    return "10.9.0.2"
+
+
+def udp(family: int = _AF_INET, size: int | None = None, address: str | None = None) -> tuple[socket.socket, socket.socket]:
+    """Make a bound socket with a receive buffer of *size*, and one connected to it."""
+    receiver = keep(socket.socket(family, socket.SOCK_DGRAM))
+    if size is not None:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size // 2)
+    receiver.bind((LOOPBACK[family] if address is None else address, 0))
+    sender = keep(socket.socket(family, socket.SOCK_DGRAM))
+    sender.connect((LOOPBACK[family], receiver.getsockname()[1]))
+    return receiver, sender
+
+
+def meminfo(sock: socket.socket) -> tuple[int, ...]:
+    """Return SO_MEMINFO."""
+    return struct.unpack("=9I", sock.getsockopt(socket.SOL_SOCKET, 55, 36))
+
+
+def fill_to(receiver: socket.socket, sender: socket.socket, share: float, payload: int = 500) -> None:
+    """Send until the receive buffer holds *share* of its limit."""
+    while True:
+        memory = meminfo(receiver)
+        if memory[0] >= share * memory[1]:
+            return
+        sender.send(b"x" * payload)
+
+
+def listener(backlog: int, family: int = _AF_INET, address: str | None = None) -> socket.socket:
+    """Make a listener."""
+    sock = keep(socket.socket(family, socket.SOCK_STREAM))
+    sock.bind((LOOPBACK[family] if address is None else address, 0))
+    sock.listen(backlog)
+    return sock
+
+
+def client(server: socket.socket, *, wait: bool = True) -> socket.socket:
+    """Connect to a listener."""
+    sock = keep(socket.socket(server.family, socket.SOCK_STREAM))
+    sock.setblocking(wait)
+    sock.connect_ex((LOOPBACK[server.family], server.getsockname()[1]))
+    return sock
+
+
+def pair(server: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """Connect and accept: client and server side."""
+    one = client(server)
+    return one, keep(server.accept()[0])
+
+
+def fill_stream(sock: socket.socket) -> None:
+    """Send until nothing more is taken for a moment."""
+    sock.setblocking(False)
+    quiet = 0
+    while quiet < 3:
+        try:
+            sock.send(b"x" * 65536)
+            quiet = 0
+        except BlockingIOError:
+            quiet += 1
+            time.sleep(0.02)
+
+
+def reject_all(sock: socket.socket) -> None:
+    """Attach a filter that lets nothing pass."""
+    import ctypes
+
+    code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, program)
+    KEPT.append(code)
+
+
+def losses() -> dict[str, int]:
+    """Read the kernel's own counters of loss, and the drops of the sockets that there are."""
+    found: dict[str, int] = {}
+    _mib("snmp", lambda prefix, name: name in _SNMP.get(prefix, ()), found)
+    _mib("netstat", lambda prefix, name: prefix == "TcpExt" and name in _NETSTAT, found)
+    for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines():
+        name, value = line.split()
+        if name in ("Udp6RcvbufErrors", "Udp6InErrors", "Ip6ReasmFails", "Ip6InDiscards", "Ip6OutDiscards"):
+            found[name] = int(value)
+    for table in ("udp", "udp6", "raw", "netlink"):
+        rows = Path(f"/proc/thread-self/net/{table}").read_text().splitlines()[1:]
+        found[table] = sum(int(row.split()[-2 if table == "netlink" else -1]) for row in rows)
+    for line in Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]:
+        device, _, rest = line.partition(":")
+        for name, column in _DEV_LOSSES.items():
+            found[f"{device.strip()}.{name}"] = int(rest.split()[column])
+    text = subprocess.run(["tc", "-s", "qdisc"], check=True, capture_output=True, text=True).stdout
+    found["qdisc"] = sum(int(part.split()[1].rstrip(",")) for part in text.split("(")[1:] if part.startswith("dropped"))
+    for sock in KEPT:
+        # Packet sockets show their drops to themselves, and to netlink.
+        if isinstance(sock, socket.socket) and sock.family == socket.AF_PACKET and sock.fileno() >= 0:
+            found[f"packet {sock.fileno()}"] = meminfo(sock)[8]
+    return found
+
+
+def _mib(table: str, wanted: Callable[[str, str], bool], found: dict[str, int]) -> None:
+    lines = Path(f"/proc/thread-self/net/{table}").read_text().splitlines()
+    for names, values in zip(lines[::2], lines[1::2], strict=True):
+        prefix, _, _rest = names.partition(":")
+        for name, value in zip(names.split()[1:], values.split()[1:], strict=True):
+            if wanted(prefix, name):
+                found[f"{prefix}.{name}"] = int(value)
+
+
+def pid() -> int:
+    """Return this process."""
+    return os.getpid()

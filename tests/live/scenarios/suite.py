@@ -1,0 +1,165 @@
+"""The scenarios: what is made, what must be said of it, and what the kernel's own counters must show."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.live.scenarios import conditions as c
+from tests.live.scenarios import load
+from tests.live.world.namespace import Namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INTERVAL_S = 1.5
+_AT_ONCE = 6
+
+
+class Scenario(NamedTuple):
+    """One condition. *code* is the finding that must name it, "" where there is nothing to find."""
+
+    mechanism: str
+    make: Callable[[], None]
+    verdict: str
+    code: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the condition."""
+        return self.make.__name__
+
+
+class Outcome(NamedTuple):
+    """What the program said, and what the kernel counted meanwhile."""
+
+    document: dict[str, Any]
+    lost: dict[str, int]
+    status: int
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the whole document."""
+        return str(self.document["verdict"])
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """All findings, those of sockets first."""
+        found = [f for row in self.document["sockets"] for f in row["findings"]]
+        return [*found, *self.document["system"]["findings"]]
+
+
+SCENARIOS = (
+    Scenario("namespace", c.nothing, "ok"),
+    Scenario("UDP buffer", c.udp_idle, "ok"),
+    Scenario("UDP buffer", c.udp_half_full, "ok"),
+    Scenario("UDP buffer", c.udp_busy_and_read, "ok"),
+    Scenario("UDP buffer", c.udp_nobody_listens, "ok"),
+    Scenario("UDP buffer", c.udp_nearly_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_full_of_large_datagrams, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_filling, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_forty_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp6_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_dual_stack_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_slow_reader, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", c.udp_overflow_that_is_over, "recovered", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP other", c.udp_filter_rejects, "dropping", "UDP_DROPS"),
+    Scenario("UDP other", c.udp_sockets_come_and_go, "dropping", "UDP_DROPS"),
+    Scenario("raw", c.raw_idle, "ok"),
+    Scenario("raw", c.raw_overflow, "dropping", "RAW_RECEIVE_BUFFER_FULL"),
+    Scenario("packet", c.packet_idle, "ok"),
+    Scenario("packet", c.packet_overflow, "dropping", "PACKET_RECEIVE_BUFFER_FULL"),
+    Scenario("packet", c.packet_ring, "unknown"),
+    Scenario("netlink", c.netlink_idle, "ok"),
+    Scenario("netlink", c.netlink_overrun, "dropping", "NETLINK_RECEIVE_BUFFER_FULL"),
+    Scenario("netlink", c.netlink_congested, "at_risk", "NETLINK_RECEIVE_BUFFER_FULL"),
+    Scenario("accept queue", c.listener_idle, "ok"),
+    Scenario("accept queue", c.accept_queue_half, "ok"),
+    Scenario("accept queue", c.accept_busy, "ok"),
+    Scenario("accept queue", c.accept_queue_full, "at_risk", "ACCEPT_QUEUE_FULL"),
+    Scenario("accept queue", c.accept_queue_overflow, "dropping", "ACCEPT_QUEUE_OVERFLOW"),
+    Scenario("accept queue", c.accept_queue_overflow_v6, "dropping", "ACCEPT_QUEUE_OVERFLOW"),
+    Scenario("accept queue", c.accept_overflow_that_is_over, "recovered", "ACCEPT_QUEUE_OVERFLOW"),
+    Scenario("SYN queue", c.syn_flood_with_cookies, "at_risk", "SYN_QUEUE_FULL"),
+    Scenario("SYN queue", c.syn_flood_without_cookies, "dropping", "SYN_QUEUE_FULL"),
+    Scenario("descriptors", c.few_files, "at_risk", "FD_LIMIT"),
+    Scenario("TCP data", c.tcp_idle, "ok"),
+    Scenario("TCP data", c.tcp_keepalive, "ok"),
+    Scenario("TCP data", c.tcp_transfer, "ok"),
+    Scenario("TCP data", c.tcp_some_unread, "ok"),
+    Scenario("TCP data", c.tcp_reader_stalled, "stalled", "TCP_RECEIVER_STALLED"),
+    Scenario("TCP data", c.tcp6_reader_stalled, "stalled", "TCP_RECEIVER_STALLED"),
+    Scenario("TCP data", c.tcp_many_stalled, "stalled", "TCP_RECEIVER_STALLED"),
+    Scenario("TCP states", c.connections_end_well, "ok"),
+    Scenario("TCP states", c.close_wait_one, "ok"),
+    Scenario("TCP states", c.close_wait_that_still_sends, "ok"),
+    Scenario("TCP states", c.close_wait_leak, "leaking", "CLOSE_WAIT_LEAK"),
+    Scenario("TCP states", c.fin_wait2_leak, "leaking", "FIN_WAIT2_LEAK"),
+    Scenario("TCP states", c.time_wait_overflow, "at_risk", "TIME_WAIT_OVERFLOW"),
+    Scenario("TCP states", c.no_answer_to_syn, "stalled", "SYN_SENT_UNANSWERED"),
+    Scenario("ports", c.ports_of_two_destinations, "ok"),
+    Scenario("ports", c.ports_used_up, "at_risk", "EPHEMERAL_PORTS"),
+    Scenario("unix", c.unix_idle, "ok"),
+    Scenario("unix", c.unix_dgram_read, "ok"),
+    Scenario("unix", c.unix_listener_full, "stalled", "UNIX_LISTENER_FULL"),
+    Scenario("unix", c.unix_dgram_unread, "stalled", "UNIX_DGRAM_QUEUE"),
+    Scenario("IP", c.qdisc_healthy, "ok"),
+    Scenario("IP", c.qdisc_drops, "dropping", "QDISC_DROP"),
+    Scenario("IP", c.device_drops, "dropping", "DEVICE_DROP"),
+    Scenario("IP", c.fragments_complete, "ok"),
+    Scenario("IP", c.fragments_lost, "dropping", "IP_REASSEMBLY"),
+)
+
+
+def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
+    """Run a command in a namespace; return its document and exit status."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sockdiag", command, "--json", "--netns", str(namespace.pid), *words],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.returncode
+
+
+def play(scenario: Scenario) -> Outcome | BaseException:
+    """Make a condition, look at it, and read what the kernel counted from before the look until after it."""
+    namespace = Namespace()
+    try:
+        namespace.call(scenario.make)
+        time.sleep(0.1)
+        before = namespace.call(load.losses)
+        document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
+        after = namespace.call(load.losses)
+        return Outcome(document, {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}, status)
+    except BaseException as error:  # noqa: BLE001 - the test of this scenario reports it
+        return error
+    finally:
+        namespace.close()
+
+
+def play_all(scenarios: tuple[Scenario, ...] = SCENARIOS) -> dict[str, Outcome | BaseException]:
+    """Play scenarios, some at once: they wait more than they work."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip((s.name for s in scenarios), pool.map(play, scenarios), strict=True))
+
+
+def matrix(outcomes: dict[str, Outcome | BaseException]) -> str:
+    """Count outcomes by expected and given verdict, as a table in Markdown."""
+    from sockdiag.model.finding import VERDICTS
+
+    counts: dict[tuple[str, str], int] = {}
+    for scenario in SCENARIOS:
+        outcome = outcomes[scenario.name]
+        said = outcome.verdict if isinstance(outcome, Outcome) else "failed"
+        counts[scenario.verdict, said] = counts.get((scenario.verdict, said), 0) + 1
+    columns = [*VERDICTS, *(["failed"] if any(said == "failed" for _v, said in counts) else [])]
+    lines = ["| made \\ said | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for verdict in VERDICTS:
+        cells = [str(counts.get((verdict, said), "")) or " " for said in columns]
+        lines.append(f"| {verdict} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
