@@ -58,6 +58,7 @@ class Evidence:
         self.memory: Iterable[ProtocolMemory] = ()
         self.kernel: tuple[int, int] | None = None
         self.subflows: tuple[Socket, ...] | None = None
+        self.listener: bool | None = None
         self.lacks: dict[str, list[Gap]] = {}
 
     def lack(self, layer: str, gap: Gap) -> None:
@@ -173,17 +174,23 @@ def _proto(seen: Evidence) -> ProtoLayer:
     )
 
 
-def paths(socket: Socket, counters: Counters | None, before: Counters | None = None) -> Paths:
+def paths(
+    socket: Socket, counters: Counters | None, before: Counters | None = None, *, listener: bool | None = None
+) -> Paths:
     """Tell what creates and feeds a socket, with the counters of loss at each station.
 
     Args:
         socket: the socket.
         counters: of its namespace and host, None where unknown.
         before: an earlier look at them.
+        listener: another socket listens on its port, which tells an accepted connection from a client's.
     """
     listening = socket.state == "LISTEN"
-    # What has a peer and no client's port could have been made either way: an accepted one has its listener's port.
-    accepted = socket.netid == "tcp" and (socket.inode == 0 and socket.state not in _STUBS)
+    connection = socket.netid == "tcp" and not listening and bool(socket.peer.port)
+    accepted = connection and bool(listener)
+    create = create_path(socket.netid, socket.family, accepted)
+    if create is not None and connection and not accepted:
+        create += " → connect(2); or, were its listener gone, by that"
     stations = []
     for where, names in receive_path(socket.netid, socket.family, listening):
         found = []
@@ -193,7 +200,7 @@ def paths(socket: Socket, counters: Counters | None, before: Counters | None = N
             change = None if total is None or earlier is None else total - earlier
             found.append(StationCounter(name, total, mib_of(name).scope, change))
         stations.append(Station(where, tuple(found)))
-    return Paths(create_path(socket.netid, socket.family, accepted), tuple(stations))
+    return Paths(create, tuple(stations))
 
 
 def _total(counters: Counters | None, name: str) -> int | None:

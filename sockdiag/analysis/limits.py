@@ -39,9 +39,17 @@ def _row(sysctl: Sysctl, known: Known) -> Limit:
     if sysctl.numbers == PORT_LIST:
         value, default = _as_text(value), _as_text(default)
     return Limit(
-        sysctl.name, value, sysctl.unit, default, effective, unit if effective is not None else "", note,
+        sysctl.name, _exact(value), sysctl.unit, _exact(default), _exact(effective),
+        unit if effective is not None else "", note,
         sysctl.scope, sysctl.path,
     )  # fmt: skip
+
+
+def _exact(value: Any) -> Any:
+    # What a program that reads JSON numbers as doubles would round: fs.file-max is 2**63 - 1 on many hosts.
+    if isinstance(value, tuple):
+        return tuple(map(_exact, value))
+    return str(value) if isinstance(value, int) and value > 1 << 53 else value
 
 
 def _effect(sysctl: Sysctl, known: Known) -> Effect:

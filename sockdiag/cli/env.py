@@ -45,6 +45,9 @@ class Env:
 
     def warn(self, text: str) -> None:
         """Write a line to standard error; what cannot be said there is not worth failing for."""
+        # Messages quote paths and names, which may hold what a terminal obeys.
+        if not text.isprintable():
+            text = "".join([c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text])
         try:
             os.write(self.err, f"sockdiag: {text}\n".encode("utf-8", "backslashreplace"))
         except OSError:

@@ -39,19 +39,21 @@ def gather(session: Session, wanted: Socket, held: tuple[int, int] | None, *, st
         seen.lack(SOCK, gap)
     for gap in seen.sysctls.gaps():
         seen.lack(SOCK, gap)
-    if socket.is_inet and socket.mark is None and socket.source == "netlink":
-        seen.lack(SOCK, Gap("INET_DIAG_MARK", "told to CAP_NET_ADMIN only", 1, "run as root"))
     _descriptor(session, seen, held)
     if steal:
         _options(session, seen)
     else:
         seen.lack(SOCK, Gap("pidfd_getfd", "left out: --no-steal-fd"))
+    if socket.is_inet and seen.socket.mark is None and socket.source == "netlink":
+        seen.lack(SOCK, Gap("INET_DIAG_MARK", "told to CAP_NET_ADMIN only", 1, "run as root"))
     before = len(session.gaps)
     seen.protocols = host.part(session, lambda: read_protocols(session.system.files)) or ()
     seen.memory = host.protocol_memory(session)
     for gap in session.gaps[before:]:
         seen.lack(PROTO, gap)
     seen.kernel = host.kernel_version(session)
+    if socket.netid == "tcp" and socket.peer.port:
+        seen.listener = _has_listener(session, socket)
     if socket.netid == "mptcp":
         seen.subflows = _subflows(session, socket)
     for layer in seen.lacks.values():
@@ -178,6 +180,13 @@ def _subflows(session: Session, socket: Socket) -> tuple[Socket, ...]:
 
     query = session.query()._replace(tables=("tcp",))
     return tuple(s for s in all_sockets(session.sockets(query)) if s.inode and s.inode == socket.inode)
+
+
+def _has_listener(session: Session, socket: Socket) -> bool:
+    from sockdiag.kernel.tcp_states import LISTEN
+
+    query = session.query()._replace(tables=("tcp",), states=1 << LISTEN)
+    return any(socket.local.port in batch.values("local.port") for batch in session.sockets(query))
 
 
 def from_descriptor(session: Session, pid: int, fd: int, inode: int) -> Socket | None:

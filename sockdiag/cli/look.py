@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
-    from sockdiag.model.socket import Owner
+    from sockdiag.model.socket import Owner, Socket
     from sockdiag.model.sysctl import Sysctls
     from sockdiag.render.document import Document
     from sockdiag.rules._base import Case
@@ -44,8 +44,6 @@ LIMITS = (
 
 # Processes with fewer of their descriptors in use than this are not looked into.
 _CROWDED = 0.8
-
-_INITIAL_NETNS = "/proc/1/ns/net"
 
 
 def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
@@ -103,23 +101,24 @@ def _optional(read: Callable[[], Part]) -> Part | None:
 
 
 def _limits(session: Session) -> Sysctls:
-    """Read the limits; those that only the host's own namespace shows are read there, where that is allowed."""
+    """Read the limits; those that only the host's own namespace shows are read there, where it can be found and entered."""
     from sockdiag.model.sysctl import Sysctls
-    from sockdiag.sources.netns import collect_in
+    from sockdiag.sources.netns import collect_in, outer_places
     from sockdiag.sources.sysctl_net import read_sysctls
 
     files = session.system.files
     found = read_sysctls(files, LIMITS)
-    if found.hidden and files.live:
+    for place in outer_places(files) if found.hidden and files.live else ():
         try:
-            if files.link(_INITIAL_NETNS) != files.link("/proc/self/ns/net"):
-                there = collect_in(_INITIAL_NETNS, lambda: dict(read_sysctls(files, found.hidden).values))
-                assert isinstance(there, dict)
-                missing = {name: why for name, why in found.missing.items() if name not in there}
-                hidden = [name for name in found.hidden if name not in there]
-                found = Sysctls({**found.values, **there}, missing, hidden, found.errors)
+            there = collect_in(place, lambda: dict(read_sysctls(files, found.hidden).values))
         except SourceError:
-            pass
+            continue
+        assert isinstance(there, dict)
+        if there:
+            missing = {name: why for name, why in found.missing.items() if name not in there}
+            hidden = [name for name in found.hidden if name not in there]
+            found = Sysctls({**found.values, **there}, missing, hidden, found.errors)
+            break
     for gap in found.gaps():
         session.note(gap)
     return found
@@ -197,7 +196,25 @@ def observe(session: Session, where: Where | None = None, tables: Collection[str
         before = take(session, query, last=False, rates=True)
         time.sleep(max(0.0, interval - (time.monotonic() - before.at)))
     now = take(session, query, last=True, rates=interval is not None)
-    return Case(now, before, session.given.horizon, _owners(session))
+    return Case(now, before, session.given.horizon, _owners(session), _silence(session))
+
+
+def _silence(session: Session) -> Callable[[Socket], tuple[int | None, int | None]] | None:
+    if not session.system.files.live or session.given.source == PROC:
+        return None
+
+    def silence(socket: Socket) -> tuple[int | None, int | None]:
+        from sockdiag.errors import ParseError
+        from sockdiag.sources.inet_one import read_one
+
+        try:
+            found, _errors = read_one(session.system, socket)
+        except (SourceError, ParseError):
+            return None, None
+        info = None if found is None else found.tcp_info
+        return (None, None) if info is None else (info.last_data_recv_ms, info.last_data_sent_ms)
+
+    return silence
 
 
 def _owners(session: Session) -> Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]]:

@@ -89,7 +89,9 @@ def _rows(rows: list[Fact], style: Style, prefix: str = "") -> Iterator[str]:
         if not place:
             place = "derived" if row.source else ""
         blanks = " " * max(2, space + 4 + _VALUE_SPACE - width(f"  {row.name.removeprefix(prefix):<{space}}  {value}"))
-        yield text + (blanks + style.paint(place, _DIM) if place and len(value) <= _VALUE_SPACE else "") + "\n"
+        # A sentence that follows from other lines need not say so.
+        told = place and (place != "derived" or len(value) <= _VALUE_SPACE)
+        yield text + (blanks + style.paint(place, _DIM) if told else "") + "\n"
 
 
 def _value(row: Fact) -> str:

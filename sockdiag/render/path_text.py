@@ -39,15 +39,16 @@ def path_lines(stages: Sequence[PathStage], interval: float | None, style: Style
         yield "One look: the numbers are history, since boot or since the namespace, device or socket was made.\n"
         yield "Rates and losses of now are unknown.\n\n"
     columns = _columns(stages, interval)
-    lines = list(aligned(("", "STAGE", "PACKETS", "LOST", "WHERE"), columns, (False, False, True, True, False)))
-    ways = [stage.direction for stage in stages]
-    yield style.paint(lines[0].rstrip("\n"), _BOLD) + "\n"
-    for i, (stage, line) in enumerate(zip(stages, lines[1:], strict=True)):
-        if i == 0 or ways[i - 1] != ways[i]:
-            yield "in, from the device to read(2)\n" if ways[i] == IN else "out, from write(2) to the device\n"
-        shown = line.rstrip("\n") if style.width is None else _cut(line.rstrip("\n"), style.width)
+    drawn = aligned(("", "STAGE", "PACKETS", "LOST", "WHERE"), columns, (False, False, True, True, False))
+    heading, *lines = [_cut(line.rstrip("\n"), style.width) for line in drawn]
+    yield style.paint(heading, _BOLD) + "\n"
+    way = ""
+    for stage, line in zip(stages, lines, strict=True):
+        if stage.direction != way:
+            way = stage.direction
+            yield "in, from the device to read(2)\n" if way == IN else "out, from write(2) to the device\n"
         color = _RED if _lost(stage, interval) else _YELLOW if _signs(stage, interval) else ""
-        yield (style.paint(shown, color) if color else shown) + "\n"
+        yield (style.paint(line, color) if color else line) + "\n"
     yield from _explained(stages, interval, style)
 
 
@@ -89,18 +90,20 @@ def _level(counter: PathCounter) -> str:
     return f"{name} {counter.value}"
 
 
-def _cut(line: str, columns: int) -> str:
-    return line if width(line) <= columns else line[: max(0, columns - 1)] + "…"
+def _cut(line: str, columns: int | None) -> str:
+    return line if columns is None or width(line) <= columns else line[: max(0, columns - 1)] + "…"
 
 
 def _explained(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
     losing = [(_share(c, interval), c) for stage in stages for c in stage.counters if _share(c, interval)]
     if interval:
-        yield "\n" + style.paint("LOST", _BOLD) + f" in {interval:.2f} s\n"
+        yield "\n"
+        yield style.paint("LOST", _BOLD) + f" in {interval:.2f} s\n"
         if not losing:
             yield f"  {style.paint('nothing', _GREEN)} that a counter shows\n"
     elif losing:
-        yield "\n" + style.paint("HISTORY", _BOLD) + "\n"
+        yield "\n"
+        yield style.paint("HISTORY", _BOLD) + "\n"
     losing.sort(key=lambda pair: -pair[0])
     for n, counter in losing:
         rate = f" ({n / interval:.3g}/s)" if interval else ""
@@ -110,6 +113,7 @@ def _explained(stages: Sequence[PathStage], interval: float | None, style: Style
         yield f"  {style.paint(str(counter.delta), _YELLOW)}  {printable(counter.name)}: {counter.meaning}\n"
     unknown = [(stage, text) for stage in stages for text in stage.unseen]
     if unknown:
-        yield "\n" + style.paint("UNKNOWN", _BOLD) + "\n"
+        yield "\n"
+        yield style.paint("UNKNOWN", _BOLD) + "\n"
         for stage, text in unknown:
             yield f"  {_NAMES.get(stage.stage, stage.stage)}: {text}\n"

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from sockdiag.model.batch import Batch
     from sockdiag.model.finding import Finding
     from sockdiag.model.look import Look
-    from sockdiag.model.socket import Owner
+    from sockdiag.model.socket import Owner, Socket
 
 DEFAULT_HORIZON_S = 10.0
+
+# Connections whose tcp_info is asked for.
+_MOST_ASKED = 16
 
 
 class Threshold(Record):
@@ -78,6 +81,7 @@ class Case:
         before: an earlier one of the same namespace, or None.
         horizon: seconds within which a trend counts.
         owners: tells who holds sockets, by inode.
+        silence: tells how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
     """
 
     def __init__(
@@ -86,12 +90,15 @@ class Case:
         before: Look | None = None,
         horizon: float = DEFAULT_HORIZON_S,
         owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
+        silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
     ) -> None:
         self.now = now
         self.before = before
         self.horizon = horizon
         self.seconds = None if before is None else max(now.at - before.at, 1e-6)
         self._owners = owners
+        self._silence = silence
+        self._silences: dict[Any, tuple[int | None, int | None]] = {}
         self._holders: dict[int, Owner | None] = {}
         self._moved: dict[str, int | None] | None = None
 
@@ -194,6 +201,22 @@ class Case:
                 for row, key in rows:
                     found[key] = tuple(column[row] for column in columns)
         return found
+
+    # Details of few
+
+    def silence_ms(self, batch: Batch, row: int, *, sent: bool = False) -> int | None:
+        """Return how long ago data was last received on a connection, or *sent*; None where that is not known.
+
+        tcp_info takes the socket lock and is asked of one socket at a time, so that only some can be.
+        """
+        if self._silence is None:
+            return None
+        key = identities(batch)[row]
+        if key not in self._silences:
+            if len(self._silences) >= _MOST_ASKED:
+                return None
+            self._silences[key] = self._silence(batch.at([row])[0])
+        return self._silences[key][sent]
 
     # Owners
 

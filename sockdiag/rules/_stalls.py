@@ -5,6 +5,9 @@ from __future__ import annotations
 from sockdiag.rules._base import identities, nonzero
 
 TYPE_CHECKING = False
+# Data that arrived within this time tells of a reader.
+STILL_MS = 1000
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -23,6 +26,7 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[B
         fill_once: the same with one look.
     """
     found: list[tuple[Batch, int]] = []
+    still = _still(case)
     bound = fill_once if case.before is None else fill
     for batch, waiting, rmem, rcvbuf, units in case.scan(
         ("tcp",), "recv_q", "skmem.rmem_alloc", "skmem.rcvbuf", "recv_q_unit"
@@ -37,7 +41,9 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[B
             keys = identities(batch)
             past = case.earlier(("tcp",), [keys[row] for row in rows], "recv_q")
             rows = [row for row in rows if past.get(keys[row]) == (waiting[row],)]
-        found.extend((batch, row) for row in rows)
+        # A slow reader's buffer is full at any moment, and data flows all the same.
+        silences = [case.silence_ms(batch, row) for row in rows]
+        found.extend((batch, row) for row, ms in zip(rows, silences, strict=True) if ms is None or ms >= still)
     return found
 
 
@@ -50,7 +56,7 @@ def ends(batch: Batch, row: int) -> tuple[Any, ...]:
 def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
     """Return the rows that probe a closed window of their peer, with their timer.
 
-    With two looks, those that did so at both and got nothing away meanwhile; with one, those whose probes go unheeded.
+    With two looks, those that did so at both and got nothing away meanwhile; with one, those that have sent nothing for a second.
     """
     found: list[tuple[Batch, int, Any]] = []
     for batch, unsent in case.scan(("tcp",), "send_q"):
@@ -61,13 +67,23 @@ def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
         if not rows:
             continue
         if case.before is None:
-            rows = [row for row in rows if (timers[row].retransmits or 0) > 0]
+            rows = [row for row in rows if _long_silent(case, batch, row, (timers[row].retransmits or 0) > 0)]
         else:
             keys = identities(batch)
             past = case.earlier(("tcp",), [keys[row] for row in rows], "send_q", "timer")
-            rows = [row for row in rows if _same(past.get(keys[row]), unsent[row])]
+            rows = [row for row in rows if _same(past.get(keys[row]), unsent[row]) and _long_silent(case, batch, row, True)]
         found.extend((batch, row, timers[row]) for row in rows)
     return found
+
+
+def _long_silent(case: Case, batch: Batch, row: int, otherwise: bool) -> bool:
+    # A peer that reads slowly closes its window again and again, and data flows all the same.
+    ms = case.silence_ms(batch, row, sent=True)
+    return otherwise if ms is None else ms >= _still(case)
+
+
+def _still(case: Case) -> float:
+    return STILL_MS if case.seconds is None else min(STILL_MS, case.seconds * 800)
 
 
 def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:

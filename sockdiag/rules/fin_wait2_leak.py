@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.model.finding import LEAKING, WARNING, Advice, Evidence, Finding
 from sockdiag.rules._base import Hit, Rule, Threshold
 from sockdiag.rules._piles import by_process, lasting
+from sockdiag.rules._stalls import STILL_MS
 from sockdiag.rules._sockets import process_name, process_subject
 
 TYPE_CHECKING = False
@@ -38,6 +39,9 @@ def judge(case: Case) -> Iterator[Hit]:
         return bool(batch.values("inode")[row])
 
     old, new = lasting(case, "FIN_WAIT2", held)
+    # A connection that is half closed on purpose still brings data.
+    silences = [case.silence_ms(batch, row) for batch, row in old]
+    old = [row for row, ms in zip(old, silences, strict=True) if ms is None or ms >= STILL_MS]
     least = RULE.threshold("least_once" if case.before is None else "least")
     if len(old) < least:
         return

@@ -30,6 +30,7 @@ _NS_GET_NSTYPE = 0xB703  # _IO(NSIO, 3), include/uapi/linux/nsfs.h
 _FIRST_INODE = 0xEFFFFFF0  # PROC_DYNAMIC_FIRST, and the initial namespaces' below it (6.18)
 _NAMED = ("/run/netns", "/var/run/netns")
 _OWN = "/proc/self/ns/net"
+_MOST_ANCESTORS = 64
 _SOURCE = "/proc/PID/ns/net"
 
 # What a namespace of a host with hundreds of thousands of sockets answers, and how long it takes.
@@ -213,6 +214,36 @@ def list_all(files: ProcRoot, *, descriptors: bool = True) -> Places:
         key=lambda p: (p.namespace.inode not in own, p.namespace.name is None, p.namespace.name, p.namespace.inode),
     )
     return Places(tuple(ordered), (*search.gaps, *search.refused.gaps(search.processes)))
+
+
+def outer_places(files: ProcRoot) -> Iterator[str]:
+    """Yield files of namespaces that init and the ancestors of this process are in, where they differ from its own.
+
+    The initial namespace, which alone shows the limits of the host, is mostly among them.
+    """
+    try:
+        seen = {files.link(_OWN)}
+    except SourceError:
+        return
+    pid = os.getpid()
+    pids = [1]
+    while pid > 1 and len(pids) < _MOST_ANCESTORS:
+        try:
+            with files.process(pid) as process:
+                stat = process.read("stat")
+            pid = int(stat[stat.rindex(b")") + 1 :].split()[1])
+        except (SourceError, ValueError, IndexError):
+            break
+        pids.append(pid)
+    for one in pids:
+        path = f"/proc/{one}/ns/net"
+        try:
+            link = files.link(path)
+        except SourceError:
+            continue
+        if link not in seen:
+            seen.add(link)
+            yield path
 
 
 class _Search:

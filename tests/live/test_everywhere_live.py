@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,15 +132,48 @@ def test_sums_are_those_of_each(empty_netns: Namespace) -> None:
     assert len(everywhere["memory"]) >= len(there["memory"]) > 0
 
 
-def test_container_filter(empty_netns: Namespace) -> None:
-    """What a process in a container holds in a namespace of its own is found by the container's name."""
-    pid, _fd, _told = empty_netns.call(probes.optioned, 2, 1)
-    rows = answer("list", "--netns", "all", "--netid", "tcp", "--where", f"pid = {pid}", "-o", "netns,processes")[
-        "sockets"
-    ]
-    assert [row["netns"] for row in rows] == [str(empty_netns.inode)]
-    document = answer("list", "--netns", "all", "--netid", "tcp", "--where", "container = no-such-container")
-    assert document["sockets"] == []
+def writable_cgroup() -> Path | None:
+    """Return the root of a cgroup hierarchy that processes can be moved in: v2, or the freezer of v1."""
+    for root in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/freezer")):
+        if (root / "cgroup.procs").exists() and os.access(root, os.W_OK):
+            return root
+    return None
+
+
+def test_container_in_a_namespace_of_its_own(empty_netns: Namespace) -> None:
+    """What a process of a container holds in its own namespace is found, counted and summed by the container's name."""
+    root = writable_cgroup()
+    if root is None:
+        pytest.skip("no cgroup hierarchy is writable")
+    name = f"web{os.getpid()}"
+    folder = root / f"lxc.payload.{name}"
+    folder.mkdir()
+    try:
+        (folder / "cgroup.procs").write_text(str(empty_netns.pid))
+        pid, _fd, told = empty_netns.call(probes.optioned, 2, 1)
+        document = answer(
+            "list",
+            "--netns",
+            "all",
+            "--netid",
+            "tcp",
+            "--where",
+            f"container = {name}",
+            "-o",
+            "+cookie,netns,processes",
+        )
+        (row,) = document["sockets"]
+        assert (row["cookie"], row["netns"]) == (told["SO_COOKIE"], str(empty_netns.inode))
+        assert [(owner["pid"], owner["container"]) for owner in row["processes"]] == [(pid, name)]
+        groups = answer("states", "--netns", "all", "--netid", "tcp", "--by", "container")["groups"]
+        assert [group["count"] for group in groups if group["key"] == name] == [1]
+        groups = answer("memory", "--netns", "all", "--netid", "tcp", "--by", "container")["groups"]
+        assert [group["sockets"] for group in groups if group["key"] == name] == [1]
+        none = answer("list", "--netns", "all", "--netid", "tcp", "--where", "container = no-such-container")
+        assert none["sockets"] == []
+    finally:
+        (root / "cgroup.procs").write_text(str(empty_netns.pid))
+        folder.rmdir()
 
 
 def test_namespaces_that_may_not_be_entered(empty_netns: Namespace) -> None:

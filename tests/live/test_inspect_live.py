@@ -214,6 +214,8 @@ def test_every_held_socket_has_layers(world: World) -> None:
         assert layers["socket"]["ops"], fact.name
         assert layers["proto"]["row"]["name"] == layers["proto"]["name"], fact.name
         assert document["getsockopt"]["SO_TYPE"] == fact.type, fact.name
+        if fact.netid == "mptcp" and fact.state == "ESTABLISHED":
+            assert {flow["netid"] for flow in layers["sock"]["subflows"]} == {"tcp"}, fact.name
         ops.add(layers["socket"]["ops"])
     assert ops >= {
         "inet_stream_ops", "inet6_stream_ops", "inet_dgram_ops", "inet6_dgram_ops", "inet_sockraw_ops",

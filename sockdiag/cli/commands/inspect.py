@@ -153,7 +153,7 @@ def _look(
     counters, gaps = read_counters(session.system.files)
     for gap in gaps:
         session.note(gap)
-    stack, ways = layers(seen), paths(seen.socket, counters, earlier)
+    stack, ways = layers(seen), paths(seen.socket, counters, earlier, listener=seen.listener)
     levels = {name: LEVEL_NAMES[level] for name, level, _number, _form, _whom in SOCKOPTS}
     rows = facts(stack, seen.options, levels, ways, before)
     columns, chosen = choose_columns(session, Fact, ("layer", "name", "value", "unit", "was", "source"))

@@ -8,8 +8,21 @@ import struct
 import time
 
 from tests.live.scenarios.load import (
-    KEPT, LOOPBACK, client, command, fill_stream, fill_to, forever, keep, listener, meminfo, nowhere, pair, reject_all,
-    sysctl, udp,
+    KEPT,
+    LOOPBACK,
+    client,
+    command,
+    fill_stream,
+    fill_to,
+    forever,
+    keep,
+    listener,
+    meminfo,
+    nowhere,
+    pair,
+    reject_all,
+    sysctl,
+    udp,
 )  # fmt: skip
 from tests.live.world.netdev import open_tun, set_mtu
 
@@ -304,13 +317,13 @@ def syn_flood_without_cookies() -> None:
 def few_files() -> None:
     server = listener(5)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(KEPT) + 10
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 60, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     try:
         while True:
             KEPT.append(server.dup())
     except OSError:
-        for _ in range(2):
+        # What tc needs to count drops.
+        for _ in range(8):
             KEPT.pop().close()
 
 
@@ -385,6 +398,7 @@ def close_wait_that_still_sends() -> None:
         other.setblocking(False)
         forever(lambda other=other: other.send(b"x" * 200_000), 0.001)
         one.setblocking(False)
+        # Slowly: the buffer is full whenever it is looked at.
         forever(lambda one=one: one.recv(50_000), 0.02)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -50,6 +51,14 @@ def forever(step: Callable[[], Any], pause: float = 0.002) -> None:
     thread.start()
 
 
+@atexit.register
+def _close() -> None:
+    _stop.set()
+    for thing in KEPT:
+        if isinstance(thing, socket.socket):
+            thing.close()
+
+
 def stop() -> None:
     """End what forever() began."""
     _stop.set()
@@ -94,12 +103,14 @@ def meminfo(sock: socket.socket) -> tuple[int, ...]:
 
 
 def fill_to(receiver: socket.socket, sender: socket.socket, share: float, payload: int = 500) -> None:
-    """Send until the receive buffer holds *share* of its limit."""
+    """Send until the receive buffer holds *share* of its limit, or has no room for one more."""
+    grown = 0
     while True:
-        memory = meminfo(receiver)
-        if memory[0] >= share * memory[1]:
+        held, limit = meminfo(receiver)[:2]
+        if held >= share * limit or held + grown > limit:
             return
         sender.send(b"x" * payload)
+        grown = max(grown, meminfo(receiver)[0] - held)
 
 
 def listener(backlog: int, family: int = _AF_INET, address: str | None = None) -> socket.socket:

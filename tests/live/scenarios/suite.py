@@ -136,7 +136,7 @@ def play(scenario: Scenario) -> Outcome | BaseException:
         document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
         after = namespace.call(load.losses)
         return Outcome(document, {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}, status)
-    except BaseException as error:  # noqa: BLE001 - the test of this scenario reports it
+    except BaseException as error:
         return error
     finally:
         namespace.close()

@@ -160,3 +160,16 @@ def test_names_cannot_write_to_the_terminal() -> None:
     text = "".join(inspect_lines(stack, rows, paths(seen.socket, None), Style(None, False)))
     assert "\x1b" not in text
     assert "\x07" not in text
+
+
+def test_what_made_a_connection() -> None:
+    """A socket on whose port another one listens was accepted; else it connected, or its listener is gone."""
+    made = paths(tcp("ESTABLISHED"), None, listener=True).create
+    assert made is not None
+    assert "inet_csk_accept()" in made
+    made = paths(tcp("ESTABLISHED"), None, listener=False).create
+    assert made is not None
+    assert "connect(2)" in made
+    made = paths(tcp("LISTEN")._replace(peer=Endpoint("0.0.0.0", 0)), None).create
+    assert made is not None
+    assert made.endswith("tcp_v4_init_sock()")

@@ -108,6 +108,39 @@ def sleeping(pid: int) -> bool:
     return number in ("230", "35", "115")
 
 
+def test_messages_command_no_terminal() -> None:
+    """What a message quotes is escaped, but for the line breaks that are its own."""
+    done = run("list", "--where", "bad\x1b[31m = 1")
+    assert done.stderr.splitlines()[0] == "sockdiag: there is no field 'bad\\x1b[31m'"
+    assert len(done.stderr.splitlines()) == 3
+    assert "\x1b" not in run("states", "--root", "/nonexistent\x1b]0;x\x07").stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["list", "-onetid"], ["list", "-onetid", "--json"], ["--help"], ["list", "--help"]], ids=" ".join
+)
+def test_closed_pipe_through_typer(words: list[str]) -> None:
+    """What Typer parses or prints ends alike."""
+    test_closed_pipe(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["list", "--limit", "-5"], "--limit takes 0 or more rows"), (["list", "--root", ""], "--root names no folder"),
+        (["list", "--netid", ","], "--netid names no table"), (["list", "-o", ","], "--output names no column"),
+        (["list", "--where", "(" * 5000], "nested too deeply"), (["list", "--netns", ""], "no network namespace"),
+    ],
+    ids=lambda value: " ".join(value)[:20] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_values_that_mean_nothing(words: list[str], message: str) -> None:
+    """An empty or impossible value is a mistake, never a default."""
+    done = run(*words)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert message in done.stderr
+
+
 def test_version() -> None:
     """--version prints the name and the version."""
     from sockdiag import __version__
