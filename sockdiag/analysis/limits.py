@@ -12,6 +12,8 @@ from sockdiag.model.sysctl_table import SYSCTLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sockdiag.analysis.limit_known import Effect
     from sockdiag.model.sysctl import Sysctl, Sysctls, Value
 

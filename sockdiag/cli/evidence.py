@@ -119,7 +119,7 @@ def _descriptor(session: Session, seen: Evidence, held: tuple[int, int] | None) 
     owners = scan.owners.get(inode)
     for gap in scan.gaps:
         seen.lack(FD, gap)
-    seen.owners = owners if owners or not scan.unseen else None
+    seen.owners = owners if owners or not scan.gaps else None
     seen.socket = seen.socket._replace(processes=seen.owners)
     seen.owner = _chosen(owners, held)
     if seen.owner is None and not scan.gaps:

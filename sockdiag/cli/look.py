@@ -108,16 +108,17 @@ def _limits(session: Session) -> Sysctls:
 
     files = session.system.files
     found = read_sysctls(files, LIMITS)
-    for place in outer_places(files) if found.hidden and files.live else ():
+    hidden = found.hidden
+    for place in outer_places(files) if hidden and files.live else ():
         try:
-            there = collect_in(place, lambda: dict(read_sysctls(files, found.hidden).values))
+            there = collect_in(place, lambda: dict(read_sysctls(files, hidden).values))
         except SourceError:
             continue
         assert isinstance(there, dict)
         if there:
             missing = {name: why for name, why in found.missing.items() if name not in there}
-            hidden = [name for name in found.hidden if name not in there]
-            found = Sysctls({**found.values, **there}, missing, hidden, found.errors)
+            still = [name for name in hidden if name not in there]
+            found = Sysctls({**found.values, **there}, missing, still, found.errors)
             break
     for gap in found.gaps():
         session.note(gap)

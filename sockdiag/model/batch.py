@@ -64,6 +64,12 @@ class Column:
             self._parts = self._parts()
         return self._parts
 
+    def compressed(self, selectors: Sequence[Any]) -> Column:
+        """Return the rows whose selector is true, worked out when they are needed."""
+        from itertools import compress
+
+        return Column(self.text, lambda: [list(compress(part, selectors)) for part in self.parts], self.decode)
+
     def values(self) -> Sequence[Any]:
         """Return the model's value of each row."""
         parts = self.parts
@@ -114,6 +120,16 @@ class Batch:
             return self._pick(rows)
         sockets = list(self.sockets())
         return [sockets[row] for row in rows]
+
+    def compressed(self, selectors: Sequence[Any]) -> Batch:
+        """Return the rows whose selector is true as a batch of their own."""
+        from itertools import compress
+
+        rows = list(compress(range(self.size), selectors))
+        if self.columns is None:
+            return Batch.of(self.at(rows))
+        columns = {name: column.compressed(selectors) for name, column in self.columns.items()}
+        return Batch(len(rows), lambda: self.at(rows), self.constants, columns)
 
     def _replacing(self, change: Callable[[Socket, int], Socket]) -> None:
         pick = self._pick

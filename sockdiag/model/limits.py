@@ -15,7 +15,9 @@ class Limit(Record):
         "Its value; unknown where it cannot be seen here. A number beyond 2**53 is text."
     )
     unit: str = field("Unit of value and default.", kind=LABEL)
-    default: int | tuple[int | str, ...] | str | None = field("What a mainline kernel of this version starts with, where that is fixed.")
+    default: int | tuple[int | str, ...] | str | None = field(
+        "What a mainline kernel of this version starts with, where that is fixed."
+    )
     effective: int | tuple[int | str, ...] | str | None = field("What it comes to, in effective_unit.", default=None)
     effective_unit: str = field("Unit of effective.", default="", kind=LABEL, header="UNIT")
     note: str = field("What it comes to, in a sentence.", default="", kind=LABEL)

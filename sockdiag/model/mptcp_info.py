@@ -55,11 +55,15 @@ class MptcpInfo(Record):
         "flags", "2xI", "Fallback to plain TCP, and whether the peer's key is known.", "", kind=FLAGS, words=FLAG_WORDS
     )
     token: int | None = _member("token", "I", "Token of the connection.", "msk->token", kind=ID, base=16)
-    write_seq: int | None = _member("write_seq", "Q", "Next data sequence number to write.", "msk->write_seq", kind=ID, base=16)
+    write_seq: int | None = _member(
+        "write_seq", "Q", "Next data sequence number to write.", "msk->write_seq", kind=ID, base=16
+    )
     snd_una: int | None = _member(
         "snd_una", "Q", "First data sequence number not acknowledged.", "msk->snd_una", kind=ID, base=16
     )
-    rcv_nxt: int | None = _member("rcv_nxt", "Q", "Next data sequence number expected.", "msk->ack_seq", kind=ID, base=16)
+    rcv_nxt: int | None = _member(
+        "rcv_nxt", "Q", "Next data sequence number expected.", "msk->ack_seq", kind=ID, base=16
+    )
     local_addr_used: int | None = _member(
         "local_addr_used", "B", "Own addresses used for subflows.", "msk->pm.local_addr_used"
     )

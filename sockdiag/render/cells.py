@@ -47,9 +47,17 @@ def cell(value: Any, field: Field | None = None) -> str:
 def _item(value: Any) -> str:
     if isinstance(value, Record) and "pid" in type(value)._INDEX:  # type: ignore[attr-defined]
         return f"{cell(value.comm)}({value.pid},fd={value.fd})"  # type: ignore[attr-defined]
+    if isinstance(value, Record):
+        return ":".join(_member(v, f) for f, v in zip(type(value).FIELDS, value._values(), strict=True))
     if isinstance(value, tuple):
-        return ":".join(v.hex() if isinstance(v, bytes) else cell(v) for v in value)
+        return ":".join(map(_member, value))
     return cell(value)
+
+
+def _member(value: Any, field: Field | None = None) -> str:
+    if isinstance(value, bytes) and (field is None or field.kind != SECRET):
+        return value.hex()
+    return cell(value, field)
 
 
 def endpoint(end: Endpoint) -> str:

@@ -78,8 +78,10 @@ class Level:
 
     @property
     def unread(self) -> bool:
-        """Tell whether nothing was taken out between the looks, as far as that shows."""
-        return bool(self.past and self.past[2] and self.waiting is not None and self.waiting >= self.past[2])
+        """Tell whether nothing was taken out between the looks, as far as that shows: what is lost refills a queue at once."""
+        return not self.lost and bool(
+            self.past and self.past[2] and self.waiting is not None and self.waiting >= self.past[2]
+        )
 
 
 def levels(case: Case, tables: Sequence[str]) -> Iterator[tuple[Batch, int, Level]]:

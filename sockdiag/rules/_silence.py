@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
 from sockdiag.rules._base import Hit
-from sockdiag.rules._piles import in_state
 from sockdiag.rules._sockets import at
 
 TYPE_CHECKING = False
@@ -31,11 +30,13 @@ def unanswered(
         port: a peer is an address and port, else an address.
     """
     peers: dict[Endpoint, list[tuple[Batch, int, int]]] = {}
-    for state in states:
-        for batch, row in in_state(case, state):
-            timers = batch.values("timer") if batch.columns is None or "timer" in batch.columns else None
-            timer = None if timers is None else timers[row]
+    for (batch,) in case.scan(("tcp", "mptcp")):
+        if batch.columns is not None and "timer" not in batch.columns:
+            continue
+        for row, timer in enumerate(batch.values("timer")):
             if timer is None or timer.name != "retransmit" or (timer.retransmits or 0) < rule.threshold("retransmits"):
+                continue
+            if batch.values("state")[row] not in states:
                 continue
             socket = batch.at([row])[0]
             end = socket.peer if port else socket.peer._replace(port=None)

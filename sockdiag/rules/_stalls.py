@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[Batch, int]]:
     """Return the rows whose receive buffer is so full that its window is as good as closed, and that nobody reads.
 
-    With two looks the same bytes must wait at both; with one the level decides alone.
+    With two looks something must wait at both, and not less; with one the level decides alone.
 
     Args:
         case: the looks.
@@ -40,7 +40,7 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[B
         if case.before is not None:
             keys = identities(batch)
             past = case.earlier(("tcp",), [keys[row] for row in rows], "recv_q")
-            rows = [row for row in rows if past.get(keys[row]) == (waiting[row],)]
+            rows = [row for row in rows if 0 < past.get(keys[row], (0,))[0] <= waiting[row]]
         # A slow reader's buffer is full at any moment, and data flows all the same.
         silences = [case.silence_ms(batch, row) for row in rows]
         found.extend((batch, row) for row, ms in zip(rows, silences, strict=True) if ms is None or ms >= still)
@@ -71,7 +71,9 @@ def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
         else:
             keys = identities(batch)
             past = case.earlier(("tcp",), [keys[row] for row in rows], "send_q", "timer")
-            rows = [row for row in rows if _same(past.get(keys[row]), unsent[row]) and _long_silent(case, batch, row, True)]
+            rows = [
+                row for row in rows if _same(past.get(keys[row]), unsent[row]) and _long_silent(case, batch, row, True)
+            ]
         found.extend((batch, row, timers[row]) for row in rows)
     return found
 
@@ -83,7 +85,8 @@ def _long_silent(case: Case, batch: Batch, row: int, otherwise: bool) -> bool:
 
 
 def _still(case: Case) -> float:
-    return STILL_MS if case.seconds is None else min(STILL_MS, case.seconds * 800)
+    # A closed window is probed, and may take a little more, several times a second at first.
+    return STILL_MS if case.seconds is None else min(STILL_MS, case.seconds * 400)
 
 
 def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _collections import _count_elements  # type: ignore[import-not-found]
+
 from sockdiag.analysis.listeners import listening_rows
 from sockdiag.analysis.local_ports import available_ports
 from sockdiag.model.address import Endpoint
@@ -12,7 +14,7 @@ from sockdiag.rules._base import Hit, Rule, Threshold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Any
 
     from sockdiag.rules._base import Case
@@ -88,33 +90,24 @@ def judge(case: Case) -> Iterator[Hit]:
 
 def _busy(case: Case, first: int, last: int, least: float, reuse: int | None) -> dict[tuple[Any, Any, Any], int]:
     batches = [batch for (batch,) in case.scan(("tcp",))]
-    ports = Tally("peer.port")
+    ports: dict[int, int] = {}
     for batch in batches:
-        ports.add(batch)
-    busy = {port for (port,), n in ports.counts().items() if port and n >= least}
+        _count_elements(ports, batch.values("peer.port"))
+    busy = {port for port, n in ports.items() if port and n >= least}
     if not busy:
         return {}
-    listening = {batch.values("local.port")[row] for batch, row in listening_rows(batches)} if batches else set()
-    names = ("local.address", "peer.address", "peer.port", "state")
-    tally = Tally(*names)
-    counts: dict[tuple[Any, Any, Any], int] = {}
-
-    def count(key: Sequence[Any], n: int) -> None:
-        source, address, peer, state = key
-        if peer in busy and not _reusable(reuse, state, address):
-            counts[source, address, peer] = counts.get((source, address, peer), 0) + n
-
+    listening = {batch.values("local.port")[row] for batch, row in listening_rows(batches)}
+    tally = Tally("local.address", "peer.address", "peer.port", "state")
     for batch in batches:
         # A local port and a destination make a connection unique, so that connections count ports.
-        pairs = list(zip(batch.values("local.port"), batch.values("peer.port"), strict=True))
-        if not any(peer in busy and (local in listening or not first <= local <= last) for local, peer in pairs):
-            tally.add(batch)
-            continue
-        for (local, _peer), *key in zip(pairs, *(batch.values(name) for name in names), strict=True):
-            if first <= local <= last and local not in listening:
-                count(key, 1)
-    for key, n in tally.counts().items():
-        count(key, n)
+        pairs = zip(batch.values("local.port"), batch.values("peer.port"), strict=True)
+        taken = [peer in busy and first <= local <= last and local not in listening for local, peer in pairs]
+        if any(taken):
+            tally.add(batch.compressed(taken))
+    counts: dict[tuple[Any, Any, Any], int] = {}
+    for (source, address, peer, state), n in tally.counts().items():
+        if not _reusable(reuse, state, address):
+            counts[source, address, peer] = counts.get((source, address, peer), 0) + n
     return {key: n for key, n in counts.items() if n >= least}
 
 

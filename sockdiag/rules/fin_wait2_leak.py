@@ -5,8 +5,8 @@ from __future__ import annotations
 from sockdiag.model.finding import LEAKING, WARNING, Advice, Evidence, Finding
 from sockdiag.rules._base import Hit, Rule, Threshold
 from sockdiag.rules._piles import by_process, lasting
-from sockdiag.rules._stalls import STILL_MS
 from sockdiag.rules._sockets import process_name, process_subject
+from sockdiag.rules._stalls import STILL_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

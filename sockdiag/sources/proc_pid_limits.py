@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.descriptors import Descriptors
 from sockdiag.sources._numbers import number
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 SOURCE = "/proc/PID/limits"
 _LINE = b"Max open files"
 _SOCKET = b"socket:["
+
+# Descriptors of a process that are looked at, lowest first: a server makes its listeners before it accepts.
+_LOOKED_AT = 1024
 
 
 def parse_open_files(body: bytes, path: str) -> int | None:
@@ -76,7 +81,6 @@ def _look(pid: int, process: ProcessFiles, share: float, *, live: bool) -> Descr
     count = (process.size("fd") if live else 0) or len(process.names("fd"))
     if count < share * limit:
         return None
-    inodes = frozenset(
-        int(target[8:-1]) for _fd, target in process.descriptors() if target[:8] == _SOCKET and target[8:-1].isdigit()
-    )
+    links = islice(process.descriptors(), _LOOKED_AT)
+    inodes = frozenset(int(target[8:-1]) for _fd, target in links if target[:8] == _SOCKET and target[8:-1].isdigit())
     return Descriptors(pid, process.read("comm").removesuffix(b"\n"), count, limit, inodes)

@@ -1,28 +1,31 @@
 """The short way for long tables: columns of an inet_diag datagram without a Row for each message.
 
-Taken where only the fixed columns are shown. A datagram that needs more than its messages' fixed parts (a bound device,
-a v6only attribute) goes the clear way, ``sockdiag.ss.inet``; the two are tested equal.
+A datagram that needs more than that (a bound device, a v6only attribute) goes the clear way, ``sockdiag.ss.inet``, and
+so do all where an option needs it (-i, -K, -r); the two are tested equal.
 **Source:** struct inet_diag_msg, include/uapi/linux/inet_diag.h.
 """
 
 from __future__ import annotations
 
 from _socket import inet_ntoa
-from struct import pack, unpack_from
+from operator import add
+from struct import pack, unpack, unpack_from
 
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_SCTP
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_RAW, IPPROTO_SCTP
 from sockdiag.kernel.tcp_states import CLOSE, LISTEN
 from sockdiag.ss import layout as columns_of
 from sockdiag.ss.inet import NETIDS
 from sockdiag.ss.row import queue, state_word
+from sockdiag.ss.texts import Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from sockdiag.ss.context import Context
+    from sockdiag.ss.extended import Extended
 
 _MESSAGE = NLMSG_HDRLEN + 72
 # Offsets in bytes (states, families), 16-bit units (ports) and 32-bit units.
@@ -30,27 +33,8 @@ _FAMILY, _STATE = NLMSG_HDRLEN, NLMSG_HDRLEN + 1
 _SPORT, _DPORT = 10, 11
 _SRC, _DST, _IF, _RQUEUE, _WQUEUE, _INODE = 6, 10, 14, 18, 19, 21
 _SRC_BYTES, _DST_BYTES = 24, 40
-_NO_QUEUE = queue(0)
-
-
-class Texts(dict):  # type: ignore[type-arg]
-    """Text of each value met so far, and the longest of them.
-
-    Args:
-        make: prints a value.
-    """
-
-    __slots__ = ("_make", "longest")
-
-    def __init__(self, make: Callable[[Any], str]) -> None:
-        super().__init__()
-        self._make = make
-        self.longest = 0
-
-    def __missing__(self, key: object) -> str:
-        text = self[key] = self._make(key)
-        self.longest = max(self.longest, len(text))
-        return text
+# With more different ports than this, finding a text costs more than making it.
+_MANY_PORTS = 2048
 
 
 def _inet_text(number: int) -> str:
@@ -65,11 +49,12 @@ class Bulk:
         protocol: what was asked for.
     """
 
-    __slots__ = ("_context", "_inet", "_inet6", "_netid", "_ports", "_queues", "_states")
+    __slots__ = ("_context", "_extended", "_inet", "_inet6", "_netid", "_numeric", "_ports", "_queues", "_states")
 
     def __init__(self, context: Context, protocol: int) -> None:
         names = context.names
         self._context = context
+        self._numeric = names.numeric
         self._netid = NETIDS.get(protocol, "???")
         self._states = Texts(lambda number: state_word(number, old=context.settings.old))
         # Each column has a memory of its own, for it has a width of its own.
@@ -77,15 +62,28 @@ class Bulk:
         self._inet6 = (Texts(names.inet6_text), Texts(names.inet6_text))
         self._ports = (Texts(names.network_port), Texts(names.network_port))
         self._queues = (Texts(queue), Texts(queue))
+        self._extended: Extended | None = None
+        settings = context.settings
+        if (
+            settings.timers or settings.details or settings.memory or settings.tos or settings.cgroup
+            or settings.sockopt
+        ):  # fmt: skip
+            from sockdiag.ss.extended import Extended
+
+            self._extended = Extended(context)
 
     def take(self, datagram: bytes) -> bool:
         """Store the rows of a datagram; return False, having stored none, if it has to go the clear way."""
         length = unpack_from("=I", datagram)[0]
         count, rest = divmod(len(datagram), length) if length >= _MESSAGE else (0, 1)
+        tails: list[bytes] | None = None
         if rest or length & 3 or memoryview(datagram).cast("I")[:: length >> 2].tolist().count(length) != count:
-            datagram = _heads(datagram)
+            messages = _split(datagram)
+            datagram = b"".join([message[:_MESSAGE] for message in messages])
             length = _MESSAGE
-            count = len(datagram) // length
+            count = len(messages)
+            if self._extended is not None:
+                tails = [message[_MESSAGE:] for message in messages]
         if not count:
             return False
         # Not an array: its module imports collections.
@@ -107,13 +105,21 @@ class Bulk:
             return False
         if not self._context.settings.selection.families >> family & 1:
             return True
-        self._store(words, memoryview(datagram).cast("H"), stride, count, states, texts, local, peer)
+        extended: str | list[str] = ""
+        if self._extended is not None:
+            from sockdiag.ss.extended import Unfit
+
+            try:
+                extended = self._extended.cells(datagram, length, count, words, tails)
+            except Unfit:
+                return False
+        self._store(words, memoryview(datagram).cast("H"), stride, count, states, texts, local, peer, extended)
         return True
 
     def _store(
         self, words: memoryview[int], halves: memoryview[int], stride: int, count: int, states: bytes,
         texts: tuple[Texts, Texts],
-        local: Sequence[Any], peer: Sequence[Any],
+        local: Sequence[Any], peer: Sequence[Any], extended: str | list[str],
     ) -> None:  # fmt: skip
         shown: list[str | list[str]] = []
         longest = []
@@ -132,9 +138,17 @@ class Bulk:
                 memo, keys = texts[column == columns_of.PEER], local if column == columns_of.LOCAL else peer
             elif column in (columns_of.LOCAL_PORT, columns_of.PEER_PORT):
                 place = column == columns_of.PEER_PORT
-                memo, keys = self._ports[place], halves[(_DPORT if place else _SPORT) :: stride * 2].tolist()
-            elif column == columns_of.PROCESS and self._context.owners is not None:
-                cells = list(map(self._context.owners.text, words[_INODE::stride].tolist()))
+                ports = halves[(_DPORT if place else _SPORT) :: stride * 2]
+                memo, keys = self._ports[place], ports.tolist()
+                if self._numeric and len(memo) > _MANY_PORTS and 0 not in keys and keys.count(keys[0]) != count:
+                    memo, cells = None, list(map(str, unpack(f">{count}H", ports.tobytes())))
+            elif column == columns_of.PROCESS:
+                if self._context.owners is not None:
+                    cells = list(map(self._context.owners.text, words[_INODE::stride].tolist()))
+                if self._context.settings.old:
+                    cells = _joined(cells, extended)
+            elif column == columns_of.EXT:
+                cells = extended
             if memo is not None:
                 first = keys[0]
                 cells = memo[first] if keys.count(first) == count else list(map(memo.__getitem__, keys))
@@ -145,27 +159,34 @@ class Bulk:
                 longest.append(max(map(len, cells)))
             shown.append(cells)
         self._context.layout.store_columns(shown, count, longest)
+        self._context.sctp_inode = words[_INODE + stride * (count - 1)]
 
 
-def _heads(datagram: bytes) -> bytes:
-    """Cut the fixed parts out of messages of different lengths; nothing if the datagram is not made of such messages."""
-    heads = []
+def _joined(cells: str | list[str], extended: str | list[str]) -> str | list[str]:
+    if not cells or not extended:
+        return cells or extended
+    if isinstance(extended, str):
+        return [f"{cell}{extended}" for cell in cells]
+    return list(map(add, cells, extended))
+
+
+def _split(datagram: bytes) -> list[bytes]:
+    """Split messages of different lengths; nothing if the datagram is not made of such messages."""
+    messages = []
     at, end = 0, len(datagram)
     while at < end:
         length = unpack_from("=I", datagram, at)[0] if end - at >= _MESSAGE else 0
         if not _MESSAGE <= length <= end - at:
-            return b""
-        heads.append(datagram[at : at + _MESSAGE])
+            return []
+        messages.append(datagram[at : at + length])
         at += (length + 3) & ~3
-    return b"".join(heads)
+    return messages
 
 
 def possible(context: Context, protocol: int) -> bool:
-    """Tell whether the fixed columns are all that is shown, and every row that the kernel sends is."""
+    """Tell whether every row that the kernel sends is shown, with what its own message tells."""
     settings = context.settings
     return not (
-        settings.timers or settings.details or settings.memory or settings.info or settings.tos or settings.cgroup
-        or settings.sockopt or settings.kill or settings.resolve or protocol == IPPROTO_SCTP
+        settings.info or settings.kill or settings.resolve or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
         or (context.accepts is not None and not context.sifted)
-        or (settings.old and context.owners is not None)
     )  # fmt: skip

@@ -53,11 +53,17 @@ def sock_details(row: Row, names: Names) -> str:
     text = f" ino:{row.ino} sk:{row.sk:x}"
     if row.uid:
         text = f" uid:{row.uid}{text}"
-    if row.mark:
-        text += f" fwmark:0x{row.mark:x}"
-    if row.cgroup_id:
-        text += f" cgroup:{names.cgroup(row.cgroup_id)}"
-    return text
+    return text + mark_text(row.mark) + cgroup_text(row.cgroup_id, names)
+
+
+def mark_text(mark: int) -> str:
+    """Print a firewall mark, if there is one."""
+    return f" fwmark:0x{mark:x}" if mark else ""
+
+
+def cgroup_text(number: int, names: Names) -> str:
+    """Print a cgroup, if it is known."""
+    return f" cgroup:{names.cgroup(number)}" if number else ""
 
 
 def arrows(shutdown: int) -> str:

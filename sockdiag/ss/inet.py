@@ -36,6 +36,8 @@ from sockdiag.ss.row import Row, queue, state_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sockdiag.ss.context import Context
 
 NETIDS = {0: "raw", IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_SCTP: "sctp",
@@ -125,16 +127,11 @@ def show(row: Row, context: Context) -> list[str]:
         if SHUTDOWN in found:
             ext += arrows(integer(found[SHUTDOWN][:1]))
     if settings.tos:
-        for number, name in ((TOS, "tos"), (TCLASS, "tclass"), (CLASS_ID, "class_id")):
-            if number in found:
-                value = integer(found[number])
-                ext += f" {name}:{f'{value:#x}' if value else '0'}"
+        ext += tos_text(found)
     if settings.cgroup and CGROUP_ID in found:
         ext += f" cgroup:{context.names.cgroup(integer(found[CGROUP_ID]))}"
-    if settings.sockopt and len(found.get(SOCKOPT, b"")) >= 2:
-        flags = integer(found[SOCKOPT][:2])
-        words = "".join([f" {word}" for bit, word in enumerate(_SOCKOPTS) if flags >> bit & 1])
-        ext += f"{context.item}inet-sockopt: ({words})"
+    if settings.sockopt:
+        ext += sockopt_text(found, context)
     if settings.memory or (settings.info and protocol != IPPROTO_UDP):
         if not settings.oneline:
             ext += "\n\t"
@@ -142,6 +139,25 @@ def show(row: Row, context: Context) -> list[str]:
     context.sctp_inode = row.ino
     columns[-1] = ext
     return columns
+
+
+def tos_text(found: Mapping[int, bytes]) -> str:
+    """Print the type of service, the traffic class and the class id."""
+    text = ""
+    for number, name in ((TOS, "tos"), (TCLASS, "tclass"), (CLASS_ID, "class_id")):
+        if number in found:
+            value = integer(found[number])
+            text += f" {name}:{f'{value:#x}' if value else '0'}"
+    return text
+
+
+def sockopt_text(found: Mapping[int, bytes], context: Context) -> str:
+    """Print the socket options that are set."""
+    if len(found.get(SOCKOPT, b"")) < 2:
+        return ""
+    flags = integer(found[SOCKOPT][:2])
+    words = "".join([f" {word}" for bit, word in enumerate(_SOCKOPTS) if flags >> bit & 1])
+    return f"{context.item}inet-sockopt: ({words})"
 
 
 def _internals(row: Row, context: Context, protocol: int) -> str:

@@ -43,8 +43,8 @@ class Layout:
     """
 
     __slots__ = (
-        "_blocks", "_chunks", "_emit", "_end", "_first", "_longest", "_old", "_open", "_pending", "_ragged", "_rows", "_screen", "_template", "_uncounted",
-        "columns",
+        "_blocks", "_chunks", "_emit", "_end", "_longest", "_old", "_open", "_open_size", "_pending", "_ragged",
+        "_rows", "_screen", "_template", "_uncounted", "columns",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class Layout:
         self._chunks = 1
         self._end = 2
         self._open = -1
+        self._open_size = 0
 
     def header(self) -> None:
         """Store the header row."""
@@ -95,14 +96,16 @@ class Layout:
         if self._chunks >= _CHUNKS:
             self.render()
         elif self._open >= 0:
-            # After a block the open cell is empty.
-            row = self._rows[-1] if self._rows else ("",) * len(self.columns)
-            for i in range(self._open, len(row)):
-                self._longest[i] = max(self._longest[i], len(row[i]))
-                self._close(len(row[i]))
+            for i, size in enumerate(self._open_sizes(), self._open):
+                self._longest[i] = max(self._longest[i], size)
+                self._close(size)
             if self._old:
                 self._close(0)  # the column that ends its rows is always empty
             self._open = -1
+
+    def _open_sizes(self) -> list[int]:
+        """Return the sizes of the cells that are not measured yet; after a block that is the last one of its last row."""
+        return [len(cell) for cell in self._rows[-1][self._open :]] if self._rows else [self._open_size]
 
     def store(self, row: tuple[str, ...], last: int = -1) -> None:
         """Store the visible cells of a row; :meth:`begin_row` was called."""
@@ -126,7 +129,7 @@ class Layout:
         self._rows.append(row)
 
     def store_columns(self, columns: list[str | list[str]], count: int, longest: list[int]) -> None:
-        """Store many rows at once; the cells of the last column are empty.
+        """Store many rows at once.
 
         Where the chunks end matters only if a width changes later: until then they are not counted.
 
@@ -135,9 +138,17 @@ class Layout:
             count: number of rows.
             longest: length of the longest cell of each column so far, or more of what was stored before.
         """
-        if list(map(max, self._longest, longest)) == self._longest and self._uncounted < _MOST_UNCOUNTED:
+        if (
+            list(map(max, self._longest, longest)) == self._longest
+            and self._uncounted < _MOST_UNCOUNTED
+            and (
+                bool(self._pending)
+                or (self._open == len(self.columns) - 1 and self._open_sizes()[0] <= self._longest[-1])
+            )
+        ):
             self._pending.append((columns, count))
-            self._uncounted += count
+            # Cells of the last column are long, if it has any of its own.
+            self._uncounted += count if isinstance(columns[-1], str) else 3 * count
             return
         self._count_pending()
         self._count_columns(columns, count, longest)
@@ -156,6 +167,8 @@ class Layout:
                 sizes += ((len(cells) + 3) & ~1) * count
             else:
                 sizes += sum([(size + 3) & ~1 for size in map(len, cells)])
+        last = columns[-1]
+        open_size = len(last if isinstance(last, str) else last[-1])
         # Near the end of a chunk, and where a cell is cut, every cell counts.
         if self._end + sizes + 16 >= _CHUNK or self._chunks >= _CHUNKS or max(longest) > _LONGEST:
             for row in zip(*[[c] * count if isinstance(c, str) else c for c in columns], strict=True):
@@ -163,14 +176,16 @@ class Layout:
                 self.store(row)
             return
         self.begin_row()
-        self._longest = list(map(max, self._longest, longest))
+        others = [last] * (count > 1) if isinstance(last, str) else last[:-1]
+        self._longest = list(map(max, self._longest, [*longest[:-1], max(map(len, others), default=0)]))
         if self._rows:
             self._blocks.append(self._rows)
             self._rows = []
         self._blocks.append((columns, count))
         # The last row's last cell stays open.
-        self._end += sizes - (4 if self._old else 2)
+        self._end += sizes - (open_size & 1) - (4 if self._old else 2)
         self._open = len(self.columns) - 1
+        self._open_size = open_size
 
     def _close(self, size: int) -> None:
         pad = size & 1

@@ -144,7 +144,9 @@ def raw_idle() -> None:
 def _send_raw(pause: float) -> None:
     sender = keep(socket.socket(V4, socket.SOCK_RAW, 254))
     reject_all(sender)
-    packet = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 520, 0, 0, 64, 253, 0, socket.inet_aton("127.0.0.1"), socket.inet_aton("127.0.0.1"))
+    packet = struct.pack(
+        "!BBHHHBBH4s4s", 0x45, 0, 520, 0, 0, 64, 253, 0, socket.inet_aton("127.0.0.1"), socket.inet_aton("127.0.0.1")
+    )
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
     forever(lambda: sender.sendto(packet + b"x" * 500, ("127.0.0.1", 0)), pause)
 
@@ -453,8 +455,6 @@ def ports_of_two_destinations() -> None:
         server.listen(100)
         for _ in range(20):
             pair(server)
-
-
 
 
 # unix

@@ -86,7 +86,9 @@ def nowhere() -> str:
     return "10.9.0.2"
 
 
-def udp(family: int = _AF_INET, size: int | None = None, address: str | None = None) -> tuple[socket.socket, socket.socket]:
+def udp(
+    family: int = _AF_INET, size: int | None = None, address: str | None = None
+) -> tuple[socket.socket, socket.socket]:
     """Make a bound socket with a receive buffer of *size*, and one connected to it."""
     receiver = keep(socket.socket(family, socket.SOCK_DGRAM))
     if size is not None:

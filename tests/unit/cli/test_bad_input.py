@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -16,11 +17,16 @@ import pytest
 
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
+from sockdiag.errors import SourceDenied
+from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system import System
 from tests.program import FIXTURES, Answer, invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from sockdiag.sources._transport import Request
 
 WORLD = FIXTURES / "6.18-world"
 TABLES = ("tcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
@@ -383,3 +389,46 @@ def test_a_group_name_is_a_number_or_nothing(tmp_path: Path) -> None:
     (row,) = json.loads(answer.out)["sockets"]
     assert [(p["pid"], p["comm"], p["fd"]) for p in row["processes"]] == [(5, None, 4)]
     assert survives(tmp_path)
+
+
+class Denying:
+    """A netlink that a seccomp filter forbids."""
+
+    def dump(self, request: Request) -> Iterator[bytes]:
+        raise SourceDenied(request.source, os.strerror(errno.EPERM), errno.EPERM)
+        yield b""
+
+    def query(self, request: Request) -> bytes:
+        raise SourceDenied(request.source, os.strerror(errno.EPERM), errno.EPERM)
+
+
+def test_netlink_is_forbidden(whole: Counter[str]) -> None:
+    """Where netlink may not be asked /proc answers, table by table; --source netlink has nothing to say then."""
+
+    def system(root: str) -> System:
+        return System(ProcRoot(root), Denying(), root=root)
+
+    for words in COMMANDS:
+        answer = invoke(*words, "--root", str(WORLD), system=system)
+        assert answer.status == 0, words
+        assert "internal error" not in answer.err
+    document = json.loads(invoke("list", "--json", "--root", str(WORLD), system=system).out)
+    assert Counter(row["netid"] for row in document["sockets"]) == whole
+    assert {document["scope"]["sources"][table] for table in TABLES} == {"proc"}
+    assert [(gap["source"], gap["errno"]) for gap in document["gaps"]] == [("netlink:inet_diag_mptcp", errno.EPERM)]
+    only = invoke("list", "--json", "--source", "netlink", "--root", str(WORLD), system=system)
+    assert only.status == 1
+    # For ICMP sockets there is no handler to ask.
+    assert {gap["errno"] for gap in json.loads(only.out)["gaps"]} == {errno.EPERM, None}
+
+
+def test_numbers_that_doubles_round(tmp_path: Path) -> None:
+    """A sysctl beyond 2**53 is text in JSON, as fs.file-max is on many hosts."""
+    folder = tmp_path / "proc/sys/fs"
+    folder.mkdir(parents=True)
+    (folder / "file-max").write_text("9223372036854775807\n")
+    (folder / "file-nr").write_text("2048\t0\t9223372036854775807\n")
+    rows = {row["name"]: row for row in json.loads(invoke("limits", "--json", "--root", str(tmp_path)).out)["limits"]}
+    assert rows["fs.file-max"]["value"] == rows["fs.file-max"]["effective"] == "9223372036854775807"
+    assert rows["fs.file-nr"]["value"] == [2048, 0, "9223372036854775807"]
+    assert "fs.file-max" in invoke("limits", "--sort", "value", "--root", str(tmp_path)).text

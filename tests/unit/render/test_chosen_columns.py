@@ -15,7 +15,7 @@ from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import chosen_object, outermost, plain
 from sockdiag.sources.proc_pid_fd import scan_owners
 from sockdiag.sources.system import captured_system
-from tests.program import FIXTURES
+from tests.program import FIXTURES, invoke
 
 EVERYTHING = frozenset({SKMEM, TCP_INFO, INET, OWNERS, CGROUP, DETAILS})
 OWN = [entry for entry in catalogue() if entry.name not in {"fill", "user"}]
@@ -90,3 +90,16 @@ def test_bulk_lines_of_every_batch(batches: list[Batch]) -> None:
     for batch in batches:
         lines = batch_lines(batch, None).splitlines()
         assert lines == [json.dumps(plain(socket), separators=(",", ":")) for socket in batch.sockets()]
+
+
+@pytest.mark.parametrize("words", [(), ("--csv",), ("--json",), ("--ndjson",), ("--table", "grid")], ids=" ".join)
+def test_keys_are_shown_to_nobody(words: tuple[str, ...]) -> None:
+    """A TCP-MD5 key is hidden in every format, whether it is a column or part of one."""
+    columns = ("inet", "inet.md5_keys", "inet.md5_keys.key", "inet.md5_keys,inet.md5_keys.key,inet.md5_keys.address")
+    for column in columns:
+        for source in ("auto", "netlink"):
+            answer = invoke("list", "-o", column, *words, "--source", source, "--root", str(FIXTURES / "6.18-world"))
+            assert "(hidden)" in answer.text
+            # The fixture's keys are asterisks.
+            assert "2a2a" not in answer.text
+            assert "***" not in answer.text

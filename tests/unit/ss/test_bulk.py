@@ -8,7 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockdiag.kernel.inet_diag import MSG, SHUTDOWN, SKV6ONLY
+from sockdiag.kernel.inet_diag import (
+    CGROUP_ID,
+    CLASS_ID,
+    INFO,
+    MARK,
+    MEMINFO,
+    MSG,
+    PROTOCOL,
+    SHUTDOWN,
+    SKMEMINFO,
+    SKV6ONLY,
+    SOCKOPT,
+    TCLASS,
+    TOS,
+    ULP_INFO,
+)
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.ss.bulk import Bulk, possible
 from sockdiag.ss.context import Context
@@ -18,11 +33,12 @@ from sockdiag.ss.options import parse
 
 
 def message(family: int, state: int, ports: tuple[int, int], addresses: tuple[bytes, bytes], queues: tuple[int, int],
-            iface: int = 0, attributes: tuple[tuple[int, bytes], ...] = ()) -> bytes:  # fmt: skip
+            iface: int = 0, attributes: tuple[tuple[int, bytes], ...] = (), timer: tuple[int, int, int] = (0, 0, 0),
+            who: tuple[int, int, int] = (1, 0, 77)) -> bytes:  # fmt: skip
     tail = b"".join(struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4) for kind, data in attributes)
     sport, dport = (port.to_bytes(2, "big") for port in ports)
-    body = MSG.pack(family, state, 0, 0, sport, dport, addresses[0].ljust(16, b"\0"), addresses[1].ljust(16, b"\0"),
-                    iface, 1, 0, *queues, 0, 77)  # fmt: skip
+    body = MSG.pack(family, state, *timer[:2], sport, dport, addresses[0].ljust(16, b"\0"),
+                    addresses[1].ljust(16, b"\0"), iface, who[0], timer[2], *queues, *who[1:])  # fmt: skip
     return struct.pack("=IHHII", 16 + len(body) + len(tail), 20, 2, 1, 1) + body + tail
 
 
@@ -57,6 +73,97 @@ _MESSAGES6 = st.builds(
 )
 
 
+_SHUT, _CGROUP = (SHUTDOWN, b"\0"), (CGROUP_ID, bytes(8))
+_MEMORY = st.lists(st.sampled_from([0, 1, 2304, 2**32 - 1]), min_size=13, max_size=13).map(
+    lambda words: ((MEMINFO, struct.pack("=4I", *words[:4])), (SKMEMINFO, struct.pack("=9I", *words[4:])))
+)
+# What the kernel sends, in its order, and what it does not.
+_ATTRIBUTES = st.one_of(
+    st.just(()),
+    st.tuples(
+        st.sampled_from([_SHUT, (SHUTDOWN, b"\1"), (SHUTDOWN, b"\3")]),
+        st.sampled_from([(MARK, bytes(4)), (MARK, b"\1\0\1\0")]),
+        st.just(_CGROUP),
+        st.sampled_from([(SOCKOPT, b"\x12\0"), (SOCKOPT, b"\xff\7")]),
+    ).flatmap(lambda known: _MEMORY.map(lambda last: (*known, *last)) | st.just(known)),
+    st.lists(
+        st.sampled_from(
+            [(TOS, b"\x10"), (TOS, b"\0"), (TCLASS, b"\1"), (CLASS_ID, b"\1\0\0\0"), _SHUT, _SHUT, _CGROUP,
+             (PROTOCOL, b"\x3a"), (INFO, bytes(8)), (ULP_INFO, b""), (SOCKOPT, b"\0"), (SKMEMINFO, bytes(28)),
+             (SKMEMINFO, bytes(36)), (MEMINFO, bytes(16)), (99, b"12345678")]
+        ),
+        max_size=4,
+    ).map(tuple),
+)  # fmt: skip
+_TIMER = st.tuples(
+    st.sampled_from([0, 0, 1, 2, 3, 6]),
+    st.sampled_from([0, 3]),
+    st.sampled_from([0, 9, 999, 1000, 9999, 10000, 10999, 60000, 61999, 600001, 7200000]) | st.integers(0, 2**32 - 1),
+)
+_WHO = st.tuples(
+    st.sampled_from([1, 2**32 - 1, 2**32, 2**64 - 1]),
+    st.sampled_from([0, 0, 1000]),
+    st.sampled_from([0, 77, 2**32 - 1]),
+)
+_ANY_STATE = st.sampled_from([1, 6, 7, 10])
+_FULL = st.builds(
+    message, st.just(AF_INET), _ANY_STATE, st.just((80, 81)), st.just((b"\x7f\0\0\1", _ANY4)), st.just((0, 0)),
+    st.just(0), _ATTRIBUTES, _TIMER, _WHO,
+) | st.builds(
+    message, st.just(AF_INET6), _ANY_STATE, st.just((80, 81)), st.just((b"\1" * 16, _ANY6)), st.just((0, 0)),
+    st.just(0), _ATTRIBUTES, _TIMER, _WHO,
+)  # fmt: skip
+
+
+class Holders:
+    """Stands for the scan of /proc."""
+
+    def text(self, inode: int) -> str:
+        return f' users:(("x",pid={inode},fd=3))' if inode == 77 else ""
+
+
+@given(
+    st.lists(st.lists(_FULL, min_size=1, max_size=5) | _FULL.map(lambda m: [m] * 4), max_size=6),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.lists(st.sampled_from(["-o", "-e", "-m", "-O", "--tos", "--cgroup", "--inet-sockopt"]), max_size=5),
+)
+def test_extended_columns_equal_to_the_clear_way(
+    datagrams: list[list[bytes]], old: bool, held: bool, long: bool, options: list[str]
+) -> None:
+    texts = []
+    for short in (True, False):
+        out: list[str] = []
+        run = context(f"-tan {' '.join(options)}", out, old=old)
+        if held:
+            run.owners = Holders()  # type: ignore[assignment]
+            if not old:
+                run.layout = Layout([NETID], old=old, screen=None, emit=out.append)
+        bulk = Bulk(run, IPPROTO_TCP)
+        # Long ones are counted in several chunks.
+        for parts in datagrams * (40 if long and len(datagrams) == 1 else 1):
+            whole = b"".join(parts * (20 if long else 1))
+            if not (short and bulk.take(whole)):
+                show_inet(run, whole, IPPROTO_TCP, "inet_diag_tcp")
+        run.layout.render()
+        texts.append("".join(out))
+    assert texts[0] == texts[1]
+
+
+def test_extended_columns_are_taken() -> None:
+    """What hosts send goes the short way: sockets with all attributes beside TIME-WAIT without any."""
+    memory = ((MEMINFO, bytes(16)), (SKMEMINFO, bytes(36)))
+    bulk = Bulk(context("-tanemo", []), IPPROTO_TCP)
+    ends = (b"\x7f\0\0\1", _ANY4)
+    full = message(AF_INET, 1, (1, 2), ends, (0, 0), attributes=(_SHUT, (MARK, bytes(4)), _CGROUP, *memory))
+    waiting = message(AF_INET, 6, (1, 2), ends, (0, 0), timer=(3, 0, 59123))
+    assert bulk.take(full + full)
+    assert bulk.take(full + waiting + full)
+    assert bulk.take(waiting)
+    assert not bulk.take(full + message(AF_INET, 1, (1, 2), ends, (0, 0), attributes=((INFO, bytes(8)),)))
+
+
 @given(st.lists(st.lists(_MESSAGES | _MESSAGES6, min_size=1, max_size=6), max_size=5), st.booleans(), st.booleans())
 def test_equal_to_the_clear_way(datagrams: list[list[bytes]], old: bool, numeric: bool) -> None:
     short: list[str] = []
@@ -81,11 +188,28 @@ def test_equal_to_the_clear_way(datagrams: list[list[bytes]], old: bool, numeric
 
 @pytest.mark.parametrize(
     ("line", "wanted"),
-    [("-tan", True), ("-ta", True), ("-tp", True), ("-tane", False), ("-to", False), ("-tm", False), ("-ti", False),
-     ("-t --tos", False), ("-t --cgroup", False), ("-t --inet-sockopt", False), ("-tr", False), ("-tK", False)],
+    [("-tan", True), ("-ta", True), ("-tp", True), ("-tane", True), ("-to", True), ("-tm", True), ("-ti", False),
+     ("-t --tos", True), ("-t --cgroup", True), ("-t --inet-sockopt", True), ("-tr", False), ("-tK", False)],
 )  # fmt: skip
 def test_when_it_is_taken(line: str, wanted: bool) -> None:
     assert possible(context(line, []), IPPROTO_TCP) is wanted
+
+
+def test_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many different ones the texts are not kept, and the bytes are the same."""
+    texts = []
+    for most in (0, 1 << 16):
+        monkeypatch.setattr("sockdiag.ss.bulk._MANY_PORTS", most)
+        out: list[str] = []
+        run = context("-tan", out)
+        bulk = Bulk(run, IPPROTO_TCP)
+        for ports in ((7, 7), (1, 65535, 80), (9, 0, 443), (22, 22), (255, 256)):
+            ends = (b"\x7f\0\0\1", b"\x7f\0\0\2")
+            assert bulk.take(b"".join([message(AF_INET, 1, (port, 8080), ends, (0, 0)) for port in ports]))
+        run.layout.render()
+        texts.append("".join(out))
+    assert texts[0] == texts[1]
+    assert "127.0.0.1:65535" in texts[0]
 
 
 def test_damaged_datagrams_are_left_to_the_clear_way() -> None:

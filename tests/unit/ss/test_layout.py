@@ -78,8 +78,9 @@ def test_screen_width_shares_what_is_left_from_the_right() -> None:
     assert len(line) == 60
 
 
+@pytest.mark.parametrize("extended", [False, True])
 @pytest.mark.parametrize("old", [False, True])
-def test_columns_equal_rows(old: bool) -> None:
+def test_columns_equal_rows(old: bool, extended: bool) -> None:
     """Bulk storage gives the same bytes as row after row, over several blocks with growing widths."""
     out: dict[bool, list[str]] = {True: [], False: []}
     hidden = (NETID,) if old else (NETID, PROCESS)
@@ -91,6 +92,11 @@ def test_columns_equal_rows(old: bool) -> None:
             locals_ = [f"{n:0>90}.{block % 256}:" for n in range(count)]
             ports = [str(n * (1 if block < 110 else 200)) for n in range(count)]
             columns: list[str | list[str]] = ["ESTAB", "0     ", "0     ", locals_, ports, "1.2.3.4:", "443", ""]
+            if extended:
+                # The last cell of a block is at times the longest, and at times all are the same.
+                columns[-1] = [f" x:{'%' * ((n + block) % (301 + block % 3))}" for n in range(count)]
+                if not block % 4:
+                    columns[-1] = " y" * (block + 1)
             longest = [max(map(len, c)) if isinstance(c, list) else len(c) for c in columns]
             if bulk:
                 layout.store_columns(columns, count, longest)
@@ -124,6 +130,34 @@ def test_widths_only_grow_between_blocks() -> None:
 )
 def test_atoi(text: str, number: int) -> None:
     assert _atoi(text) == number
+
+
+def test_columns_after_an_open_cell() -> None:
+    """The open cell of the row before a block counts, also where the block itself is not counted."""
+    out: dict[bool, list[str]] = {True: [], False: []}
+    for bulk in (True, False):
+        layout = Layout((NETID,), old=False, screen=None, emit=out[bulk].append)
+        for last, ext in ((PROCESS, ""), (EXT, " wider than the others"), (PROCESS, "")):
+            layout.row(row(process=" process", ext=" ext"))
+            layout.row(row(process=" p", ext=ext), last)
+            columns: list[str | list[str]] = [
+                "LISTEN",
+                "0     ",
+                "128   ",
+                "127.0.0.1:",
+                "22",
+                "0.0.0.0:",
+                "*",
+                " q",
+                " e",
+            ]
+            if bulk:
+                layout.store_columns(columns, 3, [len(cell) for cell in columns])
+            else:
+                for _ in range(3):
+                    layout.row(["", *columns])  # type: ignore[list-item]
+        layout.render()
+    assert "".join(out[True]) == "".join(out[False])
 
 
 def test_an_open_cell_before_the_last_column() -> None:

@@ -1,0 +1,202 @@
+"""The extended column of many rows at once: timers, details, memory and what else the options add to it.
+
+What follows the fixed part of a message repeats from row to row, so its text is made once for each such tail. The
+memory counters, which the kernel sends last, are kept apart where they are, for they differ more than the rest.
+**Source:** struct inet_diag_msg and its attributes, include/uapi/linux/inet_diag.h.
+"""
+
+from __future__ import annotations
+
+from struct import pack, unpack_from
+
+from sockdiag.errors import ParseError
+from sockdiag.kernel.inet_diag import (
+    CGROUP_ID,
+    INFO,
+    MARK,
+    MD5SIG,
+    MEMINFO,
+    MSG_LEN,
+    PROTOCOL,
+    SHUTDOWN,
+    SKMEMINFO,
+    SKV6ONLY,
+    ULP_INFO,
+)
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.sources._attributes import attributes
+from sockdiag.ss.details import arrows, cgroup_text, integer, mark_text, memory, timer_text
+from sockdiag.ss.inet import sockopt_text, tos_text
+from sockdiag.ss.texts import Texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sockdiag.ss.context import Context
+
+_MESSAGE = NLMSG_HDRLEN + MSG_LEN
+_TIMER, _RETRANS = 18, 19
+_COOKIE, _EXPIRES, _UID, _INODE = 15, 17, 20, 21  # in 32-bit units
+# What changes other columns, or belongs to -i.
+_UNFIT = (PROTOCOL, SKV6ONLY, INFO, MD5SIG, ULP_INFO)
+_UNFIT_BEGINNING = (*_UNFIT, MEMINFO, SKMEMINFO)
+# The last attributes of a message where -m asked for them: MEMINFO and SKMEMINFO of today's size.
+_MEMINFO_HEAD, _SKMEMINFO_HEAD = pack("=HH", 20, MEMINFO), pack("=HH", 40, SKMEMINFO)
+_MEMORY_LEN, _SKMEMINFO_LEN = 60, 36
+_SKMEM = " skmem:(r%d,rb%d,t%d,tb%d,f%d,w%d,o%d,bl%d,d%d)"
+# Expiries that take part in a text with their milliseconds.
+_PRECISE_MS = 10_000
+_MOST_TAILS = 16384
+
+
+class Unfit(Exception):
+    """A message needs the clear way."""
+
+
+class Extended:
+    """The extended column.
+
+    Args:
+        context: the run.
+    """
+
+    __slots__ = (
+        "_beginnings",
+        "_context",
+        "_details",
+        "_memories",
+        "_memory",
+        "_tails",
+        "_template",
+        "_timers",
+        "_uids",
+    )
+
+    def __init__(self, context: Context) -> None:
+        settings = context.settings
+        self._context = context
+        self._details = settings.details
+        self._memory = settings.memory
+        self._timers: Texts | None = None
+        if settings.timers:
+            self._timers = Texts(lambda key: timer_text(*key, old=settings.old))
+        self._uids = Texts(lambda uid: f" uid:{uid}" if uid else "")
+        self._tails = Texts(lambda tail: self._tail(tail, whole=True))
+        self._beginnings = Texts(lambda tail: self._tail(tail, whole=False))
+        self._memories = Texts(lambda data: _SKMEM % unpack_from("=9I", data))
+        self._template = (("", 0), "")
+
+    def cells(
+        self, data: bytes, length: int, count: int, words: memoryview[int], tails: list[bytes] | None
+    ) -> str | list[str]:
+        """Return the cells, or the text that all of them have.
+
+        Args:
+            data: messages of one size, or the fixed parts of messages.
+            length: that size.
+            count: how many there are.
+            words: the data in units of 32 bits.
+            tails: what follows the fixed part of each message; None: it is in the data.
+
+        Raises:
+            Unfit: a row has what needs the clear way.
+        """
+        stride = length >> 2
+        parts: list[tuple[str, str | Sequence[Any]]] = []
+        timers = data[_TIMER::length]
+        if self._timers is not None and timers.count(0) != count:
+            expires = [e if e < _PRECISE_MS else e - e % 1000 for e in words[_EXPIRES::stride].tolist()]
+            keys = zip(timers, expires, data[_RETRANS::length], strict=True)
+            parts.append(("%s", list(map(self._timers.__getitem__, keys))))
+        if self._details:
+            parts.append(("%s", _texts(self._uids, words[_UID::stride].tolist())))
+            parts.append((" ino:%d", words[_INODE::stride].tolist()))
+            parts.append((" sk:%x", _wide(words[_COOKIE::stride].tolist(), words[_COOKIE + 1 :: stride].tolist())))
+        for memo in (self._tails, self._beginnings, self._memories):
+            if len(memo) > _MOST_TAILS:
+                memo.clear()
+        for memo, keys_of_memo in self._cut(data, length, count, words, tails):
+            parts.append(("%s", _texts(memo, keys_of_memo)))
+        return self._joined(parts, count)
+
+    def _cut(
+        self, data: bytes, length: int, count: int, words: memoryview[int], tails: list[bytes] | None
+    ) -> list[tuple[Texts, list[bytes]]]:
+        """Cut the tails, where the memory counters are the last of all of them in two."""
+        if tails is not None:
+            if self._memory and all(map(_memory_last, tails)):
+                return [
+                    (self._beginnings, [tail[:-_MEMORY_LEN] for tail in tails]),
+                    (self._memories, [tail[-_SKMEMINFO_LEN:] for tail in tails]),
+                ]
+            return [(self._tails, tails)]
+        starts = range(0, len(data), length)
+        end = length
+        cut = []
+        if self._memory and length >= _MESSAGE + _MEMORY_LEN and _memory_last(data[_MESSAGE:length]):
+            heads = [words[(length - at) >> 2 :: length >> 2].tolist() for at in (_MEMORY_LEN, _SKMEMINFO_LEN + 4)]
+            if all(head.count(head[0]) == count for head in heads):
+                begin, end = length - _SKMEMINFO_LEN, length - _MEMORY_LEN
+                cut.append((self._memories, [data[at + begin : at + length] for at in starts]))
+        cut.insert(0, (self._beginnings if cut else self._tails, [data[at + _MESSAGE : at + end] for at in starts]))
+        return cut
+
+    def _joined(self, parts: list[tuple[str, str | Sequence[Any]]], count: int) -> str | list[str]:
+        template = "".join([form % p.replace("%", "%%") if isinstance(p, str) else form for form, p in parts])
+        columns = [p for _form, p in parts if not isinstance(p, str)]
+        if not columns:
+            return template % ()
+        if template == "%s" and isinstance(columns[0], list):
+            return columns[0]
+        key = (template, count)
+        if self._template[0] != key:
+            self._template = (key, f"{template}\0" * count)
+        flat = [""] * (len(columns) * count)
+        for i, values in enumerate(columns):
+            flat[i :: len(columns)] = values
+        cells = (self._template[1] % tuple(flat)).split("\0")
+        cells.pop()
+        return cells
+
+    def _tail(self, tail: bytes, *, whole: bool) -> str:
+        try:
+            found = attributes(tail, 0, "")
+        except ParseError:
+            raise Unfit from None
+        if not found.keys().isdisjoint(_UNFIT if whole else _UNFIT_BEGINNING):
+            raise Unfit
+        settings, names = self._context.settings, self._context.names
+        text = ""
+        if settings.details:
+            if MARK in found:
+                text += mark_text(integer(found[MARK]))
+            if CGROUP_ID in found:
+                text += cgroup_text(integer(found[CGROUP_ID]), names)
+            if SHUTDOWN in found:
+                text += arrows(integer(found[SHUTDOWN][:1]))
+        if settings.tos:
+            text += tos_text(found)
+        if settings.cgroup and CGROUP_ID in found:
+            text += f" cgroup:{names.cgroup(integer(found[CGROUP_ID]))}"
+        if settings.sockopt:
+            text += sockopt_text(found, self._context)
+        if settings.memory:
+            if not settings.oneline:
+                text += "\n\t"
+            text += memory(found)
+        return text
+
+
+def _memory_last(tail: bytes) -> bool:
+    return tail[-60:-56] == _MEMINFO_HEAD and tail[-40:-36] == _SKMEMINFO_HEAD and not len(tail) & 3
+
+
+def _texts(memo: Texts, keys: list[Any]) -> str | list[str]:
+    first = keys[0]
+    return memo[first] if keys.count(first) == len(keys) else list(map(memo.__getitem__, keys))
+
+
+def _wide(low: list[int], high: list[int]) -> list[int]:
+    return [lo | hi << 32 for lo, hi in zip(low, high, strict=True)] if any(high) else low

@@ -1,0 +1,250 @@
+"""Every rule on evidence made by hand: healthy, bad and missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockdiag.model.address import Endpoint
+from sockdiag.model.conntrack import Conntrack, ConntrackCpu
+from sockdiag.model.counters import Counters
+from sockdiag.model.descriptors import Descriptors
+from sockdiag.model.finding import SEVERITIES, VERDICTS
+from sockdiag.model.local_attrs import UnixAttrs
+from sockdiag.model.protocols import Protocol
+from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
+from sockdiag.model.socket import Timer
+from sockdiag.model.softnet import SoftnetCpu
+from sockdiag.rules._registry import RULES, load
+from tests.unit.rules.looks import RCVBUF, SOCKSTAT, found, listener, look, sock, unknown
+
+if TYPE_CHECKING:
+    from sockdiag.model.look import Look
+
+FULL = RCVBUF - 500
+
+
+def two(before: dict[str, Any], now: dict[str, Any]) -> tuple[Look, Look]:
+    """Make two looks, two seconds apart: the later one first, as the rules take them."""
+    return look(**{"at": 2.0, **now}), look(**before)
+
+
+def counted(**moved: int) -> tuple[Look, Look]:
+    """Make two looks between which counters grew; ``__`` stands for the dot."""
+    return two({}, {"counters": {name.replace("__", "."): n for name, n in moved.items()}})
+
+
+def tcp(n: int, state: str, **more: Any) -> list[Any]:
+    return [sock("tcp", cookie, state, peer=Endpoint("10.0.0.9", 5000 + cookie), **more) for cookie in range(1, n + 1)]
+
+
+def softnet(level: int) -> list[SoftnetCpu]:
+    return [SoftnetCpu(0, False, 0, 0, 0, 0, backlog=level, input_queue=level)]
+
+
+def conntrack(count: int, drop: int = 0) -> Conntrack:
+    return Conntrack(count=count, max=100, cpus=(ConntrackCpu(0, drop=drop),))
+
+
+def qdisc(drops: int) -> list[Qdisc]:
+    return [Qdisc("eth0", "pfifo", 100, drops, 0, 0x10000, TC_H_ROOT)]
+
+
+def timer(name: str, retransmits: int) -> Timer:
+    return Timer(name, 100, retransmits)
+
+
+def ports(n: int) -> list[Any]:
+    here = [Endpoint("10.0.0.1", 40000 + i) for i in range(n)]
+    return [sock("tcp", i + 1, "ESTABLISHED", local=end, peer=Endpoint("10.0.0.9", 80)) for i, end in enumerate(here)]
+
+
+def requests(n: int) -> list[Any]:
+    here, there = Endpoint("127.0.0.1", 53), Endpoint("10.0.0.9", 1)
+    return [sock("tcp", 50 + i, "SYN_RECV", local=here, peer=there, inode=0) for i in range(n)]
+
+
+def unix(sent: int, waiting: int) -> list[Any]:
+    name, attrs = Endpoint(b"\0x"), UnixAttrs(peer_inode=101)
+    return [
+        sock("unix", 1, local=name, recv_q=waiting),
+        sock("unix", 2, local=Endpoint(), send_q=sent, unix=attrs),
+    ]
+
+
+# code, verdict, looks: later one, and the earlier where there are two.
+BAD: list[tuple[str, str, tuple[Look, ...]]] = [
+    ("UDP_RECEIVE_BUFFER_FULL", "at_risk", (look([sock(rmem_alloc=FULL, recv_q=FULL)]),)),
+    ("UDP_RECEIVE_BUFFER_FULL", "recovered", (look([sock(drops=5)], counters={"Udp.RcvbufErrors": 5}),)),
+    ("UDP_RECEIVE_BUFFER_FULL", "dropping",
+     two({"sockets": [sock(rmem_alloc=FULL, drops=3)]},
+         {"sockets": [sock(rmem_alloc=FULL, drops=9)], "counters": {"Udp.RcvbufErrors": 6}})),
+    ("UDP_RECEIVE_BUFFER_FULL", "dropping",
+     two({}, {"sockets": [sock(drops=9)], "counters": {"Udp6.RcvbufErrors": 9}})),
+    ("UDP_RECEIVE_BUFFER_FULL", "at_risk",
+     two({"sockets": [sock(rmem_alloc=60000, recv_q=60000)]}, {"sockets": [sock(rmem_alloc=110000, recv_q=110000)]})),
+    ("UDP_DROPS", "dropping", two({"sockets": [sock()]}, {"sockets": [sock(drops=4)], "counters": {"Udp.InErrors": 4}})),
+    ("UDP_DROPS", "dropping", two({"sockets": [sock()]}, {"sockets": [sock(drops=4)]})),
+    ("UDP_DROPS", "dropping", counted(Udp__RcvbufErrors=50)),
+    ("UDP_MEMORY_LIMIT", "at_risk", (look(sockstat=SOCKSTAT._replace(udp_mem_pages=9500)),)),
+    ("RAW_RECEIVE_BUFFER_FULL", "dropping", two({"sockets": [sock("raw")]}, {"sockets": [sock("raw", drops=2)]})),
+    ("PACKET_RECEIVE_BUFFER_FULL", "at_risk", (look([sock("packet", rmem_alloc=FULL)]),)),
+    ("NETLINK_RECEIVE_BUFFER_FULL", "at_risk",
+     two({"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
+         {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]})),
+    ("ACCEPT_QUEUE_FULL", "at_risk", (look([listener(6, 5)]),)),
+    ("ACCEPT_QUEUE_FULL", "at_risk", two({"sockets": [listener(10, 100)]}, {"sockets": [listener(40, 100)]})),
+    ("ACCEPT_QUEUE_OVERFLOW", "dropping",
+     two({"sockets": [listener(6, 5, 1)]}, {"sockets": [listener(6, 5, 4)], "counters": {"TcpExt.ListenOverflows": 3}})),
+    ("ACCEPT_QUEUE_OVERFLOW", "recovered", (look([listener(0, 5, 4)]),)),
+    ("ACCEPT_QUEUE_OVERFLOW", "dropping", counted(TcpExt__ListenOverflows=3)),
+    ("SYN_QUEUE_FULL", "at_risk", (look([listener(0, 9), *requests(10)]),)),
+    ("SYN_QUEUE_FULL", "dropping", counted(TcpExt__TCPReqQFullDrop=3)),
+    ("LISTEN_DROP", "dropping", two({"sockets": [listener(0, 5)]}, {"sockets": [listener(0, 5, 2)]})),
+    ("FD_LIMIT", "at_risk",
+     (look([listener(0, 5)], descriptors={7: Descriptors(7, b"server", 98, 100, frozenset({101}))}),)),
+    ("TCP_BACKLOG_DROP", "dropping", counted(TcpExt__TCPBacklogDrop=1)),
+    ("TCP_BACKLOG_DROP", "stalled",
+     two({"sockets": tcp(1, "ESTABLISHED", backlog=900)}, {"sockets": tcp(1, "ESTABLISHED", backlog=900)})),
+    ("TCP_RECEIVE_DROP", "dropping", counted(TcpExt__TCPRcvQDrop=1)),
+    ("TCP_MEMORY_PRESSURE", "at_risk", (look(protocols=[Protocol("TCP", memory_pages=2500, pressure=True)]),)),
+    ("TCP_MEMORY_PRESSURE", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_mem_pages=2900)),)),
+    ("TCP_RECEIVER_STALLED", "stalled", (look(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)),)),
+    ("TCP_RECEIVER_STALLED", "stalled",
+     two({"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)},
+         {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)})),
+    ("ZERO_WINDOW_FROM_PEER", "stalled", (look(tcp(1, "ESTABLISHED", send_q=9, timer=timer("persist", 2))),)),
+    ("PEER_SILENT", "stalled", (look(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 4))),)),
+    ("SYN_SENT_UNANSWERED", "stalled", (look(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
+    ("LAST_ACK_STUCK", "stalled", (look(tcp(1, "LAST_ACK", timer=timer("retransmit", 3), inode=0)),)),
+    ("CLOSE_WAIT_LEAK", "leaking", (look(tcp(10, "CLOSE_WAIT")),)),
+    ("CLOSE_WAIT_LEAK", "leaking", two({"sockets": tcp(3, "CLOSE_WAIT")}, {"sockets": tcp(4, "CLOSE_WAIT")})),
+    ("FIN_WAIT2_LEAK", "leaking", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(3, "FIN_WAIT2")})),
+    ("ORPHANS", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_orphan=300)),)),
+    ("ORPHANS", "dropping", counted(TcpExt__TCPAbortOnMemory=1)),
+    ("TIME_WAIT_OVERFLOW", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_tw=1000)),)),
+    ("EPHEMERAL_PORTS", "at_risk", (look(ports(96)),)),
+    ("RETRANSMISSION", "at_risk", counted(Tcp__RetransSegs=100, TcpExt__TCPOrigDataSent=1000)),
+    ("IP_REASSEMBLY", "dropping", counted(Ip6__ReasmFails=1)),
+    ("IP_REASSEMBLY", "at_risk", (look(sockstat=SOCKSTAT._replace(frag_memory_bytes=4000000)),)),
+    ("IP_DISCARD", "dropping", counted(Ip__OutDiscards=1)),
+    ("DEVICE_DROP", "dropping",
+     two({}, {"counters": {"dev.eth0.rx_drop": 100, "dev.eth0.rx_packets": 1000}})),
+    ("SOFTNET_BACKLOG_DROP", "dropping",
+     two({}, {"counters": {"softnet_stat.0.dropped": 9, "dev.eth0.rx_drop": 9}})),
+    ("SOFTNET_BACKLOG_DROP", "ok", two({}, {"counters": {"softnet_stat.0.dropped": 9}})),
+    ("SOFTNET_BACKLOG_DROP", "at_risk", (look(softnet=softnet(900)),)),
+    ("SOFTNET_SQUEEZE", "ok", two({}, {"counters": {"softnet_stat.0.time_squeeze": 90}})),
+    ("CONNTRACK_FULL", "at_risk", (look(conntrack=conntrack(96)),)),
+    ("CONNTRACK_FULL", "dropping", two({"conntrack": conntrack(100)}, {"conntrack": conntrack(100, 5)})),
+    ("QDISC_DROP", "dropping", two({"qdiscs": qdisc(1)}, {"qdiscs": qdisc(4)})),
+    ("UNIX_LISTENER_FULL", "stalled",
+     (look([sock("unix", state="LISTEN", recv_q=4, send_q=3, recv_q_unit="connections", local=Endpoint(b"\0x"))]),)),
+    ("UNIX_DGRAM_QUEUE", "stalled", two({"sockets": unix(9000, 100)}, {"sockets": unix(9000, 100)})),
+    ("PAST_LOSSES", "recovered", (look(counters={"TcpExt.ListenDrops": 4}),)),
+]  # fmt: skip
+
+# code, looks: nothing is to be said.
+HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
+    *((code, (look(),)) for code in RULES),
+    *((code, two({}, {})) for code in RULES),
+    ("UDP_RECEIVE_BUFFER_FULL", (look([sock(rmem_alloc=RCVBUF // 2)]),)),
+    ("UDP_RECEIVE_BUFFER_FULL", two({"sockets": [sock()]}, {"sockets": [sock(rmem_alloc=50000, recv_q=50000)]})),
+    ("UDP_DROPS", two({"sockets": [sock(drops=4)]}, {"sockets": [sock(drops=4)]})),
+    ("ACCEPT_QUEUE_FULL", (look([listener(50, 100)]),)),
+    ("ACCEPT_QUEUE_FULL", (look([listener(1, 0)._replace(recv_q=0)]),)),
+    ("TCP_RECEIVER_STALLED", (look(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=1000, drops=77)),)),
+    ("TCP_RECEIVER_STALLED",
+     two({"sockets": tcp(1, "ESTABLISHED", recv_q=90000, rmem_alloc=FULL)},
+         {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)})),
+    ("CLOSE_WAIT_LEAK", two({"sockets": tcp(2, "CLOSE_WAIT")}, {"sockets": tcp(2, "CLOSE_WAIT")})),
+    ("CLOSE_WAIT_LEAK", two({}, {"sockets": tcp(20, "CLOSE_WAIT")})),
+    ("CLOSE_WAIT_LEAK", (look(tcp(20, "CLOSE_WAIT", send_q=5)),)),
+    ("FIN_WAIT2_LEAK", (look(tcp(20, "FIN_WAIT2", inode=0)),)),
+    ("EPHEMERAL_PORTS", (look(ports(50)),)),
+    ("EPHEMERAL_PORTS", (look([s._replace(state="TIME_WAIT", peer=Endpoint("127.0.0.1", 80)) for s in ports(96)]),)),
+    ("RETRANSMISSION", counted(Tcp__RetransSegs=20, TcpExt__TCPOrigDataSent=100)),
+    ("UNIX_DGRAM_QUEUE", two({"sockets": unix(9000, 100)}, {"sockets": unix(8000, 100)})),
+    ("PEER_SILENT", (look(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 1))),)),
+    ("ORPHANS", (look(sockstat=SOCKSTAT._replace(tcp_orphan=100)),)),
+    ("CONNTRACK_FULL", (look(conntrack=conntrack(50, 7)),)),
+]  # fmt: skip
+
+NO_COUNTERS: dict[str, Any] = {"absent": {"counters": "Permission denied"}}
+
+# code, a look that lacks what the rule needs.
+MISSING: list[tuple[str, Look]] = [
+    ("UDP_RECEIVE_BUFFER_FULL", look(absent={"udp": "Permission denied"})),
+    ("UDP_RECEIVE_BUFFER_FULL", look([sock(rmem_alloc=None, rcvbuf=None, recv_q=5000, source="proc")])),
+    ("UDP_DROPS", look(absent={"udp": "Permission denied"})),
+    ("UDP_MEMORY_LIMIT", look(limits={"net.ipv4.udp_mem": None})),
+    ("UDP_MEMORY_LIMIT", look(sockstat=None)),
+    ("RAW_RECEIVE_BUFFER_FULL", look([sock("raw", rmem_alloc=5000, rcvbuf=None, source="proc")])),
+    ("PACKET_RECEIVE_BUFFER_FULL", look(absent={"packet": "Permission denied"})),
+    ("NETLINK_RECEIVE_BUFFER_FULL", look(absent={"netlink": "Permission denied"})),
+    ("ACCEPT_QUEUE_FULL", look(absent={"tcp": "Permission denied"})),
+    ("ACCEPT_QUEUE_FULL", look([listener(5, 5)._replace(send_q=None, source="proc")])),
+    ("SYN_QUEUE_FULL", look(absent={"tcp": "Permission denied"})),
+    ("FD_LIMIT", look(descriptors=None)),
+    ("TCP_MEMORY_PRESSURE", look(sockstat=None)),
+    ("TCP_RECEIVER_STALLED", look(absent={"skmem:tcp": "not in /proc"})),
+    ("ORPHANS", look(sockstat=SOCKSTAT._replace(tcp_orphan=5), limits={"net.ipv4.tcp_max_orphans": None})),
+    ("TIME_WAIT_OVERFLOW", look(sockstat=None)),
+    ("EPHEMERAL_PORTS", look(limits={"net.ipv4.ip_local_port_range": None})),
+    ("SOFTNET_BACKLOG_DROP", look(softnet=None)),
+    *((code, look(**NO_COUNTERS)) for code in RULES if "counters" in load(code).RULE.needs),
+]
+
+
+@pytest.mark.parametrize(("code", "verdict", "looks"), BAD, ids=lambda v: v if isinstance(v, str) else "")
+def test_bad_evidence(code: str, verdict: str, looks: tuple[Look, ...]) -> None:
+    """The rule finds it, with a declared verdict and severity, figures and a sentence with a number."""
+    findings = found(code, *looks)
+    assert [f.verdict for f in findings] == [verdict]
+    finding = findings[0]
+    rule = load(code).RULE
+    assert finding.code == code
+    assert verdict in rule.verdicts
+    assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(rule.severity)
+    assert any(c.isdigit() for c in finding.summary)
+    assert finding.evidence
+    assert all(e.source or e.unit for e in finding.evidence.values())
+    assert finding.headroom_ratio is None or 0 <= finding.headroom_ratio <= 1
+
+
+@pytest.mark.parametrize(("code", "looks"), HEALTHY, ids=lambda v: v if isinstance(v, str) else "")
+def test_healthy_evidence(code: str, looks: tuple[Look, ...]) -> None:
+    """The rule says nothing, and knows that."""
+    assert found(code, *looks) == []
+    assert not unknown(code, *looks)
+
+
+@pytest.mark.parametrize(("code", "now"), MISSING, ids=lambda v: v if isinstance(v, str) else "")
+def test_missing_evidence(code: str, now: Look) -> None:
+    """The rule does not say that all is well."""
+    assert unknown(code, now)
+
+
+def test_every_rule_is_tried() -> None:
+    """Each has bad evidence here."""
+    assert {code for code, _verdict, _looks in BAD} == set(RULES)
+
+
+def test_counters_that_are_missing_are_no_zero() -> None:
+    """Without any counter of it a rule does not know."""
+    now = look()
+    now.counters = Counters({})
+    assert unknown("TCP_BACKLOG_DROP", now)
+
+
+def test_words() -> None:
+    """Rules declare verdicts and severities that exist."""
+    for code in RULES:
+        rule = load(code).RULE
+        assert rule.code == code
+        assert set(rule.verdicts) <= set(VERDICTS)
+        assert rule.severity in SEVERITIES
+        assert rule.meaning.endswith(".")
+        assert rule.source
+        assert rule.reads
