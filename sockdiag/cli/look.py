@@ -156,6 +156,7 @@ def _descriptors(session: Session, absent: dict[str, str]) -> Mapping[int, Descr
         return None
     for gap in gaps:
         session.note(gap)
+        absent["some descriptors"] = gap.reason
     return found
 
 
@@ -198,6 +199,36 @@ def observe(session: Session, where: Where | None = None, tables: Collection[str
         time.sleep(max(0.0, interval - (time.monotonic() - before.at)))
     now = take(session, query, last=True, rates=interval is not None)
     return Case(now, before, session.given.horizon, _owners(session), _silence(session))
+
+
+def about(session: Session, socket: Socket) -> list[Finding]:
+    """Judge one socket by what one look shows; findings about others, or about the host, are left out.
+
+    Rules that compare sockets (all of one process, all towards one peer) see the whole table that it is in.
+    """
+    if socket.netid not in TABLES:
+        return []
+    identity = "cookie" if socket.cookie is not None else "inode"
+    wanted = getattr(socket, identity)
+    return [
+        hit.finding
+        for hit in some(session, session.query()._replace(tables=(socket.netid,))).hits
+        if any(batch.values(identity)[row] == wanted for batch, row in hit.rows)
+    ]
+
+
+def some(session: Session, query: Query, codes: Iterable[str] | None = None) -> Judgement:
+    """Judge the sockets of a query by what one look shows, by all rules or by those of *codes*."""
+    from sockdiag.cli.options import HORIZON
+    from sockdiag.rules._base import Case
+
+    tables = tuple(table for table in query.tables if table in TABLES)
+    query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
+    gaps = list(session.gaps)
+    now = take(session, query, last=True, rates=False)
+    # A look reads more than these rules may need; judged() says what they lack.
+    session.gaps[:] = gaps
+    return judged(session, Case(now, None, HORIZON.default, _owners(session), _silence(session)), codes)
 
 
 def _silence(session: Session) -> Callable[[Socket], tuple[int | None, int | None]] | None:

@@ -35,7 +35,8 @@ class Look:
         descriptors: by pid of the processes that are near their limit of open files: open ones, limit, inodes of
             the sockets among them, name.
         page_size: bytes of a page.
-        absent: why something could not be read, by its name: ``counters``, ``sockstat``, a table.
+        absent: why something could not be read, by its name: ``counters``, ``softnet``, ``descriptors``,
+            ``some descriptors``, a table, ``skmem:TABLE``.
     """
 
     __slots__ = (

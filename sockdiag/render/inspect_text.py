@@ -5,12 +5,14 @@ from __future__ import annotations
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.escape import printable, width
+from sockdiag.render.findings_text import finding_lines
 from sockdiag.render.tcp_state_text import state_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sockdiag.model.finding import Finding
     from sockdiag.model.gap import Gap
     from sockdiag.model.inspection import Fact, Layers, Paths, SockLayer
     from sockdiag.render.document import Style
@@ -32,7 +34,9 @@ _SOCK_GROUPS = (
 _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")
 
 
-def inspect_lines(layers: Layers, facts: list[Fact], paths: Paths, style: Style, *, at: str = "") -> Iterator[str]:
+def inspect_lines(
+    layers: Layers, facts: list[Fact], paths: Paths, style: Style, *, findings: Iterable[Finding] = (), at: str = ""
+) -> Iterator[str]:
     """Yield the lines of the screen.
 
     Args:
@@ -40,11 +44,14 @@ def inspect_lines(layers: Layers, facts: list[Fact], paths: Paths, style: Style,
         facts: what is known, with what moved.
         paths: what creates and feeds it.
         style: how it may look.
+        findings: what follows from it.
         at: time of the look, with --follow.
     """
     socket = layers.sock.socket
     head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
     yield style.paint(head, _BOLD) + (f"  {at}" if at else "") + "\n"
+    for finding in findings:
+        yield from finding_lines(finding, style)
     yield from _section("FD", layers.fd.note, "fd", facts, layers.fd.lacks, style)
     yield from _section("STRUCT FILE", layers.file.note, "file", facts, layers.file.lacks, style)
     yield from _section("STRUCT SOCKET", layers.socket.note, "socket", facts, layers.socket.lacks, style)

@@ -36,11 +36,9 @@ def judge(case: Case) -> Iterator[Hit]:
     descriptors = case.now.descriptors
     if descriptors is None:
         raise Unseen("/proc/PID/fd", case.now.absent.get("descriptors", "not read"))
-    crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= RULE.threshold("warning_ratio")]
-    if not crowded:
-        return
     batches = [batch for batch in case.now.batches if batch_table(batch) in ("tcp", "mptcp", "unix")]
     listening = {batch.values("inode")[row] for batch, row in listening_rows(batches)}
+    crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= RULE.threshold("warning_ratio")]
     for process in crowded:
         if not process.inodes & listening or not process.limit:
             continue
@@ -70,3 +68,5 @@ def judge(case: Case) -> Iterator[Hit]:
                 max(0.0, round(1 - ratio, 4)), None, advice, AT_RISK,
             )
         )  # fmt: skip
+    if listening and "some descriptors" in case.now.absent:
+        raise Unseen("/proc/PID/limits", case.now.absent["some descriptors"])

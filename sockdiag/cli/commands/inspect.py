@@ -139,6 +139,7 @@ def _look(
 ) -> tuple[int, Any, Counters]:
     from sockdiag.analysis.inspect import layers, paths
     from sockdiag.cli.evidence import gather
+    from sockdiag.cli.look import about
     from sockdiag.cli.session import choose_columns, ordered
     from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.model.inspection import Fact
@@ -158,17 +159,20 @@ def _look(
     rows = facts(stack, seen.options, levels, ways, before)
     columns, chosen = choose_columns(session, Fact, ("layer", "name", "value", "unit", "was", "source"))
     table = Table(columns, ordered(rows, session, Fact), chosen=chosen, header=not given.no_header)
+    found = about(session, seen.socket)
     keys = {
         "target": target.text, "matches": [seen.socket], "layers": stack, "getsockopt": seen.options, "paths": ways,
+        "findings": found,
     }  # fmt: skip
     at = "" if given.follow is None else time.strftime("%H:%M:%S", time.localtime(session.started))
-    lines = None if chosen else lambda style: inspect_lines(stack, rows, ways, style, at=at)
+    lines = None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at)
     document = Document("inspect", session.seen, table=table, table_key="facts", keys=keys, lines=lines)
     return session.show(document, warn=first), known(rows), counters
 
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
+    from sockdiag.model.finding import Finding
     from sockdiag.model.inspection import Fact, Layers, Paths
     from sockdiag.model.socket import Socket
 
@@ -178,6 +182,7 @@ def document() -> dict[str, Any]:
         "layers?": Layers,
         "getsockopt?": "dict[str, int | str | tuple[int, ...] | None] | None",
         "paths?": Paths,
+        "findings?": [Finding],
         "facts?*": [Fact],
     }
 

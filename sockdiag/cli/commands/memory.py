@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
+    from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
 
 BY = ("netid", "process", "user", "container", "port", "peer", "netns")
@@ -46,6 +47,8 @@ def run(env: Env, given: Given) -> int:
     if holder is not None:
         holders.largest = _with_owners(session, holders.largest)
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
+    if given.json and session.everywhere is None:
+        keys["findings"] = _findings(session)
     default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
                "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
     columns, chosen = choose_columns(session, MemoryGroup, default)
@@ -54,6 +57,19 @@ def run(env: Env, given: Given) -> int:
     lines = None if chosen else _lines(protocols, table, holders, everywhere=session.everywhere is not None)
     answer = Document("memory", session.seen, table=table, table_key="groups", keys=keys, lines=lines)
     return session.show(answer, answered=any(row.pages is not None for row in protocols))
+
+
+# Rules about memory that runs out, and the tables that they look at.
+_CODES = ("UDP_RECEIVE_BUFFER_FULL", "UDP_MEMORY_LIMIT", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL",
+          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE")  # fmt: skip
+_JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
+
+
+def _findings(session: Session) -> list[Finding]:
+    from sockdiag.cli.look import some
+
+    query = session.query()
+    return some(session, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES).findings
 
 
 def _with_owners(session: Session, largest: list[SocketMemory]) -> list[SocketMemory]:
@@ -108,6 +124,7 @@ def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.socket_memory import MemoryGroup, SocketMemory
+    from sockdiag.model.finding import Finding
 
     return {
         "protocols": [ProtocolMemory],
@@ -115,6 +132,7 @@ def document() -> dict[str, Any]:
         "groups*": [MemoryGroup],
         "sockets_unknown": "int",
         "sockets": [SocketMemory],
+        "findings?": [Finding],
     }
 
 

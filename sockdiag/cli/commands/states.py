@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.states import StateCount
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
+    from sockdiag.model.finding import Finding
 
 BY = ("process", "user", "container", "port", "peer", "netns")
 
@@ -37,7 +38,8 @@ def run(env: Env, given: Given) -> int:
         columns, chosen = choose_columns(session, StateCount)
         rows = ordered(_counts(session, given), session, StateCount)
         table = Table(columns, rows, chosen=chosen, header=not given.no_header)
-        return session.show(Document("states", session.seen, table=table, table_key="states"))
+        keys: dict[str, Any] = {"findings": _findings(session)} if given.json and session.everywhere is None else {}
+        return session.show(Document("states", session.seen, table=table, table_key="states", keys=keys))
     holder = session.holder() if given.by in ("process", "container") else None
     parts = session.reduce(
         session.query((), where), where, lambda batches: group_states(batches, given.by, session.user_name, holder)
@@ -47,11 +49,28 @@ def run(env: Env, given: Given) -> int:
         columns, chosen = choose_columns(session, Group)
         table = Table(columns, ordered(groups, session, Group), chosen=chosen)
         keys = {"by": given.by, "states": sum_groups(groups)}
+        if session.everywhere is None:
+            keys["findings"] = _findings(session)
         return session.show(Document("states", session.seen, table=table, table_key="groups", keys=keys))
     default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or given.by == "process"]
     columns, chosen = choose_columns(session, GroupRow, default)
     table = Table(columns, ordered(group_rows(groups), session, GroupRow), chosen=chosen, header=not given.no_header)
     return session.show(Document("states", session.seen, table=table, table_key="states"))
+
+
+# Rules about sockets that stay where they should only pass through, and the states of those.
+_CODES = ("SYN_QUEUE_FULL", "SYN_SENT_UNANSWERED", "LAST_ACK_STUCK", "CLOSE_WAIT_LEAK", "FIN_WAIT2_LEAK")
+_JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
+
+
+def _findings(session: Session) -> list[Finding]:
+    from sockdiag.cli.look import some
+    from sockdiag.kernel.tcp_states import STATE_NUMBERS
+
+    states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
+    query = session.query()
+    tables = tuple(table for table in ("tcp", "mptcp") if table in query.tables)
+    return some(session, query._replace(tables=tables, states=states), _CODES).findings
 
 
 def _counts(session: Session, given: Given) -> list[StateCount]:
@@ -76,8 +95,9 @@ def _counts(session: Session, given: Given) -> list[StateCount]:
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
     from sockdiag.analysis.states import Group, StateCount
+    from sockdiag.model.finding import Finding
 
-    return {"states*": [StateCount], "by?": "str", "groups?*": [Group]}
+    return {"states*": [StateCount], "by?": "str", "groups?*": [Group], "findings?": [Finding]}
 
 
 COMMAND = Command(

@@ -86,6 +86,7 @@ def faster_qdisc() -> None:
 
 def no_filter() -> None:
     KEPT[0].setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER
+    _drain()
 
 
 def close_what_peers_closed() -> None:

@@ -171,7 +171,23 @@ def test_internal_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, capfd: py
         main.run(["sockdiag"], Env(environ={"SOCKDIAG_DEBUG": "1"}))
 
 
-@pytest.mark.parametrize("command", ["list", "states", "memory", "limits", "protocols", "fields", "path", "overview", "risk", "listeners", "doctor", "rules"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list",
+        "states",
+        "memory",
+        "limits",
+        "protocols",
+        "fields",
+        "path",
+        "overview",
+        "risk",
+        "listeners",
+        "doctor",
+        "rules",
+    ],
+)
 def test_documents_validate(command: str) -> None:
     """Every --json document validates against its schema."""
     from jsonschema import Draft202012Validator, FormatChecker

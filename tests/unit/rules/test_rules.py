@@ -187,6 +187,7 @@ MISSING: list[tuple[str, Look]] = [
     ("ACCEPT_QUEUE_FULL", look([listener(5, 5)._replace(send_q=None, source="proc")])),
     ("SYN_QUEUE_FULL", look(absent={"tcp": "Permission denied"})),
     ("FD_LIMIT", look(descriptors=None)),
+    ("FD_LIMIT", look([listener(0, 5)], absent={"some descriptors": "of 3 of 9 processes: Permission denied"})),
     ("TCP_MEMORY_PRESSURE", look(sockstat=None)),
     ("TCP_RECEIVER_STALLED", look(absent={"skmem:tcp": "not in /proc"})),
     ("ORPHANS", look(sockstat=SOCKSTAT._replace(tcp_orphan=5), limits={"net.ipv4.tcp_max_orphans": None})),

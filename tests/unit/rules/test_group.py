@@ -1,0 +1,30 @@
+"""One cause is one finding."""
+
+from __future__ import annotations
+
+from sockdiag.model.address import Endpoint
+from sockdiag.rules._base import Case
+from sockdiag.rules._group import by_cause, name_owners
+from sockdiag.rules._judge import judge
+from tests.unit.rules.looks import RCVBUF, listener, look, owners, sock
+
+
+def test_one_process_is_one_cause() -> None:
+    """What a process that does not get to its sockets brings about is one finding, the worst of them first."""
+    sockets = [sock(cookie=i, rmem_alloc=RCVBUF - 9) for i in range(1, 6)]
+    now = look([*sockets, listener(6, 5, cookie=9), listener(8, 7, cookie=10, local=Endpoint("127.0.0.1", 80))])
+    case = Case(now, owners=owners)
+    hits = name_owners(case, judge(case).hits)
+    assert len(hits) == 7
+    (finding,) = by_cause(hits)
+    assert (finding.subject.kind, finding.subject.pid, finding.subject.sockets) == ("process", 7, 7)
+    assert finding.evidence["sockets UDP_RECEIVE_BUFFER_FULL"].value == 5
+    assert finding.evidence["sockets ACCEPT_QUEUE_FULL"].value == 2
+    assert finding.headroom_ratio == 0
+
+
+def test_without_owners_sockets_stay_apart() -> None:
+    """Sockets whose owner is not visible need not be one process's."""
+    now = look([sock(cookie=1, rmem_alloc=RCVBUF), sock(cookie=2, rmem_alloc=RCVBUF, local=Endpoint("127.0.0.1", 54))])
+    case = Case(now)
+    assert len(by_cause(name_owners(case, judge(case).hits))) == 2
