@@ -124,6 +124,8 @@ def main(names: list[str]) -> None:
             namespace.close()
         (writable / name).rename(folder)
         writable.rmdir()
+        for empty_folder in (path for path in folder.rglob("*") if path.is_dir() and not any(path.iterdir())):
+            (empty_folder / ".keep").touch()  # git keeps no empty folder, and this one says that a process was there
         size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
         print(f"{folder.relative_to(FIXTURES.parents[1])}: {size} bytes, exit statuses {statuses}")
 
