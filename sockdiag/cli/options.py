@@ -67,7 +67,11 @@ HORIZON = Option(
 )
 EXIT_CODE = Option("exit_code", "Exit with status 3 when there are findings of at least --fail-on severity.")
 FAIL_ON = Option(
-    "fail_on", "Least severity for --exit-code.", kind=CHOICE, choices=("critical", "warning", "info"), default="critical"
+    "fail_on",
+    "Least severity for --exit-code.",
+    kind=CHOICE,
+    choices=("critical", "warning", "info"),
+    default="critical",
 )
 
 JUDGING = (INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)

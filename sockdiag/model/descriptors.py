@@ -17,4 +17,6 @@ class Descriptors(Record):
         kernel="rlimit(RLIMIT_NOFILE)",
         sources=("/proc/PID/limits",),
     )
-    inodes: frozenset[int] = field("sockfs inodes of the sockets among the first of them.", default=frozenset(), kind=ID)
+    inodes: frozenset[int] = field(
+        "sockfs inodes of the sockets among the first of them.", default=frozenset(), kind=ID
+    )

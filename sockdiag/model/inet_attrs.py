@@ -58,7 +58,12 @@ class Md5Key(Record):
         kernel="key->prefixlen",
         sources=("INET_DIAG_MD5SIG.tcpm_prefixlen",),
     )
-    key: bytes = field("The key itself: a secret, shown to nobody but sockdiag ss.", kind=SECRET, kernel="key->key", sources=("INET_DIAG_MD5SIG.tcpm_key",))
+    key: bytes = field(
+        "The key itself: a secret, shown to nobody but sockdiag ss.",
+        kind=SECRET,
+        kernel="key->key",
+        sources=("INET_DIAG_MD5SIG.tcpm_key",),
+    )
 
 
 class InetAttrs(Record):

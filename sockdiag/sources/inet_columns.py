@@ -231,7 +231,9 @@ class Columns:
         if timers[0] or not uniform(timers):
             columns["timer"] = Column("", lambda: [_timers(timers, word(_EXPIRES), data[_RETRANS::length])])
         self._attribute_columns(layout, data, length, columns, constants)
-        return Batch(rows, lambda: self._decode(data, length), constants, columns, lambda some: self._pick(data, length, some))
+        return Batch(
+            rows, lambda: self._decode(data, length), constants, columns, lambda some: self._pick(data, length, some)
+        )
 
     def _attribute_columns(
         self,
