@@ -252,7 +252,7 @@ def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
     yield "".join(held)
 
 
-_PIECE = 1 << 16
+_PIECE = 1 << 15
 
 
 def _line(text: str) -> str:

@@ -15,7 +15,7 @@ from sockdiag.render.plain import chosen_object, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from sockdiag.model.batch import Batch, Column
@@ -24,18 +24,29 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Owner
 
 
-def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> str:
-    """Return the lines of a batch; *columns* None shows every field."""
+# Rows of one piece of text. A larger piece would be too large for the heap: the memory of each would be given back to the
+# kernel and faulted in again, which costs more than the formatting.
+_PIECE_ROWS = 64
+
+
+def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> Iterator[str]:
+    """Yield the lines of a batch in pieces; *columns* None shows every field."""
     if not batch.size:
-        return ""
+        return
     if batch.columns is None or (columns is not None and not all(_sliced(batch, c) for c in columns)):
-        lines = (plain(s) if columns is None else chosen_object(s, columns) for s in batch.sockets())
-        return "".join([dumps(line, separators=(",", ":")) + "\n" for line in lines])
+        for socket in batch.sockets():
+            line = plain(socket) if columns is None else chosen_object(socket, columns)
+            yield dumps(line, separators=(",", ":")) + "\n"
+        return
     parts: list[Sequence[Any]] = []
     template = _object(batch, "", Socket.FIELDS, parts) if columns is None else _chosen(batch, columns, parts)
-    if not parts:
-        return (template % () + "\n") * batch.size
-    return (template + "\n") * batch.size % tuple(chain.from_iterable(zip(*parts, strict=True)))
+    flat = tuple(chain.from_iterable(zip(*parts, strict=True)))
+    width = len(parts)
+    piece = (template + "\n") * _PIECE_ROWS
+    for row in range(0, batch.size, _PIECE_ROWS):
+        rows = min(_PIECE_ROWS, batch.size - row)
+        text = piece if rows == _PIECE_ROWS else (template + "\n") * rows
+        yield text % flat[row * width : (row + rows) * width]
 
 
 def _sliced(batch: Batch, entry: Entry) -> bool:
@@ -85,7 +96,7 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
         parts.append(_processes(values))
         return "%s"
     first = values[0]
-    if all(value is first for value in values):
+    if values.count(first) == len(values):
         return _literal(dumps(plain(first, field), separators=(",", ":")))
     # Few values are different: options, a timer or an unknown uid repeat in many rows, as one object.
     known: dict[int, str] = {}

@@ -26,7 +26,7 @@ def rows(table: Table) -> Iterator[str]:
         from sockdiag.render.bulk_json import batch_lines
 
         for batch in table.batches:
-            yield batch_lines(batch, columns)
+            yield from batch_lines(batch, columns)
         return
     for row in table.records():
         yield _compact(plain(row) if columns is None else chosen_object(row, columns)) + "\n"

@@ -73,7 +73,7 @@ _KNOWN = _SLICED | _FEW_VALUES | {PROTOCOL, PAD}
 _SIZES = {SHUTDOWN: 1, MARK: 4, CGROUP_ID: 8, PROTOCOL: 1}
 
 # Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches and
-_BATCH_ROWS = 1024
+_BATCH_ROWS = 2048
 
 
 class Columns:

@@ -113,6 +113,8 @@ def _hold(count: int, family: int, protocol: int, idle: int, told: int, wait: in
     os.close(told)
     os.read(wait, 1)
     os.close(faults)
+    for sock in (listener, *(s for pair in ends for s in pair)):
+        sock.close()
 
 
 def _cookie(sock: socket.socket) -> int:

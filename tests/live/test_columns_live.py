@@ -64,7 +64,7 @@ def lines_and_records(table: str, needs: frozenset[str]) -> list[tuple[str, str]
     for batch in batches(table, needs):
         records: list[Socket] = list(batch.sockets())
         for columns in (None, some, some[:2]):
-            bulk = batch_lines(batch, columns).splitlines()
+            bulk = "".join(batch_lines(batch, columns)).splitlines()
             clear = [json.dumps(plain(r) if columns is None else chosen_object(r, columns)) for r in records]
             wrong += [(b, c) for b, c in zip(bulk, clear, strict=True) if json.loads(b) != json.loads(c)]
     return wrong

@@ -185,6 +185,14 @@ def losses() -> dict[str, int]:
     return found
 
 
+def sent_again() -> tuple[int, int]:
+    """Read how many TCP segments were sent again, and how many with data were sent for the first time."""
+    found: dict[str, int] = {}
+    _mib("snmp", lambda prefix, name: (prefix, name) == ("Tcp", "RetransSegs"), found)
+    _mib("netstat", lambda prefix, name: (prefix, name) == ("TcpExt", "TCPOrigDataSent"), found)
+    return found["Tcp.RetransSegs"], found["TcpExt.TCPOrigDataSent"]
+
+
 def _mib(table: str, wanted: Callable[[str, str], bool], found: dict[str, int]) -> None:
     lines = Path(f"/proc/thread-self/net/{table}").read_text().splitlines()
     for names, values in zip(lines[::2], lines[1::2], strict=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.scenarios import conditions as c
 from tests.live.scenarios import load
+from tests.live.scenarios import wire as w
 from tests.live.world.namespace import Namespace
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ class Scenario(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What the program said, and what the kernel counted meanwhile."""
+    """What the program said, and what the kernel counted meanwhile.
+
+    *sent_again* is the share of TCP segments with data that were sent again, 0 where there were fewer than 500.
+    """
 
     document: dict[str, Any]
     lost: dict[str, int]
+    sent_again: float
     status: int
 
     @property
@@ -71,6 +76,7 @@ SCENARIOS = (
     Scenario("UDP other", c.udp_filter_rejects, "dropping", "UDP_DROPS"),
     Scenario("UDP other", c.udp_sockets_come_and_go, "dropping", "UDP_DROPS"),
     Scenario("raw", c.raw_idle, "ok"),
+    Scenario("raw", c.raw_read, "ok"),
     Scenario("raw", c.raw_overflow, "dropping", "RAW_RECEIVE_BUFFER_FULL"),
     Scenario("packet", c.packet_idle, "ok"),
     Scenario("packet", c.packet_overflow, "dropping", "PACKET_RECEIVE_BUFFER_FULL"),
@@ -95,6 +101,14 @@ SCENARIOS = (
     Scenario("TCP data", c.tcp_reader_stalled, "stalled", "TCP_RECEIVER_STALLED"),
     Scenario("TCP data", c.tcp6_reader_stalled, "stalled", "TCP_RECEIVER_STALLED"),
     Scenario("TCP data", c.tcp_many_stalled, "stalled", "TCP_RECEIVER_STALLED"),
+    Scenario("TCP data", w.backlog_of_a_locked_socket, "dropping", "TCP_BACKLOG_DROP"),
+    Scenario("TCP data", w.line_loses_nothing, "ok"),
+    Scenario("TCP data", w.line_loses_little, "ok"),
+    Scenario("TCP data", w.line_loses_a_tenth, "at_risk", "RETRANSMISSION"),
+    Scenario("TCP data", w.peer_answers, "ok"),
+    Scenario("TCP data", w.peer_vanishes, "stalled", "PEER_SILENT"),
+    Scenario("TCP states", w.last_ack_answered, "ok"),
+    Scenario("TCP states", w.last_ack_unanswered, "stalled", "LAST_ACK_STUCK"),
     Scenario("TCP states", c.connections_end_well, "ok"),
     Scenario("TCP states", c.close_wait_one, "ok"),
     Scenario("TCP states", c.close_wait_that_still_sends, "ok"),
@@ -132,10 +146,12 @@ def play(scenario: Scenario) -> Outcome | BaseException:
     try:
         namespace.call(scenario.make)
         time.sleep(0.1)
-        before = namespace.call(load.losses)
+        before, sent_before = namespace.call(load.losses), namespace.call(load.sent_again)
         document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
-        after = namespace.call(load.losses)
-        return Outcome(document, {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}, status)
+        after, sent_after = namespace.call(load.losses), namespace.call(load.sent_again)
+        lost = {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}
+        again, first = (now - past for now, past in zip(sent_after, sent_before, strict=True))
+        return Outcome(document, lost, again / first if first >= 500 else 0.0, status)
     except BaseException as error:
         return error
     finally:

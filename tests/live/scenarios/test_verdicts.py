@@ -34,6 +34,7 @@ def test_verdict(scenario: Scenario, outcomes: dict[str, Outcome | BaseException
     told = [(f["code"], f["verdict"], f["summary"]) for f in outcome.findings]
     assert outcome.verdict == scenario.verdict, told
     assert bool(outcome.lost) == (scenario.verdict == "dropping"), outcome.lost
+    assert (outcome.sent_again >= 0.05) == (scenario.code == "RETRANSMISSION"), outcome.sent_again
     if scenario.code:
         found = [f for f in outcome.findings if f["code"] == scenario.code and f["verdict"] == scenario.verdict]
         assert found, told

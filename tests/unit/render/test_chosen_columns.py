@@ -59,7 +59,7 @@ def test_one_column_is_part_of_the_whole(entry: Any, batches: list[Batch]) -> No
     path = entry.name.split(".")
     for batch in batches:
         sockets = list(batch.sockets())
-        lines = [json.loads(line) for line in batch_lines(batch, [entry]).splitlines()]
+        lines = [json.loads(line) for line in "".join(batch_lines(batch, [entry])).splitlines()]
         assert len(lines) == len(sockets)
         for socket, line in zip(sockets, lines, strict=True):
             assert taken(line, path) == at(plain(socket), path)
@@ -88,7 +88,7 @@ def test_columns_share_their_parents(batches: list[Batch]) -> None:
 def test_bulk_lines_of_every_batch(batches: list[Batch]) -> None:
     """The lines of a batch are json.dumps() of its records."""
     for batch in batches:
-        lines = batch_lines(batch, None).splitlines()
+        lines = "".join(batch_lines(batch, None)).splitlines()
         assert lines == [json.dumps(plain(socket), separators=(",", ":")) for socket in batch.sockets()]
 
 
