@@ -62,6 +62,9 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
     interfaces = interface_names(system.files)
     transport = system.netlink
     guarded = None
+    if table == "sctp" and system.files.live:
+        # The protocol is a module that makes this folder; without it there is nothing to ask for, and no child to start.
+        system.files.inode("/proc/net/sctp")
     if system.files.live and (TCP_INFO in query.needs or table == "sctp"):
         # tcp_info is filled under the socket lock, which a sleeping owner may hold for ever.
         from sockdiag.sources.tcp_info_guard import GuardedTransport

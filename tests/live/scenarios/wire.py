@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.live import locked
 from tests.live.scenarios.load import KEPT, forever, keep
 from tests.live.world.netdev import add_ipv4, link_up, open_tun, unshare_network
-from tests.live.world.scripted_peer import ACK, FIN, OURS, PSH, ScriptedPeer, ScriptedPeers
+from tests.live.world.scripted_peer import ACK, FIN, PSH, ScriptedPeer, ScriptedPeers
 
 V4 = socket.AF_INET
 _NEAR, _FAR, _MASK = "198.51.100.1", "198.51.100.2", "255.255.255.0"  # TEST-NET-2 (RFC 5737)
