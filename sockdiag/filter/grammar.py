@@ -74,26 +74,28 @@ class Grammar:
             return Not(self.item())
         return self.predicate()
 
-    def peek(self) -> str:
-        """Return the kind of the next token: ``and or not ( ) end``, or another."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+        # What a reading has of its own.
+        def peek(self) -> str:
+            """Return the kind of the next token: ``and or not ( ) end``, or another."""
+            ...
 
-    def advance(self) -> None:
-        """Step over the next token."""
-        raise NotImplementedError
+        def advance(self) -> None:
+            """Step over the next token."""
+            ...
 
-    def joint(self, kind: str) -> Joint:
-        """Step over ``and`` or ``or``; another token is the next item's, and joins it by ``and``."""
-        raise NotImplementedError
+        def joint(self, kind: str) -> Joint:
+            """Step over ``and`` or ``or``; another token is the next item's, and joins it by ``and``."""
+            ...
 
-    def predicate(self) -> Node:
-        """Parse a predicate."""
-        raise NotImplementedError
+        def predicate(self) -> Node:
+            """Parse a predicate."""
+            ...
 
-    def combine(self, nodes: list[Node], joints: list[Joint]) -> Node:
-        """Give a list its meaning; *joints* has what joins each but the first node."""
-        raise NotImplementedError
+        def combine(self, nodes: list[Node], joints: list[Joint]) -> Node:
+            """Give a list its meaning; *joints* has what joins each but the first node."""
+            ...
 
-    def fail(self) -> NoReturn:
-        """Refuse the next token."""
-        raise NotImplementedError
+        def fail(self) -> NoReturn:
+            """Refuse the next token."""
+            ...
