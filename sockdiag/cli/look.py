@@ -40,6 +40,7 @@ LIMITS = (
     "net.core.mem_pcpu_rsv", "net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.ipv4.tcp_max_orphans",
     "net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_local_reserved_ports", "net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh",
+    "fs.file-nr",
 )  # fmt: skip
 
 # Processes with fewer of their descriptors in use than this are not looked into.

@@ -39,6 +39,7 @@ RULES = {
     "SYN_QUEUE_FULL": "syn_queue_full",
     "LISTEN_DROP": "listen_drop",
     "FD_LIMIT": "fd_limit",
+    "FILE_TABLE_FULL": "file_table_full",
     "TCP_BACKLOG_DROP": "tcp_backlog_drop",
     "TCP_RECEIVE_DROP": "tcp_receive_drop",
     "TCP_MEMORY_PRESSURE": "tcp_memory_pressure",

@@ -27,7 +27,7 @@ LIMITS = {
     "net.core.netdev_max_backlog": 1000, "net.core.mem_pcpu_rsv": 256, "net.ipv4.tcp_mem": (1000, 2000, 3000),
     "net.ipv4.udp_mem": (10000, 20000, 30000), "net.ipv4.tcp_max_orphans": 1000, "net.ipv4.tcp_max_tw_buckets": 1000,
     "net.ipv4.tcp_syncookies": 1, "net.ipv4.tcp_tw_reuse": 2, "net.ipv4.ip_local_port_range": (40000, 40099),
-    "net.ipv4.ip_local_reserved_ports": (), "net.ipv4.ipfrag_high_thresh": 4194304,
+    "net.ipv4.ip_local_reserved_ports": (), "fs.file-nr": (500, 0, 1000), "net.ipv4.ipfrag_high_thresh": 4194304,
 }  # fmt: skip
 COUNTERS = dict.fromkeys((
     "Udp.RcvbufErrors", "Udp.InErrors", "Udp.InCsumErrors", "Udp.MemErrors", "Udp.SndbufErrors", "Udp6.RcvbufErrors", "Udp6.InErrors",

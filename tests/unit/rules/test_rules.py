@@ -75,6 +75,8 @@ def unix(sent: int, waiting: int) -> list[Any]:
 
 # code, verdict, looks: later one, and the earlier where there are two.
 BAD: list[tuple[str, str, tuple[Look, ...]]] = [
+    ("FILE_TABLE_FULL", "at_risk", (look(limits={"fs.file-nr": (860, 0, 1000)}),)),
+    ("FILE_TABLE_FULL", "at_risk", (look(limits={"fs.file-nr": (1000, 0, 1000)}),)),
     ("UDP_RECEIVE_BUFFER_FULL", "at_risk", (look([sock(rmem_alloc=FULL, recv_q=FULL)]),)),
     ("UDP_RECEIVE_BUFFER_FULL", "recovered", (look([sock(drops=5)], counters={"Udp.RcvbufErrors": 5}),)),
     ("UDP_RECEIVE_BUFFER_FULL", "dropping",
@@ -169,6 +171,7 @@ HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
     ("PEER_SILENT", (look(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 1))),)),
     ("ORPHANS", (look(sockstat=SOCKSTAT._replace(tcp_orphan=100)),)),
     ("CONNTRACK_FULL", (look(conntrack=conntrack(50, 7)),)),
+    ("FILE_TABLE_FULL", (look(limits={"fs.file-nr": (840, 0, 1000)}),)),
 ]  # fmt: skip
 
 NO_COUNTERS: dict[str, Any] = {"absent": {"counters": "Permission denied"}}
@@ -187,6 +190,7 @@ MISSING: list[tuple[str, Look]] = [
     ("ACCEPT_QUEUE_FULL", look([listener(5, 5)._replace(send_q=None, source="proc")])),
     ("SYN_QUEUE_FULL", look(absent={"tcp": "Permission denied"})),
     ("FD_LIMIT", look(descriptors=None)),
+    ("FILE_TABLE_FULL", look(limits={"fs.file-nr": None})),
     ("FD_LIMIT", look([listener(0, 5)], absent={"some descriptors": "of 3 of 9 processes: Permission denied"})),
     ("TCP_MEMORY_PRESSURE", look(sockstat=None)),
     ("TCP_RECEIVER_STALLED", look(absent={"skmem:tcp": "not in /proc"})),

@@ -1,0 +1,54 @@
+"""FILE_TABLE_FULL."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.record import HOST
+from sockdiag.rules._base import Hit, Rule, Threshold
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.rules._base import Case
+
+RULE = Rule(
+    "FILE_TABLE_FULL",
+    CRITICAL,
+    (AT_RISK,),
+    "The host has nearly as many open files as it may have, all processes together: at the limit socket(2), accept(2) and open(2) "
+    "fail with ENFILE, and accept queues fill.",
+    "The open files reach fs.file-max; processes with CAP_SYS_ADMIN may go on.",
+    "alloc_empty_file(), fs/file_table.c",
+    ("fs.file-nr",),
+    (),
+    (
+        Threshold("warning_ratio", 0.85, "that of FD_LIMIT: monitoring warns between 70 and 90 %"),
+        Threshold("critical_ratio", 0.95, "that of FD_LIMIT: monitoring calls it critical from 90 to 95 %"),
+    ),
+    ("the process that holds most", "fs.file-max"),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the level. File-max is the third number of file-nr, so that both are of one moment."""
+    opened, _unused, limit = case.vector("fs.file-nr")
+    if not limit or opened / limit < RULE.threshold("warning_ratio"):
+        return
+    ratio = opened / limit
+    advice = (
+        Advice("Look for the process that holds most of them.", None, "A leak fills any limit."),
+        Advice(
+            "Raise fs.file-max.",
+            f"sysctl -w fs.file-max={2 * limit}",
+            "Each takes memory of the kernel, which is not swapped.",
+        ),
+    )
+    said = f"{opened} of {limit} files of the whole host are open"
+    yield Hit(
+        Finding(
+            RULE.code, CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING, Subject(HOST_KIND, "open files"), said,
+            {"open": Evidence(opened, "files", limit, "/proc/sys/fs/file-nr", HOST)}, max(0.0, round(1 - ratio, 4)), None, advice,
+            AT_RISK,
+        )
+    )  # fmt: skip
