@@ -171,7 +171,10 @@ def merge_groups(parts: Iterable[Iterable[Group]]) -> list[Group]:
         for group in part:
             states.setdefault((group.key, group.pid), []).append(group)
     found = [
-        Group._make((key, pid, sum(group.count for group in groups), tuple(sum_groups(groups))))
+        # Most are in one namespace only, and all where one is looked at.
+        groups[0]
+        if len(groups) == 1
+        else Group._make((key, pid, sum(group.count for group in groups), tuple(sum_groups(groups))))
         for (key, pid), groups in states.items()
     ]
     found.sort(key=lambda group: (-group.count, group.key or "", group.pid or 0))
