@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.states import StateCount
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
+    from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
 
 BY = ("process", "user", "container", "port", "peer", "netns")
@@ -36,7 +37,7 @@ def run(env: Env, given: Given) -> int:
     where = session.where()
     if given.by is None:
         columns, chosen = choose_columns(session, StateCount)
-        rows = ordered(_counts(session, given), session, StateCount)
+        rows = ordered(_counts(session, given, where), session, StateCount)
         table = Table(columns, rows, chosen=chosen, header=not given.no_header)
         keys: dict[str, Any] = {"findings": _findings(session)} if given.json and session.everywhere is None else {}
         return session.show(Document("states", session.seen, table=table, table_key="states", keys=keys))
@@ -73,11 +74,10 @@ def _findings(session: Session) -> list[Finding]:
     return some(session, query._replace(tables=tables, states=states), _CODES).findings
 
 
-def _counts(session: Session, given: Given) -> list[StateCount]:
+def _counts(session: Session, given: Given, where: Where | None) -> list[StateCount]:
     from sockdiag.analysis.states import add_counts, count_states, state_counts
     from sockdiag.collect import tcp_counts
 
-    where = session.where()
     query = session.query((), where)
     if where is not None or session.everywhere is not None:
         return state_counts(add_counts(session.reduce(query, where, count_states)))
