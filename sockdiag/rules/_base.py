@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
 from sockdiag.model.record import LABEL, Record, field
@@ -237,15 +238,6 @@ def batch_table(batch: Batch) -> str:
         return str(batch.constants.get("netid", ""))
     first = next(batch.sockets(), None)
     return first.netid if first is not None else ""
-
-
-def identities(batch: Batch) -> Sequence[Any]:
-    """Return what identifies each row from one look to the next: the cookie, else the inode, else its place in the table."""
-    cookies = batch.values("cookie")
-    if cookies and cookies[0] is not None:
-        return cookies
-    rows = zip(batch.values("inode"), batch.values("local"), batch.values("peer"), strict=True)
-    return [-inode if inode else (local, peer) for inode, local, peer in rows] if batch.columns is None else cookies
 
 
 def nonzero(values: Sequence[Any]) -> list[int]:

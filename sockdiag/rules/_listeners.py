@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import TABLES, find_listeners
+from sockdiag.model.batch import identities
 from sockdiag.model.finding import Advice
-from sockdiag.rules._base import Unseen, batch_table, identities
+from sockdiag.rules._base import Unseen, batch_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

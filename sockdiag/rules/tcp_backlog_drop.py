@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold, identities, nonzero
+from sockdiag.rules._base import Hit, Rule, Threshold, nonzero
 from sockdiag.rules._counters import lost_in_interval
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 
