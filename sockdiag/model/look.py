@@ -35,8 +35,8 @@ class Look:
         descriptors: by pid of the processes that are near their limit of open files: open ones, limit, inodes of
             the sockets among them, name.
         page_size: bytes of a page.
-        absent: why something could not be read, by its name: ``counters``, ``softnet``, ``descriptors``,
-            ``some descriptors``, a table, ``skmem:TABLE``.
+        absent: why something could not be read, by its source: a file, ``rtnetlink:RTM_GETQDISC``, a table, ``skmem:TABLE``
+            for its buffer sizes, ``some TABLE`` where not all of it was read.
     """
 
     __slots__ = (

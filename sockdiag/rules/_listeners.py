@@ -26,11 +26,8 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
     """Yield listeners, how many connections waited at the earlier look, and where they are.
 
     Raises:
-        Unseen: a table could not be read.
+        Unseen: a table could not be read; when the others are through.
     """
-    for table in tables:
-        if table in case.now.absent:
-            raise Unseen(f"sockets: {table}", case.now.absent[table])
     wanted = [batch for batch in case.now.batches if batch_table(batch) in tables]
     found = find_listeners(wanted)
     keys = {(id(batch), row): identities(batch)[row] for _listener, batch, row in found}
@@ -44,6 +41,9 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
         lost = None if listener.drops is None else listener.drops - (drops or 0)
         rate = None if lost is None else case.rate(lost)
         yield listener._replace(drops_in_interval=lost, per_s=rate), waiting or 0, batch, row
+    for table in tables:
+        if table in case.now.absent:
+            raise Unseen(f"sockets: {table}", case.now.absent[table])
 
 
 def backlog_advice(case: Case, limit: int | None) -> tuple[Advice, ...]:

@@ -27,6 +27,7 @@ RULE = Rule(
         Threshold("least", 2, "one connection that waits for a moment is what the queue is for"),
     ),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    partly=("mptcp",),
 )
 
 

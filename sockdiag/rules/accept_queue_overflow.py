@@ -23,9 +23,10 @@ RULE = Rule(
     "sk_max_ack_backlog.",
     "tcp_conn_request(), tcp_v4_syn_recv_sock(), sk_acceptq_is_full()",
     ("recv_q", "send_q", "skmem.drops of the listener", "TcpExt.ListenOverflows", "TcpExt.ListenDrops"),
-    ("tcp", "counters"),
+    ("tcp", "/proc/net/netstat"),
     (),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    partly=("mptcp",),
 )
 
 

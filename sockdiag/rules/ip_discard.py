@@ -24,9 +24,10 @@ RULE = Rule(
     "ip_rcv() finds no memory; ip_finish_output() gets an error; udp_sendmsg() gets ENOBUFS or EAGAIN.",
     "ip_rcv_core(), ip_output(), udp_sendmsg()",
     (*_IN, *_OUT),
-    ("counters",),
+    ("/proc/net/snmp",),
     (),
     ("the queueing discipline and the neighbours of the device", "SO_SNDBUF"),
+    partly=("/proc/net/snmp6",),
 )
 
 _ADVICE = Advice(

@@ -27,6 +27,7 @@ RULE = Rule(
         Threshold("least", 1, "each pins the memory of its send queue"),
     ),
     ("net.ipv4.tcp_orphan_retries, where many hold memory",),
+    partly=("mptcp",),
 )
 
 _ADVICE = Advice(

@@ -22,7 +22,7 @@ RULE = Rule(
     "Orphans of the whole host exceed tcp_max_orphans; those whose peer does not answer count two- or fourfold.",
     "tcp_check_oom(), tcp_out_of_resources(), net/ipv4/tcp*.c",
     ("sockstat TCP orphan", "net.ipv4.tcp_max_orphans", "TcpExt.TCPAbortOnMemory"),
-    (),
+    ("/proc/net/sockstat", "/proc/net/netstat"),
     (
         Threshold("warning_ratio", 0.25, "the fourfold penalty makes a quarter of the limit the first point of resets"),
         Threshold("critical_ratio", 0.5, "the twofold penalty makes it half"),

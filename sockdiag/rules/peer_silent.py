@@ -28,6 +28,7 @@ RULE = Rule(
         Threshold("least", 1, "one connection that hangs is worth telling"),
     ),
     ("the peer, and the way to it", "TCP_USER_TIMEOUT"),
+    partly=("mptcp",),
 )
 
 _ADVICE = Advice(

@@ -20,7 +20,7 @@ RULE = Rule(
     "The queue's limit is reached, or the discipline (fq_codel, red) drops to keep it short.",
     "qdisc_drop(), include/net/sch_generic.h",
     ("qdisc drops, backlog",),
-    (),
+    ("rtnetlink:RTM_GETQDISC",),
     (),
     ("the rate limit", "the queue's limit"),
 )

@@ -26,6 +26,7 @@ RULE = Rule(
         Threshold("least", 1, "one connection that waits for seconds is worth telling"),
     ),
     ("the peer, and the way to it",),
+    partly=("mptcp",),
 )
 
 _ADVICE = Advice(

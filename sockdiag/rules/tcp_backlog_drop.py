@@ -23,9 +23,10 @@ RULE = Rule(
     "sk_backlog.len and sk_rmem_alloc exceed 2 * sk_rcvbuf + sk_sndbuf / 2 + 65536 (6.10; before, sk_rcvbuf + sk_sndbuf + 65536).",
     "tcp_add_backlog(), net/ipv4/tcp_ipv4.c",
     ("TcpExt.TCPBacklogDrop", "skmem.backlog", "skmem.rmem_alloc", "skmem.rcvbuf", "skmem.sndbuf"),
-    ("counters",),
+    ("/proc/net/netstat",),
     (Threshold("fill_ratio", 0.85, "the limit differs between kernels by less than half of sk_rcvbuf"),),
     ("find out what the owner does inside a system call",),
+    partly=("skmem:tcp",),
 )
 
 _ADVICE = Advice(

@@ -26,6 +26,7 @@ RULE = Rule(
     (),
     (Threshold("limit_ratio", 0.9, "monitoring alarms between 85 and 100 % of tcp_mem[2]"),),
     ("the processes that hold the memory", "net.ipv4.tcp_mem, by the machine's RAM"),
+    partly=("/proc/net/protocols",),
 )
 
 _WHO = Advice(

@@ -24,7 +24,7 @@ RULE = Rule(
     "limit) is used up. A full buffer alone never loses: its window is closed.",
     "tcp_data_queue(), tcp_prune_queue(), tcp_try_rmem_schedule(), net/ipv4/tcp_input.c",
     (*_NAMES, "sockstat TCP mem", "net.ipv4.tcp_mem"),
-    ("counters",),
+    ("/proc/net/netstat",),
     (),
     ("the processes that hold the memory", "net.ipv4.tcp_mem or the cgroup's limit, by the machine's RAM"),
 )

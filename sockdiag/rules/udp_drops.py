@@ -23,13 +23,14 @@ RULE = Rule(
     "charged (sk_drops; also MemErrors before 6.18).",
     "udp_queue_rcv_one_skb(), __udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     ("skmem.drops", *RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2], *MEM_ERRORS[:2]),
-    ("udp",),
+    ("udp", "/proc/net/snmp"),
     (
         Threshold(
             "unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"
         ),
     ),
     ("look at the filter, at the sender's checksums, or at udp_mem: a larger buffer would not help",),
+    partly=("udplite", "/proc/net/snmp6"),
 )
 
 
