@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.session import Session
     from sockdiag.filter.where import Where
+    from sockdiag.model.cgroup_memory import CgroupMemory
     from sockdiag.model.descriptors import Descriptors
     from sockdiag.model.finding import Finding
     from sockdiag.model.qdisc import Qdisc
@@ -44,6 +45,9 @@ LIMITS = (
 
 # Processes with fewer of their descriptors in use than this are not looked into.
 _CROWDED = 0.8
+
+# Cgroups whose sockets hold less of their limit are not judged.
+_FILLING = 0.5
 
 
 def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
@@ -93,7 +97,7 @@ def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
         sockstat6=part(session, lambda: read_sockstat6(files), absent, optional=True),
         protocols=part(session, lambda: read_protocols(files), absent), softnet=softnet,
         conntrack=part(session, lambda: read_nf_conntrack_stat(files), absent, optional=True),
-        qdiscs=_qdiscs(session, absent) if rates else None, descriptors=descriptors, page_size=read_page_size(files), absent=absent,
+        qdiscs=_qdiscs(session, absent) if rates else None, cgroups=_cgroups(session, absent), descriptors=descriptors, page_size=read_page_size(files), absent=absent,
     )  # fmt: skip
 
 
@@ -136,6 +140,15 @@ def _qdiscs(session: Session, absent: dict[str, str]) -> list[Qdisc] | None:
     from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
 
     return part(session, read_qdiscs, absent)
+
+
+def _cgroups(session: Session, absent: dict[str, str]) -> tuple[CgroupMemory, ...] | None:
+    from sockdiag.sources.cgroup_memory import SOURCE, read_cgroup_memory
+
+    found = part(session, lambda: read_cgroup_memory(session.system.files, _FILLING), absent)
+    for gap in found.errors if found is not None else ():
+        absent[SOURCE] = gap.reason
+    return None if found is None else found.cgroups
 
 
 def _descriptors(session: Session, absent: dict[str, str]) -> Mapping[int, Descriptors] | None:

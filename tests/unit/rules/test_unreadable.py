@@ -26,7 +26,7 @@ WHY = "Permission denied"
 PARTS = {
     "/proc/net/sockstat": "sockstat", "/proc/net/sockstat6": "sockstat6", "/proc/net/protocols": "protocols",
     "/proc/net/softnet_stat": "softnet", "/proc/net/stat/nf_conntrack": "conntrack",
-    "rtnetlink:RTM_GETQDISC": "qdiscs", "/proc/PID/limits": "descriptors",
+    "/sys/fs/cgroup": "cgroups", "rtnetlink:RTM_GETQDISC": "qdiscs", "/proc/PID/limits": "descriptors",
 }  # fmt: skip
 
 # What a rule needs only where something is there that it is about: processes that accept, for one.
