@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.analysis.listeners import TABLES, find_listeners
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import Advice
-from sockdiag.rules._base import Unseen, batch_table
+from sockdiag.rules._base import Unseen, batch_table, counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,16 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
     for table in tables:
         if table in case.now.absent:
             raise Unseen(f"sockets: {table}", case.now.absent[table])
+
+
+def waits(waiting: int) -> str:
+    """Say how many connections wait in accept queues."""
+    return counted(waiting, "connection waits", "connections wait")
+
+
+def fits(limit: int | None) -> str:
+    """Say how many fit: one more than the limit."""
+    return "of a limit that is not visible" if limit is None else counted(limit + 1, "fits", "fit")
 
 
 def backlog_advice(case: Case, limit: int | None) -> tuple[Advice, ...]:

@@ -95,10 +95,11 @@ def _hit(one: CgroupMemory, eta: float | None, throttled: int, *, near: bool) ->
     }
     if one.throttled is not None:
         evidence["throttled"] = Evidence(throttled, "count", None, "memory.events sock_throttled, or failcnt", HOST)
-    pid = one.pids[0] if one.pids else None
+    if one.pids:
+        evidence["process"] = Evidence(one.pids[0], "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
     return Hit(
         Finding(
-            RULE.code, CRITICAL if near else WARNING, Subject(HOST_KIND, cgroup_name(one), pid=pid), said, evidence,
+            RULE.code, CRITICAL if near else WARNING, Subject(HOST_KIND, cgroup_name(one)), said, evidence,
             max(0.0, round(1 - one.ratio, 4)), eta, (WHO, raise_cgroup(one)), AT_RISK,
         )
     )  # fmt: skip

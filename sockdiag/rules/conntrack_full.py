@@ -56,7 +56,8 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
     eta = None
     if growth > 0 and case.seconds and now.max and now.count is not None:
         eta = round(max(0, now.max - now.count) / (growth / case.seconds), 1)
-    said = f"{_told(now.count)} connections are tracked, {_told(now.max)} may be"
+    count, limit = (n if n is not None else "an unknown number" for n in (now.count, now.max))
+    said = f"the table of tracked connections holds {count} of {limit} entries"
     said += f"; {counted(lost, 'packet')} dropped{per_second(case.rate(lost))}" if lost else ""
     evidence = {
         "count": Evidence(now.count, "entries", now.max, f"{_SYSCTL}count"),
@@ -80,7 +81,3 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
     return Hit(
         Finding(RULE.code, severity, Subject(NAMESPACE, "conntrack"), said, evidence, room, eta, advice, verdict)
     )
-
-
-def _told(number: int | None) -> str:
-    return "an unknown number of" if number is None else str(number)

@@ -42,7 +42,7 @@ _MEMORY = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge both directions by the counters of both families."""
-    yield from lost_in_interval(case, RULE, _IN, "IP receive", "packets thrown away on receipt", (_MEMORY,))
+    yield from lost_in_interval(case, RULE, _IN, "IP receive", "packet", "thrown away on receipt", (_MEMORY,))
     yield from lost_in_interval(
-        case, RULE, _OUT, "IP send", "packets thrown away or refused instead of sent", (_ADVICE,)
+        case, RULE, _OUT, "IP send", "packet", "thrown away or refused instead of sent", (_ADVICE,)
     )

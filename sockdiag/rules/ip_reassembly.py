@@ -64,7 +64,7 @@ def judge(case: Case) -> Iterator[Hit]:
         ),
     )
     lost = list(
-        lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagrams could not be put together", advice, more)
+        lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagram", "could not be put together", advice, more)
     )
     yield from lost
     if near and not lost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ _ADVICE = (
 def judge(case: Case) -> Iterator[Hit]:
     """Judge resets for want of memory or of room among the orphans, and the level."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPAbortOnMemory",), "TCP", "connections reset: too many orphans, or no memory", _ADVICE
+        case, RULE, ("TcpExt.TCPAbortOnMemory",), "TCP", "connection", "reset: too many orphans, or no memory", _ADVICE
     )
     orphans = None if case.now.sockstat is None else case.now.sockstat.tcp_orphan
     if orphans is None:
@@ -54,7 +54,9 @@ def judge(case: Case) -> Iterator[Hit]:
     if ratio < RULE.threshold("warning_ratio"):
         return
     severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
-    said = f"{orphans} orphans of {limit} that the whole host may have; resets may begin at a quarter of that"
+    said = (
+        f"{counted(orphans, 'orphan')} of {limit} that the whole host may have; resets may begin at a quarter of that"
+    )
     evidence = {"orphans": Evidence(orphans, "sockets", limit, "/proc/net/sockstat: TCP orphan", HOST)}
     yield Hit(
         Finding(

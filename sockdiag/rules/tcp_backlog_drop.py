@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold, nonzero
+from sockdiag.rules._base import Hit, Rule, Threshold, counted, nonzero
 from sockdiag.rules._counters import lost_in_interval
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 
@@ -39,7 +39,7 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the counter, and the level of each socket that has a backlog."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segments dropped: their socket was locked by its owner and its backlog full",
+        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segment", "dropped: the socket was locked by its owner and its backlog full",
         (_ADVICE,),
     )  # fmt: skip
     for batch, backlog in case.scan(("tcp",), "skmem.backlog"):
@@ -59,7 +59,7 @@ def judge(case: Case) -> Iterator[Hit]:
             if used / limit < RULE.threshold("fill_ratio") and not stuck:
                 continue
             verdict = AT_RISK if used / limit >= RULE.threshold("fill_ratio") else STALLED
-            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {backlog[row]} bytes wait for its owner to leave a system call"
+            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {counted(backlog[row], 'byte waits', 'bytes wait')} for its owner to leave a system call"
             evidence = {"backlog": memory_evidence(socket, "backlog", backlog[row], "bytes", limit)}
             room = max(0.0, round(1 - used / limit, 4))
             yield Hit(

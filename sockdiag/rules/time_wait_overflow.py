@@ -36,7 +36,7 @@ def judge(case: Case) -> Iterator[Hit]:
     ratio = waiting / limit if limit else 1.0
     if not refused and (ratio < RULE.threshold("fill_ratio") or not waiting):
         return
-    said = f"{waiting} sockets in TIME_WAIT, {limit} are allowed"
+    said = f"{counted(waiting, 'socket')} in TIME_WAIT, of {limit} that may be"
     if refused:
         said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without"
     evidence = {

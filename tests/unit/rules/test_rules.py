@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -260,6 +261,44 @@ def test_healthy_evidence(code: str, looks: tuple[Look, ...]) -> None:
 def test_missing_evidence(code: str, now: Look) -> None:
     """The rule does not say that all is well."""
     assert unknown(code, now)
+
+
+ONE: list[tuple[str, tuple[Look, ...]]] = [
+    ("PEER_SILENT", (look(tcp(1, "ESTABLISHED", send_q=9, timer=timer("retransmit", 3))),)),
+    ("LAST_ACK_STUCK", (look(tcp(1, "LAST_ACK", timer=timer("retransmit", 2), inode=0)),)),
+    ("SYN_SENT_UNANSWERED", (look(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
+    ("ACCEPT_QUEUE_FULL", (look([listener(1, 0)]),)),
+    ("ACCEPT_QUEUE_OVERFLOW",
+     two({"sockets": [listener(1, 0)]}, {"sockets": [listener(1, 0, 1)], "counters": {"TcpExt.ListenOverflows": 1}})),
+    ("UNIX_LISTENER_FULL",
+     (look([sock("unix", state="LISTEN", recv_q=1, send_q=0, recv_q_unit="connections", local=Endpoint(b"\0x"))]),)),
+    ("TCP_RECEIVER_STALLED", (look(tcp(1, "ESTABLISHED", recv_q=1, rmem_alloc=FULL)),)),
+    ("ZERO_WINDOW_FROM_PEER", (look(tcp(1, "ESTABLISHED", send_q=1, timer=timer("persist", 1))),)),
+    ("TCP_BACKLOG_DROP",
+     two({"sockets": tcp(1, "ESTABLISHED", backlog=1)}, {"sockets": tcp(1, "ESTABLISHED", backlog=1)})),
+    ("TIME_WAIT_OVERFLOW",
+     (look(sockstat=SOCKSTAT._replace(tcp_tw=1), limits={"net.ipv4.tcp_max_tw_buckets": 1}),)),
+    ("ORPHANS", (look(sockstat=SOCKSTAT._replace(tcp_orphan=1), limits={"net.ipv4.tcp_max_orphans": 1}),)),
+    ("CONNTRACK_FULL", two({"conntrack": conntrack(100)}, {"conntrack": conntrack(100, 1)})),
+    ("QDISC_DROP", two({"qdiscs": qdisc(1)}, {"qdiscs": qdisc(2)})),
+    ("UDP_DROPS", two({"sockets": [sock()]}, {"sockets": [sock(drops=1)]})),
+    ("CGROUP_MEMORY_LIMIT", two({"cgroups": [cgroup(100, 5)]}, {"cgroups": [cgroup(100, 6)]})),
+    *((code, counted(**{name.replace(".", "__"): 1})) for code, name in (
+        ("TCP_RECEIVE_DROP", "TcpExt.TCPRcvQDrop"), ("TCP_OUT_OF_ORDER_PRUNE", "TcpExt.TCPOFODrop"),
+        ("TCP_OUT_OF_ORDER_PRUNE", "TcpExt.OfoPruned"), ("TCP_BACKLOG_DROP", "TcpExt.TCPBacklogDrop"),
+        ("ORPHANS", "TcpExt.TCPAbortOnMemory"), ("IP_DISCARD", "Ip.OutDiscards"), ("IP_REASSEMBLY", "Ip.ReasmFails"),
+        ("SYN_QUEUE_FULL", "TcpExt.TCPReqQFullDrop"), ("UDP_DROPS", "Udp.RcvbufErrors"),
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "looks"), ONE, ids=lambda v: v if isinstance(v, str) else "")
+def test_one_is_singular(code: str, looks: tuple[Look, ...]) -> None:
+    """Of one thing a sentence speaks in the singular."""
+    (finding,) = found(code, *looks)
+    assert re.search(r"(?<![\d.])1\b", finding.summary)
+    assert not re.search(r"(?<![\d.])1 (?!s\b|is\b|fits\b)\w+s\b", finding.summary), finding.summary
+    assert not re.search(r"(?<![\d.])1 \w+( \w+)? (wait|fit|are|have)\b", finding.summary), finding.summary
 
 
 def test_every_rule_is_tried() -> None:
