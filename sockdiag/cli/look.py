@@ -6,7 +6,7 @@ import time
 
 from sockdiag.cli.exit import FINDINGS, OK, PARTIAL
 from sockdiag.cli.host import outer_sysctls, part
-from sockdiag.errors import SourceError, SourceUnavailable, UsageError
+from sockdiag.errors import SourceError, UsageError
 from sockdiag.model.finding import at_least
 from sockdiag.model.gap import Gap
 from sockdiag.model.look import Look
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.session import Session
     from sockdiag.filter.where import Where
-    from sockdiag.model.conntrack import Conntrack
+    from sockdiag.model.cgroup_memory import CgroupMemory
     from sockdiag.model.descriptors import Descriptors
     from sockdiag.model.finding import Finding
     from sockdiag.model.qdisc import Qdisc
@@ -45,6 +45,9 @@ LIMITS = (
 # Processes with fewer of their descriptors in use than this are not looked into.
 _CROWDED = 0.8
 
+# Cgroups whose sockets hold less of their limit are not judged.
+_FILLING = 0.5
+
 
 def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
     """Look once. Counters come first, so that what happens while sockets are listed counts for the next look.
@@ -55,31 +58,33 @@ def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
         last: it is the look that is judged: read limits and processes too.
         rates: two looks are compared: read what only tells by a difference.
     """
+    from sockdiag.model.counters import mib_of
     from sockdiag.sources.counters import read_counters
     from sockdiag.sources.proc_net_protocols import read_protocols
     from sockdiag.sources.proc_net_sockstat import read_sockstat, read_sockstat6
     from sockdiag.sources.proc_net_softnet_stat import read_softnet_stat
+    from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
     from sockdiag.sources.sysctl_net import read_page_size
 
     files = session.system.files
     absent: dict[str, str] = {}
     at = time.monotonic()
     counters, gaps = read_counters(files)
+    told = {mib_of(name).source for name in counters}
     for gap in gaps:
         session.note(gap)
-    if not counters:
-        absent["counters"] = gaps[0].reason if gaps else "there are none"
-    softnet = part(session, lambda: read_softnet_stat(files))
-    if softnet is None:
-        absent["softnet"] = "/proc/net/softnet_stat cannot be read"
+        if gap.source not in told:
+            absent[gap.source] = gap.reason
+    softnet = part(session, lambda: read_softnet_stat(files), absent)
     sockets = list(session.sockets(query))
     for table in query.tables:
         source = session.sources.get(table)
-        if source is None:
-            named = [g for g in session.gaps if g.source in (f"netlink:{table}", f"/proc/net/{table}")]
-            if named:
-                absent[table] = absent[f"skmem:{table}"] = named[0].reason
-        elif source == PROC:
+        lacking = next((gap for gap in session.gaps if table in _tables(gap)), None)
+        if source is None and lacking is not None:
+            absent[table] = absent[f"skmem:{table}"] = lacking.reason
+        elif lacking is not None:
+            absent[f"some {table}"] = lacking.reason
+        if source == PROC:
             absent[f"skmem:{table}"] = f"/proc/net/{table} does not show buffer sizes"
     descriptors = None
     limits = outer_sysctls(session, LIMITS)
@@ -87,51 +92,50 @@ def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
         descriptors = _descriptors(session, absent)
     return Look(
         at, sockets, tables=dict(session.sources), counters=counters, limits=limits,
-        sockstat=part(session, lambda: read_sockstat(files)), sockstat6=_optional(lambda: read_sockstat6(files)),
-        protocols=part(session, lambda: read_protocols(files)), softnet=softnet, conntrack=_conntrack(session),
-        qdiscs=_qdiscs(session) if rates else None, descriptors=descriptors, page_size=read_page_size(files), absent=absent,
+        sockstat=part(session, lambda: read_sockstat(files), absent),
+        sockstat6=part(session, lambda: read_sockstat6(files), absent, optional=True),
+        protocols=part(session, lambda: read_protocols(files), absent), softnet=softnet,
+        conntrack=part(session, lambda: read_nf_conntrack_stat(files), absent, optional=True),
+        qdiscs=_qdiscs(session, absent) if rates else None, cgroups=_cgroups(session, absent), descriptors=descriptors, page_size=read_page_size(files), absent=absent,
     )  # fmt: skip
 
 
-def _optional(read: Callable[[], Part]) -> Part | None:
-    try:
-        return read()
-    except SourceUnavailable:
-        return None
+def _tables(gap: Gap) -> list[str]:
+    # netlink:inet_diag_tcp+tcp6, netlink:unix_diag, /proc/net/udp6
+    kind, _, path = gap.source.rpartition("/" if gap.source[:1] == "/" else ":")
+    if kind not in {"netlink", "/proc/net"}:
+        return []
+    return [name.removesuffix("6") for name in path.removeprefix("inet_diag_").removesuffix("_diag").split("+")]
 
 
-def _conntrack(session: Session) -> Conntrack | None:
-    from sockdiag.errors import ParseError
-    from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
-
-    try:
-        return read_nf_conntrack_stat(session.system.files)
-    except SourceUnavailable:
-        return None  # not loaded: nothing is tracked
-    except (SourceError, ParseError) as error:
-        session.note(Gap.from_error(error))
-        return None
-
-
-def _qdiscs(session: Session) -> list[Qdisc] | None:
+def _qdiscs(session: Session, absent: dict[str, str]) -> list[Qdisc] | None:
     if not session.system.files.live:
         return None
     from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
 
-    return part(session, read_qdiscs)
+    return part(session, read_qdiscs, absent)
+
+
+def _cgroups(session: Session, absent: dict[str, str]) -> tuple[CgroupMemory, ...] | None:
+    from sockdiag.sources.cgroup_memory import SOURCE, read_cgroup_memory
+
+    found = part(session, lambda: read_cgroup_memory(session.system.files, _FILLING), absent)
+    for gap in found.errors if found is not None else ():
+        absent[SOURCE] = gap.reason
+    return None if found is None else found.cgroups
 
 
 def _descriptors(session: Session, absent: dict[str, str]) -> Mapping[int, Descriptors] | None:
-    from sockdiag.sources.proc_pid_limits import read_crowded
+    from sockdiag.sources.proc_pid_limits import SOURCE, read_crowded
 
     try:
         found, gaps = read_crowded(session.system.files, _CROWDED)
     except SourceError as error:
-        absent["descriptors"] = error.reason
+        absent[SOURCE] = error.reason
         return None
     for gap in gaps:
         session.note(gap)
-        absent["some descriptors"] = gap.reason
+        absent[SOURCE] = gap.reason
     return found
 
 

@@ -61,7 +61,7 @@ def run(env: Env, given: Given) -> int:
 
 # Rules about memory that runs out, and the tables that they look at.
 _CODES = ("UDP_RECEIVE_BUFFER_FULL", "UDP_MEMORY_LIMIT", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL",
-          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE")  # fmt: skip
+          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE", "CGROUP_MEMORY_LIMIT")  # fmt: skip
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
