@@ -57,24 +57,17 @@ def sysctls(session: Session, names: tuple[str, ...] | None = None) -> Sysctls:
 
 def outer_sysctls(session: Session, names: tuple[str, ...]) -> Sysctls:
     """Read sysctls; those that only the host's own namespace shows are read there, where it can be found and entered."""
+    from sockdiag.cli.hostwide import LIMITS
     from sockdiag.model.sysctl import Sysctls
-    from sockdiag.sources.netns import collect_in, outer_places
     from sockdiag.sources.sysctl_net import read_sysctls
 
     files = session.system.files
     found = read_sysctls(files, names)
-    hidden = found.hidden
-    for place in outer_places(files) if hidden and files.live else ():
-        try:
-            there = collect_in(place, lambda: dict(read_sysctls(files, hidden).values))
-        except SourceError:
-            continue
-        assert isinstance(there, dict)
-        if there:
-            missing = {name: why for name, why in found.missing.items() if name not in there}
-            still = [name for name in hidden if name not in there]
-            found = Sysctls({**found.values, **there}, missing, still, found.errors)
-            break
+    there = session.once((LIMITS, tuple(found.hidden))) if found.hidden and files.live else {}
+    if there:
+        missing = {name: why for name, why in found.missing.items() if name not in there}
+        still = [name for name in found.hidden if name not in there]
+        found = Sysctls({**found.values, **there}, missing, still, found.errors)
     for gap in found.gaps():
         session.note(gap)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Evidence, Finding, Subject
+from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
@@ -99,7 +99,7 @@ def _hit(one: CgroupMemory, eta: float | None, throttled: int, *, near: bool) ->
         evidence["process"] = Evidence(one.pids[0], "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
     return Hit(
         Finding(
-            RULE.code, CRITICAL if near else WARNING, Subject(HOST_KIND, cgroup_name(one)), said, evidence,
+            RULE.code, CRITICAL if near else WARNING, Subject(NAMESPACE, cgroup_name(one)), said, evidence,
             max(0.0, round(1 - one.ratio, 4)), eta, (WHO, raise_cgroup(one)), AT_RISK,
         )
     )  # fmt: skip

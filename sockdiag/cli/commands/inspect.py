@@ -139,8 +139,8 @@ def _look(
 ) -> tuple[int, Any, Counters]:
     from sockdiag.analysis.inspect import layers, paths
     from sockdiag.cli.evidence import gather
-    from sockdiag.cli.look import about
     from sockdiag.cli.session import choose_columns, ordered
+    from sockdiag.cli.verdicts import about
     from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.model.inspection import Fact
     from sockdiag.render.document import Document, Table
