@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import exit as status
 from sockdiag.collect import Collection, describe
-from sockdiag.errors import SourceError, UsageError
+from sockdiag.errors import SourceError, UsageError, unknown
 from sockdiag.model.query import TABLES, Query
 from sockdiag.model.snapshot import Namespace
 from sockdiag.render.document import Document, Style
@@ -312,14 +312,6 @@ def _renderer(given: Given) -> Any:
     return table.render_table
 
 
-def unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    """Say that there is no such name, and which one is nearest."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1, 0.5)
-    return f"there is no {kind} '{name}'" + (f"; did you mean '{near[0]}'?" if near else f": {', '.join(known)}")
-
-
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
     """Find a column of a record class by its name, an alias, or its heading.
 
@@ -334,8 +326,9 @@ def find_column(record: Any, name: str, session: Session | None = None) -> Entry
     if entry is None:
         names = [e.name for e in (fields.catalogue() if record is Socket else fields.entries(record))]
         near = fields.suggest(wanted) if record is Socket else None
+        see = "'sockdiag fields' lists them" if record is Socket else ""
         raise UsageError(
-            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names)
+            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names, see)
         )
     if entry.name == "user" and session is not None:
         entry.get = lambda socket: None if socket.uid is None else session.user_name(socket.uid)

@@ -82,6 +82,13 @@ def document() -> dict[str, Any]:
     return {"interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
 
 
+def rows() -> tuple[Any, ...]:
+    """Name the record of the rows."""
+    from sockdiag.analysis.listeners import Listener
+
+    return (Listener,)
+
+
 COMMAND = Command(
     run,
     name="listeners",
@@ -97,4 +104,5 @@ COMMAND = Command(
     ),
     everywhere=True,
     document=document,
+    rows=rows,
 )
