@@ -52,6 +52,9 @@ gen-check: $(STAMP) ## Say which man pages and completions are not what the decl
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 	$(BIN)/hatchling build
 
+deb: $(STAMP) ## Build the Debian package into dist/ (needs dpkg-dev, debhelper, dh-python)
+	$(BIN)/python packaging/deb.py
+
 bench: $(STAMP) ## Compare with ss on N loopback connections in a namespace (N=100000)
 	$(BIN)/python tests/bench/run.py $(N) $(ARGS)
 
