@@ -69,6 +69,8 @@ class Session:
 
         # Of --netns all, the namespace that the program was started in: what is the host's is read and judged there.
         self.own = True
+        # The namespace as --netns takes it; None for the one that the program was started in.
+        self.place: str | None = None if given.netns == ALL else given.netns
         self.once: Callable[[tuple[str, Any]], Any] = Hostwide(self)
 
     def inside(self, visit: Visit) -> Session:
@@ -76,7 +78,7 @@ class Session:
         there = object.__new__(type(self))
         there.__dict__.update(self.__dict__)
         there.system, there.netns, there.everywhere = visit.system, visit.namespace, None
-        there.own, there.once = visit.own, visit.ask
+        there.own, there.once, there.place = visit.own, visit.ask, visit.place
         there.gaps, there.sources = [], {}
         return there
 
