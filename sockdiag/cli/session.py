@@ -48,6 +48,7 @@ class Session:
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
+        env.watch()
         self.given = given
         self.system = env.open_system(given.root or "")
         self.started = env.clock() if self.system.files.live else self.system.clock()
@@ -297,7 +298,7 @@ def _renderer(given: Given) -> Any:
     from sockdiag.cli.options import RENDERERS
     from sockdiag.cli.spec import TEXT
 
-    chosen = [(option, *place) for option, *place in RENDERERS if getattr(given, option.name)]
+    chosen = [(option, module, name) for option, module, name in RENDERERS if getattr(given, option.name)]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0][0].name} and --{chosen[1][0].name} exclude each other")
     for option, module, function in chosen:
