@@ -145,7 +145,7 @@ def test_names_in_code_exist(name: str) -> None:
         if re.fullmatch(r"(?:sockdiag|tests|docs|man|completions|packaging)/[\w./-]+", code):
             assert (PROJECT / code).exists(), code
         elif re.fullmatch(r"[a-z_]+/(?:[a-z_]+\.py)?|[a-z_]+\.py", code):
-            assert [*(PROJECT / "sockdiag").rglob(code), *(FIXTURES / CAPTURE).glob(code)], code
+            assert [*(PROJECT / "sockdiag").rglob(code), *PROJECT.glob(code), *(FIXTURES / CAPTURE).glob(code)], code
 
 
 def test_documents_are_found() -> None:
