@@ -62,18 +62,20 @@ class Visit:
     Attributes:
         system: the system as it is seen there.
         namespace: which it is.
+        place: its name, or a file to enter it by; None for this process's own.
         own: it is this process's own; elsewhere the question is asked in another process, so that what it yields must be
             picklable and what it does to variables is lost.
         ask: asks the process that began, for what is to be read once; question and answer must be picklable.
     """
 
-    __slots__ = ("ask", "namespace", "own", "system")
+    __slots__ = ("ask", "namespace", "own", "place", "system")
 
-    def __init__(self, system: System, namespace: Namespace, ask: Answer, *, own: bool) -> None:
+    def __init__(self, system: System, namespace: Namespace, ask: Answer, path: str | None = None) -> None:
         self.system = system
         self.namespace = namespace
+        self.place = None if path is None else namespace.name or path
         self.ask = ask
-        self.own = own
+        self.own = path is None
 
 
 class Crew:
@@ -216,7 +218,7 @@ def _tour(places: list[tuple[int, netns.Place]], question: Question, line: Line)
 
     def begin(place: netns.Place) -> Iterator[Any]:
         netns.enter(place.path)
-        visit = Visit(this_system(), place.namespace, ask, own=False)
+        visit = Visit(this_system(), place.namespace, ask, place.path)
         _is_there(place, visit.system)
         return iter(question(visit))
 
