@@ -142,10 +142,10 @@ def test_names_in_code_exist(name: str) -> None:
     for code in inline(read(name)):
         if re.fullmatch(r"test_\w+", code):
             assert code in known_tests(), code
-        if re.fullmatch(r"(?:sockdiag|tests|docs|man|completions)/[\w./-]+", code):
+        if re.fullmatch(r"(?:sockdiag|tests|docs|man|completions|packaging)/[\w./-]+", code):
             assert (PROJECT / code).exists(), code
         elif re.fullmatch(r"[a-z_]+/(?:[a-z_]+\.py)?|[a-z_]+\.py", code):
-            assert [*(PROJECT / "sockdiag").rglob(code), *(FIXTURES / CAPTURE).glob(code)], code
+            assert [*(PROJECT / "sockdiag").rglob(code), *PROJECT.glob(code), *(FIXTURES / CAPTURE).glob(code)], code
 
 
 def test_documents_are_found() -> None:
@@ -174,7 +174,7 @@ def test_make_help_lists_what_documents_name() -> None:
     named: set[str] = set()
     for name in NAMES:
         codes = [*inline(read(name)), *(part for line in shell_lines(read(name)) for part in line.split(" && "))]
-        named |= {found[1] for code in codes if (found := re.match(r"make ([a-z]+)", code))}
+        named |= {found[1] for code in codes if (found := re.match(r"make ([a-z-]+)", code))}
     assert {"run", "test", "help", "bench", "gen", "lint"} <= named
     assert named <= listed
 
