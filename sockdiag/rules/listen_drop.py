@@ -23,11 +23,15 @@ RULE = Rule(
     ("skmem.drops of the listener", "TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
     ("skmem:tcp", "/proc/net/netstat"),
     (),
-    ("sockdiag trace names the reason",),
+    ("look at its filter, at routes back to the clients, at memory",),
     partly=("mptcp",),
 )
 
-_TRACE = Advice("Let the kernel name the reason.", "sockdiag trace", "The counters tell that, and not why.")
+_WHY = Advice(
+    "Look at the listener's filter (SO_ATTACH_FILTER), at routes back to the clients, and at free memory.",
+    None,
+    "The counters tell that, and not why. A filter shows at the tracepoint skb:kfree_skb, as SOCKET_FILTER.",
+)
 
 
 def judge(case: Case) -> Iterator[Hit]:
@@ -47,7 +51,7 @@ def judge(case: Case) -> Iterator[Hit]:
             }
             yield Hit(
                 Finding(
-                    RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_TRACE,), DROPPING
+                    RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_WHY,), DROPPING
                 ),
                 [(batch, row)],
             )
