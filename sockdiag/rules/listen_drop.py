@@ -19,7 +19,7 @@ RULE = Rule(
     (DROPPING,),
     "A listener refuses connection attempts although neither its accept queue nor its SYN queue is full.",
     "No memory for the request or the socket, no route back to the client, a filter of the listener, a security module.",
-    "tcp_listendrop(), net/ipv4/tcp_ipv4.c",
+    "tcp_listendrop(), include/net/tcp.h",
     ("skmem.drops of the listener", "TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
     ("skmem:tcp", "/proc/net/netstat"),
     (),
