@@ -39,7 +39,7 @@ ELSEWHERE = {
 }
 LINES = sorted({(name, line) for name in NAMES for line in command_lines(read(name))})
 CAPTURED = [
-    (name, number) for name in NAMES for number, block in enumerate(blocks(read(name))) if block.declared.get("root")
+    (name, number) for name in NAMES for number, block in enumerate(blocks(read(name))) if block.declared.get("as")
 ]
 
 
@@ -105,8 +105,9 @@ def test_consoles_declare_where_they_are_played(name: str) -> None:
     """Every console says where its output comes from, and masks only what has a name."""
     for block in blocks(read(name)):
         if block.language == "console":
-            assert bool(block.declared.get("in")) != bool(block.declared.get("root")), block.text
-            assert set(block.declared) <= {"in", "root", "masks", "kernel"}
+            assert bool(block.declared.get("in")) != (block.declared.get("as") == "written"), block.text
+            assert "in" in block.declared or all("--root" in command for command, _output in block.turns())
+            assert set(block.declared) <= {"in", "as", "masks", "kernel"}
             assert set(block.masks) <= set(MASKS)
             # A mask that finds nothing hides what it was meant for.
             found = {mask for mask in block.masks if re.search(MASKS[mask].pattern, block.text)}
