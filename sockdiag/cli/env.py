@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sockdiag.cli.progress_line import ProgressLine
     from sockdiag.sources.system import System
 
 # Environment variables that the program heeds, and what they do. ``sockdiag ss`` has its own.
@@ -44,15 +45,41 @@ class Env:
         self.environ = environ
         self.clock = clock
         self.open_system = system or _open_system
+        self._progress: ProgressLine | None = None
+        self._answered = False
+
+    def watch(self) -> None:
+        """Show how far long work is, where standard error is a terminal that can take it back."""
+        if not self._answered and self._progress is None and self.environ.get("TERM") != "dumb" and os.isatty(self.err):
+            from sockdiag import progress
+            from sockdiag.cli.progress_line import ProgressLine
+
+            self._progress = ProgressLine(self.err)
+            progress.watch(self._progress)
+
+    def unwatch(self) -> None:
+        """Take away what is shown of it, and show no more."""
+        if self._progress is not None:
+            from sockdiag import progress
+
+            self._progress.erase()
+            self._progress = None
+            progress.watch(None)
 
     def write(self, text: str) -> None:
         """Write to standard output, all of it or an OSError."""
+        if text:
+            # From here on the terminal, or the pager, shows the answer.
+            self._answered = True
+            self.unwatch()
         data = memoryview(text.encode("utf-8", "surrogateescape"))
         while data:
             data = data[os.write(self.out, data) :]
 
     def warn(self, text: str) -> None:
         """Write a line to standard error; what cannot be said there is not worth failing for."""
+        if self._progress is not None:
+            self._progress.erase()
         # Messages quote paths and names, which may hold what a terminal obeys.
         if not text.isprintable():
             text = "".join([c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text])

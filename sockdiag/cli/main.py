@@ -55,6 +55,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
             raise
         env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
         return status.FAILED
+    finally:
+        env.unwatch()
 
 
 def _dispatch(words: list[str], env: Env) -> int:

@@ -48,6 +48,7 @@ class Session:
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
+        env.watch()
         self.given = given
         self.system = env.open_system(given.root or "")
         self.started = env.clock() if self.system.files.live else self.system.clock()
