@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.measures import all_measures, combined, values
 from sockdiag.model.family import Family
-from sockdiag.model.record import BYTES, COUNTER, RATIO
+from sockdiag.model.record import BYTES, COUNTER, NETNS, RATIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,17 +23,26 @@ def family_of(measure: Measure) -> Family:
     return Family(measure.metric, measure.help, tuple(label.name for label in measure.labels), measure.kind, unit)
 
 
-def families(facts: Facts, top: int) -> Iterator[tuple[Measure, Family]]:
-    """Yield every measure with its family; those without a sample are left out.
+def families(facts: Facts, top: int, *, own: bool = True) -> Iterator[Family]:
+    """Yield the family of every measure that has a value.
 
     Args:
         facts: the look.
         top: how many listeners, UDP ports or devices are shown one by one.
+        own: show what is the whole host's, too.
     """
     for measure in all_measures():
-        samples = tuple((labels, value) for labels, value in shown(measure, facts, top) if value is not None)
-        if samples:
-            yield measure, family_of(measure)._replace(samples=samples)
+        if own or measure.scope == NETNS:
+            samples = tuple((labels, value) for labels, value in shown(measure, facts, top) if value is not None)
+            if samples:
+                yield family_of(measure)._replace(samples=samples)
+
+
+def placed(families: Iterable[Family], netns: str) -> Iterator[Family]:
+    """Say of families in which network namespace they were seen."""
+    for family in families:
+        samples = tuple(((netns, *labels), value) for labels, value in family.samples)
+        yield family._replace(labels=(NETNS, *family.labels), samples=samples)
 
 
 def shown(measure: Measure, facts: Facts, top: int) -> Iterable[tuple[Labels, Value]]:

@@ -162,7 +162,6 @@ def observe(session: Session, where: Where | None = None, tables: Collection[str
         UsageError: the interval or the horizon makes no sense.
     """
     from sockdiag.kernel.tcp_states import HASHED_STATES
-    from sockdiag.rules._base import Case
 
     check_interval(session)
     query = session.query([SKMEM], where)
@@ -173,6 +172,13 @@ def observe(session: Session, where: Where | None = None, tables: Collection[str
         before = take(session, query, last=False, rates=True)
         time.sleep(max(0.0, interval - (time.monotonic() - before.at)))
     now = take(session, query, last=True, rates=interval is not None)
+    return case_of(session, now, before)
+
+
+def case_of(session: Session, now: Look, before: Look | None) -> Case:
+    """Put a look, and an earlier one of the same namespace, before the rules."""
+    from sockdiag.rules._base import Case
+
     return Case(now, before, session.given.horizon, _owners(session), _silence(session))
 
 
@@ -243,12 +249,17 @@ def judged(session: Session, case: Case, codes: Iterable[str] | None = None) -> 
 
     judgement = judge(case) if codes is None else judge(case, codes)
     judgement.hits = name_owners(case, judgement.hits)
+    unknown_as_gaps(session, judgement)
+    return judgement
+
+
+def unknown_as_gaps(session: Session, judgement: Judgement) -> None:
+    """Note what could not be told, one gap for each thing that is missing."""
     missing: dict[tuple[str, str], list[str]] = {}
     for one in judgement.unknown:
         missing.setdefault((one.source, one.reason), []).append(one.code)
     for (source, reason), lacking in missing.items():
         session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
-    return judgement
 
 
 def finish(session: Session, document: Document, findings: Iterable[Finding]) -> int:

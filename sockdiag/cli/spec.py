@@ -79,10 +79,22 @@ class Command:
         examples: (command line without the program's name, what it does).
         run: function of (Env, Given) that returns the exit status.
         everywhere: it takes --netns all.
+        prepare: function of (Env, Given) that is called first, before the namespace of --netns is entered, or None.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
     """
 
-    __slots__ = ("arguments", "document", "everywhere", "examples", "help", "name", "options", "run", "summary")
+    __slots__ = (
+        "arguments",
+        "document",
+        "everywhere",
+        "examples",
+        "help",
+        "name",
+        "options",
+        "prepare",
+        "run",
+        "summary",
+    )
 
     def __init__(
         self,
@@ -95,6 +107,7 @@ class Command:
         arguments: tuple[Argument, ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
         everywhere: bool = False,
+        prepare: Callable[[Any, Given], None] | None = None,
         document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self.run = run
@@ -105,6 +118,7 @@ class Command:
         self.arguments = arguments
         self.examples = examples
         self.everywhere = everywhere
+        self.prepare = prepare
         self.document = document
 
 
