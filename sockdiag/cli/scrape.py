@@ -71,11 +71,9 @@ class Scraper:
 
     def _take(self, session: Session, *, last: bool) -> Look:
         from sockdiag.cli.look import take
-        from sockdiag.kernel.tcp_states import HASHED_STATES
         from sockdiag.model.query import SKMEM
 
-        query = session.query([SKMEM])._replace(states=HASHED_STATES)
-        return take(session, query, last=last, rates=self._interval is not None)
+        return take(session, session.query([SKMEM]), last=last, rates=self._interval is not None)
 
     def scrape(self) -> Scraped:
         """Look and judge.

@@ -56,7 +56,7 @@ def run(env: Env, given: Given) -> int:
     try:
         replace_file(given.textfile, "".join(_lines(scraped, given)))
     except OSError as error:
-        env.warn(f"cannot write {given.textfile}: {error.strerror}; the file that was there is as it was")
+        env.warn(f"cannot write {given.textfile}: {error.strerror}; what was there is as it was")
         return status.FAILED
     return status.PARTIAL if given.strict and scraped.session.gaps else status.OK
 
