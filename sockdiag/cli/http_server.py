@@ -24,12 +24,19 @@ MOST_BYTES = 1 << 15
 _FAREWELL_S = 2.0
 
 
+class Stopped(Exception):
+    """The server was told to stop."""
+
+
 class Server(ThreadingMixIn, WSGIServer):
     """A WSGI server with a thread for each connection, of which there are so many and no more.
 
     Args:
         family: of the address.
         place: address and port.
+
+    Attributes:
+        stopped_by: the signal that told it to stop, None as long as none has.
     """
 
     daemon_threads = True
@@ -38,6 +45,7 @@ class Server(ThreadingMixIn, WSGIServer):
 
     def __init__(self, family: int, place: tuple[Any, ...]) -> None:
         self.address_family = family
+        self.stopped_by: int | None = None
         self._free = BoundedSemaphore(CONNECTIONS)
         self._guard = Lock()
         # By connection, when its request must have come; None once it has.
@@ -78,8 +86,18 @@ class Server(ThreadingMixIn, WSGIServer):
             if request in self._due:
                 self._due[request] = None
 
+    def stop(self, number: int) -> None:
+        """End serve_forever() within half a second, with Stopped."""
+        self.stopped_by = number
+
     def service_actions(self) -> None:
-        """Cut off clients that take too long for their request. Called twice a second."""
+        """Cut off clients that take too long for their request; called twice a second.
+
+        Raises:
+            Stopped: stop() was called.
+        """
+        if self.stopped_by is not None:
+            raise Stopped
         now = time.monotonic()
         with self._guard:
             late = [request for request, due in self._due.items() if due is not None and due < now]

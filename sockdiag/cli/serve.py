@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-from sockdiag.cli.http_server import Server
+from sockdiag.cli.http_server import Server, Stopped
 from sockdiag.errors import SockdiagError, UsageError
 from sockdiag.render.exposition import label_text
 
@@ -38,7 +38,7 @@ def listen(address: str) -> Server:
 
     Raises:
         UsageError: the address makes no sense, or prometheus_client is not installed.
-        OSError: it cannot be listened on.
+        SockdiagError: it cannot be listened on.
     """
     import socket
 
@@ -57,7 +57,10 @@ def listen(address: str) -> Server:
             f"--listen: {host}: {error.strerror if isinstance(error, OSError) else 'no address'}"
         ) from None
     family, _type, _protocol, _name, place = found[0]
-    return Server(family, place[:2])
+    try:
+        return Server(family, place[:2])
+    except OSError as error:
+        raise SockdiagError(f"--listen {address}: {error.strerror}") from None
 
 
 def serve(env: Env, server: Server, scraper: Scraper) -> int:
@@ -77,24 +80,21 @@ def serve(env: Env, server: Server, scraper: Scraper) -> int:
     server.set_app(_application(_Shared(scraper), env))
     host, port = server.server_address[:2]
     shown = f"[{host!s}]" if ":" in str(host) else str(host)
+    # An exception out of a handler may come up anywhere, and be taken there for a client's mistake.
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
     env.warn(f"serving http://{shown}:{port}/metrics")
-    earlier = signal.signal(signal.SIGTERM, _stop)
     try:
         server.serve_forever(_POLL_S)
-    except _Stopped:
-        return 0
+    except Stopped:
+        pass
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in zip(numbers, earlier, strict=True):
+            signal.signal(number, handler)
         server.close()
+    if server.stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
     return 0
-
-
-class _Stopped(Exception):
-    """SIGTERM came."""
-
-
-def _stop(_number: int, _frame: Any) -> None:
-    raise _Stopped
 
 
 class _Shared:

@@ -140,7 +140,7 @@ def test_sockets_are_those_of_list(world: Samples) -> None:
         if row["recv_q_unit"] == "connections" and row["netid"] == "tcp":
             host = f"[{row['local']['address']}]" if ":" in row["local"]["address"] else row["local"]["address"]
             device = f"%{row['local']['interface']}" if row["local"]["interface"] else ""
-            place = (f"{host}:{row['local']['port']}{device}", "tcp")
+            place = (f"{host}{device}:{row['local']['port']}", "tcp")
             queues[place] = queues.get(place, 0) + row["recv_q"]
     shown = values(world, "sockdiag_sockets")
     assert {key: n for key, n in shown.items() if n} == states
