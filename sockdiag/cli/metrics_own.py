@@ -7,7 +7,7 @@ from sockdiag.model.family import INFO, Family
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sockdiag.model.gap import Gap
     from sockdiag.model.look import Look
@@ -35,22 +35,21 @@ _FILES = (("snmp", "Ip"), ("netstat", "TcpExt"), ("snmp6", "Ip6"), ("dev", "dev"
 
 
 def own_families(
-    look: Look, gaps: Iterable[Gap], at: float, seconds: float, cpu: float, interval: float | None
+    sources: Mapping[str, bool], gaps: int, at: float, seconds: float, cpu: float, interval: float | None
 ) -> list[Family]:
-    """Return what a look says of itself.
+    """Return what a run says of itself.
 
     Args:
-        look: the look.
-        gaps: what could not be seen.
-        at: when it was taken, in seconds since the epoch.
-        seconds: how long it took, with its judgement.
+        sources: whether each part of the look could be read.
+        gaps: how many things could not be seen.
+        at: when it looked, in seconds since the epoch.
+        seconds: how long that took, with the judgement.
         cpu: processor time of that.
-        interval: seconds since the look that it was compared with, None where there was none.
+        interval: seconds between the looks that were compared, None where there was one.
     """
-    gaps = list(gaps)
     found = [
-        _SOURCE._replace(samples=tuple(((source,), int(read)) for source, read in _sources(look, gaps))),
-        _GAPS._replace(samples=(((), len(gaps)),)),
+        _SOURCE._replace(samples=tuple(((source,), int(read)) for source, read in sources.items())),
+        _GAPS._replace(samples=(((), gaps),)),
         _SECONDS._replace(samples=(((), round(seconds, 6)),)),
         _CPU._replace(samples=(((), round(cpu, 6)),)),
     ]
@@ -59,7 +58,8 @@ def own_families(
     return [*found, _AT._replace(samples=(((), round(at, 3)),)), _BUILD._replace(samples=(((__version__,), 1),))]
 
 
-def _sources(look: Look, gaps: list[Gap]) -> Iterator[tuple[str, bool]]:
+def sources_read(look: Look, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a look and whether they could be read."""
     for table, source in look.tables.items():
         if source is not None or table in look.absent:
             yield f"sockets:{table}", source is not None and table not in look.absent

@@ -31,13 +31,11 @@ def prepare(_env: Env, given: Given) -> None:
 
 def run(env: Env, given: Given) -> int:
     """Write metrics, or serve them."""
-    import time
-
     from sockdiag.cli import exit as status
-    from sockdiag.cli.look import check_interval
     from sockdiag.cli.scrape import Scraper
     from sockdiag.cli.session import Session
     from sockdiag.cli.textfile import replace_file
+    from sockdiag.cli.verdicts import check_interval
 
     _refuse(given)
     check_interval(Session(env, given))
@@ -45,12 +43,7 @@ def run(env: Env, given: Given) -> int:
         from sockdiag.cli.serve import serve
 
         return serve(env, given.server, Scraper(env, given, given.interval or _INTERVAL))
-    scraper = Scraper(env, given, given.interval)
-    if given.interval is not None:
-        started = time.monotonic()
-        scraper.begin()
-        time.sleep(max(0.0, given.interval - (time.monotonic() - started)))
-    scraped = scraper.scrape()
+    scraped = Scraper(env, given).scrape()
     if given.textfile is None:
         return _show(scraped, given)
     try:
@@ -133,7 +126,7 @@ COMMAND = Command(
     ),
     options=(
         Option("textfile", "Replace this file, whole or not at all, for node_exporter's textfile collector.", kind=TEXT,
-               metavar="PATH", completion="dir"),
+               metavar="PATH", completion="path"),
         Option("listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", kind=TEXT, metavar="[ADDR:]PORT"),
         Option("prometheus", "The older text format of Prometheus, which promtool and the textfile collector read."),
         Option("influx", "InfluxDB's line protocol, for telegraf."),
@@ -149,6 +142,7 @@ COMMAND = Command(
         ("metrics --listen :9756", "for Prometheus to scrape on loopback"),
         ("metrics --influx", "for telegraf's inputs.exec"),
     ),
+    everywhere=True,
     prepare=prepare,
     document=document,
 )  # fmt: skip

@@ -9,8 +9,8 @@ from sockdiag.model.family import Family
 from tests.unit.rules.looks import listener, look, sock
 
 
-def found(facts: Facts, top: int, *, own: bool = True) -> dict[str, Family]:
-    return {family.name: family for family in families(facts, top, own=own)}
+def found(facts: Facts, top: int, scopes: tuple[str, ...] = ("netns", "host")) -> dict[str, Family]:
+    return {family.name: family for family in families(facts, top, scopes)}
 
 
 def test_thousands_of_listeners_are_a_few_samples() -> None:
@@ -57,7 +57,7 @@ def test_what_is_unknown_has_no_sample() -> None:
 
 def test_numbers_of_the_host_are_no_namespace_s() -> None:
     """They are shown where the program was started."""
-    every = found(Facts(look([sock()])), 20, own=False)
+    every = found(Facts(look([sock()])), 20, scopes=("netns",))
     assert "sockdiag_sockets" in every
     assert not [name for name in every if name.startswith(("sockdiag_tcp_mem", "sockdiag_softnet", "sockdiag_files"))]
     (family,) = placed([Family("sockdiag_x", "X.", ("a",), samples=((("1",), 2),))], "web")
