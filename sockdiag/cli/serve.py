@@ -147,11 +147,11 @@ def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
     registry.register(_Collector(shared))
     metrics = make_wsgi_app(registry)
 
-    def application(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
+    def application(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+        path = request["PATH_INFO"]
         if path == "/metrics":
             try:
-                found: Iterable[bytes] = metrics(environ, start)
+                found: Iterable[bytes] = metrics(request, start)
             except SockdiagError as error:
                 return _say(start, "503 Service Unavailable", f"{error}\n".encode("utf-8", "backslashreplace"))
             except Exception as error:

@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from tests.live.test_states_vs_ss import INET, bound_inactive, listed
 from tests.live.world import ss
+from tests.live.world.namespace import netns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,6 +171,25 @@ def test_another_namespace_is_served_in_this_one(empty_netns: Namespace) -> None
         assert verdicts <= {"dropping", str(empty_netns.inode)}
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_every_namespace(empty_netns: Namespace) -> None:
+    """What is a namespace's has its label, what is the host's is there once, findings are of all."""
+    handle = empty_netns.make("udp_dropped", family=socket.AF_INET6, count=9)
+    dropped = max(fact.expect["drops"] for fact in handle.facts)
+    with netns() as other:
+        text = subprocess.run(
+            [*SOCKDIAG, "--prometheus", "--netns", "all"], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+        ).stdout
+        inode = str(other.inode)
+    drops = values(text, "sockdiag_udp6_rcvbuf_errors_total")
+    assert drops[(str(empty_netns.inode),)] == dropped
+    assert drops[(inode,)] == 0
+    assert list(values(text, "sockdiag_tcp_mem_used_bytes")) == [()]
+    assert len(values(text, "sockdiag_look_duration_seconds")) == 1
+    findings = values(text, "sockdiag_findings")
+    assert all(len(key) == 2 for key in findings)
+    assert findings["UDP_RECEIVE_BUFFER_FULL", "critical"] >= 1
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
