@@ -92,7 +92,7 @@ def test_its_libraries(root: Root) -> None:
     for name in COMMANDS:
         assert root.run(f"sockdiag {name} --help").startswith(f"Usage: sockdiag {name} ")
     wrong = root.attempt("sockdiag sates")
-    assert (wrong.returncode, "Did you mean 'states'?" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "did you mean 'states'?" in wrong.stderr) == (2, True)
     document = json.loads(root.run("sockdiag path --json"))
     assert [gap for gap in document["gaps"] if "import" in gap["reason"]] == []
     assert root.run("python3 -c 'import tabulate, psutil, pyroute2'") == ""
