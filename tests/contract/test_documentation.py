@@ -12,6 +12,9 @@ from functools import cache
 import pytest
 
 from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.model.finding import DROPPING
+from sockdiag.rules._registry import RULES
+from sockdiag.rules._registry import load as load_rule
 from tests.documents.masks import MASKS
 from tests.documents.play import compare, play, renewed, shell
 from tests.documents.reading import DOCUMENTS, NAMES, blocks, command_lines, headings, inline, links, read, shell_lines
@@ -28,6 +31,8 @@ PLACEHOLDERS = {
     "NAME": "skmem.drops",
     "…": "",
 }
+# Words in capitals that are variables or the kernel's, and no rules.
+NOT_RULES = {"MOVING", "PROC_ROOT", "TCPDIAG_FILE"}
 # Programs in shell blocks that other tests or .ci/run run.
 ELSEWHERE = {
     "make": "its targets are checked below",
@@ -145,6 +150,16 @@ def test_names_in_code_exist(name: str) -> None:
             assert code in known_tests(), code
         if re.fullmatch(r"[\w.-]+/[\w./-]*|[a-z_]+\.py", code) and not (PROJECT / code).exists():
             assert [*(PROJECT / "sockdiag").rglob(code), *(FIXTURES / CAPTURE).glob(code)], code
+
+
+def test_findings_of_loss_are_explained() -> None:
+    """Every rule that can find a loss stands in the table of drops, and documents name no rule that is not there."""
+    explained = set(inline(read("docs/explain/drops.md")))
+    assert {code for code in RULES if DROPPING in load_rule(code).RULE.verdicts} <= explained
+    for name in NAMES:
+        codes = {code for code in inline(read(name)) if re.fullmatch(r"[A-Z0-9]+(?:_[A-Z0-9]+)+", code)}
+        known = {*RULES, *NOT_RULES}
+        assert codes <= known, (name, codes - known)
 
 
 def test_documents_are_found() -> None:
