@@ -29,7 +29,7 @@ DefaultDependencies=no
 AllowIsolate=yes
 """
 
-# $1 project, $2 its packages, $3 Python's prefix, $4 Python below it, $5 state folder
+# $1 project, $2 its packages, $3 Python's prefix, $4 Python below it, $5 state folder. Inside, Python is /opt/bin/python.
 _WORLD = r"""
 set -eu
 project=$1 packages=$2 prefix=$3 python=$4 state=$5
@@ -39,13 +39,21 @@ mount --bind "$project" /mnt/project
 mount --bind "$packages" /mnt/packages
 mount --bind "$prefix" /mnt/python
 mount --bind "$state" /mnt/state
-for folder in /run /tmp /opt /usr/local/sbin; do mount -t tmpfs tmpfs $folder; done
+for folder in /run /tmp /opt /usr/local/sbin /var/log /var/lib/systemd /var/lib/private; do
+  [ ! -d $folder ] || mount -t tmpfs tmpfs $folder
+done
 mount --move /mnt /opt
+mkdir /opt/bin
+cat >/opt/bin/python <<END
+#!/bin/sh
+export PYTHONPATH=/opt/project:/opt/packages LD_LIBRARY_PATH=/opt/python/lib
+exec /opt/python/$python -P "\$@"
+END
 cat >/usr/local/sbin/sockdiag <<END
 #!/bin/sh
-PYTHONPATH=/opt/project:/opt/packages exec /opt/python/$python -P -m sockdiag "\$@"
+exec /opt/bin/python -m sockdiag "\$@"
 END
-chmod 755 /usr/local/sbin/sockdiag
+chmod 755 /usr/local/sbin/sockdiag /opt/bin/python
 mkdir -p /run/systemd/system /run/lock
 cp /opt/state/units/* /run/systemd/system/
 # Own branch of the cgroups, so that process 1 is alone in it and nothing is left in the machine's.
@@ -74,6 +82,7 @@ class Booted:
     def __init__(self, state: Path, netns: str, units: dict[str, str]) -> None:
         self.state = state
         self._cgroup = f"sockdiag-test-{os.getpid()}-{time.monotonic_ns()}"
+        state.chmod(0o755)
         folder = state / "units"
         folder.mkdir()
         for name, text in {"test.target": _TARGET, **units}.items():
@@ -123,7 +132,9 @@ class Booted:
     def start(self, unit: str) -> None:
         """Start a unit; a oneshot has ended when this returns. It must succeed."""
         done = self.run("systemctl", "start", unit, check=False)
-        assert done.returncode == 0, done.stderr + self.run("systemctl", "status", unit, check=False).stdout + self.log()
+        assert done.returncode == 0, (
+            done.stderr + self.run("systemctl", "status", unit, check=False).stdout + self.log()
+        )
 
     def properties(self, unit: str, *names: str) -> dict[str, str]:
         """Return properties of a unit."""
