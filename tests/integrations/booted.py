@@ -1,7 +1,7 @@
 """A systemd of its own: process 1 of new pid, mount, cgroup, uts and ipc namespaces, in a given network namespace.
 
 Real units run in it with their real sandbox, whatever the machine itself was booted with. The program under test is
-/usr/local/sbin/sockdiag there, read from /opt, for units with ProtectHome= see nothing below /root and /home.
+/usr/local/bin/sockdiag there, read from /opt, for units with ProtectHome= see nothing below /root and /home.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ mount --bind "$project" /mnt/project
 mount --bind "$packages" /mnt/packages
 mount --bind "$prefix" /mnt/python
 mount --bind "$state" /mnt/state
-for folder in /run /tmp /opt /usr/local/sbin /var/log /var/lib/systemd /var/lib/private; do
+for folder in /run /tmp /opt /usr/local/bin /var/log /var/tmp /var/lib/systemd /var/lib/private; do
   [ ! -d $folder ] || mount -t tmpfs tmpfs $folder
 done
 mount --move /mnt /opt
@@ -49,11 +49,11 @@ cat >/opt/bin/python <<END
 export PYTHONPATH=/opt/project:/opt/packages LD_LIBRARY_PATH=/opt/python/lib
 exec /opt/python/$python -P "\$@"
 END
-cat >/usr/local/sbin/sockdiag <<END
+cat >/usr/local/bin/sockdiag <<END
 #!/bin/sh
 exec /opt/bin/python -m sockdiag "\$@"
 END
-chmod 755 /usr/local/sbin/sockdiag /opt/bin/python
+chmod 755 /usr/local/bin/sockdiag /opt/bin/python
 mkdir -p /run/systemd/system /run/lock
 cp /opt/state/units/* /run/systemd/system/
 # Own branch of the cgroups, so that process 1 is alone in it and nothing is left in the machine's.

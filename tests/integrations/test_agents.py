@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from tests.integrations.booted import booted
+from tests.integrations.waiting import wait_for
 from tests.live.world.namespace import netns
 from tests.program import PROJECT, invoke
 
@@ -59,10 +60,8 @@ def test_cron_runs_the_line(host: Booted) -> None:
         mkdir /var/spool/cron/crontabs
     """)  # fmt: skip
     host.start("cron.service")
-    deadline = time.monotonic() + 30
-    while not (made := host.run("ls", _FOLDER).stdout) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert made == "sockdiag.prom\n"
+    assert wait_for(lambda: host.run("ls", _FOLDER).stdout)
+    assert host.run("ls", _FOLDER).stdout == "sockdiag.prom\n"
     assert "sockdiag_build_info" in host.run("cat", f"{_FOLDER}/sockdiag.prom").stdout
     log = host.run("journalctl", "--no-pager", "-o", "cat", "-u", "cron.service").stdout
     assert "CMD (flock " in log
@@ -108,9 +107,9 @@ def test_ansible_fact(host: Booted) -> None:
 @pytest.fixture
 def stand_in(host: Booted, tmp_path: Path) -> Iterator[str]:
     """Put another program in the place of sockdiag; give its path inside."""
-    host.run("sh", "-euc", "mkdir /tmp/stand-in && mount --bind /tmp/stand-in /usr/local/sbin")
-    yield "/usr/local/sbin/sockdiag"
-    host.run("sh", "-euc", "umount /usr/local/sbin && rm -r /tmp/stand-in")
+    host.run("sh", "-euc", "mkdir /tmp/stand-in && mount --bind /tmp/stand-in /usr/local/bin")
+    yield "/usr/local/bin/sockdiag"
+    host.run("sh", "-euc", "umount /usr/local/bin && rm -r /tmp/stand-in")
 
 
 _NOTHING = {"version": None, "states": None, "doctor": None}

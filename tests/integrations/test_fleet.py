@@ -6,7 +6,6 @@ Everything runs in a network namespace of its own, by Debian's own units where i
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +14,12 @@ from tests.integrations import test_shipped_files as shipped
 from tests.integrations.booted import booted
 from tests.integrations.fetch import ask
 from tests.integrations.test_units import UNITS
+from tests.integrations.waiting import wait_for
 from tests.live.scenarios import conditions
-from tests.live.world.namespace import RemoteError, netns
+from tests.live.world.namespace import netns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.integrations.booted import Booted
     from tests.live.world.namespace import Namespace
@@ -84,19 +84,6 @@ class Fleet:
             for alert in alerts
             if alert["state"] == "firing"
         }
-
-
-def wait_for(condition: Callable[[], object], limit_s: float = 60) -> bool:
-    """Ask again and again until a condition holds; tell whether it did."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return True
-        except RemoteError:
-            pass  # whatever answers is not there yet
-        time.sleep(0.5)
-    return bool(condition())
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integrations.booted import booted
 from tests.integrations.fetch import get
+from tests.integrations.waiting import wait_for
 from tests.live.world.namespace import netns
 from tests.program import PROJECT
 
@@ -186,9 +187,8 @@ def test_timer_waits_for_the_next_minute(world: Booted) -> None:
 def test_service_serves(world: Booted, namespace: Namespace) -> None:
     """The service answers scrapes on loopback alone, as a user of its own that has its two capabilities and no other."""
     world.start(SERVICE)
-    deadline = time.monotonic() + 20
-    while not (listening := world.run("ss", "-Htln", "sport = :9756").stdout) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    assert wait_for(lambda: world.run("ss", "-Htln", "sport = :9756").stdout)
+    listening = world.run("ss", "-Htln", "sport = :9756").stdout
     assert re.fullmatch(r"LISTEN\s+\d+\s+\d+\s+127\.0\.0\.1:9756\s.*\n", listening)
     text = namespace.call(get, "http://127.0.0.1:9756/metrics")
     free = world.run("sockdiag", "metrics", "--prometheus").stdout
@@ -207,9 +207,7 @@ def test_service_comes_back(world: Booted) -> None:
     world.start(SERVICE)
     pid = world.properties(SERVICE, "MainPID")["MainPID"]
     world.run("kill", "-KILL", pid)
-    deadline = time.monotonic() + 30
-    while world.properties(SERVICE, "MainPID")["MainPID"] in ("0", pid) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    assert wait_for(lambda: world.properties(SERVICE, "MainPID")["MainPID"] not in ("0", pid))
     assert world.properties(SERVICE, "ActiveState", "NRestarts") == {"ActiveState": "active", "NRestarts": "1"}
     world.run("systemctl", "stop", SERVICE, timeout=10)
     assert world.properties(SERVICE, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
