@@ -128,6 +128,9 @@ def test_owners_need_two_capabilities(program: Program) -> None:
         return len([row for row in program.sockets(who, "-o", "netid,local,processes") if row["processes"]])
 
     assert [owned(who) for who in ("", "+sys_ptrace", "+dac_read_search", OWNERS, ALL)] == [0, 0, 0, 5, 5]
+    (listener,) = [row for row in program.sockets(ALL, "-o", "netid,state,local,cookie") if row["state"] == "LISTEN"]
+    told = [program(who, "inspect", f"cookie:{listener['cookie']}").stdout for who in ("", OWNERS)]
+    assert ["getsockopt(SO_BUF_LOCK)" in text for text in told] == [False, True]
 
 
 def test_mark_needs_net_admin(program: Program) -> None:
@@ -150,7 +153,6 @@ def test_namespaces_need_sys_admin(program: Program) -> None:
 
 def test_limits_of_the_host(program: Program) -> None:
     """From another namespace the host's limits are a gap, but for whom may enter the host's own."""
-    assert len(rows()) == 5
     assert rows()[4][1].startswith("the host's own namespace, or the right to enter it")
 
     def limit(who: str) -> Any:
@@ -159,3 +161,19 @@ def test_limits_of_the_host(program: Program) -> None:
 
     high = int(Path("/proc/sys/net/ipv4/tcp_mem").read_text().split()[2])
     assert [limit(who) for who in ("", "+sys_admin", "+sys_admin,+sys_ptrace", ALL)] == [None, None, high, high]
+
+
+def test_closing_needs_net_admin(program: Program) -> None:
+    """A socket is closed for CAP_NET_ADMIN alone."""
+    assert rows()[5:] == [("(to close) a socket: `sockdiag ss -K`", "CAP_NET_ADMIN")]
+
+    def there() -> int:
+        return len(program.namespace.ss("-Htn"))
+
+    before = there()
+    assert before
+    refused = program("+sys_admin", "ss", "-K", "-t", "state", "established")
+    assert there() == before
+    assert "Operation not permitted" in refused.stderr
+    program("+net_admin", "ss", "-K", "-t", "state", "established")
+    assert there() == 0
