@@ -270,12 +270,9 @@ class Session:
 
 
 def _told(gaps: list[Gap]) -> list[Gap]:
-    # What another says too, with what is unknown therefore, is not said twice.
-    return [
-        gap
-        for gap in gaps
-        if not any(o is not gap and o.source == gap.source and o.reason.startswith(f"{gap.reason} (") for o in gaps)
-    ]
+    # What another says too, and with it what follows, is not said twice.
+    hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
+    return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 
 
 def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
