@@ -191,12 +191,14 @@ def render_csv(document: Document, _style: Style) -> Iterator[str]:
 def _csv_value(value: Any, entry: Entry) -> str:
     if value is None:
         return ""
-    if isinstance(value, (Record, tuple, list, bytes)):
+    if isinstance(value, (Record, tuple, list, dict, bytes)):
         shown = cell(value, entry.field)
         return "" if shown == UNKNOWN else shown
     simple = plain(value, entry.field)
     if isinstance(simple, bool):
         return "true" if simple else "false"
+    if isinstance(simple, float):
+        return repr(simple)  # a program reads it: all digits
     return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sockdiag import __version__
 from sockdiag.cli.catalog import COMMANDS
-from tests.packaging.built import PROJECT, modules, run, shared_files
+from tests.packaging.built import PROJECT, modules, run, shared_files, shared_programs
 from tests.packaging.root import Root
 from tests.program import FIXTURES, invoke
 
@@ -64,6 +64,7 @@ def test_contents(package: Path, tmp_path: Path) -> None:
         if name.startswith("share/man/"):
             run("gzip", "-d", f"{path}.gz", cwd=tmp_path)
         assert path.read_bytes() == content, name
+        assert os.access(path, os.X_OK) == (name in shared_programs()), name
     inside = {entry.name for entry in (tmp_path / "usr/lib/sockdiag").iterdir()}
     assert inside == {"sockdiag", "typer", "annotated_doc"}
     assert [path.name for path in (tmp_path / "usr/bin").iterdir()] == ["sockdiag"]
@@ -91,7 +92,7 @@ def test_its_libraries(root: Root) -> None:
     for name in COMMANDS:
         assert root.run(f"sockdiag {name} --help").startswith(f"Usage: sockdiag {name} ")
     wrong = root.attempt("sockdiag sates")
-    assert (wrong.returncode, "Did you mean 'states'?" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "did you mean 'states'?" in wrong.stderr) == (2, True)
     document = json.loads(root.run("sockdiag path --json"))
     assert [gap for gap in document["gaps"] if "import" in gap["reason"]] == []
     assert root.run("python3 -c 'import tabulate, psutil, pyroute2'") == ""
