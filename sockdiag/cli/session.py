@@ -44,7 +44,7 @@ class Session:
 
     def __init__(self, env: Env, given: Given) -> None:
         if given.root == "":
-            raise UsageError("--root names no folder")
+            raise UsageError("--root needs a folder or an archive")
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
@@ -166,7 +166,7 @@ class Session:
             return TABLES
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
-            raise UsageError("--netid names no table")
+            raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
         for name in names:
             if name not in TABLES:
                 raise UsageError(unknown("table", name, TABLES))
@@ -362,7 +362,7 @@ def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -
         entry = find_column(record, name, session)
         found.setdefault(entry.name, entry)
     if not found:
-        raise UsageError("--output names no column")
+        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
     return list(found.values()), not adds
 
 
