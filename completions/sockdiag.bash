@@ -122,11 +122,12 @@ _sockdiag_words17="--by --where --netid --json --ndjson --csv --table --output -
 _sockdiag_words18="--all --interval --horizon --exit-code --fail-on --where --netid --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
 _sockdiag_words19="--interval --horizon --exit-code --fail-on --where --netid --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
 _sockdiag_words20="--interval --horizon --exit-code --fail-on --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
-_sockdiag_words21="--json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
-_sockdiag_words22="--interval --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
-_sockdiag_words23="--no-steal-fd --follow --count --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
-_sockdiag_words24="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt"
-_sockdiag_commands="ss list states memory risk listeners doctor limits path protocols inspect fields rules schema"
+_sockdiag_words21="--textfile --listen --prometheus --influx --top --interval --horizon --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
+_sockdiag_words22="--json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
+_sockdiag_words23="--interval --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
+_sockdiag_words24="--no-steal-fd --follow --count --json --ndjson --csv --table --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --help -h"
+_sockdiag_words25="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt"
+_sockdiag_commands="ss list states memory risk listeners doctor metrics limits path protocols inspect fields rules schema"
 _sockdiag_ss_words="state exclude src dst sport dport dev fwmark cgroup autobound not"
 
 _sockdiag_flags() {
@@ -138,12 +139,13 @@ _sockdiag_flags() {
         'risk') REPLY="$_sockdiag_words18" ;;
         'listeners') REPLY="$_sockdiag_words19" ;;
         'doctor') REPLY="$_sockdiag_words20" ;;
-        'limits') REPLY="$_sockdiag_words21" ;;
-        'path') REPLY="$_sockdiag_words22" ;;
-        'protocols') REPLY="$_sockdiag_words21" ;;
-        'inspect') REPLY="$_sockdiag_words23" ;;
-        'fields') REPLY="$_sockdiag_words21" ;;
-        'rules') REPLY="$_sockdiag_words21" ;;
+        'metrics') REPLY="$_sockdiag_words21" ;;
+        'limits') REPLY="$_sockdiag_words22" ;;
+        'path') REPLY="$_sockdiag_words23" ;;
+        'protocols') REPLY="$_sockdiag_words22" ;;
+        'inspect') REPLY="$_sockdiag_words24" ;;
+        'fields') REPLY="$_sockdiag_words22" ;;
+        'rules') REPLY="$_sockdiag_words22" ;;
         'schema') REPLY="--help -h" ;;
     esac
 }
@@ -152,7 +154,7 @@ _sockdiag_flags() {
 
 _sockdiag_value() {
     case $1:$2 in
-        :--interval|risk:--interval|listeners:--interval|doctor:--interval|path:--interval|risk:--horizon|listeners:--horizon|doctor:--horizon|inspect:--follow|inspect:--count) : ;;
+        :--interval|risk:--interval|listeners:--interval|doctor:--interval|metrics:--interval|path:--interval|risk:--horizon|listeners:--horizon|doctor:--horizon|metrics:--horizon|metrics:--listen|metrics:--top|inspect:--follow|inspect:--count) : ;;
         :--output|:-o) _sockdiag_list + "" "name total delta per_s scope meaning" ;;
         list:--output|list:-o) _sockdiag_list + "" "$_sockdiag_words1" ;;
         states:--output|states:-o) _sockdiag_list + "" "netid family state count key pid" ;;
@@ -160,6 +162,7 @@ _sockdiag_value() {
         risk:--output|risk:-o) _sockdiag_list + "" "$_sockdiag_words2" ;;
         listeners:--output|listeners:-o) _sockdiag_list + "" "$_sockdiag_words3" ;;
         doctor:--output|doctor:-o) _sockdiag_list + "" "$_sockdiag_words4" ;;
+        metrics:--output|metrics:-o) _sockdiag_list + "" "name labels value kind unit" ;;
         limits:--output|limits:-o) _sockdiag_list + "" "name value unit default effective effective_unit note scope source netns" ;;
         path:--output|path:-o) _sockdiag_list + "" "$_sockdiag_words5" ;;
         protocols:--output|protocols:-o) _sockdiag_list + "" "$_sockdiag_words6" ;;
@@ -175,6 +178,7 @@ _sockdiag_value() {
         risk:--sort) _sockdiag_signed "$_sockdiag_words2" ;;
         listeners:--sort) _sockdiag_signed "$_sockdiag_words3" ;;
         doctor:--sort) _sockdiag_signed "$_sockdiag_words4" ;;
+        metrics:--sort) _sockdiag_signed "name labels value kind unit" ;;
         limits:--sort) _sockdiag_signed "name value unit default effective effective_unit note scope source netns" ;;
         path:--sort) _sockdiag_signed "$_sockdiag_words5" ;;
         protocols:--sort) _sockdiag_signed "$_sockdiag_words6" ;;
@@ -184,6 +188,7 @@ _sockdiag_value() {
         states:--by) _sockdiag_one "process user container port peer netns" ;;
         memory:--by) _sockdiag_one "netid process user container port peer netns" ;;
         risk:--fail-on|listeners:--fail-on|doctor:--fail-on) _sockdiag_one "critical warning info" ;;
+        metrics:--textfile) _sockdiag_path ;;
         *:--table) _sockdiag_one "$_sockdiag_words0" ;;
         *:--root) _sockdiag_path ;;
         *:--source) _sockdiag_one "auto netlink proc" ;;
@@ -202,12 +207,12 @@ _sockdiag_argument() {
         inspect:1) : ;;
         fields:0) _sockdiag_one "$_sockdiag_words1" ;;
         rules:0) _sockdiag_one "$_sockdiag_words10" ;;
-        schema:0) _sockdiag_one "overview list states memory risk listeners doctor limits path protocols inspect fields rules" ;;
+        schema:0) _sockdiag_one "overview list states memory risk listeners doctor metrics limits path protocols inspect fields rules" ;;
     esac
 }
 
 _sockdiag_ss_flags() {
-    REPLY="$_sockdiag_words24"
+    REPLY="$_sockdiag_words25"
 }
 
 _sockdiag_ss_states() {

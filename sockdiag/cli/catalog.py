@@ -14,6 +14,10 @@ COMMANDS = {
     "risk": ("sockdiag.cli.commands.risk", "What is dropping data, what is about to, and why?"),
     "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
     "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
+    "metrics": (
+        "sockdiag.cli.commands.metrics",
+        "All of this as numbers, for Prometheus, telegraf and others like them.",
+    ),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
     "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),
     "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),

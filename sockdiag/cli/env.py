@@ -80,11 +80,17 @@ class Env:
         """Write a line to standard error; what cannot be said there is not worth failing for."""
         if self._progress is not None:
             self._progress.erase()
+        width = _columns(self.err) if "\n" not in text and os.isatty(self.err) else None
         # Messages quote paths and names, which may hold what a terminal obeys.
         if not text.isprintable():
             text = "".join([c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text])
+        text = f"sockdiag: {text}"
+        if width is not None and len(text) > width:
+            from sockdiag.render.wrap import wrapped
+
+            text = "\n".join(wrapped(text, width, "", " " * 4))
         try:
-            os.write(self.err, f"sockdiag: {text}\n".encode("utf-8", "backslashreplace"))
+            os.write(self.err, f"{text}\n".encode("utf-8", "backslashreplace"))
         except OSError:
             return
 
@@ -101,16 +107,20 @@ class Env:
         text = self.environ.get("COLUMNS", "")
         if text.isdecimal() and int(text) > 0:
             return int(text)
-        try:
-            return os.get_terminal_size(self.out).columns or None
-        except OSError:
-            return None
+        return _columns(self.out)
 
     def color(self, when: str) -> bool:
         """Decide on colour for ``--color`` *when*: auto, always or never."""
         if when != "auto":
             return when == "always"
         return self.terminal and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+
+def _columns(fd: int) -> int | None:
+    try:
+        return os.get_terminal_size(fd).columns or None
+    except OSError:
+        return None
 
 
 def _open_system(root: str) -> System:

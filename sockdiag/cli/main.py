@@ -85,6 +85,8 @@ def _dispatch(words: list[str], env: Env) -> int:
 def execute(command: Command, given: Given, env: Env) -> int:
     """Run a parsed command, in the namespace that it names."""
     netns = getattr(given, "netns", None)
+    if command.prepare is not None:
+        command.prepare(env, given)
     if netns is None:
         result: int = command.run(env, given)
         return result

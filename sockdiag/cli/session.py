@@ -258,14 +258,24 @@ class Session:
         style = Style(self.env.width, self.env.color(given.color))
         for text in _in_pieces(_renderer(given)(document, style)):
             self.env.write(text)
-        for gap in self.gaps[:_SCREEN_GAPS] if warn else ():
+        told = _told(self.gaps) if warn else []
+        for gap in told[:_SCREEN_GAPS]:
             hint = f" ({gap.hint})" if gap.hint else ""
             self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
-        if warn and len(self.gaps) > _SCREEN_GAPS:
-            self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
+        if len(told) > _SCREEN_GAPS:
+            self.env.warn(f"not seen: {len(told) - _SCREEN_GAPS} more; --json lists all")
         if not answered and (answered is False or self.sources) and not any(self.sources.values()):
             return status.FAILED
         return status.PARTIAL if self.gaps and given.strict else status.OK
+
+
+def _told(gaps: list[Gap]) -> list[Gap]:
+    # What another says too, with what is unknown therefore, is not said twice.
+    return [
+        gap
+        for gap in gaps
+        if not any(o is not gap and o.source == gap.source and o.reason.startswith(f"{gap.reason} (") for o in gaps)
+    ]
 
 
 def _in_pieces(texts: Iterable[str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.session import Session
     from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
+    from sockdiag.model.look import Look
     from sockdiag.model.query import Query
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.render.document import Document
@@ -196,7 +197,7 @@ def _judge(
         yield _judged(there, now, before, horizon, chosen, rows)
 
     if session.everywhere is not None:
-        _prepare(chosen, rates=interval is not None)
+        prepare(chosen, rates=interval is not None)
         if NEEDS_OWNERS in query.needs:
             session.owners()  # before there are others who would look, too
     found = Verdicts()
@@ -206,7 +207,7 @@ def _judge(
     return found
 
 
-def _prepare(codes: Iterable[str], *, rates: bool) -> None:
+def prepare(codes: Iterable[str], *, rates: bool) -> None:
     """Import what the workers need, once."""
     from sockdiag.rules._registry import load
 
@@ -226,28 +227,40 @@ def _prepare(codes: Iterable[str], *, rates: bool) -> None:
 
 
 def _judged(session: Session, now: Any, before: Any, horizon: float, codes: Iterable[str], rows: Rows | None) -> _Part:
-    """Run rules and name owners; what could not be told is noted as gaps, one for each thing that is missing."""
-    from sockdiag.rules._base import Case
+    """Run rules, name owners, and say where advice is for; what could not be told is noted as gaps."""
     from sockdiag.rules._group import name_owners
-    from sockdiag.rules._judge import judge
 
-    label = session.netns.label
-    case = Case(now, before, horizon, lambda inodes: _owners(session, inodes), _silence(session), label)
-    judgement = judge(case, codes)
+    case, judgement = judged_alone(session, now, before, horizon, codes)
     judgement.hits = name_owners(case, judgement.hits)
-    if not session.own:
-        judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
     if session.place is not None:
         from sockdiag.rules._elsewhere import advise_there
 
         place = session.place
         judgement.hits = [hit if hit.finding.subject.whole_host else advise_there(hit, place) for hit in judgement.hits]
+    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+
+
+def judged_alone(
+    session: Session, now: Look, before: Look | None, horizon: float, codes: Iterable[str]
+) -> tuple[Case, Judgement]:
+    """Run rules on a look, or two of the same namespace, and leave out what belongs to the host, where that is another's.
+
+    What could not be told is noted as gaps, one for each thing that is missing. Owners are not named.
+    """
+    from sockdiag.rules._base import Case
+    from sockdiag.rules._judge import judge
+
+    label = session.netns.label
+    case = Case(now, before, horizon, lambda inodes: _owners(session, inodes), _silence(session), label)
+    judgement = judge(case, codes)
+    if not session.own:
+        judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
     missing: dict[tuple[str, str], list[str]] = {}
     for one in judgement.unknown:
         missing.setdefault((one.source, one.reason), []).append(one.code)
     for (source, reason), lacking in missing.items():
         session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
-    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+    return case, judgement
 
 
 def _add(found: Verdicts, part: _Part) -> None:
