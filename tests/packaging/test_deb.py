@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,29 @@ def test_its_libraries(root: Root) -> None:
     assert [gap for gap in document["gaps"] if "import" in gap["reason"]] == []
     assert root.run("python3 -c 'import tabulate, psutil, pyroute2'") == ""
     assert root.attempt("python3 -c 'import typer'").returncode == 1
+
+
+SCRAPE = """
+import time, urllib.request
+for _ in range(100):
+    try:
+        text = urllib.request.urlopen("http://127.0.0.1:PORT/metrics", timeout=20).read().decode()
+    except OSError:
+        time.sleep(0.1)
+    else:
+        raise SystemExit(not (text.startswith("# HELP sockdiag_") and "sockdiag_sockets{" in text))
+raise SystemExit(2)
+"""
+
+
+def test_what_it_suggests(root: Root) -> None:
+    """Debian's prometheus_client serves the metrics; without it the command says what it needs."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = f"sockdiag metrics --listen 127.0.0.1:{port}"
+    assert "prometheus_client" in root.attempt(serve).stderr
+    root.install("python3-prometheus-client")
+    root.run(f"{serve} & python3 -c '{SCRAPE.replace('PORT', str(port))}'")
 
 
 def test_ss(root: Root) -> None:
