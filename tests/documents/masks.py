@@ -23,7 +23,7 @@ MASKS = {
     "host": Mask(r"(?m)^\S+(?= Linux \d)", "db-3"),
     "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=  network)", "6.18.44"),
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
-    "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) .*% of .*"),
+    "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) +(?:-|[\d.]+ [KMGT]?i?B)  .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
     "host_history": Mask(r"(?m)^  history, .*\n(?:    .* \(host\)\n)+", absent=True),
     "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
