@@ -30,13 +30,10 @@ MASKS = {
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.
-    "pid": Mask(r"(?<=[a-z]\()\d+(?=[),])"),
-    "port": Mask(r"(?<=:)[1-9]\d{4}\b"),
+    "pid": Mask(r"(?<=[a-z]\()\d{3,}(?=[),])"),  # and not accept(2)
     "drops": Mask(r"\d+(?= dropped since)"),
     "lost": Mask(r"(?m)^  \d+(?= in \d)"),
-    "lost_per_s": Mask(r"\d+ datagrams \(\d+ a second\)"),
     "seconds": Mask(r"(?<= in )\d+\.\d+(?= s  )"),
-    "drops_count": Mask(r"(?<=drops: )\d+|(?<=drops_in_interval: )\d+"),
 }
 
 
