@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 
+from tests.live.scenarios import cgroups as g
 from tests.live.scenarios import conditions as c
+from tests.live.scenarios import wire as w
 from tests.live.scenarios.load import KEPT, command, forever, listener, stop, sysctl, udp
 
 
@@ -117,6 +119,11 @@ def read_the_stream() -> None:
     forever(lambda: [other.recv(1 << 20) for _ in range(100)], 0.001)
 
 
+def leave_the_buffer_to_the_kernel() -> None:
+    # As if its size had never been set: SO_BUF_LOCK.
+    next(k for k in KEPT if isinstance(k, socket.socket)).setsockopt(socket.SOL_SOCKET, 72, 0)
+
+
 # condition, what is done, code, words of the advice
 CASES = (
     (udp_small_buffer_in_bursts, larger_buffer, "UDP_RECEIVE_BUFFER_FULL", "SO_RCVBUF"),
@@ -130,4 +137,17 @@ CASES = (
     (c.close_wait_leak, close_what_peers_closed, "CLOSE_WAIT_LEAK", "close a connection"),
     (c.netlink_overrun, stop_overrun_and_read, "NETLINK_RECEIVE_BUFFER_FULL", "read until EAGAIN"),
     (c.tcp_reader_stalled, read_the_stream, "TCP_RECEIVER_STALLED", "does not read"),
+    (w.out_of_order_pruned, leave_the_buffer_to_the_kernel, "TCP_OUT_OF_ORDER_PRUNE", "leave SO_RCVBUF alone"),
+)
+
+# condition in a cgroup, code; the command that is advised is run.
+CGROUP_CASES = ((g.cgroup_nearly_full, "CGROUP_MEMORY_LIMIT"), (g.cgroup_overrun_slowly, "UDP_DROPS"))
+
+# Scenario at a limit of the host, code, sysctls where the advice names no number.
+HOST_CASES = (
+    ("connections_tracked_full", "CONNTRACK_FULL", {}),
+    ("cpu_queue_full", "SOFTNET_BACKLOG_DROP", {}),
+    ("udp_memory_full", "UDP_DROPS", {"net.ipv4.udp_mem": 3}),
+    ("tcp_memory_full", "TCP_RECEIVE_DROP", {"net.ipv4.tcp_mem": 6}),
+    ("files_nearly_used_up", "FILE_TABLE_FULL", {}),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import struct
 import time
+from typing import TYPE_CHECKING
 
 from tests.live.scenarios.load import (
     KEPT,
@@ -14,17 +16,20 @@ from tests.live.scenarios.load import (
     command,
     fill_stream,
     fill_to,
+    filter_all,
     forever,
     keep,
     listener,
     meminfo,
     nowhere,
     pair,
-    reject_all,
     sysctl,
     udp,
 )  # fmt: skip
 from tests.live.world.netdev import open_tun, set_mtu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 ETH_P_IP = 0x0800
@@ -66,8 +71,8 @@ def udp_full_of_large_datagrams() -> None:
 
 
 def udp_filling() -> None:
-    # 1280 bytes of truesize every 20 ms: 64 kB a second, full in some three seconds.
-    receiver, sender = udp(size=400_000)
+    # 1280 bytes of truesize every 20 ms: 64 kB a second, full in some six seconds.
+    receiver, sender = udp(size=600_000)
     fill_to(receiver, sender, 0.3)
     forever(lambda: sender.send(b"x" * 500), 0.02)
 
@@ -113,8 +118,16 @@ def udp_overflow_that_is_over() -> None:
 
 def udp_filter_rejects() -> None:
     receiver, sender = udp()
-    reject_all(receiver)
+    filter_all(receiver)
     forever(lambda: sender.send(b"x" * 500), 0.01)
+
+
+def udp_filter_passes() -> None:
+    receiver, sender = udp()
+    filter_all(receiver, 0xFFFF)
+    receiver.setblocking(False)
+    forever(lambda: sender.send(b"x" * 500), 0.01)
+    forever(lambda: receiver.recv(2048), 0.001)
 
 
 def udp_sockets_come_and_go() -> None:
@@ -127,6 +140,15 @@ def udp_sockets_come_and_go() -> None:
                 sender.send(b"x" * 500)
 
     forever(one, 0.01)
+
+
+def udp_loss_of_sockets_that_are_gone() -> None:
+    with socket.socket(V4, socket.SOCK_DGRAM) as receiver, socket.socket(V4, socket.SOCK_DGRAM) as sender:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        receiver.bind(("127.0.0.1", 0))
+        sender.connect(receiver.getsockname())
+        for _ in range(20):
+            sender.send(b"x" * 500)
 
 
 def udp_forty_full() -> None:
@@ -143,7 +165,7 @@ def raw_idle() -> None:
 
 def _send_raw(pause: float) -> None:
     sender = keep(socket.socket(V4, socket.SOCK_RAW, 254))
-    reject_all(sender)
+    filter_all(sender)
     packet = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0, 520, 0, 0, 64, 253, 0, socket.inet_aton("127.0.0.1"), socket.inet_aton("127.0.0.1")
     )
@@ -259,6 +281,13 @@ def _refuse(family: int) -> None:
     forever(knock, 0.05)
 
 
+def no_way_back_to_the_client() -> None:
+    nowhere()
+    sysctl("net.ipv4.conf.all.rp_filter", 0)
+    syn = _syns(listener(16, address="10.9.0.1"), "203.0.113.")
+    forever(syn, 0.01)
+
+
 def accept_queue_overflow() -> None:
     _refuse(V4)
 
@@ -285,14 +314,21 @@ def _flood(cookies: int) -> None:
     nowhere()
     sysctl("net.ipv4.tcp_syncookies", cookies)
     sysctl("net.ipv4.conf.all.rp_filter", 0)
-    server = listener(16, address="10.9.0.1")
+    syn = _syns(listener(16, address="10.9.0.1"), "10.9.0.")
+    for _ in range(30):
+        syn()
+    forever(syn, 0.01)
+
+
+def _syns(server: socket.socket, network: str) -> Callable[[], None]:
+    """Return what sends a SYN from a network, each from another port."""
     port = server.getsockname()[1]
     sender = keep(socket.socket(V4, socket.SOCK_RAW, socket.IPPROTO_RAW))
     numbers = iter(range(1 << 30))
 
     def syn() -> None:
         n = next(numbers)
-        source = socket.inet_aton(f"10.9.0.{2 + n % 200}")
+        source = socket.inet_aton(f"{network}{2 + n % 200}")
         target = socket.inet_aton("10.9.0.1")
         segment = struct.pack("!HHIIBBHHH", 1024 + n % 60000, port, n, 0, 0x50, 2, 65535, 0, 0)
         data = source + target + struct.pack("!BBH", 0, 6, len(segment)) + segment
@@ -303,9 +339,15 @@ def _flood(cookies: int) -> None:
         header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, source, target)
         sender.sendto(header + segment, ("10.9.0.1", 0))
 
-    for _ in range(30):
+    return syn
+
+
+def syn_queue_a_sixth() -> None:
+    nowhere()
+    sysctl("net.ipv4.conf.all.rp_filter", 0)
+    syn = _syns(listener(63, address="10.9.0.1"), "10.9.0.")
+    for _ in range(10):
         syn()
-    forever(syn, 0.01)
 
 
 def syn_flood_with_cookies() -> None:
@@ -317,16 +359,20 @@ def syn_flood_without_cookies() -> None:
 
 
 def few_files() -> None:
+    _open_files(92)
+
+
+def half_of_the_files() -> None:
+    _open_files(50)
+
+
+def _open_files(count: int) -> None:
+    # Not all of 100: a program that counts drops has to be started.
     server = listener(5)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
-    try:
-        while True:
-            KEPT.append(server.dup())
-    except OSError:
-        # What tc needs to count drops.
-        for _ in range(8):
-            KEPT.pop().close()
+    while len(os.listdir("/proc/self/fd")) < count:
+        KEPT.append(server.dup())
 
 
 # TCP data
@@ -502,6 +548,16 @@ def qdisc_drops() -> None:
     command("tc qdisc add dev lo root tbf rate 100kbit burst 5kb limit 6000")
     _receiver, sender = udp()
     forever(lambda: [sender.send(b"x" * 1000) for _ in range(10)], 0.01)
+
+
+def sender_is_refused() -> None:
+    # What waits in the queueing discipline is charged to the sender, whose own buffer is full first.
+    command("tc qdisc add dev lo root tbf rate 100kbit burst 5kb limit 1000000")
+    receiver, sender = udp()
+    forever(lambda: receiver.recv(2048), 0)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    sender.setblocking(False)
+    forever(lambda: sender.send(b"x" * 1000), 0.005)
 
 
 def qdisc_healthy() -> None:
