@@ -10,6 +10,12 @@ PARTIAL = 4  # with --strict: the answer is there, and something that was asked 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sockdiag.cli.spec import Command
+
 MEANINGS = {
     OK: "The answer is on standard output, whatever it says.",
     FAILED: "Nothing could be read.",
@@ -19,3 +25,14 @@ MEANINGS = {
     INTERRUPTED: "Interrupted.",
     PIPE_CLOSED: "The reader of the pipe went away.",
 }
+
+# Statuses that only an option brings about.
+_BY_OPTION = {FINDINGS: "exit_code", PARTIAL: "strict"}
+
+
+def meanings(command: Command) -> Mapping[int, str]:
+    """Return the exit statuses that a command can have, and what they mean."""
+    if command.statuses is not None:
+        return command.statuses
+    options = {option.name for option in command.options}
+    return {code: text for code, text in MEANINGS.items() if _BY_OPTION.get(code) in (None, *options)}

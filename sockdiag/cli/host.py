@@ -55,6 +55,24 @@ def sysctls(session: Session, names: tuple[str, ...] | None = None) -> Sysctls:
     return found
 
 
+def outer_sysctls(session: Session, names: tuple[str, ...]) -> Sysctls:
+    """Read sysctls; those that only the host's own namespace shows are read there, where it can be found and entered."""
+    from sockdiag.cli.hostwide import LIMITS
+    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.sources.sysctl_net import read_sysctls
+
+    files = session.system.files
+    found = read_sysctls(files, names)
+    there = session.once((LIMITS, tuple(found.hidden))) if found.hidden and files.live else {}
+    if there:
+        missing = {name: why for name, why in found.missing.items() if name not in there}
+        still = [name for name in found.hidden if name not in there]
+        found = Sysctls({**found.values, **there}, missing, still, found.errors)
+    for gap in found.gaps():
+        session.note(gap)
+    return found
+
+
 def kernel_version(session: Session) -> tuple[int, int] | None:
     """Return major and minor version of the system's kernel."""
     from sockdiag.model.sysctl import release_version
@@ -73,7 +91,7 @@ def protocol_memory(session: Session) -> list[ProtocolMemory]:
     return compare(
         part(session, lambda: read_sockstat(files)),
         part(session, lambda: read_protocols(files)),
-        sysctls(session, _MEMORY_LIMITS),
+        outer_sysctls(session, _MEMORY_LIMITS),
         read_page_size(files),
         _cpus(session),
     )

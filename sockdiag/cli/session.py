@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import exit as status
 from sockdiag.collect import Collection, describe
-from sockdiag.errors import SourceError, UsageError
+from sockdiag.errors import SourceError, UsageError, unknown
 from sockdiag.model.query import TABLES, Query
 from sockdiag.model.snapshot import Namespace
 from sockdiag.render.document import Document, Style
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
-    from sockdiag.everywhere import Everywhere
+    from sockdiag.everywhere.namespaces import Everywhere
+    from sockdiag.everywhere.visits import Visit
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.fields import Entry
@@ -43,26 +44,44 @@ class Session:
 
     def __init__(self, env: Env, given: Given) -> None:
         if given.root == "":
-            raise UsageError("--root names no folder")
+            raise UsageError("--root needs a folder or an archive")
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
+        env.watch()
         self.given = given
         self.system = env.open_system(given.root or "")
         self.started = env.clock() if self.system.files.live else self.system.clock()
         self.gaps: list[Gap] = []
+        self._told: list[Gap] = []
         self.sources: dict[str, str | None] = {}
         self.netns = self._namespace()
         # Set with --netns all: the same question is then asked in every namespace.
         self.everywhere: Everywhere | None = None
         if given.netns == ALL:
-            from sockdiag.everywhere import Everywhere
+            from sockdiag.everywhere.namespaces import Everywhere
 
             self.everywhere = Everywhere(self.system, self.note)
         from sockdiag.sources.passwd import Users
 
         self._users = Users(self.system.files)
         self._owners: OwnerScan | None = None
+        from sockdiag.cli.hostwide import Hostwide
+
+        # Of --netns all, the namespace that the program was started in: what is the host's is read and judged there.
+        self.own = True
+        # The namespace as --netns takes it; None for the one that the program was started in.
+        self.place: str | None = None if given.netns == ALL else given.netns
+        self.once: Callable[[tuple[str, Any]], Any] = Hostwide(self)
+
+    def inside(self, visit: Visit) -> Session:
+        """Return a session of the same run in one namespace of --netns all, with gaps and sources of its own."""
+        there = object.__new__(type(self))
+        there.__dict__.update(self.__dict__)
+        there.system, there.netns, there.everywhere = visit.system, visit.namespace, None
+        there.own, there.once, there.place = visit.own, visit.ask, visit.place
+        there.gaps, there.sources = [], {}
+        return there
 
     def user_name(self, uid: int) -> str:
         """Name a user, or give the number with --numeric or where it has no name."""
@@ -147,7 +166,7 @@ class Session:
             return TABLES
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
-            raise UsageError("--netid names no table")
+            raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
         for name in names:
             if name not in TABLES:
                 raise UsageError(unknown("table", name, TABLES))
@@ -184,7 +203,7 @@ class Session:
             yield from self._everywhere(query, where, lambda batches, _own: (function(batches),))
 
     def _rows_everywhere(self, query: Query, where: Where | None) -> Iterator[Batch]:
-        from sockdiag.everywhere import rows
+        from sockdiag.everywhere.namespaces import rows
         from sockdiag.model.batch import Batch
 
         for item in self._everywhere(query, where, rows):
@@ -193,11 +212,25 @@ class Session:
     def _everywhere(self, query: Query, where: Where | None, answer: Any) -> Iterator[Any]:
         assert self.everywhere is not None
         unknown: list[int] = []
+
+        def learn(label: str | None, sources: dict[str, str | None], gaps: list[Gap], undecided: int) -> None:
+            unknown.append(undecided)
+            self.learn(label, sources, gaps)
+
         asked = bool(getattr(self.given, "netid", None))
-        yield from self.everywhere.ask(
-            query, where, answer, owners=self.owners, asked=asked, sources=self.sources, undecided=unknown.append
-        )
+        yield from self.everywhere.ask(query, where, answer, owners=self.owners, asked=asked, learn=learn)
         self._undecided(sum(unknown))
+
+    def learn(self, label: str | None, sources: dict[str, str | None], gaps: Iterable[Gap]) -> None:
+        """Note where tables were read and what could not be seen in a namespace; its label is None for this process's own."""
+        for table, source in sources.items():
+            if self.sources.get(table) is None:
+                self.sources[table] = source
+        for gap in gaps:
+            # What is missing in all of them is told once.
+            if gap not in self._told:
+                self._told.append(gap)
+                self.note(gap if label is None else gap._replace(source=f"{label}: {gap.source}"))
 
     def _undecided(self, undecided: int) -> None:
         from sockdiag.model.gap import Gap
@@ -225,14 +258,21 @@ class Session:
         style = Style(self.env.width, self.env.color(given.color))
         for text in _in_pieces(_renderer(given)(document, style)):
             self.env.write(text)
-        for gap in self.gaps[:_SCREEN_GAPS] if warn else ():
+        told = _told(self.gaps) if warn else []
+        for gap in told[:_SCREEN_GAPS]:
             hint = f" ({gap.hint})" if gap.hint else ""
             self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
-        if warn and len(self.gaps) > _SCREEN_GAPS:
-            self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
+        if len(told) > _SCREEN_GAPS:
+            self.env.warn(f"not seen: {len(told) - _SCREEN_GAPS} more; --json lists all")
         if not answered and (answered is False or self.sources) and not any(self.sources.values()):
             return status.FAILED
         return status.PARTIAL if self.gaps and given.strict else status.OK
+
+
+def _told(gaps: list[Gap]) -> list[Gap]:
+    # What another says too, and with it what follows, is not said twice.
+    hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
+    return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 
 
 def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
@@ -262,32 +302,18 @@ def _line(text: str) -> str:
 
 
 def _renderer(given: Given) -> Any:
-    chosen = [name for name in ("json", "ndjson", "csv", "table") if getattr(given, name)]
+    from sockdiag.cli.options import RENDERERS
+    from sockdiag.cli.spec import TEXT
+
+    chosen = [(option, module, name) for option, module, name in RENDERERS if getattr(given, option.name)]
     if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other")
-    if given.json:
-        from sockdiag.render.json_text import render_json
+        raise UsageError(f"--{chosen[0][0].name} and --{chosen[1][0].name} exclude each other")
+    for option, module, function in chosen:
+        render = getattr(__import__(module, fromlist=[function]), function)
+        return render(getattr(given, option.name)) if option.kind == TEXT else render
+    from sockdiag.render.table import render_table
 
-        return render_json
-    if given.ndjson:
-        from sockdiag.render.json_text import render_ndjson
-
-        return render_ndjson
-    from sockdiag.render import table
-
-    if given.csv:
-        return table.render_csv
-    if given.table:
-        return table.grid(given.table)
-    return table.render_table
-
-
-def unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    """Say that there is no such name, and which one is nearest."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1, 0.5)
-    return f"there is no {kind} '{name}'" + (f"; did you mean '{near[0]}'?" if near else f": {', '.join(known)}")
+    return render_table
 
 
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
@@ -304,8 +330,9 @@ def find_column(record: Any, name: str, session: Session | None = None) -> Entry
     if entry is None:
         names = [e.name for e in (fields.catalogue() if record is Socket else fields.entries(record))]
         near = fields.suggest(wanted) if record is Socket else None
+        see = "'sockdiag fields' lists them" if record is Socket else ""
         raise UsageError(
-            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names)
+            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names, see)
         )
     if entry.name == "user" and session is not None:
         entry.get = lambda socket: None if socket.uid is None else session.user_name(socket.uid)
@@ -335,7 +362,7 @@ def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -
         entry = find_column(record, name, session)
         found.setdefault(entry.name, entry)
     if not found:
-        raise UsageError("--output names no column")
+        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
     return list(found.values()), not adds
 
 

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeAlias
+
+    # What completes a value: ``columns`` (of the command's rows), ``fields``, ``netids``, ``limits``, ``rules``,
+    # ``commands``, ``styles``, ``netns``, ``sockets``, ``path``, "" for nothing, or a function that returns the words.
+    Completion: TypeAlias = str | Callable[[], Iterable[str]]
 
 FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
 
@@ -23,8 +27,8 @@ class Option:
         metavar: what stands for the value in help.
         choices: permitted values, for kind choice.
         default: value where it is not given.
-        help: one line.
-        completion: what completes the value: ``columns``, ``states``, ``netns``, ``dir`` or "".
+        help: sentences; the first says it all where there is room for one line only. The default is told besides.
+        completion: what completes the value, as :data:`Completion` says.
     """
 
     __slots__ = ("choices", "completion", "default", "flags", "help", "kind", "metavar", "name")
@@ -39,7 +43,7 @@ class Option:
         metavar: str = "",
         choices: tuple[str, ...] = (),
         default: Any = None,
-        completion: str = "",
+        completion: Completion = "",
     ) -> None:
         self.name = name
         long = "--" + name.rstrip("_").replace("_", "-")
@@ -51,6 +55,18 @@ class Option:
         self.help = help
         self.completion = completion
 
+    @property
+    def many(self) -> bool:
+        """Tell whether the value is a list with commas, as its placeholder then shows."""
+        return self.metavar.endswith(",…")
+
+    @property
+    def told_default(self) -> str:
+        """The default as help tells it: empty where there is none, or none but the absence of the option."""
+        if self.kind == FLAG or self.default is None:
+            return ""
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
 
 class Argument:
     """A positional argument; optional unless *required*."""
@@ -58,7 +74,7 @@ class Argument:
     __slots__ = ("completion", "help", "metavar", "name", "required")
 
     def __init__(
-        self, name: str, help: str, *, metavar: str = "", required: bool = False, completion: str = ""
+        self, name: str, help: str, *, metavar: str = "", required: bool = False, completion: Completion = ""
     ) -> None:
         self.name = name
         self.help = help
@@ -79,10 +95,26 @@ class Command:
         examples: (command line without the program's name, what it does).
         run: function of (Env, Given) that returns the exit status.
         everywhere: it takes --netns all.
+        prepare: function of (Env, Given) that is called first, before the namespace of --netns is entered, or None.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
+        rows: returns the records whose fields --output names; None: those that *document* marks, or its first ones.
+        statuses: exit status -> meaning, where they are not those of ``sockdiag.cli.exit``.
     """
 
-    __slots__ = ("arguments", "document", "everywhere", "examples", "help", "name", "options", "run", "summary")
+    __slots__ = (
+        "arguments",
+        "document",
+        "everywhere",
+        "examples",
+        "help",
+        "name",
+        "options",
+        "prepare",
+        "rows",
+        "run",
+        "statuses",
+        "summary",
+    )
 
     def __init__(
         self,
@@ -95,7 +127,10 @@ class Command:
         arguments: tuple[Argument, ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
         everywhere: bool = False,
+        prepare: Callable[[Any, Given], None] | None = None,
         document: Callable[[], dict[str, Any]] | None = None,
+        rows: Callable[[], tuple[Any, ...]] | None = None,
+        statuses: Mapping[int, str] | None = None,
     ) -> None:
         self.run = run
         self.name = name
@@ -105,7 +140,15 @@ class Command:
         self.arguments = arguments
         self.examples = examples
         self.everywhere = everywhere
+        self.prepare = prepare
         self.document = document
+        self.rows = rows
+        self.statuses = statuses
+
+    @property
+    def words(self) -> str:
+        """The command as it is typed, without options."""
+        return f"sockdiag {self.name}".strip()
 
 
 class Given:

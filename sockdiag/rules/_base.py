@@ -88,6 +88,7 @@ class Case:
         horizon: seconds within which a trend counts.
         owners: tells who holds sockets, by inode.
         silence: tells how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
+        netns: name or inode of the namespace, None where it is not known.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class Case:
         horizon: float = DEFAULT_HORIZON_S,
         owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
         silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
+        netns: str | None = None,
     ) -> None:
         self.now = now
         self.before = before
         self.horizon = horizon
+        self.netns = netns
         self.seconds = None if before is None else max(now.at - before.at, 1e-6)
         self._owners = owners
         self._silence = silence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Evidence, Finding, Subject
+from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
@@ -25,7 +25,7 @@ RULE = Rule(
     "Version 1: memory.kmem.tcp.usage_in_bytes, which counts UDP too, reaches memory.kmem.tcp.limit_in_bytes. Version 2: "
     "sockets share memory.max with all else; when what cannot be reclaimed reaches it, charges fail or windows shrink "
     "(memory.events: sock_throttled), and the OOM killer may come.",
-    "memcg1_charge_skmem(), mem_cgroup_charge_skmem(), mem_cgroup_under_socket_pressure()",
+    "memcg1_charge_skmem(), mem_cgroup_sk_charge() (before 6.18 mem_cgroup_charge_skmem()), mem_cgroup_under_socket_pressure()",
     (
         "memory.kmem.tcp.usage_in_bytes",
         "memory.kmem.tcp.limit_in_bytes",
@@ -99,7 +99,7 @@ def _hit(one: CgroupMemory, eta: float | None, throttled: int, *, near: bool) ->
         evidence["process"] = Evidence(one.pids[0], "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
     return Hit(
         Finding(
-            RULE.code, CRITICAL if near else WARNING, Subject(HOST_KIND, cgroup_name(one)), said, evidence,
+            RULE.code, CRITICAL if near else WARNING, Subject(NAMESPACE, cgroup_name(one)), said, evidence,
             max(0.0, round(1 - one.ratio, 4)), eta, (WHO, raise_cgroup(one)), AT_RISK,
         )
     )  # fmt: skip

@@ -47,7 +47,7 @@ def run(env: Env, given: Given) -> int:
     if holder is not None:
         holders.largest = _with_owners(session, holders.largest)
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
-    if given.json and session.everywhere is None:
+    if given.json:
         keys["findings"] = _findings(session)
     default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
                "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
@@ -66,7 +66,7 @@ _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
 def _findings(session: Session) -> list[Finding]:
-    from sockdiag.cli.look import some
+    from sockdiag.cli.verdicts import some
 
     query = session.query()
     return some(session, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES).findings
@@ -106,16 +106,16 @@ def _lines(
         from sockdiag.render.memory_text import group_lines, protocol_lines, socket_lines
 
         yield style.paint("PROTOCOLS", "1") + " (of the whole host)\n"
-        yield from protocol_lines(protocols)
+        yield from protocol_lines(protocols, style)
         yield (
             "\n"
             + style.paint("SOCKETS", "1")
             + f" (of {'all network namespaces' if everywhere else 'this network namespace'})\n"
         )
-        yield from group_lines(table)
+        yield from group_lines(table, style)
         if holders.largest:
             yield "\n" + style.paint("LARGEST", "1") + "\n"
-            yield from socket_lines(holders.largest)
+            yield from socket_lines(holders.largest, style)
 
     return lines
 
