@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from tests.live.scenarios.conditions import udp_busy_and_read
+from tests.live.scenarios.datagrams import udp_busy_and_read
 from tests.live.scenarios.load import fill_to, forever, listener, pair, udp
 from tests.live.scenarios.wire import held_connection, in_order
 

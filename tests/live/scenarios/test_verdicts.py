@@ -12,7 +12,8 @@ import pytest
 
 from sockdiag.rules._registry import RULES
 from tests.live.scenarios import advice, cgroups, host, load
-from tests.live.scenarios import conditions as c
+from tests.live.scenarios import connections as c
+from tests.live.scenarios import datagrams as d
 from tests.live.scenarios.suite import (
     HOST_SCENARIOS,
     SCENARIOS,
@@ -196,7 +197,7 @@ def _follow(namespace: Namespace, code: str, factors: dict[str, int]) -> None:
 def test_one_stalled_process_is_one_finding() -> None:
     """Forty full buffers of one process are one cause."""
     with netns() as namespace:
-        namespace.call(c.udp_forty_full)
+        namespace.call(d.udp_forty_full)
         document, _status = ask(namespace, "doctor")
         assert [f["subject"]["sockets"] for f in document["findings"]] == [40]
         assert document["findings"][0]["subject"]["pid"] == namespace.call(load.pid)
@@ -206,7 +207,7 @@ def test_no_useless_sysctl() -> None:
     """Neither somaxconn for a listener that asked for less, nor rmem_max for a socket below its cap is advised."""
     with netns() as namespace:
         namespace.call(c.accept_queue_full)
-        namespace.call(c.udp_nearly_full)
+        namespace.call(d.udp_nearly_full)
         document, _status = ask(namespace, "doctor")
         commands = [a["command"] for f in document["findings"] for a in f["advice"]]
         assert document["findings"]
@@ -216,7 +217,7 @@ def test_no_useless_sysctl() -> None:
 def test_one_look_says_that_rates_are_unknown() -> None:
     """Without an interval there is no loss in it: levels alone are judged."""
     with netns() as namespace:
-        namespace.call(c.udp_overflow)
+        namespace.call(d.udp_overflow)
         document, _status = ask(namespace, "risk")
         assert (document["interval_s"], document["verdict"]) == (None, "at_risk")
 
