@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from tests.live.scenarios import cgroups as g
-from tests.live.scenarios import connections as c
+from tests.live.scenarios import conditions as c
 from tests.live.scenarios import datagrams as d
 from tests.live.scenarios import wire as w
 from tests.live.scenarios.load import KEPT, command, forever, listener, stop, sysctl, udp

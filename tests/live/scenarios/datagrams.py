@@ -1,4 +1,7 @@
-"""Conditions of sockets without connections, of IP, and of devices. A function makes one and returns; what goes on after that goes on in threads of its process."""
+"""Conditions of sockets without connections, of IP and devices.
+
+A function makes one and returns; what goes on after that goes on in threads of its process.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import time
 from tests.live.scenarios.load import (
     KEPT,
     LOOPBACK,
+    attach_filter,
     command,
     fill_to,
-    filter_all,
     forever,
     keep,
     meminfo,
+    reject_all,
     sysctl,
     udp,
 )  # fmt: skip
@@ -107,13 +111,13 @@ def udp_overflow_that_is_over() -> None:
 
 def udp_filter_rejects() -> None:
     receiver, sender = udp()
-    filter_all(receiver)
+    reject_all(receiver)
     forever(lambda: sender.send(b"x" * 500), 0.01)
 
 
 def udp_filter_passes() -> None:
     receiver, sender = udp()
-    filter_all(receiver, 0xFFFF)
+    attach_filter(receiver, 0xFFFF)
     receiver.setblocking(False)
     forever(lambda: sender.send(b"x" * 500), 0.01)
     forever(lambda: receiver.recv(2048), 0.001)
@@ -146,7 +150,7 @@ def raw_idle() -> None:
 
 def _send_raw(pause: float) -> None:
     sender = keep(socket.socket(V4, socket.SOCK_RAW, 254))
-    filter_all(sender)
+    reject_all(sender)
     packet = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0, 520, 0, 0, 64, 253, 0, socket.inet_aton("127.0.0.1"), socket.inet_aton("127.0.0.1")
     )

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.live.scenarios import connections as c
+from tests.live.scenarios import conditions as c
 from tests.live.scenarios.load import KEPT, command, fill_to, forever, keep, listener, meminfo, pair, udp
 from tests.live.scenarios.wire import closed_towards, held_connection, in_order
 from tests.live.world.netdev import add_ipv4, link_up, no_segmentation, unshare_network

@@ -150,8 +150,13 @@ def fill_stream(sock: socket.socket) -> None:
             time.sleep(0.02)
 
 
-def filter_all(sock: socket.socket, length: int = 0) -> None:
-    """Attach a filter that lets so many bytes of each packet pass; 0 rejects all."""
+def reject_all(sock: socket.socket) -> None:
+    """Attach a filter that lets nothing pass."""
+    attach_filter(sock, 0)
+
+
+def attach_filter(sock: socket.socket, length: int) -> None:
+    """Attach a filter that lets so many bytes of each packet pass; none is to reject it."""
     import ctypes
 
     code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, length))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.scenarios import cgroups as g
-from tests.live.scenarios import connections as c
+from tests.live.scenarios import conditions as c
 from tests.live.scenarios import datagrams as d
 from tests.live.scenarios import host, load
 from tests.live.scenarios import wire as w

@@ -12,7 +12,7 @@ import pytest
 
 from sockdiag.rules._registry import RULES
 from tests.live.scenarios import advice, cgroups, host, load
-from tests.live.scenarios import connections as c
+from tests.live.scenarios import conditions as c
 from tests.live.scenarios import datagrams as d
 from tests.live.scenarios.suite import (
     HOST_SCENARIOS,

@@ -1,4 +1,7 @@
-"""Conditions of listeners and of TCP connections. A function makes one and returns; what goes on after that goes on in threads of its process."""
+"""Conditions of listeners and TCP connections; those of other sockets, of IP and devices are in datagrams.py.
+
+A function makes one and returns; what goes on after that goes on in threads of its process.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
-ETH_P_IP = 0x0800
 
 
 # Listeners
