@@ -11,6 +11,7 @@ from sockdiag.model.socket import Socket
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from sockdiag.analysis.states import Holder
     from sockdiag.model.batch import Batch
@@ -59,6 +60,16 @@ def _held(rmem: int, wmem: int, fwd: int, wmem_queued: int, optmem: int, backlog
 
 def _amounts(batch: Batch) -> list[Sequence[int | None]]:
     return [batch.values(f"skmem.{part}") for part in _PARTS]
+
+
+def held_by_rows(batch: Batch) -> tuple[int, int, int] | None:
+    """Return what the sockets of a batch hold together: in all, in receive queues, in write queues; None where it is unknown."""
+    amounts: list[Any] = _amounts(batch)
+    if None in amounts[0]:
+        return None
+    rmem, wmem, fwd, queued, optmem, backlog = ([n or 0 for n in part] if None in part else part for part in amounts)
+    receive, send = sum(rmem), sum(map(max, wmem, queued))
+    return receive + send + sum(fwd) + sum(optmem) + sum(backlog), receive, send
 
 
 class Holders:

@@ -42,6 +42,31 @@ def sysctls(session: Session, names: tuple[str, ...] | None = None) -> Sysctls:
     return found
 
 
+def outer_sysctls(session: Session, names: tuple[str, ...]) -> Sysctls:
+    """Read sysctls; those that only the host's own namespace shows are read there, where it can be found and entered."""
+    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.sources.netns import collect_in, outer_places
+    from sockdiag.sources.sysctl_net import read_sysctls
+
+    files = session.system.files
+    found = read_sysctls(files, names)
+    hidden = found.hidden
+    for place in outer_places(files) if hidden and files.live else ():
+        try:
+            there = collect_in(place, lambda: dict(read_sysctls(files, hidden).values))
+        except SourceError:
+            continue
+        assert isinstance(there, dict)
+        if there:
+            missing = {name: why for name, why in found.missing.items() if name not in there}
+            still = [name for name in hidden if name not in there]
+            found = Sysctls({**found.values, **there}, missing, still, found.errors)
+            break
+    for gap in found.gaps():
+        session.note(gap)
+    return found
+
+
 def kernel_version(session: Session) -> tuple[int, int] | None:
     """Return major and minor version of the system's kernel."""
     from sockdiag.model.sysctl import release_version
@@ -60,7 +85,7 @@ def protocol_memory(session: Session) -> list[ProtocolMemory]:
     return compare(
         part(session, lambda: read_sockstat(files)),
         part(session, lambda: read_protocols(files)),
-        sysctls(session, _MEMORY_LIMITS),
+        outer_sysctls(session, _MEMORY_LIMITS),
         read_page_size(files),
         _cpus(session),
     )

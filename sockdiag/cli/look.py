@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from sockdiag.cli.exit import FINDINGS, OK, PARTIAL
-from sockdiag.cli.host import part
+from sockdiag.cli.host import outer_sysctls, part
 from sockdiag.errors import SourceError, SourceUnavailable, UsageError
 from sockdiag.model.finding import at_least
 from sockdiag.model.gap import Gap
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
     from sockdiag.model.socket import Owner, Socket
-    from sockdiag.model.sysctl import Sysctls
     from sockdiag.render.document import Document
     from sockdiag.rules._base import Case
     from sockdiag.rules._judge import Judgement
@@ -83,7 +82,7 @@ def take(session: Session, query: Query, *, last: bool, rates: bool) -> Look:
         elif source == PROC:
             absent[f"skmem:{table}"] = f"/proc/net/{table} does not show buffer sizes"
     descriptors = None
-    limits = _limits(session)
+    limits = outer_sysctls(session, LIMITS)
     if last:
         descriptors = _descriptors(session, absent)
     return Look(
@@ -99,31 +98,6 @@ def _optional(read: Callable[[], Part]) -> Part | None:
         return read()
     except SourceUnavailable:
         return None
-
-
-def _limits(session: Session) -> Sysctls:
-    """Read the limits; those that only the host's own namespace shows are read there, where it can be found and entered."""
-    from sockdiag.model.sysctl import Sysctls
-    from sockdiag.sources.netns import collect_in, outer_places
-    from sockdiag.sources.sysctl_net import read_sysctls
-
-    files = session.system.files
-    found = read_sysctls(files, LIMITS)
-    hidden = found.hidden
-    for place in outer_places(files) if hidden and files.live else ():
-        try:
-            there = collect_in(place, lambda: dict(read_sysctls(files, hidden).values))
-        except SourceError:
-            continue
-        assert isinstance(there, dict)
-        if there:
-            missing = {name: why for name, why in found.missing.items() if name not in there}
-            still = [name for name in hidden if name not in there]
-            found = Sysctls({**found.values, **there}, missing, still, found.errors)
-            break
-    for gap in found.gaps():
-        session.note(gap)
-    return found
 
 
 def _conntrack(session: Session) -> Conntrack | None:

@@ -1,0 +1,26 @@
+"""A family of metrics: a quantity with its samples, ready to be written in any format."""
+
+from __future__ import annotations
+
+from sockdiag.model.record import GAUGE, LABEL, Record, field
+
+# A family of one sample a fact, its value is 1. The other kinds are those of ``model.record``.
+INFO = "info"
+
+
+class Family(Record):
+    """A quantity and its samples. Source: the OpenMetrics specification, "MetricFamily"."""
+
+    name: str = field("Name without the suffix that its kind gives to samples (_total, _info).", kind=LABEL)
+    help: str = field("What it is, one sentence.", kind=LABEL)
+    labels: tuple[str, ...] = field("Names of its labels.", default=(), kind=LABEL)
+    kind: str = field("gauge, counter or info.", default=GAUGE, kind=LABEL)
+    unit: str = field("Base unit that the name ends in, or empty.", default="", kind=LABEL)
+    samples: tuple[tuple[tuple[str, ...], int | float], ...] = field(
+        "Label values and value; what is unknown has no sample.", default=()
+    )
+
+    @property
+    def sample_name(self) -> str:
+        """Name of its samples."""
+        return self.name + {"counter": "_total", INFO: "_info"}.get(self.kind, "")

@@ -1,0 +1,46 @@
+"""What in a shown output changes from run to run, by name: a document names what it lets differ, and nothing else may."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Mask(NamedTuple):
+    """A figure that changes. *pattern* finds it; *shown* is written into documents in its place, "" for what came out."""
+
+    pattern: str
+    shown: str = ""
+
+
+MASKS = {
+    # Of the machine.
+    "host": Mask(r"(?m)^\S+(?= Linux \d)", "db-3"),
+    "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=  network)", "6.18.44"),
+    "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
+    "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) .*% of .*"),
+    "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
+    # Of the run.
+    "pid": Mask(r"(?<=[a-z]\()\d+(?=[),])"),
+    "port": Mask(r"(?<=:)[1-9]\d{4}\b"),
+    "drops": Mask(r"\d+(?= dropped since)"),
+    "lost": Mask(r"(?m)^  \d+(?= in \d)"),
+    "lost_per_s": Mask(r"\d+ datagrams \(\d+ a second\)"),
+    "seconds": Mask(r"(?<= in )\d+\.\d+(?= s  )"),
+    "drops_count": Mask(r"(?<=drops: )\d+|(?<=drops_in_interval: )\d+"),
+}
+
+
+def mask(text: str, names: list[str]) -> str:
+    """Replace what is declared to change by its name."""
+    for name in names:
+        text = re.sub(MASKS[name].pattern, f"<{name}>", text)
+    return text
+
+
+def as_shown(text: str, names: list[str]) -> str:
+    """Replace what is this machine's by what documents show."""
+    for name in names:
+        if MASKS[name].shown:
+            text = re.sub(MASKS[name].pattern, MASKS[name].shown, text)
+    return text

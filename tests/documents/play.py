@@ -1,0 +1,65 @@
+"""Play an example: in a namespace that a condition filled, or on a capture."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.documents import conditions
+from tests.documents.masks import as_shown, mask
+from tests.live.world.namespace import Namespace
+from tests.program import FIXTURES, PROJECT
+
+if TYPE_CHECKING:
+    from tests.documents.reading import Block
+
+# The program under test is called by its name, and by nothing that is installed.
+_PROGRAM = f'sockdiag() {{ {sys.executable} -m sockdiag "$@" $CAPTURED; }}\n'
+
+
+def shell(line: str, namespace: Namespace | None = None, root: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command line as a reader would, in a namespace or on a capture."""
+    captured = f"--root {FIXTURES / root}" if root else ""
+    env = {**os.environ, "PYTHONPATH": str(PROJECT), "CAPTURED": captured, "LC_ALL": "C.UTF-8", "COLUMNS": "200"}
+    inside = ["nsenter", f"--net={namespace.path}"] if namespace else []
+    return subprocess.run(
+        [*inside, "sh", "-c", _PROGRAM + line],
+        cwd=PROJECT, env=env, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def play(block: Block) -> str:
+    """Return a console as it is now."""
+    condition = block.declared.get("in")
+    if condition is None:
+        return _turns(block, None)
+    namespace = Namespace()
+    try:
+        namespace.call(getattr(conditions, condition))
+        time.sleep(0.1)
+        return _turns(block, namespace)
+    finally:
+        namespace.close()
+
+
+def _turns(block: Block, namespace: Namespace | None) -> str:
+    text = ""
+    for command, _output in block.turns():
+        done = shell(command, namespace, block.declared.get("root", ""))
+        assert done.returncode == 0, f"{command}: exit status {done.returncode}: {done.stderr}"
+        text += f"$ {command}\n{done.stdout}"
+    return text
+
+
+def compare(block: Block, played: str) -> None:
+    """Fail unless a console shows what came out."""
+    assert mask(block.text, block.masks) == mask(played, block.masks)
+
+
+def renewed(text: str, block: Block, played: str) -> str:
+    """Return a document with a console as it is now."""
+    end = block.start + len(block.text)
+    return text[: block.start] + as_shown(played, block.masks) + text[end:]
