@@ -116,9 +116,10 @@ def _conntrack(session: Session) -> Conntrack | None:
 def _qdiscs(session: Session) -> list[Qdisc] | None:
     if not session.system.files.live:
         return None
-    from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
+    from sockdiag.sources.interfaces import interface_names
+    from sockdiag.sources.rtnetlink_tc import read_queues
 
-    return part(session, read_qdiscs)
+    return part(session, lambda: read_queues(interface_names(session.system.files)))
 
 
 def _descriptors(session: Session, absent: dict[str, str]) -> Mapping[int, Descriptors] | None:
