@@ -6,12 +6,14 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.baseline import Earlier, EarlierSocket
 from sockdiag.model.batch import Batch
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
-from sockdiag.model.counters import Counters
+from sockdiag.model.counters import U32, Counters
 from sockdiag.model.local_attrs import UnixAttrs
 from sockdiag.model.look import Look
+from sockdiag.model.record import COUNTER
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.sockstat import SockStat
+from sockdiag.model.softnet import SoftnetCpu
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +26,9 @@ LASTING = frozenset({"CLOSE_WAIT", "FIN_WAIT2"})
 MOST_SOCKETS = 20000
 MOST_COUNTERS = 40000
 
+LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
+
 _LEVELS = ("tcp", "mptcp")
-_U32 = 1 << 32
 
 
 def remembered(look: Look) -> Earlier:
@@ -39,12 +42,17 @@ def remembered(look: Look) -> Earlier:
         counters = dict(list(counters.items())[:MOST_COUNTERS])
     levels = () if look.sockstat is None else zip(SockStat.FIELDS, look.sockstat._values(), strict=True)
     tracked = look.conntrack
-    absent = {table: why for table, why in look.absent.items() if table in look.tables}
+    # Of a table that was read in part, a socket that is not remembered may have been there.
+    absent = {
+        part.removeprefix("some "): why
+        for part, why in look.absent.items()
+        if part.removeprefix("some ") in look.tables
+    }
     sockets = _sockets(look, absent)
     return Earlier(
         counters,
         {one.name: value for one, value in levels if isinstance(value, int)},
-        None if tracked is None else (tracked.count, tracked.max, tracked.total("drop")),
+        None if tracked is None else (tracked.count, tracked.max, *map(tracked.total, LOST_BY_CONNTRACK)),
         None if look.qdiscs is None else tuple(q for q in look.qdiscs if q.is_root or q.is_ingress),
         dict(look.tables),
         absent,
@@ -70,7 +78,7 @@ def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
         limits=now.limits,
         sockstat=SockStat()._replace(**earlier.sockstat),
         protocols=(),
-        softnet=now.softnet,
+        softnet=_softnet(earlier, now),
         conntrack=_conntrack(earlier, now),
         qdiscs=earlier.qdiscs,
         page_size=now.page_size,
@@ -80,23 +88,34 @@ def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
 
 def set_to_zero(before: Look, now: Look) -> list[str]:
     """Return the counters that went backwards without having wrapped: what they counted meanwhile is not known."""
-    return [
-        d.name
-        for d in now.counters.since(before.counters)
-        if d.value is None and now.counters[d.name] < before.counters.values.get(d.name, 0)
-    ]
+    was, is_now = before.counters.values, now.counters.values
+    smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
+    return [d.name for d in smaller.since(before.counters) if d.value is None]
+
+
+def _softnet(earlier: Earlier, now: Look) -> list[SoftnetCpu] | None:
+    if now.softnet is None:
+        return None
+    columns = [one.name for one in SoftnetCpu.FIELDS if one.kind == COUNTER]
+    found = []
+    for cpu in now.softnet:
+        was = {column: earlier.counters.get(f"softnet_stat.{cpu.cpu}.{column}") for column in columns}
+        if was["dropped"] is not None:
+            found.append(cpu._replace(backlog=None, input_queue=None, process_queue=None, **was))
+    return found
 
 
 def _conntrack(earlier: Earlier, now: Look) -> Conntrack | None:
     if earlier.conntrack is None:
         return None
-    count, limit, drops = earlier.conntrack
-    later = None if now.conntrack is None else now.conntrack.total("drop")
-    # A module that was loaded anew counts from zero; a 32-bit counter that wrapped is beyond half of its range away.
-    if drops is not None and later is not None and (later - drops) % _U32 >= _U32 // 2:
-        drops = None
-    cpus = () if drops is None else (ConntrackCpu(0, drop=drops),)
-    return Conntrack(count, limit, cpus=cpus)
+    count, limit, *lost = earlier.conntrack
+    was: dict[str, int | None] = {}
+    for column, total in zip(LOST_BY_CONNTRACK, lost, strict=True):
+        later = None if now.conntrack is None else now.conntrack.total(column)
+        # A module that was loaded anew counts from zero; a 32-bit counter that wrapped is beyond half of its range away.
+        known = total is not None and later is not None and (later - total) % U32 < U32 // 2
+        was[column] = total if known else None
+    return Conntrack(count, limit, cpus=(ConntrackCpu(0)._replace(**was),))
 
 
 def _sockets(look: Look, absent: dict[str, str]) -> list[EarlierSocket]:
@@ -142,9 +161,8 @@ def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
 def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
     for one in batch.at(rows) if rows else ():
         memory = one.skmem
-        known = one.cookie is not None or one.inode
         ends = None
-        if not known and isinstance(one.local.address, str) and isinstance(one.peer.address, str):
+        if isinstance(one.local.address, str) and isinstance(one.peer.address, str):
             ends = (one.local.address, one.local.port or 0, one.peer.address, one.peer.port or 0)
         yield EarlierSocket(
             table,

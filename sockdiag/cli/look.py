@@ -163,7 +163,6 @@ def observe(session: Session, where: Where | None = None, tables: Collection[str
         UsageError: the interval or the horizon makes no sense.
     """
     from sockdiag.kernel.tcp_states import HASHED_STATES
-    from sockdiag.rules._base import Case
 
     check_interval(session)
     query = session.query([SKMEM], where)
@@ -174,6 +173,13 @@ def observe(session: Session, where: Where | None = None, tables: Collection[str
         before = take(session, query, last=False, rates=True)
         time.sleep(max(0.0, interval - (time.monotonic() - before.at)))
     now = take(session, query, last=True, rates=interval is not None)
+    return case_of(session, now, before)
+
+
+def case_of(session: Session, now: Look, before: Look | None) -> Case:
+    """Put two looks, or one, to the rules."""
+    from sockdiag.rules._base import Case
+
     return Case(now, before, session.given.horizon, _owners(session), _silence(session))
 
 

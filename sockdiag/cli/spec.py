@@ -7,10 +7,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
+# A flag and a text that may be given more than once: how often, and all of them in order.
+COUNT, LIST = "count", "list"
+# Kinds that take no value, and what stands for kinds that are not given.
+_BARE = (FLAG, COUNT)
+_ABSENT: dict[str, Any] = {FLAG: False, COUNT: 0, LIST: ()}
 
 
 class Option:
@@ -19,7 +24,7 @@ class Option:
     Attributes:
         name: its name in the parsed result; ``--name`` with dashes unless *flags* say otherwise.
         flags: all spellings, the long one first.
-        kind: flag, text, int, float or choice.
+        kind: flag, text, int, float, choice, count or list.
         metavar: what stands for the value in help.
         choices: permitted values, for kind choice.
         default: value where it is not given.
@@ -45,11 +50,16 @@ class Option:
         long = "--" + name.rstrip("_").replace("_", "-")
         self.flags = (long, short) if short else (long,)
         self.kind = kind
-        self.metavar = metavar or ("|".join(choices) if choices else "" if kind == FLAG else kind.upper())
+        self.metavar = metavar or ("|".join(choices) if choices else "" if kind in _BARE else kind.upper())
         self.choices = choices
-        self.default = False if kind == FLAG and default is None else default
+        self.default: Any = _ABSENT.get(kind) if default is None else default
         self.help = help
         self.completion = completion
+
+    @property
+    def bare(self) -> bool:
+        """Tell whether it takes no value."""
+        return self.kind in _BARE
 
 
 class Argument:
@@ -80,9 +90,21 @@ class Command:
         run: function of (Env, Given) that returns the exit status.
         everywhere: it takes --netns all.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
+        statuses: exit status -> meaning, where they are not those of ``sockdiag.cli.exit``.
     """
 
-    __slots__ = ("arguments", "document", "everywhere", "examples", "help", "name", "options", "run", "summary")
+    __slots__ = (
+        "arguments",
+        "document",
+        "everywhere",
+        "examples",
+        "help",
+        "name",
+        "options",
+        "run",
+        "statuses",
+        "summary",
+    )
 
     def __init__(
         self,
@@ -96,6 +118,7 @@ class Command:
         examples: tuple[tuple[str, str], ...] = (),
         everywhere: bool = False,
         document: Callable[[], dict[str, Any]] | None = None,
+        statuses: Mapping[int, str] | None = None,
     ) -> None:
         self.run = run
         self.name = name
@@ -106,6 +129,7 @@ class Command:
         self.examples = examples
         self.everywhere = everywhere
         self.document = document
+        self.statuses = statuses
 
 
 class Given:

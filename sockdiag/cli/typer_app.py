@@ -15,13 +15,13 @@ from typer.core import TyperGroup
 
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
-from sockdiag.cli.spec import CHOICE, FLAG, FLOAT, INT, Command, Given, Option
+from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Command, Given, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.env import Env
 
-_TYPES = {FLAG: bool, INT: int, FLOAT: float}
+_TYPES = {FLAG: bool, INT: int, FLOAT: float, COUNT: int, LIST: list[str]}
 
 
 class _LazyGroup(TyperGroup):
@@ -60,12 +60,13 @@ def _parameter(option: Option) -> inspect.Parameter:
     help_text = option.help
     info = typer.Option(*option.flags, help=help_text, metavar=option.metavar or None, show_default=False)
     kind: Any = _TYPES.get(option.kind, str)
-    if option.kind == FLAG:
-        info = typer.Option(*option.flags, help=help_text, show_default=False)
+    if option.bare:
+        info = typer.Option(*option.flags, help=help_text, show_default=False, count=option.kind == COUNT)
     elif option.kind == CHOICE:
         info.callback = _choice(option)
     annotation: Any = Annotated[kind if option.default is not None else kind | None, info]
-    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+    default = list(option.default) if option.kind == LIST else option.default
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _choice(option: Option) -> Any:
@@ -81,6 +82,9 @@ def _callback(command: Command, env: Env) -> Any:
     def run(**values: Any) -> None:
         from sockdiag.cli.main import execute, guarded
 
+        for option in command.options:
+            if option.kind == LIST:
+                values[option.name] = tuple(values[option.name])
         # Typer has its own statuses for a closed pipe and an interrupt.
         raise typer.Exit(guarded(lambda: execute(command, Given(values), env), env))
 
@@ -141,6 +145,25 @@ def build(env: Env) -> Any:
     callback.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
     app.callback(help=_help(overview))(callback)
     return typer.main.get_command(app)
+
+
+def complaint(command: Command, words: list[str], env: Env) -> str:
+    """Return what Typer has against the words after a command's name; "" where it has nothing."""
+    try:
+        _click_command(command, env).make_context(f"sockdiag {command.name}", list(words))
+    except Exception as error:
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        return str(message())
+    return ""
+
+
+def help_of(command: Command, env: Env) -> str:
+    """Return the help of a command."""
+    shown = _click_command(command, env)
+    context = shown.make_context(f"sockdiag {command.name}", [], resilient_parsing=True)
+    return f"{shown.get_help(context)}\n"
 
 
 def run_typer(words: list[str], env: Env) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
-from sockdiag.cli.spec import FLAG, Command, Option
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.model.fields import catalogue
 from sockdiag.model.query import TABLES
 from sockdiag.model.sysctl_table import SYSCTLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.spec import Command, Option
 
 _NAMES = "{ ls /run/netns /var/run/netns 2>/dev/null; (cd /proc && ls -d [0-9]*); } 2>/dev/null"
 
@@ -51,7 +54,7 @@ def _bash() -> str:
     values: dict[str, list[str]] = {}
     for command in _commands().values():
         for option in command.options:
-            if option.kind != FLAG:
+            if not option.bare:
                 text = _bash_values(option)
                 values.setdefault(text, [])
                 values[text] += [flag for flag in option.flags if flag not in values[text]]
@@ -147,7 +150,7 @@ def _zsh() -> str:
 
 def _zsh_option(option: Option) -> list[str]:
     text = option.help.replace("[", "(").replace("]", ")").replace(":", " ")
-    if option.kind == FLAG:
+    if option.bare:
         return [f"{flag}[{text}]" for flag in option.flags]
     action = "_files" if option.completion == "dir" else f"($({_NAMES}))" if option.completion == "netns" else ""
     values = _values(option)
@@ -181,7 +184,7 @@ def _fish() -> str:
 
 
 def _fish_values(option: Option) -> str:
-    if option.kind == FLAG:
+    if option.bare:
         return ""
     if option.completion == "dir":
         return " -r -F"

@@ -70,7 +70,7 @@ def _page(command: Command) -> str:
     if not command.name:
         lines += [".TP", "\\fB\\-\\-version\\fR", "Show the version and exit."]
     lines.append(".SH EXIT STATUS")
-    for code, meaning in status.MEANINGS.items():
+    for code, meaning in (command.statuses or status.MEANINGS).items():
         lines += [".TP", str(code), _escape(meaning)]
     lines.append(".SH ENVIRONMENT")
     for variable, meaning in _ENVIRONMENT:

@@ -68,7 +68,9 @@ def _number(text: str, default: float) -> float:
     if not text:
         return default
     if len(text) > _LONGEST or not set(text) <= _DIGITS:
-        raise ValueError(f"{text[:_LONGEST]!r} is no number; a range is [@]start:end, as 10, 10:, ~:10, 10:20 or @10:20")
+        raise ValueError(
+            f"{text[:_LONGEST]!r} is no number; a range is [@]start:end, as 10, 10:, ~:10, 10:20 or @10:20"
+        )
     try:
         return float(text)
     except ValueError:

@@ -31,7 +31,9 @@ class Place(Record):
     """Where a baseline holds: counters of another boot or namespace are other counters."""
 
     boot_id: str = field("Changes at every boot.")
-    netns: str = field("Inode of the network namespace and, where the kernel tells it, its cookie, which is not used again.")
+    netns: str = field(
+        "Inode of the network namespace and, where the kernel tells it, its cookie, which is not used again."
+    )
     machine: str = field("What stays the same when the host is booted: its machine id, else its name.")
 
 
@@ -41,7 +43,7 @@ class EarlierSocket(Record):
     netid: str = field("Table.")
     cookie: int | None = field("Identity.", default=None)
     inode: int | None = field("Identity where there is no cookie.", default=None)
-    ends: tuple[str, int, str, int] | None = field("Addresses and ports, where there is neither.", default=None)
+    ends: tuple[str, int, str, int] | None = field("Addresses and ports, of those that have some.", default=None)
     state: str | None = field("State.", default=None)
     unit: str = field("Unit of the queues.", default="bytes")
     recv_q: int | None = field("Receive queue.", default=None)
@@ -58,8 +60,8 @@ class Earlier(Record):
 
     counters: Mapping[str, int] = field("Event counters.")
     sockstat: Mapping[str, int] = field("Levels of /proc/net/sockstat by field name.", default={})
-    conntrack: tuple[int | None, int | None, int | None] | None = field(
-        "Tracked connections, their limit, packets dropped.", default=None
+    conntrack: tuple[int | None, ...] | None = field(
+        "Tracked connections, their limit, what was lost (LOST_BY_CONNTRACK).", default=None
     )
     qdiscs: tuple[Qdisc, ...] | None = field("Queueing disciplines; None: not read.", default=None)
     tables: Mapping[str, str | None] = field("Where each table was read.", default={})
@@ -223,7 +225,7 @@ def _decode(held: Stored) -> Entry:
         elif kind == "absent":
             absent[words[0]] = _unquoted(words[1])
         elif kind == "conntrack":
-            conntrack = _values((_integer,) * 3, words)
+            conntrack = _values((_integer,) * 5, words)
         elif kind == "qdiscs":
             qdiscs = []
         elif kind == "qdisc" and qdiscs is not None:

@@ -146,7 +146,7 @@ def _work(task: Task, write_end: int) -> None:
     # Memory that is not written to stays shared with the parent's.
     gc.disable()
     try:
-        pipe = _only(write_end)
+        pipe = only(write_end)
         try:
             task(emit)
         except SourceError as error:
@@ -159,8 +159,11 @@ def _work(task: Task, write_end: int) -> None:
         os._exit(0)
 
 
-def _only(fd: int) -> int:
-    # Standard streams become /dev/null: a reader of our output must not wait for this process. All others are closed.
+def only(fd: int) -> int:
+    """Close all descriptors of this process but one, and return its number, which may be another one then.
+
+    Standard streams become /dev/null: a reader of our output must not wait for this process.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     pipe = os.dup(fd)
     while pipe < 3:

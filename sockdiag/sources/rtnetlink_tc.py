@@ -65,6 +65,8 @@ def _qdisc(message: bytes, names: Callable[[int], str | None]) -> Qdisc:
     if TCA_STATS_BASIC in stats:
         _bytes, packets = fields(GNET_STATS_BASIC, stats[TCA_STATS_BASIC], "TCA_STATS_BASIC", source)
     if TCA_STATS_QUEUE in stats:
-        _length, backlog, drops, _again, _over = fields(GNET_STATS_QUEUE, stats[TCA_STATS_QUEUE], "TCA_STATS_QUEUE", source)
+        _length, backlog, drops, _again, _over = fields(
+            GNET_STATS_QUEUE, stats[TCA_STATS_QUEUE], "TCA_STATS_QUEUE", source
+        )
     kind = found.get(TCA_KIND, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
     return Qdisc(names(index) or f"if{index}", kind, packets, drops, backlog, handle, parent)

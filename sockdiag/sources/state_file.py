@@ -186,15 +186,16 @@ def _error(path: str, error: OSError) -> SourceError:
     return type(failure)(failure.source, failure.reason, failure.errno)
 
 
-def private_folder(path: str) -> bool:
+def private_folder(path: str) -> None:
     """Make a folder that only this user may write to, or take one that is there.
 
-    Returns:
-        Whether it is there, belongs to this user or to root, and nobody else may write to it.
+    Raises:
+        SourceError: it cannot be made, or others own it or may write to it.
     """
     try:
         os.makedirs(path, 0o700, exist_ok=True)
         stat = os.lstat(path)
-    except OSError:
-        return False
-    return S_ISDIR(stat.st_mode) and stat.st_uid == os.geteuid() and not stat.st_mode & _FOREIGN_WRITE
+    except OSError as error:
+        raise _error(path, error) from None
+    if not S_ISDIR(stat.st_mode) or stat.st_uid != os.geteuid() or stat.st_mode & _FOREIGN_WRITE:
+        raise SourceDenied(path, f"no folder that only user {os.geteuid()} may write to")
