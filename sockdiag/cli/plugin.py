@@ -6,6 +6,8 @@ says, and writes. A child that cannot be ended is left behind; it holds nothing 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+
 from sockdiag.cli.exit import CHECK_UNKNOWN
 
 TYPE_CHECKING = False
@@ -102,18 +104,23 @@ def waited(env: Env, given: Given) -> tuple[int, str]:
         Ended: a signal asks this process to end.
     """
     from sockdiag.cli.checking.asked import asked, check_times
-    from sockdiag.errors import SourceError, UsageError
+    from sockdiag.errors import SockdiagError, SourceError, UsageError
     from sockdiag.sources._child import answer_of
 
     check_times(given)
     asked(given)
     if given.netns is not None and given.root:
         raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
-    _mind_signals()
+    before = _mind_signals()
     try:
         data = answer_of(lambda: _answer(env, given), given.timeout)
     except TimeoutError:
-        raise SourceError("timeout", f"no answer within {given.timeout:g} s") from None
+        raise SockdiagError(f"no answer within {given.timeout:g} s") from None
+    except SourceError as error:
+        raise SockdiagError(error.reason) from None
+    finally:
+        for number, handler in before.items():
+            _signal.signal(number, handler)
     return data[0], data[1:].decode("utf-8", "surrogateescape")
 
 
@@ -131,13 +138,12 @@ def _answer(env: Env, given: Given) -> bytes:
     return bytes([status]) + text.encode("utf-8", "surrogateescape")
 
 
-def _mind_signals() -> None:
-    # A monitoring system that has waited long enough sends SIGTERM, and may still read.
-    from _signal import SIGALRM, SIGHUP, SIGTERM, signal  # type: ignore[import-not-found]
+def _mind_signals() -> dict[int, Any]:
+    """Let signals that end a program raise Ended; return what they did before."""
+    names = {_signal.SIGTERM: "SIGTERM", _signal.SIGHUP: "SIGHUP", _signal.SIGALRM: "SIGALRM"}
 
     def end(number: int, _frame: object) -> None:
+        # A monitoring system that has waited long enough sends SIGTERM, and may still read.
         raise Ended(f"ended by {names[number]}")
 
-    names = {SIGTERM: "SIGTERM", SIGHUP: "SIGHUP", SIGALRM: "SIGALRM"}
-    for number in names:
-        signal(number, end)
+    return {number: _signal.signal(number, end) or _signal.SIG_DFL for number in names}

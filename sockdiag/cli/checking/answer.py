@@ -63,6 +63,7 @@ class Run:
         self.measures: list[Measured] = []
         self.reset: list[str] = []
         self.seconds: float | None = None
+        self.blind = False
 
     def outcome(self) -> tuple[int, str]:
         """Look, judge, remember, and say it."""
@@ -84,8 +85,9 @@ class Run:
         session, given = self.session, self.given
         where = session.where()
         query = session.query([SKMEM], where)
+        tables = self.wanted.tables(TABLES)
         query = query._replace(
-            tables=tuple(t for t in query.tables if t in TABLES), states=query.states & HASHED_STATES
+            tables=tuple(t for t in query.tables if t in tables), states=query.states & HASHED_STATES
         )
         if session.system.files.live:
             self.state = State(session, given.state or "", self.wanted.question)
@@ -99,8 +101,8 @@ class Run:
             age = self.state.age(now.at)
             if age is not None and self.state.entry is not None:
                 before = recalled(self.state.entry.earlier, now, age)
-            self.note = self.state.note
-        elif before is None:
+            self.note = self.state.note if self.wanted.compares else ""
+        elif before is None and self.wanted.compares:
             self.note = "a capture holds one look"
         if before is not None:
             self.reset = set_to_zero(before, now)
@@ -149,8 +151,9 @@ class Run:
         statuses += [m.status for m in self._asked_measures()]
         if self._cannot_tell():
             statuses.append(CHECK_UNKNOWN)
-        # It would be so at each run, and losses would never be seen.
-        if self.state is not None and self.state.problem and before is None:
+        self.blind = bool(self.wanted.compares and self.state is not None and self.state.problem and before is None)
+        if self.blind:
+            # It would be so at each run, and losses would never be seen.
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)
 
@@ -162,6 +165,9 @@ class Run:
 
     def _text(self, status: int) -> str:
         parts = []
+        problem = self.state.problem if self.state is not None else ""
+        if self.blind and status == CHECK_UNKNOWN:
+            parts.append(problem)
         said = [(badness_of(m.status), m.said()) for m in self._asked_measures() if m.status]
         said += [(badness_of(a.status), _headline(a)) for a in self._shown() if a.status]
         said.sort(key=lambda pair: -pair[0])
@@ -182,8 +188,8 @@ class Run:
             parts.append(f"set to zero since: {self.reset[0]}{more}")
         if self.note:
             parts.append(self.note)
-        if self.state is not None and self.state.problem:
-            parts.append(f"state not kept: {self.state.problem}")
+        if problem and problem not in parts:
+            parts.append(f"state not kept: {problem}")
         return "; ".join(parts)
 
     def _good(self) -> str:

@@ -42,6 +42,18 @@ class Asked(Record):
     measures: tuple[Bounded, ...] = field("Measures to compare.")
     question: str = field("Digest of all that makes a baseline this question's own.")
 
+    @property
+    def compares(self) -> bool:
+        """Whether anything of it needs an earlier look."""
+        return bool(self.codes) or any(one.is_rate for one in self.measures)
+
+    def tables(self, known: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the known tables that must be read."""
+        if self.codes:
+            return tuple(known)
+        needs = {need.removeprefix("skmem:") for one in self.measures for need in one.measure.needs}
+        return tuple(table for table in known if table in needs)
+
 
 def asked(given: Given) -> Asked:
     """Read what a command line asks for.
@@ -77,14 +89,16 @@ def check_times(given: Given) -> None:
 
 
 def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:
-    from sockdiag.cli.session import unknown
-
     found = []
     for text in texts:
         for word in text.split(","):
             code = word.strip().upper().replace("-", "_")
             if code not in RULES:
-                raise UsageError(f"{option}: {unknown('rule', word.strip(), tuple(RULES))}")
+                from difflib import get_close_matches
+
+                near = get_close_matches(code, RULES, 1, 0.5)
+                hint = f"did you mean '{near[0]}'?" if near else "'sockdiag rules' lists them"
+                raise UsageError(f"{option}: there is no rule '{word.strip()}'; {hint}")
             found.append(code)
     return tuple(found)
 
