@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 
     from sockdiag.sources.system import System
 
+# Environment variables that the program heeds, and what they do. ``sockdiag ss`` has its own.
+VARIABLES = {
+    "NO_COLOR": "If not empty, --color auto uses no colours.",
+    "TERM": "If dumb, --color auto uses no colours, and progress is not shown.",
+    "COLUMNS": "Width of the terminal, where it is to be another than the terminal says.",
+    "SOCKDIAG_DEBUG": "If not empty, a mistake in the program shows its traceback.",
+}
+
 
 class Env:
     """The program's surroundings; tests make their own.

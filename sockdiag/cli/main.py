@@ -74,8 +74,14 @@ def _dispatch(words: list[str], env: Env) -> int:
         return status.OK
     name = words[0] if words and not words[0].startswith("-") else ""
     if name == "" or name in COMMANDS:
+        rest = words[1:] if name else words
+        if rest in (["--help"], ["-h"]):
+            from sockdiag.cli.help_text import help_text
+
+            env.write(help_text(name, env.width))
+            return status.OK
         command = load(name)
-        given = parse(command, words[1:] if name else words)
+        given = parse(command, rest)
         if given is not None:
             return execute(command, given, env)
     from sockdiag.cli.typer_app import run_typer

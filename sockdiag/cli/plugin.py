@@ -83,10 +83,12 @@ def _from_words(words: list[str], env: Env) -> tuple[int, str]:
     order: list[tuple[str, Any]] = []
     given = parse(command, words[1:], order)
     if given is None:
-        from sockdiag.cli.typer_app import complaint, help_of
-
         if {"-h", "--help"} & set(words):
-            return CHECK_UNKNOWN, help_of(command, env)
+            from sockdiag.cli.help_text import help_text
+
+            return CHECK_UNKNOWN, help_text("check", env.width)
+        from sockdiag.cli.typer_app import complaint
+
         raise UsageError(complaint(command, words[1:], env) or "the command line is not understood; see --help")
     if given.version:
         from sockdiag import __version__
@@ -126,9 +128,10 @@ def waited(env: Env, given: Given) -> tuple[int, str]:
 
 def _answer(env: Env, given: Given) -> bytes:
     from sockdiag.cli.checking.answer import answer
+    from sockdiag.cli.session import ALL
 
     try:
-        if given.netns is not None:
+        if given.netns not in (None, ALL):
             from sockdiag.sources.netns import enter, resolve
 
             enter(resolve(given.netns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import exit as status
 from sockdiag.collect import Collection, describe
-from sockdiag.errors import SourceError, UsageError
+from sockdiag.errors import SourceError, UsageError, unknown
 from sockdiag.model.query import TABLES, Query
 from sockdiag.model.snapshot import Namespace
 from sockdiag.render.document import Document, Style
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
-    from sockdiag.everywhere import Everywhere
+    from sockdiag.everywhere.namespaces import Everywhere
+    from sockdiag.everywhere.visits import Visit
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.fields import Entry
@@ -51,18 +52,33 @@ class Session:
         self.system = env.open_system(given.root or "")
         self.started = env.clock() if self.system.files.live else self.system.clock()
         self.gaps: list[Gap] = []
+        self._told: list[Gap] = []
         self.sources: dict[str, str | None] = {}
         self.netns = self._namespace()
         # Set with --netns all: the same question is then asked in every namespace.
         self.everywhere: Everywhere | None = None
         if given.netns == ALL:
-            from sockdiag.everywhere import Everywhere
+            from sockdiag.everywhere.namespaces import Everywhere
 
             self.everywhere = Everywhere(self.system, self.note)
         from sockdiag.sources.passwd import Users
 
         self._users = Users(self.system.files)
         self._owners: OwnerScan | None = None
+        from sockdiag.cli.hostwide import Hostwide
+
+        # Of --netns all, the namespace that the program was started in: what is the host's is read and judged there.
+        self.own = True
+        self.once: Callable[[tuple[str, Any]], Any] = Hostwide(self)
+
+    def inside(self, visit: Visit) -> Session:
+        """Return a session of the same run in one namespace of --netns all, with gaps and sources of its own."""
+        there = object.__new__(type(self))
+        there.__dict__.update(self.__dict__)
+        there.system, there.netns, there.everywhere = visit.system, visit.namespace, None
+        there.own, there.once = visit.own, visit.ask
+        there.gaps, there.sources = [], {}
+        return there
 
     def user_name(self, uid: int) -> str:
         """Name a user, or give the number with --numeric or where it has no name."""
@@ -184,7 +200,7 @@ class Session:
             yield from self._everywhere(query, where, lambda batches, _own: (function(batches),))
 
     def _rows_everywhere(self, query: Query, where: Where | None) -> Iterator[Batch]:
-        from sockdiag.everywhere import rows
+        from sockdiag.everywhere.namespaces import rows
         from sockdiag.model.batch import Batch
 
         for item in self._everywhere(query, where, rows):
@@ -193,11 +209,25 @@ class Session:
     def _everywhere(self, query: Query, where: Where | None, answer: Any) -> Iterator[Any]:
         assert self.everywhere is not None
         unknown: list[int] = []
+
+        def learn(label: str | None, sources: dict[str, str | None], gaps: list[Gap], undecided: int) -> None:
+            unknown.append(undecided)
+            self.learn(label, sources, gaps)
+
         asked = bool(getattr(self.given, "netid", None))
-        yield from self.everywhere.ask(
-            query, where, answer, owners=self.owners, asked=asked, sources=self.sources, undecided=unknown.append
-        )
+        yield from self.everywhere.ask(query, where, answer, owners=self.owners, asked=asked, learn=learn)
         self._undecided(sum(unknown))
+
+    def learn(self, label: str | None, sources: dict[str, str | None], gaps: Iterable[Gap]) -> None:
+        """Note where tables were read and what could not be seen in a namespace; its label is None for this process's own."""
+        for table, source in sources.items():
+            if self.sources.get(table) is None:
+                self.sources[table] = source
+        for gap in gaps:
+            # What is missing in all of them is told once.
+            if gap not in self._told:
+                self._told.append(gap)
+                self.note(gap if label is None else gap._replace(source=f"{label}: {gap.source}"))
 
     def _undecided(self, undecided: int) -> None:
         from sockdiag.model.gap import Gap
@@ -282,14 +312,6 @@ def _renderer(given: Given) -> Any:
     return table.render_table
 
 
-def unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    """Say that there is no such name, and which one is nearest."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1, 0.5)
-    return f"there is no {kind} '{name}'" + (f"; did you mean '{near[0]}'?" if near else f": {', '.join(known)}")
-
-
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
     """Find a column of a record class by its name, an alias, or its heading.
 
@@ -304,8 +326,9 @@ def find_column(record: Any, name: str, session: Session | None = None) -> Entry
     if entry is None:
         names = [e.name for e in (fields.catalogue() if record is Socket else fields.entries(record))]
         near = fields.suggest(wanted) if record is Socket else None
+        see = "'sockdiag fields' lists them" if record is Socket else ""
         raise UsageError(
-            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names)
+            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names, see)
         )
     if entry.name == "user" and session is not None:
         entry.get = lambda socket: None if socket.uid is None else session.user_name(socket.uid)

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeAlias
+
+    # What completes a value: ``columns`` (of the command's rows), ``fields``, ``netids``, ``limits``, ``rules``,
+    # ``commands``, ``styles``, ``netns``, ``sockets``, ``path``, "" for nothing, or a function that returns the words.
+    Completion: TypeAlias = str | Callable[[], Iterable[str]]
 
 FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
 # A flag and a text that may be given more than once: how often, and all of them in order.
@@ -28,8 +32,8 @@ class Option:
         metavar: what stands for the value in help.
         choices: permitted values, for kind choice.
         default: value where it is not given.
-        help: one line.
-        completion: what completes the value: ``columns``, ``states``, ``netns``, ``dir`` or "".
+        help: sentences; the first says it all where there is room for one line only. The default is told besides.
+        completion: what completes the value, as :data:`Completion` says.
     """
 
     __slots__ = ("choices", "completion", "default", "flags", "help", "kind", "metavar", "name")
@@ -44,7 +48,7 @@ class Option:
         metavar: str = "",
         choices: tuple[str, ...] = (),
         default: Any = None,
-        completion: str = "",
+        completion: Completion = "",
     ) -> None:
         self.name = name
         long = "--" + name.rstrip("_").replace("_", "-")
@@ -61,6 +65,18 @@ class Option:
         """Tell whether it takes no value."""
         return self.kind in _BARE
 
+    @property
+    def many(self) -> bool:
+        """Tell whether the value is a list with commas, as its placeholder then shows."""
+        return self.metavar.endswith(",…")
+
+    @property
+    def told_default(self) -> str:
+        """The default as help tells it: empty where there is none, or none but the absence of the option."""
+        if self.kind in _ABSENT or self.default is None:
+            return ""
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
 
 class Argument:
     """A positional argument; optional unless *required*."""
@@ -68,7 +84,7 @@ class Argument:
     __slots__ = ("completion", "help", "metavar", "name", "required")
 
     def __init__(
-        self, name: str, help: str, *, metavar: str = "", required: bool = False, completion: str = ""
+        self, name: str, help: str, *, metavar: str = "", required: bool = False, completion: Completion = ""
     ) -> None:
         self.name = name
         self.help = help
@@ -90,6 +106,7 @@ class Command:
         run: function of (Env, Given) that returns the exit status.
         everywhere: it takes --netns all.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
+        rows: returns the records whose fields --output names; None: those that *document* marks, or its first ones.
         statuses: exit status -> meaning, where they are not those of ``sockdiag.cli.exit``.
     """
 
@@ -101,6 +118,7 @@ class Command:
         "help",
         "name",
         "options",
+        "rows",
         "run",
         "statuses",
         "summary",
@@ -118,6 +136,7 @@ class Command:
         examples: tuple[tuple[str, str], ...] = (),
         everywhere: bool = False,
         document: Callable[[], dict[str, Any]] | None = None,
+        rows: Callable[[], tuple[Any, ...]] | None = None,
         statuses: Mapping[int, str] | None = None,
     ) -> None:
         self.run = run
@@ -129,7 +148,13 @@ class Command:
         self.examples = examples
         self.everywhere = everywhere
         self.document = document
+        self.rows = rows
         self.statuses = statuses
+
+    @property
+    def words(self) -> str:
+        """The command as it is typed, without options."""
+        return f"sockdiag {self.name}".strip()
 
 
 class Given:

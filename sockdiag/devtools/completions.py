@@ -35,7 +35,7 @@ def _words(kind: str) -> list[str]:
 
 
 def _values(option: Option) -> list[str]:
-    return list(option.choices) or _words(option.completion)
+    return list(option.choices) or _words(str(option.completion))
 
 
 def _flags(command: Command) -> list[str]:
@@ -49,7 +49,7 @@ def _commands() -> dict[str, Command]:
 def _bash() -> str:
     cases = []
     for name, command in _commands().items():
-        words = " ".join(word for argument in command.arguments for word in _words(argument.completion))
+        words = " ".join(word for argument in command.arguments for word in _words(str(argument.completion)))
         cases.append(f'        {name or "_"}) flags="{" ".join(_flags(command))}" words="{words}" ;;')
     values: dict[str, list[str]] = {}
     for command in _commands().values():
@@ -95,7 +95,7 @@ def _bash_values(option: Option) -> str:
     values = _values(option)
     if option.completion in ("columns", "netids"):
         return f'_sockdiag_list "$cur" {" ".join(values)}'
-    if option.completion == "dir":
+    if option.completion == "path":
         return 'COMPREPLY=($(compgen -f -- "$cur"))'
     if option.completion == "netns":
         return f'COMPREPLY=($(compgen -W "$({_NAMES})" -- "$cur"))'
@@ -115,7 +115,7 @@ def _zsh() -> str:
         lines.append("        '--help[Show help and exit.]' \\")
         if name:
             lines += [
-                f"        {_quote(':' + a.name + ':(' + ' '.join(_words(a.completion)) + ')')} \\"
+                f"        {_quote(':' + a.name + ':(' + ' '.join(_words(str(a.completion))) + ')')} \\"
                 for a in command.arguments
             ]
         else:
@@ -152,7 +152,7 @@ def _zsh_option(option: Option) -> list[str]:
     text = option.help.replace("[", "(").replace("]", ")").replace(":", " ")
     if option.bare:
         return [f"{flag}[{text}]" for flag in option.flags]
-    action = "_files" if option.completion == "dir" else f"($({_NAMES}))" if option.completion == "netns" else ""
+    action = "_files" if option.completion == "path" else f"($({_NAMES}))" if option.completion == "netns" else ""
     values = _values(option)
     if values:
         action = (
@@ -177,7 +177,7 @@ def _fish() -> str:
             lines.append(f"{start} {flags}{_fish_values(option)} -d {_quote(option.help)}")
         lines.append(f"{start} -l help -d 'Show help and exit.'")
         for argument in command.arguments:
-            words = " ".join(_words(argument.completion))
+            words = " ".join(_words(str(argument.completion)))
             if words:
                 lines.append(f"{start} -a {_quote(words)} -d {_quote(argument.help)}")
     return "\n".join(lines) + "\n"
@@ -186,7 +186,7 @@ def _fish() -> str:
 def _fish_values(option: Option) -> str:
     if option.bare:
         return ""
-    if option.completion == "dir":
+    if option.completion == "path":
         return " -r -F"
     if option.completion == "netns":
         return f" -x -a {_quote('(begin; ls /run/netns; string match -r ^[0-9]+$ (ls /proc); end 2>/dev/null)')}"

@@ -72,6 +72,16 @@ class Subject(Record):
     pid: int | None = field("Process, or the socket's owner with the lowest pid.", default=None, kind=ID)
     comm: bytes | None = field("Name of that process.", default=None, kind=LABEL)
     sockets: int | None = field("How many sockets it is about, where more than one.", default=None, unit=COUNT)
+    netns: str | None = field(
+        "Network namespace that it is in: its name, or its inode; null for the whole host, and for several.",
+        default=None,
+        kind=LABEL,
+    )
+
+    @property
+    def whole_host(self) -> bool:
+        """Tell whether every network namespace sees it alike."""
+        return self.kind in (HOST_KIND, PROTOCOL)
 
 
 class Finding(Record):

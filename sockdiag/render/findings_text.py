@@ -30,17 +30,25 @@ def headline(verdict: str, interval_s: float | None, style: Style) -> str:
     return f"{verdict_text(verdict, style)}  {seen}\n"
 
 
-def finding_lines(finding: Finding, style: Style) -> Iterator[str]:
-    """Yield a finding in one line, and who it is about."""
+def finding_lines(finding: Finding, style: Style, *, everywhere: bool = False) -> Iterator[str]:
+    """Yield a finding in one line, and who it is about; of *everywhere*, the network namespace too."""
     subject = finding.subject
     who = f"  [{cell(subject.comm)}({subject.pid})]" if subject.pid is not None else ""
+    if everywhere and subject.netns is not None:
+        who += f"  [netns {printable(subject.netns)}]"
     color = "" if finding.severity == INFO else _YELLOW if finding.severity == WARNING else _RED
     code = style.paint(finding.code, color) if color else finding.code
     yield f"{verdict_text(finding.verdict, style)}  {code}  {printable(finding.summary)}{who}\n"
 
 
 def risk_lines(
-    verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style, shown: int
+    verdict: str,
+    interval_s: float | None,
+    findings: Iterable[Finding],
+    style: Style,
+    shown: int,
+    *,
+    everywhere: bool = False,
 ) -> Iterator[str]:
     """Yield the risk screen.
 
@@ -50,23 +58,26 @@ def risk_lines(
         findings: worst first; one that concerns many sockets once.
         style: how it may look.
         shown: how many are shown.
+        everywhere: they are of several network namespaces.
     """
     yield headline(verdict, interval_s, style)
     listed = list(findings)
     if listed:
         yield "\n"
     for finding in listed[:shown]:
-        yield from finding_lines(finding, style)
+        yield from finding_lines(finding, style, everywhere=everywhere)
     if len(listed) > shown:
         yield f"{len(listed) - shown} more: --json lists all, sockdiag doctor groups them by cause\n"
 
 
-def doctor_lines(verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style) -> Iterator[str]:
+def doctor_lines(
+    verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style, *, everywhere: bool = False
+) -> Iterator[str]:
     """Yield the doctor's screen: each finding with its figures and what to do."""
     yield headline(verdict, interval_s, style)
     for finding in findings:
         yield "\n"
-        yield from finding_lines(finding, style)
+        yield from finding_lines(finding, style, everywhere=everywhere)
         for name, evidence in finding.evidence.items():
             yield f"    {printable(name)}: {_figure(evidence)}\n"
         if finding.eta_s is not None:

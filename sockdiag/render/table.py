@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.errors import UsageError
+from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import COUNTER, FLAGS, GAUGE, Field, Record
 from sockdiag.model.socket import Socket
@@ -133,16 +133,23 @@ def _csv_value(value: Any, entry: Entry) -> str:
     return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
 
 
+def styles() -> list[str]:
+    """Return the table styles that there are."""
+    from tabulate import tabulate_formats
+
+    return list(tabulate_formats)
+
+
 def grid(table_style: str) -> Callable[[Document, Style], Iterator[str]]:
     """Return a renderer that lets tabulate draw the table in one of its styles (grid, github, html, …).
 
     Raises:
         UsageError: tabulate has no such style.
     """
-    from tabulate import tabulate, tabulate_formats
+    from tabulate import tabulate
 
-    if table_style not in tabulate_formats:
-        raise UsageError(f"there is no table style '{table_style}': {', '.join(tabulate_formats)}")
+    if table_style not in styles():
+        raise UsageError(unknown("table style", table_style, styles()))
 
     def render(document: Document, _style: Style) -> Iterator[str]:
         table = document.table

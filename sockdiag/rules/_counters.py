@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.finding import DROPPING, NAMESPACE, Finding, Subject
-from sockdiag.rules._base import Hit, per_second
+from sockdiag.rules._base import Hit, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def lost_in_interval(
     rule: Rule,
     names: tuple[str, ...],
     about: str,
+    noun: str,
     what: str,
     advice: tuple[Advice, ...],
     more: dict[str, Evidence] | None = None,
@@ -29,7 +30,8 @@ def lost_in_interval(
         rule: the rule in whose name it is.
         names: the counters, which count different packets.
         about: name of the subject.
-        what: what was lost, after its number.
+        noun: what was lost, in the singular.
+        what: what became of it.
         advice: what to do.
         more: further evidence.
 
@@ -41,7 +43,7 @@ def lost_in_interval(
     if not lost or lost < 0:
         return
     evidence = {name.partition(".")[2]: case.counter_evidence(name) for name in names if case.moved(name)}
-    said = f"{lost} {what}{per_second(case.rate(lost))}"
+    said = f"{counted(lost, noun)} {what}{per_second(case.rate(lost))}"
     yield Hit(
         Finding(
             rule.code,

@@ -64,17 +64,29 @@ def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
     unknown: list[NotJudged] = []
     for code in codes:
         module = load(code)
-        missing = next((need for need in module.RULE.needs if need in case.now.absent), None)
-        if missing is not None:
-            unknown.append(NotJudged(code, missing, case.now.absent[missing]))
-            continue
-        try:
-            for hit in module.judge(case):
-                hits.append(hit)  # noqa: PERF402 - what came before an error stands
-        except Unseen as error:
-            unknown.append(NotJudged(code, error.source, error.reason))
+        lacking = _lacking(case, code, module.RULE.needs)
+        if lacking is None:
+            needs, partly = module.RULE.needs, module.RULE.partly
+            lacking = _lacking(
+                case, code, (*partly, *(f"some {part.removeprefix('skmem:')}" for part in (*needs, *partly)))
+            )
+            try:
+                for hit in module.judge(case):
+                    hits.append(hit)  # noqa: PERF402 - what came before an error stands
+            except Unseen as error:
+                lacking = NotJudged(code, error.source, error.reason)
+        if lacking is not None:
+            unknown.append(lacking)
     hits.sort(key=lambda hit: badness(hit.finding))
     return Judgement(hits, unknown)
+
+
+def _lacking(case: Case, code: str, parts: Iterable[str]) -> NotJudged | None:
+    for part in parts:
+        reason = case.lacks(part)
+        if reason is not None:
+            return NotJudged(code, part, reason)
+    return None
 
 
 def judge_relaxed(case: Case, codes: Iterable[str], factor: float) -> Judgement:

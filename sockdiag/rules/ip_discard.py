@@ -24,9 +24,10 @@ RULE = Rule(
     "ip_rcv() finds no memory; ip_finish_output() gets an error; udp_sendmsg() gets ENOBUFS or EAGAIN.",
     "ip_rcv_core(), ip_output(), udp_sendmsg()",
     (*_IN, *_OUT),
-    ("counters",),
+    ("/proc/net/snmp",),
     (),
     ("the queueing discipline and the neighbours of the device", "SO_SNDBUF"),
+    partly=("/proc/net/snmp6",),
 )
 
 _ADVICE = Advice(
@@ -41,7 +42,7 @@ _MEMORY = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge both directions by the counters of both families."""
-    yield from lost_in_interval(case, RULE, _IN, "IP receive", "packets thrown away on receipt", (_MEMORY,))
+    yield from lost_in_interval(case, RULE, _IN, "IP receive", "packet", "thrown away on receipt", (_MEMORY,))
     yield from lost_in_interval(
-        case, RULE, _OUT, "IP send", "packets thrown away or refused instead of sent", (_ADVICE,)
+        case, RULE, _OUT, "IP send", "packet", "thrown away or refused instead of sent", (_ADVICE,)
     )

@@ -21,9 +21,10 @@ RULE = Rule(
     "No memory for the request or the socket, no route back to the client, a filter of the listener, a security module.",
     "tcp_listendrop(), net/ipv4/tcp_ipv4.c",
     ("skmem.drops of the listener", "TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
-    ("skmem:tcp",),
+    ("skmem:tcp", "/proc/net/netstat"),
     (),
     ("sockdiag trace names the reason",),
+    partly=("mptcp",),
 )
 
 _TRACE = Advice("Let the kernel name the reason.", "sockdiag trace", "The counters tell that, and not why.")

@@ -22,7 +22,7 @@ RULE = Rule(
     "space still owns the next frame; only the owner may read that number, and reading sets it to zero.",
     "packet_rcv(), tpacket_rcv(), net/packet/af_packet.c",
     (*READS, "packet.rx_ring"),
-    (),
+    ("packet",),
     THRESHOLDS,
     ("SO_RCVBUF", "a narrower filter", "for rings: sockdiag trace shows the drops"),
 )

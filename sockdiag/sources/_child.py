@@ -220,7 +220,7 @@ def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
             # Handlers of the parent's would be no help here.
             for number in (SIGTERM, SIGHUP, SIGALRM):
                 signal(number, SIG_DFL)
-            pipe = only(writer)
+            (pipe,) = only(writer)
             data = memoryview(function())
             while data:
                 data = data[os.write(pipe, data) :]

@@ -70,7 +70,7 @@ def test_declarations_are_complete(name: str) -> None:
     command = load(name)
     assert command.name == name
     assert command.summary.endswith((".", "?"))
-    assert len(command.examples) >= (1 if name == "schema" else 2)
+    assert len(command.examples) >= 2
     seen: set[str] = set()
     for option in command.options:
         assert option.help.endswith(".")

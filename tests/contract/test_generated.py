@@ -7,8 +7,10 @@ import subprocess
 
 import pytest
 
-from sockdiag.devtools import completions, man
-from sockdiag.devtools.gen import stale
+from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.cli.spec import Option
+from sockdiag.devtools import completions
+from sockdiag.devtools.gen import PROJECT, stale
 
 
 def test_generated_files_are_current() -> None:
@@ -16,15 +18,29 @@ def test_generated_files_are_current() -> None:
     assert stale() == []
 
 
-@pytest.mark.parametrize("name", man.pages())
-def test_pages_are_plain_roff(name: str) -> None:
-    """A page has a heading, a NAME line that whatis can read, and no character that roff would eat."""
-    lines = man.pages()[name].splitlines()
-    assert lines[0].startswith(".TH ")
-    assert lines[1] == ".SH NAME"
-    assert " \\- " in lines[2]
-    assert all(line.isascii() for line in lines)
-    assert not [line for line in lines if line.startswith("'")]
+def test_a_new_option_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option that a command gets is missing from its page and from the completions of every shell."""
+    command = load("protocols")
+    monkeypatch.setattr(command, "options", (*command.options, Option("brand_new", "Do what is new.")))
+    assert {path.name for path in stale()} == {
+        "sockdiag-protocols.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish",
+    }  # fmt: skip
+
+
+def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does a command."""
+    monkeypatch.setitem(COMMANDS, "brand-new", COMMANDS["protocols"])
+    assert {path.name for path in stale()} >= {"sockdiag.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish"}
+
+
+def test_what_nothing_makes_is_stale() -> None:
+    """A page of a command that is gone is reported, too."""
+    left = PROJECT / "man" / "sockdiag-gone.1"
+    left.write_text("")
+    try:
+        assert stale() == [left]
+    finally:
+        left.unlink()
 
 
 def test_bash_completes(tmp_path: object) -> None:

@@ -20,6 +20,8 @@ MASKS = {
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) .*% of .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
+    "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
+    "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.
     "pid": Mask(r"(?<=[a-z]\()\d+(?=[),])"),
     "port": Mask(r"(?<=:)[1-9]\d{4}\b"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import subprocess
 import sys
 import time
@@ -55,8 +57,11 @@ def _turns(block: Block, namespace: Namespace | None) -> str:
 
 
 def compare(block: Block, played: str) -> None:
-    """Fail unless a console shows what came out."""
-    assert mask(block.text, block.masks) == mask(played, block.masks)
+    """Fail unless a console shows what came out; figures that are declared to be one kernel's are compared on that only."""
+    shown, came = mask(block.text, block.masks), mask(played, block.masks)
+    if not f"{platform.release()}.".startswith(f"{block.declared.get('kernel', platform.release())}."):
+        shown, came = (re.sub(r"\d+", "N", re.sub(" +", " ", text)) for text in (shown, came))
+    assert shown == came
 
 
 def renewed(text: str, block: Block, played: str) -> str:

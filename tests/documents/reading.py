@@ -6,7 +6,8 @@ from run to run::
     <!-- shown: in=udp_overflow masks=pid,lost -->
 
 ``in`` names a function of tests/documents/conditions.py, which fills a network namespace; ``root`` a capture of
-tests/fixtures. ``masks`` are names in tests/documents/masks.py. Standard output is shown, not standard error.
+tests/fixtures. ``masks`` are names in tests/documents/masks.py. ``kernel`` is the release that figures are of; on others
+only the words are compared. Standard output is shown, not standard error.
 """
 
 from __future__ import annotations

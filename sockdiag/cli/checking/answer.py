@@ -1,26 +1,27 @@
-"""One run of ``check``: look, compare with the run before, judge, and say it in a line."""
+"""One run of ``check``: look, compare with the run before, judge, and remember."""
 
 from __future__ import annotations
 
 import time
 
 from sockdiag.cli.checking.levels import Alert, alert_name, alerts_of, badness_of, held, worst
+from sockdiag.cli.checking.state import KEPT_S, State, place_of
 from sockdiag.cli.exit import CHECK_OK, CHECK_UNKNOWN
-from sockdiag.model.finding import INFO
-from sockdiag.render.plugin_text import WORDS, number, perfdata, plugin_output
+from sockdiag.model.record import Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from sockdiag.cli.checking.asked import Asked
-    from sockdiag.cli.checking.measured import Measured
-    from sockdiag.cli.checking.state import State
+    from sockdiag.cli.checking.asked import Asked, Bounded
+    from sockdiag.cli.checking.measured import Measured, Taken
     from sockdiag.cli.env import Env
     from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
+    from sockdiag.model.baseline import Entry, Place
     from sockdiag.model.look import Look
-    from sockdiag.rules._judge import NotJudged
+    from sockdiag.rules._base import Case
+    from sockdiag.rules._judge import Judgement, NotJudged
 
 
 def answer(env: Env, given: Given) -> tuple[int, str]:
@@ -33,14 +34,25 @@ def answer(env: Env, given: Given) -> tuple[int, str]:
         SockdiagError: it is no verdict.
     """
     from sockdiag.cli.checking.asked import asked, check_times
-    from sockdiag.cli.look import check_interval
+    from sockdiag.cli.checking.words import output
     from sockdiag.cli.session import Session
 
     check_times(given)
-    wanted = asked(given)
-    session = Session(env, given)
-    check_interval(session)
-    return Run(session, wanted).outcome()
+    run = Run(Session(env, given), asked(given))
+    run.judge()
+    return run.status, output(run)
+
+
+class There(Record):
+    """What a run knows of one network namespace; it travels between processes."""
+
+    netns: str | None = field("Its label.")
+    alerts: tuple[tuple[str, Alert], ...] = field("Alerts of the rules by name, and what they found besides.")
+    measures: tuple[Taken, ...] = field("Values of the measures.")
+    entry: Entry | None = field("What is left for the next run.")
+    note: str = field("Why there is no baseline, or the like.")
+    reset: tuple[str, ...] = field("Counters that were set to zero since the look before.")
+    seconds: float | None = field("Time between the looks.")
 
 
 class Run:
@@ -49,6 +61,16 @@ class Run:
     Args:
         session: its session.
         wanted: what is asked.
+
+    Attributes:
+        status: plugin status.
+        alerts: what the rules found, in all namespaces.
+        measures: measures that are compared or drawn.
+        places: what is known of each namespace, this process's own first.
+        unknown: rules that could not tell.
+        state: the state file; None of a captured system.
+        blind: it cannot compare, and neither will the next run.
+        cannot_tell: so many rules could not tell that it is no verdict.
     """
 
     def __init__(self, session: Session, wanted: Asked) -> None:
@@ -57,206 +79,159 @@ class Run:
         self.wanted = wanted
         self.began = time.monotonic()
         self.state: State | None = None
-        self.note = ""
-        self.alerts: list[Alert] = []
-        self.unknown: list[NotJudged] = []
-        self.measures: list[Measured] = []
-        self.reset: list[str] = []
-        self.seconds: float | None = None
-        self.blind = False
-
-    def outcome(self) -> tuple[int, str]:
-        """Look, judge, remember, and say it."""
-        now, before = self._looks()
-        raised = self.state.entry.alerts if self.state is not None and self.state.entry is not None else {}
-        self._judge(now, before, dict(raised))
-        if self.state is not None:
-            self._remember(now)
-        status = self._status(before)
-        return status, plugin_output(status, self._text(status), self._data(), self._lines())
-
-    def _looks(self) -> tuple[Look, Look | None]:
-        from sockdiag.analysis.baseline import recalled, set_to_zero
-        from sockdiag.cli.checking.state import State
-        from sockdiag.cli.look import TABLES, take
-        from sockdiag.kernel.tcp_states import HASHED_STATES
-        from sockdiag.model.query import SKMEM
-
-        session, given = self.session, self.given
-        where = session.where()
-        query = session.query([SKMEM], where)
-        tables = self.wanted.tables(TABLES)
-        query = query._replace(
-            tables=tuple(t for t in query.tables if t in tables), states=query.states & HASHED_STATES
-        )
         if session.system.files.live:
-            self.state = State(session, given.state or "", self.wanted.question)
-            self.state.load()
-        before = None
-        if given.interval is not None:
-            before = take(session, query, last=False, rates=True)
-            time.sleep(max(0.0, given.interval - (time.monotonic() - before.at)))
-        now = take(session, query, last=True, rates=True)
-        if before is None and self.state is not None:
-            age = self.state.age(now.at)
-            if age is not None and self.state.entry is not None:
-                before = recalled(self.state.entry.earlier, now, age)
-            self.note = self.state.note if self.wanted.compares else ""
-        elif before is None and self.wanted.compares:
-            self.note = "a capture holds one look"
-        if before is not None:
-            self.reset = set_to_zero(before, now)
-            self.seconds = now.at - before.at
-        return now, before
+            self.state = State(session, self.given.state or "", wanted.question)
+        self.drawn: tuple[Bounded, ...] = wanted.measures
+        self.status = CHECK_UNKNOWN
+        self.alerts: list[Alert] = []
+        self.measures: list[Measured] = []
+        self.places: list[There] = []
+        self.unknown: list[NotJudged] = []
+        self.blind = False
+        self.cannot_tell = False
+        # Of the namespace that is just being looked at, in the process that looks at it.
+        self._place: Place | None = None
+        self._past: Entry | None = None
+        self._note = ""
 
-    def _judge(self, now: Look, before: Look | None, raised: dict[str, int]) -> None:
+    def judge(self) -> None:
+        """Look, judge, and leave what the next run compares with."""
         from sockdiag.cli.checking.measured import measured, usual
-        from sockdiag.cli.look import case_of, judged
+        from sockdiag.cli.look import TABLES
+        from sockdiag.cli.verdicts import verdicts
 
-        case = case_of(self.session, now, before)
-        if self.wanted.codes:
-            judgement = judged(self.session, case, self.wanted.codes)
-            self.unknown = judgement.unknown
-            self.alerts = alerts_of(judgement.hits, raised, guarded=before is not None)
-            self.alerts = held(case, self.alerts, raised, self.wanted.codes)
-        self.measures = measured(self.wanted.measures or usual(), now, before, case.seconds, raised)
-
-    def _remember(self, now: Look) -> None:
-        from sockdiag.analysis.baseline import remembered
-        from sockdiag.cli.checking.state import KEPT_S
-        from sockdiag.model.baseline import Entry
-
-        state = self.state
-        assert state is not None
-        at = state.boottime(now.at)
-        alerts = {alert_name(a.finding): a.status for a in self.alerts if a.status}
-        alerts.update(
-            (m.alert_name, m.status) for m in self._asked_measures() if m.status not in (CHECK_OK, CHECK_UNKNOWN)
-        )
-        entry = Entry(
-            state.question, state.place, at, at, self.session.env.clock(), remembered(now), alerts,
+        if not self.drawn:
+            self.drawn = usual()
+        found = verdicts(
+            self.session, self.session.where(), self.wanted.tables(TABLES), codes=self.wanted.codes, rows=self._there,
+            earlier=self._earlier,
         )  # fmt: skip
-        old = state.entry
-        if old is not None and 0 <= at - old.looked_at < KEPT_S:
-            entry = entry._replace(looked_at=old.looked_at, earlier=old.earlier)
-        state.save(entry)
+        self.unknown = found.unknown
+        self.places = found.rows
+        self.alerts = self._alerts()
+        # What spans all namespaces is remembered with this process's own.
+        raised = self._past.alerts if self._past is not None else {}
+        self.measures = [
+            measured(one, [there.measures[i] for there in self.places], raised) for i, one in enumerate(self.drawn)
+        ]
+        self._remember()
+        self.status = self._status()
 
-    def _asked_measures(self) -> list[Measured]:
+    @property
+    def asked_measures(self) -> list[Measured]:
+        """Measures that were asked for."""
         return self.measures if self.wanted.measures else []
 
-    # Verdict
+    # In each namespace
 
-    def _status(self, before: Look | None) -> int:
+    def _earlier(self, there: Session, now: Look, before: Look | None) -> Look | None:
+        """Return the look to compare with."""
+        from sockdiag.analysis.baseline import recalled
+
+        self._place = self._past = None
+        self._note = ""
+        if self.state is None:
+            self._note = "a capture holds one look" if before is None else ""
+            return before
+        self._place = place_of(there)
+        self._past, self._note = self.state.entry(self._place)
+        if before is not None:
+            self._note = ""
+            return before
+        if self._past is None:
+            return None
+        age, self._note = self.state.age(self._past, now.at)
+        return None if age is None else recalled(self._past.earlier, now, age)
+
+    def _there(self, case: Case, judgement: Judgement) -> Iterator[There]:
+        """Give what the rules found its statuses, and take the measures."""
+        from sockdiag.analysis.baseline import set_to_zero
+        from sockdiag.cli.checking.measured import taken
+
+        raised = self._past.alerts if self._past is not None else {}
+        alerts = alerts_of(judgement.hits, raised, guarded=case.before is not None)
+        alerts = held(case, alerts, raised, self.wanted.codes)
+        reset = () if case.before is None else tuple(set_to_zero(case.before, case.now))
+        yield There(
+            case.netns,
+            tuple((alert_name(a.finding), a) for a in alerts),
+            tuple(taken(self.drawn, case.now, case.before)),
+            self._entry(case, alerts),
+            self._note if self.wanted.compares else "",
+            reset,
+            case.seconds,
+        )
+
+    def _entry(self, case: Case, alerts: list[Alert]) -> Entry | None:
+        from sockdiag.analysis.baseline import remembered
+        from sockdiag.model.baseline import Entry
+
+        if self.state is None or self._place is None:
+            return None
+        at = self.state.boottime(case.now.at)
+        raised = {alert_name(a.finding): a.status for a in alerts if a.status}
+        clock = self.session.env.clock()
+        old = self._past
+        if old is not None and 0 <= at - old.looked_at < KEPT_S:
+            return Entry(self.state.question, self._place, old.looked_at, at, clock, old.earlier, raised)
+        return Entry(self.state.question, self._place, at, at, clock, remembered(case.now), raised)
+
+    # Of all namespaces
+
+    def _alerts(self) -> list[Alert]:
+        found: list[Alert] = []
+        seen = set()
+        for there in self.places:
+            for name, alert in there.alerts:
+                about = alert.finding.subject
+                # What is wrong with a process as a whole is the same wherever its sockets are.
+                if about.pid is not None and not about.sockets and about.inode is None and about.cookie is None:
+                    if name in seen:
+                        continue
+                    seen.add(name)
+                found.append(alert)
+        return found
+
+    def _remember(self) -> None:
+        from sockdiag.cli.checking.measured import alert_name as measure_name
+
+        if self.state is None:
+            return
+        entries = [there.entry for there in self.places if there.entry is not None]
+        for one in self.asked_measures:
+            if entries and one.status not in (CHECK_OK, CHECK_UNKNOWN):
+                alerts = {**entries[0].alerts, measure_name(one.bounded): one.status}
+                entries[0] = entries[0]._replace(alerts=alerts)
+        self.state.save(entries)
+
+    def _status(self) -> int:
         statuses = [a.status for a in self.alerts]
-        statuses += [m.status for m in self._asked_measures()]
-        if self._cannot_tell():
-            statuses.append(CHECK_UNKNOWN)
-        self.blind = bool(self.wanted.compares and self.state is not None and self.state.problem and before is None)
-        if self.blind:
-            # It would be so at each run, and losses would never be seen.
+        statuses += [m.status for m in self.asked_measures]
+        lacking = len(self.unknown)
+        self.cannot_tell = bool(lacking) and (
+            self.wanted.named or self.given.strict or lacking * 2 > len(self.wanted.codes)
+        )
+        # It would be so at each run, and losses would never be seen.
+        self.blind = bool(
+            self.wanted.compares and self.state is not None and self.state.problem
+            and any(there.seconds is None for there in self.places)
+        )  # fmt: skip
+        if self.cannot_tell or self.blind or not self.places:
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)
 
-    def _cannot_tell(self) -> bool:
-        lacking = len(self.unknown)
-        return bool(lacking) and (self.wanted.named or self.given.strict or lacking * 2 > len(self.wanted.codes))
 
-    # Words
+def worst_first(alerts: list[Alert]) -> list[Alert]:
+    """Order alerts, and put together what one process does at many sockets."""
+    from sockdiag.rules._base import Hit
+    from sockdiag.rules._group import by_cause
 
-    def _text(self, status: int) -> str:
-        parts = []
-        problem = self.state.problem if self.state is not None else ""
-        if self.blind and status == CHECK_UNKNOWN:
-            parts.append(problem)
-        said = [(badness_of(m.status), m.said()) for m in self._asked_measures() if m.status]
-        said += [(badness_of(a.status), _headline(a)) for a in self._shown() if a.status]
-        said.sort(key=lambda pair: -pair[0])
-        if said:
-            parts.append(said[0][1] + (f" (and {len(said) - 1} more)" if len(said) > 1 else ""))
-        elif status == CHECK_OK or not self._cannot_tell():
-            parts.append(self._good())
-        if self.unknown:
-            codes = ", ".join(one.code for one in self.unknown[:3])
-            more = f" and {len(self.unknown) - 3} more" if len(self.unknown) > 3 else ""
-            why = f" ({self.unknown[0].source}: {self.unknown[0].reason})" if self._cannot_tell() else ""
-            parts.append(f"not judged: {codes}{more}{why}")
-        few = [a for a in self.alerts if a.few]
-        if few:
-            parts.append(f"few losses: {', '.join(dict.fromkeys(a.finding.code for a in few))}")
-        if self.reset:
-            more = f" and {len(self.reset) - 1} more" if len(self.reset) > 1 else ""
-            parts.append(f"set to zero since: {self.reset[0]}{more}")
-        if self.note:
-            parts.append(self.note)
-        if problem and problem not in parts:
-            parts.append(f"state not kept: {problem}")
-        return "; ".join(parts)
-
-    def _good(self) -> str:
-        if self.wanted.measures:
-            return ", ".join(m.said() for m in self.measures)
-        judged = len(self.wanted.codes) - len(self.unknown)
-        since = "" if self.seconds is None else f" in {number(round(self.seconds, 1))} s"
-        return f"{judged} {'rule' if judged == 1 else 'rules'} found nothing{since}"
-
-    def _shown(self) -> list[Alert]:
-        """Return the alerts, worst first; what one process does at many sockets is one."""
-        from sockdiag.rules._base import Hit
-        from sockdiag.rules._group import by_cause
-
-        alike: dict[tuple[int, bool, bool], list[Hit]] = {}
-        for alert in self.alerts:
-            alike.setdefault((alert.status, alert.few, alert.held), []).append(Hit(alert.finding))
-        found = [
-            Alert(finding, status, few=few, held=held)
-            for (status, few, held), hits in alike.items()
-            for finding in by_cause(hits)
-        ]
-        return sorted(found, key=lambda a: -badness_of(a.status))
-
-    def _data(self) -> list[str]:
-        data = [m.datum() for m in self.measures]
-        if self.wanted.codes:
-            for name, level in (("critical", 2), ("warning", 1)):
-                data.append(perfdata(name, sum(a.status == level for a in self.alerts), least=0))
-        data.append(perfdata("time", round(time.monotonic() - self.began, 3), "s", least=0, most=self.given.timeout))
-        return data
-
-    def _lines(self) -> list[str]:
-        verbose = self.given.verbose
-        if not verbose:
-            return []
-        lines = [f"{WORDS[m.status]} {m.said()}" for m in self._asked_measures()]
-        for alert in self._shown():
-            if alert.status or alert.few or verbose > 1:
-                lines.append(_line(alert))
-            if verbose > 2:
-                lines += [f"    {name} {e.value} {e.unit} {e.source}" for name, e in alert.finding.evidence.items()]
-        lines += [f"NOT JUDGED {one.code}: {one.source}: {one.reason}" for one in self.unknown]
-        lines += [f"SET TO ZERO {name}" for name in self.reset] if verbose > 1 else []
-        if verbose > 1:
-            lines += [f"NOT SEEN {g.source}: {g.reason}{f'; {g.hint}' if g.hint else ''}" for g in self.session.gaps]
-        if verbose > 2:
-            lines += self._debug()
-        return lines
-
-    def _debug(self) -> Sequence[str]:
-        lines = [f"SOURCE {table} {source or '-'}" for table, source in self.session.sources.items()]
-        state = self.state
-        if state is not None:
-            lines.append(f"STATE {state.path}")
-            lines.append(f"PLACE {state.place.boot_id} {state.place.netns}")
-        lines.append(f"BASELINE {self.note or f'{number(round(self.seconds or 0, 3))} s ago'}")
-        return lines
-
-
-def _headline(alert: Alert) -> str:
-    return f"{alert.finding.code}: {alert.finding.summary}{', not clearly better yet' if alert.held else ''}"
-
-
-def _line(alert: Alert) -> str:
-    finding = alert.finding
-    word = WORDS[alert.status] if alert.status or finding.severity != INFO else "INFO"
-    advice = " ".join(f"{one.action}{f' {one.command}' if one.command else ''}" for one in finding.advice)
-    few = " (too few to raise an alert)" if alert.few else ""
-    return f"{word} {_headline(alert)}{few}{'. ' if advice else ''}{advice}"
+    alike: dict[tuple[int, bool, bool], list[Hit]] = {}
+    for alert in alerts:
+        alike.setdefault((alert.status, alert.few, alert.held), []).append(Hit(alert.finding))
+    found = [
+        Alert(finding, status, few=few, held=kept)
+        for (status, few, kept), hits in alike.items()
+        for finding in by_cause(hit.finding for hit in hits)
+    ]
+    return sorted(found, key=lambda a: -badness_of(a.status))

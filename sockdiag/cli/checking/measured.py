@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.measures import Facts, find, missing, values
+from sockdiag.analysis.measures import MAX, Facts, find, missing, value, values
 from sockdiag.cli.checking.asked import Bounded
 from sockdiag.cli.checking.levels import status_of
 from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.counters import U32, mib_of
-from sockdiag.model.record import Record, field
+from sockdiag.model.record import HOST, Record, field
 from sockdiag.render.plugin_text import number, perfdata
 
 TYPE_CHECKING = False
@@ -23,6 +23,17 @@ USUAL = (
     "states[tcp,TIME_WAIT]", "Tcp.RetransSegs", "TcpExt.ListenDrops", "Udp.RcvbufErrors",
 )  # fmt: skip
 
+# Parts of the model's names of counters and measures whose counters wrap at 32 bits.
+_MIBS = {"softnet": "softnet_stat", "conntrack": "nf_conntrack"}
+
+
+class Taken(Record):
+    """What a measure is in one namespace; it travels between processes."""
+
+    value: float | None = field("Its value; of a rate what it grew by; None is unknown.", default=None)
+    seconds: float | None = field("Of a rate, the time that this took.", default=None)
+    why: str = field("Why it is unknown.", default="")
+
 
 class Measured(Record):
     """A measure of this run."""
@@ -32,11 +43,6 @@ class Measured(Record):
     why: str = field("Why it is unknown.")
     status: int = field("Plugin status.")
     held: bool = field("It has the status because it had it before.")
-
-    @property
-    def alert_name(self) -> str:
-        """Its name among the alerts."""
-        return f"measure {self.bounded.text}"
 
     def said(self) -> str:
         """Say what it is."""
@@ -72,68 +78,77 @@ def usual() -> tuple[Bounded, ...]:
     return tuple(Bounded(text, *find(text), None, None) for text in USUAL)
 
 
-def measured(
-    wanted: Iterable[Bounded], now: Look, before: Look | None, seconds: float | None, raised: Mapping[str, int]
-) -> list[Measured]:
-    """Take measures of a look, and of counters what they grew by since the look before.
+def alert_name(one: Bounded) -> str:
+    """Name a measure among the alerts."""
+    return f"measure {one.text}"
 
-    Args:
-        wanted: the measures.
-        now: the look.
-        before: the earlier one, or None.
-        seconds: the time between the two.
-        raised: alerts of the run before.
-    """
+
+def taken(wanted: Iterable[Bounded], now: Look, before: Look | None) -> list[Taken]:
+    """Take measures of a look, and of counters what they grew by since the look before."""
     facts = Facts(now)
     past = None if before is None else Facts(before)
-    return [_measured(one, facts, past, seconds, raised) for one in wanted]
+    seconds = None if before is None else max(now.at - before.at, 1e-6)
+    return [_growth(one, facts, past, seconds) if one.is_rate else _level(one, facts) for one in wanted]
 
 
-def _measured(
-    one: Bounded, facts: Facts, past: Facts | None, seconds: float | None, raised: Mapping[str, int]
-) -> Measured:
-    value, grown, why = _level(one, facts) if not one.is_rate else _growth(one, facts, past)
-    rate = grown / seconds if grown is not None and seconds else None
-    result = Measured(one, rate if one.is_rate else value, why, CHECK_OK, False)
-    if result.value is None:
-        return result._replace(status=CHECK_UNKNOWN)
-    status, held = status_of(result.value, one.warning, one.critical, raised.get(result.alert_name, CHECK_OK), grown)
-    return result._replace(status=status, held=held)
+def measured(one: Bounded, parts: list[Taken], raised: Mapping[str, int]) -> Measured:
+    """Put together what a measure is in all namespaces, and compare it with its ranges.
+
+    Args:
+        one: the measure.
+        parts: what it is in each namespace, in this process's own first; of a measure of the host only that counts.
+        raised: alerts of the run before.
+    """
+    parts = parts[:1] if one.measure.scope == HOST else parts
+    lacking = next((part.why for part in parts if part.value is None and part.why), "")
+    known = [part for part in parts if part.value is not None]
+    # In a namespace without listeners none has a queue; what could not be read is unknown.
+    if not known or lacking:
+        return Measured(one, None, lacking or "nothing here has it", CHECK_UNKNOWN, False)
+    totals = [part.value for part in known if part.value is not None]
+    if one.is_rate:
+        total = sum(part.value / (part.seconds or 1e-6) for part in known if part.value is not None)
+    else:
+        total = max(totals) if one.measure.combine == MAX else sum(totals)
+    grown = sum(totals) if one.is_rate else None
+    status, held = status_of(total, one.warning, one.critical, raised.get(alert_name(one), CHECK_OK), grown)
+    return Measured(one, total, "", status, held)
 
 
-def _level(one: Bounded, facts: Facts) -> tuple[float | None, float | None, str]:
-    from sockdiag.analysis.measures import value
-
+def _level(one: Bounded, facts: Facts) -> Taken:
     found = value(one.measure, one.key, facts)
-    return found, None, "" if found is not None else missing(one.measure, facts) or "nothing here has it"
+    return Taken(found, None, "" if found is not None else missing(one.measure, facts) or _labelled(one, facts))
 
 
-def _growth(one: Bounded, facts: Facts, past: Facts | None) -> tuple[None, float | None, str]:
+def _labelled(one: Bounded, facts: Facts) -> str:
+    # Nothing has such labels, which is no lack, or a value of something that has is unknown.
+    return "not told by the kernel" if values(one.measure, one.key, facts) else ""
+
+
+def _growth(one: Bounded, facts: Facts, past: Facts | None, seconds: float | None) -> Taken:
     now = dict(values(one.measure, one.key, facts))
     if not now:
-        return None, None, missing(one.measure, facts) or "nothing here has it"
+        return Taken(why=missing(one.measure, facts))
     if past is None:
-        return None, None, "it takes two looks"
+        return Taken(why="it takes two looks")
     before = dict(values(one.measure, one.key, past))
     lacking = missing(one.measure, past)
     grown = 0.0
-    for labels, value in now.items():
+    for labels, is_now in now.items():
         was = before.get(labels)
         if was is None and one.measure.cumulative and not lacking:
             was = 0  # no socket of these labels had refused anything
-        if value is None or was is None:
-            return None, None, missing(one.measure, facts) or lacking or "not there at the look before"
-        change = value - was
+        if is_now is None or was is None:
+            return Taken(why=missing(one.measure, facts) or lacking or "not there at the look before")
+        change = is_now - was
         if change < 0 and _wraps(one) and change + U32 < U32 // 2:
             change += U32
         if change < 0:
-            return None, None, "set to zero since the look before"
+            return Taken(why="set to zero since the look before")
         grown += change
-    return None, grown, ""
+    return Taken(grown, seconds)
 
 
 def _wraps(one: Bounded) -> bool:
-    prefix = {"softnet": "softnet_stat", "conntrack": "nf_conntrack", "qdisc": "qdisc"}.get(
-        one.measure.name.partition(".")[0], one.measure.name
-    )
-    return mib_of(prefix).wraps_at == U32
+    prefix = one.measure.name.partition(".")[0]
+    return mib_of(f"{_MIBS.get(prefix, prefix)}.").wraps_at == U32

@@ -11,7 +11,7 @@ from sockdiag.sources.state_file import StateFile, private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sockdiag.cli.session import Session
     from sockdiag.model.baseline import Entry, Stored
@@ -61,7 +61,7 @@ def _home(uid: int) -> str:
 
 
 class State:
-    """What the run before has left, and the place for what this one leaves.
+    """What runs before have left, and the place for what this one leaves.
 
     Args:
         session: the run.
@@ -69,122 +69,114 @@ class State:
         question: digest of what is asked.
 
     Attributes:
-        entry: what may be compared with, or None.
-        note: why there is nothing, as a text for people.
         problem: why the file cannot be used, or "".
     """
 
     def __init__(self, session: Session, path: str, question: str) -> None:
         self.path = path or state_path(session.env.environ)
         self.question = question
-        self.place = place_of(session)
-        self.entry: Entry | None = None
-        self.note = ""
         self.problem = ""
         self._clock = session.env.clock
         # From a monotonic clock to the one that goes on while the host is suspended.
         self._offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+        self._entries: list[Stored] = []
+        self._damaged = False
         self._usable = True
         self._file = StateFile(self.path)
-        if not path:
-            try:
-                private_folder(self._file.folder)
-            except SourceError as error:
-                self._refuse(str(error))
-
-    def _refuse(self, problem: str) -> None:
-        self.problem, self.note, self._usable = problem, "no baseline", False
-
-    def load(self) -> None:
-        """Read the entry of the run before."""
-        if not self._usable:
-            return
         try:
-            entries, damaged = read_entries(self._file.read() or b"")
-        except (SourceError, NotOurs) as error:
-            self._refuse(str(error) if isinstance(error, SourceError) else f"{self.path}: {error}")
-            return
-        mine = next((e for e in entries if e.question == self.question and _same_place(e.place, self.place)), None)
+            if not path:
+                private_folder(self._file.folder)
+            self._entries, self._damaged = read_entries(self._file.read() or b"")
+        except SourceError as error:
+            self.problem, self._usable = str(error), False
+        except NotOurs as error:
+            self.problem, self._usable = f"{self.path}: {error}", False
+
+    def entry(self, place: Place) -> tuple[Entry | None, str]:
+        """Return what the run before has left of a place, or None and why there is nothing."""
+        if not self._usable:
+            return None, "no baseline"
+        damaged = self._damaged
+        asked = [e for e in self._entries if e.question == self.question]
+        mine = next((e for e in asked if _same(e.place, place)), None)
         if mine is not None:
             try:
-                self.entry = mine.decode()
+                return mine.decode(), ""
             except ValueError:
                 damaged = True
-        if self.entry is not None:
-            return
         if damaged:
-            self.note = "no baseline, the state file was damaged"
-        elif any(e.question == self.question and _rebooted(e.place, self.place) for e in entries):
-            self.note = "no baseline, the host was booted since"
-        else:
-            self.note = "no baseline yet"
+            return None, "no baseline, the state file was damaged"
+        if any(e.place.boot_id != place.boot_id and e.place.machine == place.machine for e in asked):
+            return None, "no baseline, the host was booted since"
+        return None, "no baseline yet"
 
-    def age(self, at: float) -> float | None:
-        """Return how old the entry's look is, None where it cannot be compared with; ``note`` says why.
+    def age(self, entry: Entry, at: float) -> tuple[float | None, str]:
+        """Return how old an entry's look is, or None and why it cannot be compared with.
 
         Args:
+            entry: the entry.
             at: time of the present look on the monotonic clock.
         """
-        if self.entry is None:
-            return None
-        age = at + self._offset - self.entry.looked_at
+        age = self.boottime(at) - entry.looked_at
         if age < 0:
             # Another time namespace, or a run that has looked after this one did.
-            self.note = "no baseline, it is from later than this look"
-        elif age < YOUNGEST_S:
-            self.note = f"baseline only {age:.1f} s old"
-        elif age > OLDEST_S:
-            self.note = f"no baseline, the last look was {age / 3600:.0f} h ago"
-        else:
-            return age
-        return None
-
-    def save(self, entry: Entry) -> None:
-        """Leave an entry for the next run; what goes wrong is in ``problem``."""
-        if not self._usable:
-            return
-        mine = stored(entry)
-        try:
-            self._file.update(lambda data: self._merged(data, mine), _PATIENCE_S)
-        except (SourceError, NotOurs) as error:
-            self.problem = str(error)
+            return None, "no baseline, it is from later than this look"
+        if age < YOUNGEST_S:
+            return None, f"baseline only {age:.1f} s old"
+        if age > OLDEST_S:
+            return None, f"no baseline, the last look was {age / 3600:.0f} h ago"
+        return age, ""
 
     def boottime(self, at: float) -> float:
         """Return a time of the monotonic clock on the clock that entries have."""
         return at + self._offset
 
-    def _merged(self, data: bytes | None, mine: Stored) -> bytes | None:
+    def save(self, entries: Iterable[Entry]) -> None:
+        """Leave entries for the next run; what goes wrong is in ``problem``."""
+        if not self._usable:
+            return
+        mine = [stored(entry) for entry in entries]
+        try:
+            self._file.update(lambda data: self._merged(data, mine), _PATIENCE_S)
+        except (SourceError, NotOurs) as error:
+            self.problem = str(error)
+
+    def _merged(self, data: bytes | None, mine: list[Stored]) -> bytes:
         entries, _damaged = read_entries(data or b"")
         now = self._clock()
+        left = {(e.question, e.place.boot_id, e.place.netns): e for e in mine}
         kept = []
         for one in entries:
-            if one.question == mine.question and _same_place(one.place, mine.place):
+            other = left.get((one.question, one.place.boot_id, one.place.netns))
+            if other is None:
+                if abs(now - one.wall) <= OLDEST_S:
+                    kept.append(one)
+            elif 0 < one.judged_at - other.judged_at < _OVERLAP_S:
                 # A run that began later has finished earlier: what it left is the newer one.
-                if 0 < one.judged_at - mine.judged_at < _OVERLAP_S:
-                    return None
-            elif abs(now - one.wall) <= OLDEST_S:
                 kept.append(one)
-        return write_entries([mine, *kept])
+                del left[one.question, one.place.boot_id, one.place.netns]
+        return write_entries([*left.values(), *kept])
 
 
 def place_of(session: Session) -> Place:
-    """Say where the counters that are read belong."""
+    """Say where the counters belong that are read in this process and namespace."""
     from sockdiag.sources._transport import netns_cookie
 
-    host = session.seen().host
     cookie = netns_cookie()
     inode = session.netns.inode
-    machine = ""
+    return Place(
+        _line(session, "/proc/sys/kernel/random/boot_id"),
+        f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}",
+        _line(session, "/etc/machine-id") or _line(session, "/proc/sys/kernel/hostname"),
+    )
+
+
+def _line(session: Session, path: str) -> str:
     try:
-        machine = session.system.files.read("/etc/machine-id").decode("ascii", "replace").strip()
+        return session.system.files.read(path).decode("utf-8", "replace").strip()
     except SourceError:
-        machine = host.hostname or ""
-    return Place(host.boot_id or "", f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}", machine)
+        return ""
 
 
-def _same_place(one: Place, other: Place) -> bool:
+def _same(one: Place, other: Place) -> bool:
     return bool(one.boot_id) and one.boot_id == other.boot_id and one.netns == other.netns
-
-
-def _rebooted(one: Place, now: Place) -> bool:
-    return one.boot_id != now.boot_id and one.machine == now.machine

@@ -16,23 +16,22 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show findings by cause, with advice."""
-    from sockdiag.cli.look import finish, judged, observe
     from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.cli.verdicts import finish, verdicts
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import doctor_lines
     from sockdiag.rules._group import by_cause
 
     session = Session(env, given)
-    case = observe(session)
-    judgement = judged(session, case)
-    findings = list(ordered(by_cause(judgement.hits), session, Finding))
-    verdict = judgement.verdict()
-    interval = None if case.seconds is None else round(case.seconds, 3)
-    default = ["verdict", "severity", "code", "summary"]
+    found = verdicts(session)
+    findings = list(ordered(by_cause(found.findings), session, Finding))
+    verdict, everywhere = found.verdict(), session.everywhere is not None
+    default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
     columns, chosen = choose_columns(session, Finding, default)
     table = Table(columns, findings, chosen=chosen, header=not given.no_header)
-    lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style)
+    interval = found.interval_s
+    lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
     document = Document("doctor", session.seen, table=table, table_key="findings", keys=keys, lines=lines)
     return finish(session, document, findings)
@@ -55,5 +54,6 @@ COMMAND = Command(
     ),
     options=(*options.JUDGING, *options.EVERYWHERE),
     examples=(("doctor --interval 2", "what is wrong now"), ("doctor", "levels and history, at once")),
+    everywhere=True,
     document=document,
 )

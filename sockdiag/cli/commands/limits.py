@@ -18,8 +18,8 @@ def run(env: Env, given: Given) -> int:
     """Show limits."""
     from sockdiag.analysis.limits import limits
     from sockdiag.cli.host import kernel_version, sysctls
-    from sockdiag.cli.session import Session, choose_columns, ordered, unknown
-    from sockdiag.errors import UsageError
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.errors import UsageError, unknown
     from sockdiag.model.limits import Limit
     from sockdiag.model.sysctl_table import SYSCTLS
     from sockdiag.render.document import Document, Table
@@ -30,7 +30,14 @@ def run(env: Env, given: Given) -> int:
     if given.name:
         names = tuple(name for name in SYSCTLS if name == given.name or name.rpartition(".")[2] == given.name)
         if not names:
-            raise UsageError(unknown("limit", given.name, [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)]))
+            raise UsageError(
+                unknown(
+                    "limit",
+                    given.name,
+                    [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)],
+                    "'sockdiag limits' lists them",
+                )
+            )
     rows = limits(sysctls(session, names), read_page_size(session.system.files), kernel_version(session))
     if names is None and not (given.json or given.ndjson or given.csv):
         # What this kernel does not have concerns people only when they ask for it.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
     from sockdiag.rules._base import Case
+    from sockdiag.rules._judge import Judgement
 
 # The rules that judge listeners.
 CODES = (
@@ -24,22 +25,23 @@ CODES = (
 def run(env: Env, given: Given) -> int:
     """Show listeners and what is wrong with them."""
     from sockdiag.analysis.listeners import TABLES, Listener
-    from sockdiag.cli.look import finish, judged, observe
     from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.cli.verdicts import finish, verdicts
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import finding_lines
     from sockdiag.render.table import aligned, cells, is_number
 
     session = Session(env, given)
-    where = session.where()
-    case = observe(session, where, TABLES)
-    judgement = judged(session, case, CODES)
-    findings = judgement.findings
-    rows = ordered(_rows(case), session, Listener)
+    found = verdicts(session, session.where(), TABLES, codes=CODES, rows=_rows)
+    findings, everywhere = found.findings, session.everywhere is not None
+    found.rows.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
+    rows = ordered(found.rows, session, Listener)
     default = ["socket.netid", "socket.local", "accept_queue", "accept_queue_limit", "accept_queue_ratio", "syn_queue",
                "drops", "drops_in_interval", "socket.processes"]  # fmt: skip
-    if case.before is None:
+    if found.seconds is None:
         default.remove("drops_in_interval")
+    if everywhere:
+        default.insert(0, "socket.netns")
     columns, chosen = choose_columns(session, Listener, default)
     table = Table(columns, list(rows), chosen=chosen, header=not given.no_header)
 
@@ -47,15 +49,14 @@ def run(env: Env, given: Given) -> int:
         headings = [entry.field.header for entry in table.columns] if table.header else []
         yield from aligned(headings, cells(table), [is_number(entry) for entry in table.columns])
         for finding in findings:
-            yield from finding_lines(finding, style)
+            yield from finding_lines(finding, style, everywhere=everywhere)
 
-    interval = None if case.seconds is None else round(case.seconds, 3)
-    keys = {"interval_s": interval, "findings": findings}
+    keys = {"interval_s": found.interval_s, "findings": findings}
     document = Document("listeners", session.seen, table=table, table_key="listeners", keys=keys, lines=lines)
     return finish(session, document, findings)
 
 
-def _rows(case: Case) -> list[Listener]:
+def _rows(case: Case, _judgement: Judgement) -> list[Listener]:
     from sockdiag.rules._base import Unseen
     from sockdiag.rules._listeners import listeners
 
@@ -70,7 +71,6 @@ def _rows(case: Case) -> list[Listener]:
         owner = holders.get(listener.socket.inode or 0)
         socket = listener.socket if owner is None else listener.socket._replace(processes=(owner,))
         named.append(listener._replace(socket=socket))
-    named.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
     return named
 
 
@@ -80,6 +80,13 @@ def document() -> dict[str, Any]:
     from sockdiag.model.finding import Finding
 
     return {"interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
+
+
+def rows() -> tuple[Any, ...]:
+    """Name the record of the rows."""
+    from sockdiag.analysis.listeners import Listener
+
+    return (Listener,)
 
 
 COMMAND = Command(
@@ -95,5 +102,7 @@ COMMAND = Command(
         ("listeners", "the fullest queues first"),
         ("listeners --interval 2 --netid tcp", "which refuse connections now"),
     ),
+    everywhere=True,
     document=document,
+    rows=rows,
 )

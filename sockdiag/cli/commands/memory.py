@@ -47,7 +47,7 @@ def run(env: Env, given: Given) -> int:
     if holder is not None:
         holders.largest = _with_owners(session, holders.largest)
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
-    if given.json and session.everywhere is None:
+    if given.json:
         keys["findings"] = _findings(session)
     default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
                "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
@@ -61,12 +61,12 @@ def run(env: Env, given: Given) -> int:
 
 # Rules about memory that runs out, and the tables that they look at.
 _CODES = ("UDP_RECEIVE_BUFFER_FULL", "UDP_MEMORY_LIMIT", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL",
-          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE")  # fmt: skip
+          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE", "CGROUP_MEMORY_LIMIT")  # fmt: skip
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
 def _findings(session: Session) -> list[Finding]:
-    from sockdiag.cli.look import some
+    from sockdiag.cli.verdicts import some
 
     query = session.query()
     return some(session, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES).findings

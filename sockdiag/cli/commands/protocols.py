@@ -44,7 +44,7 @@ COMMAND = Command(
     name="protocols",
     summary=summary("protocols"),
     help=(
-        "Sockets are those of this network namespace; memory and pressure are the whole host's. A protocol without "
+        "Of each also the operations that it has, its slab and its module (-o +operations). Sockets are those of this network namespace; memory and pressure are the whole host's. A protocol without "
         "memory accounting shows none."
     ),
     options=options.EVERYWHERE,

@@ -8,7 +8,6 @@ from sockdiag.cli.spec import Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from sockdiag.cli.env import Env
@@ -23,26 +22,24 @@ _SHOWN = 40
 
 def run(env: Env, given: Given) -> int:
     """Judge sockets and what they depend on."""
-    from sockdiag.cli.look import finish, judged, observe
     from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.model.finding import SOCKET
+    from sockdiag.cli.verdicts import finish, verdicts
     from sockdiag.model.risk import SocketRisk, SystemRisk
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import risk_lines
 
     session = Session(env, given)
-    where = session.where()
-    case = observe(session, where)
-    judgement = judged(session, case)
-    rows = _socket_risks(case, judgement)
-    if given.all:
-        rows += _healthy(case, judgement)
-    system = [f for f in judgement.findings if f.subject.kind != SOCKET]
-    verdict = judgement.verdict()
-    whole = SystemRisk(_with_unknown(judgement, system), tuple(system))
-    interval = None if case.seconds is None else round(case.seconds, 3)
+    found = verdicts(session, session.where(), rows=_all if given.all else _socket_risks)
+    rows = found.rows
+    if session.everywhere is not None:
+        rows.sort(key=_badness)
+    system = tuple(found.system())
+    verdict, interval = found.verdict(), found.interval_s
+    whole = SystemRisk(found.verdict(system), system)
     keys = {"verdict": verdict, "interval_s": interval, "system": whole}
+    everywhere = session.everywhere is not None
     default = [
+        *(["socket.netns"] if everywhere else []),
         "verdict",
         "socket.netid",
         "socket.state",
@@ -53,16 +50,26 @@ def run(env: Env, given: Given) -> int:
     ]
     columns, chosen = choose_columns(session, SocketRisk, default)
     table = Table(columns, ordered(rows, session, SocketRisk), chosen=chosen, header=not given.no_header)
-    told = judgement.findings
-    lines = None if chosen or given.all else lambda style: risk_lines(verdict, interval, told, style, _SHOWN)
+    told = found.findings
+    lines = None
+    if not chosen and not given.all:
+        lines = lambda style: risk_lines(verdict, interval, told, style, _SHOWN, everywhere=everywhere)  # noqa: E731
     document = Document("risk", session.seen, table=table, table_key="sockets", keys=keys, lines=lines)
     return finish(session, document, told)
 
 
-def _with_unknown(judgement: Judgement, findings: Iterable[Finding]) -> str:
-    from sockdiag.model.finding import UNKNOWN, worst_verdict
+def _badness(row: SocketRisk) -> Any:
+    from sockdiag.model.finding import badness
 
-    return worst_verdict([*(f.verdict for f in findings), *([UNKNOWN] if judgement.unknown else [])])
+    return badness(row.findings[0]) if row.findings else _HEALTHY
+
+
+# Behind all that have findings.
+_HEALTHY = (99, 99, 1.0)
+
+
+def _all(case: Case, judgement: Judgement) -> list[SocketRisk]:
+    return _socket_risks(case, judgement) + _healthy(case, judgement)
 
 
 def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
@@ -136,5 +143,6 @@ COMMAND = Command(
         ("risk --interval 2", "what is lost within two seconds, and where"),
         ("risk --interval 5 --exit-code --fail-on warning", "for a script: exit status 3 if something is wrong"),
     ),
+    everywhere=True,
     document=document,
 )

@@ -39,7 +39,7 @@ def run(env: Env, given: Given) -> int:
         columns, chosen = choose_columns(session, StateCount)
         rows = ordered(_counts(session, given, where), session, StateCount)
         table = Table(columns, rows, chosen=chosen, header=not given.no_header)
-        keys: dict[str, Any] = {"findings": _findings(session)} if given.json and session.everywhere is None else {}
+        keys: dict[str, Any] = {"findings": _findings(session)} if given.json else {}
         return session.show(Document("states", session.seen, table=table, table_key="states", keys=keys))
     holder = session.holder() if given.by in ("process", "container") else None
     parts = session.reduce(
@@ -50,8 +50,7 @@ def run(env: Env, given: Given) -> int:
         columns, chosen = choose_columns(session, Group)
         table = Table(columns, ordered(groups, session, Group), chosen=chosen)
         keys = {"by": given.by, "states": sum_groups(groups)}
-        if session.everywhere is None:
-            keys["findings"] = _findings(session)
+        keys["findings"] = _findings(session)
         return session.show(Document("states", session.seen, table=table, table_key="groups", keys=keys))
     default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or given.by == "process"]
     columns, chosen = choose_columns(session, GroupRow, default)
@@ -65,7 +64,7 @@ _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTE
 
 
 def _findings(session: Session) -> list[Finding]:
-    from sockdiag.cli.look import some
+    from sockdiag.cli.verdicts import some
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
 
     states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
@@ -100,6 +99,13 @@ def document() -> dict[str, Any]:
     return {"states*": [StateCount], "by?": "str", "groups?*": [Group], "findings?": [Finding]}
 
 
+def rows() -> tuple[Any, ...]:
+    """Name the records of the rows: the second with --by."""
+    from sockdiag.analysis.states import GroupRow, StateCount
+
+    return StateCount, GroupRow
+
+
 COMMAND = Command(
     run,
     name="states",
@@ -122,4 +128,5 @@ COMMAND = Command(
     ),
     everywhere=True,
     document=document,
+    rows=rows,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.model.batch import Batch, Column
+from sockdiag.model.address import Endpoint
+from sockdiag.model.batch import Batch, Column, identities
 from sockdiag.model.socket import Socket
 
 
@@ -34,3 +35,17 @@ def test_compressed() -> None:
         assert some.size == 2
         assert list(some.values("inode")) == [0, 3]
         assert [s.inode for s in some.sockets()] == [0, 3]
+
+
+def test_identities() -> None:
+    """The cookie, else the inode, else the ends; an inode is never taken for another socket's cookie."""
+    ends = Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2)
+    rows = [
+        Socket("tcp", "AF_INET", cookie=7, inode=9),
+        Socket("tcp", "AF_INET", inode=7),
+        Socket("tcp", "AF_INET", inode=0, local=ends[0], peer=ends[1]),
+    ]
+    assert list(identities(Batch.of(rows))) == [7, -7, ends]
+    bulk = Batch(2, lambda: rows, {}, {"cookie": Column("%d", [[7, 8]]), "inode": Column("%d", [[9, 0]])})
+    assert list(identities(bulk)) == [7, 8]
+    assert list(identities(columnar(3)))[1:] == [-1, -2]

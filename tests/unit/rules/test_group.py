@@ -16,7 +16,7 @@ def test_one_process_is_one_cause() -> None:
     case = Case(now, owners=owners)
     hits = name_owners(case, judge(case).hits)
     assert len(hits) == 7
-    (finding,) = by_cause(hits)
+    (finding,) = by_cause(hit.finding for hit in hits)
     assert (finding.subject.kind, finding.subject.pid, finding.subject.sockets) == ("process", 7, 7)
     assert finding.evidence["sockets UDP_RECEIVE_BUFFER_FULL"].value == 5
     assert finding.evidence["sockets ACCEPT_QUEUE_FULL"].value == 2
@@ -27,4 +27,4 @@ def test_without_owners_sockets_stay_apart() -> None:
     """Sockets whose owner is not visible need not be one process's."""
     now = look([sock(cookie=1, rmem_alloc=RCVBUF), sock(cookie=2, rmem_alloc=RCVBUF, local=Endpoint("127.0.0.1", 54))])
     case = Case(now)
-    assert len(by_cause(name_owners(case, judge(case).hits))) == 2
+    assert len(by_cause(hit.finding for hit in name_owners(case, judge(case).hits))) == 2
