@@ -18,7 +18,7 @@ MAGIC = b"sockdiag check state "
 VERSION = b"1"
 _FIRST = MAGIC + VERSION + b"\n"
 
-MOST_ENTRIES = 64
+MOST_ENTRIES = 1024
 # All of them; one entry of a busy host has some 100 kB.
 MOST_BYTES = 8 << 20
 

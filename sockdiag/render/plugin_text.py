@@ -74,7 +74,7 @@ def perfdata(
     said = "U" if value is None else number(value)
     if said != "U":
         said += _UNITS.get(unit, "")
-    bounds = ("" if bound is None else number(bound) for bound in (least, most))
+    bounds = ("" if bound is None else number(bound).replace("U", "") for bound in (least, most))
     return f"{name}={';'.join((said, warning, critical, *bounds))}".rstrip(";")
 
 

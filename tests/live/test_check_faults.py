@@ -413,6 +413,7 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace) -> None:
         if place.owner() == "root" and not place.stat().st_mode & 0o001:
             place.chmod(place.stat().st_mode | 0o011)
     file = folder / "state"
+    empty_netns.make("tcp_listen", family=2, backlog=5)
     said = inside(file, empty_netns, "--rule", "FD_LIMIT", user=NOBODY)
     assert said.status == 3
     assert said.line.startswith("SOCKDIAG UNKNOWN - not judged: FD_LIMIT (/proc/PID/limits: open files of ")
@@ -421,6 +422,7 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace) -> None:
     assert said.status == 3
     said = inside(file, empty_netns, "--skip", "FILE_TABLE_FULL", user=NOBODY)
     assert said.status == 0
-    assert "; not judged: FD_LIMIT" in said.line
+    assert "; not judged: " in said.line
+    assert "FD_LIMIT" in said.line
     said = inside(file, empty_netns, "--strict", user=NOBODY)
     assert said.status == 3
