@@ -8,9 +8,9 @@ reader, which needs no lock, gets the old one or the new one.
 from __future__ import annotations
 
 import os
-from errno import EAGAIN, EINTR, EISDIR, ELOOP, ENOENT, EWOULDBLOCK
+from _signal import ITIMER_REAL, SIGALRM, setitimer, signal  # type: ignore[import-not-found]
+from errno import EISDIR, ELOOP, ENOENT, ETIMEDOUT
 from stat import S_ISDIR, S_ISREG
-from time import monotonic, sleep
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources._procroot import source_error
@@ -24,7 +24,6 @@ MAX_BYTES = 16 << 20
 
 _COMMON = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _FOREIGN_WRITE = 0o022
-_RETRY_S = 0.005
 
 
 class StateFile:
@@ -136,24 +135,23 @@ class StateFile:
         return data
 
     def _lock(self, folder: int, patience_s: float) -> int:
-        from fcntl import LOCK_EX, LOCK_NB, flock
+        from fcntl import LOCK_EX, flock
 
+        path = f"{self.path}.lock"
         fd = self._open(folder, f"{self._name}.lock", os.O_RDWR | os.O_CREAT)
-        until = monotonic() + patience_s
-        while True:
-            try:
-                flock(fd, LOCK_EX | LOCK_NB)
-            except OSError as error:
-                if error.errno in (EAGAIN, EWOULDBLOCK, EINTR) and monotonic() < until:
-                    sleep(_RETRY_S)
-                    continue
-                os.close(fd)
-                if error.errno in (EAGAIN, EWOULDBLOCK):
-                    raise SourceTruncated(
-                        f"{self.path}.lock", f"somebody else holds the lock for more than {patience_s:g} s", EAGAIN
-                    ) from None
-                raise _error(f"{self.path}.lock", error) from None
-            return fd
+        try:
+            # Whoever waits in the kernel gets it in turn; who tries again and again may never get it.
+            with _Patience(patience_s):
+                flock(fd, LOCK_EX)
+        except BaseException as error:
+            os.close(fd)
+            if isinstance(error, _Late):
+                reason = f"others hold the lock for more than {patience_s:g} s"
+                raise SourceTruncated(path, reason, ETIMEDOUT) from None
+            if isinstance(error, OSError):
+                raise _error(path, error) from None
+            raise
+        return fd
 
     def _replace(self, folder: int, data: bytes) -> None:
         # Under the lock nobody else has this name; what an interrupted run left of it goes.
@@ -178,6 +176,30 @@ class StateFile:
             except OSError:
                 pass
             raise _error(self.path, error) from None
+
+
+class _Late(Exception):
+    """Patience is at its end."""
+
+
+class _Patience:
+    """Raise _Late in a block that takes longer; for the main thread."""
+
+    __slots__ = ("_before", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._before = signal(SIGALRM, self._end)
+        setitimer(ITIMER_REAL, self._seconds)
+
+    def __exit__(self, *_exception: object) -> None:
+        setitimer(ITIMER_REAL, 0)
+        signal(SIGALRM, self._before)
+
+    def _end(self, _number: int, _frame: object) -> None:
+        raise _Late
 
 
 def _error(path: str, error: OSError) -> SourceError:

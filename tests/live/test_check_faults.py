@@ -93,8 +93,7 @@ def test_a_young_baseline_is_kept(kept: Path, empty_netns: Namespace) -> None:
     (before,) = read_entries(kept.read_bytes())[0]
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
     (after,) = read_entries(kept.read_bytes())[0]
-    assert after.looked_at == before.looked_at
-    assert after.judged_at > before.judged_at
+    assert after == before
 
 
 def test_baseline_too_old(kept: Path, empty_netns: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +352,7 @@ def test_a_lock_that_somebody_keeps(kept: Path, empty_netns: Namespace) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert again(kept, empty_netns) == (
             0,
-            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {kept}.lock: somebody else holds the lock for more than N s",
+            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {kept}.lock: others hold the lock for more than N s",
         )
 
 

@@ -69,10 +69,8 @@ def asked(given: Given) -> Asked:
     codes = tuple(code for code in RULES if code in codes and code not in skipped)
     if not codes and not measures:
         raise UsageError("--skip leaves no rule to judge")
-    texts = (
-        given.rule, given.skip, given.measure, given.warning, given.critical, given.where, given.source, given.horizon,
-        given.netns == "all",
-    )  # fmt: skip
+    ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
+    texts = (codes, ranges, given.where, given.source, given.horizon, given.netns == "all")
     return Asked(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
 
 

@@ -23,7 +23,7 @@ KEPT_S = 10.0
 # What was lost within more than a day is no news.
 OLDEST_S = 86400.0
 
-_PATIENCE_S = 2.0
+_PATIENCE_S = 3.0
 # No run takes longer; what is from later still is from another clock.
 _OVERLAP_S = 300.0
 _NAME = "check.state"
@@ -136,6 +136,9 @@ class State:
         if not self._usable:
             return
         mine = [stored(entry) for entry in entries]
+        there = {(e.question, e.place, e.looked_at, e.body) for e in self._entries}
+        if not self._damaged and all((e.question, e.place, e.looked_at, e.body) in there for e in mine):
+            return  # the same look, and the same alerts
         try:
             self._file.update(lambda data: self._merged(data, mine), _PATIENCE_S)
         except (SourceError, NotOurs) as error:
