@@ -25,6 +25,9 @@ PACKAGING = Path(__file__).parent
 # Below the wheel's share/; Debian's zsh looks in a folder of its own.
 ZSH = ("zsh/site-functions", "zsh/vendor-completions")
 
+# Typer imports rich only for what sockdiag turns off.
+OFF = {"rich"}
+
 # A package of Debian's own, with -1, is newer.
 REVISION = "0upstream1"
 
@@ -68,15 +71,15 @@ def lay_out(wheel: Path, vendored: list[Path], tree: Path) -> None:
     (tree / "share" / ZSH[0]).rename(tree / "share" / ZSH[1])
 
 
-def control(headers: Message, vendored: list[Path]) -> str:
-    """Return debian/control with who answers for it and, of the wheel's requirements, those that Debian has packages of."""
-    carried = {path.name.partition("-")[0] for path in vendored}
-    depends = []
-    for requirement in headers.get_all("Requires-Dist", []):
-        match = re.match(r"([\w.-]+)[^;]*?>=([\w.]+)[^;]*$", requirement)
-        if match is not None and match[1].replace("-", "_") not in carried:
-            depends.append(f"python3-{match[1]} (>= {match[2]})")
-    depends.append("python3 (>= {})".format(headers["Requires-Python"].removeprefix(">=")))
+def control(wheel: Path, vendored: list[Path]) -> str:
+    """Return debian/control with who answers for it, and the requirements that Debian has packages of."""
+    here = {path.name.partition("-")[0].replace("_", "-") for path in vendored} | OFF
+    depends = {f"python3 (>= {metadata(wheel)['Requires-Python'].removeprefix('>=')})"}
+    for archive in [wheel, *vendored]:
+        for requirement in metadata(archive).get_all("Requires-Dist", []):
+            match = re.match(r"([\w.-]+)[^;]*?>=([\w.]+)[^;]*$", requirement)
+            if match is not None and match[1] not in here:
+                depends.add(f"python3-{match[1]} (>= {match[2]})")
     text = (PACKAGING / "debian" / "control").read_text(encoding="utf-8")
     return text.replace("@MAINTAINER@", maintainer()).replace("@DEPENDS@", ", ".join(sorted(depends)))
 
@@ -107,11 +110,11 @@ def main() -> None:
     )  # fmt: skip
     (wheel,) = (work / "wheel").iterdir()
     vendored = sorted((work / "vendored").iterdir())
-    headers = metadata(wheel)
-    tree = work / f"sockdiag-{headers['Version']}"
+    version = metadata(wheel)["Version"]
+    tree = work / f"sockdiag-{version}"
     shutil.copytree(PACKAGING / "debian", tree / "debian")
-    (tree / "debian" / "changelog").write_text(changelog(headers["Version"], epoch()), encoding="utf-8")
-    (tree / "debian" / "control").write_text(control(headers, vendored), encoding="utf-8")
+    (tree / "debian" / "changelog").write_text(changelog(version, epoch()), encoding="utf-8")
+    (tree / "debian" / "control").write_text(control(wheel, vendored), encoding="utf-8")
     lay_out(wheel, vendored, tree)
     (tree / "bin").mkdir()
     shutil.copy(PACKAGING / "sockdiag.start", tree / "bin" / "sockdiag")

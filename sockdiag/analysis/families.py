@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sockdiag.analysis.measures import all_measures, combined, values
 from sockdiag.model.family import Family
-from sockdiag.model.record import BYTES, COUNTER, RATIO
+from sockdiag.model.record import BYTES, COUNTER, HOST, NETNS, RATIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from sockdiag.analysis.measures import Facts, Measure
     from sockdiag.analysis.measures._measure import Labels, Value
@@ -23,17 +23,36 @@ def family_of(measure: Measure) -> Family:
     return Family(measure.metric, measure.help, tuple(label.name for label in measure.labels), measure.kind, unit)
 
 
-def families(facts: Facts, top: int) -> Iterator[tuple[Measure, Family]]:
-    """Yield every measure with its family; those without a sample are left out.
+def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) -> Iterator[Family]:
+    """Yield the family of every measure that has a value.
 
     Args:
         facts: the look.
         top: how many listeners, UDP ports or devices are shown one by one.
+        scopes: whose numbers are shown.
     """
     for measure in all_measures():
-        samples = tuple((labels, value) for labels, value in shown(measure, facts, top) if value is not None)
-        if samples:
-            yield measure, family_of(measure)._replace(samples=samples)
+        if measure.scope in scopes:
+            samples = tuple((labels, value) for labels, value in shown(measure, facts, top) if value is not None)
+            if samples:
+                yield family_of(measure)._replace(samples=samples)
+
+
+def placed(families: Iterable[Family], netns: str) -> Iterator[Family]:
+    """Say of families in which network namespace they were seen."""
+    for family in families:
+        samples = tuple(((netns, *labels), value) for labels, value in family.samples)
+        yield family._replace(labels=(NETNS, *family.labels), samples=samples)
+
+
+def joined(parts: Iterable[Iterable[Family]]) -> list[Family]:
+    """Put the families of several namespaces together, in the order of the measures."""
+    found: dict[str, Family] = {}
+    for part in parts:
+        for family in part:
+            known = found.get(family.name)
+            found[family.name] = family if known is None else known._replace(samples=known.samples + family.samples)
+    return [found[measure.metric] for measure in all_measures() if measure.metric in found]
 
 
 def shown(measure: Measure, facts: Facts, top: int) -> Iterable[tuple[Labels, Value]]:

@@ -7,34 +7,73 @@ from sockdiag.analysis.limit_known import Known
 from sockdiag.analysis.limit_sentences import AS_IT_IS, BY_SETTING, WITHOUT_EFFECT
 from sockdiag.analysis.limit_times import TIMES
 from sockdiag.model.limits import Limit
-from sockdiag.model.sysctl import PORT_LIST, port_ranges
+from sockdiag.model.record import HOST
+from sockdiag.model.sysctl import PORT_LIST, Sysctls, port_ranges
 from sockdiag.model.sysctl_table import SYSCTLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from sockdiag.analysis.limit_known import Effect
-    from sockdiag.model.sysctl import Sysctl, Sysctls, Value
+    from sockdiag.model.gap import Gap
+    from sockdiag.model.sysctl import Sysctl, Value
 
 
-def limits(sysctls: Sysctls, page_size: int | None, kernel: tuple[int, int] | None = None) -> list[Limit]:
+def limits(
+    sysctls: Sysctls, page_size: int | None, kernel: tuple[int, int] | None = None, netns: str | None = None
+) -> list[Limit]:
     """Work out a row for each sysctl that was asked for, in the order of the declarations.
 
     Args:
         sysctls: what was read.
         page_size: bytes of a page; None where unknown, and then pages stay pages.
         kernel: major and minor version, for defaults and effects that changed; None where unknown.
+        netns: the network namespace that they were read in.
 
     Returns:
         The rows; one whose value is unknown says why.
     """
     known = Known(sysctls, page_size, kernel)
     asked = (s for s in SYSCTLS.values() if s.name in sysctls or s.name in sysctls.missing)
-    return [_row(sysctl, known) for sysctl in asked]
+    return [_row(sysctl, known, netns) for sysctl in asked]
 
 
-def _row(sysctl: Sysctl, known: Known) -> Limit:
+def limits_everywhere(
+    parts: Sequence[tuple[str | None, Sysctls]], page_size: int | None, kernel: tuple[int, int] | None = None
+) -> tuple[list[Limit], list[Gap]]:
+    """Work out the rows of several namespaces: sysctl by sysctl, one of the host once, the others of each namespace.
+
+    Args:
+        parts: label of each namespace, and what was read there, the same names in each.
+        page_size: see :func:`limits`.
+        kernel: see :func:`limits`.
+
+    Returns:
+        The rows, and what should be visible and is so in none of the namespaces.
+    """
+    host: dict[str, Value] = {}
+    for _label, sysctls in parts:
+        for name, value in sysctls.values.items():
+            if SYSCTLS[name].scope == HOST:
+                host.setdefault(name, value)
+    found: dict[str, list[Limit]] = {}
+    gaps: list[Gap] = []
+    for label, sysctls in parts:
+        # What one namespace does not show of the host another does.
+        missing = {name: why for name, why in sysctls.missing.items() if name not in host}
+        hidden = [name for name in sysctls.hidden if name not in host]
+        whole = Sysctls({**sysctls.values, **host}, missing, hidden, sysctls.errors)
+        gaps += whole.gaps()
+        for row in limits(whole, page_size, kernel, label):
+            rows = found.setdefault(row.name, [])
+            if row.netns is not None or not rows:
+                rows.append(row)
+    return [row for rows in found.values() for row in rows], list(dict.fromkeys(gaps))
+
+
+def _row(sysctl: Sysctl, known: Known, netns: str | None) -> Limit:
     value = known.sysctls.get(sysctl.name)
     default = sysctl.default_in(known.kernel)
     effective, unit, note = _effect(sysctl, known)
@@ -43,7 +82,7 @@ def _row(sysctl: Sysctl, known: Known) -> Limit:
     return Limit(
         sysctl.name, _exact(value), sysctl.unit, _exact(default), _exact(effective),
         unit if effective is not None else "", note,
-        sysctl.scope, sysctl.path,
+        sysctl.scope, sysctl.path, netns if sysctl.scope != HOST else None,
     )  # fmt: skip
 
 

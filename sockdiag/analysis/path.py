@@ -64,6 +64,9 @@ class PathStage(Record):
     )
     unseen: tuple[str, ...] = field("What cannot be seen of its losses.", kind=LABEL)
     counters: tuple[PathCounter, ...] = field("What tells of it.", of=PathCounter)
+    netns: str | None = field(
+        "Network namespace: name, or inode where it has none; null for a stage of the host.", default=None, kind=LABEL
+    )
 
 
 class PathLook:
@@ -99,16 +102,17 @@ class PathLook:
         self.unread = unread
 
 
-def path(before: PathLook | None, after: PathLook) -> list[PathStage]:
+def path(before: PathLook | None, after: PathLook, netns: str | None = None) -> list[PathStage]:
     """Tell of each stage what came in and what was lost.
 
     Args:
         before: an earlier look at the same namespace; None where there was one look, which tells history only.
         after: the later one.
+        netns: name or inode of the namespace.
     """
     numbers = _Numbers(before, after)
     stages = (_stage(step, numbers) for step in STEPS)
-    return [stage for stage in stages if stage is not None]
+    return [stage if stage.scope == HOST else stage._replace(netns=netns) for stage in stages if stage is not None]
 
 
 class _Numbers:

@@ -18,6 +18,10 @@ COMMANDS = {
         "sockdiag.cli.commands.check",
         "A monitoring plugin: one status line, performance data, exit status 0 to 3.",
     ),
+    "metrics": (
+        "sockdiag.cli.commands.metrics",
+        "All of this as numbers, for Prometheus, telegraf and others like them.",
+    ),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
     "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),
     "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),

@@ -94,12 +94,16 @@ def _program(width: int) -> Iterator[str]:
     yield from wrapped("Options ('sockdiag list --help' explains those that commands share):", width)
     own, *shared = grouped(overview)
     yield from _definitions([(spelled(o), f"{_first(o.help)}") for o in own[1]], width, 20)
-    rows = [(title, "  ".join(spelled(o).replace(" ", "\0") for o in group)) for title, group in shared]
-    rows.append(("", "  ".join(spelled(o).replace(" ", "\0") for o in (HELP, VERSION))))
-    yield from (line.replace("\0", " ") for line in _definitions(rows, width, 20))
+    rows = [(title, _unbroken(group)) for title, group in [*shared, ("", [HELP, VERSION])]]
+    yield from (line.replace("\0", " ").rstrip() for line in _definitions(rows, width, 20))
     yield from ("", "Examples:")
     examples = [(f"sockdiag {line}".rstrip(), what) for line, what in overview.examples]
     yield from _definitions(examples, width, 4 + max(len(line) for line, _ in examples))
+
+
+def _unbroken(options: Iterable[Option]) -> str:
+    # An option stays with its placeholder, and two blanks part it from the next.
+    return " ".join(spelled(option).replace(" ", "\0") + "\0" for option in options)
 
 
 def _first(text: str) -> str:

@@ -64,6 +64,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
             raise
         env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
         return status.FAILED
+    finally:
+        env.unwatch()
 
 
 def _dispatch(words: list[str], env: Env) -> int:
@@ -92,6 +94,8 @@ def _dispatch(words: list[str], env: Env) -> int:
 def execute(command: Command, given: Given, env: Env) -> int:
     """Run a parsed command, in the namespace that it names."""
     netns = getattr(given, "netns", None)
+    if command.prepare is not None:
+        command.prepare(env, given)
     if netns is None:
         result: int = command.run(env, given)
         return result

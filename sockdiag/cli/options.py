@@ -80,7 +80,14 @@ FAIL_ON = Option(
 
 # What the shared options are about, in the order in which help and man pages show them.
 JUDGING = (INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
-FORMATS = (JSON, NDJSON, CSV, TABLE)
+# How an answer is written, and the function that does it; an option with a value is given that first.
+RENDERERS = (
+    (JSON, "sockdiag.render.json_text", "render_json"),
+    (NDJSON, "sockdiag.render.json_text", "render_ndjson"),
+    (CSV, "sockdiag.render.table", "render_csv"),
+    (TABLE, "sockdiag.render.table", "grid"),
+)
+FORMATS = tuple(option for option, _module, _function in RENDERERS)
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
 INPUT = (ROOT, SOURCE, NETNS, STRICT)
 LOOKS = (NUMERIC, COLOR)

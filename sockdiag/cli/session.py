@@ -48,6 +48,7 @@ class Session:
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
+        env.watch()
         self.given = given
         self.system = env.open_system(given.root or "")
         self.started = env.clock() if self.system.files.live else self.system.clock()
@@ -69,6 +70,8 @@ class Session:
 
         # Of --netns all, the namespace that the program was started in: what is the host's is read and judged there.
         self.own = True
+        # The namespace as --netns takes it; None for the one that the program was started in.
+        self.place: str | None = None if given.netns == ALL else given.netns
         self.once: Callable[[tuple[str, Any]], Any] = Hostwide(self)
 
     def inside(self, visit: Visit) -> Session:
@@ -76,7 +79,7 @@ class Session:
         there = object.__new__(type(self))
         there.__dict__.update(self.__dict__)
         there.system, there.netns, there.everywhere = visit.system, visit.namespace, None
-        there.own, there.once = visit.own, visit.ask
+        there.own, there.once, there.place = visit.own, visit.ask, visit.place
         there.gaps, there.sources = [], {}
         return there
 
@@ -255,14 +258,24 @@ class Session:
         style = Style(self.env.width, self.env.color(given.color))
         for text in _in_pieces(_renderer(given)(document, style)):
             self.env.write(text)
-        for gap in self.gaps[:_SCREEN_GAPS] if warn else ():
+        told = _told(self.gaps) if warn else []
+        for gap in told[:_SCREEN_GAPS]:
             hint = f" ({gap.hint})" if gap.hint else ""
             self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
-        if warn and len(self.gaps) > _SCREEN_GAPS:
-            self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
+        if len(told) > _SCREEN_GAPS:
+            self.env.warn(f"not seen: {len(told) - _SCREEN_GAPS} more; --json lists all")
         if not answered and (answered is False or self.sources) and not any(self.sources.values()):
             return status.FAILED
         return status.PARTIAL if self.gaps and given.strict else status.OK
+
+
+def _told(gaps: list[Gap]) -> list[Gap]:
+    # What another says too, with what is unknown therefore, is not said twice.
+    return [
+        gap
+        for gap in gaps
+        if not any(o is not gap and o.source == gap.source and o.reason.startswith(f"{gap.reason} (") for o in gaps)
+    ]
 
 
 def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
@@ -292,24 +305,18 @@ def _line(text: str) -> str:
 
 
 def _renderer(given: Given) -> Any:
-    chosen = [name for name in ("json", "ndjson", "csv", "table") if getattr(given, name)]
+    from sockdiag.cli.options import RENDERERS
+    from sockdiag.cli.spec import TEXT
+
+    chosen = [(option, module, name) for option, module, name in RENDERERS if getattr(given, option.name)]
     if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other")
-    if given.json:
-        from sockdiag.render.json_text import render_json
+        raise UsageError(f"--{chosen[0][0].name} and --{chosen[1][0].name} exclude each other")
+    for option, module, function in chosen:
+        render = getattr(__import__(module, fromlist=[function]), function)
+        return render(getattr(given, option.name)) if option.kind == TEXT else render
+    from sockdiag.render.table import render_table
 
-        return render_json
-    if given.ndjson:
-        from sockdiag.render.json_text import render_ndjson
-
-        return render_ndjson
-    from sockdiag.render import table
-
-    if given.csv:
-        return table.render_csv
-    if given.table:
-        return table.grid(given.table)
-    return table.render_table
+    return render_table
 
 
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:

@@ -105,6 +105,7 @@ class Command:
         examples: (command line without the program's name, what it does).
         run: function of (Env, Given) that returns the exit status.
         everywhere: it takes --netns all.
+        prepare: function of (Env, Given) that is called first, before the namespace of --netns is entered, or None.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
         rows: returns the records whose fields --output names; None: those that *document* marks, or its first ones.
         statuses: exit status -> meaning, where they are not those of ``sockdiag.cli.exit``.
@@ -118,6 +119,7 @@ class Command:
         "help",
         "name",
         "options",
+        "prepare",
         "rows",
         "run",
         "statuses",
@@ -135,6 +137,7 @@ class Command:
         arguments: tuple[Argument, ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
         everywhere: bool = False,
+        prepare: Callable[[Any, Given], None] | None = None,
         document: Callable[[], dict[str, Any]] | None = None,
         rows: Callable[[], tuple[Any, ...]] | None = None,
         statuses: Mapping[int, str] | None = None,
@@ -147,6 +150,7 @@ class Command:
         self.arguments = arguments
         self.examples = examples
         self.everywhere = everywhere
+        self.prepare = prepare
         self.document = document
         self.rows = rows
         self.statuses = statuses

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.help_text import HELP, help_text
-from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Command, Given, Option
+from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Command, Given, Option, defaults
 from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
@@ -135,6 +135,8 @@ def build(env: Env) -> Any:
     def callback(ctx: typer.Context, **values: Any) -> None:
         if ctx.invoked_subcommand is None:
             run(**values)
+        elif values != defaults(overview):
+            raise UsageError(f"options go behind the command: sockdiag {ctx.invoked_subcommand} OPTION...")
 
     callback.__signature__ = inspect.Signature([context, *signature.parameters.values()])  # type: ignore[attr-defined]
     callback.__annotations__ = {"ctx": typer.Context, **run.__annotations__}

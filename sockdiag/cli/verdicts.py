@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from sockdiag.cli.exit import FINDINGS, OK, PARTIAL
 from sockdiag.cli.hostwide import OWNERS
 from sockdiag.cli.look import TABLES, take
+from sockdiag.cli.visiting import in_each
 from sockdiag.errors import SourceError, UsageError
 from sockdiag.everywhere.visits import Rest
 from sockdiag.model.finding import PROCESS, SOCKET, UNKNOWN, at_least, badness, worst_verdict
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.session import Session
-    from sockdiag.everywhere.visits import Visit
     from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
     from sockdiag.model.look import Look
@@ -70,15 +68,14 @@ class Verdicts:
 class _Part:
     """What one namespace comes to; it travels between processes."""
 
-    __slots__ = ("findings", "gaps", "rows", "seconds", "sources", "unknown")
+    __slots__ = ("findings", "own", "rows", "seconds", "unknown")
 
     def __init__(self, session: Session, case: Case, judgement: Judgement, rows: list[Any]) -> None:
+        self.own = session.own
         self.findings = judgement.findings
         self.unknown = judgement.unknown
         self.rows = rows
         self.seconds = case.seconds
-        self.gaps = session.gaps
-        self.sources = session.sources
 
 
 def verdicts(
@@ -207,35 +204,24 @@ def _judge(
             before = earlier(there, now, before)
         yield _judged(there, now, before, horizon, chosen, rows)
 
-    found = Verdicts()
-    if session.everywhere is None:
-        for step in steps(session):
-            if isinstance(step, Rest):
-                time.sleep(max(0.0, step.until - time.monotonic()))
-            else:
-                _add(found, step)
-    else:
-        _prepare(chosen, rates=rates)
+    if session.everywhere is not None:
+        prepare(chosen, rates=rates)
         if NEEDS_OWNERS in query.needs:
             session.owners()  # before there are others who would look, too
-
-        def question(visit: Visit) -> Iterator[Rest | tuple[bool, str | None, _Part]]:
-            for step in steps(session.inside(visit)):
-                yield step if isinstance(step, Rest) else (visit.own, visit.namespace.label, step)
-
-        for own, label, part in session.everywhere.each(question, session.once):
-            _add(found, part, own=own)
-            session.learn(None if own else label, part.sources, part.gaps)
+    found = Verdicts()
+    for part in in_each(session, steps):
+        _add(found, part)
     found.findings.sort(key=badness)
     return found
 
 
-def _prepare(codes: Iterable[str], *, rates: bool) -> None:
+def prepare(codes: Iterable[str], *, rates: bool) -> None:
     """Import what the workers need, once."""
     from sockdiag.rules._registry import load
 
     for code in codes:
         load(code)
+    import sockdiag.rules._elsewhere
     import sockdiag.sources.counters
     import sockdiag.sources.proc_net_protocols
     import sockdiag.sources.proc_net_sockstat
@@ -247,15 +233,32 @@ def _prepare(codes: Iterable[str], *, rates: bool) -> None:
 
 
 def _judged(session: Session, now: Any, before: Any, horizon: float, codes: Iterable[str], rows: Rows | None) -> _Part:
-    """Run rules and name owners; what could not be told is noted as gaps, one for each thing that is missing."""
-    from sockdiag.rules._base import Case
+    """Run rules, name owners, and say where advice is for; what could not be told is noted as gaps."""
     from sockdiag.rules._group import name_owners
+
+    case, judgement = judged_alone(session, now, before, horizon, codes)
+    judgement.hits = name_owners(case, judgement.hits)
+    if session.place is not None:
+        from sockdiag.rules._elsewhere import advise_there
+
+        place = session.place
+        judgement.hits = [hit if hit.finding.subject.whole_host else advise_there(hit, place) for hit in judgement.hits]
+    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+
+
+def judged_alone(
+    session: Session, now: Look, before: Look | None, horizon: float, codes: Iterable[str]
+) -> tuple[Case, Judgement]:
+    """Run rules on a look, or two of the same namespace, and leave out what belongs to the host, where that is another's.
+
+    What could not be told is noted as gaps, one for each thing that is missing. Owners are not named.
+    """
+    from sockdiag.rules._base import Case
     from sockdiag.rules._judge import judge
 
     label = session.netns.label
     case = Case(now, before, horizon, lambda inodes: _owners(session, inodes), _silence(session), label)
     judgement = judge(case, codes)
-    judgement.hits = name_owners(case, judgement.hits)
     if not session.own:
         judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
     missing: dict[tuple[str, str], list[str]] = {}
@@ -263,10 +266,10 @@ def _judged(session: Session, now: Any, before: Any, horizon: float, codes: Iter
         missing.setdefault((one.source, one.reason), []).append(one.code)
     for (source, reason), lacking in missing.items():
         session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
-    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+    return case, judgement
 
 
-def _add(found: Verdicts, part: _Part, *, own: bool = True) -> None:
+def _add(found: Verdicts, part: _Part) -> None:
     for finding in part.findings:
         if finding.subject.kind == PROCESS and not finding.subject.sockets:
             # Of the process as a whole: it says the same wherever its sockets are.
@@ -278,7 +281,7 @@ def _add(found: Verdicts, part: _Part, *, own: bool = True) -> None:
         found.findings.append(finding)
     found.unknown += (one for one in part.unknown if one not in found.unknown)
     found.rows += part.rows
-    if own:
+    if part.own:
         found.seconds = part.seconds
 
 

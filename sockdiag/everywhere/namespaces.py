@@ -81,7 +81,7 @@ class Everywhere:
         try:
             for place in self._places:
                 if place.held_by == "self":
-                    for item in question(Visit(self._system, place.namespace, answer, own=True)):
+                    for item in question(Visit(self._system, place.namespace, answer)):
                         if isinstance(item, Rest):
                             crew.serve(item.until)
                         else:

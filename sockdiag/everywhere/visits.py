@@ -17,6 +17,7 @@ from errno import ENOENT, ETIMEDOUT
 from struct import Struct
 from time import monotonic
 
+from sockdiag import progress
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources import netns
 from sockdiag.sources._disposable import ASKED, END, FAILED, Asking, error_of, packed, unforeseen, wait
@@ -62,18 +63,20 @@ class Visit:
     Attributes:
         system: the system as it is seen there.
         namespace: which it is.
+        place: its name, or a file to enter it by; None for this process's own.
         own: it is this process's own; elsewhere the question is asked in another process, so that what it yields must be
             picklable and what it does to variables is lost.
         ask: asks the process that began, for what is to be read once; question and answer must be picklable.
     """
 
-    __slots__ = ("ask", "namespace", "own", "system")
+    __slots__ = ("ask", "namespace", "own", "place", "system")
 
-    def __init__(self, system: System, namespace: Namespace, ask: Answer, *, own: bool) -> None:
+    def __init__(self, system: System, namespace: Namespace, ask: Answer, path: str | None = None) -> None:
         self.system = system
         self.namespace = namespace
+        self.place = None if path is None else namespace.name or path
         self.ask = ask
-        self.own = own
+        self.own = path is None
 
 
 class Crew:
@@ -122,7 +125,9 @@ class Crew:
 
     def serve(self, until: float) -> None:
         """Answer what is asked until a time of the monotonic clock."""
+        begin = monotonic()
         while (seconds := until - monotonic()) > 0:
+            progress.step("seconds of the interval", int(until - begin - seconds), round(until - begin))
             listening = [w for w in self._workers if w.child is not None and not self._behind(w)]
             self._dispatch(listening, seconds)
 
@@ -150,12 +155,16 @@ class Crew:
 
     def _hear(self, worker: _Worker) -> None:
         others = [w for w in self._workers if w is not worker and w.child is not None and not self._behind(w)]
+        left = sum(len(w.left) for w in self._workers)
+        progress.step("network namespaces", len(self._queues) - left, len(self._queues))
         self._dispatch([worker, *others], worker.until - monotonic())
         if worker.left and monotonic() >= worker.until:
             self._lost(worker, f"no answer within {netns.TIMEOUT_S:g} s", ETIMEDOUT)
 
     def _dispatch(self, workers: list[_Worker], seconds: float) -> None:
         by_child = {w.child: w for w in workers if w.child is not None}
+        if progress.watched():
+            seconds = min(seconds, progress.PIECE_S)
         for child in wait(by_child, max(0.0, seconds)):
             worker = by_child[child]
             worker.until = monotonic() + netns.TIMEOUT_S
@@ -216,7 +225,7 @@ def _tour(places: list[tuple[int, netns.Place]], question: Question, line: Line)
 
     def begin(place: netns.Place) -> Iterator[Any]:
         netns.enter(place.path)
-        visit = Visit(this_system(), place.namespace, ask, own=False)
+        visit = Visit(this_system(), place.namespace, ask, place.path)
         _is_there(place, visit.system)
         return iter(question(visit))
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 class CgroupMemory(Record):
     """One cgroup that bounds the memory of its sockets.
 
-    Source: ``mem_cgroup_charge_skmem()``, mm/memcontrol.c; ``memcg1_charge_skmem()``, mm/memcontrol-v1.c. Version 1 has a
-    limit for sockets alone, of TCP and of UDP. In version 2 they share memory.max with everything else, of which the page
-    cache gives way to them.
+    Source: ``mem_cgroup_sk_charge()`` (before 6.18 ``mem_cgroup_charge_skmem()``), mm/memcontrol.c;
+    ``memcg1_charge_skmem()``, mm/memcontrol-v1.c. Version 1 has a limit for sockets alone, of TCP and of UDP. In version 2
+    they share memory.max with everything else, of which the page cache gives way to them.
     """
 
     path: str = field("Path below the mount.", kind=LABEL)

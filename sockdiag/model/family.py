@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from sockdiag.model.record import GAUGE, LABEL, Record, field
 
-# A family of one sample a fact, its value is 1. The other kinds are those of ``model.record``.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Kind of a family that states a fact, with the value 1. The other kinds are those of ``model.record``.
 INFO = "info"
 
 
@@ -24,3 +28,21 @@ class Family(Record):
     def sample_name(self) -> str:
         """Name of its samples."""
         return self.name + {"counter": "_total", INFO: "_info"}.get(self.kind, "")
+
+
+class Sample(Record):
+    """One sample of a family."""
+
+    name: str = field("Name of the metric.", kind=LABEL)
+    labels: dict[str, str] = field("Its labels.", kind=LABEL)
+    value: int | float = field("Value.")
+    kind: str = field("gauge, counter or info.", kind=LABEL)
+    unit: str = field("Base unit, or empty.", kind=LABEL)
+
+
+def samples(families: Iterable[Family]) -> Iterator[Sample]:
+    """Yield the samples of families, one by one."""
+    for family in families:
+        for labels, value in family.samples:
+            named = dict(zip(family.labels, labels, strict=True))
+            yield Sample(family.sample_name, named, value, family.kind, family.unit)

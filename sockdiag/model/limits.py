@@ -23,3 +23,6 @@ class Limit(Record):
     note: str = field("What it comes to, in a sentence.", default="", kind=LABEL)
     scope: str = field("Whose it is: netns or host.", default="", kind=LABEL)
     source: str = field("File that it is read from.", default="", kind=LABEL)
+    netns: str | None = field(
+        "Network namespace: name, or inode where it has none; null for a limit of the host.", default=None, kind=LABEL
+    )

@@ -14,6 +14,13 @@ OPERATIONS = {
 }  # fmt: skip
 
 
+class InNamespace(Record):
+    """Sockets of a protocol in one network namespace."""
+
+    netns: str = field("Name, or inode where it has none.", kind=LABEL)
+    sockets: int = field("Sockets that are in use.", unit=COUNT, kernel="sock_prot_inuse_get(net, proto)")
+
+
 class Protocol(Record):
     """A ``struct proto``: what a family's or transport's sockets are made of and can do.
 
@@ -25,7 +32,8 @@ class Protocol(Record):
         "Size of one socket of it.", default=None, unit=BYTES, kernel="proto->obj_size", sources=(f"{_PATH}: size",)
     )
     sockets: int | None = field(
-        "Sockets of it in this namespace that are in use; as inuse of sockstat for TCP, UDP and raw.",
+        "Sockets of it that are in use, in this namespace or with --netns all in every one; as inuse of sockstat for TCP, "
+        "UDP and raw.",
         default=None,
         unit=COUNT,
         kernel="sock_prot_inuse_get(net, proto)",
@@ -75,4 +83,7 @@ class Protocol(Record):
         kind=LABEL,
         kernel="proto->close, proto->connect, …",
         sources=(f"{_PATH}: cl co di …",),
+    )
+    namespaces: tuple[InNamespace, ...] = field(
+        "The namespaces that have some of the sockets.", default=(), of=InNamespace
     )

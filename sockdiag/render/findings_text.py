@@ -95,8 +95,9 @@ def _figure(evidence: Evidence) -> str:
     text = cell(evidence.value)
     if evidence.limit is not None:
         text += f" of {cell(evidence.limit)}"
-    if evidence.unit:
-        text += f" {printable(evidence.unit)}"
+    unit = evidence.unit.removeprefix("count").strip()
+    if unit:
+        text += f" {printable(unit)}"
     source = f"  ({printable(evidence.source)})" if evidence.source else ""
     host = ", whole host" if evidence.scope == "host" else ""
     return f"{text}{host}{source}"

@@ -27,15 +27,18 @@ _NAMES = {
 }  # fmt: skip
 
 
-def path_lines(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
+def path_lines(
+    stages: Sequence[PathStage], interval: float | None, style: Style, *, again: bool = False
+) -> Iterator[str]:
     """Yield the lines of the screen.
 
     Args:
         stages: the stages, in the order of the way.
         interval: seconds between the two looks, None where there was one.
         style: colour and width.
+        again: it is not the first of several: what all have in common was said.
     """
-    if interval is None:
+    if interval is None and not again:
         yield "One look: the numbers are history, since boot or since the namespace, device or socket was made.\n"
         yield "Rates and losses of now are unknown.\n\n"
     columns = _columns(stages, interval)
@@ -50,6 +53,37 @@ def path_lines(stages: Sequence[PathStage], interval: float | None, style: Style
         color = _RED if _lost(stage, interval) else _YELLOW if _signs(stage, interval) else ""
         yield (style.paint(line, color) if color else line) + "\n"
     yield from _explained(stages, interval, style)
+    unknown = [] if again else [(stage, text) for stage in stages for text in stage.unseen]
+    if unknown:
+        yield "\n"
+        yield style.paint("UNKNOWN", _BOLD) + "\n"
+        for stage, text in unknown:
+            yield f"  {_NAMES.get(stage.stage, stage.stage)}: {text}\n"
+
+
+def everywhere_lines(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
+    """Yield the way through the first network namespace and the host, then those through the namespaces that lost something.
+
+    Args:
+        stages: the stages of all, namespace by namespace.
+        interval: see :func:`path_lines`.
+        style: colour and width.
+    """
+    ways: dict[str | None, list[PathStage]] = {}
+    first = next((stage.netns for stage in stages if stage.netns is not None), None)
+    for stage in stages:
+        ways.setdefault(first if stage.netns is None else stage.netns, []).append(stage)
+    quiet = 0
+    for netns, way in ways.items():
+        if netns != first and not any(_share(c, interval) for stage in way for c in stage.counters):
+            quiet += 1
+            continue
+        if netns != first:
+            yield "\n"
+        yield f"{style.paint('NETNS', _BOLD)} {printable(netns or '-')}\n"
+        yield from path_lines(way, interval, style, again=netns != first)
+    if quiet:
+        yield f"\nNothing that a counter shows was lost in {quiet} other network namespace{'s' if quiet > 1 else ''}.\n"
 
 
 def _columns(stages: Sequence[PathStage], interval: float | None) -> list[list[str]]:
@@ -111,9 +145,3 @@ def _explained(stages: Sequence[PathStage], interval: float | None, style: Style
     signs = [c for stage in stages for c in _signs(stage, interval)]
     for counter in signs:
         yield f"  {style.paint(str(counter.delta), _YELLOW)}  {printable(counter.name)}: {counter.meaning}\n"
-    unknown = [(stage, text) for stage in stages for text in stage.unseen]
-    if unknown:
-        yield "\n"
-        yield style.paint("UNKNOWN", _BOLD) + "\n"
-        for stage, text in unknown:
-            yield f"  {_NAMES.get(stage.stage, stage.stage)}: {text}\n"

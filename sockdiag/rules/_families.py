@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from sockdiag.model.family import Family
-from sockdiag.model.finding import SEVERITIES, VERDICTS, at_least
+from sockdiag.model.finding import SEVERITIES, UNKNOWN, VERDICTS, at_least, worst_verdict
 from sockdiag.rules._registry import RULES, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.rules._judge import Judgement
+    from collections.abc import Collection, Iterable
+
+    from sockdiag.model.finding import Finding
 
 _FINDINGS = Family(
     "sockdiag_findings",
@@ -23,9 +25,13 @@ _VERDICT = Family("sockdiag_verdict", "1 for the worst verdict of all findings, 
 DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)
 
 
-def judged_families(judgement: Judgement) -> list[Family]:
-    """Return the findings of all rules; 0 for those that found nothing, so that alerts need not ask for absence."""
-    unknown = {one.code for one in judgement.unknown}
+def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> list[Family]:
+    """Return the findings of all rules; 0 for those that found nothing, so that alerts need not ask for absence.
+
+    Args:
+        findings: what was found.
+        unknown: codes of the rules that could not tell.
+    """
     counts = {
         (code, severity): 0
         for code in RULES
@@ -33,10 +39,12 @@ def judged_families(judgement: Judgement) -> list[Family]:
         for severity in SEVERITIES
         if at_least(load(code).RULE.severity, severity)
     }
-    for finding in judgement.findings:
+    verdicts = {UNKNOWN} if unknown else set()
+    for finding in findings:
         key = (finding.code, finding.severity)
         counts[key] = counts.get(key, 0) + 1
-    verdict = judgement.verdict()
+        verdicts.add(finding.verdict)
+    verdict = worst_verdict(verdicts)
     return [
         _FINDINGS._replace(samples=tuple(counts.items())),
         _SUCCESS._replace(samples=tuple(((code,), int(code not in unknown)) for code in RULES)),

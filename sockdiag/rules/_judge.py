@@ -52,11 +52,6 @@ class Judgement:
         verdicts = [f.verdict for f in self.findings]
         return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
 
-    def system_verdict(self) -> str:
-        """Return the verdict of what is about no single socket."""
-        verdicts = [f.verdict for f in self.system()]
-        return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
-
 
 def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
     """Run rules. One that lacks what it needs is unknown; what it found before it came to that stands."""

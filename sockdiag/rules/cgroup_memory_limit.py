@@ -25,7 +25,7 @@ RULE = Rule(
     "Version 1: memory.kmem.tcp.usage_in_bytes, which counts UDP too, reaches memory.kmem.tcp.limit_in_bytes. Version 2: "
     "sockets share memory.max with all else; when what cannot be reclaimed reaches it, charges fail or windows shrink "
     "(memory.events: sock_throttled), and the OOM killer may come.",
-    "memcg1_charge_skmem(), mem_cgroup_charge_skmem(), mem_cgroup_under_socket_pressure()",
+    "memcg1_charge_skmem(), mem_cgroup_sk_charge() (before 6.18 mem_cgroup_charge_skmem()), mem_cgroup_under_socket_pressure()",
     (
         "memory.kmem.tcp.usage_in_bytes",
         "memory.kmem.tcp.limit_in_bytes",

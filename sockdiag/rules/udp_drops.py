@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, RECOVERED, WARNING, Advice, Finding, Subject
+from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
 from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 from sockdiag.rules._buffers import levels
 from sockdiag.rules._memory import used_up
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RULE = Rule(
     "UDP_DROPS",
     CRITICAL,
-    (DROPPING, RECOVERED),
+    (DROPPING,),
     "UDP sockets drop datagrams for another reason than a full buffer, or datagrams were refused at sockets that are gone.",
     "A socket filter rejects (sk_drops and InErrors), a checksum is wrong (InCsumErrors), or memory above udp_mem cannot be "
     "charged (sk_drops; also MemErrors before 6.18).",
@@ -75,7 +75,7 @@ def judge(case: Case) -> Iterator[Hit]:
         yield Hit(
             Finding(
                 RULE.code, CRITICAL, Subject(NAMESPACE, "UDP"), said, evidence, None, None,
-                (Advice("Watch for sockets that live shortly: sockdiag trace.", "sockdiag trace", "No living socket explains these."),),
+                (Advice("Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."),),
                 DROPPING,
             )
         )  # fmt: skip

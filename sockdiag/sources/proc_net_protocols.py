@@ -68,7 +68,7 @@ def _row(line: int, heading: list[str], tokens: list[bytes], text: bytes) -> Pro
             raise ParseError(PATH, line, key, "y or n", columns[key])
         flags[key] = _YES_NO[columns[key]]
     slab = flags.pop("slab")
-    return Protocol._make((
+    return Protocol(
         name.decode("ascii", "backslashreplace"),
         size,
         _or_none(sockets),
@@ -78,7 +78,7 @@ def _row(line: int, heading: list[str], tokens: list[bytes], text: bytes) -> Pro
         slab,
         columns["module"].decode("ascii", "backslashreplace"),
         tuple(OPERATIONS.get(key, key) for key, yes in flags.items() if yes),
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def _or_none(count: int) -> int | None:

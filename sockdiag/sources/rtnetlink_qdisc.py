@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 SOURCE = "rtnetlink:RTM_GETQDISC"
 
 
+def prepare() -> None:
+    """Import what takes long: once, before processes are made that read."""
+    try:
+        import pyroute2.netlink.exceptions  # noqa: F401
+    except ImportError:
+        return  # read_qdiscs() tells
+
+
 def read_qdiscs() -> list[Qdisc]:
     """Read the queueing disciplines of the current network namespace.
 

@@ -52,7 +52,7 @@ def test_quick_parser_agrees_with_typer(name: str, capfd: pytest.CaptureFixture[
     """What the quick parser accepts, Typer accepts with the same values."""
     command = load(name)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(words_of(command))
     def check(words: list[str]) -> None:
         quick = parse(command, words)

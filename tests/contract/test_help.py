@@ -98,6 +98,7 @@ def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
         (["list", "-o", "zzz"], "'sockdiag fields' lists them"), (["states", "-o", "zzz"], "netid, family, state, count"),
         (["inspect"], "TARGET is missing"), (["list", "--limit"], "--limit needs a value: N"),
         (["list", "--limit", "many"], "--limit: 'many' is not a whole number"), (["list", "--json=1"], "--json takes no value"),
+        (["--json", "states"], "options go behind the command: sockdiag states"),
         (["list", "this", "that"], "too many words: this that"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

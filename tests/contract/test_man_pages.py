@@ -141,10 +141,30 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
     assert columns(command)
 
 
+def _serve(words: list[str]) -> None:
+    # On a port that is free; it says where, and ends when it is told.
+    words[words.index("--listen") + 1] = ":0"
+    process = subprocess.Popen([sys.executable, "-m", "sockdiag", *words], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.readline().startswith("sockdiag: serving http://127.0.0.1:")
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 @pytest.mark.parametrize(("name", "line"), EXAMPLES)
-def test_examples_run(name: str, line: str, targets: Targets) -> None:
+def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) -> None:
     """Every example works, on a captured system or on what it needs of this one."""
     words = shlex.split(line)
+    if "--listen" in words:
+        _serve(words)
+        return
+    if "--textfile" in words:
+        words[words.index("--textfile") + 1] = str(tmp_path / "sockdiag.prom")
+        answer = invoke(*words, "--root", WORLD)
+        assert (answer.status, answer.out) == (0, b"")
+        assert (tmp_path / "sockdiag.prom").read_text().startswith("# HELP sockdiag_")
+        return
     if words[:1] == ["ss"]:
         done = subprocess.run(
             [sys.executable, "-m", "sockdiag", *words], capture_output=True, text=True, check=False, timeout=60

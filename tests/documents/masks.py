@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 
 class Mask(NamedTuple):
-    """A figure that changes. *pattern* finds it; *shown* is written into documents in its place, "" for what came out."""
+    """A figure that changes, or lines that are not always there.
+
+    *pattern* finds it; *shown* is written into documents in its place, "" for what came out; *absent* says that documents leave
+    it out.
+    """
 
     pattern: str
     shown: str = ""
+    absent: bool = False
 
 
 MASKS = {
@@ -20,6 +25,7 @@ MASKS = {
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) .*% of .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
+    "host_history": Mask(r"(?m)^  history, .*\n(?:    .* \(host\)\n)+", absent=True),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.
@@ -36,13 +42,13 @@ MASKS = {
 def mask(text: str, names: list[str]) -> str:
     """Replace what is declared to change by its name."""
     for name in names:
-        text = re.sub(MASKS[name].pattern, f"<{name}>", text)
+        text = re.sub(MASKS[name].pattern, "" if MASKS[name].absent else f"<{name}>", text)
     return text
 
 
 def as_shown(text: str, names: list[str]) -> str:
     """Replace what is this machine's by what documents show."""
     for name in names:
-        if MASKS[name].shown:
+        if MASKS[name].shown or MASKS[name].absent:
             text = re.sub(MASKS[name].pattern, MASKS[name].shown, text)
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -12,39 +13,47 @@ from typing import TYPE_CHECKING
 
 from tests.documents import conditions
 from tests.documents.masks import as_shown, mask
-from tests.live.world.namespace import Namespace
+from tests.live.world.namespace import Namespace, netns
 from tests.program import FIXTURES, PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.documents.reading import Block
 
 # The program under test is called by its name, and by nothing that is installed.
 _PROGRAM = f'sockdiag() {{ {sys.executable} -m sockdiag "$@" $CAPTURED; }}\n'
 
 
-def shell(line: str, namespace: Namespace | None = None, root: str = "") -> subprocess.CompletedProcess[str]:
+def shell(
+    line: str, namespace: Namespace | None = None, root: str = "", folder: Path = PROJECT
+) -> subprocess.CompletedProcess[str]:
     """Run a command line as a reader would, in a namespace or on a capture."""
     captured = f"--root {FIXTURES / root}" if root else ""
     env = {**os.environ, "PYTHONPATH": str(PROJECT), "CAPTURED": captured, "LC_ALL": "C.UTF-8", "COLUMNS": "200"}
     inside = ["nsenter", f"--net={namespace.path}"] if namespace else []
     return subprocess.run(
         [*inside, "sh", "-c", _PROGRAM + line],
-        cwd=PROJECT, env=env, capture_output=True, text=True, check=False, timeout=60,
+        cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def condition(name: str) -> Iterator[Namespace]:
+    """Give a namespace that a function of tests/documents/conditions.py filled."""
+    with netns() as namespace:
+        namespace.call(getattr(conditions, name))
+        time.sleep(0.1)
+        yield namespace
 
 
 def play(block: Block) -> str:
     """Return a console as it is now."""
-    condition = block.declared.get("in")
-    if condition is None:
+    if "in" not in block.declared:
         return _turns(block, None)
-    namespace = Namespace()
-    try:
-        namespace.call(getattr(conditions, condition))
-        time.sleep(0.1)
+    with condition(block.declared["in"]) as namespace:
         return _turns(block, namespace)
-    finally:
-        namespace.close()
 
 
 def _turns(block: Block, namespace: Namespace | None) -> str:

@@ -6,7 +6,7 @@ from run to run::
     <!-- shown: in=udp_overflow masks=pid,lost -->
 
 ``in`` names a function of tests/documents/conditions.py, which fills a network namespace; ``root`` a capture of
-tests/fixtures. ``masks`` are names in tests/documents/masks.py. ``kernel`` is the release that figures are of; on others
+tests/fixtures. A ``sh`` block below ``<!-- run: in=… -->`` is run as a whole in an empty folder. ``masks`` are names in tests/documents/masks.py. ``kernel`` is the release that figures are of; on others
 only the words are compared. Standard output is shown, not standard error.
 """
 
@@ -20,7 +20,7 @@ from tests.program import PROJECT
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 NAMES = [path.relative_to(PROJECT).as_posix() for path in DOCUMENTS]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SHOWN = re.compile(r"<!-- shown: ([^>]*?) -->\n\Z")
+_DECLARED = re.compile(r"<!-- (?:shown|run): ([^>]*?) -->\n\Z")
 
 
 class Block(NamedTuple):
@@ -52,7 +52,7 @@ def blocks(text: str) -> list[Block]:
     """Return the fenced blocks of a document."""
     found = []
     for match in _FENCE.finditer(text):
-        above = _SHOWN.search(text, 0, match.start())
+        above = _DECLARED.search(text, 0, match.start())
         declared = dict(part.split("=", 1) for part in above[1].split()) if above else {}
         found.append(Block(match[1], match[2], match.start(2), declared))
     return found
@@ -69,8 +69,9 @@ def inline(text: str) -> list[str]:
 
 
 def shell_lines(text: str) -> list[str]:
-    """Return the lines of the ``sh`` blocks, without comments."""
-    lines = [line for block in blocks(text) if block.language == "sh" for line in block.text.splitlines()]
+    """Return the lines of the ``sh`` blocks that are not run as a whole, without comments."""
+    plain = [block for block in blocks(text) if block.language == "sh" and not block.declared]
+    lines = [line for block in plain for line in block.text.splitlines()]
     return [line for line in (re.sub(r"(?:^|\s+)# .*", "", line).strip() for line in lines) if line]
 
 

@@ -205,15 +205,6 @@ sys.exit(run(["sockdiag", "list", "--netns", "all", "--json"]))
     assert not {row["netns"] for row in document["sockets"]} & set(names)
 
 
-def test_commands_of_one_namespace_refuse() -> None:
-    """What is one namespace's is not asked everywhere: wrong usage, and said so."""
-    done = subprocess.run(
-        [*SOCKDIAG, "limits", "--netns", "all"], capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT
-    )
-    assert done.returncode == 2
-    assert "--netns all is not for it" in done.stderr
-
-
 @pytest.mark.slow
 def test_two_hundred_namespaces_in_time() -> None:
     """200 namespaces with a listener each take less than LIMIT_S, which is the promise; best of three."""

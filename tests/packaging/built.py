@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,18 +51,28 @@ def tracked() -> list[str]:
     return sorted({name for name in names.split("\0") if name and os.path.lexists(PROJECT / name)})
 
 
-def shared_files() -> dict[str, bytes]:
-    """Return what belongs below an installation's ``share/``, by its path below the prefix."""
+def shared_names() -> dict[str, Path]:
+    """Return the files that belong below an installation's ``share/``, by their paths below the prefix."""
     found = {}
     for name in tracked():
         folder, _, rest = name.partition("/")
         if folder == "man":
-            found[f"share/man/man{rest.rpartition('.')[2]}/{rest}"] = name
+            found[f"share/man/man{rest.rpartition('.')[2]}/{rest}"] = PROJECT / name
         elif folder == "completions":
-            found[SHELLS[rest]] = name
+            found[SHELLS[rest]] = PROJECT / name
         elif folder == "integrations":
-            found[f"share/sockdiag/{name}"] = name
-    return {path: (PROJECT / name).read_bytes() for path, name in found.items()}
+            found[f"share/sockdiag/{name}"] = PROJECT / name
+    return found
+
+
+def shared_files() -> dict[str, bytes]:
+    """Return what is in them."""
+    return {name: path.read_bytes() for name, path in shared_names().items()}
+
+
+def shared_programs() -> set[str]:
+    """Return which of them are programs."""
+    return {name for name, path in shared_names().items() if os.access(path, os.X_OK)}
 
 
 def modules() -> dict[str, bytes]:
@@ -86,8 +95,8 @@ def members(wheel: Path) -> dict[str, bytes]:
 
 def extract(sdist: Path, target: Path) -> Path:
     """Unpack a source distribution and return its one folder."""
-    with tarfile.open(sdist) as archive:
-        archive.extractall(target, filter="fully_trusted")
+    target.mkdir()
+    run("tar", "-xf", sdist, cwd=target)
     (folder,) = target.iterdir()
     return folder
 

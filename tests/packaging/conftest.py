@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.built import PROJECT, Dist, build, environment
+from tests.packaging.root import bootstrap
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,3 +31,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
 def installed(dist: Dist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel in a virtual environment of its own and return its folder of programs."""
     return environment(tmp_path_factory.mktemp("installed") / "venv", dist.wheel)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a bare Debian 12, for roots over it."""
+    return bootstrap(tmp_path_factory.mktemp("debian") / "base")

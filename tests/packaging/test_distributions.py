@@ -6,10 +6,21 @@ import csv
 import os
 import stat
 import tarfile
+import zipfile
 from typing import TYPE_CHECKING
 
 from sockdiag import __version__
-from tests.packaging.built import PROJECT, Dist, build, extract, members, modules, shared_files, tracked
+from tests.packaging.built import (
+    PROJECT,
+    Dist,
+    build,
+    extract,
+    members,
+    modules,
+    shared_files,
+    shared_programs,
+    tracked,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +40,13 @@ def test_the_wheel(dist: Dist) -> None:
     assert metadata[INFO + "licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()
     listed = [row[0] for row in csv.reader(metadata[INFO + "RECORD"].decode().splitlines())]
     assert sorted(listed) == sorted([*files, *metadata])
+
+
+def test_programs_in_the_wheel(dist: Dist) -> None:
+    """What is a program in the tree is one in the wheel."""
+    with zipfile.ZipFile(dist.wheel) as archive:
+        found = {entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & 0o111}
+    assert found == {DATA + name for name in shared_programs()}
 
 
 def test_what_is_shared() -> None:

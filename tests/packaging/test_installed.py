@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 
 from sockdiag import __version__
 from sockdiag.cli.catalog import COMMANDS
-from tests.packaging.built import Dist, environment, extract, files_below, run, shared_files
+from tests.packaging.built import Dist, environment, extract, files_below, run, shared_files, shared_programs
 from tests.program import FIXTURES, invoke
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def test_help(name: str, installed: Path, away: Path) -> None:
 def test_shared_files(installed: Path) -> None:
     """Man pages, completions and integrations lie below share/ as they are in the tree."""
     assert files_below(installed.parent, shared_files()) == shared_files()
+    assert {name for name in shared_files() if os.access(installed.parent / name, os.X_OK)} == shared_programs()
 
 
 def test_pipx(dist: Dist, tmp_path: Path) -> None:

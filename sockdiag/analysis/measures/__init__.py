@@ -159,12 +159,7 @@ def _is(word: str, label: str) -> bool:
     if word == label or state_number(word) == state_number(label) is not None:
         return True
     # A port of any address; a unix name may end as it likes.
-    return (
-        word[:1] == ":"
-        and word[1:].isdecimal()
-        and label[:1] not in ("/", "@")
-        and label.partition("%")[0].endswith(word)
-    )
+    return word[:1] == ":" and word[1:].isdecimal() and label[:1] not in ("/", "@") and label.endswith(word)
 
 
 def _nearest(kind: str, name: str, known: list[str]) -> str:

@@ -24,7 +24,7 @@ _FULL = 0.5
 # Stands for all connected UDP sockets, whose ports are chosen by the kernel and change. No address looks like it.
 CONNECTED = "connected"
 
-LOCAL = Label("local", "Where it listens: 0.0.0.0:443, [::]:443, 10.0.0.1:443%eth0, /run/x.sock, @abstract.")
+LOCAL = Label("local", "Where it listens: 0.0.0.0:443, [::]:443, 10.0.0.1%eth0:443, /run/x.sock, @abstract.")
 
 
 class _Queue(Record):
@@ -43,7 +43,8 @@ def local_name(address: str | bytes | None, port: int | None, interface: str | N
     if isinstance(address, bytes):
         return address.replace(b"\0", b"@").decode("utf-8", "surrogateescape")
     host = "*" if address is None else f"[{address}]" if ":" in address else address
-    return f"{host}:{port}" + (f"%{interface}" if interface else "") if port is not None else host
+    host += f"%{interface}" if interface else ""
+    return host if port is None else f"{host}:{port}"
 
 
 def _notable(queue: _Queue) -> tuple[int, bool, int, str]:

@@ -90,7 +90,8 @@ def _memory(part: str, tables: tuple[str, ...] = TABLES) -> Callable[[Facts], It
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         for table, sums in facts.once(_sums).items():
             if table in tables:
-                yield (table,), None if table in facts.look.absent else getattr(sums, part)
+                known = table not in facts.look.absent and f"skmem:{table}" not in facts.look.absent
+                yield (table,), getattr(sums, part) if known else None
 
     return read
 

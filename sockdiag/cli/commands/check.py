@@ -19,6 +19,12 @@ def run(env: Env, given: Given) -> int:
     return run_given(env, given)
 
 
+def _measures() -> tuple[str, ...]:
+    from sockdiag.analysis.measures import MEASURES
+
+    return tuple(MEASURES)
+
+
 COMMAND = Command(
     run,
     name="check",
@@ -33,13 +39,14 @@ COMMAND = Command(
         "A range is [@]start:end: outside it is an alert, with @ inside it. 10 is 0:10, 10: has no end, ~:10 no start."
     ),
     options=(
-        Option("rule", "Judge only these rules; may be repeated.", kind=LIST, metavar="CODE,…"),
-        Option("skip", "Judge all but these rules; may be repeated.", kind=LIST, metavar="CODE,…"),
+        Option("rule", "Judge only these rules; may be repeated.", kind=LIST, metavar="CODE,…", completion="rules"),
+        Option("skip", "Judge all but these rules; may be repeated.", kind=LIST, metavar="CODE,…", completion="rules"),
         Option(
             "measure",
             "Compare a measure with the -w and -c that go with it; may be repeated.",
             kind=LIST,
             metavar="NAME",
+            completion=_measures,
         ),
         Option("warning", "Range of the measure outside which it is WARNING.", kind=LIST, short="-w", metavar="RANGE"),
         Option(
@@ -54,7 +61,7 @@ COMMAND = Command(
             metavar="S",
         ),
         options.HORIZON,
-        Option("state", "Where the run before is remembered.", kind=TEXT, metavar="FILE", completion="dir"),
+        Option("state", "Where the run before is remembered.", kind=TEXT, metavar="FILE", completion="path"),
         Option("strict", "UNKNOWN if a rule cannot tell; without it only if most cannot, or one that is named."),
         Option(
             "verbose",

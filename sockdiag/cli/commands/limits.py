@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show limits."""
-    from sockdiag.analysis.limits import limits
+    from sockdiag.analysis.limits import limits, limits_everywhere
     from sockdiag.cli.host import kernel_version, sysctls
     from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.cli.visiting import in_each
     from sockdiag.errors import UsageError, unknown
     from sockdiag.model.limits import Limit
     from sockdiag.model.sysctl_table import SYSCTLS
     from sockdiag.render.document import Document, Table
-    from sockdiag.sources.sysctl_net import read_page_size
+    from sockdiag.sources.sysctl_net import read_page_size, read_sysctls
 
     session = Session(env, given)
     names = None
@@ -38,11 +39,21 @@ def run(env: Env, given: Given) -> int:
                     "'sockdiag limits' lists them",
                 )
             )
-    rows = limits(sysctls(session, names), read_page_size(session.system.files), kernel_version(session))
+    page_size, kernel = read_page_size(session.system.files), kernel_version(session)
+    everywhere = session.everywhere is not None
+    if everywhere:
+        wanted = names or tuple(SYSCTLS)
+        parts = list(in_each(session, lambda there: [(there.netns.label, read_sysctls(there.system.files, wanted))]))
+        rows, gaps = limits_everywhere(parts, page_size, kernel)
+        for gap in gaps:
+            session.note(gap)
+    else:
+        rows = limits(sysctls(session, names), page_size, kernel, session.netns.label)
     if names is None and not (given.json or given.ndjson or given.csv):
         # What this kernel does not have concerns people only when they ask for it.
         rows = [row for row in rows if row.value is not None]
-    columns, chosen = choose_columns(session, Limit, ("name", "value", "effective", "note"))
+    default = (*(("netns",) if everywhere else ()), "name", "value", "effective", "note")
+    columns, chosen = choose_columns(session, Limit, default)
     table = Table(columns, ordered(rows, session, Limit), chosen=chosen, header=not given.no_header)
     answered = any(row.value is not None for row in rows)
     return session.show(Document("limits", session.seen, table=table, table_key="limits"), answered=answered)
@@ -62,10 +73,16 @@ COMMAND = Command(
     help=(
         "Every sysctl that bounds a buffer, a queue, a table or a port range, and what it comes to for a new socket: "
         "its default, the range that the kernel tunes it in, the cap on what a program may ask for, the doubling. One "
-        "that is not visible in this network namespace is unknown; the note says why."
+        "that is not visible in this network namespace is unknown; the note says why. With --netns all a limit of the host "
+        "is there once, without a namespace."
     ),
     options=options.EVERYWHERE,
     arguments=(Argument("name", "One of them: net.core.rmem_max, or rmem_max.", completion="limits"),),
-    examples=(("limits", "all of them"), ("limits tcp_rmem", "how large a TCP receive buffer can become")),
+    examples=(
+        ("limits", "all of them"),
+        ("limits tcp_rmem", "how large a TCP receive buffer can become"),
+        ("limits somaxconn --netns all", "the same limit in every network namespace"),
+    ),
+    everywhere=True,
     document=document,
 )

@@ -24,7 +24,7 @@ def run(env: Env, given: Given) -> int:
     from sockdiag.render.document import Document, Table
 
     session = Session(env, given)
-    columns, chosen = choose_columns(session, Socket, DEFAULT)
+    columns, chosen = choose_columns(session, Socket, DEFAULT if session.everywhere is None else ("netns", *DEFAULT))
     where = session.where()
     needs = {need for entry in columns for need in entry.needs}
     if given.sort:

@@ -10,13 +10,15 @@ from sockdiag.cli.spec import FLOAT, Command, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
-    from sockdiag.analysis.path import PathLook
+    from sockdiag.analysis.path import PathLook, PathStage
     from sockdiag.analysis.socket_queues import SocketQueues
     from sockdiag.cli.env import Env
     from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
+    from sockdiag.everywhere.visits import Rest
     from sockdiag.model.counters import Counters
     from sockdiag.model.qdisc import Qdisc
 
@@ -26,32 +28,60 @@ _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "los
 
 def run(env: Env, given: Given) -> int:
     """Show the stages."""
-    from sockdiag.analysis.path import PathStage, path
+    from sockdiag.analysis.path import PathStage
     from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.cli.visiting import in_each
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document, Table
 
     if not 0 <= given.interval <= 3600:
         raise UsageError("--interval takes 0 to 3600 seconds")
     session = Session(env, given)
-    before = None
-    if given.interval and session.system.files.live:
-        before = _look(session)
-        time.sleep(max(0.0, before.at + given.interval - time.monotonic()))
-    after = _look(session)
-    stages = path(before, after)
-    interval = None if before is None else round(after.at - before.at, 3)
-    columns, chosen = choose_columns(session, PathStage, _COLUMNS)
+    everywhere = session.everywhere is not None
+    if everywhere:
+        _prepare()
+    parts = list(in_each(session, _steps))
+    stages = [stage for part in parts for stage in part[0]]
+    interval = next((seconds for _stages, seconds, _answered in parts), None)
+    columns, chosen = choose_columns(session, PathStage, (*(("netns",) if everywhere else ()), *_COLUMNS))
     table = Table(columns, list(ordered(stages, session, PathStage)), chosen=chosen, header=not given.no_header)
     lines = None
     if not chosen and not given.sort and given.limit is None:
-        from sockdiag.render.path_text import path_lines
+        from sockdiag.render.path_text import everywhere_lines, path_lines
 
-        lines = lambda style: path_lines(stages, interval, style)  # noqa: E731
+        lines = lambda style: (everywhere_lines if everywhere else path_lines)(stages, interval, style)  # noqa: E731
     keys = {"interval_s": interval}
-    answered = bool(after.counters)
+    answered = any(answered for _stages, _seconds, answered in parts)
     document = Document("path", session.seen, table=table, table_key="stages", keys=keys, lines=lines)
     return session.show(document, answered=answered)
+
+
+def _prepare() -> None:
+    """Import what the workers need, once."""
+    from sockdiag.sources.rtnetlink_qdisc import prepare
+
+    prepare()
+    import sockdiag.analysis.socket_queues
+    import sockdiag.sources.counters
+    import sockdiag.sources.proc_stat_nf_conntrack
+    import sockdiag.sources.sysctl_net  # noqa: F401
+
+
+def _steps(session: Session) -> Iterator[Rest | tuple[list[PathStage], float | None, bool]]:
+    """Look once or twice; yield the stages, the seconds between the looks, and whether counters could be read."""
+    from sockdiag.analysis.path import path
+    from sockdiag.everywhere.visits import Rest
+    from sockdiag.model.record import HOST
+
+    before = None
+    if session.given.interval and session.system.files.live:
+        before = _look(session)
+        yield Rest(before.at + session.given.interval)
+    after = _look(session)
+    stages = path(before, after, session.netns.label)
+    if not session.own:
+        stages = [stage for stage in stages if stage.scope != HOST]
+    yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters)
 
 
 def _look(session: Session) -> PathLook:
@@ -154,7 +184,8 @@ COMMAND = Command(
         "One stage a line: what came in and what was lost between two looks. A loss that the kernel counts more than once is "
         "told once, at the stage where it happened. What no counter shows is said to be unknown.\n\n"
         "With --interval 0, and of a captured system, there is one look: totals, which are history. --json has each "
-        "stage's counters with their scopes."
+        "stage's counters with their scopes.\n\n"
+        "With --netns all, stages of the host are there once; of the other namespaces, those are drawn that lost something."
     ),
     options=(
         Option("interval", "Seconds between the two looks; 0 for totals.", kind=FLOAT, metavar="S", default=_INTERVAL),
@@ -164,6 +195,8 @@ COMMAND = Command(
         ("path", "which stage loses packets now"),
         ("path --interval 10", "look for longer, for losses that are rare"),
         ("path --interval 0", "what was lost since boot"),
+        ("path --netns all", "in which container packets are lost"),
     ),
+    everywhere=True,
     document=document,
 )

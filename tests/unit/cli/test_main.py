@@ -37,7 +37,6 @@ def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
         (["--interval", "-3"], "--interval takes"),
         (["path", "--interval", "nan"], "--interval takes"),
         (["list", "--netns", "x", "--root", "/tmp"], "exclude each other"),
-        (["limits", "--netns", "all"], "--netns all is not for it"),
         (["inspect", "nonsense"], "'nonsense' is no target"),
         (["inspect", ":1", "--count", "2"], "--count takes a number of looks, with --follow"),
         (["inspect", ":1", "--follow", "0"], "--follow takes"),
