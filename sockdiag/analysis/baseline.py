@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sockdiag.model.address import Endpoint
 from sockdiag.model.baseline import Earlier, EarlierSocket
-from sockdiag.model.batch import Batch
+from sockdiag.model.batch import Batch, identities
+from sockdiag.model.cgroup_memory import CgroupMemory
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
 from sockdiag.model.counters import U32, Counters
 from sockdiag.model.local_attrs import UnixAttrs
@@ -25,6 +26,11 @@ LASTING = frozenset({"CLOSE_WAIT", "FIN_WAIT2"})
 # A socket takes some 40 bytes.
 MOST_SOCKETS = 20000
 MOST_COUNTERS = 40000
+MOST_CGROUPS = 4096
+
+# As looks name what could not be read.
+_OPEN_FILES = "/proc/PID/limits"
+_CGROUPS = "/sys/fs/cgroup"
 
 LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
 
@@ -42,12 +48,8 @@ def remembered(look: Look) -> Earlier:
         counters = dict(list(counters.items())[:MOST_COUNTERS])
     levels = () if look.sockstat is None else zip(SockStat.FIELDS, look.sockstat._values(), strict=True)
     tracked = look.conntrack
-    # Of a table that was read in part, a socket that is not remembered may have been there.
-    absent = {
-        part.removeprefix("some "): why
-        for part, why in look.absent.items()
-        if part.removeprefix("some ") in look.tables
-    }
+    # Of a table that was read in part, a socket that is not remembered may have been there. Open files are never compared.
+    absent = {part.removeprefix("some "): why for part, why in look.absent.items() if part != _OPEN_FILES}
     sockets = _sockets(look, absent)
     return Earlier(
         counters,
@@ -56,8 +58,18 @@ def remembered(look: Look) -> Earlier:
         None if look.qdiscs is None else tuple(q for q in look.qdiscs if q.is_root or q.is_ingress),
         dict(look.tables),
         absent,
+        _cgroups(look, absent),
         tuple(sockets),
     )
+
+
+def _cgroups(look: Look, absent: dict[str, str]) -> tuple[tuple[str, str, int, int, int | None], ...] | None:
+    if look.cgroups is None:
+        return None
+    if len(look.cgroups) > MOST_CGROUPS:
+        absent[_CGROUPS] = f"{len(look.cgroups)} cgroups near their limits, too many to remember"
+        return None
+    return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in look.cgroups)
 
 
 def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
@@ -81,9 +93,36 @@ def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
         softnet=_softnet(earlier, now),
         conntrack=_conntrack(earlier, now),
         qdiscs=earlier.qdiscs,
+        cgroups=None
+        if earlier.cgroups is None
+        else [
+            CgroupMemory(path, file, limit, usage, throttled=throttled)
+            for path, file, limit, usage, throttled in earlier.cgroups
+        ],
         page_size=now.page_size,
         absent=absent,
     )
+
+
+def still_there(before: Look, now: Look) -> Look:
+    """Return the look before without the sockets that are gone since: what these had counted is no longer in any sum."""
+    known: dict[str, set[Any]] = {}
+    for batch in now.batches:
+        if batch.size:
+            known.setdefault(_table(batch), set()).update(identities(batch))
+    kept = []
+    for batch in before.batches:
+        there = known.get(_table(batch), ())
+        rows = [row for row, identity in enumerate(identities(batch)) if identity in there]
+        if rows:
+            kept.append(Batch.of(batch.at(rows)))
+    return Look(
+        before.at, kept, tables=before.tables, counters=before.counters, limits=before.limits, absent=before.absent,
+    )  # fmt: skip
+
+
+def _table(batch: Batch) -> str:
+    return str(batch.values("netid")[0])
 
 
 def set_to_zero(before: Look, now: Look) -> list[str]:
@@ -124,7 +163,7 @@ def _sockets(look: Look, absent: dict[str, str]) -> list[EarlierSocket]:
     for batch in look.batches:
         if not batch.size:
             continue
-        table = str(batch.values("netid")[0])
+        table = _table(batch)
         drops = batch.values("skmem.drops")
         rows = _rows(batch, table, drops)
         told = _told(batch, table, rows)
@@ -178,13 +217,14 @@ def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSock
             None if memory is None else memory.backlog,
             None if one.timer is None else one.timer.name,
             None if one.unix is None else one.unix.peer_inode,
+            one.local.interface,
         )
 
 
 def _socket(one: EarlierSocket) -> Socket:
     local, peer = Endpoint(), Endpoint()
     if one.ends is not None:
-        local, peer = Endpoint(one.ends[0], one.ends[1]), Endpoint(one.ends[2], one.ends[3])
+        local, peer = Endpoint(one.ends[0], one.ends[1], one.interface), Endpoint(one.ends[2], one.ends[3])
     more: Mapping[str, Any] = {} if one.peer_inode is None else {"unix": UnixAttrs(peer_inode=one.peer_inode)}
     return Socket(
         one.netid,

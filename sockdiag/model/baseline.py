@@ -53,6 +53,7 @@ class EarlierSocket(Record):
     backlog: int | None = field("Backlog.", default=None)
     timer: str | None = field("Timer that was armed.", default=None)
     peer_inode: int | None = field("Peer of a unix socket.", default=None)
+    interface: str | None = field("Interface that the local end is bound to.", default=None)
 
 
 class Earlier(Record):
@@ -65,7 +66,11 @@ class Earlier(Record):
     )
     qdiscs: tuple[Qdisc, ...] | None = field("Queueing disciplines; None: not read.", default=None)
     tables: Mapping[str, str | None] = field("Where each table was read.", default={})
-    absent: Mapping[str, str] = field("Tables that cannot be compared with, and why.", default={})
+    absent: Mapping[str, str] = field("What cannot be compared with, as a look names it, and why.", default={})
+    cgroups: tuple[tuple[str, str, int, int, int | None], ...] | None = field(
+        "Cgroups near the limit of their memory: path, file of the limit, limit, usage, how often throttled.",
+        default=None,
+    )
     sockets: tuple[EarlierSocket, ...] = field("Sockets that had something to remember.", default=())
 
 
@@ -191,12 +196,15 @@ def _body(entry: Entry) -> bytes:
     lines += [f"counter\t{value}\t{_quoted(name)}" for name, value in earlier.counters.items()]
     lines += [f"sockstat\t{value}\t{name}" for name, value in earlier.sockstat.items()]
     lines += [f"table\t{where or '-'}\t{table}" for table, where in earlier.tables.items()]
-    lines += [f"absent\t{table}\t{_quoted(why)}" for table, why in earlier.absent.items()]
+    lines += [f"absent\t{_quoted(what)}\t{_quoted(why)}" for what, why in earlier.absent.items()]
     if earlier.conntrack is not None:
         lines.append("conntrack\t" + "\t".join(map(_optional, earlier.conntrack)))
     if earlier.qdiscs is not None:
         lines.append("qdiscs")
         lines += ["qdisc\t" + "\t".join(_optional(value) for value in q._values()) for q in earlier.qdiscs]
+    if earlier.cgroups is not None:
+        lines.append("cgroups")
+        lines += ["cgroup\t" + "\t".join(map(_optional, cells)) for cells in earlier.cgroups]
     lines += ["socket\t" + "\t".join(map(_cell, s._values())) for s in earlier.sockets]
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
@@ -209,6 +217,7 @@ def _decode(held: Stored) -> Entry:
     absent: dict[str, str] = {}
     conntrack: Any = None
     qdiscs: list[Qdisc] | None = None
+    cgroups: list[Any] | None = None
     sockets: list[EarlierSocket] = []
     for line in held.body.decode("utf-8", "surrogateescape").split("\n"):
         kind, *words = line.split("\t")
@@ -223,9 +232,13 @@ def _decode(held: Stored) -> Entry:
         elif kind == "table":
             tables[words[1]] = None if words[0] == "-" else words[0]
         elif kind == "absent":
-            absent[words[0]] = _unquoted(words[1])
+            absent[_unquoted(words[0])] = _unquoted(words[1])
         elif kind == "conntrack":
             conntrack = _values((_integer,) * 5, words)
+        elif kind == "cgroups":
+            cgroups = []
+        elif kind == "cgroup" and cgroups is not None:
+            cgroups.append(_values(_CGROUP, words))
         elif kind == "qdiscs":
             qdiscs = []
         elif kind == "qdisc" and qdiscs is not None:
@@ -233,8 +246,9 @@ def _decode(held: Stored) -> Entry:
         elif line:
             raise ValueError(f"not understood: {line[:40]!r}")
     earlier = Earlier(
-        counters, sockstat, conntrack, None if qdiscs is None else tuple(qdiscs), tables, absent, tuple(sockets)
-    )
+        counters, sockstat, conntrack, None if qdiscs is None else tuple(qdiscs), tables, absent,
+        None if cgroups is None else tuple(cgroups), tuple(sockets),
+    )  # fmt: skip
     return Entry(held.question, held.place, held.looked_at, held.judged_at, held.wall, earlier, alerts)
 
 
@@ -269,8 +283,9 @@ def _ends(text: str) -> tuple[str, int, str, int]:
 
 _SOCKET: tuple[Callable[[str], Any], ...] = (
     _unquoted, _integer, _integer, _ends, _unquoted, _unquoted,
-    *(_integer,) * 5, _unquoted, _integer,
+    *(_integer,) * 5, _unquoted, _integer, _unquoted,
 )  # fmt: skip
+_CGROUP: tuple[Callable[[str], Any], ...] = (_unquoted, _unquoted, *(_integer,) * 3)
 _QDISC: tuple[Callable[[str], Any], ...] = (_unquoted, _unquoted, *(_integer,) * 5)
 
 

@@ -214,7 +214,14 @@ def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
         SourceTruncated: the child ended without one.
     """
     reader, writer = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        raise SourceTruncated(
+            "check", f"no process could be started: {os.strerror(error.errno or 0)}", error.errno
+        ) from None
     if pid == 0:
         try:
             # Handlers of the parent's would be no help here.

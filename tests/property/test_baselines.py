@@ -33,7 +33,8 @@ WORD = st.text(alphabet="abcxyz_", min_size=1, max_size=8)
 EARLIER = st.builds(
     Earlier, st.dictionaries(TEXT, NUMBER, max_size=5), st.dictionaries(WORD, NUMBER, max_size=3),
     st.one_of(st.none(), st.tuples(*[MAYBE] * 5)), st.one_of(st.none(), st.lists(QDISCS, max_size=3).map(tuple)),
-    st.dictionaries(WORD, st.sampled_from([None, "netlink", "proc"]), max_size=3), st.dictionaries(WORD, TEXT, max_size=2),
+    st.dictionaries(WORD, st.sampled_from([None, "netlink", "proc"]), max_size=3), st.dictionaries(TEXT, TEXT, max_size=2),
+    st.one_of(st.none(), st.lists(st.tuples(TEXT, TEXT, NUMBER, NUMBER, MAYBE), max_size=3).map(tuple)),
     st.lists(SOCKETS, max_size=4).map(tuple),
 )  # fmt: skip
 TIME = st.floats(0, 1e9)

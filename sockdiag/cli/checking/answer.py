@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from sockdiag.rules._judge import Judgement, NotJudged
 
 
+# Sources of gaps that tell of network namespaces.
+_WHERE_NAMESPACES_ARE = ("/proc", "/proc/PID/ns/net", "setns")
+
+
 def answer(env: Env, given: Given) -> tuple[int, str]:
     """Run the check.
 
@@ -71,6 +75,7 @@ class Run:
         state: the state file; None of a captured system.
         blind: it cannot compare, and neither will the next run.
         cannot_tell: so many rules could not tell that it is no verdict.
+        unseen: why some network namespaces were not looked at, of all that were asked for.
     """
 
     def __init__(self, session: Session, wanted: Asked) -> None:
@@ -89,6 +94,7 @@ class Run:
         self.unknown: list[NotJudged] = []
         self.blind = False
         self.cannot_tell = False
+        self.unseen = ""
         # Of the namespace that is just being looked at, in the process that looks at it.
         self._place: Place | None = None
         self._past: Entry | None = None
@@ -216,7 +222,9 @@ class Run:
             self.wanted.compares and self.state is not None and self.state.problem
             and any(there.seconds is None for there in self.places)
         )  # fmt: skip
-        if self.cannot_tell or self.blind or not self.places:
+        if self.session.everywhere is not None:
+            self.unseen = next((gap.reason for gap in self.session.gaps if gap.source in _WHERE_NAMESPACES_ARE), "")
+        if self.cannot_tell or self.blind or self.unseen or not self.places:
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)
 

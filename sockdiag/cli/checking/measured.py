@@ -85,10 +85,20 @@ def alert_name(one: Bounded) -> str:
 
 def taken(wanted: Iterable[Bounded], now: Look, before: Look | None) -> list[Taken]:
     """Take measures of a look, and of counters what they grew by since the look before."""
+    wanted = list(wanted)
     facts = Facts(now)
     past = None if before is None else Facts(before)
+    # Of sums over sockets, those that had drops and are closed since do not count.
+    alive = past
+    if before is not None and any(one.measure.cumulative for one in wanted):
+        from sockdiag.analysis.baseline import still_there
+
+        alive = Facts(still_there(before, now))
     seconds = None if before is None else max(now.at - before.at, 1e-6)
-    return [_growth(one, facts, past, seconds) if one.is_rate else _level(one, facts) for one in wanted]
+    return [
+        _growth(one, facts, alive if one.measure.cumulative else past, seconds) if one.is_rate else _level(one, facts)
+        for one in wanted
+    ]
 
 
 def measured(one: Bounded, parts: list[Taken], raised: Mapping[str, int]) -> Measured:

@@ -38,6 +38,8 @@ def _parts(run: Run) -> Iterator[str]:
         yield said[0][1] + (f" (and {len(said) - 1} more)" if len(said) > 1 else "")
     elif not run.cannot_tell:
         yield _good(run)
+    if run.unseen:
+        yield f"not all network namespaces were seen: {run.unseen}"
     if run.unknown:
         codes = list(dict.fromkeys(one.code for one in run.unknown))
         why = f" ({run.unknown[0].source}: {run.unknown[0].reason})" if run.cannot_tell else ""
