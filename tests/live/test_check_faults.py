@@ -402,9 +402,10 @@ def enter_namespace(namespace: Namespace) -> None:
 def test_missing_privileges(tmp_path: Path, empty_netns: Namespace) -> None:
     """What was asked by name and may not be seen is no verdict; of all rules the others are."""
     # Imports what it needs while it may: the interpreter's own files need not be that user's to read.
-    given = parse(load("check"), ["--state", str(tmp_path / "root")])
-    assert given is not None
-    assert answer(Env(environ={}), given)[0] in {0, 1, 2}
+    for words in ((), ("--netns", "all")):
+        given = parse(load("check"), ["--state", str(tmp_path / "root"), *words])
+        assert given is not None
+        assert answer(Env(environ={}), given)[0] in {0, 1, 2}
     folder = tmp_path / "nobody"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
@@ -425,3 +426,9 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace) -> None:
     assert "FD_LIMIT" in said.line
     said = inside(file, empty_netns, "--strict", user=NOBODY)
     assert said.status == 3
+    said = inside(file, empty_netns, "--rule", "UDP_DROPS", "--netns", "all", user=NOBODY)
+    assert said.status == 3
+    assert said.line.startswith(
+        "SOCKDIAG UNKNOWN - 1 rule found nothing in 1 network namespace; not all network namespaces were seen: "
+    )
+    assert said.line.endswith("processes: Permission denied; no baseline yet")
