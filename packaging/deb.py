@@ -75,13 +75,15 @@ def control(wheel: Path, vendored: list[Path]) -> str:
     """Return debian/control with who answers for it, and the requirements that Debian has packages of."""
     here = {path.name.partition("-")[0].replace("_", "-") for path in vendored} | OFF
     depends = {f"python3 (>= {metadata(wheel)['Requires-Python'].removeprefix('>=')})"}
+    suggests = set()
     for archive in [wheel, *vendored]:
         for requirement in metadata(archive).get_all("Requires-Dist", []):
-            match = re.match(r"([\w.-]+)[^;]*?>=([\w.]+)[^;]*$", requirement)
-            if match is not None and match[1] not in here:
-                depends.add(f"python3-{match[1]} (>= {match[2]})")
+            match = re.match(r"([\w.-]+)[^;]*?>=([\w.]+)[^;]*(; extra)?", requirement)
+            if match is not None and (name := match[1].replace("_", "-")) not in here:
+                (suggests if match[3] else depends).add(f"python3-{name} (>= {match[2]})")
     text = (PACKAGING / "debian" / "control").read_text(encoding="utf-8")
-    return text.replace("@MAINTAINER@", maintainer()).replace("@DEPENDS@", ", ".join(sorted(depends)))
+    text = text.replace("@DEPENDS@", ", ".join(sorted(depends))).replace("@SUGGESTS@", ", ".join(sorted(suggests)))
+    return text.replace("@MAINTAINER@", maintainer())
 
 
 def changelog(version: str, when: str) -> str:

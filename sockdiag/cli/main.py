@@ -49,7 +49,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
         env.warn(str(error))
         return status.USAGE
     except SockdiagError as error:
-        env.warn(str(error))
+        hint = getattr(error, "hint", "")
+        env.warn(f"{error}{f' ({hint})' if hint else ''}")
         return status.FAILED
     except OSError as error:
         if error.errno == errno.EPIPE:

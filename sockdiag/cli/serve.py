@@ -150,6 +150,9 @@ def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
     def application(request: dict[str, Any], start: Any) -> Iterable[bytes]:
         path = request["PATH_INFO"]
         if path == "/metrics":
+            # Releases of prometheus_client before 0.22 take a look for any method.
+            if request["REQUEST_METHOD"] != "GET":
+                return _say(start, "405 Method Not Allowed", b"there is only GET\n", allow="GET")
             try:
                 found: Iterable[bytes] = metrics(request, start)
             except SockdiagError as error:
@@ -167,6 +170,9 @@ def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
     return application
 
 
-def _say(start: Any, status: str, body: bytes, kind: str = "text/plain; charset=utf-8") -> list[bytes]:
-    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+def _say(
+    start: Any, status: str, body: bytes, kind: str = "text/plain; charset=utf-8", allow: str | None = None
+) -> list[bytes]:
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start(status, headers if allow is None else [*headers, ("Allow", allow)])
     return [body]

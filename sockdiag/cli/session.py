@@ -44,7 +44,7 @@ class Session:
 
     def __init__(self, env: Env, given: Given) -> None:
         if given.root == "":
-            raise UsageError("--root names no folder")
+            raise UsageError("--root needs a folder or an archive")
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
@@ -166,7 +166,7 @@ class Session:
             return TABLES
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
-            raise UsageError("--netid names no table")
+            raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
         for name in names:
             if name not in TABLES:
                 raise UsageError(unknown("table", name, TABLES))
@@ -270,12 +270,9 @@ class Session:
 
 
 def _told(gaps: list[Gap]) -> list[Gap]:
-    # What another says too, with what is unknown therefore, is not said twice.
-    return [
-        gap
-        for gap in gaps
-        if not any(o is not gap and o.source == gap.source and o.reason.startswith(f"{gap.reason} (") for o in gaps)
-    ]
+    # What another says too, and with it what follows, is not said twice.
+    hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
+    return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 
 
 def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
@@ -365,7 +362,7 @@ def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -
         entry = find_column(record, name, session)
         found.setdefault(entry.name, entry)
     if not found:
-        raise UsageError("--output names no column")
+        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
     return list(found.values()), not adds
 
 

@@ -158,12 +158,14 @@ def render_table(document: Document, style: Style) -> Iterator[str]:
         return
     table = document.table
     headings = [entry.field.header for entry in table.columns] if table.header else []
+    columns = cells(table)
+    last = table.columns[-1].annotation.removesuffix(" | None") if table.columns else ""
+    if style.width is not None and last == "tuple[str, ...]":
+        # Words can be broken between.
+        columns[-1] = [text.replace(",", ", ") for text in columns[-1]]
+        last = "str"
     yield from aligned(
-        headings,
-        cells(table),
-        [is_number(entry) for entry in table.columns],
-        style.width,
-        prose=bool(table.columns) and table.columns[-1].annotation in ("str", "str | None"),
+        headings, columns, [is_number(entry) for entry in table.columns], style.width, prose=last == "str"
     )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.packaging.built import PROJECT, Dist, build, environment
 from tests.packaging.root import bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +39,8 @@ def installed(dist: Dist, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a bare Debian 12, for roots over it."""
-    return bootstrap(tmp_path_factory.mktemp("debian") / "base")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make a bare Debian 12, for roots over it beside it; a system's worth of files is not kept."""
+    folder = tmp_path_factory.mktemp("debian")
+    yield bootstrap(folder / "base")
+    shutil.rmtree(folder)

@@ -37,11 +37,11 @@ exec /bin/sh -euc "$3"
 class Root:
     """A root directory over a base that it leaves as it is; what commands write stays for the next one."""
 
-    def __init__(self, base: Path, folder: Path) -> None:
+    def __init__(self, base: Path, name: str) -> None:
         self.base = base
-        self.folder = folder
-        for name in ("upper", "work", "root"):
-            (folder / name).mkdir()
+        self.folder = base.parent / name
+        for part in ("upper", "work", "root"):
+            (self.folder / part).mkdir(parents=True)
         self.put(Path("/etc/resolv.conf"), "etc/resolv.conf")
         self.environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -20,9 +20,9 @@ LIVE = "tests/live/test_bad_surroundings.py tests/live/test_netns_live.py"
 
 
 @pytest.fixture(scope="module")
-def checkout(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
+def checkout(base: Path) -> Root:
     """Install what the README asks for and check out the last commit."""
-    root = Root(base, tmp_path_factory.mktemp("clean"))
+    root = Root(base, "clean")
     root.install("python3", "python3-venv", "git", "make")
     at = root.folder / "upper" / "root" / "sockdiag"
     subprocess.run(["git", "clone", "-q", "--no-hardlinks", PROJECT, at], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,9 @@ def package() -> Path:
 
 
 @pytest.fixture(scope="module")
-def root(package: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
+def root(package: Path, base: Path) -> Root:
     """Install the package with what it depends on, and nothing else."""
-    root = Root(base, tmp_path_factory.mktemp("deb"))
+    root = Root(base, "deb")
     root.put(package, f"root/{package.name}")
     shutil.copytree(WORLD, root.folder / "upper" / "root" / "world", symlinks=True)
     root.install(f"/root/{package.name}")
@@ -99,6 +100,29 @@ def test_its_libraries(root: Root) -> None:
     assert root.attempt("python3 -c 'import typer'").returncode == 1
 
 
+SCRAPE = """
+import time, urllib.request
+for _ in range(100):
+    try:
+        text = urllib.request.urlopen("http://127.0.0.1:PORT/metrics", timeout=20).read().decode()
+    except OSError:
+        time.sleep(0.1)
+    else:
+        raise SystemExit(not (text.startswith("# HELP sockdiag_") and "sockdiag_sockets{" in text))
+raise SystemExit(2)
+"""
+
+
+def test_what_it_suggests(root: Root) -> None:
+    """Debian's prometheus_client serves the metrics; without it the command says what it needs."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = f"sockdiag metrics --listen 127.0.0.1:{port}"
+    assert "prometheus_client" in root.attempt(serve).stderr
+    root.install("python3-prometheus-client")
+    root.run(f"{serve} & python3 -c '{SCRAPE.replace('PORT', str(port))}'")
+
+
 def test_ss(root: Root) -> None:
     """A symlink called ss is ss."""
     shown = root.run("ln -s /usr/bin/sockdiag /usr/local/bin/ss && cd /root && PROC_ROOT=world/proc ss -tan")
@@ -138,7 +162,7 @@ def test_man_pages_and_completions(root: Root) -> None:
 
 def test_purge(root: Root) -> None:
     """Nothing of it is left when it is purged: last, since it ends what the other tests look at."""
-    root.run("apt-get purge -y -q sockdiag && rm /usr/local/bin/ss")
+    root.run("apt-get purge -y -q sockdiag && rm -f /usr/local/bin/ss")
     left = root.run(
         "find / -xdev -iname '*sockdiag*' -not -path '/root/*' -not -path '/tmp/*' -not -path '/var/cache/man/*'"
     )

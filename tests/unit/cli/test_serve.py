@@ -137,7 +137,8 @@ def test_pages(running: Running) -> None:
     assert running.ask(b"GET /etc/passwd HTTP/1.0\r\n\r\n")[0] == 404
     assert running.ask(b"GET /metrics/../x HTTP/1.0\r\n\r\n")[0] == 404
     assert running.ask(b"POST /metrics HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello")[0] == 405
-    assert running.ask(b"DELETE /metrics HTTP/1.0\r\n\r\n")[0] == 405
+    status, headers, _body = running.ask(b"DELETE /metrics HTTP/1.0\r\n\r\n")
+    assert (status, headers["allow"]) == (405, "GET")
     assert running.looks.taken == 0
 
 
