@@ -65,7 +65,7 @@ def name_of(unit: str, without: str) -> str:
 
 
 def readme_drop_in() -> str:
-    """Return what README says to add to the unit for another network namespace."""
+    """Return what README says to add to the unit for every network namespace."""
     text = (PROJECT / "integrations/README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```ini\n(.*?)```", text, re.DOTALL)
     return block
@@ -83,8 +83,8 @@ def world(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """Give a running systemd with the shipped units and those of the tests."""
     units = {**UNITS, "holder.service": _HOLDER}
     units |= {name_of(unit, lost): sandbox(unit, lost) for unit in SANDBOXED for lost in ("", *CAPABILITIES)}
-    block = readme_drop_in().replace("NAME", "blue").replace("--interval 10", "--interval 1")
-    units["sockdiag-textfile-blue.service"] = UNITS[TEXTFILE] + re.sub(r"(?m)^#.*\n", "", block)
+    every = readme_drop_in().replace("--interval 10", "--interval 1").replace("/sockdiag.prom", "/every.prom")
+    units["every.service"] = f"{UNITS[TEXTFILE]}\n{every}"
     with booted(tmp_path_factory.mktemp("units"), namespace.path, units) as made:
         made.run("sh", "-euc", f"mkdir -p {_FOLDER}; mount -t tmpfs -o mode=755 tmpfs {_FOLDER}; ip netns add blue")
         made.start("holder.service")
@@ -149,13 +149,16 @@ def test_textfile_is_written(world: Booted) -> None:
     assert samples(text, "sockdiag_listener_sockets")[f'netid="tcp",local="127.0.0.1:{PORT}"'] == 1
 
 
-def test_textfile_of_another_namespace(world: Booted) -> None:
-    """With what README says to add, the unit looks at another network namespace and labels what it saw."""
-    world.start("sockdiag-textfile-blue.service")
-    text = world.run("cat", f"{_FOLDER}/sockdiag-blue.prom").stdout
-    found = samples(text, "sockdiag_gaps")
-    assert found == {'netns="blue"': found['netns="blue"']}
-    assert 'local="127.0.0.1' not in text
+def test_textfile_of_every_namespace(world: Booted) -> None:
+    """With what README says to add, the unit enters every network namespace, and finds each."""
+    world.start("every.service")
+    text = world.run("cat", f"{_FOLDER}/every.prom").stdout
+    free = world.run("sockdiag", "metrics", "--netns", "all", "--interval", "1", "--prometheus").stdout
+    blue = samples(text, "sockdiag_sockets_used")['netns="blue"']
+    assert blue == samples(free, "sockdiag_sockets_used")['netns="blue"']
+    assert samples(text, "sockdiag_sockets_used").keys() == samples(free, "sockdiag_sockets_used").keys()
+    assert samples(text, "sockdiag_gaps") == samples(free, "sockdiag_gaps")
+    world.run("rm", f"{_FOLDER}/every.prom")
 
 
 def test_textfile_without_its_folder(world: Booted) -> None:
