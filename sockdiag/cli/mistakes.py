@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import FLAG, FLOAT, INT
+from sockdiag.cli.spec import FLOAT, INT
 from sockdiag.errors import unknown
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def _problem(command: Command, error: Any) -> str:
         extra = "extra argument" in error.message
         return f"too many words: {error.message.rpartition('(')[2].rstrip(')')}" if extra else _plain(error.message)
     name = option.flags[0]
-    if option.kind == FLAG:
+    if option.bare:
         return f"{name} takes no value"
     if flag:
         return f"{name} needs a value: {option.metavar}"
