@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from sockdiag.analysis.families import family_of
-from sockdiag.analysis.measures import all_measures
+from sockdiag.analysis.measures import all_measures, find
 from sockdiag.cli import metrics_own, typer_app
 from sockdiag.cli.catalog import COMMANDS
 from sockdiag.cli.env import Env
@@ -55,7 +55,7 @@ LINES = sorted(
 
 @pytest.mark.parametrize(
     "name",
-    ["systemd/sockdiag-textfile.service", "systemd/sockdiag-metrics.service", "cron.d/sockdiag",
+    ["systemd/sockdiag-textfile.service", "systemd/sockdiag-metrics.service", "cron.d/sockdiag", "nrpe/sockdiag.cfg",
      "prometheus/sockdiag.rules.yml", "ansible/sockdiag.fact", "sos/sockdiag.py", "telegraf/sockdiag.conf", "README.md"],
 )  # fmt: skip
 def test_each_file_runs_the_program(name: str) -> None:
@@ -78,6 +78,8 @@ def test_command_lines_are_accepted(file: str, line: str, monkeypatch: pytest.Mo
     assert len(accepted) == 1
     if words[0] == "rules" and len(words) > 1:
         assert words[1] in RULES
+    for name in getattr(accepted[0], "measure", None) or ():
+        assert find(name)[0].name
 
 
 def test_readme_names_every_file() -> None:
@@ -262,6 +264,6 @@ def test_cron_file_is_one_that_cron_takes() -> None:
 def test_telegraf_file_is_toml() -> None:
     """Telegraf's file has an input of metrics and one of the check, with a time limit below its interval."""
     inputs = tomllib.loads((SHIPPED / "telegraf/sockdiag.conf").read_text(encoding="utf-8"))["inputs"]["exec"]
-    assert [one["data_format"] for one in inputs] == ["influx"]
+    assert [one["data_format"] for one in inputs] == ["influx", "nagios"]
     for one in inputs:
         assert int(one["timeout"].rstrip("s")) < int(one["interval"].rstrip("s"))
