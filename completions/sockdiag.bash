@@ -172,7 +172,7 @@ _sockdiag_value() {
         inspect:--output|inspect:-o) _sockdiag_list + "" "$_sockdiag_words9" ;;
         fields:--output|fields:-o) _sockdiag_list + "" "name type unit kind kernel sources words needs help" ;;
         rules:--output|rules:-o) _sockdiag_list + "" "$_sockdiag_words10" ;;
-        check:--netns|fields:--netns|rules:--netns) _sockdiag_netns ;;
+        fields:--netns|rules:--netns) _sockdiag_netns ;;
         list:--where|states:--where|memory:--where|risk:--where|listeners:--where|check:--where) _sockdiag_filter ;;
         list:--netid|states:--netid|memory:--netid|risk:--netid|listeners:--netid) _sockdiag_list "" "" "tcp mptcp udp udplite raw icmp sctp dccp unix netlink packet vsock xdp" ;;
         list:--sort) _sockdiag_signed "$_sockdiag_words1" ;;

@@ -299,7 +299,7 @@ complete -c sockdiag -n '__sockdiag_is check' -l verbose -s v -d 'A line a findi
 complete -c sockdiag -n '__sockdiag_is check' -l version -s V -d 'Show the version and exit'
 complete -c sockdiag -n '__sockdiag_is check' -l root -r -F -d 'Read a captured system instead of this one'
 complete -c sockdiag -n '__sockdiag_is check' -l source -x -a 'auto netlink proc' -d 'Where sockets come from'
-complete -c sockdiag -n '__sockdiag_is check' -l netns -x -a '(__sockdiag_netns)' -d 'Look at another network namespace, or at all'
+complete -c sockdiag -n '__sockdiag_is check' -l netns -x -a '(__sockdiag_netns all)' -d 'Look at another network namespace, or at all'
 complete -c sockdiag -n '__sockdiag_is check' -l numeric -s n -d 'Resolve no names: users stay numbers'
 complete -c sockdiag -n '__sockdiag_is check' -l help -s h -d 'Show this text and exit'
 complete -c sockdiag -n '__sockdiag_is metrics' -l textfile -r -F -d 'Replace this file, whole or not at all, for node_exporter\'s textfile collector'

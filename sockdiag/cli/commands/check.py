@@ -82,5 +82,6 @@ COMMAND = Command(
         ("check --measure 'listener[:443].accept_queue_ratio' -w 0.5 -c 0.9", "the accept queue of a port"),
         ("check --measure Udp.RcvbufErrors -w 0 -c 100", "lost datagrams a second"),
     ),
+    everywhere=True,
     statuses=CHECK_MEANINGS,
 )
