@@ -43,6 +43,7 @@ OS_PLACES = {
     "sources/archive.py": "unpacks captures",
     "sources/capture.py": "reads the netlink answers of a capture",
     "sources/recording.py": "writes captures",
+    "sources/state_file.py": "what a run leaves for the next one",
     "cli/textfile.py": "replaces the file of a textfile collector",
     "sources/_disposable.py": "gives a child that may hang /dev/null for its streams",
 }
