@@ -99,6 +99,7 @@ def _tables(gap: Gap) -> list[str]:
 def _qdiscs(session: Session, absent: dict[str, str]) -> list[Qdisc] | None:
     if not session.system.files.live:
         return None
-    from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
+    from sockdiag.sources.interfaces import interface_names
+    from sockdiag.sources.rtnetlink_tc import read_queues
 
-    return part(session, read_qdiscs, absent)
+    return part(session, lambda: read_queues(interface_names(session.system.files)), absent)

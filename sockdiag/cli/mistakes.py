@@ -40,7 +40,7 @@ def _problem(command: Command, error: Any) -> str:
         words = error.message.rpartition("(")[2].rstrip(")")
         return f"too many words: {words}; what has blanks needs quotes" if extra else _plain(error.message)
     name = option.flags[0]
-    if not option.metavar:
+    if option.bare:
         return f"{name} takes no value"
     if flag:
         return f"{name} needs a value: {option.metavar}"

@@ -73,7 +73,7 @@ def _line(name: str, command: Command) -> Line:
 
 
 def _value(option: Option, command: Command) -> Value | None:
-    return _given(option, command) if option.metavar else None
+    return None if option.bare else _given(option, command)
 
 
 def _given(declared: Option | Argument, command: Command) -> Value:
