@@ -45,7 +45,7 @@ def root(package: Path, base: Path) -> Root:
     """Install the package with what it depends on, and nothing else."""
     root = Root(base, "deb")
     root.put(package, f"root/{package.name}")
-    shutil.copytree(WORLD, root.folder / "upper" / "root" / "world", symlinks=True)
+    shutil.copytree(WORLD, root.folder / "root" / "world", symlinks=True)
     root.install(f"/root/{package.name}")
     return root
 
