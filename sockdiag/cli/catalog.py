@@ -14,6 +14,10 @@ COMMANDS = {
     "risk": ("sockdiag.cli.commands.risk", "What is dropping data, what is about to, and why?"),
     "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
     "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
+    "check": (
+        "sockdiag.cli.commands.check",
+        "A monitoring plugin: one status line, performance data, exit status 0 to 3.",
+    ),
     "metrics": (
         "sockdiag.cli.commands.metrics",
         "All of this as numbers, for Prometheus, telegraf and others like them.",

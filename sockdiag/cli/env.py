@@ -17,6 +17,7 @@ VARIABLES = {
     "NO_COLOR": "If not empty, --color auto uses no colours.",
     "TERM": "If dumb, --color auto uses no colours, and progress is not shown.",
     "COLUMNS": "Width of the terminal, where it is to be another than the terminal says.",
+    "STATE_DIRECTORY, XDG_STATE_HOME, HOME": "The first that is set says where check remembers its last run.",
     "SOCKDIAG_DEBUG": "If not empty, a mistake in the program shows its traceback.",
 }
 

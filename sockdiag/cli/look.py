@@ -84,7 +84,7 @@ def take(session: Session, query: Query, where: Where | None = None, *, last: bo
         protocols=part(session, lambda: read_protocols(files), absent), softnet=softnet,
         conntrack=part(session, lambda: read_nf_conntrack_stat(files), absent, optional=True),
         qdiscs=_qdiscs(session, absent) if rates else None, cgroups=cgroups, descriptors=descriptors,
-        page_size=read_page_size(files), absent=absent,
+        page_size=read_page_size(files), netns=session.netns.inode, absent=absent,
     )  # fmt: skip
 
 
@@ -99,6 +99,7 @@ def _tables(gap: Gap) -> list[str]:
 def _qdiscs(session: Session, absent: dict[str, str]) -> list[Qdisc] | None:
     if not session.system.files.live:
         return None
-    from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
+    from sockdiag.sources.interfaces import interface_names
+    from sockdiag.sources.rtnetlink_tc import read_queues
 
-    return part(session, read_qdiscs, absent)
+    return part(session, lambda: read_queues(interface_names(session.system.files)), absent)

@@ -29,7 +29,16 @@ def run(argv: list[str], env: Env | None = None) -> int:
 
         return run_ss(argv if argv[1:2] != ["ss"] else ["ss", *argv[2:]])
     environment = env or Env()
+    if is_check(argv[1:]):
+        from sockdiag.cli.plugin import run_check
+
+        return run_check(argv[1:], environment)
     return guarded(lambda: _dispatch(argv[1:], environment), environment)
+
+
+def is_check(words: list[str]) -> bool:
+    """Tell whether words are a run of check, whose exit statuses mean something else."""
+    return next((word for word in words if not word.startswith("-")), "") == "check"
 
 
 def guarded(function: Callable[[], int], env: Env) -> int:
@@ -40,7 +49,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
         env.warn(str(error))
         return status.USAGE
     except SockdiagError as error:
-        env.warn(str(error))
+        hint = getattr(error, "hint", "")
+        env.warn(f"{error}{f' ({hint})' if hint else ''}")
         return status.FAILED
     except OSError as error:
         if error.errno == errno.EPIPE:

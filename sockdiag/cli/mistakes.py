@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import FLAG, FLOAT, INT
+from sockdiag.cli.spec import FLOAT, INT
 from sockdiag.errors import unknown
 
 TYPE_CHECKING = False
@@ -37,9 +37,10 @@ def _problem(command: Command, error: Any) -> str:
         if argument is not None:
             return f"{argument.metavar} is missing: {_plain(argument.help)}"
         extra = "extra argument" in error.message
-        return f"too many words: {error.message.rpartition('(')[2].rstrip(')')}" if extra else _plain(error.message)
+        words = error.message.rpartition("(")[2].rstrip(")")
+        return f"too many words: {words}; what has blanks needs quotes" if extra else _plain(error.message)
     name = option.flags[0]
-    if option.kind == FLAG:
+    if option.bare:
         return f"{name} takes no value"
     if flag:
         return f"{name} needs a value: {option.metavar}"

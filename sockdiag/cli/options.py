@@ -16,7 +16,7 @@ TABLE = Option(
 )
 COLUMNS = Option(
     "output",
-    "Columns to show; +COL,… adds to the default ones. 'sockdiag fields' lists them.",
+    "Columns to show; +COL,… adds to the default ones. The manual page lists them, 'sockdiag fields' those of sockets.",
     kind=TEXT,
     short="-o",
     metavar="COL,…",

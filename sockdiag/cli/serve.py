@@ -124,6 +124,16 @@ class _Collector:
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
 
+    def describe(self) -> Iterator[Any]:
+        """Yield all families without samples: what ``?name[]=`` can ask for."""
+        from sockdiag.analysis.families import family_of
+        from sockdiag.analysis.measures import all_measures
+        from sockdiag.cli import metrics_own
+        from sockdiag.rules import _families
+
+        for family in (*_families.DECLARED, *map(family_of, all_measures()), *metrics_own.DECLARED):
+            yield _metric(family)
+
     def collect(self) -> Iterator[Any]:
         """Yield the families of a look."""
         for family in self._shared.families():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli import exit as status
+from sockdiag.cli.writing import written
 from sockdiag.collect import Collection, describe
 from sockdiag.errors import SourceError, UsageError, unknown
 from sockdiag.model.query import TABLES, Query
@@ -44,7 +45,7 @@ class Session:
 
     def __init__(self, env: Env, given: Given) -> None:
         if given.root == "":
-            raise UsageError("--root names no folder")
+            raise UsageError("--root needs a folder or an archive")
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
@@ -166,7 +167,7 @@ class Session:
             return TABLES
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
-            raise UsageError("--netid names no table")
+            raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
         for name in names:
             if name not in TABLES:
                 raise UsageError(unknown("table", name, TABLES))
@@ -256,7 +257,7 @@ class Session:
         """
         given = self.given
         style = Style(self.env.width, self.env.color(given.color))
-        for text in _in_pieces(_renderer(given)(document, style)):
+        for text in written(document, given, style):
             self.env.write(text)
         told = _told(self.gaps) if warn else []
         for gap in told[:_SCREEN_GAPS]:
@@ -270,53 +271,15 @@ class Session:
 
 
 def _told(gaps: list[Gap]) -> list[Gap]:
-    # What another says too, with what is unknown therefore, is not said twice.
-    return [
-        gap
-        for gap in gaps
-        if not any(o is not gap and o.source == gap.source and o.reason.startswith(f"{gap.reason} (") for o in gaps)
-    ]
-
-
-def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
-    # Lines come one by one; a system call for each would cost more than the line.
-    held: list[str] = []
-    length = 0
-    for text in texts:
-        if len(text) > _PIECE and not held:
-            yield text
-            continue
-        held.append(text)
-        length += len(text)
-        if length > _PIECE:
-            yield "".join(held)
-            held.clear()
-            length = 0
-    yield "".join(held)
-
-
-_PIECE = 1 << 15
+    # What another says too, and with it what follows, is not said twice.
+    hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
+    return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 
 
 def _line(text: str) -> str:
     from sockdiag.render.escape import printable
 
     return printable(text)
-
-
-def _renderer(given: Given) -> Any:
-    from sockdiag.cli.options import RENDERERS
-    from sockdiag.cli.spec import TEXT
-
-    chosen = [(option, module, name) for option, module, name in RENDERERS if getattr(given, option.name)]
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0][0].name} and --{chosen[1][0].name} exclude each other")
-    for option, module, function in chosen:
-        render = getattr(__import__(module, fromlist=[function]), function)
-        return render(getattr(given, option.name)) if option.kind == TEXT else render
-    from sockdiag.render.table import render_table
-
-    return render_table
 
 
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
@@ -365,7 +328,7 @@ def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -
         entry = find_column(record, name, session)
         found.setdefault(entry.name, entry)
     if not found:
-        raise UsageError("--output names no column")
+        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
     return list(found.values()), not adds
 
 

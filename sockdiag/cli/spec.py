@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     Completion: TypeAlias = str | Callable[[], Iterable[str]]
 
 FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
+# A flag and a text that may be given more than once: how often, and all of them in order.
+COUNT, LIST = "count", "list"
+# Kinds that take no value, and what stands for kinds that are not given.
+_BARE = (FLAG, COUNT)
+_ABSENT: dict[str, Any] = {FLAG: False, COUNT: 0, LIST: ()}
 
 
 class Option:
@@ -23,7 +28,7 @@ class Option:
     Attributes:
         name: its name in the parsed result; ``--name`` with dashes unless *flags* say otherwise.
         flags: all spellings, the long one first.
-        kind: flag, text, int, float or choice.
+        kind: flag, text, int, float, choice, count or list.
         metavar: what stands for the value in help.
         choices: permitted values, for kind choice.
         default: value where it is not given.
@@ -49,11 +54,16 @@ class Option:
         long = "--" + name.rstrip("_").replace("_", "-")
         self.flags = (long, short) if short else (long,)
         self.kind = kind
-        self.metavar = metavar or ("|".join(choices) if choices else "" if kind == FLAG else kind.upper())
+        self.metavar = metavar or ("|".join(choices) if choices else "" if kind in _BARE else kind.upper())
         self.choices = choices
-        self.default = False if kind == FLAG and default is None else default
+        self.default: Any = _ABSENT.get(kind) if default is None else default
         self.help = help
         self.completion = completion
+
+    @property
+    def bare(self) -> bool:
+        """Tell whether it takes no value."""
+        return self.kind in _BARE
 
     @property
     def many(self) -> bool:
@@ -63,7 +73,7 @@ class Option:
     @property
     def told_default(self) -> str:
         """The default as help tells it: empty where there is none, or none but the absence of the option."""
-        if self.kind == FLAG or self.default is None:
+        if self.kind in _ABSENT or self.default is None:
             return ""
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.help_text import HELP, help_text
-from sockdiag.cli.spec import CHOICE, FLAG, FLOAT, INT, Command, Given, Option, defaults
+from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Command, Given, Option, defaults
 from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
 
-_TYPES = {FLAG: bool, INT: int, FLOAT: float}
+_TYPES = {FLAG: bool, INT: int, FLOAT: float, COUNT: int, LIST: list[str]}
 
 
 class _LazyGroup(TyperGroup):
@@ -63,12 +63,13 @@ def _parameter(option: Option) -> inspect.Parameter:
     help_text = option.help
     info = typer.Option(*option.flags, help=help_text, metavar=option.metavar or None, show_default=False)
     kind: Any = _TYPES.get(option.kind, str)
-    if option.kind == FLAG:
-        info = typer.Option(*option.flags, help=help_text, show_default=False)
+    if option.bare:
+        info = typer.Option(*option.flags, help=help_text, show_default=False, count=option.kind == COUNT)
     elif option.kind == CHOICE:
         info.callback = _choice(option)
     annotation: Any = Annotated[kind if option.default is not None else kind | None, info]
-    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+    default = list(option.default) if option.kind == LIST else option.default
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _choice(option: Option) -> Any:
@@ -84,6 +85,9 @@ def _callback(command: Command, env: Env) -> Any:
     def run(**values: Any) -> None:
         from sockdiag.cli.main import execute, guarded
 
+        for option in command.options:
+            if option.kind == LIST:
+                values[option.name] = tuple(values[option.name])
         # Typer has its own statuses for a closed pipe and an interrupt.
         raise typer.Exit(guarded(lambda: execute(command, Given(values), env), env))
 
@@ -138,6 +142,19 @@ def build(env: Env) -> Any:
     callback.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
     app.callback()(callback)
     return typer.main.get_command(app)
+
+
+def complaint(command: Command, words: list[str], env: Env) -> str:
+    """Return what is wrong with the words after a command's name; "" where Typer has nothing against them."""
+    try:
+        _click_command(command, env).make_context(command.words, list(words))
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        from sockdiag.cli.mistakes import explain
+
+        return explain(command, error)
+    return ""
 
 
 def run_typer(words: list[str], env: Env) -> int:

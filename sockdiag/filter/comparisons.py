@@ -137,7 +137,7 @@ def _typed_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token,
     if kind in ("str", "bytes", "str | bytes"):
         return _text_test(lexer, field, entry, op, value)
     if op == "~":
-        raise lexer.error(field, f"{entry.name} is no text: a pattern cannot match it")
+        raise lexer.error(field, f"{entry.name} is no text: a pattern cannot match it; compare it with = != > < >= <=")
     if kind == "bool":
         return _bool_test(lexer, field, entry, op, value)
     if kind in ("int", "float"):
@@ -200,7 +200,7 @@ def not_among(lexer: Lexer, value: Token, name: str, words: Iterable[str]) -> Fi
 
     choices = {word.lower(): word for word in words}
     near = get_close_matches(value.text.lower(), choices, 1, 0.5)
-    hint = f"; did you mean {choices[near[0]]}?" if near else f": it is one of {', '.join(choices.values())}"
+    hint = f"; did you mean '{choices[near[0]]}'?" if near else f": it is one of {', '.join(choices.values())}"
     return lexer.error(value, f"{name} is never '{value.text}'{hint}")
 
 

@@ -134,6 +134,8 @@ def _total(spaces: Sequence[int]) -> int:
 def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str]:
     # Beside the other columns where there is room, else below them.
     beside = fit - before >= _PROSE
+    left = min((len(cell) - len(cell.lstrip(" ")) for cell in columns[0]), default=0)
+    below = " " * (left + 4)
     for row in zip(*columns, strict=True):
         start = _GAP.join([*row[:-1], ""])
         if beside:
@@ -141,7 +143,7 @@ def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str
         elif width(start + row[-1]) <= fit:
             lines = [start + row[-1]]
         else:
-            lines = [start, *wrapped(row[-1], fit, " " * 4, " " * 4)]
+            lines = [start, *wrapped(row[-1], fit, below, below)]
         yield from (Row(line.rstrip() + "\n") for line in lines)
 
 
@@ -158,12 +160,14 @@ def render_table(document: Document, style: Style) -> Iterator[str]:
         return
     table = document.table
     headings = [entry.field.header for entry in table.columns] if table.header else []
+    columns = cells(table)
+    last = table.columns[-1].annotation.removesuffix(" | None") if table.columns else ""
+    if style.width is not None and last == "tuple[str, ...]":
+        # Words can be broken between.
+        columns[-1] = [text.replace(",", ", ") for text in columns[-1]]
+        last = "str"
     yield from aligned(
-        headings,
-        cells(table),
-        [is_number(entry) for entry in table.columns],
-        style.width,
-        prose=bool(table.columns) and table.columns[-1].annotation in ("str", "str | None"),
+        headings, columns, [is_number(entry) for entry in table.columns], style.width, prose=last == "str"
     )
 
 

@@ -13,7 +13,7 @@ from sockdiag.cli import typer_app
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.env import Env
 from sockdiag.cli.quick import parse
-from sockdiag.cli.spec import CHOICE, FLAG, FLOAT, INT, Command, Given
+from sockdiag.cli.spec import CHOICE, FLOAT, INT, Command, Given
 
 ALL = ["", *COMMANDS]
 
@@ -37,7 +37,7 @@ def words_of(command: Command) -> st.SearchStrategy[list[str]]:
     pieces: list[st.SearchStrategy[list[str]]] = [values.map(lambda v: [v]), st.just(["--"]), st.just(["--help"])]
     for option in command.options:
         for flag in option.flags:
-            if option.kind == FLAG:
+            if option.bare:
                 pieces += [st.just([flag]), st.just([flag + "=1"])]
                 continue
             good = {INT: ["3", "+3", "3.5", ""], FLOAT: ["0.5", "inf"], CHOICE: list(option.choices)}
@@ -74,7 +74,7 @@ def test_declarations_are_complete(name: str) -> None:
     seen: set[str] = set()
     for option in command.options:
         assert option.help.endswith(".")
-        assert (option.metavar == "") == (option.kind == FLAG)
+        assert (option.metavar == "") == option.bare
         assert not seen & set(option.flags)
         seen |= set(option.flags)
     parameters: dict[str, Any] = dict(inspect.signature(command.run).parameters)

@@ -55,10 +55,11 @@ def test_help_on_other_terminals(name: str, width: int) -> None:
 def test_typer_shows_the_same(name: str) -> None:
     """--help after other options is the same text, -h is --help."""
     words = (name,) if name else ()
+    status = 3 if name == "check" else 0  # it is no verdict
     asked = [invoke(*words, *rest) for rest in (("--help",), ("-h",))]
     if any(option.name == "json" for option in load(name).options):
         asked.append(invoke(*words, "--json", "--help"))
-    assert {(answer.status, answer.text, answer.err) for answer in asked} == {(0, help_text(name, None), "")}
+    assert {(answer.status, answer.text, answer.err) for answer in asked} == {(status, help_text(name, None), "")}
 
 
 def test_overview_fits_a_screen() -> None:
@@ -86,7 +87,7 @@ def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
     """Whatever has a name suggests the nearest to one that it does not have."""
     answer = invoke(*words, *(WORLD if words[0] in COMMANDS and words[0] != "schema" else ()))
     assert (answer.status, answer.out) == (2, b"")
-    assert f"did you mean '{meant}'?" in answer.err or f"did you mean {meant}?" in answer.err
+    assert f"did you mean '{meant}'?" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,9 @@ def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
         (["inspect"], "TARGET is missing"), (["list", "--limit"], "--limit needs a value: N"),
         (["list", "--limit", "many"], "--limit: 'many' is not a whole number"), (["list", "--json=1"], "--json takes no value"),
         (["--json", "states"], "options go behind the command: sockdiag states"),
-        (["list", "this", "that"], "too many words: this that"),
+        (["list", "this", "that"], "too many words: this that"), (["list", "--where", "state", "=", "x"], "needs quotes"),
+        (["list", "--where", "frobnicate = 1"], "'sockdiag fields' lists them"), (["list", "--netid", ","], "tcp, mptcp, udp"),
+        (["list", "--where", "src"], "ADDR[/LEN][:PORT]"), (["list", "--where", "exclude"], "as listening or close-wait"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

@@ -26,6 +26,7 @@ MASKS = {
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) .*% of .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
     "host_history": Mask(r"(?m)^  history, .*\n(?:    .* \(host\)\n)+", absent=True),
+    "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.

@@ -59,7 +59,7 @@ def play(block: Block) -> str:
 def _turns(block: Block, namespace: Namespace | None) -> str:
     text = ""
     for command, _output in block.turns():
-        done = shell(command, namespace, block.declared.get("root", ""))
+        done = shell(command, namespace)
         assert done.returncode == 0, f"{command}: exit status {done.returncode}: {done.stderr}"
         text += f"$ {command}\n{done.stdout}"
     return text

@@ -5,8 +5,8 @@ from run to run::
 
     <!-- shown: in=udp_overflow masks=pid,lost -->
 
-``in`` names a function of tests/documents/conditions.py, which fills a network namespace; ``root`` a capture of
-tests/fixtures. A ``sh`` block below ``<!-- run: in=… -->`` is run as a whole in an empty folder. ``masks`` are names in tests/documents/masks.py. ``kernel`` is the release that figures are of; on others
+``in`` names a function of tests/documents/conditions.py, which fills a network namespace; ``as=written`` is for commands
+that read a capture of tests/fixtures. A ``sh`` block below ``<!-- run: in=… -->`` is run as a whole in an empty folder. ``masks`` are names in tests/documents/masks.py. ``kernel`` is the release that figures are of; on others
 only the words are compared. Standard output is shown, not standard error.
 """
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sockdiag.cli.catalog import SS_SUMMARY, summary
 from sockdiag.cli.help_text import HELP, VERSION
-from sockdiag.cli.spec import FLAG, Option
+from sockdiag.cli.spec import Option
 from sockdiag.devtools.words import commands, values
 from sockdiag.filter import comparisons
 from sockdiag.filter.states import STATE_WORDS
@@ -73,7 +73,7 @@ def _line(name: str, command: Command) -> Line:
 
 
 def _value(option: Option, command: Command) -> Value | None:
-    return None if option.kind == FLAG else _given(option, command)
+    return None if option.bare else _given(option, command)
 
 
 def _given(declared: Option | Argument, command: Command) -> Value:

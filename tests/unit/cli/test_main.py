@@ -110,7 +110,7 @@ def sleeping(pid: int) -> bool:
 def test_messages_command_no_terminal() -> None:
     """What a message quotes is escaped, but for the line breaks that are its own."""
     done = run("list", "--where", "bad\x1b[31m = 1")
-    assert done.stderr.splitlines()[0] == "sockdiag: there is no field 'bad\\x1b[31m'"
+    assert done.stderr.splitlines()[0] == "sockdiag: there is no field 'bad\\x1b[31m'; 'sockdiag fields' lists them"
     assert len(done.stderr.splitlines()) == 3
     assert "\x1b" not in run("states", "--root", "/nonexistent\x1b]0;x\x07").stderr
 
@@ -126,7 +126,7 @@ def test_closed_pipe_through_typer(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["list", "--limit", "-5"], "--limit takes 0 or more rows"), (["list", "--root", ""], "--root names no folder"),
+        (["list", "--limit", "-5"], "--limit takes 0 or more rows"), (["list", "--root", ""], "--root needs a folder or an archive"),
         (["list", "--netid", ","], "--netid names no table"), (["list", "-o", ","], "--output names no column"),
         (["list", "--where", "(" * 5000], "nested too deeply"), (["list", "--netns", ""], "no network namespace"),
     ],

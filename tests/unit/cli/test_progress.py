@@ -206,6 +206,26 @@ def test_line_by_a_clock_of_its_own() -> None:
     assert shown == "".join(steps) + "\r\x1b[K"
 
 
+def test_a_total_that_nobody_knows() -> None:
+    """Then there is what is done alone."""
+    terminal = Terminal()
+    line = ProgressLine(terminal.slave, lambda: 0.0)
+    line._next = -1.0
+    line("KiB of the kernel's answer", 4096, 0)
+    assert terminal.text() == "\rsockdiag: 4096 KiB of the kernel's answer\x1b[K"
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_dumps_are_counted() -> None:
+    """A dump tells how much of it was read."""
+    from tests.program import invoke
+
+    steps: list[tuple[str, int, int]] = []
+    progress.watch(lambda *step: steps.append(step))
+    invoke("states", "--exact", "--netid", "tcp")
+    assert ("KiB of the kernel's answer", 0, 0) in [(what, min(done, 0), total) for what, done, total in steps]
+
+
 @pytest.mark.usefixtures("unwatched")
 def test_children_leave_the_terminal_alone() -> None:
     """A forked child inherits the watcher and writes nothing."""
