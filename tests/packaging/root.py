@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.needs import need, refuse
 
 SUITE = "bookworm"
 NEEDED = ("debootstrap", "unshare", "pivot_root", "apt-get")
@@ -88,12 +88,9 @@ def mirror() -> str:
 
 def bootstrap(folder: Path) -> Path:
     """Make the smallest Debian 12 that apt can work in; skip where that is not possible, fail in CI."""
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    reason = f"needs {', '.join(missing)}" if missing else "" if os.geteuid() == 0 else "needs root"
-    if reason:
-        if os.environ.get("CI"):
-            pytest.fail(f"clean root in CI: {reason}", pytrace=False)
-        pytest.skip(reason)
+    need(*NEEDED)
+    if os.geteuid() != 0:
+        refuse("needs root")
     done = subprocess.run(
         ["debootstrap", "--variant=minbase", SUITE, folder, mirror()], capture_output=True, text=True, check=False
     )
