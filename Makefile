@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MIN := .venv-min
 STAMP := $(VENV)/.installed
 ARGS ?=
+# What needs no namespace and takes a minute or two.
+QUICK := tests/unit/cli tests/contract tests/golden
 
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test lint gen bench clean
+.PHONY: help run test test-min lint gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -26,6 +29,15 @@ run: $(STAMP) ## Show the health of this machine's socket layer (ARGS="states --
 test: $(STAMP) ## Run all tests (as root also those in network namespaces)
 	$(BIN)/python -m pytest $(ARGS)
 
+# The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
+test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits
+	$(PYTHON) -m venv --clear $(MIN)
+	$(MIN)/bin/python -m pip install -q --upgrade 'pip>=25.1'
+	$(MIN)/bin/python tests/packaging/lower_bounds.py > $(MIN)/lowest.txt
+	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --group test
+	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --no-build-isolation .
+	$(MIN)/bin/python -m pytest $(or $(ARGS),$(QUICK))
+
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,8 +46,17 @@ lint: $(STAMP) ## Check style and types
 gen: $(STAMP) ## Write man pages and completions anew from the declarations
 	$(BIN)/python -m sockdiag.devtools.gen
 
+gen-check: $(STAMP) ## Say which man pages and completions are not what the declarations give
+	$(BIN)/python -m sockdiag.devtools.gen --check
+
+dist: $(STAMP) ## Build the wheel and the source distribution into dist/
+	$(BIN)/hatchling build
+
+deb: $(STAMP) ## Build the Debian package into dist/ (needs dpkg-dev, debhelper, dh-python)
+	$(BIN)/python packaging/deb.py
+
 bench: $(STAMP) ## Compare with ss on N loopback connections in a namespace (N=100000)
 	$(BIN)/python tests/bench/run.py $(N) $(ARGS)
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MIN) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

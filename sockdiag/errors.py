@@ -6,6 +6,10 @@ the others end the command with the exit status that ``sockdiag.cli.exit`` gives
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class SockdiagError(Exception):
     """Base of all errors with a message made for the user."""
@@ -74,6 +78,25 @@ class ParseError(SockdiagError):
 
 class UsageError(SockdiagError):
     """The command line asks for something that does not exist; exit status 2."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> str:
+    """Say that there is no such name, and which one is nearest.
+
+    Args:
+        kind: what it should name.
+        name: what was given.
+        known: the names there are.
+        see: what lists them, where they are too many to be told.
+    """
+    from difflib import get_close_matches
+
+    spelled = {word.lower(): word for word in known}
+    near = get_close_matches(name.lower(), spelled, 1, 0.5)
+    hint = (
+        f"; did you mean '{spelled[near[0]]}'?" if near else f"; {see}" if see else f": {', '.join(spelled.values())}"
+    )
+    return f"there is no {kind} '{name}'{hint}"
 
 
 class FilterError(UsageError):

@@ -39,7 +39,7 @@ class Listener(Record):
     syn_queue: int | None = field(
         "Requests whose handshake is not complete (SYN_RECV); null for unix, and where several listeners share the port.",
         unit=COUNT,
-        header="SYN-QUEUE",
+        header="SYN",
     )
     drops: int | None = field(
         "Connection attempts and handshakes refused since it was made; each retry of a client counts.",

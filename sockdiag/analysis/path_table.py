@@ -91,6 +91,9 @@ def _drops(table: str, what: str, *mibs: str) -> Item:
     )
 
 
+# What a raw socket has no room for is, where the kernel itself does not handle its protocol, of an unknown one.
+_RAW = ("sockets.raw.drops",)
+
 _NIC_RX = Step(IN, "nic_rx", (
     _arrived("dev.*.rx_packets", "packets that the device received"),
     _lost("dev.*.rx_errs", "packets that arrived damaged, or that the device had no room for"),
@@ -122,7 +125,7 @@ _IPV4_IN = Step(IN, "ipv4_in", (
     _lost("IpExt.InTruncatedPkts", "IPv4 packets shorter than they say"),
     _lost("Ip.InAddrErrors", "IPv4 packets for an address that is not this host's and not routed by it"),
     _lost("IpExt.InNoRoutes", "IPv4 packets without a route to where they go"),
-    _lost("Ip.InUnknownProtos", "IPv4 packets of a protocol that nobody handles"),
+    _lost("Ip.InUnknownProtos", "IPv4 packets of a protocol that nobody handles", less=_RAW),
     _lost("Ip.InDiscards"),
     _lost("TcpExt.IPReversePathFilter", "IPv4 packets whose sender is not reached by the device they came from (rp_filter)"),
     _lost("Ip.ReasmFails"),
@@ -136,7 +139,7 @@ _IPV6_IN = Step(IN, "ipv6_in", (
     _lost("Ip6.InTruncatedPkts", "IPv6 packets shorter than they say"),
     _lost("Ip6.InAddrErrors", "IPv6 packets with an address that is not valid there"),
     _lost("Ip6.InNoRoutes", "IPv6 packets without a route to where they go"),
-    _lost("Ip6.InUnknownProtos", "IPv6 packets of a protocol that nobody handles"),
+    _lost("Ip6.InUnknownProtos", "IPv6 packets of a protocol that nobody handles", less=_RAW),
     _lost("Ip6.InDiscards"),
     _lost("Ip6.ReasmFails"),
     _lost("Ip6.ReasmTimeout", "incomplete IPv6 datagrams given up after ip6frag_time", within="Ip6.ReasmFails"),

@@ -11,6 +11,7 @@ from sockdiag.model.socket import Socket
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from sockdiag.analysis.states import Holder
     from sockdiag.model.batch import Batch
@@ -59,6 +60,27 @@ def _held(rmem: int, wmem: int, fwd: int, wmem_queued: int, optmem: int, backlog
 
 def _amounts(batch: Batch) -> list[Sequence[int | None]]:
     return [batch.values(f"skmem.{part}") for part in _PARTS]
+
+
+# What stands for a TCP socket in these states has no buffers: a request, or what is left of a connection.
+_MINI = frozenset(("SYN_RECV", "TIME_WAIT", "FIN_WAIT2"))
+
+
+def held_by_rows(batch: Batch) -> tuple[int, int, int] | None:
+    """Return what the sockets of a batch hold together: in all, in receive queues, in write queues; None where it is unknown."""
+    amounts: list[Any] = _amounts(batch)
+    if None in amounts[0] and not _without_buffers(batch, amounts[0]):
+        return None
+    rmem, wmem, fwd, queued, optmem, backlog = ([n or 0 for n in part] if None in part else part for part in amounts)
+    receive, send = sum(rmem), sum(map(max, wmem, queued))
+    return receive + send + sum(fwd) + sum(optmem) + sum(backlog), receive, send
+
+
+def _without_buffers(batch: Batch, rmem: Sequence[int | None]) -> bool:
+    netid, states = batch.values("netid")[0], batch.values("state")
+    return netid in ("tcp", "mptcp") and all(
+        n is not None or state in _MINI for n, state in zip(rmem, states, strict=True)
+    )
 
 
 class Holders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.worst import LOSING_TABLES
+from sockdiag.model.batch import identities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class SocketQueues:
         if found is None or None in drops:
             self.drops[table] = None
         elif any(drops):
-            found.update((key, n) for key, n in zip(_identities(batch), drops, strict=True) if n)
+            found.update((key, n) for key, n in zip(identities(batch), drops, strict=True) if n)
         if table == "packet":
             self.rings += sum(
                 socket.packet is not None and socket.packet.rx_ring is not None for socket in batch.sockets()
@@ -80,8 +81,3 @@ class SocketQueues:
             return None
         # A socket that had dropped nothing then, or was not there.
         return sum((n - then.get(key, 0)) & _U32 for key, n in now.items())
-
-
-def _identities(batch: Batch) -> Iterable[Any]:
-    cookies, inodes = batch.values("cookie"), batch.values("inode")
-    return [(cookie, None if cookie is not None else inode) for cookie, inode in zip(cookies, inodes, strict=True)]

@@ -52,8 +52,7 @@ class GroupRow(Record):
     count: int = field("Sockets.", unit=COUNT)
 
 
-# What --by takes, and the field that tells of those that are a socket's own.
-BY = ("process", "user", "container", "port", "peer", "netns")
+# Keys of --by: those that the owner tells, and the field that tells of those that are a socket's own.
 _BY_PROCESS = ("process", "container")
 _BY_FIELD = {"user": "uid", "port": "local.port", "peer": "peer.address", "netns": "netns", "netid": "netid"}
 
@@ -94,7 +93,7 @@ def group_states(
 
     Args:
         batches: the sockets.
-        by: one of BY.
+        by: key to group by.
         user_name: name of a uid.
         holder: by process and container, the process that holds an inode.
 
@@ -133,7 +132,7 @@ def _holders(batch: Batch, holder: Holder | None) -> Sequence[Any]:
 def grouping(
     batch: Batch, by: str, user_name: Callable[[int], str], holder: Holder | None = None
 ) -> Sequence[GroupKey]:
-    """Return (key, pid) of the group of every row, for *by* one of BY or "netid"."""
+    """Return (key, pid) of the group of every row, for a key *by* of these or "netid"."""
     values = _holders(batch, holder) if by in _BY_PROCESS else batch.values(_BY_FIELD[by])
     known = {value: _group_key(by, value, user_name) for value in set(values)}
     return list(map(known.__getitem__, values))

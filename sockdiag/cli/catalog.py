@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.spec import Command
 
-# name -> (module, question). A module is imported when its command runs or its own help is shown.
+# name -> (module, question), which fits a line of the help. A module is imported when its command runs or its own help is shown.
 COMMANDS = {
     "list": ("sockdiag.cli.commands.list", "Which sockets exist? One row a socket, columns of your choice."),
     "states": ("sockdiag.cli.commands.states", "How many sockets are in each state, and whose are they?"),
@@ -14,19 +14,18 @@ COMMANDS = {
     "risk": ("sockdiag.cli.commands.risk", "What is dropping data, what is about to, and why?"),
     "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
     "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
+    "check": (
+        "sockdiag.cli.commands.check",
+        "A monitoring plugin: one status line, performance data, exit status 0 to 3.",
+    ),
+    "metrics": (
+        "sockdiag.cli.commands.metrics",
+        "All of this as numbers, for Prometheus, telegraf and others like them.",
+    ),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
-    "path": (
-        "sockdiag.cli.commands.path",
-        "Where between the device and read(2), or write(2) and the device, are packets lost?",
-    ),
-    "protocols": (
-        "sockdiag.cli.commands.protocols",
-        "The kernel's struct protos: size, sockets, memory, pressure, operations.",
-    ),
-    "inspect": (
-        "sockdiag.cli.commands.inspect",
-        "One socket through all its layers: fd, struct file, struct socket, struct sock, struct proto.",
-    ),
+    "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),
+    "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),
+    "inspect": ("sockdiag.cli.commands.inspect", "One socket through all its layers, from fd to struct proto."),
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and where it comes from."),
     "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),
@@ -35,7 +34,7 @@ COMMANDS = {
 OVERVIEW = ("sockdiag.cli.commands.overview", "Is this host's socket layer healthy? One screen.")
 
 # Not declared here: it has the option grammar of iproute2's ss (sockdiag.ss).
-SS_SUMMARY = "A drop-in for iproute2's ss: same options, same filters, same bytes out."
+SS_SUMMARY = "A drop-in for iproute2's ss: same options, filters and bytes out."
 
 
 def load(name: str) -> Command:

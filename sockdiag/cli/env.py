@@ -9,7 +9,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sockdiag.cli.progress_line import ProgressLine
     from sockdiag.sources.system import System
+
+# Environment variables that the program heeds, and what they do. ``sockdiag ss`` has its own.
+VARIABLES = {
+    "NO_COLOR": "If not empty, --color auto uses no colours.",
+    "TERM": "If dumb, --color auto uses no colours, and progress is not shown.",
+    "COLUMNS": "Width of the terminal, where it is to be another than the terminal says.",
+    "STATE_DIRECTORY, XDG_STATE_HOME, HOME": "The first that is set says where check remembers its last run.",
+    "SOCKDIAG_DEBUG": "If not empty, a mistake in the program shows its traceback.",
+}
 
 
 class Env:
@@ -36,20 +46,57 @@ class Env:
         self.environ = environ
         self.clock = clock
         self.open_system = system or _open_system
+        self._progress: ProgressLine | None = None
+        self._unwatched = False
+
+    def watch(self) -> None:
+        """Show how far long work is, where standard error is a terminal that can take it back."""
+        if (
+            not self._unwatched
+            and self._progress is None
+            and self.environ.get("TERM") != "dumb"
+            and os.isatty(self.err)
+        ):
+            from sockdiag import progress
+            from sockdiag.cli.progress_line import ProgressLine
+
+            self._progress = ProgressLine(self.err)
+            progress.watch(self._progress)
+
+    def unwatch(self) -> None:
+        """Take away what is shown of it, and show no more of it from here on."""
+        self._unwatched = True
+        if self._progress is not None:
+            from sockdiag import progress
+
+            self._progress.erase()
+            self._progress = None
+            progress.watch(None)
 
     def write(self, text: str) -> None:
         """Write to standard output, all of it or an OSError."""
+        if text:
+            # From here on the terminal, or the pager, shows the answer.
+            self.unwatch()
         data = memoryview(text.encode("utf-8", "surrogateescape"))
         while data:
             data = data[os.write(self.out, data) :]
 
     def warn(self, text: str) -> None:
         """Write a line to standard error; what cannot be said there is not worth failing for."""
+        if self._progress is not None:
+            self._progress.erase()
+        width = _columns(self.err) if "\n" not in text and os.isatty(self.err) else None
         # Messages quote paths and names, which may hold what a terminal obeys.
         if not text.isprintable():
             text = "".join([c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text])
+        text = f"sockdiag: {text}"
+        if width is not None and len(text) > width:
+            from sockdiag.render.wrap import wrapped
+
+            text = "\n".join(wrapped(text, width, "", " " * 4))
         try:
-            os.write(self.err, f"sockdiag: {text}\n".encode("utf-8", "backslashreplace"))
+            os.write(self.err, f"{text}\n".encode("utf-8", "backslashreplace"))
         except OSError:
             return
 
@@ -66,16 +113,20 @@ class Env:
         text = self.environ.get("COLUMNS", "")
         if text.isdecimal() and int(text) > 0:
             return int(text)
-        try:
-            return os.get_terminal_size(self.out).columns or None
-        except OSError:
-            return None
+        return _columns(self.out)
 
     def color(self, when: str) -> bool:
         """Decide on colour for ``--color`` *when*: auto, always or never."""
         if when != "auto":
             return when == "always"
         return self.terminal and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+
+def _columns(fd: int) -> int | None:
+    try:
+        return os.get_terminal_size(fd).columns or None
+    except OSError:
+        return None
 
 
 def _open_system(root: str) -> System:

@@ -1,4 +1,4 @@
-"""Exit statuses of every command but ``check`` and ``ss``, which follow their own worlds' rules."""
+"""Exit statuses: of every command, and of ``check``, which has those of monitoring plugins. ``ss`` has its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ PARTIAL = 4  # with --strict: the answer is there, and something that was asked 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+# Of check. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes".
+CHECK_OK = 0
+CHECK_WARNING = 1
+CHECK_CRITICAL = 2
+CHECK_UNKNOWN = 3
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sockdiag.cli.spec import Command
+
 MEANINGS = {
     OK: "The answer is on standard output, whatever it says.",
     FAILED: "Nothing could be read.",
@@ -19,3 +31,21 @@ MEANINGS = {
     INTERRUPTED: "Interrupted.",
     PIPE_CLOSED: "The reader of the pipe went away.",
 }
+
+CHECK_MEANINGS = {
+    CHECK_OK: "OK: nothing is wrong, as far as was asked.",
+    CHECK_WARNING: "WARNING: a finding of severity warning, or a measure outside its -w range.",
+    CHECK_CRITICAL: "CRITICAL: a finding of severity critical, or a measure outside its -c range.",
+    CHECK_UNKNOWN: "UNKNOWN: whatever is no verdict: wrong usage, --help, a time-out, something that cannot be read.",
+}
+
+# Statuses that only an option brings about.
+_BY_OPTION = {FINDINGS: "exit_code", PARTIAL: "strict"}
+
+
+def meanings(command: Command) -> Mapping[int, str]:
+    """Return the exit statuses that a command can have, and what they mean."""
+    if command.statuses is not None:
+        return command.statuses
+    options = {option.name for option in command.options}
+    return {code: text for code, text in MEANINGS.items() if _BY_OPTION.get(code) in (None, *options)}

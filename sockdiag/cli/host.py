@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.errors import ParseError, SourceError
+from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.gap import Gap
 
 TYPE_CHECKING = False
@@ -19,12 +19,25 @@ if TYPE_CHECKING:
 _MEMORY_LIMITS = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.sctp.sctp_mem", "net.core.mem_pcpu_rsv")
 
 
-def part(session: Session, read: Callable[[], Part]) -> Part | None:
-    """Read one part; what cannot be read is noted as a gap and None."""
+def part(
+    session: Session, read: Callable[[], Part], absent: dict[str, str] | None = None, *, optional: bool = False
+) -> Part | None:
+    """Read one part of what is to be known.
+
+    Args:
+        session: the run; what cannot be read is noted as a gap.
+        read: reads it.
+        absent: takes the reason too, by source.
+        optional: that it is not there is no gap.
+    """
     try:
         found = read()
     except (SourceError, ParseError) as error:
-        session.note(Gap.from_error(error))
+        if not (optional and isinstance(error, SourceUnavailable)):
+            gap = Gap.from_error(error)
+            session.note(gap)
+            if absent is not None:
+                absent[gap.source] = gap.reason
         return None
     for problem in getattr(found, "errors", ()):
         session.note(problem if isinstance(problem, Gap) else Gap.from_error(problem))
@@ -37,6 +50,24 @@ def sysctls(session: Session, names: tuple[str, ...] | None = None) -> Sysctls:
 
     files = session.system.files
     found = read_sysctls(files) if names is None else read_sysctls(files, names)
+    for gap in found.gaps():
+        session.note(gap)
+    return found
+
+
+def outer_sysctls(session: Session, names: tuple[str, ...]) -> Sysctls:
+    """Read sysctls; those that only the host's own namespace shows are read there, where it can be found and entered."""
+    from sockdiag.cli.hostwide import LIMITS
+    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.sources.sysctl_net import read_sysctls
+
+    files = session.system.files
+    found = read_sysctls(files, names)
+    there = session.once((LIMITS, tuple(found.hidden))) if found.hidden and files.live else {}
+    if there:
+        missing = {name: why for name, why in found.missing.items() if name not in there}
+        still = [name for name in found.hidden if name not in there]
+        found = Sysctls({**found.values, **there}, missing, still, found.errors)
     for gap in found.gaps():
         session.note(gap)
     return found
@@ -60,7 +91,7 @@ def protocol_memory(session: Session) -> list[ProtocolMemory]:
     return compare(
         part(session, lambda: read_sockstat(files)),
         part(session, lambda: read_protocols(files)),
-        sysctls(session, _MEMORY_LIMITS),
+        outer_sysctls(session, _MEMORY_LIMITS),
         read_page_size(files),
         _cpus(session),
     )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.session import Session
+    from sockdiag.model.cgroup_memory import CgroupMemory
     from sockdiag.model.descriptors import Descriptors
     from sockdiag.model.socket import Owner
     from sockdiag.model.sysctl import Value
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 # Processes with fewer of their descriptors in use than this are not looked into.
 _CROWDED = 0.8
 
-OWNERS, DESCRIPTORS, LIMITS = "owners", "descriptors", "limits"
+# Cgroups whose sockets hold less of their limit are not judged.
+_FILLING = 0.5
+
+OWNERS, DESCRIPTORS, LIMITS, CGROUPS = "owners", "descriptors", "limits", "cgroups"
 
 
 class Hostwide:
@@ -32,12 +36,20 @@ class Hostwide:
         self._known: dict[Any, Any] = {}
 
     def __call__(self, question: tuple[str, Any]) -> Any:
-        """Answer: who holds these inodes; which processes are near their limit of open files; limits that are hidden here."""
+        """Answer a question.
+
+        Args:
+            question: who holds these inodes; which processes are near their limit of open files; which cgroups are near
+                that of memory, at the last look or before; limits that are hidden in a namespace.
+        """
         what, about = question
         if what == OWNERS:
             return self._owners(about)
         if question not in self._known:
-            self._known[question] = self._descriptors() if what == DESCRIPTORS else self._limits(about)
+            if what == DESCRIPTORS:
+                self._known[question] = self._descriptors()
+            else:
+                self._known[question] = self._cgroups() if what == CGROUPS else self._limits(about)
         return self._known[question]
 
     def _owners(self, inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
@@ -53,17 +65,27 @@ class Hostwide:
         return {inode: scan.owners.get(inode) for inode in inodes}
 
     def _descriptors(self) -> tuple[Mapping[int, Descriptors] | None, dict[str, str]]:
-        from sockdiag.sources.proc_pid_limits import read_crowded
+        from sockdiag.sources.proc_pid_limits import SOURCE, read_crowded
 
         try:
             found, gaps = read_crowded(self._session.system.files, _CROWDED)
         except SourceError as error:
-            return None, {"descriptors": error.reason}
+            return None, {SOURCE: error.reason}
         absent = {}
         for gap in gaps:
             self._session.note(gap)
-            absent["some descriptors"] = gap.reason
+            absent[SOURCE] = gap.reason
         return found, absent
+
+    def _cgroups(self) -> tuple[tuple[CgroupMemory, ...] | None, dict[str, str]]:
+        from sockdiag.cli.host import part
+        from sockdiag.sources.cgroup_memory import SOURCE, read_cgroup_memory
+
+        absent: dict[str, str] = {}
+        found = part(self._session, lambda: read_cgroup_memory(self._session.system.files, _FILLING), absent)
+        for gap in found.errors if found is not None else ():
+            absent[SOURCE] = gap.reason
+        return None if found is None else found.cgroups, absent
 
     def _limits(self, names: tuple[str, ...]) -> dict[str, Value]:
         """Read limits where they can be seen: in this process's own namespace, or the host's, where that can be entered."""

@@ -29,7 +29,16 @@ def run(argv: list[str], env: Env | None = None) -> int:
 
         return run_ss(argv if argv[1:2] != ["ss"] else ["ss", *argv[2:]])
     environment = env or Env()
+    if is_check(argv[1:]):
+        from sockdiag.cli.plugin import run_check
+
+        return run_check(argv[1:], environment)
     return guarded(lambda: _dispatch(argv[1:], environment), environment)
+
+
+def is_check(words: list[str]) -> bool:
+    """Tell whether words are a run of check, whose exit statuses mean something else."""
+    return next((word for word in words if not word.startswith("-")), "") == "check"
 
 
 def guarded(function: Callable[[], int], env: Env) -> int:
@@ -40,7 +49,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
         env.warn(str(error))
         return status.USAGE
     except SockdiagError as error:
-        env.warn(str(error))
+        hint = getattr(error, "hint", "")
+        env.warn(f"{error}{f' ({hint})' if hint else ''}")
         return status.FAILED
     except OSError as error:
         if error.errno == errno.EPIPE:
@@ -55,6 +65,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
             raise
         env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
         return status.FAILED
+    finally:
+        env.unwatch()
 
 
 def _dispatch(words: list[str], env: Env) -> int:
@@ -65,8 +77,14 @@ def _dispatch(words: list[str], env: Env) -> int:
         return status.OK
     name = words[0] if words and not words[0].startswith("-") else ""
     if name == "" or name in COMMANDS:
+        rest = words[1:] if name else words
+        if rest in (["--help"], ["-h"]):
+            from sockdiag.cli.help_text import help_text
+
+            env.write(help_text(name, env.width))
+            return status.OK
         command = load(name)
-        given = parse(command, words[1:] if name else words)
+        given = parse(command, rest)
         if given is not None:
             return execute(command, given, env)
     from sockdiag.cli.typer_app import run_typer
@@ -77,6 +95,8 @@ def _dispatch(words: list[str], env: Env) -> int:
 def execute(command: Command, given: Given, env: Env) -> int:
     """Run a parsed command, in the namespace that it names."""
     netns = getattr(given, "netns", None)
+    if command.prepare is not None:
+        command.prepare(env, given)
     if netns is None:
         result: int = command.run(env, given)
         return result

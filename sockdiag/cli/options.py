@@ -8,11 +8,15 @@ JSON = Option("json", "One JSON document.")
 NDJSON = Option("ndjson", "One JSON object a line, a line a row.")
 CSV = Option("csv", "Comma-separated values (RFC 4180) with a header.")
 TABLE = Option(
-    "table", "Draw the table in a style of tabulate, as grid, github, html or latex.", kind=TEXT, metavar="STYLE"
+    "table",
+    "Draw the table in a style of tabulate. Such are grid, github, html and latex.",
+    kind=TEXT,
+    metavar="STYLE",
+    completion="styles",
 )
 COLUMNS = Option(
     "output",
-    "Columns to show; +COL,… adds to the default ones. 'sockdiag fields' lists them.",
+    "Columns to show; +COL,… adds to the default ones. The manual page lists them, 'sockdiag fields' those of sockets.",
     kind=TEXT,
     short="-o",
     metavar="COL,…",
@@ -25,21 +29,21 @@ NUMERIC = Option("numeric", "Resolve no names: users stay numbers.", short="-n")
 COLOR = Option("color", "Use colours.", kind=CHOICE, choices=("auto", "always", "never"), default="auto")
 ROOT = Option(
     "root",
-    "Read a captured system instead of this one: a folder or archive of /proc files and netlink answers.",
+    "Read a captured system instead of this one. DIR is a folder, or an archive of one, of /proc files and netlink answers.",
     kind=TEXT,
     metavar="DIR",
-    completion="dir",
+    completion="path",
 )
 SOURCE = Option(
     "source",
-    "Where sockets come from; auto asks netlink and falls back to /proc, table by table.",
+    "Where sockets come from. auto asks netlink and falls back to /proc, table by table.",
     kind=CHOICE,
     choices=("auto", "netlink", "proc"),
     default="auto",
 )
 NETNS = Option(
     "netns",
-    "Look at another network namespace: a name of /run/netns, a process id, a path; or all of them.",
+    "Look at another network namespace, or at all. It is named by its name in /run/netns, the id of a process in it, or a path.",
     kind=TEXT,
     metavar="NAME|PID|PATH|all",
     completion="netns",
@@ -74,9 +78,18 @@ FAIL_ON = Option(
     default="critical",
 )
 
+# What the shared options are about, in the order in which help and man pages show them.
 JUDGING = (INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
-FORMATS = (JSON, NDJSON, CSV, TABLE)
+# How an answer is written, and the function that does it; an option with a value is given that first.
+RENDERERS = (
+    (JSON, "sockdiag.render.json_text", "render_json"),
+    (NDJSON, "sockdiag.render.json_text", "render_ndjson"),
+    (CSV, "sockdiag.render.table", "render_csv"),
+    (TABLE, "sockdiag.render.table", "grid"),
+)
+FORMATS = tuple(option for option, _module, _function in RENDERERS)
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
 INPUT = (ROOT, SOURCE, NETNS, STRICT)
 LOOKS = (NUMERIC, COLOR)
 EVERYWHERE = (*FORMATS, *SHAPE, *INPUT, *LOOKS)
+GROUPS = (("Judging", JUDGING), ("Format", FORMATS), ("Rows and columns", SHAPE), ("Input", INPUT), ("Looks", LOOKS))

@@ -7,47 +7,39 @@ holds the two to equal results.
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import CHOICE, FLAG, FLOAT, INT, Command, Given, Option, defaults
+from sockdiag.cli.spec import CHOICE, COUNT, FLOAT, INT, LIST, Command, Given, Option, defaults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-def parse(command: Command, words: list[str]) -> Given | None:
-    """Parse the words after the command's name; None where Typer should look at them."""
+def parse(command: Command, words: list[str], order: list[tuple[str, Any]] | None = None) -> Given | None:
+    """Parse the words after the command's name; None where Typer should look at them.
+
+    Args:
+        command: the command.
+        words: the words.
+        order: gets name and value of each option, in the order of the command line.
+    """
     values = defaults(command)
     by_flag = {flag: option for option in command.options for flag in option.flags}
     arguments: list[str] = []
-    i = 0
-    while i < len(words):
-        word = words[i]
-        i += 1
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
         if word == "-" or not word.startswith("-"):
             arguments.append(word)
             continue
-        name, equals, value = word.partition("=")
-        option = by_flag.get(name)
-        if option is None:
-            if not _cluster(word, by_flag, values):
-                return None
-            continue
-        if option.kind == FLAG:
-            if equals:
-                return None
-            values[option.name] = True
-            continue
-        if equals and not name.startswith("--"):
+        option, value = _option(word, rest, by_flag)
+        if option is None or (value is None and not option.bare):
             return None
-        if not equals:
-            if i == len(words):
-                return None
-            value = words[i]
-            i += 1
-        converted = _convert(option, value)
+        converted = values[option.name] + 1 if option.kind == COUNT else value is None or _convert(option, value)
         if converted is None:
             return None
-        values[option.name] = converted
+        if order is not None:
+            order.append((option.name, converted))
+        values[option.name] = (*values[option.name], converted) if option.kind == LIST else converted
     if len(arguments) > len(command.arguments):
         return None
     for argument, text in zip(command.arguments, arguments, strict=False):
@@ -57,16 +49,23 @@ def parse(command: Command, words: list[str]) -> Given | None:
     return Given(values)
 
 
-def _cluster(word: str, by_flag: dict[str, Option], values: dict[str, Any]) -> bool:
-    # -nH: all of them flags
-    if word.startswith("--"):
-        return False
-    options = [by_flag.get("-" + letter) for letter in word[1:]]
-    for option in options:
-        if option is None or option.kind != FLAG:
-            return False
-        values[option.name] = True
-    return True
+def _option(word: str, rest: list[str], by_flag: dict[str, Option]) -> tuple[Option | None, str | None]:
+    """Find the option of a word and its value, which may be the next of the *rest*; no option where it is not clear."""
+    name, equals, text = word.partition("=")
+    value = text if equals else None
+    if not word.startswith("--"):
+        # -nH: flags; -w5, -nw5: the rest is the value
+        name, value = word[:2], word[2:] or None
+    option = by_flag.get(name)
+    if option is None:
+        return None, None
+    if not option.bare:
+        return option, rest.pop() if value is None and rest else value
+    if value is not None:
+        if word.startswith("--"):
+            return None, None
+        rest.append("-" + value)
+    return option, None
 
 
 def _convert(option: Option, text: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.cli import exit as status
+from sockdiag.cli.writing import written
 from sockdiag.collect import Collection, describe
-from sockdiag.errors import SourceError, UsageError
+from sockdiag.errors import SourceError, UsageError, unknown
 from sockdiag.model.query import TABLES, Query
 from sockdiag.model.snapshot import Namespace
 from sockdiag.render.document import Document, Style
@@ -44,10 +45,11 @@ class Session:
 
     def __init__(self, env: Env, given: Given) -> None:
         if given.root == "":
-            raise UsageError("--root names no folder")
+            raise UsageError("--root needs a folder or an archive")
         if (getattr(given, "limit", None) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         self.env = env
+        env.watch()
         self.given = given
         self.system = env.open_system(given.root or "")
         self.started = env.clock() if self.system.files.live else self.system.clock()
@@ -165,7 +167,7 @@ class Session:
             return TABLES
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
-            raise UsageError("--netid names no table")
+            raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
         for name in names:
             if name not in TABLES:
                 raise UsageError(unknown("table", name, TABLES))
@@ -253,71 +255,29 @@ class Session:
         """
         given = self.given
         style = Style(self.env.width, self.env.color(given.color))
-        for text in _in_pieces(_renderer(given)(document, style)):
+        for text in written(document, given, style):
             self.env.write(text)
-        for gap in self.gaps[:_SCREEN_GAPS] if warn else ():
+        told = _told(self.gaps) if warn else []
+        for gap in told[:_SCREEN_GAPS]:
             hint = f" ({gap.hint})" if gap.hint else ""
             self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
-        if warn and len(self.gaps) > _SCREEN_GAPS:
-            self.env.warn(f"not seen: {len(self.gaps) - _SCREEN_GAPS} more; --json lists all")
+        if len(told) > _SCREEN_GAPS:
+            self.env.warn(f"not seen: {len(told) - _SCREEN_GAPS} more; --json lists all")
         if not answered and (answered is False or self.sources) and not any(self.sources.values()):
             return status.FAILED
         return status.PARTIAL if self.gaps and given.strict else status.OK
 
 
-def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
-    # Lines come one by one; a system call for each would cost more than the line.
-    held: list[str] = []
-    length = 0
-    for text in texts:
-        if len(text) > _PIECE and not held:
-            yield text
-            continue
-        held.append(text)
-        length += len(text)
-        if length > _PIECE:
-            yield "".join(held)
-            held.clear()
-            length = 0
-    yield "".join(held)
-
-
-_PIECE = 1 << 15
+def _told(gaps: list[Gap]) -> list[Gap]:
+    # What another says too, and with it what follows, is not said twice.
+    hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
+    return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 
 
 def _line(text: str) -> str:
     from sockdiag.render.escape import printable
 
     return printable(text)
-
-
-def _renderer(given: Given) -> Any:
-    chosen = [name for name in ("json", "ndjson", "csv", "table") if getattr(given, name)]
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other")
-    if given.json:
-        from sockdiag.render.json_text import render_json
-
-        return render_json
-    if given.ndjson:
-        from sockdiag.render.json_text import render_ndjson
-
-        return render_ndjson
-    from sockdiag.render import table
-
-    if given.csv:
-        return table.render_csv
-    if given.table:
-        return table.grid(given.table)
-    return table.render_table
-
-
-def unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    """Say that there is no such name, and which one is nearest."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1, 0.5)
-    return f"there is no {kind} '{name}'" + (f"; did you mean '{near[0]}'?" if near else f": {', '.join(known)}")
 
 
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
@@ -334,8 +294,9 @@ def find_column(record: Any, name: str, session: Session | None = None) -> Entry
     if entry is None:
         names = [e.name for e in (fields.catalogue() if record is Socket else fields.entries(record))]
         near = fields.suggest(wanted) if record is Socket else None
+        see = "'sockdiag fields' lists them" if record is Socket else ""
         raise UsageError(
-            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names)
+            f"there is no column '{name}'; did you mean '{near}'?" if near else unknown("column", name, names, see)
         )
     if entry.name == "user" and session is not None:
         entry.get = lambda socket: None if socket.uid is None else session.user_name(socket.uid)
@@ -365,7 +326,7 @@ def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -
         entry = find_column(record, name, session)
         found.setdefault(entry.name, entry)
     if not found:
-        raise UsageError("--output names no column")
+        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
     return list(found.values()), not adds
 
 

@@ -11,17 +11,21 @@ from errno import EPIPE
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sockdiag.cli import exit as status
-from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
-from sockdiag.cli.spec import CHOICE, FLAG, FLOAT, INT, Command, Given, Option
+from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.cli.help_text import HELP, help_text
+from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Command, Given, Option, defaults
+from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from sockdiag.cli.env import Env
 
-_TYPES = {FLAG: bool, INT: int, FLOAT: float}
+_TYPES = {FLAG: bool, INT: int, FLOAT: float, COUNT: int, LIST: list[str]}
 
 
 class _LazyGroup(TyperGroup):
@@ -35,43 +39,43 @@ class _LazyGroup(TyperGroup):
             return None
         return _click_command(load(cmd_name), ctx.obj)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        rows = [("ss", SS_SUMMARY), *((name, summary(name)) for name in COMMANDS)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        _show_help("", ctx.obj)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]
         if name not in COMMANDS:
-            ctx.fail(unknown("command", name, [*COMMANDS, "ss"]))
+            raise UsageError(unknown("command", name, [*COMMANDS, "ss"], "'sockdiag --help' lists them"))
         return super().resolve_command(ctx, args)
 
 
-def unknown(kind: str, name: str, known: list[str]) -> str:
-    """Say that there is no such name, and which one is nearest."""
-    from difflib import get_close_matches
+class _Command(TyperCommand):
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        _show_help(self.name or "", ctx.obj)
 
-    near = get_close_matches(name, known, 1, 0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else f" See 'sockdiag --help' for every {kind}."
-    return f"There is no {kind} '{name}'.{hint}"
+
+def _show_help(name: str, env: Env) -> NoReturn:
+    env.write(help_text(name, env.width))
+    raise typer.Exit
 
 
 def _parameter(option: Option) -> inspect.Parameter:
     help_text = option.help
     info = typer.Option(*option.flags, help=help_text, metavar=option.metavar or None, show_default=False)
     kind: Any = _TYPES.get(option.kind, str)
-    if option.kind == FLAG:
-        info = typer.Option(*option.flags, help=help_text, show_default=False)
+    if option.bare:
+        info = typer.Option(*option.flags, help=help_text, show_default=False, count=option.kind == COUNT)
     elif option.kind == CHOICE:
         info.callback = _choice(option)
     annotation: Any = Annotated[kind if option.default is not None else kind | None, info]
-    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+    default = list(option.default) if option.kind == LIST else option.default
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _choice(option: Option) -> Any:
     def check(value: str | None) -> str | None:
         if value is not None and value not in option.choices:
-            raise typer.BadParameter(f"'{value}' is none of {', '.join(option.choices)}.")
+            raise typer.BadParameter(unknown("value", value, option.choices))
         return value
 
     return check
@@ -81,6 +85,9 @@ def _callback(command: Command, env: Env) -> Any:
     def run(**values: Any) -> None:
         from sockdiag.cli.main import execute, guarded
 
+        for option in command.options:
+            if option.kind == LIST:
+                values[option.name] = tuple(values[option.name])
         # Typer has its own statuses for a closed pipe and an interrupt.
         raise typer.Exit(guarded(lambda: execute(command, Given(values), env), env))
 
@@ -104,17 +111,9 @@ def _callback(command: Command, env: Env) -> Any:
     return run
 
 
-def _help(command: Command) -> str:
-    parts = [command.summary, command.help]
-    if command.examples:
-        lines = [f"  sockdiag {line}\n      {what}" for line, what in command.examples]
-        parts.append("\b\nExamples:\n" + "\n".join(lines))
-    return "\n\n".join(part for part in parts if part)
-
-
 def _click_command(command: Command, env: Env) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name=command.name, help=_help(command))(_callback(command, env))
+    app.command(name=command.name, cls=_Command)(_callback(command, env))
     return typer.main.get_command(app)
 
 
@@ -127,7 +126,7 @@ def build(env: Env) -> Any:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         invoke_without_command=True,
-        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+        context_settings={"help_option_names": list(HELP.flags)},
     )
     run = _callback(overview, env)
     signature = run.__signature__
@@ -136,11 +135,26 @@ def build(env: Env) -> Any:
     def callback(ctx: typer.Context, **values: Any) -> None:
         if ctx.invoked_subcommand is None:
             run(**values)
+        elif values != defaults(overview):
+            raise UsageError(f"options go behind the command: sockdiag {ctx.invoked_subcommand} OPTION...")
 
     callback.__signature__ = inspect.Signature([context, *signature.parameters.values()])  # type: ignore[attr-defined]
     callback.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
-    app.callback(help=_help(overview))(callback)
+    app.callback()(callback)
     return typer.main.get_command(app)
+
+
+def complaint(command: Command, words: list[str], env: Env) -> str:
+    """Return what is wrong with the words after a command's name; "" where Typer has nothing against them."""
+    try:
+        _click_command(command, env).make_context(command.words, list(words))
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        from sockdiag.cli.mistakes import explain
+
+        return explain(command, error)
+    return ""
 
 
 def run_typer(words: list[str], env: Env) -> int:
@@ -151,10 +165,19 @@ def run_typer(words: list[str], env: Env) -> int:
     """
     os.environ["TYPER_USE_RICH"] = "0"
     try:
-        build(env).main(args=words, prog_name="sockdiag", standalone_mode=True, obj=env)
-    except SystemExit as stop:
-        cause = stop.__context__
-        if isinstance(cause, OSError) and cause.errno == EPIPE:
+        code = build(env).main(args=words, prog_name="sockdiag", standalone_mode=False, obj=env)
+    except typer.Abort:
+        return status.INTERRUPTED
+    except OSError as error:
+        if error.errno == EPIPE:
             return status.PIPE_CLOSED
-        return stop.code if isinstance(stop.code, int) else status.USAGE
-    return status.OK
+        raise
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        from sockdiag.cli.mistakes import explain
+
+        named = words[0] if words and words[0] in COMMANDS else ""
+        env.warn(explain(load(named), error))
+        return status.USAGE
+    return code if isinstance(code, int) else status.OK

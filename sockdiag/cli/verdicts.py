@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.session import Session
     from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
+    from sockdiag.model.look import Look
     from sockdiag.model.query import Query
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.render.document import Document
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sockdiag.rules._judge import Judgement, NotJudged
 
     Rows = Callable[[Case, Judgement], Iterable[Any]]
+    Earlier = Callable[[Session, Look, Look | None], Look | None]
 
 
 class Verdicts:
@@ -83,6 +85,7 @@ def verdicts(
     *,
     codes: Iterable[str] | None = None,
     rows: Rows | None = None,
+    earlier: Earlier | None = None,
 ) -> Verdicts:
     """Look at one network namespace, or with --netns all at each, once or twice --interval seconds apart, and judge it.
 
@@ -98,6 +101,8 @@ def verdicts(
         rows: is called with the looks and the judgement of each namespace, in the process that looked at it, for what is
             wanted beside the findings: rows, figures. They must be picklable, and should carry their namespace
             (``socket.netns``, ``case.netns``).
+        earlier: is called in that process before, with the session of the namespace, its look and the first of two or
+            None, and returns the look to compare with: that of a run before.
 
     Raises:
         UsageError: the interval or the horizon makes no sense.
@@ -107,7 +112,7 @@ def verdicts(
     check_interval(session)
     query = session.query([SKMEM], where)
     query = query._replace(tables=tuple(t for t in query.tables if t in tables), states=query.states & HASHED_STATES)
-    return _judge(session, query, where, session.given.interval, session.given.horizon, codes, rows)
+    return _judge(session, query, where, session.given.interval, session.given.horizon, codes, rows, earlier=earlier)
 
 
 def some(session: Session, query: Query, codes: Iterable[str] | None = None) -> Verdicts:
@@ -176,10 +181,12 @@ def _judge(
     rows: Rows | None,
     *,
     quiet: bool = False,
+    earlier: Earlier | None = None,
 ) -> Verdicts:
     from sockdiag.rules._registry import RULES
 
     chosen = tuple(RULES if codes is None else codes)
+    rates = interval is not None or earlier is not None
 
     def steps(there: Session) -> Iterator[Rest | _Part]:
         before = None
@@ -187,16 +194,18 @@ def _judge(
             before = take(there, query, where, last=False, rates=True)
             yield Rest(before.at + interval)
         gaps = list(there.gaps)
-        now = take(there, query, where, last=True, rates=interval is not None)
+        now = take(there, query, where, last=True, rates=rates)
         if interval is not None:
             yield Rest()  # until all others were looked at again
         if quiet:
             # A look reads more than these rules may need; what they lack is told below.
             there.gaps[:] = gaps
+        if earlier is not None:
+            before = earlier(there, now, before)
         yield _judged(there, now, before, horizon, chosen, rows)
 
     if session.everywhere is not None:
-        _prepare(chosen, rates=interval is not None)
+        prepare(chosen, rates=rates)
         if NEEDS_OWNERS in query.needs:
             session.owners()  # before there are others who would look, too
     found = Verdicts()
@@ -206,7 +215,7 @@ def _judge(
     return found
 
 
-def _prepare(codes: Iterable[str], *, rates: bool) -> None:
+def prepare(codes: Iterable[str], *, rates: bool) -> None:
     """Import what the workers need, once."""
     from sockdiag.rules._registry import load
 
@@ -217,37 +226,47 @@ def _prepare(codes: Iterable[str], *, rates: bool) -> None:
     import sockdiag.sources.proc_net_protocols
     import sockdiag.sources.proc_net_sockstat
     import sockdiag.sources.proc_stat_nf_conntrack
-    import sockdiag.sources.sysctl_net  # noqa: F401
+    import sockdiag.sources.sysctl_net
 
     if rates:
-        from sockdiag.sources.rtnetlink_qdisc import prepare
-
-        prepare()
+        import sockdiag.sources.rtnetlink_tc  # noqa: F401
 
 
 def _judged(session: Session, now: Any, before: Any, horizon: float, codes: Iterable[str], rows: Rows | None) -> _Part:
-    """Run rules and name owners; what could not be told is noted as gaps, one for each thing that is missing."""
-    from sockdiag.rules._base import Case
+    """Run rules, name owners, and say where advice is for; what could not be told is noted as gaps."""
     from sockdiag.rules._group import name_owners
-    from sockdiag.rules._judge import judge
 
-    label = session.netns.label
-    case = Case(now, before, horizon, lambda inodes: _owners(session, inodes), _silence(session), label)
-    judgement = judge(case, codes)
+    case, judgement = judged_alone(session, now, before, horizon, codes)
     judgement.hits = name_owners(case, judgement.hits)
-    if not session.own:
-        judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
     if session.place is not None:
         from sockdiag.rules._elsewhere import advise_there
 
         place = session.place
         judgement.hits = [hit if hit.finding.subject.whole_host else advise_there(hit, place) for hit in judgement.hits]
+    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+
+
+def judged_alone(
+    session: Session, now: Look, before: Look | None, horizon: float, codes: Iterable[str]
+) -> tuple[Case, Judgement]:
+    """Run rules on a look, or two of the same namespace, and leave out what belongs to the host, where that is another's.
+
+    What could not be told is noted as gaps, one for each thing that is missing. Owners are not named.
+    """
+    from sockdiag.rules._base import Case
+    from sockdiag.rules._judge import judge
+
+    label = session.netns.label
+    case = Case(now, before, horizon, lambda inodes: _owners(session, inodes), _silence(session), label)
+    judgement = judge(case, codes)
+    if not session.own:
+        judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
     missing: dict[tuple[str, str], list[str]] = {}
     for one in judgement.unknown:
         missing.setdefault((one.source, one.reason), []).append(one.code)
     for (source, reason), lacking in missing.items():
         session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
-    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+    return case, judgement
 
 
 def _add(found: Verdicts, part: _Part) -> None:

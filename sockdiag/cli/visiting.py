@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sockdiag import progress
 from sockdiag.everywhere.visits import Rest
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def in_each(session: Session, steps: Callable[[Session], Iterable[Any]]) -> Iter
     if session.everywhere is None:
         for item in steps(session):
             if isinstance(item, Rest):
-                time.sleep(max(0.0, item.until - time.monotonic()))
+                progress.pause(item.until - time.monotonic())
             else:
                 yield item
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sockdiag.devtools import completions, man
+from sockdiag.devtools import completions, man, metrics_page
 
 PROJECT = Path(__file__).parents[2]
 
@@ -14,6 +14,8 @@ def expected() -> dict[Path, str]:
     """Return the text that each generated file should have."""
     found = {PROJECT / "man" / name: text for name, text in man.pages().items()}
     found.update((PROJECT / "completions" / name, text) for name, text in completions.files().items())
+    metrics = PROJECT / "docs" / "metrics.md"
+    found[metrics] = metrics_page.page(metrics.read_text(encoding="utf-8"))
     return found
 
 
@@ -22,7 +24,7 @@ def stale() -> list[Path]:
     wanted = expected()
     there = {path for folder in ("man", "completions") for path in (PROJECT / folder).iterdir()}
     return sorted(
-        [path for path, text in wanted.items() if path not in there or path.read_text(encoding="utf-8") != text]
+        [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
         + list(there - wanted.keys())
     )
 

@@ -1,105 +1,164 @@
-"""Man pages: sockdiag(1) and one a command, from the declarations that also make the help."""
+"""Man pages, from the declarations that also make the help: sockdiag(1), one a command, and those about a topic."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from sockdiag import __version__
 from sockdiag.cli import exit as status
-from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
+from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, summary
+from sockdiag.cli.env import VARIABLES
+from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, synopsis
+from sockdiag.devtools import man_topics
+from sockdiag.devtools.roff import Page
+from sockdiag.devtools.words import columns, commands, rows
+from sockdiag.model.finding import Finding
+from sockdiag.model.socket import Socket
 
 if TYPE_CHECKING:
     from sockdiag.cli.spec import Command, Option
 
-_ENVIRONMENT = (
-    ("NO_COLOR", "Not empty: no colours with --color auto."),
-    ("COLUMNS", "Width of the terminal, where the terminal does not tell."),
-    ("SOCKDIAG_DEBUG", "Not empty: a mistake in the program shows its traceback."),
-)
+_PROGRAM_ABOUT = "state, memory and losses of every Linux socket"
+_PAGES_OF_OTHERS = [("ss", 8), ("sock_diag", 7), ("proc", 5)]
+
+
+def built() -> list[Page]:
+    """Build every page.
+
+    Raises:
+        ValueError: one refers to a page or a command of sockdiag that there is not.
+    """
+    made = [_command_page(command) for command in commands().values()]
+    made += [man_topics.ss_page(), man_topics.filter_page(), man_topics.rules_page(), man_topics.fields_page()]
+    known = {(page.name, page.section) for page in made}
+    for page in made:
+        for name, section in page.references:
+            if name.startswith("sockdiag") and (name, section) not in known:
+                raise ValueError(f"{page.file}: there is no page {name}({section})")
+    return made
 
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its file name."""
-    found = {"sockdiag.1": _page(load(""))}
-    for name in COMMANDS:
-        found[f"sockdiag-{name}.1"] = _page(load(name))
-    return found
+    return {page.file: page.text for page in built()}
 
 
-def _escape(text: str) -> str:
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "\\&...")
-    return "\\&" + text if text.startswith((".", "'")) else text
-
-
-def _page(command: Command) -> str:
-    name = f"sockdiag-{command.name}" if command.name else "sockdiag"
-    words = f"sockdiag {command.name}".strip()
-    lines = [
-        f'.TH "{name.upper()}" "1" "" "sockdiag {__version__}" "User Commands"',
-        ".SH NAME",
-        f"{_escape(name)} \\- {_escape(_sentence(command.summary))}",
-        ".SH SYNOPSIS",
-        f".B {_escape(words)}",
-        "[\\fIOPTION\\fR]\\&...",
-    ]
-    lines += [
-        f"{'' if a.required else '['}\\fI{_escape(a.metavar)}\\fR{'' if a.required else ']'}" for a in command.arguments
-    ]
+def _command_page(command: Command) -> Page:
+    name = command.words.replace(" ", "-")
+    page = Page(name, 1, _about(command.summary) if command.name else _PROGRAM_ABOUT)
+    page.heading("SYNOPSIS")
+    page.synopsis(command.words, synopsis(command).removeprefix(command.words).strip())
     if not command.name:
-        lines += [".br", ".B sockdiag", "\\fICOMMAND\\fR [\\fIOPTION\\fR]\\&..."]
-    lines.append(".SH DESCRIPTION")
-    paragraphs = [part for part in (command.summary, *command.help.split("\n\n")) if part]
-    lines += [line for i, part in enumerate(paragraphs) for line in ([".PP"] if i else []) + [_escape(part)]]
+        page.synopsis("sockdiag", "COMMAND [OPTION]...")
+    page.heading("DESCRIPTION")
+    for paragraph in (command.summary, *command.help.split("\n\n")):
+        if paragraph:
+            page.paragraph(paragraph)
     if command.arguments:
-        lines.append(".SH ARGUMENTS")
+        page.heading("ARGUMENTS")
         for argument in command.arguments:
-            lines += [".TP", f"\\fI{_escape(argument.metavar)}\\fR", _escape(argument.help)]
+            page.item("", argument.help, argument.metavar)
     if not command.name:
-        lines.append(".SH COMMANDS")
-        lines += [".TP", "\\fBss\\fR", _escape(SS_SUMMARY)]
-        for other in COMMANDS:
-            lines += [
-                ".TP",
-                f"\\fB{_escape(other)}\\fR (see \\fBsockdiag\\-{_escape(other)}\\fR(1))",
-                _escape(summary(other)),
-            ]
-    lines.append(".SH OPTIONS")
-    for option in command.options:
-        lines += [".TP", _flags(option), _escape(option.help)]
-    lines += [".TP", "\\fB\\-\\-help\\fR", "Show help and exit."]
-    if not command.name:
-        lines += [".TP", "\\fB\\-\\-version\\fR", "Show the version and exit."]
-    lines.append(".SH EXIT STATUS")
-    for code, meaning in status.MEANINGS.items():
-        lines += [".TP", str(code), _escape(meaning)]
-    lines.append(".SH ENVIRONMENT")
-    for variable, meaning in _ENVIRONMENT:
-        lines += [".TP", f"\\fB{_escape(variable)}\\fR", _escape(meaning)]
-    lines.append(".SH EXAMPLES")
+        page.heading("COMMANDS")
+        for other, question in [("ss", SS_SUMMARY), *((n, summary(n)) for n in COMMANDS)]:
+            page.item(other, f"{question} See sockdiag-{other}(1).")
+    _options(page, command)
+    _columns(page, command)
+    page.heading("EXIT STATUS")
+    for code, meaning in status.meanings(command).items():
+        page.item(str(code), meaning)
+    page.heading("ENVIRONMENT")
+    for variable, meaning in VARIABLES.items():
+        page.item(variable, meaning)
+    _files(page, command)
+    page.heading("EXAMPLES")
     for line, what in command.examples:
-        shown = f"sockdiag {line}".strip()
-        lines += [".TP", f"\\fB{_escape(shown)}\\fR", _escape(what[0].upper() + what[1:] + ".")]
-    lines += [".SH SEE ALSO", ", ".join(_references(command.name))]
-    return "\n".join(lines) + "\n"
+        page.example(line, what)
+    page.see_also(_related(command))
+    return page
 
 
-def _sentence(text: str) -> str:
-    # The NAME line is not a sentence.
+def _about(text: str) -> str:
+    # What whatis(1) shows is no sentence.
     text = text.rstrip(".")
-    return text[0].lower() + text[1:]
+    return text[0].lower() + text[1:] if text[1:2].islower() else text
 
 
-def _flags(option: Option) -> str:
-    spelled = [f"\\fB{_escape(flag)}\\fR" for flag in sorted(option.flags, key=len)]
-    value = f" \\fI{_escape(option.metavar)}\\fR" if option.metavar else ""
-    return ", ".join(spelled) + value
+def _options(page: Page, command: Command) -> None:
+    page.heading("OPTIONS")
+    for title, options in grouped(command):
+        if title:
+            page.subheading(title)
+        for option in options:
+            _option(page, option)
+        if not title:
+            _help_options(page, command)
+    if not grouped(command) or grouped(command)[0][0]:
+        _help_options(page, command)
 
 
-def _references(name: str) -> list[str]:
-    pages_of = ["sockdiag"] if name else []
-    pages_of += [f"sockdiag-{other}" for other in COMMANDS if other != name and not name]
-    return [f"\\fB{_escape(page)}\\fR(1)" for page in pages_of] + [
-        "\\fBss\\fR(8)",
-        "\\fBsock_diag\\fR(7)",
-        "\\fBproc\\fR(5)",
-    ]
+def _help_options(page: Page, command: Command) -> None:
+    for option in (HELP,) if command.name else (HELP, VERSION):
+        _option(page, option)
+
+
+def _option(page: Page, option: Option) -> None:
+    page.item(", ".join(sorted(option.flags, key=len)), explained(option), option.metavar)
+
+
+def _columns(page: Page, command: Command) -> None:
+    named = {option.name for option in command.options}
+    if "output" not in named or not rows(command):
+        return
+    page.heading("COLUMNS")
+    records = rows(command)
+    if Socket in records:
+        page.paragraph(
+            "Every field of a socket is a column: sockdiag-fields(7) explains them, and so does 'sockdiag fields'."
+        )
+    else:
+        page.paragraph(
+            "Default columns may change: scripts name theirs. A column is also the key of its value in JSON."
+        )
+    own = [entry for entry in columns(command) if Socket not in records or entry.name in _own_names(records)]
+    for entry in own:
+        parts = entry.name.split(".")
+        if len(parts) > 1 and parts[0] in ("socket", "findings"):
+            continue
+        unit = f" Unit: {entry.field.unit}." if entry.field.unit else ""
+        page.item(entry.name, entry.field.help + unit)
+    if any(entry.name == "socket" for entry in own):
+        page.paragraph("Below socket are the fields of sockdiag-fields(7), as socket.inode.")
+
+
+def _own_names(records: tuple[object, ...]) -> set[str]:
+    return {field.name for record in records if record is not Socket for field in record.FIELDS}  # type: ignore[attr-defined]
+
+
+def _files(page: Page, command: Command) -> None:
+    sources = {re.split(r"[:\[ ,;(]", s)[0] for entry in columns(command) for s in entry.field.sources}
+    paths = sorted(path for path in sources if path.startswith("/") and path.count("/") > 2)
+    has_netns = any(option.name == "netns" for option in command.options)
+    if paths or has_netns:
+        page.heading("FILES")
+    if paths:
+        page.item(", ".join(paths), "Read where netlink does not answer, or for what it does not tell.")
+    if has_netns:
+        page.item("/run/netns", "Names of network namespaces, for --netns.")
+
+
+def _related(command: Command) -> list[tuple[str, int]]:
+    if not command.name:
+        own = [(f"sockdiag-{name}", 1) for name in ("ss", *COMMANDS)]
+        return [*own, *man_topics.TOPICS, *_PAGES_OF_OTHERS]
+    found = [("sockdiag", 1)]
+    named = {option.name for option in command.options}
+    records = rows(command)
+    document = command.document() if command.document else {}
+    if Socket in records or any(entry.name == "socket" for entry in columns(command)) or command.name == "fields":
+        found.append(("sockdiag-fields", 7))
+    if "where" in named or command.name == "fields":
+        found.append(("sockdiag-filter", 7))
+    if [Finding] in document.values() or "exit_code" in named or command.name == "rules":
+        found.append(("sockdiag-rules", 7))
+    return found + _PAGES_OF_OTHERS

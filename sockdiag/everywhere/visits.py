@@ -17,6 +17,7 @@ from errno import ENOENT, ETIMEDOUT
 from struct import Struct
 from time import monotonic
 
+from sockdiag import progress
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources import netns
 from sockdiag.sources._disposable import ASKED, END, FAILED, Asking, error_of, packed, unforeseen, wait
@@ -125,7 +126,9 @@ class Crew:
 
     def serve(self, until: float) -> None:
         """Answer what is asked until a time of the monotonic clock."""
+        begin = monotonic()
         while (seconds := until - monotonic()) > 0:
+            progress.step("seconds of the interval", int(until - begin - seconds), round(until - begin))
             listening = [w for w in self._workers if w.child is not None and not self._behind(w)]
             self._dispatch(listening, seconds)
 
@@ -153,12 +156,16 @@ class Crew:
 
     def _hear(self, worker: _Worker) -> None:
         others = [w for w in self._workers if w is not worker and w.child is not None and not self._behind(w)]
+        left = sum(len(w.left) for w in self._workers)
+        progress.step("network namespaces", len(self._queues) - left, len(self._queues))
         self._dispatch([worker, *others], worker.until - monotonic())
         if worker.left and monotonic() >= worker.until:
             self._lost(worker, f"no answer within {netns.TIMEOUT_S:g} s", ETIMEDOUT)
 
     def _dispatch(self, workers: list[_Worker], seconds: float) -> None:
         by_child = {w.child: w for w in workers if w.child is not None}
+        if progress.watched():
+            seconds = min(seconds, progress.PIECE_S)
         for child in wait(by_child, max(0.0, seconds)):
             worker = by_child[child]
             worker.until = monotonic() + netns.TIMEOUT_S

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import Entry
 
 # The words of a field whose words are few: an operand that is none of them is a mistake.
-_WORDS: dict[str, tuple[str, ...]] = {
+WORDS: dict[str, tuple[str, ...]] = {
     "netid": TABLES,
     "family": tuple(FAMILY_NAMES.values()),
     "type": tuple(TYPE_NAMES.values()),
@@ -118,7 +118,7 @@ def _table_leaf(entry: Entry, operand: str, leaf: Any) -> Compare:
 def _word(name: str, text: str) -> str | None:
     # Letter case, "-" for "_", and the kernel's prefix may differ.
     wanted = text.upper().replace("-", "_")
-    for word in _WORDS[name]:
+    for word in WORDS[name]:
         upper = word.upper()
         if wanted == upper or any(upper == prefix + wanted for prefix in _PREFIXES):
             return word
@@ -137,7 +137,7 @@ def _typed_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token,
     if kind in ("str", "bytes", "str | bytes"):
         return _text_test(lexer, field, entry, op, value)
     if op == "~":
-        raise lexer.error(field, f"{entry.name} is no text: a pattern cannot match it")
+        raise lexer.error(field, f"{entry.name} is no text: a pattern cannot match it; compare it with = != > < >= <=")
     if kind == "bool":
         return _bool_test(lexer, field, entry, op, value)
     if kind in ("int", "float"):
@@ -200,7 +200,7 @@ def not_among(lexer: Lexer, value: Token, name: str, words: Iterable[str]) -> Fi
 
     choices = {word.lower(): word for word in words}
     near = get_close_matches(value.text.lower(), choices, 1, 0.5)
-    hint = f"; did you mean {choices[near[0]]}?" if near else f": it is one of {', '.join(choices.values())}"
+    hint = f"; did you mean '{choices[near[0]]}'?" if near else f": it is one of {', '.join(choices.values())}"
     return lexer.error(value, f"{name} is never '{value.text}'{hint}")
 
 
@@ -211,10 +211,10 @@ def _text_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) 
     if op != "=":
         raise lexer.error(field, f"{entry.name} is text: only = != ~ !~ compare it")
     text = value.text
-    if entry.name in _WORDS:
+    if entry.name in WORDS:
         word = _word(entry.name, text)
         if word is None:
-            raise not_among(lexer, value, entry.name, _WORDS[entry.name])
+            raise not_among(lexer, value, entry.name, WORDS[entry.name])
         return lambda known: known == word
     if entry.name == "protocol":
         folded = text.upper().removeprefix("IPPROTO_").removeprefix("NETLINK_")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MAPPED = bytes(10) + b"\xff\xff"
 _IP_MASK = tables_mask(IP_TABLES)
 _FAMILY_NAMES = {AF_INET: "AF_INET", AF_INET6: "AF_INET6"}
-_FORMS = "ADDR[/LEN][:PORT], [IPV6[/LEN]]:PORT, *:PORT, a host name, or unix:PATTERN"
+HOST_FORMS = "ADDR[/LEN][:PORT], [IPV6[/LEN]]:PORT, *:PORT, a host name, or unix:PATTERN"
 
 
 def port_of(text: str, context: Context) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ class HostReader:
                 problem = problem or str(error)
         if "look like a port" in problem or "ambiguous" in problem:
             raise self._lexer.error(value, problem.removeprefix("Error: ").rstrip("."))
-        raise self._lexer.error(value, f"'{value.text}' is no host: {_FORMS}")
+        raise self._lexer.error(value, f"'{value.text}' is no host: {HOST_FORMS}")
 
     def _unix(self, pattern: str) -> Node:
         accepts = remembered(compile_glob(pattern, fold=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.filter.cnumbers import INT_MAX, signed
 from sockdiag.filter.comparisons import compare_field
-from sockdiag.filter.endpoints import HostReader, address_leaf, autobound_leaf, port_of
+from sockdiag.filter.endpoints import HOST_FORMS, HostReader, address_leaf, autobound_leaf, port_of
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_absence, by_rows, by_value, remembered
 from sockdiag.filter.operands import Host, OperandError, device_index, parse_mark, parse_prefix
@@ -76,11 +76,11 @@ class Predicates:
         entry = resolve(name)
         if entry is None:
             near = suggest(name)
-            raise self._lexer.error(
-                field, f"there is no field '{field.text}'" + (f"; did you mean {near}?" if near else "")
-            )
+            hint = f"did you mean '{near}'?" if near else "'sockdiag fields' lists them"
+            raise self._lexer.error(field, f"there is no field '{field.text}'; {hint}")
         if value is None and name in ("src", "dst", "sport", "dport"):
-            raise self._lexer.error(field, f"'{field.text}' needs an operand")
+            operand = HOST_FORMS if name in _HOSTS else "a port or the name of a service"
+            raise self._lexer.error(field, f"'{field.text}' needs an operand: {operand}")
         special = value is not None and (value.quoted or value.text != "unknown")
         if special and op in ("!=", "!~"):
             return Not(self.compare(field, {"!=": "=", "!~": "~"}[op], value))
@@ -121,7 +121,9 @@ class Predicates:
 
     def _port(self, field: Token, entry: Entry, op: str, value: Token) -> Node:
         if op == "~":
-            raise self._lexer.error(field, f"{entry.name} is no text: a pattern cannot match it")
+            raise self._lexer.error(
+                field, f"{entry.name} is no text: a pattern cannot match it; compare it with = != > < >= <="
+            )
         try:
             ports = port_of(value.text, self._context)
         except OperandError as error:
@@ -201,7 +203,7 @@ class Predicates:
 
             words = (*_STATES, "listen", "estab", "unconn")
             near = get_close_matches(value.text.lower().replace("_", "-"), words, 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else f": {' '.join(_STATES)}"
+            hint = f"; did you mean '{near[0]}'?" if near else f": {' '.join(_STATES)}"
             raise self._lexer.error(value, f"there is no state '{value.text}'{hint}")
         return 1 << number
 

@@ -50,6 +50,11 @@ class StateSets:
             "big": self.big,
         }  # fmt: skip
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word for one state."""
+        return tuple(word for word in _SINGLE if self.mask(word))
+
     def mask(self, word: str) -> int | None:
         """Return the states that a state word names, None if it is none. Letter case does not count."""
         word = word.lower()
@@ -102,6 +107,11 @@ def consume(words: Sequence[str], sets: StateSets, chosen: int) -> tuple[int, in
             given &= ~mask
         at += 2
     return given or chosen, at
+
+
+def single_words() -> tuple[str, ...]:
+    """Return one word for each state, in the order in which people meet them."""
+    return tuple({number: word for word, number in reversed(_SINGLE.items()) if number}.values())[::-1]
 
 
 def words_of(number: int) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class _Parser(Grammar):
                 if field is first and word == "state":
                     self._lexer.at = self._end
                     return self._predicates.compare(field, "set", None)
-                raise self._lexer.error(value, f"a state is missing after '{field.text}'")
+                raise self._lexer.error(value, f"a state is missing after '{field.text}', as listening or close-wait")
             self._end = value.position + value.length
             mask = self._predicates.add_states(mask, value, exclude=word != "state")
             here = self._lexer.at

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+NETLINK_ROUTE = 0
 NETLINK_SOCK_DIAG = 4
 
 NLMSG_NOOP = 1

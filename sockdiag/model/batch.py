@@ -200,6 +200,14 @@ def _arrived(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any,
     return batch
 
 
+def identities(batch: Batch) -> Sequence[Any]:
+    """Return what identifies each row from one look to the next: the cookie, else the inode, else its place in the table."""
+    if batch.columns is not None and ("cookie" in batch.columns or batch.constants.get("cookie") is not None):
+        return batch.values("cookie")
+    rows = zip(*(batch.values(name) for name in ("cookie", "inode", "local", "peer")), strict=True)
+    return [cookie if cookie is not None else -inode if inode else (local, peer) for cookie, inode, local, peer in rows]
+
+
 class Tally:
     """Count the rows of many batches by the values of some fields; what repeats is counted before it is decoded.
 

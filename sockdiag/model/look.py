@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sockdiag.model.batch import Batch
+    from sockdiag.model.cgroup_memory import CgroupMemory
     from sockdiag.model.conntrack import Conntrack
     from sockdiag.model.counters import Counters
     from sockdiag.model.descriptors import Descriptors
@@ -34,19 +35,23 @@ class Look:
         qdiscs: queueing disciplines, None where they were not read.
         descriptors: by pid of the processes that are near their limit of open files: open ones, limit, inodes of
             the sockets among them, name.
+        cgroups: those that are near the limit of their sockets' memory.
         page_size: bytes of a page.
-        absent: why something could not be read, by its name: ``counters``, ``softnet``, ``descriptors``,
-            ``some descriptors``, a table, ``skmem:TABLE``.
+        netns: inode of the network namespace.
+        absent: why something could not be read, by its source: a file, ``rtnetlink:RTM_GETQDISC``, a table, ``skmem:TABLE``
+            for its buffer sizes, ``some TABLE`` where not all of it was read.
     """
 
     __slots__ = (
         "absent",
         "at",
         "batches",
+        "cgroups",
         "conntrack",
         "counters",
         "descriptors",
         "limits",
+        "netns",
         "page_size",
         "protocols",
         "qdiscs",
@@ -71,7 +76,9 @@ class Look:
         conntrack: Conntrack | None = None,
         qdiscs: Iterable[Qdisc] | None = None,
         descriptors: Mapping[int, Descriptors] | None = None,
+        cgroups: Iterable[CgroupMemory] | None = None,
         page_size: int | None = None,
+        netns: int | None = None,
         absent: Mapping[str, str] | None = None,
     ) -> None:
         self.at = at
@@ -86,5 +93,7 @@ class Look:
         self.conntrack = conntrack
         self.qdiscs = None if qdiscs is None else tuple(qdiscs)
         self.descriptors = descriptors
+        self.cgroups = None if cgroups is None else tuple(cgroups)
         self.page_size = page_size
+        self.netns = netns
         self.absent = absent or {}

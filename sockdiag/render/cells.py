@@ -41,6 +41,8 @@ def cell(value: Any, field: Field | None = None) -> str:
         return ",".join(f"{f.name}={cell(v, f)}" for f, v in pairs if v is not None) or UNKNOWN
     if isinstance(value, (tuple, list, frozenset)):
         return ",".join(_item(v) for v in value) or UNKNOWN
+    if isinstance(value, dict):
+        return ",".join(f"{printable(str(name))}={cell(v)}" for name, v in value.items()) or UNKNOWN
     return printable(str(value))
 
 

@@ -44,7 +44,11 @@ def socket_name(name: bytes) -> str:
 
 
 def width(text: str) -> int:
-    """Count the terminal columns of a printable text."""
+    """Count the terminal columns of a printable text, which may be coloured."""
+    if "\x1b" in text:
+        # What is not ours has no such character any more.
+        first, *others = text.split("\x1b[")
+        text = first + "".join(part.partition("m")[2] for part in others)
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.socket_memory import SocketMemory
-    from sockdiag.render.document import Table
+    from sockdiag.render.document import Style, Table
 
 
-def protocol_lines(protocols: Iterable[ProtocolMemory]) -> Iterator[str]:
+def protocol_lines(protocols: Iterable[ProtocolMemory], style: Style) -> Iterator[str]:
     """Yield the protocols against their limits."""
     rows = [
         (
@@ -32,20 +32,22 @@ def protocol_lines(protocols: Iterable[ProtocolMemory]) -> Iterator[str]:
         for row in protocols
     ]
     headings = ("PROTOCOL", "PAGES", "BYTES", "PRESSURE-AT", "LIMIT", "LIMIT-BYTES", "USED", "PRESSURE", "")
-    yield from aligned(headings, list(zip(*rows, strict=True)), [False, *[True] * 6, False, False])
+    yield from aligned(
+        headings, list(zip(*rows, strict=True)), [False, *[True] * 6, False, False], style.width, prose=True
+    )
 
 
-def group_lines(table: Table) -> Iterator[str]:
+def group_lines(table: Table, style: Style) -> Iterator[str]:
     """Yield the sums, bytes as sizes."""
     columns = [
         [size(entry.get(row)) for row in table.records()] if entry.field.unit == "bytes" else column
         for entry, column in zip(table.columns, cells(table), strict=True)
     ]
     headings = [entry.field.header for entry in table.columns] if table.header else []
-    yield from aligned(headings, columns, [is_number(entry) for entry in table.columns])
+    yield from aligned(headings, columns, [is_number(entry) for entry in table.columns], style.width)
 
 
-def socket_lines(sockets: Sequence[SocketMemory]) -> Iterator[str]:
+def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]:
     """Yield the sockets that hold most; with their processes where those were looked up."""
     rows = []
     for held, s in (row._values() for row in sockets):
@@ -57,11 +59,24 @@ def socket_lines(sockets: Sequence[SocketMemory]) -> Iterator[str]:
             endpoint(s.local), endpoint(s.peer), cell(s.processes),
         ))  # fmt: skip
     shown = len(_SOCKETS) - all(row.socket.processes is None for row in sockets)
-    columns = list(zip(*rows, strict=True))[:shown]
-    yield from aligned(
-        [name for name, _right in _SOCKETS[:shown]], columns, [right for _name, right in _SOCKETS[:shown]]
-    )
+    columns = [
+        (name, right, column)
+        for (name, right), column in zip(_SOCKETS[:shown], list(zip(*rows, strict=True))[:shown], strict=True)
+    ]
+    for least in _LEAST:
+        if style.width is None or _wide(columns) <= style.width:
+            break
+        columns = [column for column in columns if column[0] != least]
+    names, sides, texts = zip(*columns, strict=True)
+    yield from aligned(names, texts, sides, style.width)
 
+
+def _wide(columns: list[tuple[str, bool, tuple[str, ...]]]) -> int:
+    return sum(2 + max(map(len, (name, *column))) for name, _right, column in columns) - 2
+
+
+# What a narrow terminal does without, the first one first; --json has it all.
+_LEAST = ("FWD", "SNDBUF", "RCVBUF", "WMEMQ")
 
 # Heading, and whether it is aligned right.
 _SOCKETS = (

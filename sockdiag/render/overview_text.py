@@ -7,6 +7,7 @@ from sockdiag.render.cells import UNKNOWN, cell, endpoint
 from sockdiag.render.escape import printable
 from sockdiag.render.quantity import ratio, size
 from sockdiag.render.table import aligned
+from sockdiag.render.wrap import Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,16 +31,16 @@ def overview_lines(view: Overview, seen: Seen, style: Style) -> Iterator[str]:
     )
     yield f"{style.paint(printable(where), _BOLD)}  {which}\n\n"
     yield style.paint("SOCKETS", _BOLD) + "\n"
-    yield from _states(view)
+    yield from _states(view, style)
     yield "\n" + style.paint("MEMORY", _BOLD) + " of the whole host\n"
-    yield from _memory(view)
+    yield from _memory(view, style)
     yield "\n" + style.paint("WORST", _BOLD) + "\n"
     yield from _worst(view, style)
     yield "\n" + style.paint("LOST", _BOLD) + "\n"
     yield from _losses(view, style)
 
 
-def _states(view: Overview) -> Iterator[str]:
+def _states(view: Overview, style: Style) -> Iterator[str]:
     sums: dict[str, dict[str, int]] = {}
     for row in view.states:
         table = sums.setdefault(row.netid, {})
@@ -49,14 +50,16 @@ def _states(view: Overview) -> Iterator[str]:
     for netid in TABLES:
         if netid in sums:
             states = sorted(sums[netid].items(), key=lambda item: -item[1])
-            rows.append((f"  {netid}", str(sum(sums[netid].values())), "  ".join(f"{s} {n}" for s, n in states)))
+            rows.append((f"  {netid}", str(sum(sums[netid].values())), "  ".join(f"{s}\0{n}" for s, n in states)))
     if rows:
-        yield from aligned((), list(zip(*rows, strict=True)), (False, True, False))
+        # A state and its number stay together.
+        lines = aligned((), list(zip(*rows, strict=True)), (False, True, False), style.width, prose=True)
+        yield from (Row(line.replace("\0", " ")) for line in lines)
     else:
         yield "  none\n"
 
 
-def _memory(view: Overview) -> Iterator[str]:
+def _memory(view: Overview, style: Style) -> Iterator[str]:
     rows = []
     for row in view.memory:
         if row.limit_source or row.pages:
@@ -64,7 +67,7 @@ def _memory(view: Overview) -> Iterator[str]:
             pressure = " under pressure" if row.pressure else ""
             rows.append((f"  {row.protocol}", size(row.bytes), f"{of}{pressure}"))
     if rows:
-        yield from aligned((), list(zip(*rows, strict=True)), (False, True, False))
+        yield from aligned((), list(zip(*rows, strict=True)), (False, True, False), style.width, prose=True)
     else:
         yield "  unknown\n"
 
@@ -82,7 +85,7 @@ def _worst(view: Overview, style: Style) -> Iterator[str]:
     else:
         who = "" if crowded.pid is None else f", {crowded.held} of them held by {cell(crowded.held_by)}({crowded.pid})"
         rows.append(("  state", crowded.state, f"{crowded.count} sockets{who}"))
-    yield from aligned((), list(zip(*rows, strict=True)), (False, False, False))
+    yield from aligned((), list(zip(*rows, strict=True)), (False, False, False), style.width, prose=True)
 
 
 def _fullest(level: Fullest | None, style: Style, unit: str, bounds: tuple[float, float]) -> tuple[str, str]:
@@ -115,4 +118,4 @@ def _losses(view: Overview, style: Style) -> Iterator[str]:
             (f"    {loss.total}", loss.name, loss.meaning + (" (host)" if loss.scope == "host" else ""))
             for loss in past
         ]
-        yield from aligned((), list(zip(*rows, strict=True)), (True, False, False))
+        yield from aligned((), list(zip(*rows, strict=True)), (True, False, False), style.width, prose=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sockdiag.errors import UsageError
+from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import COUNTER, FLAGS, GAUGE, Field, Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import UNKNOWN, cell
 from sockdiag.render.escape import width
 from sockdiag.render.plain import plain
+from sockdiag.render.wrap import Row, fitted, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Document, Style, Table
 
 _GAP = "  "
+# Sentences need so many columns to stand beside something.
+_PROSE = 30
+# Shares of the rows that may be pushed out of line by long names, and how much narrower that must make a column.
+_OUT_OF_LINE = (0.02, 0.1, 0.3)
+_GAIN = 12
 
 
 def cells(table: Table) -> list[list[str]]:
@@ -62,29 +68,83 @@ def is_number(entry: Entry) -> bool:
     return entry.field.kind in (GAUGE, COUNTER) and bool(entry.field.unit)
 
 
-def aligned(headings: Sequence[str], columns: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
+def aligned(
+    headings: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    right: Sequence[bool],
+    fit: int | None = None,
+    *,
+    prose: bool = False,
+) -> Iterator[str]:
     """Yield the lines of a table; the last column is not padded.
 
     Args:
         headings: heading of each column; empty for no heading line.
         columns: cells of each column, already printable.
         right: which columns are aligned right.
+        fit: columns of the terminal. Where the table is wider, a few long names push what follows them to the right,
+            instead of all rows.
+        prose: the last column is sentences, which are then broken.
     """
     if not columns:
         return
+    whole = [[headings[i], *column] if headings else list(column) for i, column in enumerate(columns)]
+    simple = ["".join(column).isascii() and "\x1b" not in "".join(column) for column in whole]
+    widths = [list(map(len if ascii_only else width, column)) for ascii_only, column in zip(simple, whole, strict=True)]
+    spaces = [max(column, default=0) for column in widths]
+    if fit is not None and _total(spaces) <= fit:
+        fit = None
+    elif fit is not None and not prose:
+        spaces = _narrowed(widths, right, spaces, fit)
     shown: list[list[str]] = []
-    for i, column in enumerate(columns):
-        whole = [headings[i], *column] if headings else list(column)
-        last = i == len(columns) - 1
-        if "".join(whole).isascii():
-            space = max(map(len, whole), default=0)
-            padded = [t.rjust(space) for t in whole] if right[i] else whole if last else [t.ljust(space) for t in whole]
+    for i, column in enumerate(whole):
+        space, last = spaces[i], i == len(columns) - 1
+        if simple[i]:
+            padded = (
+                [t.rjust(space) for t in column] if right[i] else column if last else [t.ljust(space) for t in column]
+            )
         else:
-            space = max(map(width, whole), default=0)
-            padded = [_pad(t, space, right[i], last) for t in whole]
+            padded = [_pad(t, space, right[i], last) for t in column]
         shown.append(padded)
+    if fit is not None and prose:
+        yield from _with_prose(shown, _total([*spaces[:-1], 0]), fit)
+        return
     for row in zip(*shown, strict=True):
-        yield _GAP.join(row).rstrip() + "\n"
+        yield Row(_GAP.join(row).rstrip() + "\n")
+
+
+def _narrowed(widths: list[list[int]], right: Sequence[bool], spaces: list[int], fit: int) -> list[int]:
+    # As few rows as possible are to be out of line, and none where that does not gain much.
+    narrow = spaces
+    for share in _OUT_OF_LINE:
+        narrow = []
+        for i, (column, space) in enumerate(zip(widths, spaces, strict=True)):
+            most = sorted(column)[len(column) - 1 - int(share * len(column))]
+            wanted = not right[i] and i < len(widths) - 1 and space - most >= _GAIN
+            narrow.append(most if wanted else space)
+        if _total(narrow) <= fit:
+            break
+    return narrow
+
+
+def _total(spaces: Sequence[int]) -> int:
+    return sum(spaces) + len(_GAP) * (len(spaces) - 1)
+
+
+def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str]:
+    # Beside the other columns where there is room, else below them.
+    beside = fit - before >= _PROSE
+    left = min((len(cell) - len(cell.lstrip(" ")) for cell in columns[0]), default=0)
+    below = " " * (left + 4)
+    for row in zip(*columns, strict=True):
+        start = _GAP.join([*row[:-1], ""])
+        if beside:
+            lines = wrapped(row[-1], fit, start, " " * before)
+        elif width(start + row[-1]) <= fit:
+            lines = [start + row[-1]]
+        else:
+            lines = [start, *wrapped(row[-1], fit, below, below)]
+        yield from (Row(line.rstrip() + "\n") for line in lines)
 
 
 def _pad(text: str, space: int, right: bool, last: bool) -> str:
@@ -95,11 +155,20 @@ def _pad(text: str, space: int, right: bool, last: bool) -> str:
 def render_table(document: Document, style: Style) -> Iterator[str]:
     """Yield the text for people: the document's own lines, or its table."""
     if document.lines is not None:
-        yield from document.lines(style)
+        lines = document.lines(style)
+        yield from lines if style.width is None else (part for text in lines for part in fitted(text, style.width))
         return
     table = document.table
     headings = [entry.field.header for entry in table.columns] if table.header else []
-    yield from aligned(headings, cells(table), [is_number(entry) for entry in table.columns])
+    columns = cells(table)
+    last = table.columns[-1].annotation.removesuffix(" | None") if table.columns else ""
+    if style.width is not None and last == "tuple[str, ...]":
+        # Words can be broken between.
+        columns[-1] = [text.replace(",", ", ") for text in columns[-1]]
+        last = "str"
+    yield from aligned(
+        headings, columns, [is_number(entry) for entry in table.columns], style.width, prose=last == "str"
+    )
 
 
 def render_csv(document: Document, _style: Style) -> Iterator[str]:
@@ -124,13 +193,22 @@ def render_csv(document: Document, _style: Style) -> Iterator[str]:
 def _csv_value(value: Any, entry: Entry) -> str:
     if value is None:
         return ""
-    if isinstance(value, (Record, tuple, list, bytes)):
+    if isinstance(value, (Record, tuple, list, dict, bytes)):
         shown = cell(value, entry.field)
         return "" if shown == UNKNOWN else shown
     simple = plain(value, entry.field)
     if isinstance(simple, bool):
         return "true" if simple else "false"
+    if isinstance(simple, float):
+        return repr(simple)  # a program reads it: all digits
     return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
+
+
+def styles() -> list[str]:
+    """Return the table styles that there are."""
+    from tabulate import tabulate_formats
+
+    return list(tabulate_formats)
 
 
 def grid(table_style: str) -> Callable[[Document, Style], Iterator[str]]:
@@ -139,10 +217,10 @@ def grid(table_style: str) -> Callable[[Document, Style], Iterator[str]]:
     Raises:
         UsageError: tabulate has no such style.
     """
-    from tabulate import tabulate, tabulate_formats
+    from tabulate import tabulate
 
-    if table_style not in tabulate_formats:
-        raise UsageError(f"there is no table style '{table_style}': {', '.join(tabulate_formats)}")
+    if table_style not in styles():
+        raise UsageError(unknown("table style", table_style, styles()))
 
     def render(document: Document, _style: Style) -> Iterator[str]:
         table = document.table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
 from sockdiag.model.record import LABEL, Record, field
@@ -40,9 +41,14 @@ class Rule(Record):
     condition: str = field("When the kernel does that.", kind=LABEL)
     source: str = field("Kernel function or document of the condition.", kind=LABEL)
     reads: tuple[str, ...] = field("What it reads.", kind=LABEL)
-    needs: tuple[str, ...] = field("Parts of a look without which it cannot tell anything.", default=(), kind=LABEL)
+    needs: tuple[str, ...] = field(
+        "What must have been read, as files and socket tables, or it cannot tell anything.", default=(), kind=LABEL
+    )
     thresholds: tuple[Threshold, ...] = field("Numbers that it decides by.", default=(), of=Threshold)
     advice: tuple[str, ...] = field("What it may advise.", default=(), kind=LABEL)
+    partly: tuple[str, ...] = field(
+        "What must have been read, or it can tell of bad things and not that there are none.", default=(), kind=LABEL
+    )
 
     def threshold(self, name: str) -> float:
         """Return one of its numbers."""
@@ -105,6 +111,10 @@ class Case:
         self._holders: dict[int, Owner | None] = {}
         self._moved: dict[str, int | None] | None = None
 
+    def lacks(self, part: str) -> str | None:
+        """Return why a part of one of the looks could not be read, or None where it was."""
+        return self.now.absent.get(part) or (self.before.absent.get(part) if self.before is not None else None)
+
     # Counters
 
     def moved(self, name: str) -> int | None:
@@ -143,7 +153,7 @@ class Case:
         """
         if not any(name in self.now.counters for name in names):
             source = mib_of(names[0]).source
-            raise Unseen(source, self.now.absent.get("counters", f"{names[0]} is not there"))
+            raise Unseen(source, self.lacks(source) or f"{names[0]} is not there")
 
     # Limits
 
@@ -175,15 +185,15 @@ class Case:
         """Yield each batch of some tables with the columns named.
 
         Raises:
-            Unseen: a table could not be read.
+            Unseen: a table could not be read; when the others are through.
         """
         look = self.before if earlier and self.before is not None else self.now
-        for table in tables:
-            if table in look.absent:
-                raise Unseen(f"sockets: {table}", look.absent[table])
         for batch in look.batches:
             if batch_table(batch) in tables:
                 yield (batch, *(batch.values(name) for name in names))
+        for table in tables:
+            if table in look.absent:
+                raise Unseen(f"sockets: {table}", look.absent[table])
 
     def earlier(self, tables: Collection[str], keys: Collection[Any], *names: str) -> dict[Any, tuple[Any, ...]]:
         """Return the values of columns that sockets had at the earlier look, by identity.
@@ -240,15 +250,6 @@ def batch_table(batch: Batch) -> str:
         return str(batch.constants.get("netid", ""))
     first = next(batch.sockets(), None)
     return first.netid if first is not None else ""
-
-
-def identities(batch: Batch) -> Sequence[Any]:
-    """Return what identifies each row from one look to the next: the cookie, else the inode, else its place in the table."""
-    cookies = batch.values("cookie")
-    if cookies and cookies[0] is not None:
-        return cookies
-    rows = zip(batch.values("inode"), batch.values("local"), batch.values("peer"), strict=True)
-    return [-inode if inode else (local, peer) for inode, local, peer in rows] if batch.columns is None else cookies
 
 
 def nonzero(values: Sequence[Any]) -> list[int]:

@@ -7,8 +7,9 @@ packet's truesize exceed the limit, so a buffer is full before it reaches 100 %.
 
 from __future__ import annotations
 
+from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, INFO, RECOVERED, WARNING, Evidence, Finding
-from sockdiag.rules._base import Hit, Threshold, Unseen, counted, identities, per_second
+from sockdiag.rules._base import Hit, Threshold, Unseen, counted, per_second
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 
 TYPE_CHECKING = False

@@ -52,11 +52,6 @@ class Judgement:
         verdicts = [f.verdict for f in self.findings]
         return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
 
-    def system_verdict(self) -> str:
-        """Return the verdict of what is about no single socket."""
-        verdicts = [f.verdict for f in self.system()]
-        return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
-
 
 def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
     """Run rules. One that lacks what it needs is unknown; what it found before it came to that stands."""
@@ -64,14 +59,46 @@ def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
     unknown: list[NotJudged] = []
     for code in codes:
         module = load(code)
-        missing = next((need for need in module.RULE.needs if need in case.now.absent), None)
-        if missing is not None:
-            unknown.append(NotJudged(code, missing, case.now.absent[missing]))
-            continue
-        try:
-            for hit in module.judge(case):
-                hits.append(hit)  # noqa: PERF402 - what came before an error stands
-        except Unseen as error:
-            unknown.append(NotJudged(code, error.source, error.reason))
+        lacking = _lacking(case, code, module.RULE.needs)
+        if lacking is None:
+            needs, partly = module.RULE.needs, module.RULE.partly
+            lacking = _lacking(
+                case, code, (*partly, *(f"some {part.removeprefix('skmem:')}" for part in (*needs, *partly)))
+            )
+            try:
+                for hit in module.judge(case):
+                    hits.append(hit)  # noqa: PERF402 - what came before an error stands
+            except Unseen as error:
+                lacking = NotJudged(code, error.source, error.reason)
+        if lacking is not None:
+            unknown.append(lacking)
     hits.sort(key=lambda hit: badness(hit.finding))
     return Judgement(hits, unknown)
+
+
+def _lacking(case: Case, code: str, parts: Iterable[str]) -> NotJudged | None:
+    for part in parts:
+        reason = case.lacks(part)
+        if reason is not None:
+            return NotJudged(code, part, reason)
+    return None
+
+
+def judge_relaxed(case: Case, codes: Iterable[str], factor: float) -> Judgement:
+    """Run rules with the thresholds of their levels (``…_ratio``) multiplied by *factor*.
+
+    Below 1 they find, too, what is nearly as bad: levels that have been higher and are not clearly lower yet.
+    """
+    codes = list(codes)
+    strict = {code: load(code).RULE for code in codes}
+    try:
+        for code, rule in strict.items():
+            load(code).RULE = rule._replace(
+                thresholds=tuple(
+                    t._replace(value=t.value * factor) if t.name.endswith("_ratio") else t for t in rule.thresholds
+                )
+            )
+        return judge(case, codes)
+    finally:
+        for code, rule in strict.items():
+            load(code).RULE = rule

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import TABLES, find_listeners
+from sockdiag.model.batch import identities
 from sockdiag.model.finding import Advice
-from sockdiag.rules._base import Unseen, batch_table, identities
+from sockdiag.rules._base import Unseen, batch_table, counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +26,8 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
     """Yield listeners, how many connections waited at the earlier look, and where they are.
 
     Raises:
-        Unseen: a table could not be read.
+        Unseen: a table could not be read; when the others are through.
     """
-    for table in tables:
-        if table in case.now.absent:
-            raise Unseen(f"sockets: {table}", case.now.absent[table])
     wanted = [batch for batch in case.now.batches if batch_table(batch) in tables]
     found = find_listeners(wanted)
     keys = {(id(batch), row): identities(batch)[row] for _listener, batch, row in found}
@@ -43,6 +41,19 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
         lost = None if listener.drops is None else listener.drops - (drops or 0)
         rate = None if lost is None else case.rate(lost)
         yield listener._replace(drops_in_interval=lost, per_s=rate), waiting or 0, batch, row
+    for table in tables:
+        if table in case.now.absent:
+            raise Unseen(f"sockets: {table}", case.now.absent[table])
+
+
+def waits(waiting: int) -> str:
+    """Say how many connections wait in accept queues."""
+    return counted(waiting, "connection waits", "connections wait")
+
+
+def fits(limit: int | None) -> str:
+    """Say how many fit: one more than the limit."""
+    return "of a limit that is not visible" if limit is None else counted(limit + 1, "fits", "fit")
 
 
 def backlog_advice(case: Case, limit: int | None) -> tuple[Advice, ...]:

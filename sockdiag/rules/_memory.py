@@ -1,15 +1,23 @@
-"""Memory of the protocols of a case."""
+"""Memory of the protocols and cgroups of a case, and what is used up of it."""
 
 from __future__ import annotations
 
 from sockdiag.analysis.memory import protocol_memory
-from sockdiag.model.finding import Evidence
+from sockdiag.model.finding import Advice, Evidence
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.model.cgroup_memory import CgroupMemory
     from sockdiag.rules._base import Case
+
+# From here on a limit is near: per-CPU reserves make the level of a protocol uncertain, and charges come in batches.
+FULL = 0.9
+
+WHO = Advice(
+    "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
+)
 
 
 def account_of(case: Case, name: str, *, before: bool = False) -> ProtocolMemory | None:
@@ -35,3 +43,58 @@ def trend(case: Case, account: ProtocolMemory, name: str) -> float | None:
     if growth <= (account.uncertainty_pages or 0):
         return None
     return round(max(0, account.limit_pages - account.pages) / (growth / case.seconds), 1)
+
+
+def concerns(case: Case, cgroup: CgroupMemory) -> bool | None:
+    """Tell whether a cgroup has sockets or processes in the namespace that is looked at; None where that is not visible."""
+    if case.now.netns in dict(cgroup.members):
+        return True
+    if cgroup.ids and any(not cgroup.ids.isdisjoint(batch.values("cgroup_id")) for batch in case.now.batches):
+        return True
+    return None if cgroup.unseen or case.now.netns is None else False
+
+
+def full_cgroups(case: Case) -> list[CgroupMemory]:
+    """Return the cgroups of sockets here whose memory is used up, the fullest first."""
+    full = [one for one in case.now.cgroups or () if one.ratio >= FULL and concerns(case, one)]
+    return sorted(full, key=lambda one: -one.ratio)
+
+
+def cgroup_name(cgroup: CgroupMemory) -> str:
+    """Write a cgroup."""
+    return f"the cgroup {cgroup.path.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')}"
+
+
+def raise_cgroup(cgroup: CgroupMemory) -> Advice:
+    """Advise on the limit of a cgroup."""
+    from shlex import quote
+
+    return Advice(
+        f"Raise the memory limit of {cgroup_name(cgroup)}, or let its processes hold less.",
+        f"echo {2 * cgroup.limit_bytes} > {quote(cgroup.file)}",
+        "It bounds what its sockets may hold together, whatever their own buffers are; what made the cgroup (systemd, a "
+        "container runtime) sets it again.",
+    )
+
+
+def used_up(case: Case, protocol: str) -> tuple[str, tuple[Advice, ...]]:
+    """Say what memory of sockets of TCP or UDP is used up, and what to do about it; nothing where none is seen to be."""
+    causes, advice = [], []
+    account = account_of(case, protocol)
+    if account is not None and account.ratio is not None and account.ratio >= FULL:
+        causes.append(f"{protocol} holds {account.pages} of the {account.limit_pages} pages of {account.limit_source}")
+        advice.append(raise_protocol(account.limit_source))
+    for cgroup in full_cgroups(case):
+        causes.append(f"{cgroup_name(cgroup)} holds {cgroup.usage_bytes} of {cgroup.limit_bytes} bytes")
+        advice.append(raise_cgroup(cgroup))
+    return "; ".join(causes), (WHO, *advice) if advice else ()
+
+
+def raise_protocol(sysctl: str) -> Advice:
+    """Advise on tcp_mem or udp_mem, which depends on the machine's RAM."""
+    which = "the first number of " if sysctl == "net.ipv4.udp_mem" else ""
+    return Advice(
+        f"Raise {which}{sysctl} only as far as the machine's RAM allows: its numbers are pages, and the kernel does not swap them.",
+        None,
+        "At the limit every socket of the host is affected, whatever its own buffer sizes.",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.rules._base import identities
+from sockdiag.model.batch import identities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit
+from sockdiag.rules._base import Hit, counted
 from sockdiag.rules._sockets import at
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def unanswered(
-    case: Case, rule: Rule, states: tuple[str, ...], what: str, advice: tuple[Advice, ...], *, port: bool
+    case: Case, rule: Rule, states: tuple[str, ...], what: tuple[str, str], advice: tuple[Advice, ...], *, port: bool
 ) -> Iterator[Hit]:
     """Yield a finding for each peer that leaves retransmissions unanswered.
 
@@ -25,7 +25,7 @@ def unanswered(
         case: the looks.
         rule: the rule; its thresholds ``retransmits`` and ``least`` decide.
         states: states of the connections.
-        what: what they are, in the plural.
+        what: what they do, one and many of them.
         advice: what to do.
         port: a peer is an address and port, else an address.
     """
@@ -45,7 +45,7 @@ def unanswered(
         if len(rows) < rule.threshold("least"):
             continue
         most = max(n for _batch, _row, n in rows)
-        said = f"{at(end)} does not answer: {len(rows)} {what}, sent again up to {most} times"
+        said = f"{at(end)} does not answer: {counted(len(rows), *what)}, sent again up to {counted(most, 'time')}"
         evidence = {
             "sockets": Evidence(len(rows), "sockets", None, "idiag_state", "netns"),
             "retransmits": Evidence(most, "count", None, "idiag_retrans", "socket"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from sockdiag.rules._base import identities, nonzero
+from sockdiag.model.batch import identities
+from sockdiag.rules._base import nonzero
 
 TYPE_CHECKING = False
-# Data that arrived within this time tells of a reader.
-STILL_MS = 1000
-
 if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.batch import Batch
     from sockdiag.rules._base import Case
+
+# Data that arrived within this time tells of a reader.
+STILL_MS = 1000
 
 
 def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[Batch, int]]:

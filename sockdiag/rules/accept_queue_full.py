@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, WARNING, Evidence, Finding
 from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
-from sockdiag.rules._listeners import backlog_advice, listeners
+from sockdiag.rules._listeners import backlog_advice, fits, listeners, waits
 from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ RULE = Rule(
         Threshold("least", 2, "one connection that waits for a moment is what the queue is for"),
     ),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    partly=("mptcp",),
 )
 
 
@@ -39,9 +40,7 @@ def judge(case: Case) -> Iterator[Hit]:
         if limit is None:
             if waiting < RULE.threshold("least"):
                 continue
-            raise Unseen(
-                "/proc/net/tcp", f"{waiting} connections wait at {at(listener.socket.local)}; its limit is not in /proc"
-            )
+            raise Unseen("/proc/net/tcp", f"{waits(waiting)} at {at(listener.socket.local)}; its limit is not in /proc")
         room = limit + 1 - waiting
         growth = 0 if not before else max(0, waiting - before)
         eta = round(room / (growth / case.seconds), 1) if growth and case.seconds else None
@@ -52,7 +51,7 @@ def judge(case: Case) -> Iterator[Hit]:
             continue
         trend = "" if eta is None or full else f", full in {eta} s at this rate"
         what = "is full" if full else "is filling up"
-        said = f"the accept queue of {at(listener.socket.local)} {what}: {waiting} connections wait, {limit + 1} fit{trend}"
+        said = f"the accept queue of {at(listener.socket.local)} {what}: {waits(waiting)}, {fits(limit)}{trend}"
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "idiag_rqueue, idiag_wqueue", "socket")}
         severity = CRITICAL if full else WARNING
         yield Hit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 from sockdiag.rules._base import Hit, Rule, counted, per_second
-from sockdiag.rules._listeners import ACCEPT, backlog_advice, listeners
+from sockdiag.rules._listeners import ACCEPT, backlog_advice, fits, listeners, waits
 from sockdiag.rules._sockets import at, memory_evidence, subject_of
 
 TYPE_CHECKING = False
@@ -23,9 +23,10 @@ RULE = Rule(
     "sk_max_ack_backlog.",
     "tcp_conn_request(), tcp_v4_syn_recv_sock(), sk_acceptq_is_full()",
     ("recv_q", "send_q", "skmem.drops of the listener", "TcpExt.ListenOverflows", "TcpExt.ListenDrops"),
-    ("tcp", "counters"),
+    ("tcp", "/proc/net/netstat"),
     (),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    partly=("mptcp",),
 )
 
 
@@ -40,7 +41,7 @@ def judge(case: Case) -> Iterator[Hit]:
         full = (listener.accept_queue or 0) > (listener.accept_queue_limit or 0)
         if not drops or (lost and not (overflows or full)):
             continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
-        held = f"{listener.accept_queue} connections wait, of {_room(listener.accept_queue_limit)}"
+        held = f"{waits(listener.accept_queue or 0)}, {fits(listener.accept_queue_limit)}"
         evidence = {
             "accept_queue": Evidence(
                 listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"
@@ -71,7 +72,3 @@ def judge(case: Case) -> Iterator[Hit]:
         yield Hit(
             Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (ACCEPT,), DROPPING)
         )
-
-
-def _room(limit: int | None) -> str:
-    return "a limit that is not visible" if limit is None else f"{limit + 1} that fit"

@@ -33,6 +33,7 @@ RULE = Rule(
         Threshold("least_once", 10, "with one look, which cannot tell those that are about to be closed"),
     ),
     ("close(2) when recv(2) returns 0",),
+    partly=("mptcp",),
 )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.model.conntrack import Conntrack
     from sockdiag.rules._base import Case
 
 RULE = Rule(
@@ -19,7 +20,7 @@ RULE = Rule(
     "nf_conntrack_count exceeds nf_conntrack_max and no entry that saw no answer can be thrown out.",
     "__nf_conntrack_alloc(), net/netfilter/nf_conntrack_core.c",
     ("nf_conntrack_count", "nf_conntrack_max", "stat/nf_conntrack drop"),
-    (),
+    ("/proc/net/stat/nf_conntrack",),
     (
         Threshold("warning_ratio", 0.8, "monitoring warns from 75 to 90 %"),
         Threshold("critical_ratio", 0.95, "monitoring calls it critical from 90 to 95 %"),
@@ -27,30 +28,45 @@ RULE = Rule(
     ("net.netfilter.nf_conntrack_max, set on the host", "shorter timeouts", "no tracking of what needs none (notrack)"),
 )
 
+_STAT = "/proc/net/stat/nf_conntrack"
+_SYSCTL = "/proc/sys/net/netfilter/nf_conntrack_"
+
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the level, and what was dropped. Without connection tracking there is nothing to judge."""
     now = case.now.conntrack
-    if now is None or now.count is None or not now.max:
+    if now is None:
         return
     past = case.before.conntrack if case.before is not None else None
     drops, before = now.total("drop"), past.total("drop") if past is not None else None
     lost = 0 if drops is None or before is None else (drops - before) % (1 << 32)
-    ratio = now.count / now.max
-    if not lost and ratio < RULE.threshold("warning_ratio"):
-        return
-    growth = 0 if past is None or past.count is None else now.count - past.count
-    eta = round(max(0, now.max - now.count) / (growth / case.seconds), 1) if growth > 0 and case.seconds else None
-    said = f"{now.count} connections are tracked, {now.max} may be"
+    known = now.count is not None and now.max is not None
+    ratio = now.count / now.max if now.count is not None and now.max else None
+    if lost or (ratio is not None and ratio >= RULE.threshold("warning_ratio")):
+        yield _hit(case, now, lost, ratio)
+    if not known:
+        raise Unseen(_SYSCTL + ("max" if now.max is None else "count"), "not read")
+    if drops is None and case.before is not None:
+        raise Unseen(_STAT, "what was dropped is not told")
+
+
+def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
+    past = case.before.conntrack if case.before is not None else None
+    growth = 0 if past is None or past.count is None or now.count is None else now.count - past.count
+    eta = None
+    if growth > 0 and case.seconds and now.max and now.count is not None:
+        eta = round(max(0, now.max - now.count) / (growth / case.seconds), 1)
+    count, limit = (n if n is not None else "an unknown number" for n in (now.count, now.max))
+    said = f"the table of tracked connections holds {count} of {limit} entries"
     said += f"; {counted(lost, 'packet')} dropped{per_second(case.rate(lost))}" if lost else ""
     evidence = {
-        "count": Evidence(now.count, "entries", now.max, "/proc/sys/net/netfilter/nf_conntrack_count"),
-        "drop": Evidence(lost if past is not None else drops, "count", None, "/proc/net/stat/nf_conntrack"),
+        "count": Evidence(now.count, "entries", now.max, f"{_SYSCTL}count"),
+        "drop": Evidence(lost if past is not None else now.total("drop"), "count", None, _STAT),
     }
     advice = (
         Advice(
             "Raise net.netfilter.nf_conntrack_max in the host's own namespace.",
-            f"sysctl -w net.netfilter.nf_conntrack_max={2 * now.max}",
+            f"sysctl -w net.netfilter.nf_conntrack_max={2 * now.max}" if now.max else None,
             "An entry costs some 300 bytes.",
         ),
         Advice(
@@ -59,10 +75,9 @@ def judge(case: Case) -> Iterator[Hit]:
             "Entries stay long after their connections.",
         ),
     )
-    severity = CRITICAL if lost or ratio >= RULE.threshold("critical_ratio") else WARNING
-    yield Hit(
-        Finding(
-            RULE.code, severity, Subject(NAMESPACE, "conntrack"), said, evidence, max(0.0, round(1 - ratio, 4)), eta, advice,
-            DROPPING if lost else AT_RISK,
-        )
-    )  # fmt: skip
+    severity = CRITICAL if lost or (ratio or 0) >= RULE.threshold("critical_ratio") else WARNING
+    room = None if ratio is None else max(0.0, round(1 - ratio, 4))
+    verdict = DROPPING if lost else AT_RISK
+    return Hit(
+        Finding(RULE.code, severity, Subject(NAMESPACE, "conntrack"), said, evidence, room, eta, advice, verdict)
+    )

@@ -20,7 +20,7 @@ RULE = Rule(
     "tx_drop: the driver dropped instead of sending.",
     "dev_get_stats(), struct rtnl_link_stats64",
     ("dev rx_drop, rx_fifo, tx_drop, rx_packets, tx_packets",),
-    ("counters",),
+    ("/proc/net/dev",),
     (
         Threshold("least", 5, "frames of protocols that nobody speaks here are dropped one by one"),
         Threshold("share", 0.001, "the same, of many packets"),

@@ -30,12 +30,12 @@ RULE = Rule(
     ("close what is not needed", "LimitNOFILE= of the unit, ulimit -n"),
 )
 
+_LIMITS = "/proc/PID/limits"
+
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge processes that hold a listener."""
-    descriptors = case.now.descriptors
-    if descriptors is None:
-        raise Unseen("/proc/PID/fd", case.now.absent.get("descriptors", "not read"))
+    descriptors = case.now.descriptors or {}
     batches = [batch for batch in case.now.batches if batch_table(batch) in ("tcp", "mptcp", "unix")]
     listening = {batch.values("inode")[row] for batch, row in listening_rows(batches)}
     crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= RULE.threshold("warning_ratio")]
@@ -68,5 +68,8 @@ def judge(case: Case) -> Iterator[Hit]:
                 max(0.0, round(1 - ratio, 4)), None, advice, AT_RISK,
             )
         )  # fmt: skip
-    if listening and "some descriptors" in case.now.absent:
-        raise Unseen("/proc/PID/limits", case.now.absent["some descriptors"])
+    if listening and _LIMITS in case.now.absent:
+        raise Unseen(_LIMITS, case.now.absent[_LIMITS])
+    for table in ("tcp", "mptcp", "unix"):
+        if table in case.now.absent:
+            raise Unseen(f"sockets: {table}", case.now.absent[table])

@@ -29,6 +29,7 @@ RULE = Rule(
         Threshold("least_once", 10, "with one look, which cannot tell those whose peer is about to close"),
     ),
     ("close(2), or a timeout of the process's own",),
+    partly=("mptcp",),
 )
 
 

@@ -26,9 +26,10 @@ RULE = Rule(
         "net.ipv4.ipfrag_high_thresh",
         "net.ipv6.ip6frag_high_thresh",
     ),
-    ("counters",),
+    ("/proc/net/snmp",),
     (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"),),
     ("net.ipv4.ipfrag_high_thresh where memory is the limit", "datagrams that fit the path MTU"),
+    partly=("/proc/net/snmp6", "/proc/net/sockstat", "/proc/net/sockstat6"),
 )
 
 _NAMES = ("Ip.ReasmFails", "Ip6.ReasmFails")
@@ -36,7 +37,7 @@ _NAMES = ("Ip.ReasmFails", "Ip6.ReasmFails")
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge failures, and the memory of what is incomplete."""
-    near = []
+    near, hidden = [], ""
     four, six = case.now.sockstat, case.now.sockstat6
     for used, name in (
         (four.frag_memory_bytes if four is not None else None, "net.ipv4.ipfrag_high_thresh"),
@@ -45,6 +46,8 @@ def judge(case: Case) -> Iterator[Hit]:
         limit = case.now.limits.number(name)
         if used and limit is not None and used >= RULE.threshold("fill_ratio") * limit:
             near.append((used, limit, name))
+        elif used and limit is None:
+            hidden = name
     more = {
         name: Evidence(used, "bytes", limit, "/proc/net/sockstat, /proc/net/sockstat6: FRAG memory")
         for used, limit, name in near
@@ -61,7 +64,7 @@ def judge(case: Case) -> Iterator[Hit]:
         ),
     )
     lost = list(
-        lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagrams could not be put together", advice, more)
+        lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagram", "could not be put together", advice, more)
     )
     yield from lost
     if near and not lost:
@@ -69,3 +72,5 @@ def judge(case: Case) -> Iterator[Hit]:
         said = f"incomplete datagrams hold {used} of {limit} bytes ({name})"
         room = max(0.0, round(1 - used / limit, 4)) if limit else 0.0
         yield Hit(Finding(RULE.code, WARNING, Subject(NAMESPACE, "IP"), said, more, room, None, advice, AT_RISK))
+    if hidden:
+        case.limit(hidden)

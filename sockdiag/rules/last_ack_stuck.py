@@ -27,6 +27,7 @@ RULE = Rule(
         Threshold("least", 1, "each pins the memory of its send queue"),
     ),
     ("net.ipv4.tcp_orphan_retries, where many hold memory",),
+    partly=("mptcp",),
 )
 
 _ADVICE = Advice(
@@ -39,4 +40,6 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections at their end, by the peer's address."""
     states = ("LAST_ACK", "FIN_WAIT1", "CLOSING")
-    yield from unanswered(case, RULE, states, "closed connections wait", (_ADVICE,), port=False)
+    yield from unanswered(
+        case, RULE, states, ("closed connection waits", "closed connections wait"), (_ADVICE,), port=False
+    )

@@ -19,14 +19,19 @@ RULE = Rule(
     (DROPPING,),
     "A listener refuses connection attempts although neither its accept queue nor its SYN queue is full.",
     "No memory for the request or the socket, no route back to the client, a filter of the listener, a security module.",
-    "tcp_listendrop(), net/ipv4/tcp_ipv4.c",
+    "tcp_listendrop(), include/net/tcp.h",
     ("skmem.drops of the listener", "TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
-    ("skmem:tcp",),
+    ("skmem:tcp", "/proc/net/netstat"),
     (),
-    ("sockdiag trace names the reason",),
+    ("look at its filter, at routes back to the clients, at memory",),
+    partly=("mptcp",),
 )
 
-_TRACE = Advice("Let the kernel name the reason.", "sockdiag trace", "The counters tell that, and not why.")
+_WHY = Advice(
+    "Look at the listener's filter (SO_ATTACH_FILTER), at routes back to the clients, and at free memory.",
+    None,
+    "The counters tell that, and not why. A filter shows at the tracepoint skb:kfree_skb, as SOCKET_FILTER.",
+)
 
 
 def judge(case: Case) -> Iterator[Hit]:
@@ -46,7 +51,7 @@ def judge(case: Case) -> Iterator[Hit]:
             }
             yield Hit(
                 Finding(
-                    RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_TRACE,), DROPPING
+                    RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_WHY,), DROPPING
                 ),
                 [(batch, row)],
             )

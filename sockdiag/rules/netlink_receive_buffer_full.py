@@ -25,7 +25,7 @@ RULE = Rule(
     "socket is congested, whatever its level.",
     "netlink_attachskb(), netlink_overrun(), netlink_rcv_wake(), net/netlink/af_netlink.c",
     READS,
-    (),
+    ("netlink",),
     THRESHOLDS,
     ("SO_RCVBUF or SO_RCVBUFFORCE", "a reader that empties the queue"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ RULE = Rule(
     "Orphans of the whole host exceed tcp_max_orphans; those whose peer does not answer count two- or fourfold.",
     "tcp_check_oom(), tcp_out_of_resources(), net/ipv4/tcp*.c",
     ("sockstat TCP orphan", "net.ipv4.tcp_max_orphans", "TcpExt.TCPAbortOnMemory"),
-    (),
+    ("/proc/net/sockstat", "/proc/net/netstat"),
     (
         Threshold("warning_ratio", 0.25, "the fourfold penalty makes a quarter of the limit the first point of resets"),
         Threshold("critical_ratio", 0.5, "the twofold penalty makes it half"),
@@ -42,7 +42,7 @@ _ADVICE = (
 def judge(case: Case) -> Iterator[Hit]:
     """Judge resets for want of memory or of room among the orphans, and the level."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPAbortOnMemory",), "TCP", "connections reset: too many orphans, or no memory", _ADVICE
+        case, RULE, ("TcpExt.TCPAbortOnMemory",), "TCP", "connection", "reset: too many orphans, or no memory", _ADVICE
     )
     orphans = None if case.now.sockstat is None else case.now.sockstat.tcp_orphan
     if orphans is None:
@@ -54,7 +54,9 @@ def judge(case: Case) -> Iterator[Hit]:
     if ratio < RULE.threshold("warning_ratio"):
         return
     severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
-    said = f"{orphans} orphans of {limit} that the whole host may have; resets may begin at a quarter of that"
+    said = (
+        f"{counted(orphans, 'orphan')} of {limit} that the whole host may have; resets may begin at a quarter of that"
+    )
     evidence = {"orphans": Evidence(orphans, "sockets", limit, "/proc/net/sockstat: TCP orphan", HOST)}
     yield Hit(
         Finding(

@@ -22,9 +22,13 @@ RULE = Rule(
     "space still owns the next frame; only the owner may read that number, and reading sets it to zero.",
     "packet_rcv(), tpacket_rcv(), net/packet/af_packet.c",
     (*READS, "packet.rx_ring"),
-    (),
+    ("packet",),
     THRESHOLDS,
-    ("SO_RCVBUF", "a narrower filter", "for rings: sockdiag trace shows the drops"),
+    (
+        "SO_RCVBUF",
+        "a narrower filter",
+        "for rings: the statistics of the program itself (tcpdump prints them at its end)",
+    ),
 )
 
 
@@ -39,5 +43,5 @@ def judge(case: Case) -> Iterator[Hit]:
     if rings:
         raise Unseen(
             "PACKET_STATISTICS",
-            f"losses of {counted(rings, 'packet socket')} with a ring show to the owner only, or in sockdiag trace",
+            f"losses of {counted(rings, 'packet socket')} with a ring show to the owner only, or at the tracepoint skb:kfree_skb",
         )

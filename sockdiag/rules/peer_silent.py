@@ -28,6 +28,7 @@ RULE = Rule(
         Threshold("least", 1, "one connection that hangs is worth telling"),
     ),
     ("the peer, and the way to it", "TCP_USER_TIMEOUT"),
+    partly=("mptcp",),
 )
 
 _ADVICE = Advice(
@@ -39,4 +40,6 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections that have data under way, by the peer's address."""
-    yield from unanswered(case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), "connections wait", (_ADVICE,), port=False)
+    yield from unanswered(
+        case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), ("connection waits", "connections wait"), (_ADVICE,), port=False
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, per_second
+from sockdiag.rules._base import Hit, Rule, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RULE = Rule(
     "The queue's limit is reached, or the discipline (fq_codel, red) drops to keep it short.",
     "qdisc_drop(), include/net/sch_generic.h",
     ("qdisc drops, backlog",),
-    (),
+    ("rtnetlink:RTM_GETQDISC",),
     (),
     ("the rate limit", "the queue's limit"),
 )
@@ -39,7 +39,7 @@ def judge(case: Case) -> Iterator[Hit]:
             continue
         lost = qdisc.drops - before.drops
         sent = (qdisc.packets or 0) - (before.packets or 0)
-        said = f"the queueing discipline {qdisc.kind} of {qdisc.device} dropped {lost} packets{per_second(case.rate(lost))} and sent {sent}"
+        said = f"the queueing discipline {qdisc.kind} of {qdisc.device} dropped {counted(lost, 'packet')}{per_second(case.rate(lost))} and sent {sent}"
         evidence = {
             "drops": Evidence(lost, "packets", None, "RTM_GETQDISC: TCA_STATS2"),
             "backlog": Evidence(qdisc.backlog_bytes, "bytes", None, "RTM_GETQDISC: TCA_STATS2"),

@@ -29,6 +29,7 @@ RULE = Rule(
     (),
     THRESHOLDS,
     ("a filter that rejects all (for senders)", "SO_RCVBUF", "a reader that keeps up"),
+    partly=("raw", "icmp"),
 )
 
 

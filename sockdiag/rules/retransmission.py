@@ -19,7 +19,7 @@ RULE = Rule(
     "A timeout, or duplicate acknowledgements (SACK, RACK).",
     "tcp_retransmit_skb(), net/ipv4/tcp_output.c",
     ("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent"),
-    ("counters",),
+    ("/proc/net/snmp", "/proc/net/netstat"),
     (
         Threshold("warning_ratio", 0.05, "from 1 % on throughput suffers, and monitoring alarms between 1 and 20 %"),
         Threshold("info_ratio", 0.01, "the lower end of those"),

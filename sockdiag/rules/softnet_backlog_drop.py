@@ -34,9 +34,10 @@ RULE = Rule(
     "(flow limit).",
     "enqueue_to_backlog(), net/core/dev.c",
     ("softnet_stat dropped, input_queue", "dev rx_drop", "net.core.netdev_max_backlog"),
-    (),
+    ("/proc/net/softnet_stat",),
     (Threshold("fill_ratio", 0.5, "the flow limit, where it is on, drops from half full"),),
     ("net.core.netdev_max_backlog", "spread the work: RPS, more queues"),
+    partly=("/proc/net/dev",),
 )
 
 _ADVICE = (
@@ -55,13 +56,12 @@ _ADVICE = (
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge each CPU; drops that no device of this namespace shows are others' and only told."""
-    if case.now.softnet is None:
-        raise Unseen("/proc/net/softnet_stat", case.now.absent.get("softnet", "not read"))
     ours = sum(
         case.moved(name) or 0 for name in case.now.counters if name.startswith("dev.") and name.endswith(".rx_drop")
     ) if case.before is not None else 0  # fmt: skip
     backlog = case.now.limits.number("net.core.netdev_max_backlog")
-    for cpu in case.now.softnet:
+    hidden = ""
+    for cpu in case.now.softnet or ():
         lost = case.moved(f"softnet_stat.{cpu.cpu}.dropped")
         level = cpu.input_queue if cpu.input_queue is not None else cpu.backlog
         subject = Subject(HOST_KIND, f"CPU {cpu.cpu}")
@@ -80,3 +80,8 @@ def judge(case: Case) -> Iterator[Hit]:
         elif ratio is not None and ratio >= RULE.threshold("fill_ratio"):
             said = f"the input queue of CPU {cpu.cpu} holds {level} of {backlog} packets"
             yield Hit(Finding(RULE.code, WARNING, subject, said, evidence, room, None, _ADVICE, AT_RISK))
+        if level and backlog is None:
+            hidden = f"{counted(level, 'packet')} wait at CPU {cpu.cpu}, and how many may is not known"
+    if hidden:
+        name = "net.core.netdev_max_backlog"
+        raise Unseen(name, f"{case.now.limits.missing.get(name, 'not read')}: {hidden}")

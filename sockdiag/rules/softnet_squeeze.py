@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import HOST_KIND, INFO, OK, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
+from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ RULE = Rule(
     "A CPU had packets left when its time for receiving was used up, and went on later. Nothing is lost by that.",
     "net_rx_action() ends after netdev_budget packets or netdev_budget_usecs.",
     "net_rx_action(), net/core/dev.c",
-    ("softnet_stat time_squeeze", "net.core.netdev_budget", "net.core.netdev_budget_usecs"),
-    (),
+    ("softnet_stat time_squeeze",),
+    ("/proc/net/softnet_stat",),
     (Threshold("per_s", 10, "monitoring alarms above 10 a second"),),
     ("net.core.netdev_budget, if drops follow",),
 )
@@ -34,9 +34,7 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Tell of CPUs that run out of budget often."""
-    if case.now.softnet is None:
-        raise Unseen("/proc/net/softnet_stat", case.now.absent.get("softnet", "not read"))
-    for cpu in case.now.softnet:
+    for cpu in case.now.softnet or ():
         squeezed = case.moved(f"softnet_stat.{cpu.cpu}.time_squeeze")
         rate = case.rate(squeezed) if squeezed else None
         if squeezed and rate is not None and rate >= RULE.threshold("per_s"):

@@ -29,7 +29,7 @@ RULE = Rule(
         "TcpExt.TCPReqQFullDoCookies",
         "net.ipv4.tcp_syncookies",
     ),
-    ("tcp",),
+    ("tcp", "/proc/net/netstat"),
     (
         Threshold("fill_ratio", 0.85, "as for accept queues, which have the same limit"),
         Threshold("least", 5, "requests of clients that are on their way"),
@@ -76,6 +76,7 @@ def judge(case: Case) -> Iterator[Hit]:
             verdict, severity = DROPPING, CRITICAL
         else:
             what = "SYN cookies are sent when it is full" if syncookies else "the next SYNs will be dropped"
+            what = "whether SYN cookies are sent is not known" if syncookies is None else what
             said = f"{held}; {what}" + (f": {cookies} in the interval" if cookies else "")
             verdict, severity = AT_RISK, WARNING if syncookies else CRITICAL
         room = max(0.0, round(1 - ratio, 4))

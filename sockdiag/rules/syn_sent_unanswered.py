@@ -26,6 +26,7 @@ RULE = Rule(
         Threshold("least", 1, "one connection that waits for seconds is worth telling"),
     ),
     ("the peer, and the way to it",),
+    partly=("mptcp",),
 )
 
 _ADVICE = Advice(
@@ -37,4 +38,6 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connection attempts by peer and port."""
-    yield from unanswered(case, RULE, ("SYN_SENT",), "connection attempts wait", (_ADVICE,), port=True)
+    yield from unanswered(
+        case, RULE, ("SYN_SENT",), ("connection attempt waits", "connection attempts wait"), (_ADVICE,), port=True
+    )

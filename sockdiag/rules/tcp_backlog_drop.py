@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold, identities, nonzero
+from sockdiag.rules._base import Hit, Rule, Threshold, counted, nonzero
 from sockdiag.rules._counters import lost_in_interval
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 
@@ -22,9 +23,10 @@ RULE = Rule(
     "sk_backlog.len and sk_rmem_alloc exceed 2 * sk_rcvbuf + sk_sndbuf / 2 + 65536 (6.10; before, sk_rcvbuf + sk_sndbuf + 65536).",
     "tcp_add_backlog(), net/ipv4/tcp_ipv4.c",
     ("TcpExt.TCPBacklogDrop", "skmem.backlog", "skmem.rmem_alloc", "skmem.rcvbuf", "skmem.sndbuf"),
-    ("counters",),
+    ("/proc/net/netstat",),
     (Threshold("fill_ratio", 0.85, "the limit differs between kernels by less than half of sk_rcvbuf"),),
     ("find out what the owner does inside a system call",),
+    partly=("skmem:tcp",),
 )
 
 _ADVICE = Advice(
@@ -37,7 +39,7 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the counter, and the level of each socket that has a backlog."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segments dropped: their socket was locked by its owner and its backlog full",
+        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segment", "dropped: the socket was locked by its owner and its backlog full",
         (_ADVICE,),
     )  # fmt: skip
     for batch, backlog in case.scan(("tcp",), "skmem.backlog"):
@@ -57,7 +59,7 @@ def judge(case: Case) -> Iterator[Hit]:
             if used / limit < RULE.threshold("fill_ratio") and not stuck:
                 continue
             verdict = AT_RISK if used / limit >= RULE.threshold("fill_ratio") else STALLED
-            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {backlog[row]} bytes wait for its owner to leave a system call"
+            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {counted(backlog[row], 'byte waits', 'bytes wait')} for its owner to leave a system call"
             evidence = {"backlog": memory_evidence(socket, "backlog", backlog[row], "bytes", limit)}
             room = max(0.0, round(1 - used / limit, 4))
             yield Hit(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
-from sockdiag.rules._memory import account_of, pages_evidence, trend
+from sockdiag.rules._memory import FULL, WHO, account_of, pages_evidence, raise_protocol, trend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,17 +24,9 @@ RULE = Rule(
     "__sk_mem_raise_allocated(), net/core/sock.c; tcp_enter_memory_pressure()",
     ("sockstat TCP mem", "protocols TCP press", "net.ipv4.tcp_mem"),
     (),
-    (Threshold("limit_ratio", 0.9, "monitoring alarms between 85 and 100 % of tcp_mem[2]"),),
+    (Threshold("limit_ratio", FULL, "monitoring alarms between 85 and 100 % of tcp_mem[2]"),),
     ("the processes that hold the memory", "net.ipv4.tcp_mem, by the machine's RAM"),
-)
-
-_WHO = Advice(
-    "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
-)
-_RAISE = Advice(
-    "Raise net.ipv4.tcp_mem only as far as the machine's RAM allows: its numbers are pages, and the kernel does not swap them.",
-    None,
-    "At tcp_mem[2] every TCP socket of the host is affected, whatever its own buffer sizes.",
+    partly=("/proc/net/protocols",),
 )
 
 
@@ -59,6 +51,6 @@ def judge(case: Case) -> Iterator[Hit]:
     yield Hit(
         Finding(
             RULE.code, CRITICAL if near or soon else WARNING, Subject(PROTOCOL, "TCP"), said, evidence, room, eta,
-            (_WHO, _RAISE), AT_RISK,
+            (WHO, raise_protocol(account.limit_source)), AT_RISK,
         )
     )  # fmt: skip

@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import CRITICAL, DROPPING, Advice
-from sockdiag.rules._base import Rule
-from sockdiag.rules._counters import lost_in_interval
-from sockdiag.rules._memory import account_of
+from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, Advice, Finding, Subject
+from sockdiag.rules._base import Hit, Rule, counted, per_second
+from sockdiag.rules._memory import WHO, used_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case, Hit
+    from sockdiag.rules._base import Case
 
-_NAMES = ("TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.TCPOFODrop", "TcpExt.OfoPruned")
+_DROPPED, _PRUNED, _OUT_OF_ORDER = "TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.TCPOFODrop"
 
 RULE = Rule(
     "TCP_RECEIVE_DROP",
     CRITICAL,
     (DROPPING,),
-    "The kernel drops TCP segments that it has received, because no memory could be charged for them. They are sent again.",
+    "The kernel drops TCP segments that came in order, because no memory could be charged for them. They are sent again.",
     "A segment does not fit although the receive queue was collapsed and pruned, or TCP's memory (tcp_mem, the cgroup's "
     "limit) is used up. A full buffer alone never loses: its window is closed.",
     "tcp_data_queue(), tcp_prune_queue(), tcp_try_rmem_schedule(), net/ipv4/tcp_input.c",
-    (*_NAMES, "sockstat TCP mem", "net.ipv4.tcp_mem"),
-    ("counters",),
+    (_DROPPED, _PRUNED, _OUT_OF_ORDER, "sockstat TCP mem", "net.ipv4.tcp_mem"),
+    ("/proc/net/netstat",),
     (),
     ("the processes that hold the memory", "net.ipv4.tcp_mem or the cgroup's limit, by the machine's RAM"),
 )
 
+_LOOK = Advice(
+    "Look at TCP's memory and at the memory limits of the processes' cgroups.",
+    "sockdiag memory",
+    "Neither is seen at its limit now; it may have been between the looks.",
+)
+
 
 def judge(case: Case) -> Iterator[Hit]:
-    """Judge the counters, and say whether tcp_mem is what is used up."""
-    account = account_of(case, "TCP")
-    full = account is not None and account.ratio is not None and account.ratio >= 0.9
-    who = Advice(
-        "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
+    """Judge segments dropped, and say which memory is used up.
+
+    RcvPruned counts a segment that TCPRcvQDrop or TCPOFODrop counts too; a kernel without the first of these (before 5.0)
+    tells by the difference.
+    """
+    case.need_counters(_DROPPED, _PRUNED)
+    lost = case.moved(_DROPPED)
+    if lost is None:
+        lost = (case.moved(_PRUNED) or 0) - (case.moved(_OUT_OF_ORDER) or 0)
+    if lost <= 0:
+        return
+    causes, advice = used_up(case, "TCP")
+    said = (
+        f"{counted(lost, 'segment')} dropped after they were received{per_second(case.rate(lost))}: no memory for them"
     )
-    if full:
-        raise_it = Advice(
-            "Raise net.ipv4.tcp_mem as far as the machine's RAM allows.",
-            None,
-            "TCP's memory is at its limit, tcp_mem[2].",
+    said += f"; {causes}" if causes else ""
+    evidence = {name.partition(".")[2]: case.counter_evidence(name) for name in (_DROPPED, _PRUNED) if case.moved(name)}
+    yield Hit(
+        Finding(
+            RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, advice or (WHO, _LOOK), DROPPING
         )
-    else:
-        raise_it = Advice(
-            "Look at the memory limit of the processes' cgroup.", None, "TCP's memory is not seen at tcp_mem[2]."
-        )
-    yield from lost_in_interval(
-        case, RULE, _NAMES, "TCP", "segments dropped after they were received: no memory for them", (who, raise_it)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold
+from sockdiag.rules._base import Hit, Rule, Threshold, counted
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 from sockdiag.rules._stalls import stalled_receivers
 
@@ -44,9 +44,7 @@ def judge(case: Case) -> Iterator[Hit]:
         assert memory.rmem_alloc is not None
         assert memory.rcvbuf
         since = "" if case.seconds is None else f", unread for at least {case.seconds:.3g} s"
-        said = (
-            f"{socket.recv_q} bytes wait at tcp {at(socket.local)} from {at(socket.peer)}{since}; the window is closed"
-        )
+        said = f"{counted(socket.recv_q or 0, 'byte waits', 'bytes wait')} at tcp {at(socket.local)} from {at(socket.peer)}{since}; the window is closed"
         evidence = {
             "recv_q": Evidence(socket.recv_q, "bytes", None, "idiag_rqueue", "socket"),
             "rmem_alloc": memory_evidence(socket, "rmem_alloc", memory.rmem_alloc, "bytes", memory.rcvbuf),

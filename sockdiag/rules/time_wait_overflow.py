@@ -20,9 +20,10 @@ RULE = Rule(
     "As many sockets are in TIME_WAIT as tcp_max_tw_buckets of the namespace.",
     "inet_twsk_alloc(), net/ipv4/inet_timewait_sock.c",
     ("sockstat TCP tw", "net.ipv4.tcp_max_tw_buckets", "TcpExt.TCPTimeWaitOverflow"),
-    (),
+    ("/proc/net/sockstat",),
     (Threshold("fill_ratio", 0.9, "each costs some 200 bytes, and only the limit itself changes anything"),),
     ("keep connections open (keep-alive, pools)", "net.ipv4.tcp_max_tw_buckets"),
+    partly=("/proc/net/netstat",),
 )
 
 
@@ -35,7 +36,7 @@ def judge(case: Case) -> Iterator[Hit]:
     ratio = waiting / limit if limit else 1.0
     if not refused and (ratio < RULE.threshold("fill_ratio") or not waiting):
         return
-    said = f"{waiting} sockets in TIME_WAIT, {limit} are allowed"
+    said = f"{counted(waiting, 'socket')} in TIME_WAIT, of {limit} that may be"
     if refused:
         said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without"
     evidence = {

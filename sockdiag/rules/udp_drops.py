@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, RECOVERED, WARNING, Advice, Finding, Subject
+from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
 from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 from sockdiag.rules._buffers import levels
+from sockdiag.rules._memory import used_up
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause
 
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
 RULE = Rule(
     "UDP_DROPS",
     CRITICAL,
-    (DROPPING, RECOVERED),
+    (DROPPING,),
     "UDP sockets drop datagrams for another reason than a full buffer, or datagrams were refused at sockets that are gone.",
     "A socket filter rejects (sk_drops and InErrors), a checksum is wrong (InCsumErrors), or memory above udp_mem cannot be "
     "charged (sk_drops; also MemErrors before 6.18).",
     "udp_queue_rcv_one_skb(), __udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     ("skmem.drops", *RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2], *MEM_ERRORS[:2]),
-    ("udp",),
+    ("udp", "/proc/net/snmp"),
     (
         Threshold(
             "unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"
         ),
     ),
-    ("look at the filter, at the sender's checksums, or at udp_mem: a larger buffer would not help",),
+    ("look at the filter, at the sender's checksums, at udp_mem or the cgroup: a larger buffer would not help",),
+    partly=("udplite", "/proc/net/snmp6"),
 )
 
 
@@ -58,7 +60,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 evidence,
                 None,
                 None,
-                (advice,),
+                advice,
                 DROPPING,
             ),
             [(batch, row)],
@@ -73,7 +75,7 @@ def judge(case: Case) -> Iterator[Hit]:
         yield Hit(
             Finding(
                 RULE.code, CRITICAL, Subject(NAMESPACE, "UDP"), said, evidence, None, None,
-                (Advice("Watch for sockets that live shortly: sockdiag trace.", "sockdiag trace", "No living socket explains these."),),
+                (Advice("Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."),),
                 DROPPING,
             )
         )  # fmt: skip
@@ -82,19 +84,26 @@ def judge(case: Case) -> Iterator[Hit]:
 _FILTER = "its socket filter rejected them"
 
 
-def _cause(case: Case) -> tuple[str, Advice]:
+def _cause(case: Case) -> tuple[str, tuple[Advice, ...]]:
     if case.sum_moved(*CSUM_ERRORS):
-        return "their checksums are wrong", Advice(
-            "Look for what damages them: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."
+        return "their checksums are wrong", (
+            Advice("Look for what damages them: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."),
         )
     if case.sum_moved(*IN_ERRORS) and not case.sum_moved(*MEM_ERRORS):
-        return _FILTER, Advice(
-            "Look at the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",
-            None,
-            "InErrors grew without RcvbufErrors. Rejecting may be what the filter is for; a larger buffer changes nothing.",
+        return _FILTER, (
+            Advice(
+                "Look at the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",
+                None,
+                "InErrors grew without RcvbufErrors. Rejecting may be what the filter is for; a larger buffer changes nothing.",
+            ),
         )
-    return "no memory could be charged to UDP (udp_mem or the cgroup's limit)", Advice(
-        "Raise net.ipv4.udp_mem, or the memory limit of the cgroup, to what the machine's RAM allows.",
-        None,
-        "The sockets drop, and neither RcvbufErrors nor InErrors grew: their own buffers are not the limit.",
+    causes, advice = used_up(case, "UDP")
+    if causes:
+        return f"no memory could be charged for them; {causes}", advice
+    return "no memory could be charged for them (udp_mem or the cgroup's limit)", (
+        Advice(
+            "Look at UDP's memory and at the memory limits of the processes' cgroups.",
+            "sockdiag memory",
+            "The sockets drop, and neither RcvbufErrors nor InErrors grew: their own buffers are not the limit.",
+        ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, Advice, Finding, Subject
 from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
-from sockdiag.rules._memory import account_of, pages_evidence, trend
+from sockdiag.rules._memory import FULL, account_of, pages_evidence, raise_protocol, trend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ RULE = Rule(
     "__sk_mem_raise_allocated(), net/core/sock.c",
     ("sockstat UDP mem", "net.ipv4.udp_mem"),
     (),
-    (Threshold("limit_ratio", 0.9, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages a CPU"),),
+    (Threshold("limit_ratio", FULL, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages a CPU"),),
     ("the processes that hold the memory", "net.ipv4.udp_mem, by the machine's RAM"),
 )
 
@@ -32,11 +32,7 @@ _ADVICE = (
         "sockdiag memory --by process --netid udp",
         "Queues that nobody reads are the usual cause.",
     ),
-    Advice(
-        "Raise the first number of net.ipv4.udp_mem as far as the machine's RAM allows.",
-        None,
-        "It is the limit that is near.",
-    ),
+    raise_protocol("net.ipv4.udp_mem"),
 )
 
 

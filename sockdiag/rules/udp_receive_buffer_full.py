@@ -25,6 +25,7 @@ RULE = Rule(
     ("udp",),
     THRESHOLDS,
     ("SO_RCVBUF", "net.core.rmem_max where the socket is at that cap", "a reader that keeps up"),
+    partly=("udplite", "/proc/net/snmp", "/proc/net/snmp6"),
 )
 
 

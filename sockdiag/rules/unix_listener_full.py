@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
 from sockdiag.rules._base import Hit, Rule
-from sockdiag.rules._listeners import backlog_advice, listeners
+from sockdiag.rules._listeners import backlog_advice, fits, listeners, waits
 from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
@@ -33,7 +33,9 @@ def judge(case: Case) -> Iterator[Hit]:
         waiting, limit = listener.accept_queue, listener.accept_queue_limit
         if waiting is None or limit is None or waiting <= limit or (before is not None and before <= limit):
             continue
-        said = f"{waiting} connections wait at the unix listener {at(listener.socket.local)}, {limit + 1} fit: connect(2) waits there"
+        said = (
+            f"{waits(waiting)} at the unix listener {at(listener.socket.local)}, {fits(limit)}: connect(2) waits there"
+        )
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
         yield Hit(
             Finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import INFO, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.rules import tcp_receiver_stalled
-from sockdiag.rules._base import Hit, Rule
+from sockdiag.rules._base import Hit, Rule, counted
 from sockdiag.rules._sockets import at, one, subject_of
 from sockdiag.rules._stalls import ends, stalled_receivers, waiting_for_window
 
@@ -42,10 +42,10 @@ def judge(case: Case) -> Iterator[Hit]:
     for batch, row, timer in rows:
         socket = one(batch, row)
         local = (socket.peer.address, socket.peer.port, socket.local.address, socket.local.port) in here
-        said = (
-            f"{socket.send_q} bytes wait at tcp {at(socket.local)} for the window of {at(socket.peer)}, which is closed"
+        said = f"{counted(socket.send_q or 0, 'byte waits', 'bytes wait')} at tcp {at(socket.local)} for the window of {at(socket.peer)}, which is closed"
+        said += (
+            ": the process there does not read" if local else f"; {counted(timer.retransmits or 0, 'probe')} unheeded"
         )
-        said += ": the process there does not read" if local else f"; {timer.retransmits or 0} probes unheeded"
         evidence = {
             "send_q": Evidence(socket.send_q, "bytes", None, "idiag_wqueue", "socket"),
             "probes": Evidence(timer.retransmits, "count", None, "idiag_retrans", "socket"),

@@ -84,12 +84,19 @@ class CapturedRoot(ProcRoot):
         raise SourceUnavailable(path, "its inode was not captured", errno.ENODATA)
 
     def folders(self, path: str) -> list[tuple[str, int]]:
-        """List name and inode of the folders in a folder, those whose inodes were captured."""
+        """List name and inode of the folders in a folder; of one whose inode was not captured that is 0."""
+        folder = self._open(path)
         found = []
-        for name in self.names(path):
-            stat = self._stat(f"{path}/{name}")
-            if stat is not None and stat.inode is not None:
-                found.append((name, stat.inode))
+        try:
+            for name in os.listdir(folder):
+                noted = self._stat(f"{path}/{name}")
+                inode = None if noted is None else noted.inode
+                if inode is not None or S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    found.append((name, inode or 0))
+        except OSError as error:
+            raise source_error(path, error) from None
+        finally:
+            os.close(folder)
         return found
 
     def process(self, pid: int) -> ProcessFiles:

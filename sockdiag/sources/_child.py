@@ -9,6 +9,7 @@ from _signal import (  # type: ignore[import-not-found]
     SIG_BLOCK,
     SIG_DFL,
     SIG_SETMASK,
+    SIGALRM,
     SIGCHLD,
     SIGHUP,
     SIGINT,
@@ -23,6 +24,7 @@ from _signal import (  # type: ignore[import-not-found]
 from errno import ETIMEDOUT
 
 from sockdiag.errors import ParseError, SockdiagError, SourceError, SourceTruncated
+from sockdiag.sources._disposable import only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,6 +198,56 @@ def collect(
         found: object = result
         return found
     raise result
+
+
+def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
+    """Return what a function returns in a forked child that holds nothing of ours but a pipe.
+
+    Standard streams are /dev/null there: whoever reads ours does not wait for a child that cannot be ended.
+
+    Args:
+        function: gives at least one byte; what it raises, it tells in them.
+        timeout_s: how long it may take.
+
+    Raises:
+        TimeoutError: there is no answer in that time. The child is killed, or left behind where it hangs in the kernel.
+        SourceTruncated: the child ended without one.
+    """
+    reader, writer = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        raise SourceTruncated(
+            "check", f"no process could be started: {os.strerror(error.errno or 0)}", error.errno
+        ) from None
+    if pid == 0:
+        try:
+            # Handlers of the parent's would be no help here.
+            for number in (SIGTERM, SIGHUP, SIGALRM):
+                signal(number, SIG_DFL)
+            (pipe,) = only(writer)
+            data = memoryview(function())
+            while data:
+                data = data[os.write(pipe, data) :]
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        text = _read(reader, "check", timeout_s)
+    except BaseException as error:
+        os.kill(pid, SIGKILL)
+        _reap(pid, wait=False)
+        if isinstance(error, SourceTruncated) and error.errno == ETIMEDOUT:
+            raise TimeoutError from None
+        raise
+    finally:
+        os.close(reader)
+    status = _reap(pid, wait=True)
+    if not text:
+        raise SourceTruncated("check", f"the process that looks ended early ({_ending(status)})")
+    return text
 
 
 def _answer(begin: Callable[[], None], function: Callable[[], object], name: str, limit: int, writer: int) -> NoReturn:

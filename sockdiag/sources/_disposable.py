@@ -192,7 +192,7 @@ def _work(task: Task, write_end: int) -> None:
     try:
         # Memory that is not written to stays shared with the parent's.
         gc.disable()
-        (pipe,) = _only(write_end)
+        (pipe,) = only(write_end)
         _run(task, _emitter(pipe))
     finally:
         os._exit(0)
@@ -201,7 +201,7 @@ def _work(task: Task, write_end: int) -> None:
 def _work_asking(task: AskingTask, write_end: int, read_end: int) -> None:
     try:
         gc.disable()
-        pipe, answers = _only(write_end, read_end)
+        pipe, answers = only(write_end, read_end)
         line = Line(_emitter(pipe), answers)
         _run(lambda _emit: task(line), line.emit)
     finally:
@@ -266,8 +266,11 @@ def _run(task: Task, emit: Emit) -> None:
         emit(END, b"")
 
 
-def _only(*fds: int) -> list[int]:
-    # Standard streams become /dev/null: a reader of our output must not wait for this process. All others are closed.
+def only(*fds: int) -> list[int]:
+    """Close all descriptors of this process but some, and return those under the numbers that they have then.
+
+    Standard streams become /dev/null: a reader of our output must not wait for this process.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     kept = []
     for fd in fds:

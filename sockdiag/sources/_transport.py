@@ -10,8 +10,9 @@ import errno
 import os
 from _socket import AF_NETLINK, MSG_TRUNC, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
 from struct import error as struct_error
-from struct import pack, unpack_from
+from struct import pack, unpack, unpack_from
 
+from sockdiag import progress
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.netlink import (
     NETLINK_SOCK_DIAG,
@@ -47,12 +48,13 @@ if TYPE_CHECKING:
 # The kernel fills at most 32 KiB a datagram (netlink_recvmsg() remembers the largest buffer it was offered).
 _BUFFER = 65536
 _ATTEMPTS = 3
+_SO_NETNS_COOKIE = 71
 
 _MODULE_HINT = "the kernel has no handler for it: the {} module is not loaded or not built"
 
 
 class Request(Record):
-    """One request to NETLINK_SOCK_DIAG.
+    """One request to NETLINK_SOCK_DIAG, or another netlink protocol.
 
     ``name`` says what is asked (``inet_diag_tcp``): it names the source in gaps, and the file of the answer in a capture.
     """
@@ -61,6 +63,7 @@ class Request(Record):
     payload: bytes = field("The family's request struct and its attributes.", kind=ID)
     type: int = field("nlmsg_type.", default=20, kind=ID)
     states: int = field("Mask of the states asked for, for captures that hold more.", default=0xFFFFFFFF, kind=ID)
+    protocol: int = field("Netlink protocol.", default=NETLINK_SOCK_DIAG, kind=ID)
 
     @property
     def source(self) -> str:
@@ -155,7 +158,7 @@ class KernelTransport:
 
 def _open(request: Request) -> socket:
     try:
-        channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+        channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, request.protocol)
     except OSError as error:
         raise SourceUnavailable(request.source, os.strerror(error.errno or 0), error.errno) from None
     # The kernel answers at once or not at all; a handler that never ends its answer must not hang the program.
@@ -194,8 +197,11 @@ def _header(request: Request, data: bytes) -> tuple[int, int, int, int, int]:
 def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
     interrupted = False
     done = pack("=IH", NLMSG_HDRLEN + 4, NLMSG_DONE)
+    read = 0
     while True:
         data = _receive(request, channel)
+        read += len(data)
+        progress.step("KiB of the kernel's answer", read >> 10)
         _length, kind, flags, answer_seq, _pid = _header(request, data)
         if answer_seq != seq:
             continue
@@ -238,6 +244,21 @@ def _error(request: Request, number: int) -> SourceError:
     if number == errno.ENOBUFS:
         return SourceTruncated(request.source, "part of the answer was lost (ENOBUFS)", number)
     return SourceTruncated(request.source, reason, number)
+
+
+def netns_cookie() -> int | None:
+    """Return the cookie of the current network namespace, which no other one gets until reboot; None before 5.14.
+
+    Source: ``SO_NETNS_COOKIE``, sk_getsockopt(), net/core/sock.c.
+    """
+    try:
+        channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+        try:
+            return int(unpack("=Q", channel.getsockopt(SOL_SOCKET, _SO_NETNS_COOKIE, 8))[0])
+        finally:
+            channel.close()
+    except (OSError, struct_error):
+        return None
 
 
 def feed(

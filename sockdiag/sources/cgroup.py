@@ -228,7 +228,8 @@ class CgroupPaths:
                 continue
             for name, inode in folders:
                 pending.append(f"{above}/{name}")
-                yield inode, pending[-1]
+                if inode:
+                    yield inode, pending[-1]
 
     def _mount(self) -> str | None:
         try:

@@ -46,12 +46,21 @@ def resolve(spec: str) -> str:
     for folder in _NAMED:
         if spec and os.path.lexists(f"{folder}/{spec}"):
             return _checked(f"{folder}/{spec}", "")
-    raise SourceUnavailable(
-        f"{_NAMED[0]}/{spec}",
-        "no network namespace of this name",
-        ENOENT,
-        "give a name of `ip netns`, a pid, or a path",
-    )
+    from difflib import get_close_matches
+
+    near = get_close_matches(spec, _names(), 1, 0.5)
+    hint = f"did you mean '{near[0]}'?" if near else "give a name of 'ip netns', a process id, a path, or 'all'"
+    raise SourceUnavailable(f"{_NAMED[0]}/{spec}", "no network namespace of this name", ENOENT, hint)
+
+
+def _names() -> list[str]:
+    names = []
+    for folder in _NAMED:
+        try:
+            names += os.listdir(folder)
+        except OSError:
+            continue
+    return names
 
 
 def _checked(path: str, absent: str) -> str:

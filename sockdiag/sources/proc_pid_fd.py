@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag import progress
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.cgroup import Cgroup
 from sockdiag.model.gap import Gap
@@ -138,7 +139,8 @@ class _Scan:
             self.hidden = Gap.from_error(error)
             return
         self.hidden = _hidden(self.files, pids)
-        for pid in pids:
+        for number, pid in enumerate(pids):
+            progress.step("processes", number, len(pids))
             try:
                 with self.files.process(pid) as process:
                     self._look(pid, process)

@@ -64,14 +64,19 @@ def parse_nf_conntrack_stat(body: bytes) -> Conntrack:
 def read_nf_conntrack_stat(files: ProcRoot) -> Conntrack:
     """Read and parse ``/proc/net/stat/nf_conntrack`` and the sysctls nf_conntrack_count, _max and _buckets.
 
-    A sysctl that is not there is None.
+    A sysctl that is not there is None. A kernel without CONFIG_NF_CONNTRACK_PROCFS has them alone: no counters then.
 
     Raises:
-        SourceError: the file cannot be read; SourceUnavailable where connection tracking is not loaded.
-        ParseError: its heading is not known.
+        SourceError: it cannot be read; SourceUnavailable where connection tracking is not loaded.
+        ParseError: the file's heading is not known.
     """
-    table = parse_nf_conntrack_stat(files.read(PATH))
     count = _sysctl(files, "count")
+    try:
+        table = parse_nf_conntrack_stat(files.read(PATH))
+    except SourceUnavailable:
+        if count is None:
+            raise
+        table = Conntrack()
     return table._replace(
         count=table.count if count is None else count, max=_sysctl(files, "max"), buckets=_sysctl(files, "buckets")
     )

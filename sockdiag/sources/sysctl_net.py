@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sockdiag.model.sysctl import Sysctl, Value
     from sockdiag.sources._procroot import ProcRoot
 
+# What a network namespace may hide; all else is the same everywhere.
+_PER_NAMESPACE = "/proc/sys/net/"
 # Every namespace has the first (since 4.15), only the initial one the second.
 _EVERYWHERE = "/proc/sys/net/ipv4/tcp_rmem"
 _INITIAL = "/proc/sys/net/ipv4/tcp_mem"
@@ -80,7 +82,9 @@ def read_sysctls(files: ProcRoot, names: Iterable[str] = SYSCTLS) -> Sysctls:
             values[name] = parse_sysctl(sysctl, files.read(sysctl.path))
         except SourceUnavailable as error:
             missing[name] = error.reason
-            if (sysctl.initial_only and _has(files, sysctl.needs)) or not sysctl.needs:
+            if not sysctl.path.startswith(_PER_NAMESPACE):
+                errors.append(Gap(sysctl.path, error.reason))
+            elif (sysctl.initial_only and _has(files, sysctl.needs)) or not sysctl.needs:
                 hidden.append(name)
         except (SourceError, ParseError) as error:
             gap = Gap.from_error(error)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SHORT = "hVvnraloempTibsEZzN:460txuwdSMf:A:KHOD:F:"
 # Name, takes an argument, result: a letter, or the name where there is none.
-_LONG = (
+LONG = (
     ("numeric", False, "n"), ("resolve", False, "r"), ("options", False, "o"), ("extended", False, "e"),
     ("memory", False, "m"), ("info", False, "i"), ("processes", False, "p"), ("threads", False, "T"),
     ("bpf", False, "b"), ("events", False, "E"), ("dccp", False, "d"), ("tcp", False, "t"), ("sctp", False, "S"),
@@ -44,7 +44,7 @@ _LONG = (
     ("kill", False, "K"), ("no-header", False, "H"), ("no-queues", False, "Q"), ("xdp", False, "xdp"),
     ("mptcp", False, "M"), ("oneline", False, "O"), ("inet-sockopt", False, "inet-sockopt"),
 )  # fmt: skip
-_SINCE_7 = ("bound-inactive", "no-queues")
+SINCE_7 = ("bound-inactive", "no-queues")
 
 _TABLE_LETTERS = {"t": TCP, "u": UDP, "w": RAW, "d": DCCP, "S": SCTP, "M": MPTCP}
 _FAMILIES = {"4": AF_INET, "6": AF_INET6, "0": AF_PACKET, "x": AF_UNIX, "tipc": AF_TIPC, "vsock": AF_VSOCK,
@@ -98,7 +98,7 @@ def parse(argv: Sequence[str], *, old: bool) -> Settings:
         Stop: an option is wrong, or one of those that end the program (-h, -V).
     """
     settings = Settings(old=old)
-    long = [option for option in _LONG if option[0] not in _SINCE_7] if old else _LONG
+    long = [option for option in LONG if option[0] not in SINCE_7] if old else LONG
     getopt = Getopt(argv, _SHORT if old else _SHORT + "BQ", long, posix="POSIXLY_CORRECT" in os.environ)
     try:
         for option, argument in getopt.options():

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "sockdiag"
 
 # Lower layers first. A module may import its own layer and those before it.
 LAYERS = [
-    "errors",
+    ("errors", "progress"),
     "kernel",
     "model",
     ("sources", "filter", "analysis"),
@@ -43,12 +43,14 @@ OS_PLACES = {
     "sources/archive.py": "unpacks captures",
     "sources/capture.py": "reads the netlink answers of a capture",
     "sources/recording.py": "writes captures",
+    "sources/state_file.py": "what a run leaves for the next one",
+    "cli/textfile.py": "replaces the file of a textfile collector",
     "sources/_disposable.py": "gives a child that may hang /dev/null for its streams",
 }
 OPENERS = {("os", "open"), ("io", "open")}
 
 HEAVY = {"typer": {"cli/typer_app.py"}, "pyroute2": {"sources/rtnetlink_qdisc.py"}, "psutil": {"cli/commands/memory.py"},
-         "tabulate": {"render/table.py"}, "rich": set(), "click": set()}  # fmt: skip
+         "tabulate": {"render/table.py"}, "prometheus_client": {"cli/serve.py"}, "rich": set(), "click": set()}  # fmt: skip
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -117,8 +119,8 @@ def test_system_is_opened_in_its_places_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_modules_are_of_readable_size(path: Path) -> None:
-    """No module is longer than 600 lines."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
+    """No module is longer than 400 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_folders_have_no_drawers() -> None:

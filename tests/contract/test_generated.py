@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-import pytest
+from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.cli.spec import Command, Option
+from sockdiag.devtools.gen import PROJECT, stale
 
-from sockdiag.devtools import completions, man
-from sockdiag.devtools.gen import stale
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_generated_files_are_current() -> None:
@@ -16,39 +19,31 @@ def test_generated_files_are_current() -> None:
     assert stale() == []
 
 
-@pytest.mark.parametrize("name", man.pages())
-def test_pages_are_plain_roff(name: str) -> None:
-    """A page has a heading, a NAME line that whatis can read, and no character that roff would eat."""
-    lines = man.pages()[name].splitlines()
-    assert lines[0].startswith(".TH ")
-    assert lines[1] == ".SH NAME"
-    assert " \\- " in lines[2]
-    assert all(line.isascii() for line in lines)
-    assert not [line for line in lines if line.startswith("'")]
+def test_a_new_option_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option that a command gets is missing from its page and from the completions of every shell."""
+    command = load("protocols")
+    monkeypatch.setattr(command, "options", (*command.options, Option("brand_new", "Do what is new.")))
+    assert {path.name for path in stale()} == {
+        "sockdiag-protocols.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish",
+    }  # fmt: skip
 
 
-def test_bash_completes(tmp_path: object) -> None:
-    """bash completes commands, options, values and lists."""
-    bash = shutil.which("bash")
-    assert bash is not None
-    script = completions.files()["sockdiag.bash"] + (
-        'try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sockdiag; echo "${COMPREPLY[*]}"; }\n'
-        "try sockdiag st\ntry sockdiag states --by p\ntry sockdiag list -o +skmem.dr\n"
-        "try sockdiag list -o netid,skmem.rc\ntry sockdiag --netid udpl\ntry sockdiag limits net.core.somax\n"
-    )
-    done = subprocess.run([bash, "--norc", "-c", script], capture_output=True, text=True, check=True, timeout=20)
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [
-        "states", "process port peer", "+skmem.drops", "netid,skmem.rcvbuf", "udplite", "net.core.somaxconn",
-    ]  # fmt: skip
+def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does a command; its page is missing altogether."""
+    module = ModuleType("brand_new")
+    module.COMMAND = Command(print, name="brand", summary="What is new?")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "brand_new", module)
+    monkeypatch.setitem(COMMANDS, "brand", ("brand_new", "What is new?"))
+    assert {path.name for path in stale()} == {
+        "sockdiag.1", "sockdiag-brand.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_accept(shell: str) -> None:
-    """zsh and fish parse their files without a word, where they are installed."""
-    program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"{shell} is not installed")
-    text = completions.files()["_sockdiag" if shell == "zsh" else "sockdiag.fish"]
-    done = subprocess.run([program, "-n"], input=text, capture_output=True, text=True, check=False, timeout=20)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_what_nothing_makes_is_stale() -> None:
+    """A page of a command that is gone is reported, too."""
+    left = PROJECT / "man" / "sockdiag-gone.1"
+    left.write_text("")
+    try:
+        assert stale() == [left]
+    finally:
+        left.unlink()

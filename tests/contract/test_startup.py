@@ -29,7 +29,15 @@ def modules(*words: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [["--version"], ["states"], ["list"], ["list", "--csv"], ["states", "--where", "state = listening"], ["limits"]],
+    [
+        ["--version"],
+        ["states"],
+        ["list"],
+        ["list", "--csv"],
+        ["states", "--where", "state = listening"],
+        ["limits"],
+        ["metrics"],
+    ],
     ids=" ".join,
 )
 def test_plain_commands_import_nothing_heavy(words: list[str]) -> None:

@@ -47,6 +47,7 @@ CASES = {
     "limits.txt": (WORLD, "limits"),
     "limits.json": (SOME, "limits", "tcp_rmem", "--json"),
     "limits.csv": (SOME, "limits", "--csv", "-o", "name,value,unit,default"),
+    "report-doctor.txt": ("reports/6.18-busy", "doctor"),
     "protocols.txt": (WORLD, "protocols"),
     "protocols.json": (WORLD, "protocols", "--json", "--sort", "-sockets", "--limit", "2"),
     "protocols.csv": (WORLD, "protocols", "--csv", "-o", "name,size_bytes,sockets,memory_pages,pressure"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import re
@@ -32,6 +33,7 @@ CRASHED = -11
 ATTEMPTS = 10
 
 
+@functools.cache
 def installed() -> tuple[int, int]:
     """Return the version of the ss that is installed."""
     found = re.search(
@@ -39,9 +41,6 @@ def installed() -> tuple[int, int]:
     )
     assert found
     return int(found[1]), int(found[2])
-
-
-VERSION = installed()
 
 
 def no_cgroup(path: str) -> int:
@@ -59,7 +58,7 @@ def ask_us(
 ) -> tuple[int, list[int], str]:
     """Return what ss would: exit status, rows, message."""
     try:
-        parsed = parse_ss(words, HERE, services=("tcp",), version=VERSION, preferred=preferred, file_text=file_text)
+        parsed = parse_ss(words, HERE, services=("tcp",), version=installed(), preferred=preferred, file_text=file_text)
     except SsFilterError as error:
         return error.exit_code, [], error.message
     if not (INET if parsed.families is None else parsed.families) & INET:
@@ -263,7 +262,7 @@ def test_live_rows(populated: Namespace, option: str, table: str, service: str) 
         if "autobound" in words:
             continue
         try:
-            parsed = parse_ss(words, context, services=(service,), version=VERSION)
+            parsed = parse_ss(words, context, services=(service,), version=installed())
         except SsFilterError:
             continue
         checked += 1
@@ -337,7 +336,7 @@ def test_other_families(local: Namespace, table: str, text: str) -> None:
     """Operands of unix, packet and netlink sockets."""
     family, options = FAMILIES[table]
     context = Context(interface=local.call(population.interfaces).get)
-    parsed = parse_ss(text.split(), context, preferred=family, services=(), version=VERSION)
+    parsed = parse_ss(text.split(), context, preferred=family, services=(), version=installed())
     assert parsed.families in (None, 1 << family)
     # Who asks is seen, too: its netlink sockets come and go.
     sockets = [
@@ -356,6 +355,6 @@ def test_other_families_are_told_apart(local: Namespace) -> None:
         context = Context(interface=local.call(population.interfaces).get)
         sockets = local.call(model.sockets, table, "netlink")[0]
         for text in texts:
-            parsed = parse_ss(text.split(), context, preferred=FAMILIES[table][0], services=(), version=VERSION)
+            parsed = parse_ss(text.split(), context, preferred=FAMILIES[table][0], services=(), version=installed())
             telling += 0 < sum(parsed.match(SocketSight(s, context)) for s in sockets) < len(sockets)
     assert telling > (len(UNIX) + len(PACKET) + len(NETLINK)) // 2

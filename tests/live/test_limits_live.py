@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,3 +315,12 @@ def test_scope(empty_netns: Namespace) -> None:
 def test_page_size() -> None:
     """The size of a page is the system's."""
     assert read_page_size(ProcRoot()) == probes.page_and_cpus()[0]
+
+
+def test_protocols_are_compared_with_the_limits_of_the_host(empty_netns: Namespace) -> None:
+    """`memory` in another namespace shows the limits of the initial one, where that can be entered."""
+    here = Path("/proc/sys/net/ipv4/tcp_mem").read_text().split()
+    shown = json.loads(
+        empty_netns.run([sys.executable, "-m", "sockdiag", "memory", "--json"], stderr=subprocess.DEVNULL).stdout
+    )
+    assert [row["limit_pages"] for row in shown["protocols"] if row["protocol"] == "TCP"] == [int(here[2])]

@@ -34,7 +34,6 @@ def dump(folder: str, request: Request) -> tuple[bytes, SourceError | None]:
 
 
 @given(body=answers, states=st.integers(0, 2**14 - 1), cut=st.integers(0, 10))
-@settings(deadline=None)
 def test_any_file(body: bytes, states: int, cut: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "netlink").mkdir()
@@ -46,7 +45,6 @@ def test_any_file(body: bytes, states: int, cut: int) -> None:
 
 
 @given(payloads=st.lists(payloads.map(lambda p: b"\x10" + p), max_size=20))
-@settings(deadline=None)
 def test_what_was_asked_for_comes_back(payloads: list[bytes]) -> None:
     body = b"".join(map(nlmsg, payloads))
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +81,7 @@ kinds = st.sampled_from(
 @given(
     members=st.lists(st.tuples(paths, kinds, paths), max_size=8), noise=st.binary(max_size=40), at=st.integers(0, 4096)
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_archive_stays_in_its_folder(members: list[tuple[str, bytes, str]], noise: bytes, at: int) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
@@ -106,7 +104,6 @@ def test_any_archive_stays_in_its_folder(members: list[tuple[str, bytes, str]], 
 
 
 @given(links=st.dictionaries(st.sampled_from(["a", "b", "c", "net"]), paths, max_size=4), asked=paths)
-@settings(deadline=None)
 def test_no_path_leads_out(links: dict[str, str], asked: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "proc").mkdir()

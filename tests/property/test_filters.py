@@ -82,7 +82,7 @@ WORDS = st.sampled_from(
 NAMES = st.deferred(lambda: st.sampled_from([entry.name for entry in catalogue()]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(WORDS | NAMES | st.text(max_size=4), max_size=9).map(" ".join) | st.text(max_size=30),
     st.lists(ip_sockets() | sockets(), max_size=4),
@@ -119,7 +119,7 @@ def entry_of(socket: Socket) -> Entry:
     )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, 1 << 32), st.lists(ip_sockets(), min_size=1, max_size=8))
 def test_nothing_is_lost_on_the_way(seed: int, rows: list[Socket]) -> None:
     """What passes, or has no answer, is asked for by state, table and family, and passes the bytecode."""
@@ -138,7 +138,7 @@ def test_nothing_is_lost_on_the_way(seed: int, rows: list[Socket]) -> None:
         assert code is None or run(code, entry_of(row))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(WORDS | st.text(max_size=5), max_size=8),
     st.binary(max_size=60) | st.none(),

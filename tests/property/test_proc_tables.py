@@ -56,7 +56,7 @@ def check(reading: Reading) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(body=st.binary(max_size=300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_bytes(name: str, body: bytes) -> None:
     parse, heading, _ = TABLES[name]
     check(parse(body))
@@ -78,7 +78,7 @@ def damaged(draw: st.DrawFn, good: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damaged_rows(name: str, data: st.DataObject) -> None:
     """The rows around a damaged one are there as ever; its name may go on in the line below, if it is a unix one."""
     parse, heading, good = TABLES[name]
@@ -95,7 +95,7 @@ def test_damaged_rows(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_damaged_heading(name: str, data: st.DataObject) -> None:
     parse, heading, good = TABLES[name]
     check(parse(data.draw(damaged(heading)) + b"".join(good)))
@@ -103,7 +103,7 @@ def test_damaged_heading(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_order_and_repetition(name: str, data: st.DataObject) -> None:
     """A row means the same wherever it stands and however often; a table is the sum of its parts."""
     parse, heading, good = TABLES[name]
@@ -116,7 +116,7 @@ def test_order_and_repetition(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_cut_file_never_has_rows_of_its_own(name: str, data: st.DataObject) -> None:
     """What is left of a table that was cut gives the first rows of the whole one, and an error unless at a line's end."""
     parse, heading, good = TABLES[name]
@@ -133,7 +133,7 @@ def test_a_cut_file_never_has_rows_of_its_own(name: str, data: st.DataObject) ->
     name=st.binary(min_size=1, max_size=107).filter(lambda name: b"\0" not in name and name[:1] != b"@"),
     abstract=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_unix_names_survive(name: bytes, abstract: bool) -> None:
     """What the kernel prints of a name comes back, unless a line of it is made to look like a row."""
     row = b"000000001f2c3b2e: 00000003 00000000 00000000 0001 03  2100 "

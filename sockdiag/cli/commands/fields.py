@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import choose_columns, ordered, unknown
+from sockdiag.cli.session import choose_columns, ordered
 from sockdiag.cli.spec import Argument, Command
-from sockdiag.errors import UsageError
+from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def run(env: Env, given: Given) -> int:
         name = given.name.lower().replace("-", "_")
         docs = [doc for doc in docs if doc.name == name or doc.name.startswith(name + ".")]
         if not docs:
-            raise UsageError(unknown("field", given.name, [entry.name for entry in catalogue()]))
+            raise UsageError(
+                unknown("field", given.name, [e.name for e in catalogue()], "'sockdiag fields' lists them")
+            )
     session = Session(env, given)
     docs = list(ordered(docs, session, FieldDoc))
     columns, chosen = choose_columns(session, FieldDoc, ("name", "unit", "help"))
@@ -64,7 +66,7 @@ COMMAND = Command(
     summary=summary("fields"),
     help="These names are the columns of 'list', the keys of its JSON, and what --where filters on.",
     options=options.EVERYWHERE,
-    arguments=(Argument("name", "A field, or a group of fields as skmem.", completion="columns"),),
+    arguments=(Argument("name", "A field, or a group of fields as skmem.", completion="fields"),),
     examples=(("fields", "all fields"), ("fields skmem.rcvbuf", "one of them, with its kernel name and source")),
     document=document,
 )

@@ -192,13 +192,14 @@ COMMAND = Command(
     name="inspect",
     summary=summary("inspect"),
     help=(
+        "The layers are the file descriptor, struct file, struct socket, struct sock and struct proto.\n\n"
         "TARGET is PID/FD, inode:N, cookie:HEX (sk: of ss -e), :PORT, ADDR:PORT, both ends (two arguments, or "
         "A:P-B:Q), @ABSTRACT or the path of a unix socket. Where several sockets match, they are listed.\n\n"
         "Of a process that may be traced, getsockopt(2) is asked through a copy of its descriptor (pidfd_getfd). The "
         "process notices nothing, and nothing is read that would reset a counter; --no-steal-fd leaves it out."
     ),
     arguments=(
-        Argument("target", "The socket.", required=True),
+        Argument("target", "The socket.", required=True, completion="sockets"),
         Argument("peer", "Its other end, where TARGET is its own."),
     ),
     options=(

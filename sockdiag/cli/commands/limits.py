@@ -18,9 +18,9 @@ def run(env: Env, given: Given) -> int:
     """Show limits."""
     from sockdiag.analysis.limits import limits, limits_everywhere
     from sockdiag.cli.host import kernel_version, sysctls
-    from sockdiag.cli.session import Session, choose_columns, ordered, unknown
+    from sockdiag.cli.session import Session, choose_columns, ordered
     from sockdiag.cli.visiting import in_each
-    from sockdiag.errors import UsageError
+    from sockdiag.errors import UsageError, unknown
     from sockdiag.model.limits import Limit
     from sockdiag.model.sysctl_table import SYSCTLS
     from sockdiag.render.document import Document, Table
@@ -31,7 +31,14 @@ def run(env: Env, given: Given) -> int:
     if given.name:
         names = tuple(name for name in SYSCTLS if name == given.name or name.rpartition(".")[2] == given.name)
         if not names:
-            raise UsageError(unknown("limit", given.name, [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)]))
+            raise UsageError(
+                unknown(
+                    "limit",
+                    given.name,
+                    [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)],
+                    "'sockdiag limits' lists them",
+                )
+            )
     page_size, kernel = read_page_size(session.system.files), kernel_version(session)
     everywhere = session.everywhere is not None
     if everywhere:

@@ -27,8 +27,10 @@ def run(env: Env, given: Given) -> int:
     from sockdiag.analysis.listeners import TABLES, Listener
     from sockdiag.cli.session import Session, choose_columns, ordered
     from sockdiag.cli.verdicts import finish, verdicts
+    from sockdiag.model.record import RATIO
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import finding_lines
+    from sockdiag.render.quantity import ratio
     from sockdiag.render.table import aligned, cells, is_number
 
     session = Session(env, given)
@@ -47,7 +49,11 @@ def run(env: Env, given: Given) -> int:
 
     def lines(style: Any) -> Any:
         headings = [entry.field.header for entry in table.columns] if table.header else []
-        yield from aligned(headings, cells(table), [is_number(entry) for entry in table.columns])
+        shown = [
+            [ratio(entry.get(row)) for row in table.records()] if entry.field.unit == RATIO else column
+            for entry, column in zip(table.columns, cells(table), strict=True)
+        ]
+        yield from aligned(headings, shown, [is_number(entry) for entry in table.columns], style.width)
         for finding in findings:
             yield from finding_lines(finding, style, everywhere=everywhere)
 
@@ -82,6 +88,13 @@ def document() -> dict[str, Any]:
     return {"interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
 
 
+def rows() -> tuple[Any, ...]:
+    """Name the record of the rows."""
+    from sockdiag.analysis.listeners import Listener
+
+    return (Listener,)
+
+
 COMMAND = Command(
     run,
     name="listeners",
@@ -97,4 +110,5 @@ COMMAND = Command(
     ),
     everywhere=True,
     document=document,
+    rows=rows,
 )

@@ -61,7 +61,7 @@ def run(env: Env, given: Given) -> int:
 
 # Rules about memory that runs out, and the tables that they look at.
 _CODES = ("UDP_RECEIVE_BUFFER_FULL", "UDP_MEMORY_LIMIT", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL",
-          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE")  # fmt: skip
+          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE", "CGROUP_MEMORY_LIMIT")  # fmt: skip
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
@@ -106,16 +106,16 @@ def _lines(
         from sockdiag.render.memory_text import group_lines, protocol_lines, socket_lines
 
         yield style.paint("PROTOCOLS", "1") + " (of the whole host)\n"
-        yield from protocol_lines(protocols)
+        yield from protocol_lines(protocols, style)
         yield (
             "\n"
             + style.paint("SOCKETS", "1")
             + f" (of {'all network namespaces' if everywhere else 'this network namespace'})\n"
         )
-        yield from group_lines(table)
+        yield from group_lines(table, style)
         if holders.largest:
             yield "\n" + style.paint("LARGEST", "1") + "\n"
-            yield from socket_lines(holders.largest)
+            yield from socket_lines(holders.largest, style)
 
     return lines
 

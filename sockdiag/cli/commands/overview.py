@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sockdiag import progress
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import FLOAT, Command, Option
@@ -51,7 +52,7 @@ def run(env: Env, given: Given) -> int:
     crowded = _crowded(session, states)
     seconds = 0.0
     if files.live:
-        time.sleep(max(0.0, given.interval - (time.monotonic() - started)))
+        progress.pause(given.interval - (time.monotonic() - started))
         seconds = time.monotonic() - started
     after, gaps = _counters(session)
     for gap in gaps:

@@ -54,9 +54,9 @@ COMMAND = Command(
     name="protocols",
     summary=summary("protocols"),
     help=(
-        "Sockets are those of this network namespace; memory and pressure are the whole host's. A protocol without "
-        "memory accounting shows none. --netns all adds up the sockets of every namespace; -o +namespaces shows how many "
-        "each has."
+        "Of each also the operations that it has, its slab and its module (-o +operations). Sockets are those of this "
+        "network namespace; memory and pressure are the whole host's. A protocol without memory accounting shows none. "
+        "--netns all adds up the sockets of every namespace; -o +namespaces shows how many each has."
     ),
     options=options.EVERYWHERE,
     examples=(

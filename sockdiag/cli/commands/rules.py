@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show the rules, or one with all that is known of it."""
-    from sockdiag.cli.session import Session, choose_columns, ordered, unknown
-    from sockdiag.errors import UsageError
+    from sockdiag.cli.session import Session, choose_columns, ordered
+    from sockdiag.errors import UsageError, unknown
     from sockdiag.render.document import Document, Table
     from sockdiag.render.rules_text import rule_lines
     from sockdiag.rules._base import Rule
@@ -30,7 +30,7 @@ def run(env: Env, given: Given) -> int:
     if given.code is not None:
         wanted = given.code.upper().replace("-", "_")
         if wanted not in RULES:
-            raise UsageError(unknown("rule", given.code, codes))
+            raise UsageError(unknown("rule", given.code, codes, "'sockdiag rules' lists them"))
         codes = [wanted]
     rules = list(ordered((load(code).RULE for code in codes), session, Rule))
     columns, chosen = choose_columns(session, Rule, ["code", "severity", "verdicts", "meaning"])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load, summary
-from sockdiag.cli.session import unknown
 from sockdiag.cli.spec import Argument, Command
-from sockdiag.errors import UsageError
+from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,5 +34,8 @@ COMMAND = Command(
     summary=summary("schema"),
     help="Every --json document validates against it. 'overview' is the document of sockdiag without a command.",
     arguments=(Argument("command", "The command.", required=True, completion="commands"),),
-    examples=(("schema states", "what the keys of 'states --json' are"),),
+    examples=(
+        ("schema states", "what the keys of 'states --json' are"),
+        ("schema overview", "those of 'sockdiag --json'"),
+    ),
 )

@@ -99,6 +99,13 @@ def document() -> dict[str, Any]:
     return {"states*": [StateCount], "by?": "str", "groups?*": [Group], "findings?": [Finding]}
 
 
+def rows() -> tuple[Any, ...]:
+    """Name the records of the rows: the second with --by."""
+    from sockdiag.analysis.states import GroupRow, StateCount
+
+    return StateCount, GroupRow
+
+
 COMMAND = Command(
     run,
     name="states",
@@ -121,4 +128,5 @@ COMMAND = Command(
     ),
     everywhere=True,
     document=document,
+    rows=rows,
 )

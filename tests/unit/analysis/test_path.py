@@ -290,3 +290,10 @@ def test_rows_have_names_with_dots() -> None:
         "dev.eth0.7.rx_errs": None, "dev.eth0.7.rx_fifo": "dev.eth0.7.rx_errs",
     }  # fmt: skip
     assert {c.scope for c in stage.counters} == {NETNS}
+
+
+def test_drops_of_raw_sockets_are_not_also_of_an_unknown_protocol() -> None:
+    """What a raw socket had no room for is told at the socket; more of an unknown protocol than that is told at IP."""
+    before = look(sockets=queues(("raw", 1, 5)), Ip__InUnknownProtos=5)
+    after = look(2.0, queues(("raw", 1, 9)), Ip__InUnknownProtos=11)
+    assert losses({stage.stage: stage for stage in path(before, after)}) == {"ipv4_in": 2, "other_receive_queues": 4}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
 
 RCVBUF = 212992
+NETNS = 4026531840
 LIMITS = {
     "net.core.rmem_default": RCVBUF, "net.core.rmem_max": 4194304, "net.core.somaxconn": 4096,
     "net.core.netdev_max_backlog": 1000, "net.core.mem_pcpu_rsv": 256, "net.ipv4.tcp_mem": (1000, 2000, 3000),
@@ -33,7 +34,7 @@ COUNTERS = dict.fromkeys((
     "Udp.RcvbufErrors", "Udp.InErrors", "Udp.InCsumErrors", "Udp.MemErrors", "Udp.SndbufErrors", "Udp6.RcvbufErrors", "Udp6.InErrors",
     "TcpExt.ListenOverflows", "TcpExt.ListenDrops", "TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies",
     "TcpExt.TCPBacklogDrop", "TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.TCPOFODrop", "TcpExt.OfoPruned",
-    "TcpExt.TCPAbortOnMemory", "TcpExt.TCPTimeWaitOverflow", "TcpExt.TCPOrigDataSent", "Tcp.RetransSegs", "Tcp.OutSegs",
+    "TcpExt.PruneCalled", "TcpExt.TCPAbortOnMemory", "TcpExt.TCPTimeWaitOverflow", "TcpExt.TCPOrigDataSent", "Tcp.RetransSegs", "Tcp.OutSegs",
     "Ip.ReasmFails", "Ip.InDiscards", "Ip.OutDiscards", "Ip6.ReasmFails", "dev.eth0.rx_packets", "dev.eth0.rx_drop", "dev.eth0.rx_fifo",
     "dev.eth0.tx_packets", "dev.eth0.tx_drop", "softnet_stat.0.dropped", "softnet_stat.0.time_squeeze",
 ), 0)  # fmt: skip
@@ -69,7 +70,7 @@ def look(
         tables.setdefault(one.netid, []).append(one)
     known = {name: value for name, value in {**LIMITS, **(limits or {})}.items() if value is not None}
     given = {
-        "sockstat": SOCKSTAT, "protocols": (), "page_size": 4096, "descriptors": {},
+        "sockstat": SOCKSTAT, "protocols": (), "page_size": 4096, "descriptors": {}, "cgroups": (), "netns": NETNS,
         "softnet": [SoftnetCpu(0, False, 0, 0, 0, 0, backlog=0, input_queue=0)], **more,
     }  # fmt: skip
     return Look(

@@ -153,11 +153,14 @@ def test_inode_from_link_or_from_notes(root: Path) -> None:
     assert files(root).inode("/proc/42") == 77
 
 
-def test_folders_are_those_with_an_inode(root: Path) -> None:
+def test_folders_have_the_inode_that_was_noted(root: Path) -> None:
     for name in ("a", "b"):
         (root / "sys/fs/cgroup" / name).mkdir(parents=True)
+    (root / "sys/fs/cgroup/file").write_bytes(b"")
     (root / "stat.tsv").write_bytes(b"77\t-\t/sys/fs/cgroup/a\n")
-    assert files(root).folders("/sys/fs/cgroup") == [("a", 77)]
+    assert sorted(files(root).folders("/sys/fs/cgroup")) == [("a", 77), ("b", 0)]
+    with pytest.raises(SourceUnavailable):
+        files(root).folders("/sys/fs/absent")
 
 
 def test_refusal_of_the_captured_system_is_told_again(root: Path) -> None:

@@ -86,6 +86,14 @@ def test_container(tmp_path: Path) -> None:
     assert gap.hint
 
 
+def test_what_no_namespace_hides(tmp_path: Path) -> None:
+    """A file that is the same in every namespace is missing for a reason of its own."""
+    files = system(tmp_path, net__ipv4__tcp_rmem="4096 131072 6291456")
+    found = read_sysctls(files, ("net.ipv4.tcp_mem", "fs.file-nr"))
+    assert found.missing["fs.file-nr"] == "No such file or directory"
+    assert {gap.source for gap in found.gaps()} == {"/proc/sys/net", "/proc/sys/fs/file-nr"}
+
+
 def test_older_kernel(tmp_path: Path) -> None:
     """What an older kernel does not have, or a module that is not loaded, is no gap; what all have is one."""
     files = system(tmp_path, net__ipv4__tcp_rmem="4096 87380 6291456", net__ipv4__tcp_mem="1 2 3")

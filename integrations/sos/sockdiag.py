@@ -1,0 +1,39 @@
+"""sos plugin: what sockdiag sees of this host, as JSON.
+
+Goes beside the plugins that come with sos (sos/report/plugins/ in its Python package) and runs where there is a program
+called sockdiag. Written for sos 4.0 and later: it declares no options, for their declaration differs between releases.
+"""
+
+from sos.report.plugins import DebianPlugin, IndependentPlugin, Plugin
+
+
+# sos 4.0 does not load a plugin on Debian that is tagged independent alone.
+class Sockdiag(Plugin, IndependentPlugin, DebianPlugin):
+    """Socket states, memory, queues, losses and findings."""
+
+    short_desc = "Socket diagnostics: states, memory, queues and losses"
+
+    plugin_name = "sockdiag"
+    profiles = ("network", "performance")
+    packages = ("sockdiag",)
+    commands = ("sockdiag",)
+
+    def setup(self):
+        """Name the commands; sos ends each that takes longer than its time limit."""
+        self.add_cmd_output(
+            [
+                "sockdiag states --netns all --json",
+                "sockdiag states --netns all --by process --json",
+                "sockdiag memory --netns all --json",
+                "sockdiag limits --json",
+                "sockdiag protocols --json",
+                "sockdiag doctor --interval 2 --json",
+                "sockdiag risk --interval 2 --json",
+                "sockdiag listeners --interval 2 --json",
+                "sockdiag path --interval 2 --json",
+            ],
+            stderr=False,
+            timeout=60,
+        )
+        # A line a socket: where sos cuts the output to its size limit, the lines that are left can still be read.
+        self.add_cmd_output("sockdiag list --netns all -o +processes --ndjson", stderr=False, timeout=120)

@@ -1,0 +1,243 @@
+"""Remember of a look what a later one is compared with, and make a look of it again."""
+
+from __future__ import annotations
+
+from sockdiag.model.address import Endpoint
+from sockdiag.model.baseline import Earlier, EarlierSocket
+from sockdiag.model.batch import Batch, identities
+from sockdiag.model.cgroup_memory import CgroupMemory
+from sockdiag.model.conntrack import Conntrack, ConntrackCpu
+from sockdiag.model.counters import U32, Counters
+from sockdiag.model.local_attrs import UnixAttrs
+from sockdiag.model.look import Look
+from sockdiag.model.record import COUNTER
+from sockdiag.model.skmem import SkMem
+from sockdiag.model.socket import Socket, Timer
+from sockdiag.model.sockstat import SockStat
+from sockdiag.model.softnet import SoftnetCpu
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+# Sockets in a state that lasts until their owner or peer does something, which two looks can tell from one that is left soon.
+LASTING = frozenset({"CLOSE_WAIT", "FIN_WAIT2"})
+# A socket takes some 40 bytes.
+MOST_SOCKETS = 20000
+MOST_COUNTERS = 40000
+MOST_CGROUPS = 4096
+
+# As looks name what could not be read.
+_OPEN_FILES = "/proc/PID/limits"
+_CGROUPS = "/sys/fs/cgroup"
+
+LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
+
+_LEVELS = ("tcp", "mptcp")
+
+
+def remembered(look: Look) -> Earlier:
+    """Return what a later look is compared with.
+
+    A socket that is not among those remembered had no drops and nothing in its queues, which is what a rule takes a socket for
+    that was not there before. Where there are too many to remember, their table says so.
+    """
+    counters = dict(look.counters.values)
+    if len(counters) > MOST_COUNTERS:
+        counters = dict(list(counters.items())[:MOST_COUNTERS])
+    levels = () if look.sockstat is None else zip(SockStat.FIELDS, look.sockstat._values(), strict=True)
+    tracked = look.conntrack
+    # Of a table that was read in part, a socket that is not remembered may have been there. Open files are never compared.
+    absent = {part.removeprefix("some "): why for part, why in look.absent.items() if part != _OPEN_FILES}
+    sockets = _sockets(look, absent)
+    return Earlier(
+        counters,
+        {one.name: value for one, value in levels if isinstance(value, int)},
+        None if tracked is None else (tracked.count, tracked.max, *map(tracked.total, LOST_BY_CONNTRACK)),
+        None if look.qdiscs is None else tuple(q for q in look.qdiscs if q.is_root or q.is_ingress),
+        dict(look.tables),
+        absent,
+        _cgroups(look, absent),
+        tuple(sockets),
+    )
+
+
+def _cgroups(look: Look, absent: dict[str, str]) -> tuple[tuple[str, str, int, int, int | None], ...] | None:
+    if look.cgroups is None:
+        return None
+    if len(look.cgroups) > MOST_CGROUPS:
+        absent[_CGROUPS] = f"{len(look.cgroups)} cgroups near their limits, too many to remember"
+        return None
+    return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in look.cgroups)
+
+
+def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
+    """Make a look of what was remembered, *age_s* before the look that it is compared with."""
+    absent = dict(earlier.absent)
+    for table, where in now.tables.items():
+        was = earlier.tables.get(table)
+        if where is not None and was is not None and was != where:
+            absent[table] = f"the baseline is from {was}, which knows sockets by other names"
+    grouped: dict[str, list[Socket]] = {}
+    for one in earlier.sockets:
+        grouped.setdefault(one.netid, []).append(_socket(one))
+    return Look(
+        now.at - age_s,
+        [Batch.of(sockets) for table, sockets in grouped.items() if table not in absent],
+        tables=earlier.tables,
+        counters=Counters(earlier.counters),
+        limits=now.limits,
+        sockstat=SockStat()._replace(**earlier.sockstat),
+        protocols=(),
+        softnet=_softnet(earlier, now),
+        conntrack=_conntrack(earlier, now),
+        qdiscs=earlier.qdiscs,
+        cgroups=None
+        if earlier.cgroups is None
+        else [
+            CgroupMemory(path, file, limit, usage, throttled=throttled)
+            for path, file, limit, usage, throttled in earlier.cgroups
+        ],
+        page_size=now.page_size,
+        absent=absent,
+    )
+
+
+def still_there(before: Look, now: Look) -> Look:
+    """Return the look before without the sockets that are gone since: what these had counted is no longer in any sum."""
+    known: dict[str, set[Any]] = {}
+    for batch in now.batches:
+        if batch.size:
+            known.setdefault(_table(batch), set()).update(identities(batch))
+    kept = []
+    for batch in before.batches:
+        there = known.get(_table(batch), ())
+        rows = [row for row, identity in enumerate(identities(batch)) if identity in there]
+        if rows:
+            kept.append(Batch.of(batch.at(rows)))
+    return Look(
+        before.at, kept, tables=before.tables, counters=before.counters, limits=before.limits, absent=before.absent,
+    )  # fmt: skip
+
+
+def _table(batch: Batch) -> str:
+    return str(batch.values("netid")[0])
+
+
+def set_to_zero(before: Look, now: Look) -> list[str]:
+    """Return the counters that went backwards without having wrapped: what they counted meanwhile is not known."""
+    was, is_now = before.counters.values, now.counters.values
+    smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
+    return [d.name for d in smaller.since(before.counters) if d.value is None]
+
+
+def _softnet(earlier: Earlier, now: Look) -> list[SoftnetCpu] | None:
+    if now.softnet is None:
+        return None
+    columns = [one.name for one in SoftnetCpu.FIELDS if one.kind == COUNTER]
+    found = []
+    for cpu in now.softnet:
+        was = {column: earlier.counters.get(f"softnet_stat.{cpu.cpu}.{column}") for column in columns}
+        if was["dropped"] is not None:
+            found.append(cpu._replace(backlog=None, input_queue=None, process_queue=None, **was))
+    return found
+
+
+def _conntrack(earlier: Earlier, now: Look) -> Conntrack | None:
+    if earlier.conntrack is None:
+        return None
+    count, limit, *lost = earlier.conntrack
+    was: dict[str, int | None] = {}
+    for column, total in zip(LOST_BY_CONNTRACK, lost, strict=True):
+        later = None if now.conntrack is None else now.conntrack.total(column)
+        # A module that was loaded anew counts from zero; a 32-bit counter that wrapped is beyond half of its range away.
+        known = total is not None and later is not None and (later - total) % U32 < U32 // 2
+        was[column] = total if known else None
+    return Conntrack(count, limit, cpus=(ConntrackCpu(0)._replace(**was),))
+
+
+def _sockets(look: Look, absent: dict[str, str]) -> list[EarlierSocket]:
+    lossy: list[EarlierSocket] = []
+    others: list[EarlierSocket] = []
+    for batch in look.batches:
+        if not batch.size:
+            continue
+        table = _table(batch)
+        drops = batch.values("skmem.drops")
+        rows = _rows(batch, table, drops)
+        told = _told(batch, table, rows)
+        for row, one in zip(rows, told, strict=True):
+            (lossy if drops[row] else others).append(one)
+    if len(lossy) > MOST_SOCKETS:
+        lost: dict[str, int] = {}
+        for one in lossy:
+            lost[one.netid] = lost.get(one.netid, 0) + 1
+        table = max(lost, key=lost.__getitem__)
+        absent[table] = f"{lost[table]} sockets with drops, too many to remember"
+        lossy = [one for one in lossy if one.netid != table][:MOST_SOCKETS]
+        others = [one for one in others if one.netid != table]
+    return [*lossy, *others[: MOST_SOCKETS - len(lossy)]]
+
+
+def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
+    chosen = {row for row, value in enumerate(drops) if value}
+    if table in _LEVELS and LASTING & set(states := batch.values("state")):
+        chosen.update(row for row, state in enumerate(states) if state in LASTING)
+    chosen.update(row for row, waiting in enumerate(batch.values("recv_q")) if waiting)
+    chosen.update(row for row, backlog in enumerate(batch.values("skmem.backlog")) if backlog)
+    if table not in _LEVELS:
+        chosen.update(row for row, memory in enumerate(batch.values("skmem.rmem_alloc")) if memory)
+    unsent = [row for row, value in enumerate(batch.values("send_q")) if value and row not in chosen]
+    if unsent and table in _LEVELS:
+        timers = batch.values("timer")
+        chosen.update(row for row in unsent if timers[row] is not None and timers[row].name == "persist")
+    elif unsent and table == "unix":
+        chosen.update(unsent)
+    return sorted(chosen)
+
+
+def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
+    for one in batch.at(rows) if rows else ():
+        memory = one.skmem
+        ends = None
+        if isinstance(one.local.address, str) and isinstance(one.peer.address, str):
+            ends = (one.local.address, one.local.port or 0, one.peer.address, one.peer.port or 0)
+        yield EarlierSocket(
+            table,
+            one.cookie,
+            one.inode if one.cookie is None or table == "unix" else None,
+            ends,
+            one.state,
+            one.recv_q_unit,
+            one.recv_q,
+            one.send_q,
+            None if memory is None else memory.rmem_alloc,
+            None if memory is None else memory.drops,
+            None if memory is None else memory.backlog,
+            None if one.timer is None else one.timer.name,
+            None if one.unix is None else one.unix.peer_inode,
+            one.local.interface,
+        )
+
+
+def _socket(one: EarlierSocket) -> Socket:
+    local, peer = Endpoint(), Endpoint()
+    if one.ends is not None:
+        local, peer = Endpoint(one.ends[0], one.ends[1], one.interface), Endpoint(one.ends[2], one.ends[3])
+    more: Mapping[str, Any] = {} if one.peer_inode is None else {"unix": UnixAttrs(peer_inode=one.peer_inode)}
+    return Socket(
+        one.netid,
+        "",
+        local=local,
+        peer=peer,
+        state=one.state,
+        recv_q=one.recv_q,
+        send_q=one.send_q,
+        recv_q_unit=one.unit,
+        inode=one.inode,
+        cookie=one.cookie,
+        timer=None if one.timer is None else Timer(one.timer, 0, 0),
+        skmem=SkMem(rmem_alloc=one.rmem_alloc, drops=one.drops, backlog=one.backlog),
+        **more,
+    )

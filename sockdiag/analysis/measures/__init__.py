@@ -1,0 +1,188 @@
+"""Named measures: the one registry that ``metrics`` shows and ``check --measure`` asks.
+
+How to use it::
+
+    measure, key = find("listener[:443].accept_queue_ratio")   # UsageError, with the nearest name, where there is none
+    facts = Facts(look)                                         # one for all measures of a look
+    values(measure, key, facts)                                 # [(("tcp", "0.0.0.0:443"), 0.25)]
+    value(measure, key, facts)                                  # 0.25; None is unknown, never 0
+    missing(measure, facts)                                     # why it is unknown, where a part of the look lacks
+
+``measure.needs`` names the parts of a look that it is read from, so that a caller reads only those.
+"""
+
+from __future__ import annotations
+
+from sockdiag.analysis.measures import _host, _mib, _path, _queues, _sockets
+from sockdiag.analysis.measures._measure import MAX, SUM, Facts, Label, Measure, snake
+from sockdiag.errors import UsageError
+from sockdiag.kernel.tcp_states import state_number
+from sockdiag.model.counters import mib_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sockdiag.analysis.measures._measure import Labels, Value
+
+__all__ = [
+    "MAX",
+    "MEASURES",
+    "SUM",
+    "Facts",
+    "Label",
+    "Measure",
+    "all_measures",
+    "find",
+    "missing",
+    "snake",
+    "value",
+    "values",
+]
+
+# Every measure that has a family in `metrics`, by name; counters that are not among them have a name, too.
+MEASURES: Mapping[str, Measure] = {
+    measure.name: measure for module in (_sockets, _host, _queues, _path, _mib) for measure in module.MEASURES
+}
+
+
+def all_measures() -> tuple[Measure, ...]:
+    """Return every measure that ``metrics`` shows, in its order."""
+    return tuple(MEASURES.values())
+
+
+def find(text: str, counters: Iterable[str] = ()) -> tuple[Measure, str]:
+    """Find the measure that a text addresses.
+
+    Args:
+        text: ``NAME``, ``NAME[KEY]`` or ``FAMILY[KEY].REST``; a NAME may be that of any kernel counter. A KEY is one value
+            of a label, or several with commas between them: ``states[CLOSE_WAIT]``, ``states[tcp,AF_INET6,LISTEN]``,
+            ``listener[:443].accept_queue_ratio``, ``device[eth0].receive_drops``.
+        counters: the counters that this kernel has; empty: any name with a known prefix will do.
+
+    Returns:
+        The measure and the key, "" where there is none.
+
+    Raises:
+        UsageError: there is no such measure, or it has no such label value.
+    """
+    name, key = _taken_apart(text)
+    measure = MEASURES.get(name)
+    known = list(counters)
+    if measure is None and _mib.is_counter(name) and (not known or name in known):
+        measure = _mib.counter_measure(name)
+    if measure is None:
+        raise UsageError(_nearest("measure", name, [*MEASURES, *known]))
+    if key and not measure.labels:
+        raise UsageError(f"'{name}' is one number; it takes no [{key}]")
+    words = [word for label in measure.labels for word in label.words]
+    if key and all(label.words for label in measure.labels):
+        for word in _words(key):
+            if not any(_is(word, one) for one in words):
+                raise UsageError(
+                    _nearest(f"value of {' or '.join(label.name for label in measure.labels)}", word, words)
+                )
+    return measure, key
+
+
+def values(measure: Measure, key: str, facts: Facts) -> list[tuple[Labels, Value]]:
+    """Return the values of a measure, one a set of labels, of those that a key selects.
+
+    Args:
+        measure: the measure.
+        key: as :func:`find` returned it. A part ``:443`` is any address with that port.
+        facts: the look.
+
+    Returns:
+        Label values and value; a value of None is unknown. Nothing where nothing has such labels.
+    """
+    wanted = _words(key)
+    found: dict[Labels, Value] = {}
+    for labels, value in measure.read(facts):
+        if all(any(_is(word, label) for label in labels) for word in wanted):
+            found[labels] = combined(measure, (found[labels], value)) if labels in found else value
+    return list(found.items())
+
+
+def value(measure: Measure, key: str, facts: Facts) -> Value:
+    """Return what a key selects as one value: the sum, or the greatest where sums make no sense (``measure.combine``).
+
+    Returns:
+        The value; None where it is unknown: a part of the look could not be read (:func:`missing` says which), or nothing
+        has such labels and that does not make it 0.
+    """
+    found = [value for _labels, value in values(measure, key, facts)]
+    if not found:
+        return None if missing(measure, facts) else measure.empty
+    return combined(measure, found)
+
+
+def combined(measure: Measure, found: Iterable[Value]) -> Value:
+    """Put several values of a measure together; what is unknown of one is unknown of all."""
+    known = []
+    for value in found:
+        if value is None:
+            return None
+        known.append(value)
+    return max(known) if measure.combine == MAX else sum(known)
+
+
+def missing(measure: Measure, facts: Facts) -> str:
+    """Say which parts of the look a measure lacks and why, "" where none is known to be missing.
+
+    A table of which only some could be read is among them; what was counted of it is the least that there is.
+    """
+    look = facts.look
+    said = []
+    for need in measure.needs:
+        table = need.removeprefix("skmem:")
+        keys = [need, table, f"some {table}", *_SOURCES.get(need, ())]
+        if need == "counters":
+            keys.append(mib_of(measure.name).source or "/proc/net/dev")
+        why = next((look.absent[key] for key in keys if key in look.absent), "")
+        if not why and need in ("sockstat", "protocols", "softnet", "qdiscs") and getattr(look, need) is None:
+            why = "not read"
+        if why:
+            said.append(f"{need}: {why}")
+    return "; ".join(said)
+
+
+# What a part of a look is called among what is absent of it.
+_SOURCES = {
+    "sockstat": ("/proc/net/sockstat",),
+    "sockstat6": ("/proc/net/sockstat6",),
+    "protocols": ("/proc/net/protocols",),
+    "softnet": ("/proc/net/softnet_stat",),
+    "conntrack": ("/proc/net/stat/nf_conntrack",),
+    "qdiscs": ("rtnetlink:RTM_GETQDISC", "netlink:RTM_GETQDISC"),
+}
+
+
+def _taken_apart(text: str) -> tuple[str, str]:
+    before, bracket, rest = text.partition("[")
+    if not bracket:
+        return text.strip(), ""
+    key, end, after = rest.rpartition("]")
+    if not end or not key.strip():
+        raise UsageError(f"'{text}': a measure is NAME, NAME[LABEL] or FAMILY[LABEL].REST")
+    return (before + after).strip(), key.strip()
+
+
+def _words(key: str) -> list[str]:
+    return [word.strip() for word in key.split(",") if word.strip()]
+
+
+def _is(word: str, label: str) -> bool:
+    # States are understood in every spelling that --where understands.
+    if word == label or state_number(word) == state_number(label) is not None:
+        return True
+    # A port of any address; a unix name may end as it likes.
+    return word[:1] == ":" and word[1:].isdecimal() and label[:1] not in ("/", "@") and label.endswith(word)
+
+
+def _nearest(kind: str, name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    by_lower = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower(), by_lower, 1, 0.5)
+    return f"there is no {kind} '{name}'" + (f"; did you mean '{by_lower[near[0]]}'?" if near else "")

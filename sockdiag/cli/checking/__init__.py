@@ -1,0 +1,1 @@
+"""What ``sockdiag check`` does between its command line and its status line."""

@@ -1,0 +1,122 @@
+"""The text of --help, from the declarations: Typer shows it, and plain requests for it need no Typer."""
+
+from __future__ import annotations
+
+from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
+from sockdiag.cli.options import GROUPS
+from sockdiag.cli.spec import Option
+from sockdiag.render.wrap import wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.cli.spec import Command
+
+# Of a terminal that does not tell, and the widest that is read with ease.
+WIDTH, _WIDEST = 80, 100
+_NARROWEST = 40
+# The explanations begin here; an option that is longer stands on a line of its own.
+_INDENT = 26
+
+HELP = Option("help", "Show this text and exit.", short="-h")
+VERSION = Option("version", "Show the version and exit.")
+
+
+def help_text(name: str, width: int | None) -> str:
+    """Return the help of a command; "" is the program's.
+
+    Args:
+        name: the command.
+        width: columns of the terminal, None where there is none.
+    """
+    columns = min(max(width or WIDTH, _NARROWEST), _WIDEST)
+    lines = _program(columns) if name == "" else _command(load(name), columns)
+    return "\n".join(lines) + "\n"
+
+
+def grouped(command: Command) -> list[tuple[str, list[Option]]]:
+    """Return a command's options below headings, its own first, under an empty one."""
+    shared = {id(option): title for title, group in GROUPS for option in group}
+    found: dict[str, list[Option]] = {"": []}
+    found.update((title, []) for title, _group in GROUPS)
+    for option in command.options:
+        found[shared.get(id(option), "")].append(option)
+    return [(title, group) for title, group in found.items() if group]
+
+
+def spelled(option: Option) -> str:
+    """Return an option as help shows it: the short form first, then the placeholder."""
+    return ", ".join(sorted(option.flags, key=len)) + (f" {option.metavar}" if option.metavar else "")
+
+
+def explained(option: Option) -> str:
+    """Return what help says of an option, its default last."""
+    return option.help + (f" Default: {option.told_default}." if option.told_default else "")
+
+
+def synopsis(command: Command) -> str:
+    """Return the command with the placeholders of its options and arguments."""
+    arguments = [a.metavar if a.required else f"[{a.metavar}]" for a in command.arguments]
+    return " ".join([command.words, "[OPTION]...", *arguments])
+
+
+def _command(command: Command, width: int) -> Iterator[str]:
+    yield f"Usage: {synopsis(command)}"
+    for paragraph in (command.summary, *command.help.split("\n\n")):
+        if paragraph:
+            yield ""
+            yield from wrapped(paragraph, width)
+    if command.arguments:
+        yield from ("", "Arguments:")
+        yield from _definitions([(a.metavar, a.help) for a in command.arguments], width)
+    if command.examples:
+        yield from ("", "Examples:")
+        for line, what in command.examples:
+            yield f"  sockdiag {line}".rstrip()
+            yield from wrapped(what, width, "      ", "      ")
+    for title, options in grouped(command):
+        shown = options if title else [*options, HELP]
+        yield from ("", f"{title or 'Options'}:")
+        yield from _definitions([(spelled(o), explained(o)) for o in shown], width)
+
+
+def _program(width: int) -> Iterator[str]:
+    # Fits a screen: of options that commands share there are the names, of the others the first sentence.
+    overview = load("")
+    yield from ("Usage: sockdiag [OPTION]...", "       sockdiag COMMAND [OPTION]...", "")
+    yield from wrapped(f"Without a command: {overview.summary[0].lower()}{overview.summary[1:]}", width)
+    yield ""
+    yield from wrapped("Commands ('sockdiag COMMAND --help' explains one):", width)
+    names = [("ss", SS_SUMMARY), *((name, summary(name)) for name in COMMANDS)]
+    yield from _definitions(names, width, 2 + max(len(name) for name, _ in names) + 2)
+    yield ""
+    yield from wrapped("Options ('sockdiag list --help' explains those that commands share):", width)
+    own, *shared = grouped(overview)
+    yield from _definitions([(spelled(o), f"{_first(o.help)}") for o in own[1]], width, 20)
+    rows = [(title, _unbroken(group)) for title, group in [*shared, ("", [HELP, VERSION])]]
+    yield from (line.replace("\0", " ").rstrip() for line in _definitions(rows, width, 20))
+    yield from ("", "Examples:")
+    examples = [(f"sockdiag {line}".rstrip(), what) for line, what in overview.examples]
+    yield from _definitions(examples, width, 4 + max(len(line) for line, _ in examples))
+
+
+def _unbroken(options: Iterable[Option]) -> str:
+    # An option stays with its placeholder, and two blanks part it from the next.
+    return " ".join(spelled(option).replace(" ", "\0") + "\0" for option in options)
+
+
+def _first(text: str) -> str:
+    return text.partition(". ")[0].removesuffix(".") + "."
+
+
+def _definitions(rows: Iterable[tuple[str, str]], width: int, indent: int = _INDENT) -> Iterator[str]:
+    # On a narrow terminal what explains stands below what it explains.
+    indent = min(indent, width // 3)
+    for name, text in rows:
+        lines = wrapped(text, width, " " * indent, " " * indent)
+        if len(name) + 4 > indent:
+            yield f"  {name}"
+        else:
+            lines[0] = f"  {name}".ljust(indent) + lines[0][indent:]
+        yield from lines

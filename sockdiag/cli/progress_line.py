@@ -1,0 +1,67 @@
+"""The line on a terminal that says how far it is, while an answer takes longer than a second."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What is quicker than this shows nothing, and a line that is there changes no more often than that.
+_AFTER_S, _EVERY_S = 1.0, 0.1
+_ERASE = b"\r\x1b[K"
+
+
+class ProgressLine:
+    """A line on standard error, written over until it is erased.
+
+    Args:
+        fd: a terminal that obeys erase-to-end-of-line.
+        clock: seconds from any time on.
+    """
+
+    def __init__(self, fd: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fd = fd
+        self._clock = clock
+        self._pid = os.getpid()
+        self._next = clock() + _AFTER_S
+        self._shown = False
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show it, if it is time to."""
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + _EVERY_S
+        # Children inherit the watcher, and a job in the background leaves the terminal alone.
+        if os.getpid() != self._pid or not self._in_foreground():
+            return
+        text = f"sockdiag: {done}{f' of {total}' if total else ''} {what}"[: self._columns() - 1]
+        self._write(b"\r" + text.encode() + b"\x1b[K")
+        self._shown = True
+
+    def erase(self) -> None:
+        """Take it away, before anything else is written."""
+        if self._shown and os.getpid() == self._pid:
+            self._shown = False
+            self._write(_ERASE)
+
+    def _in_foreground(self) -> bool:
+        try:
+            return os.tcgetpgrp(self._fd) == os.getpgrp()
+        except OSError:
+            return True  # it is not this session's terminal, which has no background
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._fd).columns or 80
+        except OSError:
+            return 80
+
+    def _write(self, data: bytes) -> None:
+        try:
+            os.write(self._fd, data)
+        except OSError:
+            return

@@ -1,0 +1,79 @@
+"""The words that options and arguments can have, for completions and man pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.cli.spec import Option
+from sockdiag.model.fields import catalogue, entries
+from sockdiag.model.query import TABLES
+from sockdiag.model.socket import Socket
+from sockdiag.model.sysctl_table import SYSCTLS
+from sockdiag.render.table import styles
+from sockdiag.rules._registry import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from sockdiag.cli.spec import Argument, Command
+    from sockdiag.model.fields import Entry
+
+# Completions that are looked up when TAB is pressed.
+DYNAMIC = ("netns", "sockets", "path", "")
+
+
+def commands() -> dict[str, Command]:
+    """Return every command by its name; "" is the overview."""
+    return {name: load(name) for name in ("", *COMMANDS)}
+
+
+def rows(command: Command) -> tuple[Any, ...]:
+    """Return the records whose fields --output of a command names."""
+    if command.rows is not None:
+        return command.rows()
+    if command.document is None:
+        return ()
+    keys = command.document()
+    lists = {key: value[0] for key, value in keys.items() if isinstance(value, list)}
+    marked = tuple(record for key, record in lists.items() if key.endswith("*"))
+    return marked or tuple(lists.values())[:1]
+
+
+def columns(command: Command) -> list[Entry]:
+    """Return the columns of a command, each name once."""
+    found: dict[str, Entry] = {}
+    for record in rows(command):
+        for entry in catalogue() if record is Socket else entries(record):
+            found.setdefault(entry.name, entry)
+    return list(found.values())
+
+
+def values(declared: Option | Argument, command: Command) -> list[str]:
+    """Return the words for a value, none where it is looked up or free.
+
+    Raises:
+        ValueError: its completion is none that there is.
+    """
+    if isinstance(declared, Option) and declared.choices:
+        return list(declared.choices)
+    completion = declared.completion
+    if not isinstance(completion, str):
+        return list(completion())
+    if completion in DYNAMIC:
+        return []
+    if completion == "columns":
+        return [entry.name for entry in columns(command)]
+    if completion == "styles":
+        return styles()
+    known: dict[str, Callable[[], Iterable[str]]] = {
+        "fields": lambda: [entry.name for entry in catalogue()],
+        "netids": lambda: TABLES,
+        "limits": lambda: SYSCTLS,
+        "rules": lambda: RULES,
+        "commands": lambda: ["overview", *(name for name, c in commands().items() if name and c.document)],
+    }
+    if completion not in known:
+        raise ValueError(f"{command.name}: {declared.name}: there is no completion '{completion}'")
+    return list(known[completion]())

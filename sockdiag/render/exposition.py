@@ -1,0 +1,59 @@
+r"""Families of metrics as text: OpenMetrics 1.0, and the older Prometheus text format 0.0.4.
+
+The two differ in what they call a counter: OpenMetrics names the family without ``_total``, and the older format, the only one
+that promtool and node_exporter's textfile collector read, names it as its samples. Label values are the names that others
+chose; what a terminal would obey is escaped as everywhere (``render.escape``), then ``\``, ``"`` and newline as the formats demand.
+"""
+
+from __future__ import annotations
+
+from sockdiag.model.family import INFO
+from sockdiag.model.record import GAUGE
+from sockdiag.render.escape import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.model.family import Family
+
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def openmetrics(families: Iterable[Family]) -> Iterator[str]:
+    """Yield the lines of the OpenMetrics format. Source: the OpenMetrics specification 1.0.0, "Text format"."""
+    for family in families:
+        yield f"# TYPE {family.name} {family.kind}\n"
+        if family.unit:
+            yield f"# UNIT {family.name} {family.unit}\n"
+        yield f"# HELP {family.name} {_escaped(family.help)}\n"
+        yield from _samples(family)
+    yield "# EOF\n"
+
+
+def prometheus_text(families: Iterable[Family]) -> Iterator[str]:
+    """Yield the lines of the text format 0.0.4, without timestamps. Source: Prometheus, "Exposition formats"."""
+    for family in families:
+        name = family.sample_name
+        yield f"# HELP {name} {_help(family.help)}\n# TYPE {name} {GAUGE if family.kind == INFO else family.kind}\n"
+        yield from _samples(family)
+
+
+def _samples(family: Family) -> Iterator[str]:
+    name = family.sample_name
+    for labels, value in family.samples:
+        pairs = ",".join([f'{label}="{_escaped(text)}"' for label, text in zip(family.labels, labels, strict=True)])
+        yield f"{name}{{{pairs}}} {value!r}\n" if pairs else f"{name} {value!r}\n"
+
+
+def _help(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _escaped(text: str) -> str:
+    return _help(label_text(text)).replace('"', '\\"')
+
+
+def label_text(text: str) -> str:
+    """Return a label value as every format shows it, before the format's own escapes."""
+    return text if text.isascii() and text.isprintable() and "\\" not in text else printable(text)

@@ -1,0 +1,106 @@
+"""CGROUP_MEMORY_LIMIT."""
+
+from __future__ import annotations
+
+from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
+from sockdiag.model.record import HOST
+from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
+from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.model.cgroup_memory import CgroupMemory
+    from sockdiag.rules._base import Case
+
+_SOURCE = "/sys/fs/cgroup"
+
+RULE = Rule(
+    "CGROUP_MEMORY_LIMIT",
+    CRITICAL,
+    (AT_RISK,),
+    "The sockets of a cgroup (a container, a unit) hold nearly as much memory as its limit allows: segments and datagrams will "
+    "be dropped at sockets whose own buffers have room, senders wait, and no counter names the cgroup.",
+    "Version 1: memory.kmem.tcp.usage_in_bytes, which counts UDP too, reaches memory.kmem.tcp.limit_in_bytes. Version 2: "
+    "sockets share memory.max with all else; when what cannot be reclaimed reaches it, charges fail or windows shrink "
+    "(memory.events: sock_throttled), and the OOM killer may come.",
+    "memcg1_charge_skmem(), mem_cgroup_sk_charge() (before 6.18 mem_cgroup_charge_skmem()), mem_cgroup_under_socket_pressure()",
+    (
+        "memory.kmem.tcp.usage_in_bytes",
+        "memory.kmem.tcp.limit_in_bytes",
+        "memory.current",
+        "memory.max",
+        "memory.stat",
+        "memory.events sock_throttled",
+        "cgroup_id of the sockets, or the processes of the cgroup",
+    ),
+    (),
+    (
+        Threshold("fill_ratio", FULL, "charges come in batches of pages, and the kernel lets senders exceed the limit"),
+        Threshold("sock_ratio", 0.1, "version 2, where sockets hold less of the limit it is others that fill it"),
+    ),
+    ("the processes that hold the memory", "memory.kmem.tcp.limit_in_bytes, or memory.max (MemoryMax= of the unit)"),
+    partly=(_SOURCE,),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge each cgroup that has sockets or processes here, by its level, its trend, and how often it was throttled."""
+    past = {one.file: one for one in (case.before.cgroups or () if case.before is not None else ())}
+    grown: dict[str, int] = {}
+    unsure = None
+    # What is throttled in a cgroup counts in those above it too: the innermost is told.
+    for one in sorted(case.now.cgroups or (), key=lambda one: -len(one.path)):
+        before = past.get(one.file)
+        throttled = 0
+        if case.before is not None and one.throttled is not None:
+            throttled = max(0, one.throttled - ((before.throttled or 0) if before is not None else 0))
+        inner = [n for path, n in grown.items() if path.startswith(one.path.rstrip("/") + "/")]
+        news = throttled > sum(inner)
+        if throttled:
+            grown[one.path] = throttled
+        eta = _eta(case, one, before)
+        mine = one.sock_bytes is not None and one.sock_bytes >= RULE.threshold("sock_ratio") * one.limit_bytes
+        near = mine and one.ratio >= RULE.threshold("fill_ratio")
+        soon = mine and eta is not None and eta <= case.horizon
+        if not (near or soon or news):
+            continue
+        here = concerns(case, one)
+        if here:
+            yield _hit(one, eta, throttled if news else 0, case.now.netns, near=near)
+        elif here is None:
+            unsure = one
+    if unsure is not None:
+        raise Unseen(
+            _SOURCE, f"whether {cgroup_name(unsure)}, which is near its limit, has processes here is not visible"
+        )
+
+
+def _eta(case: Case, one: CgroupMemory, before: CgroupMemory | None) -> float | None:
+    growth = 0 if before is None else one.usage_bytes - before.usage_bytes
+    if growth <= 0 or not case.seconds:
+        return None
+    return round(max(0, one.limit_bytes - one.usage_bytes) / (growth / case.seconds), 1)
+
+
+def _hit(one: CgroupMemory, eta: float | None, throttled: int, netns: int | None, *, near: bool) -> Hit:
+    of = f", sockets {one.sock_bytes} of them" if one.sock_bytes not in (None, one.usage_bytes) else ""
+    said = f"{cgroup_name(one)} holds {one.usage_bytes} of {one.limit_bytes} bytes{of}"
+    said += f", and its sockets were throttled {counted(throttled, 'time')}" if throttled else ""
+    said += f"; the limit is reached in {eta} s at this rate" if eta is not None and not near else ""
+    evidence = {
+        "usage": Evidence(one.usage_bytes, "bytes", one.limit_bytes, one.file, HOST),
+        "sockets": Evidence(one.sock_bytes, "bytes", one.limit_bytes, one.file, HOST),
+    }
+    if one.throttled is not None:
+        evidence["throttled"] = Evidence(throttled, "count", None, "memory.events sock_throttled, or failcnt", HOST)
+    pid = dict(one.members).get(netns or 0)
+    if pid is not None:
+        evidence["process"] = Evidence(pid, "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
+    return Hit(
+        Finding(
+            RULE.code, CRITICAL if near else WARNING, Subject(NAMESPACE, cgroup_name(one)), said, evidence,
+            max(0.0, round(1 - one.ratio, 4)), eta, (WHO, raise_cgroup(one)), AT_RISK,
+        )
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the documents show, read and played: commands, examples with their output, links, names."""

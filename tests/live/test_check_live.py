@@ -1,0 +1,520 @@
+"""`sockdiag check` as a child of a monitoring system, on sockets and losses that the tests make."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockdiag.cli.catalog import load
+from sockdiag.cli.checking.answer import answer
+from sockdiag.cli.env import Env
+from sockdiag.cli.main import run
+from sockdiag.cli.quick import parse
+from sockdiag.model.baseline import read_entries
+from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system import System
+from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
+from tests.live.world.namespace import PROJECT, netns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.live.world.namespace import Namespace
+
+NEGATE = "/usr/lib/nagios/plugins/negate"
+HELD: dict[str, Any] = {}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Give a path for a state file."""
+    return tmp_path / "state"
+
+
+# What the process of a namespace does.
+
+
+@atexit.register
+def _close() -> None:
+    for thing in HELD.values():
+        for one in thing if isinstance(thing, list) else [thing]:
+            one.close()
+
+
+def receive_nothing(name: str) -> int:
+    """Make a UDP socket with a small buffer; return its port."""
+    HELD[name] = receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+    # Full: from now on each datagram is lost.
+    lost = refused()
+    while refused() == lost:
+        send(receiver.getsockname()[1], 1)
+    return int(receiver.getsockname()[1])
+
+
+def send(port: int, count: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(count):
+            sender.sendto(bytes(500), ("127.0.0.1", port))
+
+
+def refused() -> int:
+    names, numbers = [
+        line.split()[1:] for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Udp: ")
+    ]
+    return int(dict(zip(names, numbers, strict=True))["RcvbufErrors"])
+
+
+def listen(backlog: int) -> int:
+    HELD["listener"] = listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+    HELD["clients"] = []
+    return int(listener.getsockname()[1])
+
+
+def connect(count: int) -> None:
+    for _ in range(count):
+        HELD["clients"].append(socket.create_connection(HELD["listener"].getsockname()))
+
+
+def accept(count: int) -> None:
+    for _ in range(count):
+        HELD["clients"].append(HELD["listener"].accept()[0])
+
+
+def hostile_listener() -> None:
+    HELD["hostile"] = listener = socket.socket(socket.AF_UNIX)
+    listener.bind(b"\0a|b'=9;\nSOCKDIAG OK - all is well|x=1\x1b[2J\xff")
+    listener.listen(0)
+    HELD["caller"] = caller = socket.socket(socket.AF_UNIX)
+    caller.connect(listener.getsockname())
+
+
+def test_losses_between_runs(file: Path, empty_netns: Namespace) -> None:
+    """What the kernel has lost since the run before is CRITICAL, with its number; when it is over, OK."""
+    words = (*RULES, "--state", str(file))
+    port = empty_netns.call(receive_nothing, "udp")
+    assert check(*words, namespace=empty_netns).status in {0, 2}
+    older(file)
+    before = empty_netns.call(refused)
+    empty_netns.call(send, port, 40)
+    lost = empty_netns.call(refused) - before
+    said = check(*words, "-v", namespace=empty_netns)
+    assert lost == 40
+    assert said.status == 2
+    assert said.line.startswith(
+        f"SOCKDIAG CRITICAL - UDP_RECEIVE_BUFFER_FULL: udp 127.0.0.1:{port} lost {lost} datagrams (0.6"
+    )
+    rate = float(said.data["Udp.RcvbufErrors_per_s"].split(";")[0])
+    assert 0.5 < rate <= lost / 60
+    lines = said.out.splitlines()
+    assert lines[1].startswith(f"CRITICAL UDP_RECEIVE_BUFFER_FULL: udp 127.0.0.1:{port} lost ")
+    assert len(lines) == 2
+
+
+def test_few_losses(file: Path, empty_netns: Namespace) -> None:
+    """Fewer than five losses raise no alert; one that is raised goes on until there are none."""
+    words = ("--rule", "UDP_DROPS", "--state", str(file))
+    port = empty_netns.call(filtered)
+    steps = (
+        (0, 0, ""),
+        (4, 0, "; few losses: UDP_DROPS"),
+        (5, 1, ""),
+        (1, 1, ""),
+        (0, 0, ""),
+        (2, 0, "; few losses: UDP_DROPS"),
+    )
+    for count, status, end in steps:
+        empty_netns.call(send, port, count)
+        said = check(*words, namespace=empty_netns)
+        assert (count, said.status) == (count, status), said.line
+        assert said.line.endswith(end) if end else "few" not in said.line
+        older(file)
+
+
+def filtered() -> int:
+    """Make a UDP socket whose filter rejects everything; return its port."""
+    HELD["filtered"] = receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    program = ctypes.create_string_buffer(b"\x06\0\0\0\0\0\0\0")  # BPF_RET | BPF_K, 0
+    header = (1).to_bytes(8, "little") + ctypes.addressof(program).to_bytes(8, "little")
+    receiver.setsockopt(socket.SOL_SOCKET, 26, header)  # SO_ATTACH_FILTER
+    return int(receiver.getsockname()[1])
+
+
+def test_hysteresis_of_a_rule(file: Path, empty_netns: Namespace) -> None:
+    """An alert of a level ends a tenth below the threshold that raised it."""
+    words = ("--rule", "ACCEPT_QUEUE_FULL", "--state", str(file))
+    port = empty_netns.call(listen, 99)
+    said = {}
+    for waiting in (84, 85, 77, 76, 84):
+        there = empty_netns.call(waiting_now)
+        empty_netns.call(connect, max(0, waiting - there))
+        empty_netns.call(accept, max(0, there - waiting))
+        assert empty_netns.call(waiting_now) == waiting
+        # A young look stays the baseline, so that no growth is measured.
+        said[waiting] = (*said.get(waiting, ()), check(*words, namespace=empty_netns))
+    statuses = [(w, s.status) for w, each in said.items() for s in each]
+    assert statuses == [(84, 0), (84, 0), (85, 1), (77, 1), (76, 0)]
+    (held,) = said[77]
+    assert held.line.partition(";")[0] == (
+        f"SOCKDIAG WARNING - ACCEPT_QUEUE_FULL: the accept queue of 127.0.0.1:{port} is filling up: "
+        "77 connections wait, 100 fit, not clearly better yet"
+    )
+
+
+def waiting_now() -> int:
+    listener = HELD["listener"]
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 92)
+    return int.from_bytes(info[24:28], sys.byteorder)  # tcpi_unacked of a listener: sk_ack_backlog
+
+
+def test_hysteresis_of_a_measure(file: Path, empty_netns: Namespace) -> None:
+    """The same of a range."""
+    port = empty_netns.call(listen, 9)
+    words = ("--measure", f"listener[:{port}].accept_queue", "-w", "5", "-c", "8", "--state", str(file))
+    found = []
+    for waiting in (5, 6, 5, 4, 5, 9, 8, 7, 5, 4):
+        there = empty_netns.call(waiting_now)
+        empty_netns.call(connect, max(0, waiting - there))
+        empty_netns.call(accept, max(0, there - waiting))
+        found.append((waiting, check(*words, namespace=empty_netns).status))
+    assert found == [(5, 0), (6, 1), (5, 1), (4, 0), (5, 0), (9, 2), (8, 2), (7, 1), (5, 1), (4, 0)]
+    said = check(*words, namespace=empty_netns)
+    assert said.line == f"SOCKDIAG OK - listener[:{port}].accept_queue is 4"
+    assert said.data[f"listener[:{port}].accept_queue"] == "4;5;8;0"
+
+
+def test_ranges_follow_their_measures(file: Path, empty_netns: Namespace) -> None:
+    """Each -w and -c belongs to the measure before it."""
+    words = (
+        "--measure", "states[LISTEN]", "-w", "1:", "--measure", "states[CLOSE_WAIT]", "-c", "@0:0", "--state", str(file),
+    )  # fmt: skip
+    said = check(*words, namespace=empty_netns)
+    assert (said.status, said.line) == (2, "SOCKDIAG CRITICAL - states[CLOSE_WAIT] is 0 (-c @0:0) (and 1 more)")
+    assert (said.data["states[LISTEN]"], said.data["states[CLOSE_WAIT]"]) == ("0;1:;;0", "0;;@0:0;0")
+
+
+def test_where_has_a_baseline_of_its_own(file: Path, empty_netns: Namespace) -> None:
+    """A command line that asks something else compares with its own run before."""
+    words = (*RULES, "--state", str(file))
+    assert check(*words, namespace=empty_netns).status == 0
+    older(file)
+    said = check(*words, "--where", "sport = :53", namespace=empty_netns)
+    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline yet")
+    assert check(*words, namespace=empty_netns).line == f"SOCKDIAG OK - {NOTHING} in N s"
+    assert len(read_entries(file.read_bytes())[0]) == 2
+
+
+def test_interval(file: Path, empty_netns: Namespace) -> None:
+    """--interval compares two looks of its own."""
+    said = check(*RULES, "--interval", "0.2", "--state", str(file), namespace=empty_netns)
+    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
+
+
+def test_hostile_names(file: Path, empty_netns: Namespace) -> None:
+    """Who names a socket writes neither lines nor performance data nor to the terminal."""
+    empty_netns.call(hostile_listener)
+    for verbosity in ((), ("-v",), ("-vvv",)):
+        said = check("--rule", "UNIX_LISTENER_FULL", *verbosity, "--state", str(file), namespace=empty_netns)
+        assert said.status in {1, 2}
+        assert said.first.count("|") == 1
+        assert "UNIX_LISTENER_FULL: " in said.first
+        assert "a\\x7cb" in said.first
+        assert said.out.replace("\n", "").isprintable()
+        assert said.out.count("|") == 1
+        assert not [line for line in said.out.splitlines() if line.startswith("SOCKDIAG OK")]
+        assert len(said.out.splitlines()) == 1 or verbosity
+
+
+def test_all_namespaces(file: Path, empty_netns: Namespace) -> None:
+    """--netns all judges each namespace against its own run before, and says where something is."""
+    words = ("--rule", "UDP_DROPS,DEVICE_DROP", "--netns", "all", "--state", str(file))
+    with netns() as second:
+        port = second.call(filtered)
+        first = check(*words, namespace=empty_netns)
+        assert first.status == 0
+        assert " network namespaces; no baseline yet" in first.line
+        older(file)
+        second.call(send, port, 30)
+        said = check(*words, namespace=empty_netns)
+        assert said.status == 1
+        assert f"UDP_DROPS: udp 127.0.0.1:{port} dropped 30 datagrams" in said.line
+        assert f"[netns {second.inode}]" in said.line
+        here = check(*words[:2], "--netns", second.path, "--state", str(file))
+        assert here.line == "SOCKDIAG OK - 2 rules found nothing; no baseline yet"
+
+
+# The program itself
+
+
+def test_under_negate(file: Path, empty_netns: Namespace) -> None:
+    """Debian's negate(1) wrapper passes the text on and turns the status."""
+    prefix = ("nsenter", f"--net={empty_netns.path}", NEGATE, "-t", "10", "-s", "-o", "CRITICAL", "-c", "OK")
+    said = check(*RULES, "--state", str(file), prefix=prefix)
+    assert (said.status, said.line) == (2, f"SOCKDIAG CRITICAL - {NOTHING}; no baseline yet")
+    port = empty_netns.call(receive_nothing, "udp")
+    empty_netns.call(send, port, 10)
+    older(file)
+    said = check(*RULES, "--state", str(file), prefix=prefix)
+    assert said.status == 0
+    assert said.line.startswith(f"SOCKDIAG OK - UDP_RECEIVE_BUFFER_FULL: udp 127.0.0.1:{port} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--zzz"], "there is no option '--zzz'; none is like it"),
+        (["--measur", "x"], "there is no option '--measur'; did you mean '--measure'?"),
+        (["extra"], "too many words: extra"),
+        (["-t"], "--timeout needs a value: S"),
+        (["-t", "soon"], "--timeout: 'soon' is not a number"),
+        (["-t", "0"], "-t takes more than 0 and at most 3600 seconds"),
+        (["-t", "nan"], "-t takes more than 0 and at most 3600 seconds"),
+        (["--interval", "9"], "--interval 9 does not fit into -t 9"),
+        (["--interval", "-1"], "--interval takes more than 0 and at most 3600 seconds"),
+        (["--rule", "UDP_DROP"], "--rule: there is no rule 'UDP_DROP'; did you mean 'UDP_DROPS'?"),
+        (["--skip", "x|y"], "--skip: there is no rule 'x\\x7cy'; 'sockdiag rules' lists them"),
+        (["--measure", "tcp_mem.used"], "there is no measure 'tcp_mem.used'; did you mean 'tcp_mem.used_ratio'?"),
+        (["-w", "1"], "-w and -c are ranges of a measure: name it with --measure before them"),
+        (["--measure", "states", "-w", "1", "-w", "2"], "a measure takes one -w and one -c"),
+        (["--measure", "states", "-w", "2:1"], "-w: the range '2:1' ends before it starts"),
+        (["--where", "recv_q >"], "a value is missing after '>'"),
+        (["--netns", "no-such"], "/run/netns/no-such: no network namespace of this name"),
+        (["--netns", "all", "--root", "/"], "--netns and --root exclude each other: a captured system has the namespaces it was taken in"),
+        (["--root", "/nonexistent"], "/nonexistent: No such file or directory"),
+        (["--source", "guess"], "--source: there is no value 'guess': auto, netlink, proc"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_wrong_usage(words: list[str], line: str, file: Path) -> None:
+    """Wrong usage is UNKNOWN, on standard output; nothing is on standard error."""
+    said = check("--state", str(file), *words)
+    assert said.status == 3
+    assert said.first == f"SOCKDIAG UNKNOWN - {line}"
+
+
+def run_raw(*words: str, **named: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(words, cwd=PROJECT, stderr=subprocess.PIPE, timeout=20, check=False, **named)
+
+
+def test_help_and_version() -> None:
+    """They are no verdict either."""
+    for flag in ("--help", "-h"):
+        done = run_raw(*CHECK, flag, stdout=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (3, b"")
+        assert done.stdout.startswith(b"Usage: sockdiag check [OPTION]...\n")
+        assert b"--measure" in done.stdout
+    for flag in ("--version", "-V"):
+        done = run_raw(*CHECK, flag, stdout=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (3, b"")
+        assert done.stdout.startswith(b"sockdiag ")
+    done = run_raw(*CHECK[:-1], "--json", "check", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (
+        3, b"SOCKDIAG UNKNOWN - options stand after the command: sockdiag check --json ...\n",
+    )  # fmt: skip
+
+
+def test_standard_output_that_takes_nothing(file: Path) -> None:
+    """A verdict that nobody can read is none: closed, full, or without a reader."""
+    words = (*CHECK, *RULES, "--state", str(file))
+    with open("/dev/full", "wb") as full:
+        done = run_raw(*words, stdout=full)
+    assert (done.returncode, done.stderr) == (3, b"")
+    done = run_raw(*words, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (3, b"")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_raw(*words, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+class Hanging:
+    """A kernel that does not answer."""
+
+    def __init__(self, hang: Callable[[], None]) -> None:
+        self.hang = hang
+
+    def dump(self, _request: object) -> Iterator[bytes]:
+        self.hang()
+        yield b""
+
+    query = dump
+
+
+def wait_for_ever() -> None:
+    while True:
+        signal.pause()
+
+
+def deaf() -> None:
+    """Nothing that Python does when a signal comes would be done: it never comes back from C."""
+    libc = ctypes.PyDLL(None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while True:
+        libc.sleep(60)
+
+
+def stopped() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def dead() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forked(words: tuple[str, ...], hang: Callable[[], None], pause: float = 0.0, send: int = 0) -> tuple[Said, float]:
+    """Run it with a kernel that hangs; return what it said and how long that took."""
+    reader, writer = os.pipe()
+    began = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        status = 99
+        try:
+            os.close(reader)
+            env = Env(out=writer, environ={}, system=lambda _root: System(ProcRoot(), Hanging(hang)))  # type: ignore[arg-type]
+            status = run(["sockdiag", "check", *words], env)
+        finally:
+            os._exit(status)
+    os.close(writer)
+    if send:
+        time.sleep(pause)
+        os.kill(pid, send)
+    # Its end: whoever holds the other end of this pipe makes a monitoring system wait.
+    with os.fdopen(reader) as pipe:
+        out = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return Said(status, out), time.monotonic() - began
+
+
+@pytest.mark.parametrize("hang", [wait_for_ever, deaf, stopped])
+def test_a_source_that_hangs(hang: Callable[[], None], file: Path) -> None:
+    """-t holds whatever hangs, and nobody waits for what is left."""
+    said, seconds = forked(("--state", str(file), "-t", "1"), hang)
+    assert (said.status, said.out) == (3, "SOCKDIAG UNKNOWN - no answer within 1 s\n")
+    assert seconds < 10
+    assert not file.exists()
+
+
+def test_what_looks_is_killed(file: Path) -> None:
+    """If memory runs out, say."""
+    said, _seconds = forked(("--state", str(file)), dead)
+    assert (said.status, said.out) == (3, "SOCKDIAG UNKNOWN - the process that looks ended early (signal 9)\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGINT])
+def test_a_signal(number: signal.Signals, file: Path) -> None:
+    """Who ends it by a signal can still read why there is no verdict."""
+    said, seconds = forked(("--state", str(file)), wait_for_ever, 0.5, number)
+    why = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert (said.status, said.out) == (3, f"SOCKDIAG UNKNOWN - {why}\n")
+    assert seconds < 8
+
+
+def test_a_mistake_in_the_program(file: Path) -> None:
+    """An exception is no verdict, and one line."""
+
+    def broken() -> None:
+        raise ZeroDivisionError("division | by\nzero")
+
+    said, _seconds = forked(("--state", str(file)), broken)
+    assert (said.status, said.out) == (
+        3, "SOCKDIAG UNKNOWN - internal error: ZeroDivisionError: division \\x7c by\\x0azero\n",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that overlap leave a whole file, with the entry of each question, and none of them fails."""
+    # Each of them writes.
+    monkeypatch.setattr("sockdiag.cli.checking.answer.KEPT_S", 0.0)
+    questions = [("--horizon", str(5 + i)) for i in range(5)]
+    words = ("--measure", "Udp.InDatagrams", "--measure", "states[LISTEN]", "--state", str(file))
+    reader, writer = os.pipe()
+    statuses: dict[int, int] = {}
+    running: set[int] = set()
+
+    def reap() -> None:
+        pid, status = os.wait()
+        running.discard(pid)
+        code = os.waitstatus_to_exitcode(status)
+        statuses[code] = statuses.get(code, 0) + 1
+
+    # Imports are made once.
+    given = parse(load("check"), [*words, *questions[0]])
+    assert given is not None
+    assert answer(Env(environ={}), given)[0] == 3
+    for i in range(1000):
+        if len(running) >= 16:
+            reap()
+        pid = os.fork()
+        if pid == 0:
+            status = 99
+            try:
+                os.close(reader)
+                status = run(["sockdiag", "check", *words, *questions[i % 5]], Env(out=writer, environ={}))
+            finally:
+                os._exit(status)
+        running.add(pid)
+        os.set_blocking(reader, False)
+        while True:
+            try:
+                text = os.read(reader, 1 << 20)
+            except BlockingIOError:
+                break
+            assert b"not kept" not in text
+            assert b"damaged" not in text
+    while running:
+        reap()
+    os.close(writer)
+    assert sum(statuses.values()) == 1000
+    # Those that compare with a look of less than a second before know no rate.
+    assert set(statuses) <= {0, 3}
+    entries, damaged = read_entries(file.read_bytes())
+    assert not damaged
+    assert len(entries) == 5
+    assert all(entry.decode().earlier.counters for entry in entries)
+    assert sorted(os.listdir(file.parent)) == ["state", "state.lock"]
+    time.sleep(1.1)
+    assert check(*words, *questions[0]).status == 0
+
+
+def test_start_is_cheap(file: Path, empty_netns: Namespace) -> None:
+    """A run on an idle host takes at most twelve times as long as the bare interpreter."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    space = os.open(empty_netns.path, os.O_RDONLY)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+    def seconds(*words: str) -> float:
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, *words], cwd=PROJECT, env=environ, capture_output=True, check=True, timeout=60,
+            preexec_fn=lambda: libc.setns(space, 0x40000000),
+        )  # fmt: skip
+        taken = time.perf_counter() - began
+        assert done.stdout.startswith(b"SOCKDIAG OK - ") or words == ("-c", "pass")
+        return taken
+
+    # Limits of the host, which other tests may be straining, are not the question here.
+    words = ("-m", "sockdiag", "check", "--skip", "FD_LIMIT,FILE_TABLE_FULL,TCP_MEMORY_PRESSURE,UDP_MEMORY_LIMIT,ORPHANS",
+             "--state", str(file))  # fmt: skip
+    for _ in range(2):
+        seconds(*words)
+    ratios = []
+    for _ in range(5):
+        pairs = [(seconds("-c", "pass"), seconds(*words)) for _ in range(3)]
+        ratios.append(min(b for _a, b in pairs) / min(a for a, _b in pairs))
+    os.close(space)
+    assert statistics.median(ratios) <= 12
