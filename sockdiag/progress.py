@@ -17,7 +17,7 @@ _watcher: Watcher | None = None
 
 
 def watch(watcher: Watcher | None) -> None:
-    """Let a function be told of every step: what is counted, how many are done, and of how many."""
+    """Let a function be told of every step: what is counted, how many are done, and of how many (0: unknown)."""
     global _watcher
     _watcher = watcher
 
@@ -27,8 +27,8 @@ def watched() -> bool:
     return _watcher is not None
 
 
-def step(what: str, done: int, total: int) -> None:
-    """Tell that *done* of *total* are done."""
+def step(what: str, done: int, total: int = 0) -> None:
+    """Tell that *done* of *total* are done; 0 where the total is not known."""
     if _watcher is not None:
         _watcher(what, done, total)
 

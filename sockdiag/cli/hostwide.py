@@ -89,7 +89,8 @@ class Hostwide:
 
     def _limits(self, names: tuple[str, ...]) -> dict[str, Value]:
         """Read limits where they can be seen: in this process's own namespace, or the host's, where that can be entered."""
-        from sockdiag.sources.netns import collect_in, outer_places
+        from sockdiag.sources.netns import collect_in
+        from sockdiag.sources.netns_search import outer_places
         from sockdiag.sources.sysctl_net import read_sysctls
 
         files = self._session.system.files

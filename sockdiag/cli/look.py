@@ -84,7 +84,7 @@ def take(session: Session, query: Query, where: Where | None = None, *, last: bo
         protocols=part(session, lambda: read_protocols(files), absent), softnet=softnet,
         conntrack=part(session, lambda: read_nf_conntrack_stat(files), absent, optional=True),
         qdiscs=_qdiscs(session, absent) if rates else None, cgroups=cgroups, descriptors=descriptors,
-        page_size=read_page_size(files), absent=absent,
+        page_size=read_page_size(files), netns=session.netns.inode, absent=absent,
     )  # fmt: skip
 
 

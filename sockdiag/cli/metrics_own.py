@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SOURCE = Family(
     "sockdiag_source_success",
-    "1 where a part of the look could be read, 0 where it could not; no sample of what this kernel does not have.",
+    "1 where a part of the look could be read, 0 where it, or some of it, could not; no sample of what this kernel does not have.",
     ("source",),
 )
 _GAPS = Family("sockdiag_gaps", "Things that were asked for and could not be seen; sockdiag doctor names them.")
@@ -32,6 +32,9 @@ DECLARED = (_SOURCE, _GAPS, _SECONDS, _CPU, _INTERVAL, _AT, _BUILD)
 
 # Source, and the MIB that shows that its file was read.
 _FILES = (("snmp", "Ip"), ("netstat", "TcpExt"), ("snmp6", "Ip6"), ("dev", "dev"), ("softnet_stat", "softnet_stat"))
+
+# Tables whose buffer sizes many kernels show to nobody. Where that matters a rule cannot tell, and rule_success says so.
+_WITHOUT_SIZES = ("skmem:raw", "skmem:icmp")
 
 
 def own_families(
@@ -60,11 +63,15 @@ def own_families(
 
 def sources_read(look: Look, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
     """Yield the parts of a look and whether they could be read."""
+    from sockdiag.sources.cgroup_memory import SOURCE as CGROUPS
+    from sockdiag.sources.proc_pid_limits import SOURCE as DESCRIPTORS
+
     for table, source in look.tables.items():
-        if source is not None or table in look.absent:
-            yield f"sockets:{table}", source is not None and table not in look.absent
+        lacking = table in look.absent or f"some {table}" in look.absent
+        if source is not None or lacking:
+            yield f"sockets:{table}", not lacking
     for need in look.absent:
-        if need.startswith("skmem:"):
+        if need.startswith("skmem:") and need not in _WITHOUT_SIZES:
             yield need, False
     prefixes = {name.partition(".")[0] for name in look.counters}
     refused = {gap.source for gap in gaps}
@@ -77,4 +84,9 @@ def sources_read(look: Look, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
     tracked = any("nf_conntrack" in source for source in refused)
     if look.conntrack is not None or tracked:
         yield "nf_conntrack", not tracked
-    yield "descriptors", not {"descriptors", "some descriptors"} & look.absent.keys()
+    unread = any(need.endswith(":RTM_GETQDISC") for need in look.absent)
+    if look.qdiscs is not None or unread:  # a capture has none
+        yield "qdisc", not unread
+    yield "descriptors", look.descriptors is not None and DESCRIPTORS not in look.absent
+    if look.cgroups is not None or CGROUPS in look.absent:
+        yield "cgroups", CGROUPS not in look.absent

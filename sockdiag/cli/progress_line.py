@@ -38,7 +38,7 @@ class ProgressLine:
         # Children inherit the watcher, and a job in the background leaves the terminal alone.
         if os.getpid() != self._pid or not self._in_foreground():
             return
-        text = f"sockdiag: {done} of {total} {what}"[: self._columns() - 1]
+        text = f"sockdiag: {done}{f' of {total}' if total else ''} {what}"[: self._columns() - 1]
         self._write(b"\r" + text.encode() + b"\x1b[K")
         self._shown = True
 

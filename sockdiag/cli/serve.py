@@ -83,6 +83,8 @@ def serve(env: Env, server: Server, scraper: Scraper) -> int:
     # An exception out of a handler may come up anywhere, and be taken there for a client's mistake.
     numbers = (signal.SIGTERM, signal.SIGINT)
     earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
+    # Each look is a client's, who waits elsewhere.
+    env.unwatch()
     env.warn(f"serving http://{shown}:{port}/metrics")
     try:
         server.serve_forever(_POLL_S)
@@ -123,6 +125,16 @@ class _Collector:
 
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
+
+    def describe(self) -> Iterator[Any]:
+        """Yield all families without samples: what ``?name[]=`` can ask for."""
+        from sockdiag.analysis.families import family_of
+        from sockdiag.analysis.measures import all_measures
+        from sockdiag.cli import metrics_own
+        from sockdiag.rules import _families
+
+        for family in (*_families.DECLARED, *map(family_of, all_measures()), *metrics_own.DECLARED):
+            yield _metric(family)
 
     def collect(self) -> Iterator[Any]:
         """Yield the families of a look."""

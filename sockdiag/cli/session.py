@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli import exit as status
+from sockdiag.cli.writing import written
 from sockdiag.collect import Collection, describe
 from sockdiag.errors import SourceError, UsageError, unknown
 from sockdiag.model.query import TABLES, Query
@@ -256,7 +257,7 @@ class Session:
         """
         given = self.given
         style = Style(self.env.width, self.env.color(given.color))
-        for text in _in_pieces(_renderer(given)(document, style)):
+        for text in written(document, given, style):
             self.env.write(text)
         told = _told(self.gaps) if warn else []
         for gap in told[:_SCREEN_GAPS]:
@@ -275,45 +276,10 @@ def _told(gaps: list[Gap]) -> list[Gap]:
     return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 
 
-def _in_pieces(texts: Iterable[str]) -> Iterator[str]:
-    # Lines come one by one; a system call for each would cost more than the line.
-    held: list[str] = []
-    length = 0
-    for text in texts:
-        if len(text) > _PIECE and not held:
-            yield text
-            continue
-        held.append(text)
-        length += len(text)
-        if length > _PIECE:
-            yield "".join(held)
-            held.clear()
-            length = 0
-    yield "".join(held)
-
-
-_PIECE = 1 << 15
-
-
 def _line(text: str) -> str:
     from sockdiag.render.escape import printable
 
     return printable(text)
-
-
-def _renderer(given: Given) -> Any:
-    from sockdiag.cli.options import RENDERERS
-    from sockdiag.cli.spec import TEXT
-
-    chosen = [(option, module, name) for option, module, name in RENDERERS if getattr(given, option.name)]
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0][0].name} and --{chosen[1][0].name} exclude each other")
-    for option, module, function in chosen:
-        render = getattr(__import__(module, fromlist=[function]), function)
-        return render(getattr(given, option.name)) if option.kind == TEXT else render
-    from sockdiag.render.table import render_table
-
-    return render_table
 
 
 def find_column(record: Any, name: str, session: Session | None = None) -> Entry:

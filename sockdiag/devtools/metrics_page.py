@@ -30,6 +30,11 @@ def _lines() -> Iterator[str]:
             f"| {_cell(measure.help)} |\n"
         )
 
+    yield "\n| label | its values |\n|---|---|\n"
+    labels = {label.name: label for measure in all_measures() for label in measure.labels}
+    for label in labels.values():
+        yield f"| `{label.name}` | {_cell(label.help)} |\n"
+
 
 def _names(labels: tuple[str, ...]) -> str:
     return ", ".join(f"`{label}`" for label in labels)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.snapshot import Namespace
     from sockdiag.sources._disposable import Line
+    from sockdiag.sources.netns_search import Place
     from sockdiag.sources.system import System
 
     Question = Callable[["Visit"], Iterable[Any]]
@@ -88,7 +89,7 @@ class Crew:
         answer: answers what visits ask.
     """
 
-    def __init__(self, places: list[netns.Place], question: Question, answer: Answer) -> None:
+    def __init__(self, places: list[Place], question: Question, answer: Answer) -> None:
         import ctypes  # noqa: F401  # for setns(2) before Python 3.12: once, not in each worker
         import pickle  # noqa: F401
 
@@ -209,7 +210,7 @@ class _Worker:
 
     __slots__ = ("at", "child", "left", "places", "until")
 
-    def __init__(self, places: list[tuple[int, netns.Place]]) -> None:
+    def __init__(self, places: list[tuple[int, Place]]) -> None:
         self.places = places
         self.left = places
         self.child: Asking | None = None
@@ -217,19 +218,19 @@ class _Worker:
         self.until = 0.0
 
 
-def _tour(places: list[tuple[int, netns.Place]], question: Question, line: Line) -> None:
+def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> None:
     from pickle import HIGHEST_PROTOCOL, dumps, loads
 
     def ask(what: Any) -> Any:
         return loads(line.ask(dumps(what, HIGHEST_PROTOCOL)))  # noqa: S301
 
-    def begin(place: netns.Place) -> Iterator[Any]:
+    def begin(place: Place) -> Iterator[Any]:
         netns.enter(place.path)
         visit = Visit(this_system(), place.namespace, ask, place.path)
         _is_there(place, visit.system)
         return iter(question(visit))
 
-    def step(number: int, place: netns.Place, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
+    def step(number: int, place: Place, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
         """Go on until the next rest; None where there is none."""
         line.emit(_AT, _STATION.pack(number, 0.0))
         try:
@@ -250,9 +251,9 @@ def _tour(places: list[tuple[int, netns.Place]], question: Question, line: Line)
             line.emit(_DONE, _NUMBER.pack(number))
         return None
 
-    going: list[tuple[int, netns.Place, Iterator[Any] | None, float]] = [(n, p, None, 0.0) for n, p in places]
+    going: list[tuple[int, Place, Iterator[Any] | None, float]] = [(n, p, None, 0.0) for n, p in places]
     while going:
-        resting: list[tuple[int, netns.Place, Iterator[Any] | None, float]] = []
+        resting: list[tuple[int, Place, Iterator[Any] | None, float]] = []
         for number, place, steps, until in going:
             if (seconds := until - monotonic()) > 0:
                 line.emit(_AT, _STATION.pack(number, seconds))
@@ -263,6 +264,6 @@ def _tour(places: list[tuple[int, netns.Place]], question: Question, line: Line)
         going = resting
 
 
-def _is_there(place: netns.Place, system: System) -> None:
+def _is_there(place: Place, system: System) -> None:
     if netns.inode_of(system.files) != place.namespace.inode:
         raise SourceUnavailable(place.path, "it has gone", ENOENT)

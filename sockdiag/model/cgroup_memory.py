@@ -52,11 +52,12 @@ class CgroupMemory(Record):
     ids: frozenset[int] = field(
         "Ids of it and of the cgroups below it, as sockets carry them; of version 2 only.", default=frozenset(), kind=ID
     )
-    pids: tuple[int, ...] | None = field(
-        "The first process found in it, or below, that is in this network namespace; null where that could not be seen.",
+    members: tuple[tuple[int, int], ...] = field(
+        "Inode of each network namespace that has processes in it, or below, and the first of these.",
         default=(),
         kind=ID,
     )
+    unseen: bool = field("Of some processes in it the network namespace could not be seen.", default=False, kind=LABEL)
 
     @property
     def ratio(self) -> float:

@@ -37,6 +37,7 @@ class Look:
             the sockets among them, name.
         cgroups: those that are near the limit of their sockets' memory.
         page_size: bytes of a page.
+        netns: inode of the network namespace.
         absent: why something could not be read, by its source: a file, ``rtnetlink:RTM_GETQDISC``, a table, ``skmem:TABLE``
             for its buffer sizes, ``some TABLE`` where not all of it was read.
     """
@@ -50,6 +51,7 @@ class Look:
         "counters",
         "descriptors",
         "limits",
+        "netns",
         "page_size",
         "protocols",
         "qdiscs",
@@ -76,6 +78,7 @@ class Look:
         descriptors: Mapping[int, Descriptors] | None = None,
         cgroups: Iterable[CgroupMemory] | None = None,
         page_size: int | None = None,
+        netns: int | None = None,
         absent: Mapping[str, str] | None = None,
     ) -> None:
         self.at = at
@@ -92,4 +95,5 @@ class Look:
         self.descriptors = descriptors
         self.cgroups = None if cgroups is None else tuple(cgroups)
         self.page_size = page_size
+        self.netns = netns
         self.absent = absent or {}

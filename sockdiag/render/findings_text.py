@@ -33,7 +33,10 @@ def headline(verdict: str, interval_s: float | None, style: Style) -> str:
 def finding_lines(finding: Finding, style: Style, *, everywhere: bool = False) -> Iterator[str]:
     """Yield a finding in one line, and who it is about; of *everywhere*, the network namespace too."""
     subject = finding.subject
-    who = f"  [{cell(subject.comm)}({subject.pid})]" if subject.pid is not None else ""
+    process = f"{cell(subject.comm)}({subject.pid})"
+    # What is about a process begins with it.
+    told = subject.pid is None or printable(finding.summary).startswith(f"{process}: ")
+    who = "" if told else f"  [{process}]"
     if everywhere and subject.netns is not None:
         who += f"  [netns {printable(subject.netns)}]"
     color = "" if finding.severity == INFO else _YELLOW if finding.severity == WARNING else _RED
@@ -91,11 +94,17 @@ def doctor_lines(
         yield f"     sockdiag rules {finding.code}\n"
 
 
+# Units that are words.
+_PLURALS = ("bytes", "pages", "sockets", "connections", "packets", "files", "ports")
+
+
 def _figure(evidence: Evidence) -> str:
     text = cell(evidence.value)
     if evidence.limit is not None:
         text += f" of {cell(evidence.limit)}"
     unit = evidence.unit.removeprefix("count").strip()
+    if evidence.value == 1 and evidence.limit is None and unit in _PLURALS:
+        unit = unit.removesuffix("s")
     if unit:
         text += f" {printable(unit)}"
     source = f"  ({printable(evidence.source)})" if evidence.source else ""

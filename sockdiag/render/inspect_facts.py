@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.inspection import Fact, Layers, Paths, Topic
 from sockdiag.model.record import Record
+from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
 from sockdiag.render.plain import plain
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.record import Field
-    from sockdiag.model.socket import Socket
 
     Known = Mapping[tuple[str, str], Any]
 
@@ -70,6 +70,9 @@ def known(rows: list[Fact]) -> Known:
     return {(row.layer, row.name): row.value for row in rows}
 
 
+_QUEUES = ("recv_q", "send_q")
+
+
 def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[Fact]:
     for field, value in zip(type(record).FIELDS, record._values(), strict=True):
         if value is None or value in ("", ()) or field.name in _SKIPPED:
@@ -84,7 +87,9 @@ def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[
             for i, item in enumerate(value):
                 yield Fact(layer, f"{name}[{i}]", cell(item), source=origin.of(field))
         else:
-            yield Fact(layer, name, plain(value, field), field.unit, None, origin.of(field), field.kernel)
+            # On a listener the two queues count connections.
+            unit = (record.recv_q_unit if field.name in _QUEUES and isinstance(record, Socket) else None) or field.unit
+            yield Fact(layer, name, plain(value, field), unit, None, origin.of(field), field.kernel)
 
 
 # Netlink attributes and structs of each table but the IP ones; those of inet_diag begin with INET_DIAG and inet_diag.

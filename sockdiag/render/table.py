@@ -134,6 +134,8 @@ def _total(spaces: Sequence[int]) -> int:
 def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str]:
     # Beside the other columns where there is room, else below them.
     beside = fit - before >= _PROSE
+    left = min((len(cell) - len(cell.lstrip(" ")) for cell in columns[0]), default=0)
+    below = " " * (left + 4)
     for row in zip(*columns, strict=True):
         start = _GAP.join([*row[:-1], ""])
         if beside:
@@ -141,7 +143,7 @@ def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str
         elif width(start + row[-1]) <= fit:
             lines = [start + row[-1]]
         else:
-            lines = [start, *wrapped(row[-1], fit, " " * 4, " " * 4)]
+            lines = [start, *wrapped(row[-1], fit, below, below)]
         yield from (Row(line.rstrip() + "\n") for line in lines)
 
 

@@ -22,27 +22,29 @@ def lost_in_interval(
     what: str,
     advice: tuple[Advice, ...],
     more: dict[str, Evidence] | None = None,
+    lost: int | None = None,
 ) -> Iterator[Hit]:
     """Yield a finding if counters grew between the looks.
 
     Args:
         case: the looks.
         rule: the rule in whose name it is.
-        names: the counters, which count different packets.
+        names: the counters, which count different packets where *lost* is not given.
         about: name of the subject.
         noun: what was lost, in the singular.
         what: what became of it.
         advice: what to do.
         more: further evidence.
+        lost: how much was lost, where that is not the sum.
 
     Raises:
         Unseen: none of the counters could be read.
     """
     case.need_counters(*names)
-    lost = case.sum_moved(*names)
+    lost = case.sum_moved(*names) if lost is None else lost
     if not lost or lost < 0:
         return
-    evidence = {name.partition(".")[2]: case.counter_evidence(name) for name in names if case.moved(name)}
+    evidence = {name.removeprefix("TcpExt."): case.counter_evidence(name) for name in names if case.moved(name)}
     said = f"{counted(lost, noun)} {what}{per_second(case.rate(lost))}"
     yield Hit(
         Finding(

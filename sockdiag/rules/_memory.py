@@ -47,11 +47,11 @@ def trend(case: Case, account: ProtocolMemory, name: str) -> float | None:
 
 def concerns(case: Case, cgroup: CgroupMemory) -> bool | None:
     """Tell whether a cgroup has sockets or processes in the namespace that is looked at; None where that is not visible."""
-    if cgroup.pids:
+    if case.now.netns in dict(cgroup.members):
         return True
     if cgroup.ids and any(not cgroup.ids.isdisjoint(batch.values("cgroup_id")) for batch in case.now.batches):
         return True
-    return None if cgroup.pids is None else False
+    return None if cgroup.unseen or case.now.netns is None else False
 
 
 def full_cgroups(case: Case) -> list[CgroupMemory]:

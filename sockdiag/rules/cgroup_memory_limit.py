@@ -68,7 +68,7 @@ def judge(case: Case) -> Iterator[Hit]:
             continue
         here = concerns(case, one)
         if here:
-            yield _hit(one, eta, throttled if news else 0, near=near)
+            yield _hit(one, eta, throttled if news else 0, case.now.netns, near=near)
         elif here is None:
             unsure = one
     if unsure is not None:
@@ -84,7 +84,7 @@ def _eta(case: Case, one: CgroupMemory, before: CgroupMemory | None) -> float | 
     return round(max(0, one.limit_bytes - one.usage_bytes) / (growth / case.seconds), 1)
 
 
-def _hit(one: CgroupMemory, eta: float | None, throttled: int, *, near: bool) -> Hit:
+def _hit(one: CgroupMemory, eta: float | None, throttled: int, netns: int | None, *, near: bool) -> Hit:
     of = f", sockets {one.sock_bytes} of them" if one.sock_bytes not in (None, one.usage_bytes) else ""
     said = f"{cgroup_name(one)} holds {one.usage_bytes} of {one.limit_bytes} bytes{of}"
     said += f", and its sockets were throttled {counted(throttled, 'time')}" if throttled else ""
@@ -95,8 +95,9 @@ def _hit(one: CgroupMemory, eta: float | None, throttled: int, *, near: bool) ->
     }
     if one.throttled is not None:
         evidence["throttled"] = Evidence(throttled, "count", None, "memory.events sock_throttled, or failcnt", HOST)
-    if one.pids:
-        evidence["process"] = Evidence(one.pids[0], "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
+    pid = dict(one.members).get(netns or 0)
+    if pid is not None:
+        evidence["process"] = Evidence(pid, "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
     return Hit(
         Finding(
             RULE.code, CRITICAL if near else WARNING, Subject(NAMESPACE, cgroup_name(one)), said, evidence,

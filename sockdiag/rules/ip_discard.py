@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from sockdiag.rules._base import Case, Hit
 
 _IN = ("Ip.InDiscards", "Ip6.InDiscards")
-_OUT = ("Ip.OutDiscards", "Ip6.OutDiscards", "Udp.SndbufErrors", "Udp6.SndbufErrors")
+# By family: what a UDP sender was refused counts as discarded by IP, too.
+_OUT = (
+    ("Ip.OutDiscards", ("Udp.SndbufErrors", "UdpLite.SndbufErrors")),
+    ("Ip6.OutDiscards", ("Udp6.SndbufErrors", "UdpLite6.SndbufErrors")),
+)
+_OUT_NAMES = tuple(name for discards, refused in _OUT for name in (discards, *refused))
 
 RULE = Rule(
     "IP_DISCARD",
@@ -23,7 +28,7 @@ RULE = Rule(
     "the neighbour table or the sender's buffer had no room.",
     "ip_rcv() finds no memory; ip_finish_output() gets an error; udp_sendmsg() gets ENOBUFS or EAGAIN.",
     "ip_rcv_core(), ip_output(), udp_sendmsg()",
-    (*_IN, *_OUT),
+    (*_IN, *_OUT_NAMES),
     ("/proc/net/snmp",),
     (),
     ("the queueing discipline and the neighbours of the device", "SO_SNDBUF"),
@@ -43,6 +48,7 @@ _MEMORY = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge both directions by the counters of both families."""
     yield from lost_in_interval(case, RULE, _IN, "IP receive", "packet", "thrown away on receipt", (_MEMORY,))
+    lost = sum(max(case.moved(discards) or 0, case.sum_moved(*refused) or 0) for discards, refused in _OUT)
     yield from lost_in_interval(
-        case, RULE, _OUT, "IP send", "packet", "thrown away or refused instead of sent", (_ADVICE,)
+        case, RULE, _OUT_NAMES, "IP send", "packet", "thrown away or refused instead of sent", (_ADVICE,), lost=lost
     )

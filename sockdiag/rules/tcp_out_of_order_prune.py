@@ -40,9 +40,10 @@ _ADVICE = (
         "The queue fills only while an earlier segment is missing.",
     ),
     Advice(
-        "Let processes leave SO_RCVBUF alone, so that the kernel sizes the buffer (up to net.ipv4.tcp_rmem[2]).",
+        "Let processes leave SO_RCVBUF alone, or raise the third number of net.ipv4.tcp_rmem where they do.",
         None,
-        "No memory limit is seen that is reached: the sockets' own buffers are.",
+        "No memory limit is seen that is reached: the sockets' own buffers are. Up to tcp_rmem[2] the kernel makes a buffer larger "
+        "for what waits out of order, unless the process has set its size.",
     ),
 )
 

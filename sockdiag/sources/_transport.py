@@ -12,6 +12,7 @@ from _socket import AF_NETLINK, MSG_TRUNC, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_RAW, 
 from struct import error as struct_error
 from struct import pack, unpack, unpack_from
 
+from sockdiag import progress
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.netlink import (
     NETLINK_SOCK_DIAG,
@@ -196,8 +197,11 @@ def _header(request: Request, data: bytes) -> tuple[int, int, int, int, int]:
 def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
     interrupted = False
     done = pack("=IH", NLMSG_HDRLEN + 4, NLMSG_DONE)
+    read = 0
     while True:
         data = _receive(request, channel)
+        read += len(data)
+        progress.step("KiB of the kernel's answer", read >> 10)
         _length, kind, flags, answer_seq, _pid = _header(request, data)
         if answer_seq != seq:
             continue

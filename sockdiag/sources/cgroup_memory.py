@@ -116,7 +116,8 @@ class _Hierarchy:
             ids = (
                 frozenset(self._ids[path] for path in inside if self._ids[path]) if self._version == 2 else frozenset()
             )
-            yield one._replace(ids=ids, pids=self._processes(inside))
+            members, unseen = self._members(inside)
+            yield one._replace(ids=ids, members=members, unseen=unseen)
 
     def _limits(self) -> Iterator[tuple[str, int]]:
         pending = [("/", 0)]
@@ -179,31 +180,31 @@ class _Hierarchy:
             return None
         return CgroupMemory(path, f"{self._folder(path)}/{self._name}", limit, usage, stat.get("sock"), throttled)
 
-    def _processes(self, paths: list[str]) -> tuple[int, ...] | None:
-        looked_at = refused = 0
-        try:
-            here = self._files.link("/proc/self/ns/net")
-        except SourceError:
-            return None
+    def _members(self, paths: list[str]) -> tuple[tuple[tuple[int, int], ...], bool]:
+        found: dict[int, int] = {}
+        looked_at, unseen = 0, False
         for path in paths:
             try:
                 pids = self._read(path, "cgroup.procs").split()
             except SourceError:
                 continue
             for pid in map(number, pids):
-                looked_at += 1
-                if looked_at > _MOST_PIDS:
-                    return None
                 if not pid:
                     continue  # of a pid namespace that is not seen here
+                looked_at += 1
+                if looked_at > _MOST_PIDS:
+                    return tuple(found.items()), True
                 try:
-                    if self._files.link(f"/proc/{pid}/ns/net") == here:
-                        return (pid,)
+                    inode = number(self._files.link(f"/proc/{pid}/ns/net").encode()[5:-1])
                 except SourceUnavailable:
                     continue
                 except SourceError:
-                    refused += 1
-        return None if refused else ()
+                    inode = None
+                if inode is None:
+                    unseen = True
+                else:
+                    found.setdefault(inode, pid)
+        return tuple(found.items()), unseen
 
     def _number(self, path: str, name: str) -> int:
         body = self._read(path, name)

@@ -7,7 +7,7 @@ The decoder is the clear path: one message in, one :class:`~sockdiag.model.socke
 from __future__ import annotations
 
 from _socket import AF_INET6 as _PYTHON_AF_INET6
-from _socket import if_nametoindex, inet_aton, inet_ntoa, inet_ntop, inet_pton
+from _socket import inet_ntoa, inet_ntop
 from struct import pack
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
@@ -85,7 +85,6 @@ TABLES: dict[str, tuple[str | None, str]] = {
 }  # fmt: skip
 
 _TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
-_FAMILY_NUMBERS = {name: number for number, name in INET_FAMILIES.items()}
 _NO_SOCKID = bytes(SOCKID.size)
 _ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
 
@@ -141,10 +140,6 @@ def request(
     states: int,
     ext: int = 0,
     bytecode: bytes = b"",
-    *,
-    sockid: bytes = _NO_SOCKID,
-    raw_protocol: int = 0,
-    extra: bytes = b"",
 ) -> Request:
     """Return one request as ``struct inet_diag_req_v2`` and its attributes.
 
@@ -154,19 +149,15 @@ def request(
         states: mask of 1 << state.
         ext: EXT_… bits.
         bytecode: filter for the kernel to apply, INET_DIAG_REQ_BYTECODE.
-        sockid: ``struct inet_diag_sockid``; a dump of UDP, raw and SCTP sockets compares the ports in it.
-        raw_protocol: protocol of the one raw socket that is asked for (``sdiag_raw_protocol``).
-        extra: more attributes, packed.
     """
-    if bytecode:
-        extra += attribute(REQ_BYTECODE, bytecode)
+    extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
     low = protocol
     if protocol > 0xFF:
         # The kernel then takes no notice of the 8-bit field. One that does not know the attribute (before 5.9) finds no
         # handler for 0 there, where the low byte of MPTCP would have made it answer with TCP sockets.
         extra += attribute(REQ_PROTOCOL, pack("=I", protocol))
         low = 0
-    payload = REQ_V2.pack(family, low, ext, raw_protocol, states, sockid) + extra
+    payload = REQ_V2.pack(family, low, ext, 0, states, _NO_SOCKID) + extra
     return Request(_name(family, protocol), payload, states=states)
 
 
@@ -184,35 +175,6 @@ def compat_request(states: int = ALL_STATES, ext: int = 0, protocol: int = IPPRO
     kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
     name = f"{_name(AF_INET, protocol)}+{_TABLE_OF[protocol]}6"
     return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0), kind, states)
-
-
-def get_request(socket: Socket, ext: int = 0) -> Request:
-    """Return a request for exactly one socket, by its addresses and cookie, for ``Transport.query()``.
-
-    The kernel finds connected TCP, DCCP, UDP and SCTP sockets so, and listeners that share their port with no other
-    (``inet_diag_find_one_icsk()``); MPTCP only by token, in place of the cookie.
-    """
-    family = _FAMILY_NUMBERS[socket.family]
-    token = socket.mptcp_info.token if socket.mptcp_info else None
-    identity = sockid(socket) if token is None else SOCKID.pack(b"", b"", b"", b"", 0, pack("=Q", token))
-    number = PROTOCOLS[socket.netid]
-    raw = socket.local.port or 0 if number == IPPROTO_RAW else 0
-    return request(family, number, ALL_STATES, ext, sockid=identity, raw_protocol=raw & 0xFF)
-
-
-def sockid(socket: Socket) -> bytes:
-    """Pack addresses, ports, interface and cookie of a socket as ``struct inet_diag_sockid``."""
-    index = 0
-    if socket.local.interface is not None:
-        index = _interface_index(socket.local.interface)
-    return SOCKID.pack(
-        pack("!H", socket.local.port or 0),
-        pack("!H", socket.peer.port or 0),
-        _address_bytes(socket.family, socket.local.address),
-        _address_bytes(socket.family, socket.peer.address),
-        index,
-        pack("=Q", socket.cookie if socket.cookie is not None else 0xFFFFFFFFFFFFFFFF),
-    )
 
 
 def attribute(number: int, payload: bytes) -> bytes:
@@ -362,19 +324,6 @@ def _cookie(socket: Socket) -> int | None:
 def _name(family: int, protocol: int) -> str:
     table = "raw" if protocol == IPPROTO_RAW else _TABLE_OF.get(protocol, str(protocol))
     return f"inet_diag_{table}{'6' if family == AF_INET6 else ''}"
-
-
-def _interface_index(name: str) -> int:
-    try:
-        return if_nametoindex(name)
-    except OSError:
-        return int(name[2:]) if name.startswith("if") and name[2:].isdecimal() else 0
-
-
-def _address_bytes(family: str, address: str | bytes | None) -> bytes:
-    if not isinstance(address, str):
-        return b""
-    return inet_aton(address) if family == "AF_INET" else inet_pton(_PYTHON_AF_INET6, address)
 
 
 def _association_state(state: int) -> str:

@@ -20,6 +20,7 @@ from sockdiag.sources._disposable import FAILED, Disposable, error_of, wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from sockdiag.sources._disposable import Emit
 
@@ -29,6 +30,8 @@ _SO_PROTOCOL, _SO_DOMAIN = 38, 39
 _ANSWER, _REFUSED, _LOCAL, _PEER = 2, 3, 4, 5
 _ROOM = {INT: 4, TEXT: 64, COOKIE: 8, RATE: 8, LINGER: 8, TIMEVAL: 16, WORDS: 128}
 _HINT = "run as root, or as the user of the process (ptrace(2) access)"
+
+_libc: Any = None
 
 # Options that take no lock answer within microseconds.
 LIMIT_S = 1.0
@@ -140,7 +143,7 @@ def _decoded(form: str, data: bytes) -> Value:
 
 def _ask(pid: int, fd: int, inode: int | None, emit: Emit) -> None:
     """Do the work, in the child: every answer is sent as soon as it is there."""
-    copy = _steal(pid, fd)
+    copy = steal(pid, fd)
     try:
         if inode is not None and os.fstat(copy).st_ino != inode:
             raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "it is another socket by now", errno.ENOENT)
@@ -201,21 +204,34 @@ def _names(fd: int, family: int, protocol: int, emit: Emit) -> None:
     sock.detach()
 
 
-def _steal(pid: int, fd: int) -> int:
-    import ctypes
+def steal(pid: int, fd: int) -> int:
+    """Return a descriptor of what another process has open.
 
-    where = f"/proc/{pid}/fd/{fd}"
+    Raises:
+        SourceUnavailable: no such process or descriptor, or Linux before 5.6.
+        SourceDenied: it may not be traced.
+    """
     try:
         handle = os.pidfd_open(pid)
     except OSError as error:
-        raise _refusal(where, error.errno or 0) from None
+        raise _refusal(f"/proc/{pid}/fd/{fd}", error.errno or 0) from None
     try:
-        copy = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, handle, fd, 0)
-        if copy < 0:
-            raise _refusal(where, ctypes.get_errno())
-        return int(copy)
+        return copied(handle, pid, fd)
     finally:
         os.close(handle)
+
+
+def copied(handle: int, pid: int, fd: int) -> int:
+    """Do the same with a pidfd at hand; errors as :func:`steal`."""
+    import ctypes
+
+    global _libc
+    if _libc is None:
+        _libc = ctypes.CDLL(None, use_errno=True)
+    copy = _libc.syscall(_PIDFD_GETFD, handle, fd, 0)
+    if copy < 0:
+        raise _refusal(f"/proc/{pid}/fd/{fd}", ctypes.get_errno())
+    return int(copy)
 
 
 def _refusal(where: str, number: int) -> SourceError:

@@ -30,6 +30,7 @@ from tests.live.world.netdev import link_up, unshare_network  # noqa: E402
 SOCKDIAG = str(Path(sys.executable).with_name("sockdiag"))
 PIPELINE = ["sh", "-c", "ss -tan | awk 'NR > 1 { print $1 }' | sort | uniq -c"]
 LIST = ["ss", "-tan"]
+BUFFERS = ["ss", "-tanm"]
 OWNERS = ["ss", "-tanp"]
 START_RUNS = 21
 START_TARGET = 9
@@ -49,6 +50,7 @@ QUESTIONS = (
     Question(["states", "--exact"], PIPELINE, 0.5),
     Question(["states", "--by", "port"], PIPELINE, 0.5),
     Question(["list", "--ndjson"], LIST, 1.5),
+    Question(["risk"], BUFFERS, 1.5),
     Question(["states", "--by", "process"], OWNERS, 0.1),
     Question(["list", "--ndjson", "-o", "+processes"], OWNERS, 0.1),
 )
@@ -140,7 +142,7 @@ def compare(bench: Bench, runs: int, ss_owners: bool) -> None:
     ours = [question.ours for question in QUESTIONS]
     costs: dict[str, list[Cost]] = {}
     for number in range(runs):
-        commands = [[SOCKDIAG, *options] for options in ours] + [PIPELINE, LIST]
+        commands = [[SOCKDIAG, *options] for options in ours] + [PIPELINE, LIST, BUFFERS]
         for command in [*commands, OWNERS] if ss_owners and not number else commands:
             costs.setdefault(name_of(command), []).append(bench.run(command))
     medians = {name: middle(runs) for name, runs in costs.items() if not any(cost.status for cost in runs)}

@@ -119,8 +119,8 @@ def test_system_is_opened_in_its_places_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_modules_are_of_readable_size(path: Path) -> None:
-    """No module is longer than 600 lines."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
+    """No module is longer than 400 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_folders_have_no_drawers() -> None:

@@ -15,7 +15,7 @@ from tests.integrations.booted import booted
 from tests.integrations.fetch import ask
 from tests.integrations.test_units import UNITS
 from tests.integrations.waiting import wait_for
-from tests.live.scenarios import conditions
+from tests.live.scenarios import datagrams
 from tests.live.world.namespace import netns
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_lost_datagrams_fire_the_shipped_alert(fleet: Fleet) -> None:
     """Before the loss the alert is silent; datagrams that find a receive buffer full make it fire, by both ways."""
     assert not {job for alert, job in fleet.firing() if alert == UDP_LOST}
     assert fleet.query("sockdiag_udp_rcvbuf_errors_total > 0") == []
-    fleet.namespace.call(conditions.udp_overflow)
+    fleet.namespace.call(datagrams.udp_overflow)
     assert wait_for(lambda: {job for alert, job in fleet.firing() if alert == UDP_LOST} == JOBS, 90), fleet.firing()
     counted = int(re.findall(r"Udp: (?:\d+ ){4}(\d+)", fleet.namespace.proc("snmp").decode())[0])
     seen = [float(sample["value"][1]) for sample in fleet.query("sockdiag_udp_rcvbuf_errors_total")]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from sockdiag.analysis.families import family_of
-from sockdiag.analysis.measures import all_measures
+from sockdiag.analysis.measures import all_measures, find
 from sockdiag.cli import metrics_own, typer_app
 from sockdiag.cli.catalog import COMMANDS
 from sockdiag.cli.env import Env
@@ -55,7 +55,7 @@ LINES = sorted(
 
 @pytest.mark.parametrize(
     "name",
-    ["systemd/sockdiag-textfile.service", "systemd/sockdiag-metrics.service", "cron.d/sockdiag",
+    ["systemd/sockdiag-textfile.service", "systemd/sockdiag-metrics.service", "cron.d/sockdiag", "nrpe/sockdiag.cfg",
      "prometheus/sockdiag.rules.yml", "ansible/sockdiag.fact", "sos/sockdiag.py", "telegraf/sockdiag.conf", "README.md"],
 )  # fmt: skip
 def test_each_file_runs_the_program(name: str) -> None:
@@ -78,6 +78,8 @@ def test_command_lines_are_accepted(file: str, line: str, monkeypatch: pytest.Mo
     assert len(accepted) == 1
     if words[0] == "rules" and len(words) > 1:
         assert words[1] in RULES
+    for name in getattr(accepted[0], "measure", None) or ():
+        assert find(name)[0].name
 
 
 def test_readme_names_every_file() -> None:
@@ -158,7 +160,7 @@ def test_unit_tests_notice_a_broken_rule(number: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=[alert["alert"] for alert in ALERTS])
 def test_alerts_say_what_they_must(alert: dict[str, Any]) -> None:
-    """Each alert has a severity, waits, and says in a line and at length what is wrong."""
+    """Each alert has a severity, waits, and says in a line what is wrong, and at length what to run on the host."""
     assert re.fullmatch(r"Sockdiag[A-Z][A-Za-z]+", alert["alert"])
     assert re.fullmatch(r"\d+m", alert["for"])
     assert alert["labels"]["severity"] in ("critical", "warning")
@@ -166,7 +168,7 @@ def test_alerts_say_what_they_must(alert: dict[str, Any]) -> None:
     assert "\n" not in summary
     assert "{{ $labels.instance }}" in summary
     assert summary.endswith(".")
-    assert len(description) > len("The target is up.")
+    assert re.search(r"`(sockdiag|systemctl) [^`]+`", description)
 
 
 # Grafana
@@ -262,6 +264,6 @@ def test_cron_file_is_one_that_cron_takes() -> None:
 def test_telegraf_file_is_toml() -> None:
     """Telegraf's file has an input of metrics and one of the check, with a time limit below its interval."""
     inputs = tomllib.loads((SHIPPED / "telegraf/sockdiag.conf").read_text(encoding="utf-8"))["inputs"]["exec"]
-    assert [one["data_format"] for one in inputs] == ["influx"]
+    assert [one["data_format"] for one in inputs] == ["influx", "nagios"]
     for one in inputs:
         assert int(one["timeout"].rstrip("s")) < int(one["interval"].rstrip("s"))

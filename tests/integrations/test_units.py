@@ -65,7 +65,7 @@ def name_of(unit: str, without: str) -> str:
 
 
 def readme_drop_in() -> str:
-    """Return what README says to add to the unit for another network namespace."""
+    """Return what README says to add to the unit for every network namespace."""
     text = (PROJECT / "integrations/README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```ini\n(.*?)```", text, re.DOTALL)
     return block
@@ -83,8 +83,9 @@ def world(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """Give a running systemd with the shipped units and those of the tests."""
     units = {**UNITS, "holder.service": _HOLDER}
     units |= {name_of(unit, lost): sandbox(unit, lost) for unit in SANDBOXED for lost in ("", *CAPABILITIES)}
-    block = readme_drop_in().replace("NAME", "blue").replace("--interval 10", "--interval 1")
-    units["sockdiag-textfile-blue.service"] = UNITS[TEXTFILE] + re.sub(r"(?m)^#.*\n", "", block)
+    every = readme_drop_in().replace("--interval 10", "--interval 1").replace("/sockdiag.prom", "/every.prom")
+    units["misused.service"] = UNITS[SERVICE].replace("127.0.0.1:9756", "nowhere")
+    units["every.service"] = f"{UNITS[TEXTFILE]}\n{every}"
     with booted(tmp_path_factory.mktemp("units"), namespace.path, units) as made:
         made.run("sh", "-euc", f"mkdir -p {_FOLDER}; mount -t tmpfs -o mode=755 tmpfs {_FOLDER}; ip netns add blue")
         made.start("holder.service")
@@ -96,6 +97,14 @@ def samples(text: str, family: str) -> dict[str, float]:
     return {
         labels: float(value) for labels, value in re.findall(rf"^{family}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
     }
+
+
+def checked(text: str) -> tuple[int, str, str]:
+    """Return what promtool says of metrics."""
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, check=False, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_units_are_clean(world: Booted) -> None:
@@ -138,10 +147,7 @@ def test_textfile_is_written(world: Booted) -> None:
     world.start(TEXTFILE)
     text = world.run("cat", f"{_FOLDER}/sockdiag.prom").stdout
     assert world.run("sh", "-c", f"ls {_FOLDER}; stat -c '%a %U' {_FOLDER}/*").stdout == "sockdiag.prom\n644 root\n"
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, check=False, capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert checked(text) == (0, "", "")
     free = world.run("sockdiag", "metrics", "--interval", "1", "--prometheus").stdout
     for family in ("sockdiag_source_success", "sockdiag_rule_success", "sockdiag_gaps"):
         assert samples(text, family)
@@ -149,13 +155,16 @@ def test_textfile_is_written(world: Booted) -> None:
     assert samples(text, "sockdiag_listener_sockets")[f'netid="tcp",local="127.0.0.1:{PORT}"'] == 1
 
 
-def test_textfile_of_another_namespace(world: Booted) -> None:
-    """With what README says to add, the unit looks at another network namespace and labels what it saw."""
-    world.start("sockdiag-textfile-blue.service")
-    text = world.run("cat", f"{_FOLDER}/sockdiag-blue.prom").stdout
-    found = samples(text, "sockdiag_gaps")
-    assert found == {'netns="blue"': found['netns="blue"']}
-    assert 'local="127.0.0.1' not in text
+def test_textfile_of_every_namespace(world: Booted) -> None:
+    """With what README says to add, the unit enters every network namespace, and finds each."""
+    world.start("every.service")
+    text = world.run("cat", f"{_FOLDER}/every.prom").stdout
+    free = world.run("sockdiag", "metrics", "--netns", "all", "--interval", "1", "--prometheus").stdout
+    blue = samples(text, "sockdiag_sockets_used")['netns="blue"']
+    assert blue == samples(free, "sockdiag_sockets_used")['netns="blue"']
+    assert samples(text, "sockdiag_sockets_used").keys() == samples(free, "sockdiag_sockets_used").keys()
+    assert samples(text, "sockdiag_gaps") == samples(free, "sockdiag_gaps")
+    world.run("rm", f"{_FOLDER}/every.prom")
 
 
 def test_textfile_without_its_folder(world: Booted) -> None:
@@ -191,6 +200,7 @@ def test_service_serves(world: Booted, namespace: Namespace) -> None:
     listening = world.run("ss", "-Htln", "sport = :9756").stdout
     assert re.fullmatch(r"LISTEN\s+\d+\s+\d+\s+127\.0\.0\.1:9756\s.*\n", listening)
     text = namespace.call(get, "http://127.0.0.1:9756/metrics")
+    assert checked(text) == (0, "", "")
     free = world.run("sockdiag", "metrics", "--prometheus").stdout
     assert samples(text, "sockdiag_source_success") == samples(free, "sockdiag_source_success")
     pid = world.properties(SERVICE, "MainPID")["MainPID"]
@@ -211,3 +221,12 @@ def test_service_comes_back(world: Booted) -> None:
     assert world.properties(SERVICE, "ActiveState", "NRestarts") == {"ActiveState": "active", "NRestarts": "1"}
     world.run("systemctl", "stop", SERVICE, timeout=10)
     assert world.properties(SERVICE, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+
+
+def test_service_that_cannot_work_is_not_started_again(world: Booted) -> None:
+    """A wrong address ends the service for good."""
+    world.run("systemctl", "start", "misused.service")
+    assert wait_for(lambda: world.properties("misused.service", "ActiveState")["ActiveState"] == "failed")
+    time.sleep(0.5)
+    shown = world.properties("misused.service", "ActiveState", "NRestarts", "ExecMainStatus")
+    assert shown == {"ActiveState": "failed", "NRestarts": "0", "ExecMainStatus": "2"}

@@ -34,7 +34,7 @@ MS_REC_PRIVATE = 0x4000 | 0x40000
 SOCKDIAG = [sys.executable, "-m", "sockdiag"]
 COMMANDS = (
     (), ("list",), ("list", "--json"), ("list", "-o", "+processes"), ("states",), ("states", "--by", "process"), ("memory",),
-    ("limits",), ("protocols",), ("fields",),
+    ("limits",), ("protocols",), ("fields",), ("metrics",),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.live.scenarios import conditions as c
+from tests.live.scenarios import datagrams as d
 from tests.live.scenarios import load
 from tests.live.world.namespace import PROJECT, Namespace, netns
 
@@ -39,7 +40,7 @@ def text(*words: str) -> str:
 def two() -> Iterator[tuple[Namespace, Namespace]]:
     """Give two namespaces: in one a UDP buffer overflows, in both an accept queue is full."""
     with netns() as first, netns() as second:
-        first.call(c.udp_overflow)
+        first.call(d.udp_overflow)
         first.call(c.accept_queue_full)
         second.call(c.accept_queue_full)
         time.sleep(0.5)
@@ -125,10 +126,10 @@ def both(other: str) -> None:
     import os
 
     libc = ctypes.CDLL(None, use_errno=True)
-    c.udp_nearly_full()
+    d.udp_nearly_full()
     own, there = (os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/net", other))
     assert libc.setns(there, 0x40000000) == 0
-    c.udp_nearly_full()
+    d.udp_nearly_full()
     assert libc.setns(own, 0x40000000) == 0
     os.close(own)
     os.close(there)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -216,3 +217,71 @@ def test_two_hundred_namespaces_in_time() -> None:
             times.append(time.monotonic() - began)
             assert set(inodes) <= {group["key"] for group in document["groups"]}
         assert min(times) < LIMIT_S, times
+
+
+# In a new network namespace, listens on a TCP port and a unix name, connects nothing, and hands everything over.
+MAKER = """
+import array, ctypes, os, socket, sys
+assert ctypes.CDLL(None, use_errno=True).unshare(0x40000000) == 0
+listener, unbound, datagram = socket.socket(), socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+listener.bind(("0.0.0.0", 4712))
+listener.listen(7)
+datagram.bind(("0.0.0.0", 4713))
+sockets = (listener, datagram) if sys.argv[1] == "bound" else (unbound,)
+channel = socket.socket(fileno=0)
+socket.send_fds(channel, [str(os.stat("/proc/self/ns/net").st_ino).encode()], [sock.fileno() for sock in sockets])
+"""
+
+
+@contextlib.contextmanager
+def kept_by_a_socket(kind: str) -> Iterator[tuple[int, list[int]]]:
+    """Hold sockets of a namespace in which no process is any more; give its inode and theirs."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run([sys.executable, "-c", MAKER, kind], stdin=theirs, check=True, timeout=30)
+        text, fds, _flags, _address = socket.recv_fds(ours, 100, 2)
+    try:
+        yield int(text), [os.fstat(fd).st_ino for fd in fds]
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def test_namespace_that_only_a_socket_keeps() -> None:
+    """Its process has gone, and what it left with another is found, listed with its owner, judged and inspected."""
+    with kept_by_a_socket("bound") as (namespace, inodes):
+        document = answer("list", "--netns", "all", "-o", "netns,netid,local,inode,processes")
+        assert namespace in {one["inode"] for one in document["scope"]["netns"]}
+        # The kernel has sockets of its own in every namespace.
+        rows = [row for row in document["sockets"] if row["netns"] == str(namespace) and row["netid"] != "netlink"]
+        assert {(row["netid"], row["inode"], row["local"]["port"]) for row in rows} == {
+            ("tcp", inodes[0], 4712),
+            ("udp", inodes[1], 4713),
+        }
+        assert [owner["pid"] for row in rows for owner in row["processes"]] == [os.getpid()] * 2
+        listeners = answer("listeners", "--netns", "all", "--netid", "tcp")["listeners"]
+        (listener,) = [row for row in listeners if row["socket"]["netns"] == str(namespace)]
+        assert (listener["socket"]["inode"], listener["accept_queue_limit"]) == (inodes[0], 7)
+        one = answer("inspect", f"inode:{inodes[1]}", "--netns", "all")
+        assert one["matches"][0]["netns"] == str(namespace)
+        assert one["getsockopt"]["SO_DOMAIN"] == socket.AF_INET
+    scope = answer("list", "--netns", "all")["scope"]["netns"]
+    assert namespace not in {one["inode"] for one in scope}
+
+
+def test_namespace_that_only_an_unbound_socket_keeps() -> None:
+    """A TCP socket that is neither bound nor connected is in no table, and tells its namespace all the same."""
+    with kept_by_a_socket("unbound") as (namespace, _inodes):
+        document = answer("list", "--netns", "all", "--netid", "tcp")
+        assert namespace in {one["inode"] for one in document["scope"]["netns"]}
+
+
+def test_unbound_sockets_of_known_namespaces() -> None:
+    """They are where everybody knows of, and make neither namespaces nor gaps."""
+    before = answer("list", "--netns", "all")["scope"]["netns"]
+    kept = [socket.socket() for _ in range(50)]
+    document = answer("list", "--netns", "all")
+    assert {one["inode"] for one in before} >= {one["inode"] for one in document["scope"]["netns"][:1]}
+    assert not [gap for gap in document["gaps"] if gap["source"] == "SIOCGSKNS"]
+    for sock in kept:
+        sock.close()

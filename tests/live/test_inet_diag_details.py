@@ -14,6 +14,7 @@ from sockdiag.kernel.sock_diag import IPPROTO_TCP
 from sockdiag.model.congestion import BbrInfo
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.sources import inet_diag
+from sockdiag.sources._inet_rewrite import questions
 from sockdiag.sources._transport import KernelTransport, messages
 from sockdiag.sources.system import this_system
 
@@ -46,13 +47,15 @@ def ask_for_each() -> tuple[int, list[str]]:
     """Ask for every connection on its own; return how many there are, and what did not come back the same."""
     wrong, count = [], 0
     transport = KernelTransport()
-    for listed in inet_diag.read(this_system(), "tcp").sockets:
+    rows = [(r, m) for r in inet_diag.inet_requests("tcp") for d in transport.dump(r) for m in messages(r, d)]
+    for request, row in rows:
+        listed = inet_diag.decode(row, "tcp", lambda _index: None)
         if listed.state in ("LISTEN", "CLOSE"):
             continue  # several may listen on one port, and what is only bound is in no hash of connections
         count += 1
-        answer = inet_diag.decode(transport.query(inet_diag.get_request(listed)), "tcp", lambda _index: None)
-        same = answer._replace(timer=None, local=listed.local) == listed._replace(timer=None)
-        if not same:
+        (question,) = questions(request, [row])
+        answer = inet_diag.decode(transport.query(question.request), "tcp", lambda _index: None)
+        if answer._replace(timer=None) != listed._replace(timer=None):
             wrong.append(f"{listed} is {answer}")
     return count, wrong
 

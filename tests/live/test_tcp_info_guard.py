@@ -12,6 +12,7 @@ from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.sources import inet_diag
 from sockdiag.sources._inet_bytecode import exactly, none_of
+from sockdiag.sources._inet_rewrite import questions, without_info
 from sockdiag.sources._transport import KernelTransport, messages
 from sockdiag.sources.system import this_system
 from sockdiag.sources.tcp_info_guard import GuardedTransport
@@ -57,11 +58,17 @@ def read_twice(table: str) -> list[tuple[set[int], int]]:
 
 def query(cookie: int) -> tuple[bool, str]:
     """Ask for one socket by its cookie: whether there was tcp_info, and the error."""
-    found = inet_diag.read(this_system(), "tcp").sockets
-    (wanted,) = (s for s in found if s.cookie == cookie)
+    (question,) = (
+        question
+        for request in inet_diag.inet_requests("tcp", needs=NEEDS)
+        for datagram in KernelTransport().dump(without_info(request))
+        for message in messages(request, datagram)
+        if decode(message).cookie == cookie
+        for question in questions(request, [message])
+    )
     guard = GuardedTransport(KernelTransport(), limit=0.3)
     try:
-        message = guard.query(inet_diag.get_request(wanted, inet_diag.extensions(NEEDS)))
+        message = guard.query(question.request)
     except Exception as error:
         return False, str(error)
     finally:

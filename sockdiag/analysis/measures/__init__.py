@@ -17,6 +17,7 @@ from sockdiag.analysis.measures import _host, _mib, _path, _queues, _sockets
 from sockdiag.analysis.measures._measure import MAX, SUM, Facts, Label, Measure, snake
 from sockdiag.errors import UsageError
 from sockdiag.kernel.tcp_states import state_number
+from sockdiag.model.counters import mib_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,17 +128,34 @@ def combined(measure: Measure, found: Iterable[Value]) -> Value:
 
 
 def missing(measure: Measure, facts: Facts) -> str:
-    """Say which parts of the look a measure lacks and why, "" where none is known to be missing."""
+    """Say which parts of the look a measure lacks and why, "" where none is known to be missing.
+
+    A table of which only some could be read is among them; what was counted of it is the least that there is.
+    """
     look = facts.look
     said = []
     for need in measure.needs:
         table = need.removeprefix("skmem:")
-        why = look.absent.get(need) or look.absent.get(table)
+        keys = [need, table, f"some {table}", *_SOURCES.get(need, ())]
+        if need == "counters":
+            keys.append(mib_of(measure.name).source or "/proc/net/dev")
+        why = next((look.absent[key] for key in keys if key in look.absent), "")
         if not why and need in ("sockstat", "protocols", "softnet", "qdiscs") and getattr(look, need) is None:
             why = "not read"
         if why:
             said.append(f"{need}: {why}")
     return "; ".join(said)
+
+
+# What a part of a look is called among what is absent of it.
+_SOURCES = {
+    "sockstat": ("/proc/net/sockstat",),
+    "sockstat6": ("/proc/net/sockstat6",),
+    "protocols": ("/proc/net/protocols",),
+    "softnet": ("/proc/net/softnet_stat",),
+    "conntrack": ("/proc/net/stat/nf_conntrack",),
+    "qdiscs": ("rtnetlink:RTM_GETQDISC", "netlink:RTM_GETQDISC"),
+}
 
 
 def _taken_apart(text: str) -> tuple[str, str]:

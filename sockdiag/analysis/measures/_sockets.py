@@ -41,8 +41,9 @@ def _counts(look: Look) -> dict[Labels, Value]:
     found: dict[Labels, Value] = {}
     for table, (families, states) in _KNOWN.items():
         if table in look.tables or table in look.absent:
-            # A table that could not be read is unknown, one that was read and lists none is 0.
-            zero = None if table in look.absent or look.tables.get(table) is None else 0
+            # A table that could not be read, or not all of it, is unknown; one that was read and lists none is 0.
+            whole = table not in look.absent and f"some {table}" not in look.absent
+            zero = 0 if whole and look.tables.get(table) is not None else None
             found.update({(table, family, state): zero for family in families for state in states})
     for row in state_counts(count_states(look.batches)):
         found[row.netid, row.family, row.state or "UNKNOWN"] = row.count

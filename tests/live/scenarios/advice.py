@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import socket
 
+from tests.live.scenarios import cgroups as g
 from tests.live.scenarios import conditions as c
+from tests.live.scenarios import datagrams as d
+from tests.live.scenarios import wire as w
 from tests.live.scenarios.load import KEPT, command, forever, listener, stop, sysctl, udp
 
 
@@ -108,7 +111,7 @@ def stop_overrun_and_read() -> None:
         except OSError:
             continue
     forever(lambda: watcher.recv(65536), 0.001)
-    forever(c._change_link, 0.02)
+    forever(d._change_link, 0.02)
 
 
 def read_the_stream() -> None:
@@ -117,17 +120,35 @@ def read_the_stream() -> None:
     forever(lambda: [other.recv(1 << 20) for _ in range(100)], 0.001)
 
 
+def leave_the_buffer_to_the_kernel() -> None:
+    # As if its size had never been set: SO_BUF_LOCK.
+    next(k for k in KEPT if isinstance(k, socket.socket)).setsockopt(socket.SOL_SOCKET, 72, 0)
+
+
 # condition, what is done, code, words of the advice
 CASES = (
     (udp_small_buffer_in_bursts, larger_buffer, "UDP_RECEIVE_BUFFER_FULL", "SO_RCVBUF"),
-    (c.udp_filter_rejects, no_filter, "UDP_DROPS", "filter"),
+    (d.udp_filter_rejects, no_filter, "UDP_DROPS", "filter"),
     (small_backlog, larger_backlog, "ACCEPT_QUEUE_OVERFLOW", "ask for more than 1 in listen"),
     (somaxconn_bounds, raise_somaxconn_and_listen_again, "ACCEPT_QUEUE_OVERFLOW", "net.core.somaxconn"),
     (c.syn_flood_without_cookies, cookies_on, "SYN_QUEUE_FULL", "tcp_syncookies=1"),
     (c.time_wait_overflow, raise_tw_buckets, "TIME_WAIT_OVERFLOW", "tcp_max_tw_buckets"),
     (c.ports_used_up, wider_port_range, "EPHEMERAL_PORTS", "ip_local_port_range"),
-    (c.qdisc_drops, faster_qdisc, "QDISC_DROP", "limits"),
+    (d.qdisc_drops, faster_qdisc, "QDISC_DROP", "limits"),
     (c.close_wait_leak, close_what_peers_closed, "CLOSE_WAIT_LEAK", "close a connection"),
-    (c.netlink_overrun, stop_overrun_and_read, "NETLINK_RECEIVE_BUFFER_FULL", "read until EAGAIN"),
+    (d.netlink_overrun, stop_overrun_and_read, "NETLINK_RECEIVE_BUFFER_FULL", "read until EAGAIN"),
     (c.tcp_reader_stalled, read_the_stream, "TCP_RECEIVER_STALLED", "does not read"),
+    (w.out_of_order_pruned, leave_the_buffer_to_the_kernel, "TCP_OUT_OF_ORDER_PRUNE", "leave SO_RCVBUF alone"),
+)
+
+# condition in a cgroup, code; the command that is advised is run.
+CGROUP_CASES = ((g.cgroup_nearly_full, "CGROUP_MEMORY_LIMIT"), (g.cgroup_overrun_slowly, "UDP_DROPS"))
+
+# Scenario at a limit of the host, code, sysctls where the advice names no number.
+HOST_CASES = (
+    ("connections_tracked_full", "CONNTRACK_FULL", {}),
+    ("cpu_queue_full", "SOFTNET_BACKLOG_DROP", {}),
+    ("udp_memory_full", "UDP_DROPS", {"net.ipv4.udp_mem": 3}),
+    ("tcp_memory_full", "TCP_RECEIVE_DROP", {"net.ipv4.tcp_mem": 6}),
+    ("files_nearly_used_up", "FILE_TABLE_FULL", {}),
 )

@@ -152,9 +152,14 @@ def fill_stream(sock: socket.socket) -> None:
 
 def reject_all(sock: socket.socket) -> None:
     """Attach a filter that lets nothing pass."""
+    attach_filter(sock, 0)
+
+
+def attach_filter(sock: socket.socket, length: int) -> None:
+    """Attach a filter that lets so many bytes of each packet pass; none is to reject it."""
     import ctypes
 
-    code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))
+    code = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, length))
     program = struct.pack("HL", 1, ctypes.addressof(code))
     sock.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, program)
     KEPT.append(code)
@@ -176,6 +181,10 @@ def losses() -> dict[str, int]:
         device, _, rest = line.partition(":")
         for name, column in _DEV_LOSSES.items():
             found[f"{device.strip()}.{name}"] = int(rest.split()[column])
+    tracked = Path("/proc/thread-self/net/stat/nf_conntrack")
+    if tracked.exists():
+        names, *rows = (line.split() for line in tracked.read_text().splitlines())
+        found["conntrack"] = sum(int(row[names.index("drop")], 16) for row in rows)
     text = subprocess.run(["tc", "-s", "qdisc"], check=True, capture_output=True, text=True).stdout
     found["qdisc"] = sum(int(part.split()[1].rstrip(",")) for part in text.split("(")[1:] if part.startswith("dropped"))
     for sock in KEPT:

@@ -9,25 +9,29 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.live.scenarios import cgroups as g
 from tests.live.scenarios import conditions as c
-from tests.live.scenarios import load
+from tests.live.scenarios import datagrams as d
+from tests.live.scenarios import host, load
 from tests.live.scenarios import wire as w
 from tests.live.world.namespace import Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 INTERVAL_S = 1.5
 _AT_ONCE = 6
 
 
 class Scenario(NamedTuple):
-    """One condition. *code* is the finding that must name it, "" where there is nothing to find."""
+    """One condition. *code* is the finding that must name it, "" where there is nothing to find; *missing* says why it
+    cannot be made here."""  # fmt: skip
 
     mechanism: str
     make: Callable[[], None]
     verdict: str
     code: str = ""
+    missing: Callable[[], str] = str
 
     @property
     def name(self) -> str:
@@ -59,31 +63,33 @@ class Outcome(NamedTuple):
 
 
 SCENARIOS = (
-    Scenario("namespace", c.nothing, "ok"),
-    Scenario("UDP buffer", c.udp_idle, "ok"),
-    Scenario("UDP buffer", c.udp_half_full, "ok"),
-    Scenario("UDP buffer", c.udp_busy_and_read, "ok"),
-    Scenario("UDP buffer", c.udp_nobody_listens, "ok"),
-    Scenario("UDP buffer", c.udp_nearly_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_full_of_large_datagrams, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_filling, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_forty_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp6_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_dual_stack_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_slow_reader, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP buffer", c.udp_overflow_that_is_over, "recovered", "UDP_RECEIVE_BUFFER_FULL"),
-    Scenario("UDP other", c.udp_filter_rejects, "dropping", "UDP_DROPS"),
-    Scenario("UDP other", c.udp_sockets_come_and_go, "dropping", "UDP_DROPS"),
-    Scenario("raw", c.raw_idle, "ok"),
-    Scenario("raw", c.raw_read, "ok"),
-    Scenario("raw", c.raw_overflow, "dropping", "RAW_RECEIVE_BUFFER_FULL"),
-    Scenario("packet", c.packet_idle, "ok"),
-    Scenario("packet", c.packet_overflow, "dropping", "PACKET_RECEIVE_BUFFER_FULL"),
-    Scenario("packet", c.packet_ring, "unknown"),
-    Scenario("netlink", c.netlink_idle, "ok"),
-    Scenario("netlink", c.netlink_overrun, "dropping", "NETLINK_RECEIVE_BUFFER_FULL"),
-    Scenario("netlink", c.netlink_congested, "at_risk", "NETLINK_RECEIVE_BUFFER_FULL"),
+    Scenario("namespace", d.nothing, "ok"),
+    Scenario("UDP buffer", d.udp_idle, "ok"),
+    Scenario("UDP buffer", d.udp_half_full, "ok"),
+    Scenario("UDP buffer", d.udp_busy_and_read, "ok"),
+    Scenario("UDP buffer", d.udp_nobody_listens, "ok"),
+    Scenario("UDP buffer", d.udp_nearly_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_full_of_large_datagrams, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_filling, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_forty_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp6_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_dual_stack_overflow, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_slow_reader, "dropping", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP buffer", d.udp_overflow_that_is_over, "recovered", "UDP_RECEIVE_BUFFER_FULL"),
+    Scenario("UDP other", d.udp_filter_passes, "ok"),
+    Scenario("UDP other", d.udp_filter_rejects, "dropping", "UDP_DROPS"),
+    Scenario("UDP other", d.udp_sockets_come_and_go, "dropping", "UDP_DROPS"),
+    Scenario("UDP other", d.udp_loss_of_sockets_that_are_gone, "recovered", "PAST_LOSSES"),
+    Scenario("raw", d.raw_idle, "ok"),
+    Scenario("raw", d.raw_read, "ok"),
+    Scenario("raw", d.raw_overflow, "dropping", "RAW_RECEIVE_BUFFER_FULL"),
+    Scenario("packet", d.packet_idle, "ok"),
+    Scenario("packet", d.packet_overflow, "dropping", "PACKET_RECEIVE_BUFFER_FULL"),
+    Scenario("packet", d.packet_ring, "unknown"),
+    Scenario("netlink", d.netlink_idle, "ok"),
+    Scenario("netlink", d.netlink_overrun, "dropping", "NETLINK_RECEIVE_BUFFER_FULL"),
+    Scenario("netlink", d.netlink_congested, "at_risk", "NETLINK_RECEIVE_BUFFER_FULL"),
     Scenario("accept queue", c.listener_idle, "ok"),
     Scenario("accept queue", c.accept_queue_half, "ok"),
     Scenario("accept queue", c.accept_busy, "ok"),
@@ -91,8 +97,11 @@ SCENARIOS = (
     Scenario("accept queue", c.accept_queue_overflow, "dropping", "ACCEPT_QUEUE_OVERFLOW"),
     Scenario("accept queue", c.accept_queue_overflow_v6, "dropping", "ACCEPT_QUEUE_OVERFLOW"),
     Scenario("accept queue", c.accept_overflow_that_is_over, "recovered", "ACCEPT_QUEUE_OVERFLOW"),
+    Scenario("SYN queue", c.syn_queue_a_sixth, "ok"),
+    Scenario("SYN queue", c.no_way_back_to_the_client, "dropping", "LISTEN_DROP"),
     Scenario("SYN queue", c.syn_flood_with_cookies, "at_risk", "SYN_QUEUE_FULL"),
     Scenario("SYN queue", c.syn_flood_without_cookies, "dropping", "SYN_QUEUE_FULL"),
+    Scenario("descriptors", c.half_of_the_files, "ok"),
     Scenario("descriptors", c.few_files, "at_risk", "FD_LIMIT"),
     Scenario("TCP data", c.tcp_idle, "ok"),
     Scenario("TCP data", c.tcp_keepalive, "ok"),
@@ -106,7 +115,19 @@ SCENARIOS = (
     Scenario("TCP data", w.line_loses_little, "ok"),
     Scenario("TCP data", w.line_loses_a_tenth, "at_risk", "RETRANSMISSION"),
     Scenario("TCP data", w.peer_answers, "ok"),
+    Scenario("TCP data", w.line6_loses_nothing, "ok"),
+    Scenario("TCP data", w.line6_loses_a_tenth, "at_risk", "RETRANSMISSION"),
     Scenario("TCP data", w.peer_vanishes, "stalled", "PEER_SILENT"),
+    Scenario("TCP data", w.peer6_vanishes, "stalled", "PEER_SILENT"),
+    Scenario("TCP data", w.peer_closes_its_window, "stalled", "ZERO_WINDOW_FROM_PEER"),
+    Scenario("TCP data", w.out_of_order_joined, "ok"),
+    Scenario("TCP data", w.out_of_order_pruned, "dropping", "TCP_OUT_OF_ORDER_PRUNE"),
+    Scenario("TCP data", w.out_of_order_dropped, "dropping", "TCP_OUT_OF_ORDER_PRUNE"),
+    Scenario("cgroup", g.cgroup_without_limit, "ok", "", g.missing),
+    Scenario("cgroup", g.cgroup_with_room, "ok", "", g.missing),
+    Scenario("cgroup", g.cgroup_nearly_full, "at_risk", "CGROUP_MEMORY_LIMIT", g.missing),
+    Scenario("cgroup", g.cgroup_full_of_datagrams, "dropping", "UDP_DROPS", g.missing),
+    Scenario("cgroup", g.cgroup_full_for_tcp, "dropping", "TCP_RECEIVE_DROP", g.missing),
     Scenario("TCP states", w.last_ack_answered, "ok"),
     Scenario("TCP states", w.last_ack_unanswered, "stalled", "LAST_ACK_STUCK"),
     Scenario("TCP states", c.connections_end_well, "ok"),
@@ -118,16 +139,20 @@ SCENARIOS = (
     Scenario("TCP states", c.no_answer_to_syn, "stalled", "SYN_SENT_UNANSWERED"),
     Scenario("ports", c.ports_of_two_destinations, "ok"),
     Scenario("ports", c.ports_used_up, "at_risk", "EPHEMERAL_PORTS"),
-    Scenario("unix", c.unix_idle, "ok"),
-    Scenario("unix", c.unix_dgram_read, "ok"),
-    Scenario("unix", c.unix_listener_full, "stalled", "UNIX_LISTENER_FULL"),
-    Scenario("unix", c.unix_dgram_unread, "stalled", "UNIX_DGRAM_QUEUE"),
-    Scenario("IP", c.qdisc_healthy, "ok"),
-    Scenario("IP", c.qdisc_drops, "dropping", "QDISC_DROP"),
-    Scenario("IP", c.device_drops, "dropping", "DEVICE_DROP"),
-    Scenario("IP", c.fragments_complete, "ok"),
-    Scenario("IP", c.fragments_lost, "dropping", "IP_REASSEMBLY"),
+    Scenario("unix", d.unix_idle, "ok"),
+    Scenario("unix", d.unix_dgram_read, "ok"),
+    Scenario("unix", d.unix_listener_full, "stalled", "UNIX_LISTENER_FULL"),
+    Scenario("unix", d.unix_dgram_unread, "stalled", "UNIX_DGRAM_QUEUE"),
+    Scenario("IP", d.qdisc_healthy, "ok"),
+    Scenario("IP", d.qdisc_drops, "dropping", "QDISC_DROP"),
+    Scenario("IP", d.sender_is_refused, "dropping", "IP_DISCARD"),
+    Scenario("IP", d.device_drops, "dropping", "DEVICE_DROP"),
+    Scenario("IP", d.fragments_complete, "ok"),
+    Scenario("IP", d.fragments_lost, "dropping", "IP_REASSEMBLY"),
 )
+
+
+HOST_SCENARIOS = host.SCENARIOS
 
 
 def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
@@ -140,22 +165,51 @@ def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any]
     return json.loads(done.stdout), done.returncode
 
 
+class Impossible(Exception):
+    """A condition cannot be made on this host."""
+
+
 def play(scenario: Scenario) -> Outcome | BaseException:
     """Make a condition, look at it, and read what the kernel counted from before the look until after it."""
+    if scenario.missing():
+        return Impossible(scenario.missing())
     namespace = Namespace()
     try:
         namespace.call(scenario.make)
-        time.sleep(0.1)
-        before, sent_before = namespace.call(load.losses), namespace.call(load.sent_again)
-        document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
-        after, sent_after = namespace.call(load.losses), namespace.call(load.sent_again)
-        lost = {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}
-        again, first = (now - past for now, past in zip(sent_after, sent_before, strict=True))
-        return Outcome(document, lost, again / first if first >= 500 else 0.0, status)
+        return _look(namespace)
     except BaseException as error:
         return error
     finally:
         namespace.close()
+        g.remove(namespace.pid)
+
+
+def play_on_host(scenario: host.HostScenario) -> Outcome | BaseException:
+    """Do the same while limits of the host are changed."""
+    if host.missing():
+        return Impossible(host.missing())
+    namespace = Namespace()
+    try:
+        namespace.call(scenario.make)
+        time.sleep(0.1)
+        with host.limits(scenario.limits(namespace.pid)):
+            if scenario.go is not None:
+                namespace.call(scenario.go)
+            return _look(namespace)
+    except BaseException as error:
+        return error
+    finally:
+        namespace.close()
+
+
+def _look(namespace: Namespace) -> Outcome:
+    time.sleep(0.1)
+    before, sent_before = namespace.call(load.losses), namespace.call(load.sent_again)
+    document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
+    after, sent_after = namespace.call(load.losses), namespace.call(load.sent_again)
+    lost = {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}
+    again, first = (now - past for now, past in zip(sent_after, sent_before, strict=True))
+    return Outcome(document, lost, again / first if first >= 500 else 0.0, status)
 
 
 def play_all(scenarios: tuple[Scenario, ...] = SCENARIOS) -> dict[str, Outcome | BaseException]:
@@ -164,12 +218,17 @@ def play_all(scenarios: tuple[Scenario, ...] = SCENARIOS) -> dict[str, Outcome |
         return dict(zip((s.name for s in scenarios), pool.map(play, scenarios), strict=True))
 
 
-def matrix(outcomes: dict[str, Outcome | BaseException]) -> str:
+def play_all_on_host() -> dict[str, Outcome | BaseException]:
+    """Play the scenarios that change limits of the host, one after the other."""
+    return {s.name: play_on_host(s) for s in HOST_SCENARIOS}
+
+
+def matrix(scenarios: Sequence[Scenario | host.HostScenario], outcomes: dict[str, Outcome | BaseException]) -> str:
     """Count outcomes by expected and given verdict, as a table in Markdown."""
     from sockdiag.model.finding import VERDICTS
 
     counts: dict[tuple[str, str], int] = {}
-    for scenario in SCENARIOS:
+    for scenario in scenarios:
         outcome = outcomes[scenario.name]
         said = outcome.verdict if isinstance(outcome, Outcome) else "failed"
         counts[scenario.verdict, said] = counts.get((scenario.verdict, said), 0) + 1

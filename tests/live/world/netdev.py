@@ -14,6 +14,7 @@ from pathlib import Path
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK = 0x8913, 0x8914, 0x8916, 0x891C
 SIOCSIFMTU, SIOCGIFMTU = 0x8922, 0x8921
+SIOCETHTOOL, ETHTOOL_STSO = 0x8946, 0x1F
 IFF_UP = 1
 TUNSETIFF = 0x400454CA
 TUN_PATH, TUN_DEVICE = "/dev/net/tun", (10, 200)
@@ -57,6 +58,13 @@ def set_mtu(name: str, mtu: int) -> None:
     """Set a device's MTU, which every subscriber of RTNLGRP_LINK is told."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFMTU, struct.pack("16si20x", name.encode(), mtu))
+
+
+def no_segmentation(name: str) -> None:
+    """Let a device not cut up large TCP segments itself (ethtool -K NAME tso off): the stack hands it a burst of packets."""
+    value = ctypes.create_string_buffer(struct.pack("=II", ETHTOOL_STSO, 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", name.encode(), ctypes.addressof(value)))
 
 
 def add_ipv4(name: str, address: str, mask: str) -> None:

@@ -67,6 +67,11 @@ class ScriptedPeers:
         segment = segment[:16] + _checksum(pseudo + segment) + segment[18:]
         os.write(self._fd, header + segment)
 
+    def discard(self) -> None:
+        """Take what waits off the wire, so that the device has room."""
+        while select.select([self._fd], [], [], 0)[0]:
+            os.read(self._fd, 65536)
+
     def read(self, peer: tuple[str, int], seconds: float = 5) -> Segment:
         """Take packets off the wire until one is TCP to *peer*; the others are lost, as on a bad line."""
         deadline = time.monotonic() + seconds
@@ -110,12 +115,22 @@ class ScriptedPeer:
 
     def send(self, flags: int, payload: bytes = b"", window: int = 65535, ack: int | None = None) -> None:
         """Send a segment that acknowledges what was received, or *ack*."""
-        header = struct.pack(
-            "!HHIIBBHHH", self.address[1], self._other[1], self._seq, self._ack if ack is None else ack, 5 << 4, flags,
-            window, 0, 0,
-        )  # fmt: skip
+        self.send_at(0, payload, flags, window, ack)
         self._seq = (self._seq + len(payload) + bool(flags & SYN) + bool(flags & FIN)) & 0xFFFFFFFF
+
+    def send_at(
+        self, offset: int, payload: bytes, flags: int = ACK, window: int = 65535, ack: int | None = None
+    ) -> None:
+        """Send a segment *offset* bytes after what was sent so far, which does not count as sent."""
+        header = struct.pack(
+            "!HHIIBBHHH", self.address[1], self._other[1], (self._seq + offset) & 0xFFFFFFFF,
+            self._ack if ack is None else ack, 5 << 4, flags, window, 0, 0,
+        )  # fmt: skip
         self._peers.write(self.family, self.address[0], self._other[0], header + payload)
+
+    def skip(self, length: int) -> None:
+        """Count bytes as sent that were sent ahead."""
+        self._seq = (self._seq + length) & 0xFFFFFFFF
 
     def knock(self, listener: tuple[str, int]) -> None:
         """Send a SYN to a listener, and let its SYN-ACKs go nowhere."""

@@ -76,6 +76,22 @@ def test_states_are_unknown_where_the_table_could_not_be_read() -> None:
     assert "tcp: refused" in missing(find("states")[0], Facts(blind))
 
 
+def test_of_a_table_that_was_read_in_part_nothing_is_none() -> None:
+    """What was seen is the least that there is; what was not seen is unknown."""
+    half = look([sock("tcp", 1, "CLOSE_WAIT")], absent={"some tcp": "damaged"})
+    assert ask("states[tcp,AF_INET,CLOSE_WAIT]", half) == 1
+    assert ask("states[SYN_RECV]", half) is None
+    assert "tcp: damaged" in missing(find("states")[0], Facts(half))
+
+
+def test_why_a_counter_is_unknown() -> None:
+    """The file that it is in could not be read."""
+    at = look(absent={"/proc/net/netstat": "Permission denied", "/proc/net/sockstat": "gone"}, sockstat=None)
+    assert missing(find("TcpExt.NotThere")[0], Facts(at)) == "counters: Permission denied"
+    assert missing(find("Udp.InErrors")[0], Facts(at)) == ""
+    assert missing(find("sockets.used")[0], Facts(at)) == "sockstat: gone"
+
+
 def test_listeners_that_share_an_address_are_one(busy: Look) -> None:
     """Queues add up, of ratios the worst counts; a port is that of any address."""
     assert samples("listener.accept_queue", busy)["tcp", "0.0.0.0:443"] == 4

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -14,6 +16,9 @@ from sockdiag.cli import metrics_own
 from sockdiag.rules import _families
 from sockdiag.rules._registry import RULES
 from tests.program import FIXTURES, invoke
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORLD = str(FIXTURES / "6.18-world")
 # What differs from run to run.
@@ -225,6 +230,25 @@ def test_tables_that_are_not_known_are_no_zeros() -> None:
     assert values(found, "sockdiag_source_success")[("skmem:udp",)] == 0
     assert values(found, "sockdiag_udp_receive_buffer_limit_bytes") == {}
     assert values(found, "sockdiag_sockets")["AF_INET", "tcp", "LISTEN"] == 13
+
+
+def test_a_damaged_answer_is_said_to_be_one(tmp_path: Path) -> None:
+    """What is left of it is counted, its source has failed, and states that were not seen are not 0."""
+    shutil.copytree(WORLD, tmp_path / "world", symlinks=True)
+    answer = tmp_path / "world" / "netlink" / "inet_diag_tcp.nl"
+    os.truncate(answer, 203)
+    found = metrics(root=str(tmp_path / "world"))
+    assert values(found, "sockdiag_source_success")[("sockets:tcp",)] == 0
+    assert values(found, "sockdiag_source_success")[("sockets:udp",)] == 1
+    assert ("AF_INET", "tcp", "SYN_SENT") not in values(found, "sockdiag_sockets")
+    assert values(found, "sockdiag_sockets")["AF_INET", "udp", "CLOSE"] == 8
+
+
+def test_what_only_root_may_read() -> None:
+    """A capture made without privileges says what it lacks."""
+    found = values(metrics(root=str(FIXTURES / "6.18-unprivileged")), "sockdiag_source_success")
+    assert {source for (source,), read in found.items() if not read} >= {"sysctl"}
+    assert found[("snmp",)] == 1
 
 
 def test_nothing_to_read(tmp_path: Any) -> None:

@@ -180,6 +180,8 @@ def test_watching_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threading.active_count() == before
     env.unwatch()
     assert not progress.watched()
+    env.watch()
+    assert not progress.watched(), "what has answered, or serves, shows no progress any more"
     assert terminal.text() == ""
     os.close(read)
     os.close(write)
@@ -204,6 +206,26 @@ def test_line_by_a_clock_of_its_own() -> None:
     shown = terminal.text()
     steps = [f"\r{f'sockdiag: {n} of 14 processes'[:29]}\x1b[K" for n in range(8, 14)]
     assert shown == "".join(steps) + "\r\x1b[K"
+
+
+def test_a_total_that_nobody_knows() -> None:
+    """Then there is what is done alone."""
+    terminal = Terminal()
+    line = ProgressLine(terminal.slave, lambda: 0.0)
+    line._next = -1.0
+    line("KiB of the kernel's answer", 4096, 0)
+    assert terminal.text() == "\rsockdiag: 4096 KiB of the kernel's answer\x1b[K"
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_dumps_are_counted() -> None:
+    """A dump tells how much of it was read."""
+    from tests.program import invoke
+
+    steps: list[tuple[str, int, int]] = []
+    progress.watch(lambda *step: steps.append(step))
+    invoke("states", "--exact", "--netid", "tcp")
+    assert ("KiB of the kernel's answer", 0, 0) in [(what, min(done, 0), total) for what, done, total in steps]
 
 
 @pytest.mark.usefixtures("unwatched")

@@ -142,6 +142,14 @@ def test_pages(running: Running) -> None:
     assert running.looks.taken == 0
 
 
+def test_a_client_may_ask_for_some_families(running: Running) -> None:
+    """By ``name[]``, as of any exporter that prometheus_client serves."""
+    families = [Family("sockdiag_gaps", "Gaps.", samples=(((), 3),)), Family("sockdiag_x", "X.", samples=(((), 1),))]
+    running.looks.scrape = lambda: type("Scraped", (), {"families": families})  # type: ignore[method-assign]
+    _status, _headers, body = running.ask(b"GET /metrics?name[]=sockdiag_gaps HTTP/1.0\r\n\r\n")
+    assert [s.name for m in read_text(body.decode()) for s in m.samples] == ["sockdiag_gaps"]
+
+
 def test_scrapes_that_overlap_share_a_look(running: Running) -> None:
     """One look at a time, and all get it."""
     running.looks.gate.clear()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
 
 RCVBUF = 212992
+NETNS = 4026531840
 LIMITS = {
     "net.core.rmem_default": RCVBUF, "net.core.rmem_max": 4194304, "net.core.somaxconn": 4096,
     "net.core.netdev_max_backlog": 1000, "net.core.mem_pcpu_rsv": 256, "net.ipv4.tcp_mem": (1000, 2000, 3000),
@@ -69,7 +70,7 @@ def look(
         tables.setdefault(one.netid, []).append(one)
     known = {name: value for name, value in {**LIMITS, **(limits or {})}.items() if value is not None}
     given = {
-        "sockstat": SOCKSTAT, "protocols": (), "page_size": 4096, "descriptors": {}, "cgroups": (),
+        "sockstat": SOCKSTAT, "protocols": (), "page_size": 4096, "descriptors": {}, "cgroups": (), "netns": NETNS,
         "softnet": [SoftnetCpu(0, False, 0, 0, 0, 0, backlog=0, input_queue=0)], **more,
     }  # fmt: skip
     return Look(

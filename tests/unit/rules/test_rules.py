@@ -19,7 +19,7 @@ from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from sockdiag.model.softnet import SoftnetCpu
 from sockdiag.rules._registry import RULES, load
-from tests.unit.rules.looks import RCVBUF, SOCKSTAT, found, listener, look, sock, unknown
+from tests.unit.rules.looks import NETNS, RCVBUF, SOCKSTAT, found, listener, look, sock, unknown
 
 if TYPE_CHECKING:
     from sockdiag.model.look import Look
@@ -54,7 +54,7 @@ def qdisc(drops: int) -> list[Qdisc]:
 
 
 def cgroup(usage: int, throttled: int | None = None, path: str = "/a", **more: Any) -> CgroupMemory:
-    return CgroupMemory(path, f"/sys/fs/cgroup{path}/memory.max", 1000, usage, **{"sock_bytes": usage, "pids": (7,), **more},
+    return CgroupMemory(path, f"/sys/fs/cgroup{path}/memory.max", 1000, usage, **{"sock_bytes": usage, "members": ((NETNS, 7),), **more},
                         throttled=throttled)  # fmt: skip
 
 
@@ -122,7 +122,7 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
     ("CGROUP_MEMORY_LIMIT", "at_risk", (look(cgroups=[cgroup(950)]),)),
     ("CGROUP_MEMORY_LIMIT", "at_risk", (look(cgroups=[cgroup(1600)]),)),
     ("CGROUP_MEMORY_LIMIT", "at_risk",
-     (look([sock(cgroup_id=77)], cgroups=[cgroup(950, pids=(), ids=frozenset({77, 78}))]),)),
+     (look([sock(cgroup_id=77)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77, 78}))]),)),
     ("CGROUP_MEMORY_LIMIT", "at_risk", two({"cgroups": [cgroup(500)]}, {"cgroups": [cgroup(700)]})),
     ("CGROUP_MEMORY_LIMIT", "at_risk", two({"cgroups": [cgroup(100, 5)]}, {"cgroups": [cgroup(100, 9)]})),
     ("CGROUP_MEMORY_LIMIT", "at_risk",
@@ -195,8 +195,8 @@ HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
     ("TCP_OUT_OF_ORDER_PRUNE", counted(TcpExt__PruneCalled=30, TcpExt__TCPRcvQDrop=1, TcpExt__RcvPruned=1)),
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(800)]),)),
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, sock_bytes=90)]),)),
-    ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, pids=())]),)),
-    ("CGROUP_MEMORY_LIMIT", (look([sock(cgroup_id=1)], cgroups=[cgroup(950, pids=(), ids=frozenset({77}))]),)),
+    ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, members=((1, 7),))]),)),
+    ("CGROUP_MEMORY_LIMIT", (look([sock(cgroup_id=1)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77}))]),)),
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(100, 5)]),)),
     ("CGROUP_MEMORY_LIMIT", two({"cgroups": [cgroup(800, 5)]}, {"cgroups": [cgroup(800, 5)]})),
     ("FD_LIMIT", (look(absent={"/proc/PID/limits": "Permission denied"}, descriptors=None),)),
@@ -226,7 +226,8 @@ MISSING: list[tuple[str, Look]] = [
     ("EPHEMERAL_PORTS", look(limits={"net.ipv4.ip_local_port_range": None})),
     ("SOFTNET_BACKLOG_DROP", look(softnet=softnet(9), limits={"net.core.netdev_max_backlog": None})),
     ("CONNTRACK_FULL", look(conntrack=Conntrack(count=9))),
-    ("CGROUP_MEMORY_LIMIT", look(cgroups=[cgroup(950, pids=None)])),
+    ("CGROUP_MEMORY_LIMIT", look(cgroups=[cgroup(950)], netns=None)),
+    ("CGROUP_MEMORY_LIMIT", look(cgroups=[cgroup(950, members=((1, 7),), unseen=True)])),
     (
         "IP_REASSEMBLY",
         look(sockstat=SOCKSTAT._replace(frag_memory_bytes=9), limits={"net.ipv4.ipfrag_high_thresh": None}),

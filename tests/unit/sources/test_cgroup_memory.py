@@ -31,7 +31,6 @@ class Tree:
     def __init__(self, root: Path, *mounts: str) -> None:
         self.root = root
         self.write("/proc/self/mountinfo", "".join(mounts).encode())
-        self.link("/proc/self/ns/net", "net:[4026531840]")
         self.link("/proc/self/ns/cgroup", "cgroup:[4026531835]")
         self.notes: list[str] = []
 
@@ -78,7 +77,7 @@ class Tree:
 
 
 def test_version_1(tmp_path: Path) -> None:
-    """Those that have a limit and are near it, or failed before, with a process of this network namespace."""
+    """Those that have a limit and are near it, or failed before, with a process of each network namespace."""
     tree = Tree(tmp_path, _V1)
     tree.one("", _NONE, 12345)
     tree.one("/free", _NONE, 99999)
@@ -88,7 +87,8 @@ def test_version_1(tmp_path: Path) -> None:
     tree.one("/over", b"1000000\n", 1_600_000)
     tree.one("/failed", b"1000000\n", 0, 7)
     tree.process("/sys/fs/cgroup/memory/near/inner", 41, 4026531840)
-    tree.process("/sys/fs/cgroup/memory/over", 42, 4026532000)
+    tree.process("/sys/fs/cgroup/memory/near", 43, 4026531840)
+    tree.process("/sys/fs/cgroup/memory/near", 42, 4026532000)
     read = tree.read()
     assert read.errors == ()
     found = {one.path: one for one in read.cgroups}
@@ -96,7 +96,8 @@ def test_version_1(tmp_path: Path) -> None:
     near = found["/near"]
     assert (near.limit_bytes, near.usage_bytes, near.sock_bytes, near.throttled) == (1_000_000, 500_000, 500_000, None)
     assert near.file == "/sys/fs/cgroup/memory/near/memory.kmem.tcp.limit_in_bytes"
-    assert (near.pids, found["/over"].pids, found["/failed"].pids) == ((41,), (), ())
+    assert sorted(near.members) in ([(4026531840, 41), (4026532000, 42)], [(4026531840, 43), (4026532000, 42)])
+    assert (near.unseen, found["/over"].members, found["/over"].unseen) == (False, (), False)
     assert (found["/failed"].throttled, found["/over"].ratio) == (7, 1.6)
     assert near.ids == frozenset()
 
@@ -168,7 +169,7 @@ def test_one_that_may_not_be_read_or_makes_no_sense(tmp_path: Path) -> None:
 
 
 def test_processes_that_may_not_be_looked_into(tmp_path: Path) -> None:
-    """Whether they are in this network namespace is not known; one that is found settles it."""
+    """In which network namespace they are is not known."""
     tree = Tree(tmp_path, _V1)
     tree.one("", _NONE)
     tree.one("/near", b"100\n", 90)
@@ -176,10 +177,10 @@ def test_processes_that_may_not_be_looked_into(tmp_path: Path) -> None:
     (tmp_path / "proc/41/ns/net").unlink()
     tree.note("/proc/41/ns/net", error=errno.EACCES)
     (one,) = tree.read().cgroups
-    assert one.pids is None
+    assert (one.members, one.unseen) == ((), True)
     tree.process("/sys/fs/cgroup/memory/near", 42, 4026531840)
     (one,) = tree.read().cgroups
-    assert one.pids == (42,)
+    assert (one.members, one.unseen) == (((4026531840, 42),), True)
 
 
 def test_nothing_is_mounted(tmp_path: Path) -> None:

@@ -114,44 +114,12 @@ def test_compat_request() -> None:
     assert (other.type, other.name) == (19, "inet_diag_dccp+dccp6")
 
 
-def test_request_with_a_filter_and_more() -> None:
-    """The filter is attribute 1, padded; what else is given stays before it."""
-    request = inet_diag.request(
-        socket.AF_INET, IPPROTO_RAW, 0x80, 1, b"\1\4\4\0\0", raw_protocol=58, extra=nlattr(2, b"x")
-    )
-    fixed = struct.pack("=BBBBI", 2, 255, 1, 58, 0x80) + bytes(48)
-    assert request.payload == fixed + nlattr(2, b"x") + nlattr(1, b"\1\4\4\0\0")
+def test_request_with_a_filter() -> None:
+    """The filter is attribute 1, padded."""
+    request = inet_diag.request(socket.AF_INET, IPPROTO_RAW, 0x80, 1, b"\1\4\4\0\0")
+    fixed = struct.pack("=BBBBI", 2, 255, 1, 0, 0x80) + bytes(48)
+    assert request.payload == fixed + nlattr(1, b"\1\4\4\0\0")
     assert inet_diag.request(2, 99, 1).name == "inet_diag_99"
-
-
-def test_get_request() -> None:
-    """One socket is asked for by its addresses and cookie."""
-    message = inet_message(family=socket.AF_INET6, **{"if": 3})
-    decoded = decode(message)
-    request = inet_diag.get_request(decoded._replace(local=decoded.local._replace(interface=None)), k.EXT_INFO)
-    identity = message[16 + 4 : 16 + 52]
-    assert request.payload[:8] == struct.pack("=BBBBI", 10, 6, 2, 0, ALL_STATES)
-    assert request.payload[8:] == identity[:36] + bytes(4) + identity[40:]
-    bound = inet_diag.get_request(decoded._replace(local=decoded.local._replace(interface="if7")))
-    assert bound.payload[8:] == identity[:36] + u32(7) + identity[40:]
-
-
-def test_get_request_without_a_cookie_takes_any() -> None:
-    decoded = decode(inet_message())._replace(cookie=None)
-    assert inet_diag.get_request(decoded).payload[-8:] == b"\xff" * 8
-
-
-def test_get_request_of_mptcp_is_by_token() -> None:
-    decoded = decode(inet_message({k.INFO: bytes(12) + u32(0xBEEF) + bytes(80)}), "mptcp")
-    request = inet_diag.get_request(decoded)
-    assert request.payload == (
-        struct.pack("=BBBBI", 2, 0, 0, 0, ALL_STATES) + bytes(40) + u32(0xBEEF, 0) + nlattr(3, u32(262))
-    )
-
-
-def test_get_request_of_raw_names_the_protocol() -> None:
-    decoded = decode(inet_message(sport=58, dport=0), "raw")
-    assert inet_diag.get_request(decoded).payload[:4] == bytes((2, 255, 0, 58))
 
 
 # The fixed part

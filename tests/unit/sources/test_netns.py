@@ -10,7 +10,7 @@ import pytest
 
 from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.model.snapshot import Namespace
-from sockdiag.sources import netns
+from sockdiag.sources import netns, netns_search
 from sockdiag.sources._procroot import ProcRoot
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_refusals_help() -> None:
     """A name that does not exist, and a process that does not, say what else could be meant."""
     with pytest.raises(SourceUnavailable) as name:
         netns.resolve("absent")
-    assert name.value.hint == "give a name of `ip netns`, a pid, or a path"
+    assert name.value.hint == "give a name of 'ip netns', a process id, a path, or 'all'"
     with pytest.raises(SourceUnavailable) as pid:
         netns.resolve("4194305")
     assert pid.value.hint == "no such process; a namespace of this name is /run/netns/4194305"
@@ -67,7 +67,7 @@ def test_current_of_a_capture(tmp_path: Path) -> None:
     (tmp_path / "proc/self/ns/net").symlink_to(f"net:[{os.stat('/proc/self/ns/net').st_ino}]")
     files = ProcRoot(str(tmp_path))
     assert netns.current(files) == Namespace(None, os.stat("/proc/self/ns/net").st_ino)
-    places = netns.list_all(files)
+    places = netns_search.list_all(files)
     assert [p.namespace for p in places.places] == [netns.current(files)]
     assert places.gaps == ()
 
@@ -81,7 +81,7 @@ def test_current_of_a_damaged_capture(tmp_path: Path, target: str) -> None:
     (tmp_path / "proc/self/ns/net").symlink_to(target)
     with pytest.raises(SourceUnavailable):
         netns.current(ProcRoot(str(tmp_path)))
-    (gap,) = netns.list_all(ProcRoot(str(tmp_path))).gaps
+    (gap,) = netns_search.list_all(ProcRoot(str(tmp_path))).gaps
     assert gap.source == "/proc/self/ns/net"
 
 
