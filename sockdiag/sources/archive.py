@@ -181,15 +181,19 @@ class _Bounded:
     def __init__(self, plain: IO[bytes], path: str) -> None:
         self._plain = plain
         self._path = path
+        self._asked = 0
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MAX_PIECE:
+        # tarfile seeks to each header and each piece of a member; newer ones read what follows a header in pieces.
+        self._asked += size
+        if size < 0 or self._asked > _MAX_PIECE:
             raise SourceUnavailable(self._path, "not unpacked: a header of absurd size", errno.EINVAL)
         return self._plain.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if whence != 0 or offset > MAX_READ:
             raise SourceUnavailable(self._path, f"not unpacked: more than {MAX_READ} bytes", errno.EINVAL)
+        self._asked = 0
         return self._plain.seek(offset)
 
     def tell(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import select
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from sockdiag.devtools import completions
 from sockdiag.devtools.completions import values
+from tests.needs import need, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,8 @@ LINES = {
     "sockdiag list --where 'recv_q > 0 and (netid = udpl": "sockdiag list --where 'recv_q > 0 and (netid = udplite",
     "sockdiag list --where 'skmem.rcvb": "sockdiag list --where 'skmem.rcvbuf",
     "sockdiag inspect cook": "sockdiag inspect cookie:",
+    "sockdiag check --rule FD_LIMIT,CLOSE_W": "sockdiag check --rule FD_LIMIT,CLOSE_WAIT_LEAK",
+    "sockdiag check --measure tcp_mem.used_r": "sockdiag check --measure tcp_mem.used_ratio",
     "sockdiag ss --extend": "sockdiag ss --extended",
     "sockdiag ss -tan state time-w": "sockdiag ss -tan state time-wait",
     "sockdiag ss -tan dpo": "sockdiag ss -tan dport",
@@ -91,7 +93,7 @@ class Session:
     """A shell on a terminal of its own."""
 
     def __init__(self, folder: Path, words: list[str], setup: str) -> None:
-        assert shutil.which(words[0]) is not None, f"{words[0]} is not installed"
+        need(words[0])
         self._line = folder / "line"
         self._line.unlink(missing_ok=True)
         self._pid, self._terminal = pty.fork()
@@ -122,8 +124,8 @@ class Session:
 
 @pytest.fixture(scope="module", params=["bash", "bash with its loader", "zsh"])
 def session(request: pytest.FixtureRequest, folder: Path) -> Iterator[Session]:
-    if request.param == "bash with its loader":
-        assert LOADER.exists(), "bash-completion is not installed"
+    if request.param == "bash with its loader" and not LOADER.exists():
+        refuse("needs bash-completion")
     started = {
         "bash": lambda: bash(folder, loader=False),
         "bash with its loader": lambda: bash(folder, loader=True),
@@ -159,7 +161,7 @@ def test_descriptors_and_namespaces(session: Session) -> None:
 
 
 def in_fish(folder: Path, *lines: str) -> list[list[str]]:
-    assert shutil.which("fish") is not None, "fish is not installed"
+    need("fish")
     script = f"source {folder}/sockdiag.fish; for line in $argv; complete -C $line; echo @; end"
     env = {"PATH": f"{folder}/bin:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
@@ -225,6 +227,7 @@ def test_names_of_namespaces_are_not_run(tmp_path: Path) -> None:
 
 def test_zsh_and_fish_parse_their_files(folder: Path) -> None:
     """Without a word."""
+    need("zsh", "fish")
     for words in (["zsh", "-n", str(folder / "_sockdiag")], ["fish", "-n", str(folder / "sockdiag.fish")]):
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from sockdiag.devtools import man, man_topics, roff
 from sockdiag.devtools.words import columns, commands, rows
 from sockdiag.ss import usage
 from sockdiag.ss.options import LONG
+from tests.needs import need
 from tests.program import FIXTURES, PROJECT, invoke
 from tests.targets import Targets
 
@@ -40,7 +40,6 @@ def targets() -> Iterator[Targets]:
 
 def quiet(*words: str, path: Path) -> None:
     """Run a program that has nothing to say of a good page."""
-    assert shutil.which(words[0]) is not None, f"{words[0]} is not installed"
     done = subprocess.run([*words, str(path)], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -48,6 +47,7 @@ def quiet(*words: str, path: Path) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_good_roff(name: str) -> None:
     """mandoc and groff have no warning, and whatis reads the name."""
+    need("mandoc", "groff", "lexgrog")
     path = PROJECT / "man" / name
     quiet("mandoc", "-T", "lint", "-W", "warning", path=path)
     quiet("groff", "-man", "-Tutf8", "-ww", "-z", path=path)
@@ -87,6 +87,7 @@ def test_unknown_pages_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_escapes_are_read_back() -> None:
     """What is escaped comes out of groff and mandoc as it was."""
+    need("mandoc", "groff")
     text = "a\\b 'c' `d` ^e ~f -g --h x…"
     page = roff.Page("x", 1, "x")
     page.paragraph(text)

@@ -34,8 +34,8 @@ def looked_at(load: Callable[..., Any], *arguments: Any) -> tuple[dict[str, Any]
     Returns:
         Its document, what grew in the kernel's counters meanwhile, and the load's result.
     """
+    from sockdiag import progress
     from sockdiag.cli import main
-    from sockdiag.cli.commands import path
     from sockdiag.cli.env import Env
 
     results: dict[str, Any] = {}
@@ -49,21 +49,17 @@ def looked_at(load: Callable[..., Any], *arguments: Any) -> tuple[dict[str, Any]
             name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)
         }
 
-    class Clock:
-        sleep = staticmethod(between)
-        monotonic = staticmethod(time.monotonic)
-
     reader, writer = os.pipe()
     kept: list[bytes] = []
     drain = threading.Thread(target=lambda: kept.extend(iter(lambda: os.read(reader, 1 << 16), b"")))
     drain.start()
-    real, path.time = path.time, Clock  # type: ignore[assignment]
+    real, progress.pause = progress.pause, between
     try:
         status = main.run(
             ["sockdiag", "path", "--json", "--interval", "0.01"], Env(out=writer, environ={"SOCKDIAG_DEBUG": "1"})
         )
     finally:
-        path.time = real
+        progress.pause = real
         os.close(writer)
         drain.join()
         os.close(reader)

@@ -24,7 +24,7 @@ def checkout(base: Path) -> Root:
     """Install what the README asks for and check out the last commit."""
     root = Root(base, "clean")
     root.install("python3", "python3-venv", "git", "make")
-    at = root.folder / "upper" / "root" / "sockdiag"
+    at = root.folder / "root" / "sockdiag"
     subprocess.run(["git", "clone", "-q", "--no-hardlinks", PROJECT, at], check=True)
     return root
 

@@ -13,6 +13,7 @@ import pytest
 
 from sockdiag import __version__
 from sockdiag.cli.catalog import COMMANDS
+from tests.needs import need
 from tests.packaging.built import PROJECT, modules, run, shared_files, shared_programs
 from tests.packaging.root import Root
 from tests.program import FIXTURES, invoke
@@ -29,12 +30,7 @@ ZSH = ("share/zsh/site-functions/", "share/zsh/vendor-completions/")
 @pytest.fixture(scope="module")
 def package() -> Path:
     """Build the package."""
-    missing = [name for name in BUILDERS if shutil.which(name) is None]
-    if missing:
-        reason = f"needs {', '.join(missing)}"
-        if os.environ.get("CI"):
-            pytest.fail(f"packaging test in CI: {reason}", pytrace=False)
-        pytest.skip(reason)
+    need(*BUILDERS)
     run(sys.executable, PROJECT / "packaging" / "deb.py", cwd=PROJECT)
     (found,) = (PROJECT / "dist").glob("*.deb")
     return found
@@ -45,7 +41,7 @@ def root(package: Path, base: Path) -> Root:
     """Install the package with what it depends on, and nothing else."""
     root = Root(base, "deb")
     root.put(package, f"root/{package.name}")
-    shutil.copytree(WORLD, root.folder / "upper" / "root" / "world", symlinks=True)
+    shutil.copytree(WORLD, root.folder / "root" / "world", symlinks=True)
     root.install(f"/root/{package.name}")
     return root
 
