@@ -216,6 +216,22 @@ def test_every_namespace(empty_netns: Namespace) -> None:
     assert findings["UDP_RECEIVE_BUFFER_FULL", "critical"] >= 1
 
 
+def test_every_namespace_is_served(empty_netns: Namespace) -> None:
+    """Scrape after scrape, with two looks in each, from processes that end."""
+    place = (str(empty_netns.inode),)
+    with serving("--netns", "all", "--interval", "0.2") as (process, address):
+        assert values(scrape(address), "sockdiag_udp_rcvbuf_errors_total")[place] == 0
+        time.sleep(1.1)
+        handle = empty_netns.make("udp_dropped", family=socket.AF_INET, count=7)
+        text = scrape(address)
+        dropped = max(fact.expect["drops"] for fact in handle.facts)
+        assert values(text, "sockdiag_udp_rcvbuf_errors_total")[place] == dropped
+        (interval,) = values(text, "sockdiag_interval_seconds").values()
+        assert 0.2 <= interval < 10
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_it_ends_cleanly(number: signal.Signals, status: int) -> None:
     """Also with a client that is half way, and without a word."""

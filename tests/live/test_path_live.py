@@ -253,7 +253,10 @@ def test_namespace_by_path(empty_netns: Namespace) -> None:
     assert document["scope"]["netns"][0]["inode"] == empty_netns.inode
     stages = {stage["stage"]: stage for stage in document["stages"]}
     assert {stage["loss"] for stage in stages.values()} == {None}
-    assert {name: stage["loss_total"] for name, stage in stages.items() if stage["loss_total"]} == {"udp_in": 4}
+    lost = {name: stage["loss_total"] for name, stage in stages.items() if stage["loss_total"]}
+    # What the processors lost since the machine started is the host's, whatever ran on it.
+    lost.pop("softnet", None)
+    assert lost == {"udp_in": 4}
     assert "qdisc.tun0:tbf.drops" in {c["name"] for c in stages["qdisc"]["counters"]}
     text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     assert "history" in text
