@@ -122,9 +122,8 @@ class Session:
 
 @pytest.fixture(scope="module", params=["bash", "bash with its loader", "zsh"])
 def session(request: pytest.FixtureRequest, folder: Path) -> Iterator[Session]:
-    if request.param == "bash with its loader":
-        if not LOADER.exists():
-            refuse("needs bash-completion")
+    if request.param == "bash with its loader" and not LOADER.exists():
+        refuse("needs bash-completion")
     started = {
         "bash": lambda: bash(folder, loader=False),
         "bash with its loader": lambda: bash(folder, loader=True),
