@@ -16,11 +16,11 @@ COMMANDS = {
     "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
     "check": (
         "sockdiag.cli.commands.check",
-        "A monitoring plugin: one status line, performance data, exit status 0 to 3.",
+        "A monitoring plugin: one status line, perfdata, exit status 0 to 3.",
     ),
     "metrics": (
         "sockdiag.cli.commands.metrics",
-        "All of this as numbers, for Prometheus, telegraf and others like them.",
+        "All of this as numbers for Prometheus, telegraf and the like.",
     ),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
     "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),

@@ -47,11 +47,16 @@ class Env:
         self.clock = clock
         self.open_system = system or _open_system
         self._progress: ProgressLine | None = None
-        self._answered = False
+        self._unwatched = False
 
     def watch(self) -> None:
         """Show how far long work is, where standard error is a terminal that can take it back."""
-        if not self._answered and self._progress is None and self.environ.get("TERM") != "dumb" and os.isatty(self.err):
+        if (
+            not self._unwatched
+            and self._progress is None
+            and self.environ.get("TERM") != "dumb"
+            and os.isatty(self.err)
+        ):
             from sockdiag import progress
             from sockdiag.cli.progress_line import ProgressLine
 
@@ -59,7 +64,8 @@ class Env:
             progress.watch(self._progress)
 
     def unwatch(self) -> None:
-        """Take away what is shown of it, and show no more."""
+        """Take away what is shown of it, and show no more of it from here on."""
+        self._unwatched = True
         if self._progress is not None:
             from sockdiag import progress
 
@@ -71,7 +77,6 @@ class Env:
         """Write to standard output, all of it or an OSError."""
         if text:
             # From here on the terminal, or the pager, shows the answer.
-            self._answered = True
             self.unwatch()
         data = memoryview(text.encode("utf-8", "surrogateescape"))
         while data:

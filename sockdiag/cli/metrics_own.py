@@ -84,6 +84,9 @@ def sources_read(look: Look, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
     tracked = any("nf_conntrack" in source for source in refused)
     if look.conntrack is not None or tracked:
         yield "nf_conntrack", not tracked
+    unread = any(need.endswith(":RTM_GETQDISC") for need in look.absent)
+    if look.qdiscs is not None or unread:  # a capture has none
+        yield "qdisc", not unread
     yield "descriptors", look.descriptors is not None and DESCRIPTORS not in look.absent
     if look.cgroups is not None or CGROUPS in look.absent:
         yield "cgroups", CGROUPS not in look.absent

@@ -39,14 +39,15 @@ class ProgressLine:
         if os.getpid() != self._pid or not self._in_foreground():
             return
         text = f"sockdiag: {done}{f' of {total}' if total else ''} {what}"[: self._columns() - 1]
-        self._write(b"\r" + text.encode() + b"\x1b[K")
+        # An interrupt may come right behind the write.
         self._shown = True
+        self._write(b"\r" + text.encode() + b"\x1b[K")
 
     def erase(self) -> None:
         """Take it away, before anything else is written."""
         if self._shown and os.getpid() == self._pid:
-            self._shown = False
             self._write(_ERASE)
+            self._shown = False
 
     def _in_foreground(self) -> bool:
         try:

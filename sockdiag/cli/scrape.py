@@ -133,12 +133,11 @@ class Scraper:
         from sockdiag.rules._registry import RULES
 
         query = session.query([SKMEM])
-        rates = self._twice_s is not None or self._keep_s is not None
         before = None
         if self._twice_s is not None:
-            before = take(session, query, last=False, rates=rates)
+            before = take(session, query, last=False, rates=True)
             yield Rest(before.at + self._twice_s)
-        now = take(session, query, last=True, rates=rates)
+        now = take(session, query, last=True, rates=True)
         if self._twice_s is not None:
             yield Rest()  # until all others were looked at again
         elif self._keep_s is not None:
@@ -166,7 +165,7 @@ class Scraper:
         from sockdiag.cli.verdicts import prepare
         from sockdiag.rules._registry import RULES
 
-        prepare(RULES, rates=self._twice_s is not None)
+        prepare(RULES, rates=True)
 
     def _earlier(self, now: Look, keep_s: float) -> Look | None:
         before, age = self._base, 0.0

@@ -83,6 +83,8 @@ def serve(env: Env, server: Server, scraper: Scraper) -> int:
     # An exception out of a handler may come up anywhere, and be taken there for a client's mistake.
     numbers = (signal.SIGTERM, signal.SIGINT)
     earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
+    # Each look is a client's, who waits elsewhere.
+    env.unwatch()
     env.warn(f"serving http://{shown}:{port}/metrics")
     try:
         server.serve_forever(_POLL_S)

@@ -205,10 +205,8 @@ class Session:
 
     def _rows_everywhere(self, query: Query, where: Where | None) -> Iterator[Batch]:
         from sockdiag.everywhere.namespaces import rows
-        from sockdiag.model.batch import Batch
 
-        for item in self._everywhere(query, where, rows):
-            yield Batch.of(item) if isinstance(item, list) else item
+        yield from self._everywhere(query, where, rows)
 
     def _everywhere(self, query: Query, where: Where | None, answer: Any) -> Iterator[Any]:
         assert self.everywhere is not None

@@ -14,7 +14,7 @@ from itertools import islice
 from sockdiag.collect import Collection
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.everywhere.visits import Crew, Rest, Visit
-from sockdiag.model.batch import Batch, all_sockets
+from sockdiag.model.batch import Batch
 from sockdiag.model.counters import Counters
 from sockdiag.model.gap import Gap
 from sockdiag.model.query import OWNERS, Query
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sockdiag.everywhere.visits import Answer, Question
     from sockdiag.filter.where import Where
     from sockdiag.model.snapshot import Namespace
-    from sockdiag.model.socket import Socket
     from sockdiag.sources.proc_pid_fd import OwnerScan
     from sockdiag.sources.system import System
 
@@ -213,14 +212,15 @@ class Everywhere:
         return Counters(sums), gaps
 
 
-def rows(batches: Iterator[Batch], own: bool) -> Iterator[Batch | list[Socket]]:
-    """Answer with the sockets themselves: in batches, where they do not go from process to process."""
-    if own:
-        yield from batches
-        return
-    sockets = all_sockets(batches)
-    while some := list(islice(sockets, _ROWS)):
-        yield some
+def rows(batches: Iterator[Batch], own: bool) -> Iterator[Batch]:
+    """Answer with the sockets themselves; where they go from process to process, in pieces that a pipe takes well."""
+    for batch in batches:
+        if own or batch.columns is not None:
+            yield batch
+        else:
+            sockets = batch.sockets()
+            while some := list(islice(sockets, _ROWS)):
+                yield Batch.of(some)
 
 
 def _sifted(batches: Iterator[Batch], where: Where, unknown: list[int]) -> Iterator[Batch]:

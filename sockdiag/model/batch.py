@@ -110,6 +110,13 @@ class Batch:
         """Wrap records, for sources that have no columns."""
         return cls(len(sockets), lambda: sockets, {}, None)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it go to another process as the columns that it has."""
+        if self.columns is None:
+            return Batch.of, (list(self.sockets()),)
+        columns = {name: (column.text, tuple(column.parts), column.decode) for name, column in self.columns.items()}
+        return _arrived, (self.size, self.constants, columns)
+
     def sockets(self) -> Iterator[Socket]:
         """Yield one record a row, in order."""
         return iter(self._build())
@@ -177,6 +184,20 @@ class Batch:
         """Return all records; those of a batch of records are not copied."""
         found = self._build()
         return found if isinstance(found, (list, tuple)) else list(found)
+
+
+def _arrived(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any, ...]]) -> Batch:
+    """Make a batch of columns that came without the bytes that they were cut from."""
+    from sockdiag.model.socket import Socket
+
+    names = [field.name for field in Socket.FIELDS]
+    batch = Batch(
+        size,
+        lambda: list(map(Socket._make, zip(*map(batch.values, names), strict=True))),
+        constants,
+        {name: Column(*column) for name, column in columns.items()},
+    )
+    return batch
 
 
 def identities(batch: Batch) -> Sequence[Any]:

@@ -280,7 +280,9 @@ def suggest(name: str) -> str | None:
         names.setdefault(leaf, entry.name)
     names.update(zip(ALIASES, ALIASES, strict=True))
     lower = name.lower().replace("-", "_")
-    found = get_close_matches(lower, names, 1, 0.9)
+    # A field of the socket itself is meant more often than one that is deep in it.
+    found = get_close_matches(lower, [n for n, whole in names.items() if n == whole and "." not in n], 1, 0.85)
+    found = found or get_close_matches(lower, names, 1, 0.9)
     if not found:
         # A word of the name says more than letters in common: snd_cwnd for cwnd.
         parent, _, leaf = lower.rpartition(".")

@@ -144,7 +144,7 @@ class Socket(Record):
         sources=("inet_diag_msg.idiag_uid", "/proc/net/tcp: uid"),
     )
     inode: int | None = field(
-        "sockfs inode; 0: no file (TIME_WAIT, SYN_RECV, orphan, not yet accepted, or the kernel's own).",
+        "sockfs inode; 0: no file (TIME_WAIT, SYN_RECV, orphan, not yet accepted).",
         default=None,
         kind=ID,
         kernel="sock_i_ino(sk)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sockdiag.rules._memory import used_up
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.rules._base import Case
@@ -17,13 +19,35 @@ CSUM_ERRORS = tuple(f"{mib}.InCsumErrors" for mib in _MIBS)
 MEM_ERRORS = tuple(f"{mib}.MemErrors" for mib in _MIBS)
 
 
+# A buffer that is less full than this at both looks is not what refuses datagrams all the time.
+_ROOMY = 0.5
+# Counters and sockets are read milliseconds apart, during which drops go on.
+_ABOUT = 0.5
+
+
 def buffer_is_cause(case: Case, level: Level) -> bool:
     """Tell whether drops of a socket come of its full buffer, rather than of a filter, a checksum or memory.
 
-    Every refusal for the buffer counts in RcvbufErrors; those of a filter, a checksum or udp_mem do not.
+    Every refusal for the buffer counts in RcvbufErrors; those of a filter, a checksum or udp_mem do not. Where other sockets
+    of the namespace refuse for their buffers meanwhile, the level of this one's tells.
     """
     refused = case.sum_moved(*RCVBUF_ERRORS)
     if level.lost:
-        return refused is None or refused > 0
+        if refused is None or refused <= 0:
+            return refused is None
+        return not (_roomy(level) and (rejected(case) >= _ABOUT * level.lost or bool(used_up(case, "UDP")[0])))
     refused = case.sum_total(*RCVBUF_ERRORS)
     return refused > 0 or not any(name in case.now.counters for name in RCVBUF_ERRORS)
+
+
+def rejected(case: Case) -> int:
+    """Return how many datagrams were refused for another reason than a full buffer or memory: filters, checksums."""
+    refused = sum(case.sum_moved(*names) or 0 for names in (RCVBUF_ERRORS, MEM_ERRORS))
+    return max(0, (case.sum_moved(*IN_ERRORS) or 0) - refused)
+
+
+def _roomy(level: Level) -> bool:
+    before = level.past[0] if level.past is not None else None
+    if level.rmem is None or before is None or not level.rcvbuf:
+        return False
+    return max(level.rmem, before) < _ROOMY * level.rcvbuf

@@ -7,7 +7,7 @@ from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 from sockdiag.rules._buffers import levels
 from sockdiag.rules._memory import used_up
 from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
-from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause
+from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause, rejected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ def judge(case: Case) -> Iterator[Hit]:
     explained = 0
     for batch, row, level in levels(case, TABLES):
         lost = level.lost
-        if lost:
+        if not lost or lost < 0:
+            continue
+        if buffer_is_cause(case, level):
             explained += lost
-        if not lost or lost < 0 or buffer_is_cause(case, level):
             continue
         cause, advice = _cause(case)
         socket = one(batch, row)
@@ -89,7 +90,7 @@ def _cause(case: Case) -> tuple[str, tuple[Advice, ...]]:
         return "their checksums are wrong", (
             Advice("Look for what damages them: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."),
         )
-    if case.sum_moved(*IN_ERRORS) and not case.sum_moved(*MEM_ERRORS):
+    if rejected(case):
         return _FILTER, (
             Advice(
                 "Look at the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",

@@ -51,6 +51,8 @@ LINES = {
     "sockdiag list --where 'recv_q > 0 and (netid = udpl": "sockdiag list --where 'recv_q > 0 and (netid = udplite",
     "sockdiag list --where 'skmem.rcvb": "sockdiag list --where 'skmem.rcvbuf",
     "sockdiag inspect cook": "sockdiag inspect cookie:",
+    "sockdiag check --rule FD_LIMIT,CLOSE_W": "sockdiag check --rule FD_LIMIT,CLOSE_WAIT_LEAK",
+    "sockdiag check --measure tcp_mem.used_r": "sockdiag check --measure tcp_mem.used_ratio",
     "sockdiag ss --extend": "sockdiag ss --extended",
     "sockdiag ss -tan state time-w": "sockdiag ss -tan state time-wait",
     "sockdiag ss -tan dpo": "sockdiag ss -tan dport",

@@ -122,6 +122,11 @@ def test_consoles_declare_where_they_are_played(name: str) -> None:
             assert block.language in ("", "sh", "ini", "toml", "yaml", "json", "python"), block.language
 
 
+def test_every_mask_is_used() -> None:
+    """No mask is left over."""
+    assert {mask for name in NAMES for block in blocks(read(name)) for mask in block.masks} == set(MASKS)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_links_lead_somewhere(name: str) -> None:
     """A link within the project leads to a file, and to a heading of it if it names one."""

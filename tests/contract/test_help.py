@@ -91,6 +91,22 @@ def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--measure", "tcp_mem.used_rato"], "tcp_mem.used_ratio"), (["--rule", "CLOSE_WAT_LEAK"], "CLOSE_WAIT_LEAK"),
+        (["--mesure", "x"], "--measure"), (["--where", "stat = listening"], "state"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)  # fmt: skip
+def test_check_suggests_on_standard_output(words: list[str], meant: str) -> None:
+    """A monitoring system shows nothing else."""
+    answer = invoke("check", *words, *WORLD)
+    assert (answer.status, answer.err) == (3, "")
+    assert answer.text.startswith("SOCKDIAG UNKNOWN - ")
+    assert f"did you mean '{meant}'?" in answer.text
+
+
+@pytest.mark.parametrize(
     ("words", "next_step"),
     [
         (["frobnicate"], "'sockdiag --help' lists them"), (["list", "--frobnicate"], "See 'sockdiag list --help'"),

@@ -82,11 +82,6 @@ def busy() -> None:
     process("pooler", "_pooler")
 
 
-def udp_overflow() -> None:
-    """A program does not read its UDP socket, and more comes."""
-    process("statsd", "_statsd")
-
-
 def accept_queue_full() -> None:
     """A program does not accept connections."""
     process("pooler", "_pooler")

@@ -23,20 +23,17 @@ MASKS = {
     "host": Mask(r"(?m)^\S+(?= Linux \d)", "db-3"),
     "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=  network)", "6.18.44"),
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
-    "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) .*% of .*"),
+    "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) +(?:-|[\d.]+ [KMGT]?i?B)  .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
     "host_history": Mask(r"(?m)^  history, .*\n(?:    .* \(host\)\n)+", absent=True),
     "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.
-    "pid": Mask(r"(?<=[a-z]\()\d+(?=[),])"),
-    "port": Mask(r"(?<=:)[1-9]\d{4}\b"),
+    "pid": Mask(r"(?<=[a-z]\()\d{3,}(?=[),])"),  # and not accept(2)
     "drops": Mask(r"\d+(?= dropped since)"),
     "lost": Mask(r"(?m)^  \d+(?= in \d)"),
-    "lost_per_s": Mask(r"\d+ datagrams \(\d+ a second\)"),
     "seconds": Mask(r"(?<= in )\d+\.\d+(?= s  )"),
-    "drops_count": Mask(r"(?<=drops: )\d+|(?<=drops_in_interval: )\d+"),
 }
 
 

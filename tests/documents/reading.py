@@ -3,7 +3,7 @@
 An example with output is a fenced ``console`` block below a comment that says where it is played and what in it changes
 from run to run::
 
-    <!-- shown: in=udp_overflow masks=pid,lost -->
+    <!-- shown: in=busy masks=pid,lost -->
 
 ``in`` names a function of tests/documents/conditions.py, which fills a network namespace; ``as=written`` is for commands
 that read a capture of tests/fixtures. A ``sh`` block below ``<!-- run: in=… -->`` is run as a whole in an empty folder. ``masks`` are names in tests/documents/masks.py. ``kernel`` is the release that figures are of; on others

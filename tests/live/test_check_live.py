@@ -240,20 +240,22 @@ def test_hostile_names(file: Path, empty_netns: Namespace) -> None:
 
 def test_all_namespaces(file: Path, empty_netns: Namespace) -> None:
     """--netns all judges each namespace against its own run before, and says where something is."""
-    words = ("--rule", "UDP_DROPS,DEVICE_DROP", "--netns", "all", "--state", str(file))
+    words = ("--rule", "UDP_DROPS", "--netns", "all", "-v", "--state", str(file))
     with netns() as second:
         port = second.call(filtered)
         first = check(*words, namespace=empty_netns)
         assert first.status == 0
-        assert " network namespaces; no baseline yet" in first.line
+        assert first.line.startswith("SOCKDIAG OK - 1 rule found nothing in ")
+        assert first.line.endswith("; no baseline yet")
         older(file)
         second.call(send, port, 30)
         said = check(*words, namespace=empty_netns)
-        assert said.status == 1
-        assert f"UDP_DROPS: udp 127.0.0.1:{port} dropped 30 datagrams" in said.line
-        assert f"[netns {second.inode}]" in said.line
+        # Other namespaces of this host are not the test's.
+        assert said.status in {1, 2}
+        (mine,) = [line for line in said.out.splitlines()[1:] if f"[netns {second.inode}]" in line]
+        assert mine.startswith(f"WARNING UDP_DROPS: udp 127.0.0.1:{port} dropped 30 datagrams (")
         here = check(*words[:2], "--netns", second.path, "--state", str(file))
-        assert here.line == "SOCKDIAG OK - 2 rules found nothing; no baseline yet"
+        assert here.line == "SOCKDIAG OK - 1 rule found nothing; no baseline yet"
 
 
 # The program itself
@@ -277,7 +279,7 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
     [
         (["--zzz"], "there is no option '--zzz'; none is like it"),
         (["--measur", "x"], "there is no option '--measur'; did you mean '--measure'?"),
-        (["extra"], "too many words: extra"),
+        (["extra"], "too many words: extra; what has blanks needs quotes"),
         (["-t"], "--timeout needs a value: S"),
         (["-t", "soon"], "--timeout: 'soon' is not a number"),
         (["-t", "0"], "-t takes more than 0 and at most 3600 seconds"),

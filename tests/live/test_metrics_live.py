@@ -113,6 +113,30 @@ def test_counters_are_those_of_the_kernel(world: World) -> None:
     assert before["Udp.RcvbufErrors"] > 0
 
 
+def test_queueing_disciplines_are_those_of_tc(empty_netns: Namespace) -> None:
+    """What a full queue dropped, exactly."""
+    empty_netns.run(
+        ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "3000"]
+    )
+    handle = empty_netns.make("udp_queued", family=socket.AF_INET, count=1, size=500)
+    (receiver,) = [fact for fact in handle.facts if fact.role == "receiver"]
+    send = (
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"for _ in range(40): s.sendto(b'x' * 1000, ('127.0.0.1', {receiver.local[1]}))"
+    )
+    empty_netns.run([sys.executable, "-c", send])
+    text = metrics(empty_netns)
+    (line,) = [
+        line
+        for line in empty_netns.run(["tc", "-s", "qdisc", "show", "dev", "lo"]).stdout.splitlines()
+        if "dropped" in line
+    ]
+    (dropped,) = re.findall(r"dropped (\d+)", line)
+    assert int(dropped) > 0
+    assert values(text, "sockdiag_qdisc_drops_total") == {("lo", "tbf"): int(dropped)}
+    assert values(text, "sockdiag_source_success")[("qdisc",)] == 1
+
+
 def test_promtool_finds_nothing_wrong(world: World) -> None:
     """Names, units and kinds are what the project of Prometheus expects."""
     promtool = shutil.which("promtool")
@@ -190,6 +214,22 @@ def test_every_namespace(empty_netns: Namespace) -> None:
     findings = values(text, "sockdiag_findings")
     assert all(len(key) == 2 for key in findings)
     assert findings["UDP_RECEIVE_BUFFER_FULL", "critical"] >= 1
+
+
+def test_every_namespace_is_served(empty_netns: Namespace) -> None:
+    """Scrape after scrape, with two looks in each, from processes that end."""
+    place = (str(empty_netns.inode),)
+    with serving("--netns", "all", "--interval", "0.2") as (process, address):
+        assert values(scrape(address), "sockdiag_udp_rcvbuf_errors_total")[place] == 0
+        time.sleep(1.1)
+        handle = empty_netns.make("udp_dropped", family=socket.AF_INET, count=7)
+        text = scrape(address)
+        dropped = max(fact.expect["drops"] for fact in handle.facts)
+        assert values(text, "sockdiag_udp_rcvbuf_errors_total")[place] == dropped
+        (interval,) = values(text, "sockdiag_interval_seconds").values()
+        assert 0.2 <= interval < 10
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

@@ -9,6 +9,7 @@ from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from sockdiag.cli.env import Env
@@ -19,6 +20,9 @@ DEFAULT = ("netid", "state", "recv_q", "send_q", "local", "peer")
 
 def run(env: Env, given: Given) -> int:
     """List sockets."""
+    from itertools import chain
+
+    from sockdiag.model.batch import Batch, all_sockets
     from sockdiag.model.query import SKMEM
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Document, Table
@@ -31,12 +35,15 @@ def run(env: Env, given: Given) -> int:
         needs |= find_column(Socket, given.sort.removeprefix("-")).needs
     if (given.json or given.ndjson) and not chosen:
         needs.add(SKMEM)
-    batches = session.sockets(session.query(needs, where), where)
-    if given.sort or given.limit is not None:
-        from sockdiag.model.batch import Batch, all_sockets
-
-        rows = list(ordered(all_sockets(batches), session, Socket))
-        batches = [Batch.of(rows)]
+    query = session.query(needs, where)
+    if given.limit is not None:
+        # Of each namespace no more than that goes from process to process.
+        parts = session.reduce(query, where, lambda batches: list(ordered(all_sockets(batches), session, Socket)))
+        batches: Iterable[Batch] = [Batch.of(list(ordered(chain.from_iterable(parts), session, Socket)))]
+    elif given.sort:
+        batches = [Batch.of(list(ordered(all_sockets(session.sockets(query, where)), session, Socket)))]
+    else:
+        batches = session.sockets(query, where)
     table = Table(columns, batches=batches, chosen=chosen, header=not given.no_header)
     return session.show(Document("list", session.seen, table=table, table_key="sockets"))
 

@@ -120,7 +120,7 @@ COMMAND = Command(
         "OpenMetrics text of states, memory against limits, queues and drops of listeners and UDP ports, losses on the way of a "
         "packet, findings, and what could not be read. What is unknown has no sample; the HELP of a family says what it is.\n\n"
         "With --interval, findings tell what is lost now; --listen compares each look with one that is at least that old "
-        f"({_INTERVAL:g} s unless told). Queueing disciplines are shown where looks are compared.\n\n"
+        f"({_INTERVAL:g} s unless told).\n\n"
         "--listen needs the extra: pip install 'sockdiag[metrics]'."
     ),
     options=(

@@ -98,7 +98,7 @@ _sockdiag_sockets() {
 
 # The last word of a filter, which is one argument in quotes.
 _sockdiag_filter() {
-    local text=${cur#[\"\']} before word last name REPLY
+    local text=${cur#[\"\']} before word last= name REPLY=
     local -a words
     word=${text##*[ (=!<>~]}
     before=${text%"$word"}

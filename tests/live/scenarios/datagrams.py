@@ -115,6 +115,11 @@ def udp_filter_rejects() -> None:
     forever(lambda: sender.send(b"x" * 500), 0.01)
 
 
+def udp_filter_rejects_beside_an_overflow() -> None:
+    udp_filter_rejects()
+    udp_overflow()
+
+
 def udp_filter_passes() -> None:
     receiver, sender = udp()
     attach_filter(receiver, 0xFFFF)

@@ -79,6 +79,7 @@ SCENARIOS = (
     Scenario("UDP buffer", d.udp_overflow_that_is_over, "recovered", "UDP_RECEIVE_BUFFER_FULL"),
     Scenario("UDP other", d.udp_filter_passes, "ok"),
     Scenario("UDP other", d.udp_filter_rejects, "dropping", "UDP_DROPS"),
+    Scenario("UDP other", d.udp_filter_rejects_beside_an_overflow, "dropping", "UDP_DROPS"),
     Scenario("UDP other", d.udp_sockets_come_and_go, "dropping", "UDP_DROPS"),
     Scenario("UDP other", d.udp_loss_of_sockets_that_are_gone, "recovered", "PAST_LOSSES"),
     Scenario("raw", d.raw_idle, "ok"),

@@ -180,6 +180,8 @@ def test_watching_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threading.active_count() == before
     env.unwatch()
     assert not progress.watched()
+    env.watch()
+    assert not progress.watched(), "what has answered, or serves, shows no progress any more"
     assert terminal.text() == ""
     os.close(read)
     os.close(write)

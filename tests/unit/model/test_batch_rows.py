@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
+import pytest
+
+from sockdiag.collect import Collection
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch, Column, identities
-from sockdiag.model.socket import Socket
+from sockdiag.model.query import CGROUP, INET, SKMEM, Query
+from sockdiag.model.snapshot import Namespace
+from sockdiag.model.socket import Owner, Socket
+from sockdiag.render.bulk_json import batch_lines
+from sockdiag.sources.proc_pid_fd import scan_owners
+from sockdiag.sources.system import captured_system
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 def sockets(n: int) -> list[Socket]:
@@ -35,6 +48,23 @@ def test_compressed() -> None:
         assert some.size == 2
         assert list(some.values("inode")) == [0, 3]
         assert [s.inode for s in some.sockets()] == [0, 3]
+
+
+@pytest.mark.parametrize("fixture", ["6.18-world", "6.18-unprivileged"])
+def test_batches_that_went_to_another_process(fixture: str) -> None:
+    """A batch that was pickled has the same records, values and lines of JSON, whatever was put into it or left out."""
+    system = captured_system(str(FIXTURES / fixture))
+    query = Query(needs=frozenset({SKMEM, INET, CGROUP}))
+    bulk = 0
+    for batch in Collection(system, query, owners=lambda: scan_owners(system.files), netns=Namespace("web")).batches():
+        batch.put("processes", [(Owner(row, b"server", 3),) for row in range(batch.size)])
+        bulk += batch.columns is not None
+        for one in (batch, batch.compressed([row % 3 == 0 for row in range(batch.size)])):
+            arrived = pickle.loads(pickle.dumps(one))
+            assert list(arrived.sockets()) == list(one.sockets())
+            assert arrived.at([0]) == one.at([0])
+            assert list(batch_lines(arrived, None)) == list(batch_lines(one, None))
+    assert bulk or fixture != "6.18-world"
 
 
 def test_identities() -> None:
