@@ -19,6 +19,7 @@ from sockdiag.cli.catalog import COMMANDS
 from sockdiag.cli.env import Env
 from sockdiag.rules import _families
 from sockdiag.rules._registry import RULES
+from tests.needs import need
 from tests.program import PROJECT
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def test_readme_names_every_file() -> None:
 
 def promtool(*words: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
     """Run promtool."""
+    need("promtool")
     return subprocess.run(["promtool", *words], check=False, capture_output=True, text=True, timeout=60, cwd=cwd)
 
 
