@@ -6,6 +6,7 @@ Everything on the host is subject to them meanwhile, so that they are made only 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ALLOWED = "SOCKDIAG_TEST_HOST_LIMITS"
+_LOCK = Path("/run/sockdiag-test-host-limits.lock")
 
 
 class HostScenario(NamedTuple):
@@ -54,6 +56,17 @@ def missing() -> str:
     if not Path("/proc/sys/net/ipv4/tcp_mem").exists():
         return "needs the host's own network namespace"
     return "" if shutil.which("nft") else "needs nft"
+
+
+@contextlib.contextmanager
+def nobody_else(*, changes: bool) -> Iterator[None]:
+    """Keep out another run of these tests on this host that changes limits, or with *changes* every other one.
+
+    It would see this one's limits, and might take them for what is to be set back.
+    """
+    with _LOCK.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if changes else fcntl.LOCK_SH)
+        yield
 
 
 @contextlib.contextmanager

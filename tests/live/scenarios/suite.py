@@ -216,13 +216,14 @@ def _look(namespace: Namespace) -> Outcome:
 
 def play_all(scenarios: tuple[Scenario, ...] = SCENARIOS) -> dict[str, Outcome | BaseException]:
     """Play scenarios, some at once: they wait more than they work."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with host.nobody_else(changes=False), ThreadPoolExecutor(_AT_ONCE) as pool:
         return dict(zip((s.name for s in scenarios), pool.map(play, scenarios), strict=True))
 
 
 def play_all_on_host() -> dict[str, Outcome | BaseException]:
     """Play the scenarios that change limits of the host, one after the other."""
-    return {s.name: play_on_host(s) for s in HOST_SCENARIOS}
+    with host.nobody_else(changes=True):
+        return {s.name: play_on_host(s) for s in HOST_SCENARIOS}
 
 
 def matrix(scenarios: Sequence[Scenario | host.HostScenario], outcomes: dict[str, Outcome | BaseException]) -> str:

@@ -158,7 +158,7 @@ def test_advised_command_ends_the_loss_on_the_host(name: str, code: str, factors
     if host.missing():
         refuse(host.missing())
     scenario = next(s for s in HOST_SCENARIOS if s.name == name)
-    with netns() as namespace:
+    with host.nobody_else(changes=True), netns() as namespace:
         namespace.call(scenario.make)
         time.sleep(0.1)
         with host.limits(scenario.limits(namespace.pid)):
