@@ -29,9 +29,13 @@ class Hostwide:
 
     Args:
         session: is told what could not be seen.
+
+    Attributes:
+        quiet: it is told of owners alone; what rules lack they tell themselves.
     """
 
     def __init__(self, session: Session) -> None:
+        self.quiet = False
         self._session = session
         self._known: dict[Any, Any] = {}
 
@@ -46,10 +50,13 @@ class Hostwide:
         if what == OWNERS:
             return self._owners(about)
         if question not in self._known:
+            gaps = list(self._session.gaps)
             if what == DESCRIPTORS:
                 self._known[question] = self._descriptors()
             else:
                 self._known[question] = self._cgroups() if what == CGROUPS else self._limits(about)
+            if self.quiet:
+                self._session.gaps[:] = gaps
         return self._known[question]
 
     def _owners(self, inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:

@@ -73,7 +73,8 @@ class Session:
         self.own = True
         # The namespace as --netns takes it; None for the one that the program was started in.
         self.place: str | None = None if given.netns == ALL else given.netns
-        self.once: Callable[[tuple[str, Any]], Any] = Hostwide(self)
+        self.hostwide = Hostwide(self)
+        self.once: Callable[[tuple[str, Any]], Any] = self.hostwide
 
     def inside(self, visit: Visit) -> Session:
         """Return a session of the same run in one namespace of --netns all, with gaps and sources of its own."""

@@ -208,6 +208,7 @@ def _judge(
         prepare(chosen, rates=rates)
         if NEEDS_OWNERS in query.needs:
             session.owners()  # before there are others who would look, too
+    session.hostwide.quiet = quiet
     found = Verdicts()
     for part in in_each(session, steps):
         _add(found, part)

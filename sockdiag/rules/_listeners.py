@@ -46,6 +46,28 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
             raise Unseen(f"sockets: {table}", case.now.absent[table])
 
 
+def queue_is_cause(case: Case, listener: Listener, before: int | None) -> bool:
+    """Tell whether a full queue is why a listener refused between the looks, rather than a filter, routing or memory.
+
+    ListenDrops counts every refusal but those of a filter; ListenOverflows and TCPReqQFullDrop are the part of the queues. Where
+    other listeners of the namespace refuse for theirs meanwhile, the lengths of this one's tell.
+
+    Args:
+        case: the looks.
+        listener: one that refused something.
+        before: how many connections waited at the earlier look.
+    """
+    waiting, limit = listener.accept_queue or 0, listener.accept_queue_limit or 0
+    if waiting > limit:
+        return True
+    queues = case.sum_moved("TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop") or 0
+    if queues <= 0:
+        return False
+    longest = max(waiting, before or 0, listener.syn_queue or 0)
+    others = (case.moved("TcpExt.ListenDrops") or 0) - queues
+    return 2 * longest > limit + 1 or 2 * others < (listener.drops_in_interval or 0)
+
+
 def waits(waiting: int) -> str:
     """Say how many connections wait in accept queues."""
     return counted(waiting, "connection waits", "connections wait")

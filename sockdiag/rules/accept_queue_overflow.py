@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 from sockdiag.rules._base import Hit, Rule, counted, per_second
-from sockdiag.rules._listeners import ACCEPT, backlog_advice, fits, listeners, waits
+from sockdiag.rules._listeners import ACCEPT, backlog_advice, fits, listeners, queue_is_cause, waits
 from sockdiag.rules._sockets import at, memory_evidence, subject_of
 
 TYPE_CHECKING = False
@@ -34,13 +34,13 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge listeners by their own drops; what no living listener explains is the namespace's."""
     overflows = case.moved("TcpExt.ListenOverflows")
     explained, hidden = 0, False
-    for listener, _before, batch, row in listeners(case, ("tcp", "mptcp")):
+    for listener, before, batch, row in listeners(case, ("tcp", "mptcp")):
         lost, drops, socket = listener.drops_in_interval, listener.drops, listener.socket
-        explained += lost or 0
         hidden = hidden or drops is None
         full = (listener.accept_queue or 0) > (listener.accept_queue_limit or 0)
-        if not drops or (lost and not (overflows or full)):
+        if not drops or (lost and not (full or (overflows and queue_is_cause(case, listener, before)))):
             continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
+        explained += lost or 0
         held = f"{waits(listener.accept_queue or 0)}, {fits(listener.accept_queue_limit)}"
         evidence = {
             "accept_queue": Evidence(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.finding import CRITICAL, DROPPING, Advice, Finding
 from sockdiag.rules._base import Hit, Rule, counted, per_second
-from sockdiag.rules._listeners import listeners
+from sockdiag.rules._listeners import listeners, queue_is_cause
 from sockdiag.rules._sockets import at, memory_evidence, subject_of
 
 TYPE_CHECKING = False
@@ -36,11 +36,11 @@ _WHY = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge drops of listeners that no queue explains."""
-    if case.before is None or case.sum_moved("TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"):
+    if case.before is None:
         return
-    for listener, _before, batch, row in listeners(case, ("tcp", "mptcp")):
+    for listener, before, batch, row in listeners(case, ("tcp", "mptcp")):
         lost = listener.drops_in_interval
-        if lost and (listener.accept_queue or 0) <= (listener.accept_queue_limit or 0):
+        if lost and not queue_is_cause(case, listener, before):
             said = (
                 f"the listener {at(listener.socket.local)} refused {counted(lost, 'segment')}{per_second(case.rate(lost))} "
                 "though its queues are not full"

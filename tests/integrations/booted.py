@@ -90,7 +90,8 @@ class Booted:
         prefix = Path(sys.base_prefix)
         self._log = (state / "systemd.log").open("w+")
         self._process = subprocess.Popen(
-            ["nsenter", f"--net={netns}", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+            # It ends with the test run, however that ends.
+            ["setpriv", "--pdeathsig=KILL", "nsenter", f"--net={netns}", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
              "--kill-child", "--mount-proc", "--uts", "--ipc",
              "sh", "-c", _WORLD, "sh", str(PROJECT), sysconfig.get_path("purelib"), str(prefix),
              str(Path(os.path.realpath(sys.executable)).relative_to(prefix)), str(state)],

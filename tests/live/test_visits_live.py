@@ -34,6 +34,7 @@ def ask(question: Any, names: list[str], answer: Any = None) -> tuple[list[Any],
     gaps: list[Gap] = []
     everywhere = Everywhere(this_system(), gaps.append)
     gaps.clear()
+    everywhere._sockets = {}
     everywhere._places = [p for p in everywhere._places if p.held_by == "self" or p.namespace.name in names]
     return list(everywhere.each(question, answer)), gaps, everywhere
 
@@ -132,6 +133,7 @@ def test_workers_end_with_who_began(names: list[str]) -> None:
     gaps: list[Gap] = []
     everywhere = Everywhere(this_system(), gaps.append)
     everywhere._places = [p for p in everywhere._places if p.namespace.name in names]
+    everywhere._sockets = {}
     reader, writer = os.pipe()
 
     def question(_visit: Visit) -> Iterator[Any]:

@@ -83,6 +83,11 @@ def no_way_back_to_the_client() -> None:
     forever(syn, 0.01)
 
 
+def no_way_back_beside_an_overflow() -> None:
+    no_way_back_to_the_client()
+    _refuse(V4)
+
+
 def accept_queue_overflow() -> None:
     _refuse(V4)
 

@@ -100,6 +100,7 @@ SCENARIOS = (
     Scenario("accept queue", c.accept_overflow_that_is_over, "recovered", "ACCEPT_QUEUE_OVERFLOW"),
     Scenario("SYN queue", c.syn_queue_a_sixth, "ok"),
     Scenario("SYN queue", c.no_way_back_to_the_client, "dropping", "LISTEN_DROP"),
+    Scenario("SYN queue", c.no_way_back_beside_an_overflow, "dropping", "LISTEN_DROP"),
     Scenario("SYN queue", c.syn_flood_with_cookies, "at_risk", "SYN_QUEUE_FULL"),
     Scenario("SYN queue", c.syn_flood_without_cookies, "dropping", "SYN_QUEUE_FULL"),
     Scenario("descriptors", c.half_of_the_files, "ok"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.live.scenarios.suite import (
     play_all_on_host,
 )
 from tests.live.world.namespace import Namespace, netns
+from tests.needs import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,9 +80,7 @@ def _check(scenario: Scenario | HostScenario, outcome: Outcome | BaseException) 
 def _possible(*outcomes: Outcome | BaseException) -> None:
     for outcome in outcomes:
         if isinstance(outcome, Impossible):
-            if os.environ.get("CI"):
-                pytest.fail(f"live test in CI: {outcome}", pytrace=False)
-            pytest.skip(str(outcome))
+            refuse(str(outcome))
 
 
 def test_matrix(outcomes: dict[str, Outcome | BaseException], capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +140,8 @@ def test_advice_ends_the_loss(case: tuple[Callable[[], None], Callable[[], None]
 @pytest.mark.parametrize(("make", "code"), advice.CGROUP_CASES, ids=lambda v: getattr(v, "__name__", v))
 def test_advised_command_ends_the_loss_in_a_cgroup(make: Callable[[], None], code: str) -> None:
     """The command that the finding advises is run, and the finding and the loss are gone."""
-    _possible_here(cgroups.missing())
+    if cgroups.missing():
+        refuse(cgroups.missing())
     namespace = Namespace()
     try:
         namespace.call(make)
@@ -156,7 +155,8 @@ def test_advised_command_ends_the_loss_in_a_cgroup(make: Callable[[], None], cod
 @pytest.mark.parametrize(("name", "code", "factors"), advice.HOST_CASES, ids=lambda v: v if isinstance(v, str) else "")
 def test_advised_command_ends_the_loss_on_the_host(name: str, code: str, factors: dict[str, int]) -> None:
     """The same of limits of the host; of memory, which depends on the machine, the advice tells the sysctl alone."""
-    _possible_here(host.missing())
+    if host.missing():
+        refuse(host.missing())
     scenario = next(s for s in HOST_SCENARIOS if s.name == name)
     with netns() as namespace:
         namespace.call(scenario.make)
@@ -166,11 +166,6 @@ def test_advised_command_ends_the_loss_on_the_host(name: str, code: str, factors
                 namespace.call(scenario.go)
             time.sleep(0.2)
             _follow(namespace, code, factors)
-
-
-def _possible_here(missing: str) -> None:
-    if missing:
-        _possible(Impossible(missing))
 
 
 def _follow(namespace: Namespace, code: str, factors: dict[str, int]) -> None:
