@@ -40,7 +40,8 @@ class Root:
     def __init__(self, base: Path, name: str) -> None:
         self.folder = base.parent / name
         subprocess.run(["cp", "-a", "--reflink=auto", base, self.folder], check=True)
-        self.put(Path("/etc/resolv.conf"), "etc/resolv.conf")
+        for path in ("etc/resolv.conf", "etc/hosts"):
+            self.put(Path("/", path), path)
         self.environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive",
