@@ -122,7 +122,7 @@ class State:
             # Another time namespace, or a run that has looked after this one did.
             return None, "no baseline, it is from later than this look"
         if age < YOUNGEST_S:
-            return None, f"baseline only {age:.1f} s old"
+            return None, f"baseline only {int(age * 10) / 10} s old"
         if age > OLDEST_S:
             return None, f"no baseline, the last look was {age / 3600:.0f} h ago"
         return age, ""

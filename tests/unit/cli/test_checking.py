@@ -91,10 +91,11 @@ def test_questions_differ() -> None:
     questions = [
         ask(*words).question
         for words in ((), ("--skip", "UDP_DROPS"), ("--where", "sport = :1"), ("--horizon", "5"), ("--source", "proc"), ("--netns", "all"),
-                      ("--measure", "states"), ("--measure", "states", "-w", "1"), ("--measure", "states", "-c", "1"))
+                      ("--interval", "1"), ("--measure", "states"), ("--measure", "states", "-w", "1"), ("--measure", "states", "-c", "1"))
     ]  # fmt: skip
     assert len(set(questions)) == len(questions)
     assert ask("-v", "-t", "5").question == ask().question
+    assert ask("--interval", "1").question == ask("--interval", "2").question
 
 
 def test_worst() -> None:
