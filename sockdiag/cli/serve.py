@@ -58,7 +58,7 @@ def listen(address: str) -> Server:
         ) from None
     family, _type, _protocol, _name, place = found[0]
     try:
-        return Server(family, place[:2])
+        return Server(family, place)
     except OSError as error:
         raise SockdiagError(f"--listen {address}: {error.strerror}") from None
 
