@@ -160,6 +160,10 @@ def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
     metrics = make_wsgi_app(registry)
 
     def application(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+        body = answered(request, start)
+        return () if request["REQUEST_METHOD"] == "HEAD" else body
+
+    def answered(request: dict[str, Any], start: Any) -> Iterable[bytes]:
         path = request["PATH_INFO"]
         if path == "/metrics":
             # Releases of prometheus_client before 0.22 take a look for any method.
