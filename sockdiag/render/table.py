@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
-from sockdiag.model.record import COUNTER, FLAGS, GAUGE, Field, Record
+from sockdiag.model.record import COUNTER, GAUGE, Field, Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import UNKNOWN, cell
 from sockdiag.render.escape import width
@@ -55,7 +55,7 @@ _OWN = frozenset(field.name for field in Socket.FIELDS)
 def _column(values: list[Any], field: Field) -> list[str]:
     # A table of many rows has few kinds of values: plain numbers, or words that repeat.
     kinds = set(map(type, values))
-    if kinds == {int} and field.base == 10 and field.kind != FLAGS:
+    if kinds == {int} and field.base == 10 and not field.words:
         return list(map(str, values))
     if kinds <= {str, Endpoint, type(None)}:
         known = {value: cell(value, field) for value in set(values)}
