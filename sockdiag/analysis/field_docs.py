@@ -18,7 +18,9 @@ class FieldDoc(Record):
     kind: str = field("gauge, counter, label, id or flags.", kind=LABEL)
     kernel: str = field("The kernel's expression for it.", kind=LABEL)
     sources: tuple[str, ...] = field("Where it is read.", kind=LABEL)
-    words: tuple[str, ...] = field("Of flags, the word of each bit, lowest first.", kind=LABEL)
+    words: tuple[str, ...] = field(
+        "Of flags, the word of each bit, lowest first; of a state, that of each number, from 0.", kind=LABEL
+    )
     needs: tuple[str, ...] = field("What is looked up only because it is asked for.", kind=LABEL)
     help: str = field("What it means.", kind=LABEL)
 

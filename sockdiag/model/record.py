@@ -42,7 +42,7 @@ class Field:
         header: column heading in tables; the upper-case name where not given.
         needs: what must be asked of the kernel or of /proc to know it (``sockdiag.model.query``), or "".
         of: the Record class of a nested field, or None.
-        words: for flags, the kernel's word of each bit, lowest first.
+        words: for flags, the kernel's word of each bit, lowest first; for an id, that of each number, from 0: shown instead of it.
         base: 16 for an identity that people know in hexadecimal, and that JSON shows as a string.
         scope: HOST where the number is the whole host's whichever namespace it is read in, else "".
         wire: struct format of the field in the kernel's struct, where the record mirrors one.

@@ -43,8 +43,7 @@ class SctpInfo(Record):
 
     tag: int | None = _member("tag", "I", "Own verification tag.", "asoc->c.my_vtag", kind=ID, base=16)
     state: int | None = _member(
-        "state", "I", "Association state: 0 CLOSED, 1 COOKIE_WAIT, 2 COOKIE_ECHOED, 3 ESTABLISHED, 4 SHUTDOWN_PENDING, "
-        "5 SHUTDOWN_SENT, 6 SHUTDOWN_RECEIVED, 7 SHUTDOWN_ACK_SENT.", "asoc->state", kind=ID, words=STATES,
+        "state", "I", "Association state.", "asoc->state", kind=ID, words=STATES
     )  # fmt: skip
     rwnd_bytes: int | None = _member("rwnd", "I", "Own receive window.", "asoc->a_rwnd", BYTES)
     unackdata: int | None = _member("unackdata", "H", "Data chunks not acknowledged.", "asoc->unack_data")

@@ -6,6 +6,7 @@ or a number of bits for a bit field. A member that this kernel's struct does not
 
 from __future__ import annotations
 
+from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.model.record import (
     BYTES,
     BYTES_PER_S,
@@ -63,11 +64,9 @@ class TcpInfo(Record):
     struct has LISTEN_FIELDS only. What the kernel says by a special value (never measured, no limit) is None too.
     """
 
-    state: int | None = _member(
-        "state", "B", "State number; the row's state is its word.", "sk->sk_state", kind=ID
-    )  # fmt: skip
+    state: int | None = _member("state", "B", "State, as that of the row.", "sk->sk_state", kind=ID, words=STATE_NAMES)
     ca_state: int | None = _member(
-        "ca_state", "B", "Congestion state: 0 Open, 1 Disorder, 2 CWR, 3 Recovery (fast recovery), 4 Loss (timeout).",
+        "ca_state", "B", "Congestion state; Recovery is fast recovery, Loss follows a timeout.",
         "icsk->icsk_ca_state", kind=ID, words=CA_STATES,
     )  # fmt: skip
     retransmits: int | None = _member(
@@ -96,8 +95,7 @@ class TcpInfo(Record):
         "tp->rate_app_limited", kind=ID,
     )  # fmt: skip
     fastopen_client_fail: int | None = _member(
-        "fastopen_client_fail", "2", "Why Fast Open did not work for the client: 0 no failure is known, 1 no cookie, "
-        "2 data not acknowledged, 3 SYN retransmitted.",
+        "fastopen_client_fail", "2", "Why Fast Open did not work for the client; UNSPEC: no failure is known.",
         "tp->fastopen_client_fail", kind=ID, words=FASTOPEN_CLIENT_FAIL,
     )  # fmt: skip
     rto_us: int | None = _member("rto", "I", "Retransmission timeout.", "icsk->icsk_rto", US)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import FLAGS, SECRET, Field, Record
 from sockdiag.render.escape import printable, socket_name
-from sockdiag.render.plain import HIDDEN, flag_words
+from sockdiag.render.plain import HIDDEN, flag_words, number_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ UNKNOWN = "-"
 
 
 def cell(value: Any, field: Field | None = None) -> str:
-    """Show a value in a table: unknown is ``-``, names are escaped, flags are their words."""
+    """Show a value in a table: unknown is ``-``, names are escaped, flags and states are their words."""
     if value is None:
         return UNKNOWN
     if field is not None and field.kind == SECRET:
@@ -27,8 +27,10 @@ def cell(value: Any, field: Field | None = None) -> str:
     if isinstance(value, int):
         if field is not None and field.base == 16:
             return f"{value:x}"
-        if field is not None and field.kind == FLAGS and field.words:
-            return ",".join(flag_words(value, field.words)) or UNKNOWN
+        if field is not None and field.words:
+            if field.kind == FLAGS:
+                return ",".join(flag_words(value, field.words)) or UNKNOWN
+            return str(number_word(value, field.words))
         return str(value)
     if isinstance(value, float):
         return f"{value:.6g}"

@@ -34,8 +34,8 @@ def plain(value: Any, field: Field | None = None) -> Any:
         if field is not None:
             if field.base == 16:
                 return f"{value:x}"
-            if field.kind == FLAGS and field.words:
-                return flag_words(value, field.words)
+            if field.words:
+                return flag_words(value, field.words) if field.kind == FLAGS else number_word(value, field.words)
         return value
     if isinstance(value, (tuple, list, frozenset)):
         return [
@@ -51,6 +51,11 @@ def flag_words(mask: int, words: tuple[str, ...]) -> list[str]:
     names = [word for bit, word in enumerate(words) if mask >> bit & 1]
     rest = mask >> len(words) << len(words)
     return [*names, hex(rest)] if rest else names
+
+
+def number_word(number: int, words: tuple[str, ...]) -> str | int:
+    """Return the word of a number that has one; what a newer kernel added stays a number."""
+    return words[number] if number < len(words) else number
 
 
 def outermost(columns: Sequence[Entry]) -> list[Entry]:

@@ -111,6 +111,8 @@ def _one(text: str, field: Field | None, definitions: dict[str, Any]) -> dict[st
                 return {"type": "string", "pattern": "^[0-9a-f]+$"}
             if field.kind == FLAGS and field.words:
                 return {"type": "array", "items": {"type": "string"}}
+            if field.words:
+                return {"anyOf": [{"enum": list(field.words)}, {"type": "integer"}]}
         return _SIMPLE[text]
     if field is None:
         raise ValueError(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
-from sockdiag.model.record import COUNTER, FLAGS, GAUGE, SECRET, Field, Record
+from sockdiag.model.record import COUNTER, GAUGE, SECRET, Field, Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import UNKNOWN, cell
 from sockdiag.render.escape import is_printable, width
@@ -55,7 +55,7 @@ _OWN = frozenset(field.name for field in Socket.FIELDS)
 def _column(values: list[Any], field: Field) -> list[str]:
     # A table of many rows has few kinds of values: plain numbers, or words that repeat.
     kinds = set(map(type, values))
-    if kinds == {int} and field.base == 10 and field.kind != FLAGS:
+    if kinds == {int} and field.base == 10 and not field.words:
         return list(map(str, values))
     if kinds == {str} and field.kind != SECRET and is_printable("".join(values)) and "" not in values:
         return values
