@@ -297,27 +297,21 @@ class _Cut:
         length: of one; that it is a multiple of four is the caller's to see.
     """
 
-    __slots__ = ("_halves", "_words", "data", "length", "rows")
+    __slots__ = ("data", "length", "rows")
 
     def __init__(self, data: bytes, length: int) -> None:
         self.data = data
         self.length = length
         self.rows = len(data) // length
-        self._words: array[int] | None = None
-        self._halves: array[int] | None = None
 
     def octets(self, offset: int) -> bytes:
         return self.data[offset :: self.length]
 
     def words(self, offset: int) -> array[int]:
-        if self._words is None:
-            self._words = array("I", self.data)
-        return self._words[offset >> 2 :: self.length >> 2]
+        return array("I", memoryview(self.data).cast("I")[offset >> 2 :: self.length >> 2].tobytes())
 
     def ports(self, offset: int) -> array[int]:
-        if self._halves is None:
-            self._halves = array("H", self.data)
-        ports = self._halves[offset >> 1 :: self.length >> 1]
+        ports = array("H", memoryview(self.data).cast("H")[offset >> 1 :: self.length >> 1].tobytes())
         if _LITTLE_ENDIAN:
             ports.byteswap()
         return ports
