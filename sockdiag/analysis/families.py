@@ -59,7 +59,7 @@ def shown(measure: Measure, facts: Facts, top: int) -> Iterable[tuple[Labels, Va
     """Return the values of a measure; of one that has many sets of labels the first ones, and the rest as ``other``.
 
     The rest of a counter is left out: as sets of labels come and go from it, its sum would fall, which a monitoring system
-    takes for a counter that began anew. What all of them lost is in the kernel's own counters.
+    takes for a counter that began anew. What is left out has counted least.
     """
     found = values(measure, "", facts)
     if not measure.many or len(found) <= top:

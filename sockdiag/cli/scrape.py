@@ -61,9 +61,9 @@ class _Part:
 
 
 class Scraper:
-    """Looks, and of looks that are taken again and again keeps the one that the next is compared with.
+    """Looks, and of looks that are taken again and again keeps the two that later ones are compared with.
 
-    That one is at least an interval old where there is one of that age: whoever scrapes, and when, all are told what was lost
+    The look before is at least an interval old once there is one of that age: whoever scrapes, and when, all are told what was lost
     within the interval. With --netns all no look is kept, for namespaces are looked at by processes that end: two are taken each
     time where --interval is given.
 
@@ -83,7 +83,7 @@ class Scraper:
         self._everywhere = given.netns == ALL
         self._keep_s = None if self._everywhere else keep_s
         self._twice_s: float | None = None if self._keep_s is not None else given.interval
-        self._base: Look | None = None
+        self._kept: list[Look] = []
 
     def scrape(self) -> Scraped:
         """Look and judge.
@@ -168,13 +168,13 @@ class Scraper:
         prepare(RULES, rates=True)
 
     def _earlier(self, now: Look, keep_s: float) -> Look | None:
-        before, age = self._base, 0.0
-        if before is not None:
-            age = now.at - before.at
-            if age > _STALE * keep_s:
-                before = None
-        if before is None or age >= keep_s:
-            self._base = now
+        """Return the look to compare with, and keep this one if it can be the next."""
+        kept = [look for look in self._kept if now.at - look.at <= _STALE * keep_s]
+        if len(kept) > 1 and now.at - kept[1].at >= keep_s:
+            del kept[0]
+        before = kept[0] if kept else None
+        # Of the looks in between none is needed: the second takes the place of the first when it is old enough.
+        self._kept = kept if len(kept) > 1 else [*kept, now]
         return before
 
 

@@ -58,7 +58,7 @@ def listen(address: str) -> Server:
         ) from None
     family, _type, _protocol, _name, place = found[0]
     try:
-        return Server(family, place[:2])
+        return Server(family, place)
     except OSError as error:
         raise SockdiagError(f"--listen {address}: {error.strerror}") from None
 
@@ -160,6 +160,10 @@ def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
     metrics = make_wsgi_app(registry)
 
     def application(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+        body = answered(request, start)
+        return () if request["REQUEST_METHOD"] == "HEAD" else body
+
+    def answered(request: dict[str, Any], start: Any) -> Iterable[bytes]:
         path = request["PATH_INFO"]
         if path == "/metrics":
             # Releases of prometheus_client before 0.22 take a look for any method.

@@ -6,8 +6,8 @@ difference between faster and slower than ss.
 
 from __future__ import annotations
 
-from itertools import chain
-from json import dumps
+from itertools import chain, islice, repeat
+from json import JSONEncoder
 
 from sockdiag.model.batch import uniform
 from sockdiag.model.socket import Socket
@@ -15,7 +15,7 @@ from sockdiag.render.plain import chosen_object, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.model.batch import Batch, Column
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Owner
 
 
+_json = JSONEncoder(separators=(",", ":")).encode
+
 # Rows of one piece of text. A larger piece would be too large for the heap: the memory of each would be given back to the
 # kernel and faulted in again, which costs more than the formatting.
 _PIECE_ROWS = 64
+
+# Characters of constant text that cost more to read than an argument costs.
+_LONG = 16
 
 
 def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> Iterator[str]:
@@ -36,17 +41,39 @@ def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> Iterator[str]:
     if batch.columns is None or (columns is not None and not all(_sliced(batch, c) for c in columns)):
         for socket in batch.sockets():
             line = plain(socket) if columns is None else chosen_object(socket, columns)
-            yield dumps(line, separators=(",", ":")) + "\n"
+            yield _json(line) + "\n"
         return
     parts: list[Sequence[Any]] = []
     template = _object(batch, "", Socket.FIELDS, parts) if columns is None else _chosen(batch, columns, parts)
-    flat = tuple(chain.from_iterable(zip(*parts, strict=True)))
-    width = len(parts)
-    piece = (template + "\n") * _PIECE_ROWS
+    line, arguments = _shortened(template + "\n", parts, batch.size)
+    flat = chain.from_iterable(zip(*arguments, strict=True))
+    width = len(arguments)
+    piece = line * _PIECE_ROWS
     for row in range(0, batch.size, _PIECE_ROWS):
         rows = min(_PIECE_ROWS, batch.size - row)
-        text = piece if rows == _PIECE_ROWS else (template + "\n") * rows
-        yield text % flat[row * width : (row + rows) * width]
+        text = piece if rows == _PIECE_ROWS else line * rows
+        yield text % tuple(islice(flat, rows * width))
+
+
+def _shortened(template: str, parts: Sequence[Iterable[Any]], rows: int) -> tuple[str, list[Iterable[Any]]]:
+    # A template is read one character after the other, an argument is copied: long constant text is an argument too.
+    first, *pieces = template.replace("%%", "\0").split("%")
+    line: list[str] = []
+    arguments: list[Iterable[Any]] = []
+
+    def constant(text: str) -> None:
+        if len(text) > _LONG:
+            line.append("%s")
+            arguments.append(repeat(text.replace("\0", "%"), rows))
+        else:
+            line.append(text.replace("\0", "%%"))
+
+    constant(first)
+    for part, piece in zip(parts, pieces, strict=True):
+        line.append("%" + piece[0])
+        arguments.append(part)
+        constant(piece[1:])
+    return "".join(line), arguments
 
 
 def _sliced(batch: Batch, entry: Entry) -> bool:
@@ -73,7 +100,7 @@ def _literal(text: str) -> str:
 
 
 def _object(batch: Batch, prefix: str, fields: Sequence[Field], parts: list[Sequence[Any]]) -> str:
-    members = [f"{dumps(field.name)}:{_value(batch, prefix + field.name, field, parts)}" for field in fields]
+    members = [f'"{field.name}":{_value(batch, prefix + field.name, field, parts)}' for field in fields]
     return "{" + ",".join(members) + "}"
 
 
@@ -85,7 +112,8 @@ def _value(batch: Batch, name: str, field: Field, parts: list[Sequence[Any]]) ->
     nested = field.of if isinstance(field.of, type) else None
     if nested is not None and f"{name}.{nested.FIELDS[0].name}" in batch.columns:  # type: ignore[attr-defined]
         return _object(batch, name + ".", nested.FIELDS, parts)  # type: ignore[attr-defined]
-    return _literal(dumps(plain(batch.constants.get(name), field), separators=(",", ":")))
+    value = batch.constants.get(name)
+    return "null" if value is None else _literal(_json(plain(value, field)))
 
 
 def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
@@ -97,14 +125,14 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
         return "%s"
     first = values[0]
     if values.count(first) == len(values):
-        return _literal(dumps(plain(first, field), separators=(",", ":")))
+        return _literal(_json(plain(first, field)))
     # Few values are different: options, a timer or an unknown uid repeat in many rows, as one object.
     known: dict[int, str] = {}
     texts = []
     for value in values:
         text = known.get(id(value))
         if text is None:
-            text = known[id(value)] = dumps(plain(value, field), separators=(",", ":"))
+            text = known[id(value)] = _json(plain(value, field))
         texts.append(text)
     parts.append(texts)
     return "%s"
@@ -123,7 +151,7 @@ def _processes(values: Sequence[tuple[Owner, ...] | None]) -> list[str]:
             pid, comm, fd = owner.pid, owner.comm, owner.fd
             around = known.get((pid, comm))
             if around is None:
-                before, after = dumps(plain(owner._replace(fd=_MARK)), separators=(",", ":")).split(str(_MARK), 1)
+                before, after = _json(plain(owner._replace(fd=_MARK))).split(str(_MARK), 1)
                 around = known[pid, comm] = (before, after)
             members.append(f"{around[0]}{fd}{around[1]}")
         texts.append(f"[{','.join(members)}]")
@@ -162,7 +190,7 @@ def _tree(batch: Batch, tree: dict[str, Any], parts: list[Sequence[Any]]) -> str
     members = []
     for name, entry in tree.items():
         inner = _tree(batch, entry, parts) if isinstance(entry, dict) else _value(batch, entry.name, entry.field, parts)
-        members.append(f"{dumps(name)}:{inner}")
+        members.append(f'"{name}":{inner}')
     return "{" + ",".join(members) + "}"
 
 

@@ -72,7 +72,7 @@ _FEW_VALUES = {TOS, TCLASS, SKV6ONLY, CLASS_ID, SOCKOPT, CONG, VEGASINFO, DCTCPI
 _KNOWN = _SLICED | _FEW_VALUES | {PROTOCOL, PAD}
 _SIZES = {SHUTDOWN: 1, MARK: 4, CGROUP_ID: 8, PROTOCOL: 1}
 
-# Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches and
+# Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches.
 _BATCH_ROWS = 2048
 
 
@@ -85,7 +85,7 @@ class Columns:
         interfaces: name of an interface by index.
     """
 
-    __slots__ = ("_groups", "_interfaces", "_ready", "_request", "_rows", "_table", "errors")
+    __slots__ = ("_full", "_groups", "_interfaces", "_request", "_rows", "_table", "errors")
 
     def __init__(self, table: str, request: Request, interfaces: Callable[[int], str | None]) -> None:
         self._table = table
@@ -97,7 +97,7 @@ class Columns:
         """Forget everything, for an answer that begins again."""
         self._groups: dict[tuple[int, int, bool], list[bytes]] = {}
         self._rows: dict[tuple[int, int, bool], int] = {}
-        self._ready: list[Batch] = []
+        self._full: list[tuple[tuple[int, int, bool], list[bytes]]] = []
         self.errors: list[ParseError | SourceError] = []
 
     def take(self, datagram: bytes) -> None:
@@ -110,23 +110,29 @@ class Columns:
             if uniform(datagram[_FAMILY::length]) and states.count(LISTEN) == (rows if listening else 0):
                 self._add((length, family, listening), datagram, rows)
                 return
+        # One walk of both families mixes them.
+        mixed: dict[tuple[int, int, bool], list[bytes]] = {}
         for message in messages(self._request, datagram):
             if len(message) < _ATTRIBUTES:
                 self._error(ParseError(self._request.source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", len(message)))
+                continue
+            key = (len(message), message[_FAMILY], message[_STATE] == LISTEN)
+            if key in mixed:
+                mixed[key].append(message)
             else:
-                self._add((len(message), message[_FAMILY], message[_STATE] == LISTEN), message, 1)
-
-    def ready(self) -> Iterator[Batch]:
-        """Yield the batches that are full."""
-        batches, self._ready = self._ready, []
-        yield from batches
+                mixed[key] = [message]
+        for key, alike in mixed.items():
+            self._add(key, b"".join(alike), len(alike))
 
     def rest(self) -> Iterator[Batch]:
-        """Yield all that is left, when the answer has ended."""
-        yield from self.ready()
-        for key in list(self._groups):
-            self._flush(key)
-        yield from self.ready()
+        """Yield the batches, when the answer has ended: IPv4 first. Each is made when its turn comes, in little memory."""
+        groups = [*self._full, *self._groups.items()]
+        self._full, self._groups, self._rows = [], {}, {}
+        groups.sort(key=_family)
+        groups.reverse()
+        while groups:
+            key, parts = groups.pop()
+            yield self._batch(b"".join(parts), *key)
 
     def _error(self, error: ParseError) -> None:
         if len(self.errors) < MAX_ERRORS:
@@ -140,17 +146,15 @@ class Columns:
         group.append(data)
         self._rows[key] += rows
         if self._rows[key] >= _BATCH_ROWS:
-            self._flush(key)
+            self._full.append((key, group))
+            del self._groups[key], self._rows[key]
 
-    def _flush(self, key: tuple[int, int, bool]) -> None:
-        data = b"".join(self._groups.pop(key))
-        rows = self._rows.pop(key)
-        length, family, listening = key
-        layout = self._layout(data, length, rows) if family in INET_FAMILIES else None
+    def _batch(self, data: bytes, length: int, family: int, listening: bool) -> Batch:
+        cut = _Cut(data, length)
+        layout = self._layout(cut) if family in INET_FAMILIES else None
         if layout is None or self._decode(data[:length], length)[0].unknown_attributes:
-            self._ready.append(Batch.of(self._decode(data, length)))
-        else:
-            self._ready.append(self._batch(data, length, rows, family, listening, layout))
+            return Batch.of(self._decode(data, length))
+        return self._columnar(cut, family, listening, layout)
 
     def _decode(self, data: bytes, length: int) -> list[Socket]:
         sockets = []
@@ -164,12 +168,12 @@ class Columns:
     def _pick(self, data: bytes, length: int, rows: Sequence[int]) -> list[Socket]:
         return self._decode(b"".join([data[row * length : (row + 1) * length] for row in rows]), length)
 
-    def _layout(self, data: bytes, length: int, rows: int) -> dict[int, tuple[int, int]] | None:
+    def _layout(self, cut: _Cut) -> dict[int, tuple[int, int]] | None:
         # Offset and payload length of each attribute; None where rows differ in that, or one is not known here.
         found: dict[int, tuple[int, int]] = {}
+        data, length = cut.data, cut.length
         if length & 3 or self._table == "raw":
             return None
-        words = array("I", data)
         offset = _ATTRIBUTES
         while length - offset >= NLA_HDRLEN:
             size, kind = unpack_from("=HH", data, offset)
@@ -178,26 +182,18 @@ class Columns:
                 return None
             if size - NLA_HDRLEN != _SIZES.get(number, size - NLA_HDRLEN):
                 return None
-            if not uniform(words[offset >> 2 :: length >> 2]):
+            if not uniform(cut.words(offset)):
                 return None
             found[number] = (offset + NLA_HDRLEN, size - NLA_HDRLEN)
             offset += (size + 3) & ~3
         if found.get(SKMEMINFO, (0, 0))[1] > 4 * len(SK_MEMINFO):
             return None
         protocol = found.get(PROTOCOL)
-        if protocol and data[protocol[0] :: length] != bytes((PROTOCOLS[self._table] & 0xFF,)) * rows:
+        if protocol and cut.octets(protocol[0]) != bytes((PROTOCOLS[self._table] & 0xFF,)) * cut.rows:
             return None
         return found
 
-    def _batch(
-        self, data: bytes, length: int, rows: int, family: int, listening: bool, layout: dict[int, tuple[int, int]]
-    ) -> Batch:
-        words = array("I", data)
-        step = length >> 2
-
-        def word(offset: int) -> array[int]:
-            return words[offset >> 2 :: step]
-
+    def _columnar(self, cut: _Cut, family: int, listening: bool, layout: dict[int, tuple[int, int]]) -> Batch:
         kind, protocol = TABLES[self._table]
         constants: dict[str, Any] = {
             "netid": self._table,
@@ -208,73 +204,65 @@ class Columns:
             "unknown_attributes": (),
             "source": "netlink",
         }
+        # Most are cut when they are first needed: to count by one field takes no other.
         columns: dict[str, Column] = {
-            "recv_q": Column("%d", [word(_RQUEUE)]),
-            "send_q": Column("%d", [word(_WQUEUE)]),
-            "local.address": _address(data, _SRC, length, family),
-            "peer.address": _address(data, _DST, length, family),
-            "local.port": Column("%d", [_ports(data, _SPORT, length)]),
-            "peer.port": Column("%d", [_ports(data, _DPORT, length)]),
-            "cookie": _cookie(word(_COOKIE), word(_COOKIE + 4)),
+            "recv_q": cut.numbers(_RQUEUE),
+            "send_q": cut.numbers(_WQUEUE),
+            "local.address": _address(cut, _SRC, family),
+            "peer.address": _address(cut, _DST, family),
+            "local.port": Column("%d", lambda: [cut.ports(_SPORT)]),
+            "peer.port": Column("%d", lambda: [cut.ports(_DPORT)]),
+            # Two u32, the low word first on every machine.
+            "cookie": Column('"%x"', lambda: [_wide(cut.words(_COOKIE), cut.words(_COOKIE + 4))]),
         }
-        _put(columns, constants, "state", data[_STATE::length], state_name, quoted=True)
-        _put(columns, constants, "local.interface", word(_IF), lambda i: interface_label(i, self._interfaces))
-        inodes, uids = word(_INODE), word(_UID)
+        _put(columns, constants, "state", cut.octets(_STATE), state_name, quoted=True)
+        _put(columns, constants, "local.interface", cut.words(_IF), lambda i: interface_label(i, self._interfaces))
+        inodes = cut.words(_INODE)
         columns["inode"] = Column("%d", [inodes])
         if 0 in inodes:
             # Of a socket without a file the kernel says 0 for "nobody's".
-            whose = [uid if inode or uid else None for uid, inode in zip(uids, inodes, strict=True)]
-            columns["uid"] = Column("", [whose])
+            columns["uid"] = Column("", lambda: [_whose(inodes, cut.words(_UID))])
         else:
-            columns["uid"] = Column("%d", [uids])
-        timers = data[_TIMER::length]
+            columns["uid"] = cut.numbers(_UID)
+        timers = cut.octets(_TIMER)
         if timers[0] or not uniform(timers):
-            columns["timer"] = Column("", lambda: [_timers(timers, word(_EXPIRES), data[_RETRANS::length])])
-        self._attribute_columns(layout, data, length, columns, constants)
+            columns["timer"] = Column("", lambda: [_timers(timers, cut.words(_EXPIRES), cut.octets(_RETRANS))])
+        self._attribute_columns(layout, cut, columns, constants)
+        data, length = cut.data, cut.length
         return Batch(
-            rows, lambda: self._decode(data, length), constants, columns, lambda some: self._pick(data, length, some)
+            cut.rows,
+            lambda: self._decode(data, length),
+            constants,
+            columns,
+            lambda some: self._pick(data, length, some),
         )
 
     def _attribute_columns(
-        self,
-        layout: dict[int, tuple[int, int]],
-        data: bytes,
-        length: int,
-        columns: dict[str, Column],
-        constants: dict[str, Any],
+        self, layout: dict[int, tuple[int, int]], cut: _Cut, columns: dict[str, Column], constants: dict[str, Any]
     ) -> None:
-        words = array("I", data)
-        step = length >> 2
         few: dict[int, tuple[int, int]] = {}
         for number, (offset, size) in layout.items():
             if number == SKMEMINFO:
                 for index, name in enumerate(SK_MEMINFO[: size >> 2]):
-                    columns[f"skmem.{name}"] = Column("%d", [words[(offset >> 2) + index :: step]])
+                    columns[f"skmem.{name}"] = cut.numbers(offset + 4 * index)
             elif number == SHUTDOWN:
-                _put(columns, constants, "shutdown", data[offset::length], int)
+                _put(columns, constants, "shutdown", cut.octets(offset), int)
             elif number == MARK:
-                columns["mark"] = Column("%d", [words[offset >> 2 :: step]])
+                columns["mark"] = cut.numbers(offset)
             elif number == CGROUP_ID:
-                columns["cgroup_id"] = Column(
-                    "%d", [_wide(words[offset >> 2 :: step], words[(offset >> 2) + 1 :: step])]
-                )
+                columns["cgroup_id"] = _cgroup_ids(cut, offset)
             elif number in _FEW_VALUES:
                 few[number] = (offset, size)
         if few:
-            columns["inet"] = Column("", lambda: [self._inet_attrs(few, data, length)])
+            columns["inet"] = Column("", lambda: [self._inet_attrs(few, cut)])
 
-    def _inet_attrs(self, few: dict[int, tuple[int, int]], data: bytes, length: int) -> list[Any]:
+    def _inet_attrs(self, few: dict[int, tuple[int, int]], cut: _Cut) -> list[Any]:
         from sockdiag.sources._inet_attributes import decode_attributes
 
-        words = array("I", data)
-        step = length >> 2
-        if all(
-            uniform(words[at::step])
-            for offset, size in few.values()
-            for at in range(offset >> 2, (offset + size + 3) >> 2)
-        ):
+        data, length = cut.data, cut.length
+        if all(uniform(cut.words(at)) for offset, size in few.values() for at in range(offset & ~3, offset + size, 4)):
             same = {number: data[offset : offset + size] for number, (offset, size) in few.items()}
-            return [decode_attributes(same, self._table, [])[1]] * (len(data) // length)
+            return [decode_attributes(same, self._table, [])[1]] * cut.rows
         cuts = [
             [data[at + offset : at + offset + size] for at in range(0, len(data), length)]
             for offset, size in few.values()
@@ -288,6 +276,47 @@ class Columns:
                 value = known[payloads] = decode_attributes(found, self._table, [])[1]
             values.append(value)
         return values
+
+
+class _Cut:
+    """Messages of one length, and the same piece of each of them, by its offset in a message.
+
+    Args:
+        data: the messages.
+        length: of one; that it is a multiple of four is the caller's to see.
+    """
+
+    __slots__ = ("_halves", "_words", "data", "length", "rows")
+
+    def __init__(self, data: bytes, length: int) -> None:
+        self.data = data
+        self.length = length
+        self.rows = len(data) // length
+        self._words: array[int] | None = None
+        self._halves: array[int] | None = None
+
+    def octets(self, offset: int) -> bytes:
+        return self.data[offset :: self.length]
+
+    def words(self, offset: int) -> array[int]:
+        if self._words is None:
+            self._words = array("I", self.data)
+        return self._words[offset >> 2 :: self.length >> 2]
+
+    def ports(self, offset: int) -> array[int]:
+        if self._halves is None:
+            self._halves = array("H", self.data)
+        ports = self._halves[offset >> 1 :: self.length >> 1]
+        if _LITTLE_ENDIAN:
+            ports.byteswap()
+        return ports
+
+    def numbers(self, offset: int) -> Column:
+        return Column("%d", lambda: [self.words(offset)])
+
+
+def _family(group: tuple[tuple[int, int, bool], list[bytes]]) -> int:
+    return group[0][1]
 
 
 def _put(
@@ -306,21 +335,13 @@ def _put(
         columns[name] = Column('"%s"' if quoted else "", [list(map(known.__getitem__, raw))])
 
 
-def _ports(data: bytes, offset: int, length: int) -> array[int]:
-    ports = array("H", data)[offset >> 1 :: length >> 1]
-    if _LITTLE_ENDIAN:
-        ports.byteswap()
-    return ports
-
-
 _LITTLE_ENDIAN = array("H", b"\1\0")[0] == 1
 
 
-def _address(data: bytes, offset: int, length: int, family: int) -> Column:
+def _address(cut: _Cut, offset: int, family: int) -> Column:
     if family == AF_INET:
-        octets = [data[offset + i :: length] for i in range(4)]
-        return Column('"%d.%d.%d.%d"', octets, _dotted)
-    return Column('"%s"', lambda: [_ipv6_texts(data, offset, length)])
+        return Column('"%d.%d.%d.%d"', lambda: [cut.octets(offset + i) for i in range(4)], _dotted)
+    return Column('"%s"', lambda: [_ipv6_texts(cut.data, offset, cut.length)])
 
 
 def _dotted(a: int, b: int, c: int, d: int) -> str:
@@ -339,17 +360,17 @@ def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
     return texts
 
 
+def _cgroup_ids(cut: _Cut, offset: int) -> Column:
+    low, high = (offset, offset + 4) if _LITTLE_ENDIAN else (offset + 4, offset)
+    return Column("%d", lambda: [_wide(cut.words(low), cut.words(high))])
+
+
 def _wide(low: array[int], high: array[int]) -> array[int] | list[int]:
-    if not _LITTLE_ENDIAN:
-        low, high = high, low
     return [lo | hi << 32 for lo, hi in zip(low, high, strict=True)] if high[0] or not uniform(high) else low
 
 
-def _cookie(first: array[int], second: array[int]) -> Column:
-    # Two u32, the low word first on every machine.
-    if not second[0] and uniform(second):
-        return Column('"%x"', [first])
-    return Column('"%x"', [[lo | hi << 32 for lo, hi in zip(first, second, strict=True)]])
+def _whose(inodes: array[int], uids: array[int]) -> list[int | None]:
+    return [uid if inode or uid else None for uid, inode in zip(uids, inodes, strict=True)]
 
 
 def _timers(timers: bytes, expires: array[int], retransmits: bytes) -> list[Timer | None]:

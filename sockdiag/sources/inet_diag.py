@@ -161,7 +161,9 @@ def request(
     return Request(_name(family, protocol), payload, states=states)
 
 
-def compat_request(states: int = ALL_STATES, ext: int = 0, protocol: int = IPPROTO_TCP) -> Request:
+def compat_request(
+    states: int = ALL_STATES, ext: int = 0, protocol: int = IPPROTO_TCP, bytecode: bytes = b""
+) -> Request:
     """Return the old form of a dump request, ``struct inet_diag_req``, which has no family.
 
     The kernel answers with IPv4 and IPv6 sockets from one walk of the hash, where two requests of the newer form walk
@@ -171,10 +173,12 @@ def compat_request(states: int = ALL_STATES, ext: int = 0, protocol: int = IPPRO
         states: mask of 1 << state.
         ext: EXT_… bits.
         protocol: IPPROTO_TCP or IPPROTO_DCCP.
+        bytecode: filter for the kernel to apply, INET_DIAG_REQ_BYTECODE.
     """
+    extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
     kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
     name = f"{_name(AF_INET, protocol)}+{_TABLE_OF[protocol]}6"
-    return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0), kind, states)
+    return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0) + extra, kind, states)
 
 
 def attribute(number: int, payload: bytes) -> bytes:

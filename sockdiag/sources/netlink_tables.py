@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sockdiag.errors import ParseError, SourceError
     from sockdiag.model.query import Query
+    from sockdiag.sources._transport import Request
     from sockdiag.sources.reading import Reading
     from sockdiag.sources.system import System
 
@@ -57,7 +58,7 @@ def read(system: System, table: str, query: Query, gap: Callable[[SourceError | 
 
 def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError | ParseError], None]) -> Iterator[Batch]:
     from sockdiag.sources.inet_columns import Columns
-    from sockdiag.sources.inet_diag import inet_requests
+    from sockdiag.sources.inet_diag import compat_request, extensions, inet_requests
 
     interfaces = interface_names(system.files)
     transport = system.netlink
@@ -73,8 +74,16 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
     answered = False
     # A capture holds answers and evaluates nothing; a question with tcp_info is asked again in parts by its guard.
     bytecode = query.bytecode if system.files.live and guarded is None else b""
-    plain = inet_requests(table, query.families, query.states, query.needs)
-    sifted = inet_requests(table, query.families, query.states, query.needs, bytecode) if bytecode else plain
+    # One walk of TCP's hash gives both families; what asks for tcp_info is better asked in smaller parts.
+    one_walk = table == "tcp" and system.files.live and guarded is None and len(set(query.families)) != 1
+
+    def requests(bytecode: bytes) -> list[Request]:
+        if one_walk:
+            return [compat_request(query.states, extensions(query.needs), bytecode=bytecode)]
+        return inet_requests(table, query.families, query.states, query.needs, bytecode)
+
+    plain = requests(b"")
+    sifted = requests(bytecode) if bytecode else plain
     for request, unsifted in zip(sifted, plain, strict=True):
         columns = Columns(table, request, interfaces)
         try:

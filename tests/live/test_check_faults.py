@@ -223,6 +223,24 @@ def test_clock_step(kept: Path, empty_netns: Namespace) -> None:
         older(kept)
 
 
+def test_clock_step_and_another_question(kept: Path, empty_netns: Namespace) -> None:
+    """A run after the clock was set takes no entry of this boot for one that is out of date."""
+    later = inside(kept, empty_netns, *RULES, "--horizon", "5", clock=lambda: time.time() + 365 * 86400.0)
+    assert (later.status, later.line) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline yet")
+    assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
+
+
+def test_boot_id_is_hidden(kept: Path, empty_netns: Namespace) -> None:
+    """Boots cannot be told apart: it never compares, which is no verdict on losses."""
+    hide = 'mount --bind /dev/null /proc/sys/kernel/random/boot_id && exec "$@"'
+    said = check(
+        *RULES, "--state", str(kept), namespace=empty_netns, prefix=("unshare", "--mount", "sh", "-c", hide, "sh")
+    )
+    assert (said.status, said.line) == (
+        3, f"SOCKDIAG UNKNOWN - /proc/sys/kernel/random/boot_id: cannot be read; {NOTHING}; no baseline",
+    )  # fmt: skip
+
+
 def test_from_later(kept: Path, empty_netns: Namespace) -> None:
     """A look of another clock (a time namespace) is not compared with, and does not stay."""
     edit(kept, lambda e: e._replace(looked_at=now() + 1e6, judged_at=now() + 1e6))

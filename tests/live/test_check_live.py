@@ -64,6 +64,10 @@ def receive_nothing(name: str) -> int:
     return int(receiver.getsockname()[1])
 
 
+def shut(name: str) -> None:
+    HELD.pop(name).close()
+
+
 def send(port: int, count: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(count):
@@ -221,6 +225,19 @@ def test_interval(file: Path, empty_netns: Namespace) -> None:
     """--interval compares two looks of its own."""
     said = check(*RULES, "--interval", "0.2", "--state", str(file), namespace=empty_netns)
     assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
+
+
+def test_interval_takes_no_baseline_away(file: Path, empty_netns: Namespace) -> None:
+    """What was lost before the two looks of --interval is told by the next run without it."""
+    words = (*RULES, "--state", str(file))
+    assert check(*words, namespace=empty_netns).status == 0
+    empty_netns.call(send, empty_netns.call(receive_nothing, "lossy"), 40)
+    empty_netns.call(shut, "lossy")
+    older(file)
+    said = check(*words, "--interval", "0.2", namespace=empty_netns)
+    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
+    said = check(*words, namespace=empty_netns)
+    assert (said.status, said.line.partition(":")[0]) == (2, "SOCKDIAG CRITICAL - UDP_DROPS")
 
 
 def test_hostile_names(file: Path, empty_netns: Namespace) -> None:

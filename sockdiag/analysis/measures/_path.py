@@ -49,7 +49,9 @@ def _devices(look: Look) -> dict[str, dict[str, int]]:
 
 def _device(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        for device, columns in facts.once(_devices).items():
+        # A hundred containers' devices that lost something at their start do not hide the ring of the one that all depend on.
+        devices = facts.once(_devices).items()
+        for device, columns in sorted(devices, key=lambda item: -item[1].get(column, 0)):
             yield (device,), columns.get(column)
 
     return read

@@ -70,7 +70,9 @@ def asked(given: Given) -> Asked:
     if not codes and not measures:
         raise UsageError("--skip leaves no rule to judge")
     ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
-    texts = (codes, ranges, given.where, given.source, given.horizon, given.netns == "all")
+    # Who takes two looks of one's own has not been told what was lost before them: the next run without must be.
+    pair = given.interval is not None
+    texts = (codes, ranges, given.where, given.source, given.horizon, given.netns == "all", pair)
     return Asked(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
 
 
@@ -130,7 +132,10 @@ def _range(flag: str, text: str) -> AlertRange | None:
 
 
 def paired(order: Iterable[tuple[str, object]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give each measure of a command line the ranges that follow it.
+    """Give each measure of a command line its ranges.
+
+    Those that follow it; or, where as many stand before or behind all measures, in their order: there is no other way to
+    write a list of each option, as Icinga does.
 
     Args:
         order: name and value of each option, in the order of the command line.
@@ -142,19 +147,20 @@ def paired(order: Iterable[tuple[str, object]]) -> tuple[tuple[str, ...], tuple[
         UsageError: a range stands before any measure, or a measure has two of one kind.
     """
     given = list(order)
-    ranges: dict[str, list[str]] = {"warning": [], "critical": []}
-    # Of one measure the ranges may stand before it, too.
-    if [name for name, _value in given].count("measure") == 1:
-        given.sort(key=lambda pair: pair[0] != "measure")
-    for name, value in given:
-        if name == "measure":
-            for texts in ranges.values():
-                texts.append("")
-        elif name in ranges:
-            texts = ranges[name]
-            if not texts:
-                raise UsageError("-w and -c are ranges of a measure: name it with --measure before them")
-            if texts[-1]:
-                raise UsageError("a measure takes one -w and one -c")
-            texts[-1] = str(value)
-    return tuple(ranges["warning"]), tuple(ranges["critical"])
+    return _ranges(given, "warning"), _ranges(given, "critical")
+
+
+def _ranges(given: Sequence[tuple[str, object]], kind: str) -> tuple[str, ...]:
+    measures = [i for i, (name, _value) in enumerate(given) if name == "measure"]
+    ranges = [(i, str(value)) for i, (name, value) in enumerate(given) if name == kind]
+    if measures and len(ranges) == len(measures) and (ranges[-1][0] < measures[0] or measures[-1] < ranges[0][0]):
+        return tuple(text for _i, text in ranges)
+    found = [""] * len(measures)
+    for i, text in ranges:
+        of = sum(at < i for at in measures) - 1
+        if of < 0:
+            raise UsageError("-w and -c are ranges of a measure: name it with --measure before them")
+        if found[of]:
+            raise UsageError("a measure takes one -w and one -c")
+        found[of] = text
+    return tuple(found)

@@ -27,6 +27,7 @@ _PATIENCE_S = 3.0
 # No run takes longer; what is from later still is from another clock.
 _OVERLAP_S = 300.0
 _NAME = "check.state"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def state_path(environ: Mapping[str, str], uid: int | None = None) -> str:
@@ -94,6 +95,9 @@ class State:
 
     def entry(self, place: Place) -> tuple[Entry | None, str]:
         """Return what the run before has left of a place, or None and why there is nothing."""
+        if not place.boot_id:
+            # Counters of another boot could not be told from this one's.
+            self.problem, self._usable = self.problem or f"{_BOOT_ID}: cannot be read", False
         if not self._usable:
             return None, "no baseline"
         damaged = self._damaged
@@ -122,7 +126,7 @@ class State:
             # Another time namespace, or a run that has looked after this one did.
             return None, "no baseline, it is from later than this look"
         if age < YOUNGEST_S:
-            return None, f"baseline only {age:.1f} s old"
+            return None, f"baseline only {int(age * 10) / 10} s old"
         if age > OLDEST_S:
             return None, f"no baseline, the last look was {age / 3600:.0f} h ago"
         return age, ""
@@ -148,11 +152,14 @@ class State:
         entries, _damaged = read_entries(data or b"")
         now = self._clock()
         left = {(e.question, e.place.boot_id, e.place.netns): e for e in mine}
+        boots = {e.place.boot_id: e.judged_at for e in mine}
         kept = []
         for one in entries:
             other = left.get((one.question, one.place.boot_id, one.place.netns))
             if other is None:
-                if abs(now - one.wall) <= OLDEST_S:
+                # Of another boot only the clock tells the age, and that may have been set since.
+                at = boots.get(one.place.boot_id)
+                if abs(now - one.wall if at is None else at - one.judged_at) <= OLDEST_S:
                     kept.append(one)
             elif 0 < one.judged_at - other.judged_at < _OVERLAP_S:
                 # A run that began later has finished earlier: what it left is the newer one.
@@ -168,7 +175,7 @@ def place_of(session: Session) -> Place:
     cookie = netns_cookie()
     inode = session.netns.inode
     return Place(
-        _line(session, "/proc/sys/kernel/random/boot_id"),
+        _line(session, _BOOT_ID),
         f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}",
         _line(session, "/etc/machine-id") or _line(session, "/proc/sys/kernel/hostname"),
     )
@@ -182,4 +189,4 @@ def _line(session: Session, path: str) -> str:
 
 
 def _same(one: Place, other: Place) -> bool:
-    return bool(one.boot_id) and one.boot_id == other.boot_id and one.netns == other.netns
+    return one.boot_id == other.boot_id and one.netns == other.netns

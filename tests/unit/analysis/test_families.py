@@ -47,6 +47,16 @@ def test_the_rest_of_counters_is_left_out() -> None:
     assert shown(MEASURES["device.receive_drops"], facts, 2) == [(("veth99",), 99), (("veth98",), 98)]
 
 
+def test_a_device_is_not_hidden_by_what_others_lost() -> None:
+    """Of each counter those are shown that have most of it: one ring's overruns, whatever containers' devices drop."""
+    counters = {f"dev.cali{i}.tx_drop": 100 + i for i in range(50)} | {f"dev.cali{i}.rx_fifo": 0 for i in range(50)}
+    facts = Facts(look(counters={**counters, "dev.eth0.rx_fifo": 3, "dev.eth0.tx_drop": 0}))
+    overruns = dict(shown(MEASURES["device.receive_overruns"], facts, 2))
+    assert overruns == {("eth0",): 3, ("cali49",): 0}
+    drops = dict(shown(MEASURES["device.transmit_drops"], facts, 2))
+    assert drops == {("cali49",): 149, ("cali48",): 148}
+
+
 def test_what_is_unknown_has_no_sample() -> None:
     """Neither 0 nor anything else."""
     every = found(Facts(look(sockstat=None, limits={"net.ipv4.udp_mem": None})), 20)

@@ -70,7 +70,7 @@ def test_which_rules() -> None:
 
 
 def test_ranges_belong_to_the_measure_before_them() -> None:
-    """Of one measure they may stand before it; an empty one is none."""
+    """As many as there are measures may stand before or behind them all; an empty one is none."""
 
     def texts(*words: str) -> list[tuple[Any, ...]]:
         return [(m.text, m.warning and m.warning.text, m.critical and m.critical.text) for m in ask(*words).measures]
@@ -80,6 +80,12 @@ def test_ranges_belong_to_the_measure_before_them() -> None:
     assert texts("--measure", "states", "-c", "2", "--measure", "files.open", "-w", "1") == [
         ("states", None, "2"), ("files.open", "1", None),
     ]  # fmt: skip
+    two = ("--measure", "states", "--measure", "files.open")
+    # As Icinga writes arrays: a list of each option, the options by name.
+    assert texts("-c", "3", "-c", "4", *two, "-w", "1", "-w", "") == [("states", "1", "3"), ("files.open", None, "4")]
+    assert texts(*two, "-w", "1") == [("states", None, None), ("files.open", "1", None)]
+    with pytest.raises(UsageError, match="before them"):
+        texts("-c", "3", *two)
     with pytest.raises(UsageError, match="before them"):
         texts("-w", "1", "--measure", "states", "--measure", "files.open")
     with pytest.raises(UsageError, match="one -w"):
@@ -91,10 +97,11 @@ def test_questions_differ() -> None:
     questions = [
         ask(*words).question
         for words in ((), ("--skip", "UDP_DROPS"), ("--where", "sport = :1"), ("--horizon", "5"), ("--source", "proc"), ("--netns", "all"),
-                      ("--measure", "states"), ("--measure", "states", "-w", "1"), ("--measure", "states", "-c", "1"))
+                      ("--interval", "1"), ("--measure", "states"), ("--measure", "states", "-w", "1"), ("--measure", "states", "-c", "1"))
     ]  # fmt: skip
     assert len(set(questions)) == len(questions)
     assert ask("-v", "-t", "5").question == ask().question
+    assert ask("--interval", "1").question == ask("--interval", "2").question
 
 
 def test_worst() -> None:

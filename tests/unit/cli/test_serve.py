@@ -133,12 +133,15 @@ def test_pages(running: Running) -> None:
     """A page that links to the metrics; nothing else is there, and nothing else is done."""
     status, headers, body = running.ask(b"GET / HTTP/1.0\r\n\r\n")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    length = str(len(body))
     assert b"href=/metrics" in body
     assert running.ask(b"GET /etc/passwd HTTP/1.0\r\n\r\n")[0] == 404
     assert running.ask(b"GET /metrics/../x HTTP/1.0\r\n\r\n")[0] == 404
     assert running.ask(b"POST /metrics HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello")[0] == 405
     status, headers, _body = running.ask(b"DELETE /metrics HTTP/1.0\r\n\r\n")
     assert (status, headers["allow"]) == (405, "GET")
+    status, headers, body = running.ask(b"HEAD / HTTP/1.0\r\n\r\n")
+    assert (status, headers["content-length"], body) == (200, length, b"")
     assert running.looks.taken == 0
 
 

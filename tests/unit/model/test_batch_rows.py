@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from sockdiag.collect import Collection
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch, Column, identities
+from sockdiag.model.fields import catalogue
 from sockdiag.model.query import CGROUP, INET, SKMEM, Query
 from sockdiag.model.snapshot import Namespace
 from sockdiag.model.socket import Owner, Socket
@@ -18,6 +20,7 @@ from sockdiag.sources.proc_pid_fd import scan_owners
 from sockdiag.sources.system import captured_system
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
+ENTRIES = {entry.name: entry for entry in catalogue()}
 
 
 def sockets(n: int) -> list[Socket]:
@@ -79,3 +82,15 @@ def test_identities() -> None:
     bulk = Batch(2, lambda: rows, {}, {"cookie": Column("%d", [[7, 8]]), "inode": Column("%d", [[9, 0]])})
     assert list(identities(bulk)) == [7, 8]
     assert list(identities(columnar(3)))[1:] == [-1, -2]
+
+
+def test_lines_with_long_constants() -> None:
+    """Constant text of any length, with what means something to printf in it, is in every line of every piece."""
+    for name in ("", "%", "100%d", "%s" * 40, '50% of\0 a \\ "name" of some length, and nul'):
+        rows = [Socket("tcp", "AF_INET", state=name, netns=name, inode=i, uid=i % 3) for i in range(150)]
+        columns = {"inode": Column("%d", [range(150)]), "uid": Column("%d", [[i % 3 for i in range(150)]])}
+        constants = {f.name: getattr(rows[0], f.name) for f in Socket.FIELDS if f.name not in columns}
+        found = "".join(batch_lines(Batch(150, list, constants, columns), None))
+        assert found == "".join(batch_lines(Batch.of(rows), None))
+        alone = "".join(batch_lines(Batch(150, list, constants, {}), [ENTRIES["state"]]))
+        assert alone == (json.dumps({"state": name}, separators=(",", ":")) + "\n") * 150
