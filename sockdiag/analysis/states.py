@@ -71,9 +71,6 @@ def _order(key: Key) -> tuple[int, str, int]:
 
 def state_counts(counts: dict[Key, int]) -> list[StateCount]:
     """Order counts by table, family and state."""
-    if len(counts) == 1:
-        ((key, n),) = counts.items()
-        return [StateCount._make((*key, n))]
     return [StateCount._make((*key, counts[key])) for key in sorted(counts, key=_order)]
 
 
@@ -113,14 +110,33 @@ def group_states(
         raw = tally.counts()
     known: dict[Any, GroupKey] = {}
     groups: dict[GroupKey, dict[Key, int]] = {}
-    for (value, *key), n in raw.items():
+    for row, n in raw.items():
+        value = row[0]
+        key: Any = row[1:]
         name = known.get(value)
         if name is None:
             name = known[value] = _group_key(by, value, user_name)
-        groups.setdefault(name, {})[tuple(key)] = n
-    found = [Group._make((key, pid, sum(c.values()), tuple(state_counts(c)))) for (key, pid), c in groups.items()]
-    found.sort(key=lambda group: (-group.count, group.key or "", group.pid or 0))
-    return found
+        counts = groups.get(name)
+        if counts is None:
+            groups[name] = {key: n}
+        else:
+            # Two processes can be in one container, two uids can have one name.
+            counts[key] = counts.get(key, 0) + n
+    found = []
+    make, make_count = Group._make, StateCount._make
+    for (label, pid), counts in groups.items():
+        if len(counts) == 1:
+            # By port there are tens of thousands of these.
+            ((key, n),) = counts.items()
+            found.append(make((label, pid, n, (make_count((*key, n)),))))
+        else:
+            found.append(make((label, pid, sum(counts.values()), tuple(state_counts(counts)))))
+    return _largest_first(found)
+
+
+def _largest_first(groups: list[Group]) -> list[Group]:
+    groups.sort(key=lambda group: (-group.count, group.key or "", group.pid or 0))
+    return groups
 
 
 def _holders(batch: Batch, holder: Holder | None) -> Sequence[Any]:
@@ -164,25 +180,28 @@ def add_counts(parts: Iterable[dict[Key, int]]) -> dict[Key, int]:
 
 
 def merge_groups(parts: Iterable[Iterable[Group]]) -> list[Group]:
-    """Merge the groups of several namespaces, largest first."""
+    """Merge the groups of several namespaces, those of each in the order of :func:`group_states`, largest first."""
+    parts = list(parts)
+    if len(parts) == 1:
+        return list(parts[0])
     states: dict[GroupKey, list[Group]] = {}
     for part in parts:
         for group in part:
             states.setdefault((group.key, group.pid), []).append(group)
     found = [
-        # Most are in one namespace only, and all where one is looked at.
+        # Most are in one namespace only.
         groups[0]
         if len(groups) == 1
         else Group._make((key, pid, sum(group.count for group in groups), tuple(sum_groups(groups))))
         for (key, pid), groups in states.items()
     ]
-    found.sort(key=lambda group: (-group.count, group.key or "", group.pid or 0))
-    return found
+    return _largest_first(found)
 
 
 def group_rows(groups: Iterable[Group]) -> list[GroupRow]:
     """Flatten groups for tables and CSV."""
-    return [GroupRow._make((group.key, group.pid, *part._values())) for group in groups for part in group.states]
+    make = GroupRow._make
+    return [make((group.key, group.pid, *part._values())) for group in groups for part in group.states]
 
 
 def sum_groups(groups: Iterable[Group]) -> list[StateCount]:

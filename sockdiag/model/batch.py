@@ -249,9 +249,17 @@ class Tally:
         """Return the rows counted so far, by the values of the fields."""
         found = dict(self._decoded)
         for shape, counts in self._raw.items():
-            single = sum(part[0] for part in shape) == 1
+            sizes = [part[0] for part in shape]
+            if sum(sizes) == 1:
+                place = sizes.index(1)
+                decode = shape[place][1]
+                before, after = (tuple([what for _, what in some]) for some in (shape[:place], shape[place + 1 :]))
+                for raw, n in counts.items():
+                    key = (*before, raw if decode is None else decode(raw), *after)
+                    found[key] = found.get(key, 0) + n
+                continue
             for raw, n in counts.items():
-                key = _decode(shape, (raw,) if single else raw)
+                key = _decode(shape, raw)
                 found[key] = found.get(key, 0) + n
         return found
 

@@ -18,9 +18,12 @@ def printable(name: bytes | str) -> str:
     Bytes that are not UTF-8 become ``\xNN`` each, so no two names look the same.
     """
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
-    if text.isascii() and text.isprintable() and "\\" not in text:
-        return text
-    return "".join(map(_escaped, text))
+    return text if is_printable(text) else "".join(map(_escaped, text))
+
+
+def is_printable(text: str) -> bool:
+    """Tell whether :func:`printable` leaves a text as it is; of some that it would leave, False all the same."""
+    return text.isascii() and text.isprintable() and "\\" not in text
 
 
 def _escaped(char: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
-from sockdiag.model.record import COUNTER, GAUGE, Field, Record
+from sockdiag.model.record import COUNTER, GAUGE, SECRET, Field, Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import UNKNOWN, cell
-from sockdiag.render.escape import width
+from sockdiag.render.escape import is_printable, width
 from sockdiag.render.plain import plain
 from sockdiag.render.wrap import Row, fitted, wrapped
 
@@ -57,6 +57,8 @@ def _column(values: list[Any], field: Field) -> list[str]:
     kinds = set(map(type, values))
     if kinds == {int} and field.base == 10 and not field.words:
         return list(map(str, values))
+    if kinds == {str} and field.kind != SECRET and is_printable("".join(values)) and "" not in values:
+        return values
     if kinds <= {str, Endpoint, type(None)}:
         known = {value: cell(value, field) for value in set(values)}
         return list(map(known.__getitem__, values))

@@ -24,7 +24,6 @@ from sockdiag.kernel.netlink import (
     NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSGHDR,
-    align4,
 )
 from sockdiag.model.record import ID, LABEL, Record, field
 
@@ -302,8 +301,8 @@ def messages(request: Request, datagram: bytes) -> Iterator[bytes]:
     while offset < end:
         if end - offset < NLMSG_HDRLEN:
             raise SourceTruncated(request.source, f"{end - offset} bytes after the last message")
-        length = int(unpack_from("=I", datagram, offset)[0])
+        (length,) = unpack_from("=I", datagram, offset)
         if not NLMSG_HDRLEN <= length <= end - offset:
             raise SourceTruncated(request.source, f"a message of {length} bytes where {end - offset} are left")
         yield datagram[offset : offset + length]
-        offset += align4(length)
+        offset += (length + 3) & ~3

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from _socket import AF_INET6, inet_ntop
 from array import array
+from itertools import compress
 from struct import unpack_from
 
 from sockdiag.errors import ParseError
@@ -110,19 +111,26 @@ class Columns:
             if uniform(datagram[_FAMILY::length]) and states.count(LISTEN) == (rows if listening else 0):
                 self._add((length, family, listening), datagram, rows)
                 return
-        # One walk of both families mixes them.
+            # One walk of both families mixes them.
+            cuts = [datagram[at : at + length] for at in range(0, len(datagram), length)]
+            kinds = [(state == LISTEN) << 8 | of for of, state in zip(datagram[_FAMILY::length], states, strict=True)]
+            for kind in dict.fromkeys(kinds):
+                self._add_all((length, kind & 0xFF, kind > 0xFF), list(compress(cuts, map(kind.__eq__, kinds))))
+            return
         mixed: dict[tuple[int, int, bool], list[bytes]] = {}
         for message in messages(self._request, datagram):
-            if len(message) < _ATTRIBUTES:
-                self._error(ParseError(self._request.source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", len(message)))
+            size = len(message)
+            if size < _ATTRIBUTES:
+                self._error(ParseError(self._request.source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", size))
                 continue
-            key = (len(message), message[_FAMILY], message[_STATE] == LISTEN)
-            if key in mixed:
-                mixed[key].append(message)
-            else:
+            key = (size, message[_FAMILY], message[_STATE] == LISTEN)
+            alike = mixed.get(key)
+            if alike is None:
                 mixed[key] = [message]
+            else:
+                alike.append(message)
         for key, alike in mixed.items():
-            self._add(key, b"".join(alike), len(alike))
+            self._add_all(key, alike)
 
     def rest(self) -> Iterator[Batch]:
         """Yield the batches, when the answer has ended: IPv4 first. Each is made when its turn comes, in little memory."""
@@ -137,6 +145,9 @@ class Columns:
     def _error(self, error: ParseError) -> None:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
+
+    def _add_all(self, key: tuple[int, int, bool], alike: list[bytes]) -> None:
+        self._add(key, b"".join(alike), len(alike))
 
     def _add(self, key: tuple[int, int, bool], data: bytes, rows: int) -> None:
         group = self._groups.get(key)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sockdiag.analysis.socket_memory import find_holders, merge_holders
-from sockdiag.analysis.states import add_counts, group_states, merge_groups
+from sockdiag.analysis.states import NOT_VISIBLE, add_counts, group_states, merge_groups
 from sockdiag.analysis.worst import Search
 from sockdiag.model.batch import Batch
 from sockdiag.model.skmem import SkMem
-from sockdiag.model.socket import Socket
+from sockdiag.model.socket import Owner, Socket
 
 
 def udp(inode: int, netns: str, held: int, uid: int = 0) -> Socket:
@@ -25,6 +25,15 @@ def test_groups_are_those_of_one_walk() -> None:
         parts = [group_states([Batch.of(rows)], by, str) for rows in (ONE, OTHER)]
         whole = group_states([Batch.of(ONE + OTHER)], by, str)
         assert merge_groups(parts) == whole
+
+
+def test_groups_of_one_name() -> None:
+    """Two uids that have one name, and two processes of one container, are one group with all of their sockets."""
+    (group,) = group_states([Batch.of(ONE + OTHER)], "user", lambda _uid: "alice")
+    assert (group.key, group.count, [part.count for part in group.states]) == ("alice", 5, [5])
+    owners = {inode: Owner(100 + inode % 2, b"server", 3, container="web") for inode in (1, 2, 4)}
+    groups = group_states([Batch.of(ONE + OTHER)], "container", str, owners.get)
+    assert [(group.key, group.count) for group in groups] == [("web", 3), (NOT_VISIBLE, 2)]
 
 
 def test_counts() -> None:
