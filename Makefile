@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.batch import Tally
-from sockdiag.model.record import COUNT, COUNTER, RATIO, Record, field
+from sockdiag.model.record import COUNT, COUNT_PER_S, COUNTER, RATIO, Record, field
 from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class Listener(Record):
         sources=("INET_DIAG_SKMEMINFO[SK_MEMINFO_DROPS]",),
     )
     drops_in_interval: int | None = field("The same between two looks.", default=None, unit=COUNT, header="DROPPED")
-    per_s: float | None = field("The same, a second.", default=None, unit=RATIO, header="PER-S")
+    per_s: float | None = field("The same, a second.", default=None, unit=COUNT_PER_S, header="PER-S")
 
 
 def listening_rows(batches: Iterable[Batch]) -> Iterator[tuple[Batch, int]]:

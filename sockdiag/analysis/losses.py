@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.counters import mib_of
-from sockdiag.model.record import COUNT, COUNTER, LABEL, RATIO, Record, field
+from sockdiag.model.record import COUNT, COUNT_PER_S, COUNTER, LABEL, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Loss(Record):
     name: str = field("Exact name of the counter.", kind=LABEL)
     total: int = field("Since boot, or since the namespace was made: history, not a finding.", unit=COUNT, kind=COUNTER)
     delta: int | None = field("During the look; null where it cannot be told.", unit=COUNT)
-    per_s: float | None = field("The same, a second.", unit=RATIO, header="PER-S")
+    per_s: float | None = field("The same, a second.", unit=COUNT_PER_S, header="PER-S")
     scope: str = field("Whose number it is: netns or host.", kind=LABEL)
     meaning: str = field("What was lost.", kind=LABEL)
 

@@ -16,7 +16,7 @@ from sockdiag.analysis.path_table import (
 )
 from sockdiag.analysis.socket_queues import SocketQueues
 from sockdiag.model.counters import Counters, mib_of
-from sockdiag.model.record import COUNT, HOST, LABEL, NETNS, RATIO, Record, field
+from sockdiag.model.record import COUNT, COUNT_PER_S, HOST, LABEL, NETNS, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PathCounter(Record):
         "Since boot, or since the namespace, device or socket was made; of a level, now.", unit=COUNT
     )
     delta: int | None = field("During the look; null where it cannot be told.", unit=COUNT)
-    per_s: float | None = field("The same, a second.", unit=RATIO, header="PER-S")
+    per_s: float | None = field("The same, a second.", unit=COUNT_PER_S, header="PER-S")
     loss: int | None = field(
         "Lost during the look and counted by no other counter; the sum over a stage is the stage's.", unit=COUNT
     )
@@ -57,7 +57,7 @@ class PathStage(Record):
     )
     packets_total: int | None = field("The same since boot, or since the namespace or device was made.", unit=COUNT)
     loss: int | None = field("Lost here during the look; null where it cannot be told.", unit=COUNT, header="LOST")
-    loss_per_s: float | None = field("The same, a second.", unit=RATIO, header="LOST/S")
+    loss_per_s: float | None = field("The same, a second.", unit=COUNT_PER_S, header="LOST/S")
     loss_is_minimum: bool = field("More may have been lost: not all of it can be seen.", kind=LABEL, header="MINIMUM")
     loss_total: int | None = field(
         "Lost since boot, or since the namespace, device or socket was made: history.", unit=COUNT, header="HISTORY"

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from sockdiag.cli.progress_line import ProgressLine
     from sockdiag.sources.system import System
 
+REMEMBERED = "STATE_DIRECTORY, XDG_STATE_HOME, HOME"
+
 # Environment variables that the program heeds, and what they do. ``sockdiag ss`` has its own.
 VARIABLES = {
     "NO_COLOR": "If not empty, --color auto uses no colours.",
     "TERM": "If dumb, --color auto uses no colours, and progress is not shown.",
     "COLUMNS": "Width of the terminal, where it is to be another than the terminal says.",
-    "STATE_DIRECTORY, XDG_STATE_HOME, HOME": "The first that is set says where check remembers its last run.",
+    REMEMBERED: "The first that is set says where check remembers its last run.",
     "SOCKDIAG_DEBUG": "If not empty, a mistake in the program shows its traceback.",
 }
 

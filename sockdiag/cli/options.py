@@ -9,7 +9,7 @@ NDJSON = Option("ndjson", "One JSON object a line, a line a row.")
 CSV = Option("csv", "Comma-separated values (RFC 4180) with a header.")
 TABLE = Option(
     "table",
-    "Draw the table in a style of tabulate. Such are grid, github, html and latex.",
+    "Draw the table in a style of tabulate: grid, github, html, latex and others.",
     kind=TEXT,
     metavar="STYLE",
     completion="styles",

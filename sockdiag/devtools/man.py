@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, summary
-from sockdiag.cli.env import VARIABLES
+from sockdiag.cli.env import REMEMBERED, VARIABLES
 from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, synopsis
 from sockdiag.devtools import man_topics
 from sockdiag.devtools.roff import Page
 from sockdiag.devtools.words import columns, commands, rows
+from sockdiag.model.fields import catalogue
 from sockdiag.model.finding import Finding
 from sockdiag.model.socket import Socket
 
@@ -69,7 +70,8 @@ def _command_page(command: Command) -> Page:
         page.item(str(code), meaning)
     page.heading("ENVIRONMENT")
     for variable, meaning in VARIABLES.items():
-        page.item(variable, meaning)
+        if not command.name or _remembers(command) or variable != REMEMBERED:
+            page.item(variable, meaning)
     _files(page, command)
     page.heading("EXAMPLES")
     for line, what in command.examples:
@@ -81,7 +83,7 @@ def _command_page(command: Command) -> Page:
 def _about(text: str) -> str:
     # What whatis(1) shows is no sentence.
     text = text.rstrip(".")
-    return text[0].lower() + text[1:] if text[1:2].islower() else text
+    return text if text[1:2].isupper() else text[0].lower() + text[1:]
 
 
 def _options(page: Page, command: Command) -> None:
@@ -136,7 +138,9 @@ def _own_names(records: tuple[object, ...]) -> set[str]:
 
 
 def _files(page: Page, command: Command) -> None:
-    sources = {re.split(r"[:\[ ,;(]", s)[0] for entry in columns(command) for s in entry.field.sources}
+    # Findings rest on all that is read of sockets.
+    read = catalogue() if Finding in rows(command) else columns(command)
+    sources = {re.split(r"[:\[ ,;(]", s)[0] for entry in read for s in entry.field.sources}
     paths = sorted(path for path in sources if path.startswith("/") and path.count("/") > 2)
     has_netns = any(option.name == "netns" for option in command.options)
     if paths or has_netns:
@@ -145,6 +149,16 @@ def _files(page: Page, command: Command) -> None:
         page.item(", ".join(paths), "Read where netlink does not answer, or for what it does not tell.")
     if has_netns:
         page.item("/run/netns", "Names of network namespaces, for --netns.")
+    if _remembers(command):
+        page.item(
+            "/var/lib/sockdiag, ~/.local/state/sockdiag, /var/tmp/sockdiag-UID",
+            "Where the run before is remembered, unless --state or the environment says: for root, for a user with a home, "
+            "for one without.",
+        )
+
+
+def _remembers(command: Command) -> bool:
+    return any(option.name == "state" for option in command.options)
 
 
 def _related(command: Command) -> list[tuple[str, int]]:
@@ -159,6 +173,6 @@ def _related(command: Command) -> list[tuple[str, int]]:
         found.append(("sockdiag-fields", 7))
     if "where" in named or command.name == "fields":
         found.append(("sockdiag-filter", 7))
-    if [Finding] in document.values() or "exit_code" in named or command.name == "rules":
+    if [Finding] in document.values() or "horizon" in named or command.name == "rules":
         found.append(("sockdiag-rules", 7))
     return found + _PAGES_OF_OTHERS

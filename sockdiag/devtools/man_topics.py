@@ -147,7 +147,7 @@ def rules_page() -> Page:
     page = Page("sockdiag-rules", 7, "what the findings of sockdiag mean")
     page.heading("DESCRIPTION")
     page.paragraph(
-        "'sockdiag risk', 'sockdiag listeners' and 'sockdiag doctor' judge by these rules. A finding has the code of its rule, "
+        "The commands risk, listeners, doctor, check and metrics judge by these rules. A finding has the code of its rule, "
         "a severity, a verdict and the figures that it rests on. 'sockdiag rules CODE' shows the same as this page."
     )
     page.heading("VERDICTS")
@@ -167,7 +167,9 @@ def rules_page() -> Page:
     page.heading("EXAMPLES")
     page.example("rules ACCEPT_QUEUE_OVERFLOW", "one rule")
     page.example("doctor --json", "findings, for a program")
-    page.see_also([("sockdiag", 1), *((f"sockdiag-{n}", 1) for n in ("risk", "listeners", "doctor", "rules"))])
+    page.see_also(
+        [("sockdiag", 1), *((f"sockdiag-{n}", 1) for n in ("risk", "listeners", "doctor", "check", "metrics", "rules"))]
+    )
     return page
 
 

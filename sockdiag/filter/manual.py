@@ -4,8 +4,8 @@ from __future__ import annotations
 
 INTRODUCTION = (
     (
-        "Two commands take filters. 'sockdiag ss' reads them exactly as ss of iproute2 does. Every other command has --where, "
-        "which understands the same words, is strict where ss guesses, and compares every field of a socket."
+        "'sockdiag ss' reads filters exactly as ss of iproute2 does. The commands that look at sockets have --where, which "
+        "understands the same words, is strict where ss guesses, and compares every field of a socket."
     ),
     (
         "A filter is a list of comparisons, joined by and, or, not and parentheses. Two that stand beside each other are "

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Self, dataclass_transform
 
 # Units. A JSON key ends in the unit where the kernel's name does not say it.
-BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S = (
-    "bytes", "pages", "ms", "us", "count", "ratio", "bit/s", "byte/s",
+BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S, COUNT_PER_S = (
+    "bytes", "pages", "ms", "us", "count", "ratio", "bit/s", "byte/s", "count/s",
 )  # fmt: skip
 
 # Kinds: a gauge goes up and down, a counter only up, the others are not quantities.

@@ -62,7 +62,7 @@ def full_cgroups(case: Case) -> list[CgroupMemory]:
 
 def cgroup_name(cgroup: CgroupMemory) -> str:
     """Write a cgroup."""
-    return f"the cgroup {cgroup.path.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')}"
+    return f"the cgroup {cgroup.path}"
 
 
 def raise_cgroup(cgroup: CgroupMemory) -> Advice:

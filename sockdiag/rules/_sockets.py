@@ -42,7 +42,7 @@ def at(end: Endpoint | None) -> str:
         return "-"
     address, port = end.address, end.port
     if isinstance(address, bytes):
-        return (b"@" + address[1:] if address[:1] == b"\0" else address).decode("utf-8", "backslashreplace") or "-"
+        return (b"@" + address[1:] if address[:1] == b"\0" else address).decode("utf-8", "surrogateescape") or "-"
     if address is None:
         return "-" if port is None else str(port)
     text = f"[{address}]" if ":" in address else address
@@ -66,7 +66,7 @@ def process_name(pid: int | None, comm: bytes | None) -> str:
     """Write a process."""
     if pid is None:
         return "a process that is not visible"
-    return f"{(comm or b'?').decode('utf-8', 'backslashreplace')}({pid})"
+    return f"{(comm or b'?').decode('utf-8', 'surrogateescape')}({pid})"
 
 
 def one(batch: Batch, row: int) -> Socket:

@@ -73,7 +73,7 @@ _FILTER = (
     "src HOST, dst HOST, sport OP PORT, dport OP PORT, dev = DEVICE, fwmark = MARK[/MASK], cgroup = PATH, autobound, joined "
     "by and, or, not and parentheses; and and or bind equally, from left to right"
 )
-_WIDTH = 119
+_WIDTH = 80
 _INDENT = 25
 
 

@@ -191,8 +191,10 @@ def test_make_help_lists_what_documents_name() -> None:
     done = subprocess.run(
         ["make", "help"], cwd=PROJECT, env=env, capture_output=True, text=True, check=True, timeout=20
     )
-    listed = {line.split("\t")[0] for line in done.stdout.splitlines()}
-    assert all("\t" in line and line.split("\t")[1] for line in done.stdout.splitlines())
+    columns = [re.fullmatch(r"([a-z-]+) +(\S.*)", line) for line in done.stdout.splitlines()]
+    assert len({column.start(2) for column in columns if column}) == 1
+    listed = {column[1] for column in columns if column}
+    assert len(listed) == len(columns)
     named: set[str] = set()
     for name in NAMES:
         codes = [*inline(read(name)), *(part for line in shell_lines(read(name)) for part in line.split(" && "))]
