@@ -10,7 +10,7 @@ from sockdiag.model.fields import catalogue, entries
 from sockdiag.model.query import TABLES
 from sockdiag.model.socket import Socket
 from sockdiag.model.sysctl_table import SYSCTLS
-from sockdiag.render.table import styles
+from sockdiag.render.table import STYLES
 from sockdiag.rules._registry import RULES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def values(declared: Option | Argument, command: Command) -> list[str]:
     if completion == "columns":
         return [entry.name for entry in columns(command)]
     if completion == "styles":
-        return styles()
+        return list(STYLES)
     known: dict[str, Callable[[], Iterable[str]]] = {
         "fields": lambda: [entry.name for entry in catalogue()],
         "netids": lambda: TABLES,

@@ -206,6 +206,14 @@ def _csv_value(value: Any, entry: Entry) -> str:
     return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
 
 
+# Table styles that every release of tabulate has that may be installed; later ones have more, which are taken too.
+STYLES = (
+    "fancy_grid", "fancy_outline", "github", "grid", "html", "jira", "latex", "latex_booktabs", "latex_longtable", "latex_raw",
+    "mediawiki", "moinmoin", "orgtbl", "pipe", "plain", "presto", "pretty", "psql", "rst", "simple", "textile", "tsv",
+    "unsafehtml", "youtrack",
+)  # fmt: skip
+
+
 def styles() -> list[str]:
     """Return the table styles that there are."""
     from tabulate import tabulate_formats

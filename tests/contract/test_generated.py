@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Command, Option
 from sockdiag.devtools.gen import PROJECT, stale
+from sockdiag.render.table import STYLES, styles
 
 if TYPE_CHECKING:
     import pytest
@@ -37,6 +38,11 @@ def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None
     assert {path.name for path in stale()} == {
         "sockdiag.1", "sockdiag-brand.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish",
     }  # fmt: skip
+
+
+def test_completions_depend_on_no_release() -> None:
+    """Each table style that is completed is one of the tabulate that is installed, the oldest that is admitted too."""
+    assert set(STYLES) <= set(styles())
 
 
 def test_what_nothing_makes_is_stale() -> None:
