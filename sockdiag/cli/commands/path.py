@@ -130,16 +130,13 @@ def _max_backlog(session: Session) -> int | None:
 
 
 def _conntrack(session: Session, levels: dict[str, int | None]) -> Counters:
-    from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+    from sockdiag.cli.host import part
     from sockdiag.model.counters import Counters, counters_of
-    from sockdiag.model.gap import Gap
     from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
 
-    try:
-        table = read_nf_conntrack_stat(session.system.files)
-    except (SourceError, ParseError) as error:
-        if not isinstance(error, SourceUnavailable):  # which says that it is not loaded
-            session.note(Gap.from_error(error))
+    # That it is not there says that it is not loaded.
+    table = part(session, lambda: read_nf_conntrack_stat(session.system.files), optional=True)
+    if table is None:
         return Counters({})
     levels.update({"nf_conntrack.count": table.count, "nf_conntrack.max": table.max})
     return counters_of("nf_conntrack", table.cpus)
