@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from sockdiag.model.family import Family
 
-OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
 
 def openmetrics(families: Iterable[Family]) -> Iterator[str]:
     """Yield the lines of the OpenMetrics format. Source: the OpenMetrics specification 1.0.0, "Text format"."""

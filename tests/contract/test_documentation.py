@@ -16,7 +16,7 @@ from sockdiag.model.finding import DROPPING
 from sockdiag.rules._registry import RULES
 from sockdiag.rules._registry import load as load_rule
 from tests.documents.masks import MASKS
-from tests.documents.play import compare, play, renewed, shell
+from tests.documents.play import check_shown, shell
 from tests.documents.reading import DOCUMENTS, NAMES, blocks, command_lines, headings, inline, links, read, shell_lines
 from tests.program import FIXTURES, PROJECT
 
@@ -95,14 +95,7 @@ def test_shell_lines_are_run_somewhere(name: str) -> None:
 @pytest.mark.parametrize(("name", "number"), CAPTURED)
 def test_shown_output_of_captures(name: str, number: int, request: pytest.FixtureRequest) -> None:
     """What is shown of a capture is what comes out; `--update-golden` writes it into the document."""
-    text = read(name)
-    block = blocks(text)[number]
-    played = play(block)
-    if request.config.getoption("--update-golden"):
-        text = renewed(text, block, played)
-        (PROJECT / name).write_text(text, encoding="utf-8")
-        block = blocks(text)[number]
-    compare(block, played)
+    check_shown(name, number, renew=request.config.getoption("--update-golden"))
 
 
 @pytest.mark.parametrize("name", NAMES)

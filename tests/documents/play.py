@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.documents import conditions
 from tests.documents.masks import as_shown, mask
+from tests.documents.reading import blocks, read
 from tests.live.world.namespace import Namespace, netns
 from tests.program import FIXTURES, PROJECT
 
@@ -63,6 +64,18 @@ def _turns(block: Block, namespace: Namespace | None) -> str:
         assert done.returncode == 0, f"{command}: exit status {done.returncode}: {done.stderr}"
         text += f"$ {command}\n{done.stdout}"
     return text
+
+
+def check_shown(name: str, number: int, *, renew: bool) -> None:
+    """Fail unless what a console of a document shows is what comes out; *renew* writes that into the document first."""
+    text = read(name)
+    block = blocks(text)[number]
+    played = play(block)
+    if renew:
+        text = renewed(text, block, played)
+        (PROJECT / name).write_text(text, encoding="utf-8")
+        block = blocks(text)[number]
+    compare(block, played)
 
 
 def compare(block: Block, played: str) -> None:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.documents.play import compare, condition, play, renewed, shell
+from tests.documents.play import check_shown, condition, shell
 from tests.documents.reading import NAMES, blocks, read
-from tests.program import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +29,7 @@ RUN = [(name, number) for name, number, language in PLACES if language == "sh"]
 @pytest.mark.parametrize(("name", "number"), SHOWN)
 def test_shown_output_is_what_comes_out(name: str, number: int, request: pytest.FixtureRequest) -> None:
     """An example's output is the program's, but for what it declares to change."""
-    text = read(name)
-    block = blocks(text)[number]
-    played = play(block)
-    if request.config.getoption("--update-golden"):
-        text = renewed(text, block, played)
-        (PROJECT / name).write_text(text, encoding="utf-8")
-        block = blocks(text)[number]
-    compare(block, played)
+    check_shown(name, number, renew=request.config.getoption("--update-golden"))
 
 
 @pytest.mark.parametrize(("name", "number"), RUN)
