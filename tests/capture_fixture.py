@@ -23,7 +23,7 @@ from tests.live.world.namespace import Namespace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockdiag.sources.recording import Recording
+    from sockdiag.sources.capture.recording import Recording
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOBODY = 65534

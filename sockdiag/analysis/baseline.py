@@ -9,8 +9,8 @@ from sockdiag.model.cgroup_memory import CgroupMemory
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
 from sockdiag.model.counters import U32, Counters
 from sockdiag.model.local_attrs import UnixAttrs
-from sockdiag.model.look import Look
 from sockdiag.model.record import COUNTER
+from sockdiag.model.sample import Look
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.sockstat import SockStat

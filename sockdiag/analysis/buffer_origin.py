@@ -6,7 +6,7 @@ Source: ``__sock_set_rcvbuf()``, ``sock_setsockopt()``, net/core/sock.c; ``tcp_r
 
 from __future__ import annotations
 
-from sockdiag.analysis.socket_buffers import so_rcvbuf, so_sndbuf
+from sockdiag.analysis.limits.effects import so_rcvbuf, so_sndbuf
 from sockdiag.kernel.sock import LARGEST_SOCKBUF, SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF
 from sockdiag.kernel.sockopts import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK
 from sockdiag.model.inspection import BufferLimit

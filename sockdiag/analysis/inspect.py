@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.model.counters import Counters
     from sockdiag.model.fdinfo import FdInfo, Watcher
-    from sockdiag.model.gap import Gap
     from sockdiag.model.protocols import Protocol
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.model.sysctl import Sysctls
 

@@ -1,6 +1,6 @@
 """What TCP knows of a connection: ``struct tcp_info``, member by member in the kernel's order.
 
-The ``wire`` of the fields, taken together, is the layout of the struct (``sockdiag.sources._layout``): a struct format,
+The ``wire`` of the fields, taken together, is the layout of the struct (``sockdiag.sources.netlink.wire``): a struct format,
 or a number of bits for a bit field. A member that this kernel's struct does not reach yet is None.
 """
 

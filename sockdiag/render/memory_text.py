@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.render.cells import UNKNOWN, cell, endpoint
-from sockdiag.render.quantity import ratio, size
+from sockdiag.render.cells import UNKNOWN, cell, endpoint, ratio, size
 from sockdiag.render.table import aligned, cells, is_number
 
 TYPE_CHECKING = False

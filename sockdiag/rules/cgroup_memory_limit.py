@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case
     from sockdiag.model.cgroup_memory import CgroupMemory
-    from sockdiag.rules._base import Case
 
 _SOURCE = "/sys/fs/cgroup"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import (
     AT_RISK,
     CRITICAL,
@@ -16,13 +17,12 @@ from sockdiag.model.finding import (
     Subject,
 )
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "SOFTNET_BACKLOG_DROP",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
+from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 from sockdiag.rules._buffers import levels
 from sockdiag.rules._memory import used_up
-from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause, rejected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "UDP_DROPS",

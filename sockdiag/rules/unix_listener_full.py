@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule
+from sockdiag.judging.listeners import backlog_advice, fits, listeners, waits
+from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule
-from sockdiag.rules._listeners import backlog_advice, fits, listeners, waits
-from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "UNIX_LISTENER_FULL",

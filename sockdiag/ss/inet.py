@@ -30,7 +30,7 @@ from sockdiag.kernel.sock_diag import (
     IPPROTO_TCP,
     IPPROTO_UDP,
 )
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import arrows, integer, sock_details, timer_text
 from sockdiag.ss.row import Row, queue, state_word
 

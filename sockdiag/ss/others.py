@@ -13,7 +13,7 @@ from sockdiag.kernel import vsock_diag, xdp_diag
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_TIPC, AF_VSOCK, AF_XDP, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
 from sockdiag.kernel.tcp_states import CLOSE
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import integer, memory, sock_details
 from sockdiag.ss.row import Row, queue, state_word
 from sockdiag.ss.tables import VSOCK_DGRAM, VSOCK_STREAM

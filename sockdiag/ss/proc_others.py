@@ -8,7 +8,7 @@ from __future__ import annotations
 from sockdiag.errors import SourceError
 from sockdiag.kernel.sock_diag import AF_PACKET, AF_UNIX, SOCK_DGRAM, SOCK_RAW
 from sockdiag.kernel.tcp_states import CLOSE, CLOSING, ESTABLISHED, LISTEN, SYN_SENT
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import netlink, packet, unix
 from sockdiag.ss.context import proc_path
 from sockdiag.ss.proc_inet import BrokenLine, read_lines

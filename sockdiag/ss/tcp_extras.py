@@ -11,7 +11,7 @@ from struct import Struct
 
 from sockdiag.errors import ParseError
 from sockdiag.kernel.inet_diag import ULP_MPTCP, ULP_NAME, ULP_TLS
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import integer
 from sockdiag.ss.output import bytes_text, write
 

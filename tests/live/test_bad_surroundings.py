@@ -19,7 +19,7 @@ import pytest
 
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
-from sockdiag.sources.netns import enter
+from sockdiag.sources.namespaces.netns import enter
 from tests.live.world.namespace import PROJECT
 from tests.program import Answer, invoke
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN
-from sockdiag.sources.system import captured_system
+from sockdiag.sources.capture.transport import captured_system
 from tests.live.world import record
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def test_dump_of_ss_is_a_capture(world: World, tmp_path: Path) -> None:
 
 def live_tcp() -> list[Any]:
     """Read TCP of this process's namespace."""
-    from sockdiag.sources.system import this_system
+    from sockdiag.sources.system.machine import this_system
 
     return record.collect(this_system(), needs=frozenset({"skmem"}), tables=("tcp",))[0]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sockdiag.check import state
+from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
-from sockdiag.cli.checking import state
-from sockdiag.cli.checking.answer import answer
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
-from sockdiag.cli.checking.answer import answer
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
 from sockdiag.model.baseline import read_entries
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.system import System
+from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
 from tests.live.world.namespace import PROJECT, netns
 
@@ -458,7 +458,7 @@ def test_a_mistake_in_the_program(file: Path) -> None:
 def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that overlap leave a whole file, with the entry of each question, and none of them fails."""
     # Each of them writes.
-    monkeypatch.setattr("sockdiag.cli.checking.answer.KEPT_S", 0.0)
+    monkeypatch.setattr("sockdiag.check.answer.KEPT_S", 0.0)
     questions = [("--horizon", str(5 + i)) for i in range(5)]
     words = ("--measure", "Udp.InDatagrams", "--measure", "states[LISTEN]", "--state", str(file))
     reader, writer = os.pipe()

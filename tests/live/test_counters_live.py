@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.model.counters import GAUGES
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_net_dev import read_dev
-from sockdiag.sources.proc_net_netstat import read_netstat
-from sockdiag.sources.proc_net_protocols import read_protocols
-from sockdiag.sources.proc_net_snmp import read_snmp
-from sockdiag.sources.proc_net_snmp6 import read_snmp6
-from sockdiag.sources.proc_net_sockstat import read_sockstat, read_sockstat6
-from sockdiag.sources.proc_net_softnet_stat import read_softnet_stat
-from sockdiag.sources.proc_stat_nf_conntrack import PATH as CONNTRACK
-from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
+from sockdiag.sources.proc.mib import read_netstat, read_snmp, read_snmp6
+from sockdiag.sources.proc.net_dev import read_dev
+from sockdiag.sources.proc.net_protocols import read_protocols
+from sockdiag.sources.proc.net_sockstat import read_sockstat, read_sockstat6
+from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
+from sockdiag.sources.proc.net_stat_nf_conntrack import PATH as CONNTRACK
+from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live import limit_probes as probes
 
 if TYPE_CHECKING:

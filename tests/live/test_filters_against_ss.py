@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.filter.context import Context
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from tests.live.filters import dumps, expressions, population
 from tests.live.world import model

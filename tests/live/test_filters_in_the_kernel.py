@@ -10,8 +10,8 @@ import pytest
 
 from sockdiag.filter.bytecode import MAX_LENGTH
 from sockdiag.filter.context import Context
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.filter.where import compile_where
 from sockdiag.kernel.sock_diag import IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.kernel.tcp_states import STATE_NUMBERS

@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.analysis.limits import limits
+from sockdiag.analysis.limits.effects import so_rcvbuf, so_sndbuf
+from sockdiag.analysis.limits.rows import limits
 from sockdiag.analysis.memory import protocol_memory
-from sockdiag.analysis.socket_buffers import so_rcvbuf, so_sndbuf
 from sockdiag.model.sysctl import release_version
 from sockdiag.model.sysctl_table import SYSCTLS
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_net_protocols import read_protocols
-from sockdiag.sources.proc_net_sockstat import read_sockstat
-from sockdiag.sources.sysctl_net import read_page_size, read_sysctls
+from sockdiag.sources.proc.net_protocols import read_protocols
+from sockdiag.sources.proc.net_sockstat import read_sockstat
+from sockdiag.sources.proc.sys_net import read_page_size, read_sysctls
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live import limit_probes as probes
 
 if TYPE_CHECKING:
-    from sockdiag.model.limits import Limit
-    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.model.sysctl import Limit, Sysctls
     from tests.live.world.namespace import Namespace
 
 # A kernel timer counts from the tick before it was set, so each may fire one tick early; a tick is 10 ms at most.

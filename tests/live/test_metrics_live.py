@@ -267,7 +267,7 @@ def test_it_does_not_grow() -> None:
         "import os, sys, threading\n"
         "from sockdiag.cli.commands.metrics import COMMAND\n"
         "from sockdiag.cli.env import Env\n"
-        "from sockdiag.cli.scrape import Scraper\n"
+        "from sockdiag.metrics.scrape import Scraper\n"
         "from sockdiag.cli.spec import Given, defaults\n"
         "scraper = Scraper(Env(), Given(defaults(COMMAND)), 0.001)\n"
         "def look(n):\n"

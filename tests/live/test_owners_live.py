@@ -16,10 +16,10 @@ import pytest
 
 from sockdiag.errors import SourceUnavailable
 from sockdiag.model.socket import Owner
-from sockdiag.sources import _child
-from sockdiag.sources._procroot import ProcessFiles, ProcRoot
-from sockdiag.sources.passwd import Users
-from sockdiag.sources.proc_pid_fd import OwnerScan, scan_owners
+from sockdiag.sources.process.fd import OwnerScan, scan_owners
+from sockdiag.sources.process.passwd import Users
+from sockdiag.sources.system import forked
+from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,7 +276,7 @@ def test_without_privileges() -> None:
             return os.fstat(own.fileno()).st_ino, scan_owners(LIVE)
 
     with holder("s = socket.socket(); say(inode(s))") as held:
-        told: Any = _child.collect(_nobody, scan, "test", 20, 1 << 24)
+        told: Any = forked.collect(_nobody, scan, "test", 20, 1 << 24)
         inode, seen = told
         (owner,) = seen.owners[inode]
         assert owner.user == Users(LIVE).label(65534)
@@ -291,8 +291,8 @@ HIDEPID = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(PROJECT)!r})
 subprocess.run(["mount", "-t", "proc", "-o", "hidepid=2", "proc", "/proc"], check=True)
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_pid_fd import scan_owners
+from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.sources.process.fd import scan_owners
 print(scan_owners(ProcRoot()).gaps == (), flush=True)
 os.setgroups([])  # members of group 0 are exempt
 os.setresgid(65534, 65534, 65534)
@@ -319,11 +319,11 @@ CGROUP = f"""
 import json, os, socket, struct, subprocess, sys, tempfile
 sys.path.insert(0, {str(PROJECT)!r})
 from sockdiag.kernel.inet_diag import CGROUP_ID, MSG, MSG_LEN, REQ_V2
-from sockdiag.sources._attributes import attributes
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources._transport import KernelTransport, Request, messages
-from sockdiag.sources.cgroup import CgroupPaths
-from sockdiag.sources.proc_pid_fd import scan_owners
+from sockdiag.sources.netlink.attributes import attributes
+from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.sources.system.transport import KernelTransport, Request, messages
+from sockdiag.sources.process.cgroup import CgroupPaths
+from sockdiag.sources.process.fd import scan_owners
 
 def cgroup_ids():
     request = Request("inet_diag_tcp", REQ_V2.pack(2, 6, 0, 0, 1 << 10, bytes(48)))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sockdiag.errors import FilterError
 from sockdiag.filter.context import Context
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.filter.where import compile_where
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, STATE_NAMES, STATE_NUMBERS
 from sockdiag.model.address import Endpoint

@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockdiag.errors import ParseError
-from sockdiag.sources.proc_net_netlink import parse_netlink
-from sockdiag.sources.proc_net_packet import parse_packet
-from sockdiag.sources.proc_net_raw import parse_raw
-from sockdiag.sources.proc_net_tcp import parse_tcp
-from sockdiag.sources.proc_net_udp import parse_udp
-from sockdiag.sources.proc_net_unix import parse_unix
+from sockdiag.sources.proc.inet import parse_raw, parse_tcp, parse_udp
+from sockdiag.sources.proc.net_netlink import parse_netlink
+from sockdiag.sources.proc.net_packet import parse_packet
+from sockdiag.sources.proc.net_unix import parse_unix
 from sockdiag.sources.reading import MAX_ERRORS, Reading
 from tests.unit.sources import proc_rows as rows
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockdiag.model.cgroup import Cgroup
-from sockdiag.sources.cgroup import parse_cgroup, parse_cgroup_path
-from sockdiag.sources.passwd import parse_passwd
-from sockdiag.sources.proc_mountinfo import parse_mountinfo
+from sockdiag.sources.proc.mountinfo import parse_mountinfo
+from sockdiag.sources.process.cgroup import parse_cgroup, parse_cgroup_path
+from sockdiag.sources.process.passwd import parse_passwd
 
 HEX = st.text("0123456789abcdef", min_size=62, max_size=66)
 WORD = st.sampled_from(

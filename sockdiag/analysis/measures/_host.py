@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Facts, Labels, Value
     from sockdiag.analysis.memory import ProtocolMemory
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 

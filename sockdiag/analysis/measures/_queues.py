@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 

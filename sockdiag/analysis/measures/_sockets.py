@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
 _STATES = tuple(name for number, name in enumerate(STATE_NAMES) if number not in (0, NEW_SYN_RECV, BOUND_INACTIVE))
 _INET = ("AF_INET", "AF_INET6")

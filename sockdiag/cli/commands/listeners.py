@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sockdiag.analysis.listeners import Listener
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
-    from sockdiag.rules._base import Case
-    from sockdiag.rules._judge import Judgement
+    from sockdiag.judging.case import Case
+    from sockdiag.judging.judge import Judgement
 
 # The rules that judge listeners.
 CODES = (
@@ -25,13 +25,13 @@ CODES = (
 def run(env: Env, given: Given) -> int:
     """Show listeners and what is wrong with them."""
     from sockdiag.analysis.listeners import TABLES, Listener
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.verdicts import finish, verdicts
     from sockdiag.model.record import RATIO
+    from sockdiag.render.cells import ratio
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import finding_lines
-    from sockdiag.render.quantity import ratio
     from sockdiag.render.table import aligned, cells, is_number
+    from sockdiag.survey.diagnose import finish, verdicts
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     found = verdicts(session, session.where(), TABLES, codes=CODES, rows=_rows)
@@ -63,8 +63,8 @@ def run(env: Env, given: Given) -> int:
 
 
 def _rows(case: Case, _judgement: Judgement) -> list[Listener]:
-    from sockdiag.rules._base import Unseen
-    from sockdiag.rules._listeners import listeners
+    from sockdiag.judging.case import Unseen
+    from sockdiag.judging.listeners import listeners
 
     try:
         found = [listener for listener, _before, _batch, _row in listeners(case)]

@@ -10,7 +10,7 @@ from sockdiag.cli.spec import Option
 from sockdiag.devtools.words import commands, values
 from sockdiag.filter import comparisons
 from sockdiag.filter.states import STATE_WORDS
-from sockdiag.filter.tokens import HOSTS, PORTS, PREDICATES
+from sockdiag.filter.tree import HOSTS, PORTS, PREDICATES
 from sockdiag.model.fields import ALIASES, catalogue
 from sockdiag.ss import usage
 from sockdiag.ss.options import LONG

@@ -11,8 +11,8 @@ from typing import Any
 
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.query import DETAILS, SKMEM, Query
-from sockdiag.sources import netlink_diag, packet_diag, unix_diag
-from sockdiag.sources.system import this_system
+from sockdiag.sources.netlink import netlink_diag, packet_diag, unix_diag
+from sockdiag.sources.system.machine import this_system
 from tests.live.world import netdev
 
 SOL_NETLINK, SOL_PACKET, SO_ATTACH_FILTER = 270, 263, 26

@@ -9,7 +9,7 @@ from sockdiag.analysis.tcp_topics import tcp_topics
 from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
 from sockdiag.model.fdinfo import FdInfo
-from sockdiag.model.gap import Gap
+from sockdiag.model.provenance import Gap
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.model.sysctl import Sysctls

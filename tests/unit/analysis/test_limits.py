@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sockdiag.analysis.limit_effects import EFFECTS
-from sockdiag.analysis.limit_sentences import AS_IT_IS, BY_SETTING, WITHOUT_EFFECT
-from sockdiag.analysis.limit_times import TIMES
-from sockdiag.analysis.limits import limits
-from sockdiag.analysis.local_ports import available_ports, reserved_in_range
-from sockdiag.analysis.socket_buffers import so_rcvbuf, so_sndbuf
-from sockdiag.analysis.tcp_timeouts import handshake_ms, retransmission_ms
-from sockdiag.model.limits import Limit
-from sockdiag.model.sysctl import Sysctls, Value
+from sockdiag.analysis.limits.effects import EFFECTS, available_ports, reserved_in_range, so_rcvbuf, so_sndbuf
+from sockdiag.analysis.limits.rows import AS_IT_IS, BY_SETTING, WITHOUT_EFFECT, limits
+from sockdiag.analysis.limits.times import TIMES, handshake_ms, retransmission_ms
+from sockdiag.model.sysctl import Limit, Sysctls, Value
 from sockdiag.model.sysctl_table import SYSCTLS
 
 NEW = (6, 18)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.analysis.hotspots import Search
 from sockdiag.analysis.socket_memory import find_holders, merge_holders
 from sockdiag.analysis.states import NOT_VISIBLE, add_counts, group_states, merge_groups
-from sockdiag.analysis.worst import Search
 from sockdiag.model.batch import Batch
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket

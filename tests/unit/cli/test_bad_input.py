@@ -18,15 +18,15 @@ import pytest
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.errors import SourceDenied
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.system import System
+from sockdiag.sources.system.captured_root import open_root
+from sockdiag.sources.system.machine import System
 from tests.program import FIXTURES, Answer, invoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sockdiag.sources._transport import Request
+    from sockdiag.sources.system.transport import Request
 
 WORLD = FIXTURES / "6.18-world"
 TABLES = ("tcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
@@ -406,7 +406,7 @@ def test_netlink_is_forbidden(whole: Counter[str]) -> None:
     """Where netlink may not be asked /proc answers, table by table; --source netlink has nothing to say then."""
 
     def system(root: str) -> System:
-        return System(ProcRoot(root), Denying(), root=root)
+        return System(open_root(root), Denying(), root=root)
 
     for words in COMMANDS:
         answer = invoke(*words, "--root", str(WORLD), system=system)

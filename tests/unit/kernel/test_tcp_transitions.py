@@ -7,7 +7,7 @@ import pytest
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.kernel.tcp_transitions import TCP_NEXT, next_states
 from sockdiag.render.document import Style
-from sockdiag.render.tcp_state_text import state_machine
+from sockdiag.render.inspect_text import state_machine
 
 STATES = [name for name in STATE_NAMES[1:] if name not in ("NEW_SYN_RECV", "BOUND_INACTIVE")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sockdiag.render.quantity import ratio, size
+from sockdiag.render.cells import ratio, size
 
 
 @pytest.mark.parametrize(

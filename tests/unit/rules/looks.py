@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sockdiag.judging.case import Case
+from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch
 from sockdiag.model.counters import Counters
-from sockdiag.model.look import Look
+from sockdiag.model.sample import Look
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket
 from sockdiag.model.sockstat import SockStat
 from sockdiag.model.softnet import SoftnetCpu
 from sockdiag.model.sysctl import Sysctls
-from sockdiag.rules._base import Case
-from sockdiag.rules._judge import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

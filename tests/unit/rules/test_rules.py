@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.judging.registry import RULES, load
 from sockdiag.model.address import Endpoint
 from sockdiag.model.cgroup_memory import CgroupMemory
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
 from sockdiag.model.counters import Counters
-from sockdiag.model.descriptors import Descriptors
+from sockdiag.model.fdinfo import Descriptors
 from sockdiag.model.finding import SEVERITIES, VERDICTS
 from sockdiag.model.local_attrs import UnixAttrs
 from sockdiag.model.protocols import Protocol
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from sockdiag.model.softnet import SoftnetCpu
-from sockdiag.rules._registry import RULES, load
 from tests.unit.rules.looks import NETNS, RCVBUF, SOCKSTAT, found, listener, look, sock, unknown
 
 if TYPE_CHECKING:
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
 FULL = RCVBUF - 500
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.judging.case import Case, batch_table
+from sockdiag.judging.judge import Judgement, judge
+from sockdiag.judging.registry import RULES, load
 from sockdiag.model.counters import Counters, mib_of
 from sockdiag.model.finding import OK, UNKNOWN
-from sockdiag.model.look import Look
+from sockdiag.model.sample import Look
 from sockdiag.model.sysctl import Sysctls
 from sockdiag.model.sysctl_table import SYSCTLS
-from sockdiag.rules._base import Case, batch_table
-from sockdiag.rules._judge import Judgement, judge
-from sockdiag.rules._registry import RULES, load
 from tests.unit.rules.looks import look, owners
 from tests.unit.rules.test_rules import BAD
 

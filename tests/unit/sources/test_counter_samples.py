@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.sources.proc_net_dev import parse_dev
-from sockdiag.sources.proc_net_netstat import parse_netstat
-from sockdiag.sources.proc_net_protocols import parse_protocols
-from sockdiag.sources.proc_net_snmp import parse_snmp
-from sockdiag.sources.proc_net_snmp6 import parse_snmp6
-from sockdiag.sources.proc_net_sockstat import parse_sockstat, parse_sockstat6
-from sockdiag.sources.proc_net_softnet_stat import parse_softnet_stat
-from sockdiag.sources.proc_stat_nf_conntrack import parse_nf_conntrack_stat
+from sockdiag.sources.proc.mib import parse_netstat, parse_snmp, parse_snmp6
+from sockdiag.sources.proc.net_dev import parse_dev
+from sockdiag.sources.proc.net_protocols import parse_protocols
+from sockdiag.sources.proc.net_sockstat import parse_sockstat, parse_sockstat6
+from sockdiag.sources.proc.net_softnet_stat import parse_softnet_stat
+from sockdiag.sources.proc.net_stat_nf_conntrack import parse_nf_conntrack_stat
 
 if TYPE_CHECKING:
     from collections.abc import Callable

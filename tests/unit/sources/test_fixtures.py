@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sockdiag.kernel.tcp_states import HASHED_STATES
-from sockdiag.sources.system import captured_system
+from sockdiag.sources.capture.transport import captured_system
 from tests.live.world import record
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -14,8 +14,8 @@ from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.netlink import NLMSG_DONE
 from sockdiag.model.address import Endpoint
 from sockdiag.model.socket import Socket
-from sockdiag.sources import inet_diag
-from sockdiag.sources._transport import Request, messages
+from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.system.transport import Request, messages
 from tests.unit.sources.netlink_messages import message
 
 if TYPE_CHECKING:

@@ -14,12 +14,10 @@ import pytest
 from sockdiag.model.address import Endpoint
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Timer
-from sockdiag.sources.proc_net_netlink import parse_netlink
-from sockdiag.sources.proc_net_packet import parse_packet
-from sockdiag.sources.proc_net_raw import parse_raw
-from sockdiag.sources.proc_net_tcp import parse_tcp
-from sockdiag.sources.proc_net_udp import parse_udp
-from sockdiag.sources.proc_net_unix import parse_unix
+from sockdiag.sources.proc.inet import parse_raw, parse_tcp, parse_udp
+from sockdiag.sources.proc.net_netlink import parse_netlink
+from sockdiag.sources.proc.net_packet import parse_packet
+from sockdiag.sources.proc.net_unix import parse_unix
 from tests.unit.sources.proc_rows import messages
 
 if TYPE_CHECKING:
