@@ -117,8 +117,13 @@ def still_there(before: Look, now: Look) -> Look:
         if rows:
             kept.append(Batch.of(batch.at(rows)))
     return Look(
-        before.at, kept, tables=before.tables, counters=before.counters, limits=before.limits, absent=before.absent,
-    )  # fmt: skip
+        before.at,
+        kept,
+        tables=before.tables,
+        counters=before.counters,
+        limits=before.limits,
+        absent=before.absent,
+    )
 
 
 def _table(batch: Batch) -> str:

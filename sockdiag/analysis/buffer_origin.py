@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from sockdiag.model.sysctl import Sysctls
 
 DEFAULT, AUTOTUNED, SET, CLAMPED, RAISED, FORCED, UNLOCKED, UNKNOWN = (
-    "default", "autotuned", "set", "clamped", "raised", "forced", "unlocked", "unknown",
-)  # fmt: skip
+    "default",
+    "autotuned",
+    "set",
+    "clamped",
+    "raised",
+    "forced",
+    "unlocked",
+    "unknown",
+)
 
 # Tables whose buffers start with a sysctl of their own protocol: its name, for receiving and sending.
 _VECTORS = {
@@ -30,8 +37,12 @@ _CAPS = ("net.core.rmem_max", "net.core.wmem_max")
 _AUTOTUNED = ("tcp", "mptcp")
 
 SYSCTLS = (
-    *_DEFAULTS, *_CAPS, *_VECTORS["tcp"], *_VECTORS["sctp"], "net.ipv4.tcp_moderate_rcvbuf",
-)  # fmt: skip
+    *_DEFAULTS,
+    *_CAPS,
+    *_VECTORS["tcp"],
+    *_VECTORS["sctp"],
+    "net.ipv4.tcp_moderate_rcvbuf",
+)
 
 
 class _Side:

@@ -111,9 +111,13 @@ class Run:
         if not self.drawn:
             self.drawn = usual()
         found = verdicts(
-            self.session, self.session.where(), self.wanted.tables(TABLES), codes=self.wanted.codes, rows=self._there,
+            self.session,
+            self.session.where(),
+            self.wanted.tables(TABLES),
+            codes=self.wanted.codes,
+            rows=self._there,
             earlier=self._earlier,
-        )  # fmt: skip
+        )
         self.unknown = found.unknown
         self.places = found.rows
         self.alerts = self._alerts()
@@ -221,9 +225,11 @@ class Run:
         )
         # It would be so at each run, and losses would never be seen.
         self.blind = bool(
-            self.wanted.compares and self.state is not None and self.state.problem
+            self.wanted.compares
+            and self.state is not None
+            and self.state.problem
             and any(there.seconds is None for there in self.places)
-        )  # fmt: skip
+        )
         hidden = [gap for gap in self.session.gaps if gap.source in (*_WHERE_NAMESPACES_ARE, _ENTERED)]
         if self.session.everywhere is not None and hidden:
             self.unseen = hidden[0].reason

@@ -18,10 +18,20 @@ if TYPE_CHECKING:
 
 # What is drawn where no measure is named: how near the limits are, and what is lost.
 USUAL = (
-    "tcp_mem.used_ratio", "udp_mem.used_ratio", "tcp_orphans.used_ratio", "conntrack.used_ratio", "files.used_ratio",
-    "listener.accept_queue_ratio", "udp.receive_buffer_ratio", "states[tcp,ESTABLISHED]", "states[tcp,CLOSE_WAIT]",
-    "states[tcp,TIME_WAIT]", "Tcp.RetransSegs", "TcpExt.ListenDrops", "Udp.RcvbufErrors",
-)  # fmt: skip
+    "tcp_mem.used_ratio",
+    "udp_mem.used_ratio",
+    "tcp_orphans.used_ratio",
+    "conntrack.used_ratio",
+    "files.used_ratio",
+    "listener.accept_queue_ratio",
+    "udp.receive_buffer_ratio",
+    "states[tcp,ESTABLISHED]",
+    "states[tcp,CLOSE_WAIT]",
+    "states[tcp,TIME_WAIT]",
+    "Tcp.RetransSegs",
+    "TcpExt.ListenDrops",
+    "Udp.RcvbufErrors",
+)
 
 # Parts of the model's names of counters and measures whose counters wrap at 32 bits.
 _MIBS = {"softnet": "softnet_stat", "conntrack": "nf_conntrack"}

@@ -195,10 +195,14 @@ def fields_page() -> Page:
         facts = [
             (name, value)
             for name, value in (
-                ("unit", entry.field.unit), ("kernel", entry.field.kernel), ("read from", "; ".join(entry.field.sources)),
-                ("words", ", ".join(entry.field.words)), ("looked up on demand", ", ".join(sorted(entry.needs))),
-            ) if value
-        ]  # fmt: skip
+                ("unit", entry.field.unit),
+                ("kernel", entry.field.kernel),
+                ("read from", "; ".join(entry.field.sources)),
+                ("words", ", ".join(entry.field.words)),
+                ("looked up on demand", ", ".join(sorted(entry.needs))),
+            )
+            if value
+        ]
         if facts:
             page.more("; ".join(f"{name}: {value}" for name, value in facts))
     page.heading("EXAMPLES")

@@ -38,9 +38,25 @@ _UNMOUNTED = "/sys/fs/cgroup"
 
 # ss's state words in the order in which people meet them, for suggestions.
 _STATES = (
-    "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait", "close", "close-wait", "last-ack",
-    "listening", "closing", "bound-inactive", "all", "connected", "synchronized", "bucket", "big", "unconnected",
-)  # fmt: skip
+    "established",
+    "syn-sent",
+    "syn-recv",
+    "fin-wait-1",
+    "fin-wait-2",
+    "time-wait",
+    "close",
+    "close-wait",
+    "last-ack",
+    "listening",
+    "closing",
+    "bound-inactive",
+    "all",
+    "connected",
+    "synchronized",
+    "bucket",
+    "big",
+    "unconnected",
+)
 
 
 class Predicates:

@@ -18,8 +18,10 @@ _FINDINGS = Family(
     ("code", "severity"),
 )
 _SUCCESS = Family(
-    "sockdiag_rule_success", "1 where a rule had all that it needs, 0 where it cannot tell and is not to be relied on.", ("code",)
-)  # fmt: skip
+    "sockdiag_rule_success",
+    "1 where a rule had all that it needs, 0 where it cannot tell and is not to be relied on.",
+    ("code",),
+)
 _VERDICT = Family("sockdiag_verdict", "1 for the worst verdict of all findings, 0 for the others.", ("verdict",))
 
 DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)

@@ -26,10 +26,19 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Advice
 
 # What a process that does not get to its sockets brings about: one cause, whatever it shows at.
-_NOT_READ = frozenset({
-    "UDP_RECEIVE_BUFFER_FULL", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL", "NETLINK_RECEIVE_BUFFER_FULL",
-    "TCP_RECEIVER_STALLED", "ACCEPT_QUEUE_OVERFLOW", "ACCEPT_QUEUE_FULL", "UNIX_LISTENER_FULL", "UNIX_DGRAM_QUEUE",
-})  # fmt: skip
+_NOT_READ = frozenset(
+    {
+        "UDP_RECEIVE_BUFFER_FULL",
+        "RAW_RECEIVE_BUFFER_FULL",
+        "PACKET_RECEIVE_BUFFER_FULL",
+        "NETLINK_RECEIVE_BUFFER_FULL",
+        "TCP_RECEIVER_STALLED",
+        "ACCEPT_QUEUE_OVERFLOW",
+        "ACCEPT_QUEUE_FULL",
+        "UNIX_LISTENER_FULL",
+        "UNIX_DGRAM_QUEUE",
+    }
+)
 # Namespaces of one cause that are named.
 _NAMED = 5
 _WINDOW = "ZERO_WINDOW_FROM_PEER"

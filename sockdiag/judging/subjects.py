@@ -21,9 +21,12 @@ _MEMORY = {
     "icmp": "/proc/net/icmp",
 }
 _WORDS = {
-    "rmem_alloc": "SK_MEMINFO_RMEM_ALLOC", "rcvbuf": "SK_MEMINFO_RCVBUF", "drops": "SK_MEMINFO_DROPS",
-    "backlog": "SK_MEMINFO_BACKLOG", "sndbuf": "SK_MEMINFO_SNDBUF",
-}  # fmt: skip
+    "rmem_alloc": "SK_MEMINFO_RMEM_ALLOC",
+    "rcvbuf": "SK_MEMINFO_RCVBUF",
+    "drops": "SK_MEMINFO_DROPS",
+    "backlog": "SK_MEMINFO_BACKLOG",
+    "sndbuf": "SK_MEMINFO_SNDBUF",
+}
 
 
 def memory_evidence(socket: Socket, name: str, value: int | None, unit: str, limit: int | None = None) -> Evidence:

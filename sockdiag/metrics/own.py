@@ -19,12 +19,16 @@ _SOURCE = Family(
 )
 _GAPS = Family("sockdiag_gaps", "Things that were asked for and could not be seen; sockdiag doctor names them.")
 _SECONDS = Family(
-    "sockdiag_look_duration_seconds", "Time that the look and its judgement took, without the wait of --interval.", unit="seconds"
-)  # fmt: skip
+    "sockdiag_look_duration_seconds",
+    "Time that the look and its judgement took, without the wait of --interval.",
+    unit="seconds",
+)
 _CPU = Family("sockdiag_look_cpu_seconds", "Processor time of the same.", unit="seconds")
 _INTERVAL = Family(
-    "sockdiag_interval_seconds", "Time between the two looks that findings compare; no sample where there was one.", unit="seconds"
-)  # fmt: skip
+    "sockdiag_interval_seconds",
+    "Time between the two looks that findings compare; no sample where there was one.",
+    unit="seconds",
+)
 _AT = Family("sockdiag_look_timestamp_seconds", "When the look was taken, in seconds since 1970.", unit="seconds")
 _BUILD = Family("sockdiag_build", "The program.", ("version",), INFO)
 

@@ -13,8 +13,14 @@ if TYPE_CHECKING:
 
 # Verdicts, worst first. What cannot be told is worse than loss that is over, and never "ok".
 DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK = (
-    "dropping", "at_risk", "stalled", "leaking", "unknown", "recovered", "ok",
-)  # fmt: skip
+    "dropping",
+    "at_risk",
+    "stalled",
+    "leaking",
+    "unknown",
+    "recovered",
+    "ok",
+)
 VERDICTS = (DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK)
 
 VERDICT_MEANINGS = {

@@ -50,15 +50,17 @@ _VALUE_SPACE = 34
 
 # Groups of the sock section: heading, and what the names of their members begin with.
 _SOCK_GROUPS = (
-    ("identity", ("netid", "family", "protocol", "local", "peer", "uid", "cookie", "mark", "cgroup", "netns", "source",
-                  "proc")),
+    (
+        "identity",
+        ("netid", "family", "protocol", "local", "peer", "uid", "cookie", "mark", "cgroup", "netns", "source", "proc"),
+    ),
     ("queues", ("recv_q", "send_q", "backlog_limit", "drops_mean", "shutdown")),
     ("buffers", ("rcvbuf", "sndbuf")),
     ("memory", ("skmem",)),
     ("timer", ("timer",)),
     ("options", ("inet", "unix", "netlink", "packet", "xdp")),
     ("connection", ("mptcp_info", "sctp_info", "subflows")),
-)  # fmt: skip
+)
 _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")
 
 

@@ -148,12 +148,18 @@ def judge_buffers(
         fill = level.fill
         yield Hit(
             Finding(
-                rule.code, severity, subject_of(socket), f"{socket.netid} {at(socket.local)} {said}", evidence,
-                None if fill is None else max(0.0, round(1 - fill, 4)), eta,
-                () if verdict == RECOVERED else advise(case, socket, level), verdict,
+                rule.code,
+                severity,
+                subject_of(socket),
+                f"{socket.netid} {at(socket.local)} {said}",
+                evidence,
+                None if fill is None else max(0.0, round(1 - fill, 4)),
+                eta,
+                () if verdict == RECOVERED else advise(case, socket, level),
+                verdict,
             ),
             [(batch, row)],
-        )  # fmt: skip
+        )
     if hidden is not None:
         socket = one(*hidden)
         raise Unseen(

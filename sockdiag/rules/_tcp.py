@@ -83,9 +83,10 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[B
         ("tcp",), "recv_q", "skmem.rmem_alloc", "skmem.rcvbuf", "recv_q_unit"
     ):
         rows = [
-            row for row in nonzero(waiting)
+            row
+            for row in nonzero(waiting)
             if rmem[row] and rcvbuf[row] and rmem[row] >= bound * rcvbuf[row] and units[row] == "bytes"
-        ]  # fmt: skip
+        ]
         if not rows:
             continue
         if case.before is not None:

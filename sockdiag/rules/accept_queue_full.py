@@ -56,8 +56,15 @@ def judge(case: Case) -> Iterator[Hit]:
         severity = CRITICAL if full else WARNING
         yield Hit(
             Finding(
-                RULE.code, severity, subject_of(listener.socket), said, evidence, max(0.0, round(room / (limit + 1), 4)),
-                eta, backlog_advice(case, limit), AT_RISK,
+                RULE.code,
+                severity,
+                subject_of(listener.socket),
+                said,
+                evidence,
+                max(0.0, round(room / (limit + 1), 4)),
+                eta,
+                backlog_advice(case, limit),
+                AT_RISK,
             ),
             [(batch, row)],
-        )  # fmt: skip
+        )

@@ -100,7 +100,14 @@ def _hit(one: CgroupMemory, eta: float | None, throttled: int, netns: int | None
         evidence["process"] = Evidence(pid, "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
     return Hit(
         Finding(
-            RULE.code, CRITICAL if near else WARNING, Subject(NAMESPACE, cgroup_name(one)), said, evidence,
-            max(0.0, round(1 - one.ratio, 4)), eta, (WHO, raise_cgroup(one)), AT_RISK,
+            RULE.code,
+            CRITICAL if near else WARNING,
+            Subject(NAMESPACE, cgroup_name(one)),
+            said,
+            evidence,
+            max(0.0, round(1 - one.ratio, 4)),
+            eta,
+            (WHO, raise_cgroup(one)),
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -73,7 +73,14 @@ def judge(case: Case) -> Iterator[Hit]:
             advice = Advice(f"Look at the device {device}.", command and command.format(device), reason)
             yield Hit(
                 Finding(
-                    RULE.code, WARNING if bad else INFO, Subject(NAMESPACE, device), said, evidence, None, None, (advice,),
+                    RULE.code,
+                    WARNING if bad else INFO,
+                    Subject(NAMESPACE, device),
+                    said,
+                    evidence,
+                    None,
+                    None,
+                    (advice,),
                     DROPPING if bad else OK,
                 )
-            )  # fmt: skip
+            )

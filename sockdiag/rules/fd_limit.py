@@ -64,10 +64,17 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, severity, Subject(PROCESS, pid=process.pid, comm=process.comm), said, evidence,
-                max(0.0, round(1 - ratio, 4)), None, advice, AT_RISK,
+                RULE.code,
+                severity,
+                Subject(PROCESS, pid=process.pid, comm=process.comm),
+                said,
+                evidence,
+                max(0.0, round(1 - ratio, 4)),
+                None,
+                advice,
+                AT_RISK,
             )
-        )  # fmt: skip
+        )
     if listening and _LIMITS in case.now.absent:
         raise Unseen(_LIMITS, case.now.absent[_LIMITS])
     for table in ("tcp", "mptcp", "unix"):

@@ -47,8 +47,14 @@ def judge(case: Case) -> Iterator[Hit]:
     said = f"{opened} of {limit} files of the whole host are open"
     yield Hit(
         Finding(
-            RULE.code, CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING, Subject(HOST_KIND, "open files"), said,
-            {"open": Evidence(opened, "files", limit, "/proc/sys/fs/file-nr", HOST)}, max(0.0, round(1 - ratio, 4)), None, advice,
+            RULE.code,
+            CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING,
+            Subject(HOST_KIND, "open files"),
+            said,
+            {"open": Evidence(opened, "files", limit, "/proc/sys/fs/file-nr", HOST)},
+            max(0.0, round(1 - ratio, 4)),
+            None,
+            advice,
             AT_RISK,
         )
-    )  # fmt: skip
+    )

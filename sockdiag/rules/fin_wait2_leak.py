@@ -59,8 +59,15 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, WARNING, process_subject(owner, n, netid="tcp", state="FIN_WAIT2"), said, evidence, None, None,
-                (advice,), LEAKING,
+                RULE.code,
+                WARNING,
+                process_subject(owner, n, netid="tcp", state="FIN_WAIT2"),
+                said,
+                evidence,
+                None,
+                None,
+                (advice,),
+                LEAKING,
             ),
             pile.rows,
-        )  # fmt: skip
+        )

@@ -53,7 +53,14 @@ def judge(case: Case) -> Iterator[Hit]:
     }
     yield Hit(
         Finding(
-            RULE.code, WARNING if bad else INFO, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (_ADVICE,),
+            RULE.code,
+            WARNING if bad else INFO,
+            Subject(NAMESPACE, "TCP"),
+            said,
+            evidence,
+            None,
+            None,
+            (_ADVICE,),
             AT_RISK if bad else OK,
         )
-    )  # fmt: skip
+    )

@@ -39,9 +39,14 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the counter, and the level of each socket that has a backlog."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segment", "dropped: the socket was locked by its owner and its backlog full",
+        case,
+        RULE,
+        ("TcpExt.TCPBacklogDrop",),
+        "TCP",
+        "segment",
+        "dropped: the socket was locked by its owner and its backlog full",
         (_ADVICE,),
-    )  # fmt: skip
+    )
     for batch, backlog in case.scan(("tcp",), "skmem.backlog"):
         rows = nonzero(backlog)
         if not rows:

@@ -50,7 +50,14 @@ def judge(case: Case) -> Iterator[Hit]:
     room = None if account.ratio is None else max(0.0, round(1 - account.ratio, 4))
     yield Hit(
         Finding(
-            RULE.code, CRITICAL if near or soon else WARNING, Subject(PROTOCOL, "TCP"), said, evidence, room, eta,
-            (WHO, raise_protocol(account.limit_source)), AT_RISK,
+            RULE.code,
+            CRITICAL if near or soon else WARNING,
+            Subject(PROTOCOL, "TCP"),
+            said,
+            evidence,
+            room,
+            eta,
+            (WHO, raise_protocol(account.limit_source)),
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -50,7 +50,14 @@ def judge(case: Case) -> Iterator[Hit]:
     )
     yield Hit(
         Finding(
-            RULE.code, WARNING if refused else INFO, Subject(NAMESPACE, "TCP"), said, evidence, max(0.0, round(1 - ratio, 4)),
-            None, (advice,), AT_RISK,
+            RULE.code,
+            WARNING if refused else INFO,
+            Subject(NAMESPACE, "TCP"),
+            said,
+            evidence,
+            max(0.0, round(1 - ratio, 4)),
+            None,
+            (advice,),
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -48,8 +48,11 @@ def judge(case: Case) -> Iterator[Hit]:
         cause, advice = _cause(case)
         socket = one(batch, row)
         evidence = {"drops_in_interval": memory_evidence(socket, "drops", lost, "count")}
-        evidence |= {n: case.counter_evidence(n) for n in (*RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2])
-                     if n in case.now.counters}  # fmt: skip
+        evidence |= {
+            n: case.counter_evidence(n)
+            for n in (*RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2])
+            if n in case.now.counters
+        }
         said = f"{socket.netid} {at(socket.local)} dropped {counted(lost, 'datagram')}{per_second(case.rate(lost))}: {cause}"
         filtered = cause == _FILTER
         yield Hit(
@@ -75,11 +78,21 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, CRITICAL, Subject(NAMESPACE, "UDP"), said, evidence, None, None,
-                (Advice("Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."),),
+                RULE.code,
+                CRITICAL,
+                Subject(NAMESPACE, "UDP"),
+                said,
+                evidence,
+                None,
+                None,
+                (
+                    Advice(
+                        "Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."
+                    ),
+                ),
                 DROPPING,
             )
-        )  # fmt: skip
+        )
 
 
 _FILTER = "its socket filter rejected them"

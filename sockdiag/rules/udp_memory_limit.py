@@ -49,7 +49,14 @@ def judge(case: Case) -> Iterator[Hit]:
     said = f"UDP sockets of the whole host hold {account.pages} of {account.limit_pages} pages: above that datagrams are dropped"
     yield Hit(
         Finding(
-            RULE.code, CRITICAL, Subject(PROTOCOL, "UDP"), said, {"memory": pages_evidence(account)},
-            max(0.0, round(1 - account.ratio, 4)), eta, _ADVICE, AT_RISK,
+            RULE.code,
+            CRITICAL,
+            Subject(PROTOCOL, "UDP"),
+            said,
+            {"memory": pages_evidence(account)},
+            max(0.0, round(1 - account.ratio, 4)),
+            eta,
+            _ADVICE,
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

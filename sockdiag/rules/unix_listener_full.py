@@ -39,8 +39,15 @@ def judge(case: Case) -> Iterator[Hit]:
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
         yield Hit(
             Finding(
-                RULE.code, WARNING, subject_of(listener.socket), said, evidence, 0.0, None,
-                backlog_advice(case, limit), STALLED,
+                RULE.code,
+                WARNING,
+                subject_of(listener.socket),
+                said,
+                evidence,
+                0.0,
+                None,
+                backlog_advice(case, limit),
+                STALLED,
             ),
             [(batch, row)],
-        )  # fmt: skip
+        )

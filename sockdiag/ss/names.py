@@ -26,9 +26,17 @@ class Names:
     """
 
     __slots__ = (
-        "_addresses", "_cgroups", "_devices", "_ephemeral", "_netlink", "_old", "_ports", "_resolve", "numeric",
+        "_addresses",
+        "_cgroups",
+        "_devices",
+        "_ephemeral",
+        "_netlink",
+        "_old",
+        "_ports",
+        "_resolve",
+        "numeric",
         "protocol",
-    )  # fmt: skip
+    )
 
     def __init__(self, *, numeric: bool, resolve: bool = False, old: bool = False) -> None:
         self.numeric = numeric

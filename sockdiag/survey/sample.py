@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
 
 LIMITS = (
-    "net.core.somaxconn", "net.core.rmem_default", "net.core.rmem_max", "net.core.netdev_max_backlog",
-    "net.core.mem_pcpu_rsv", "net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.ipv4.tcp_max_orphans",
-    "net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports", "net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh",
+    "net.core.somaxconn",
+    "net.core.rmem_default",
+    "net.core.rmem_max",
+    "net.core.netdev_max_backlog",
+    "net.core.mem_pcpu_rsv",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.udp_mem",
+    "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ipfrag_high_thresh",
+    "net.ipv6.ip6frag_high_thresh",
     "fs.file-nr",
-)  # fmt: skip
+)
 
 
 def take(session: Session, query: Query, where: Where | None = None, *, last: bool, rates: bool) -> Look:
@@ -78,14 +89,23 @@ def take(session: Session, query: Query, where: Where | None = None, *, last: bo
         descriptors, unseen = session.once((DESCRIPTORS, None))
         absent.update(unseen)
     return Look(
-        at, sockets, tables=dict(session.sources), counters=counters, limits=limits,
+        at,
+        sockets,
+        tables=dict(session.sources),
+        counters=counters,
+        limits=limits,
         sockstat=part(session, lambda: read_sockstat(files), absent),
         sockstat6=part(session, lambda: read_sockstat6(files), absent, optional=True),
-        protocols=part(session, lambda: read_protocols(files), absent), softnet=softnet,
+        protocols=part(session, lambda: read_protocols(files), absent),
+        softnet=softnet,
         conntrack=part(session, lambda: read_nf_conntrack_stat(files), absent, optional=True),
-        qdiscs=_qdiscs(session, absent) if rates else None, cgroups=cgroups, descriptors=descriptors,
-        page_size=read_page_size(files), netns=session.netns.inode, absent=absent,
-    )  # fmt: skip
+        qdiscs=_qdiscs(session, absent) if rates else None,
+        cgroups=cgroups,
+        descriptors=descriptors,
+        page_size=read_page_size(files),
+        netns=session.netns.inode,
+        absent=absent,
+    )
 
 
 def _tables(gap: Gap) -> list[str]:

@@ -249,9 +249,15 @@ def _described(told: Stolen, inode: int) -> Socket:
 _SOCK_RAW = 3
 _FAMILY_TABLES = {1: "unix", 16: "netlink", 17: "packet", 40: "vsock", 44: "xdp"}
 _PROTOCOL_TABLES = {
-    (1, 6): "tcp", (1, 262): "mptcp", (2, 17): "udp", (2, 136): "udplite", (2, 1): "icmp", (2, 58): "icmp",
-    (1, 132): "sctp", (5, 132): "sctp",
-}  # fmt: skip
+    (1, 6): "tcp",
+    (1, 262): "mptcp",
+    (2, 17): "udp",
+    (2, 136): "udplite",
+    (2, 1): "icmp",
+    (2, 58): "icmp",
+    (1, 132): "sctp",
+    (5, 132): "sctp",
+}
 
 
 def _number(told: Stolen, name: str) -> int:

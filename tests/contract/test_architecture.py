@@ -57,8 +57,15 @@ OS_PLACES = {
 }
 OPENERS = {("os", "open"), ("io", "open")}
 
-HEAVY = {"typer": {"cli/typer_app.py"}, "pyroute2": {"sources/netlink/rtnetlink_qdisc.py"}, "psutil": {"cli/commands/memory.py"},
-         "tabulate": {"render/table.py"}, "prometheus_client": {"metrics/serve.py"}, "rich": set(), "click": set()}  # fmt: skip
+HEAVY = {
+    "typer": {"cli/typer_app.py"},
+    "pyroute2": {"sources/netlink/rtnetlink_qdisc.py"},
+    "psutil": {"cli/commands/memory.py"},
+    "tabulate": {"render/table.py"},
+    "prometheus_client": {"metrics/serve.py"},
+    "rich": set(),
+    "click": set(),
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

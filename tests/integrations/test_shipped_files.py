@@ -57,9 +57,18 @@ LINES = sorted(
 
 @pytest.mark.parametrize(
     "name",
-    ["systemd/sockdiag-textfile.service", "systemd/sockdiag-metrics.service", "cron.d/sockdiag", "nrpe/sockdiag.cfg",
-     "prometheus/sockdiag.rules.yml", "ansible/sockdiag.fact", "sos/sockdiag.py", "telegraf/sockdiag.conf", "README.md"],
-)  # fmt: skip
+    [
+        "systemd/sockdiag-textfile.service",
+        "systemd/sockdiag-metrics.service",
+        "cron.d/sockdiag",
+        "nrpe/sockdiag.cfg",
+        "prometheus/sockdiag.rules.yml",
+        "ansible/sockdiag.fact",
+        "sos/sockdiag.py",
+        "telegraf/sockdiag.conf",
+        "README.md",
+    ],
+)
 def test_each_file_runs_the_program(name: str) -> None:
     """Each file that should run the program has command lines for the test below."""
     assert [line for file, line in LINES if file == name]

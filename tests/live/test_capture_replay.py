@@ -94,9 +94,7 @@ def test_states_of_a_capture_are_chosen_as_live(recorded: Recorded) -> None:
             seen.update((socket.netid, socket.state) for socket in chosen)
     tables = ("tcp", "udp", "unix")
     expected = Counter((s.netid, s.state) for s in everything if s.netid in tables)
-    assert seen == Counter({
-        key: count for key, count in expected.items() if key[1] != "CLOSE" or key[0] == "tcp"
-    })  # fmt: skip
+    assert seen == Counter({key: count for key, count in expected.items() if key[1] != "CLOSE" or key[0] == "tcp"})
     listening = record.collect(system, states=1 << LISTEN, tables=("tcp",))[0]
     assert list(listening) == [s for s in everything if (s.netid, s.state) == ("tcp", "LISTEN")]
     assert record.collect(system, states=ALL_STATES, tables=("tcp",))[0] == [s for s in everything if s.netid == "tcp"]

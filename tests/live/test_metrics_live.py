@@ -104,10 +104,14 @@ def test_counters_are_those_of_the_kernel(world: World) -> None:
     text = metrics(world.namespace)
     after = {**table(world.namespace.proc("snmp")), **table(world.namespace.proc("netstat"))}
     for kernel, name in (
-        ("Udp.RcvbufErrors", "udp_rcvbuf_errors"), ("Udp.InDatagrams", "udp_in_datagrams"), ("Tcp.InSegs", "tcp_in_segs"),
-        ("TcpExt.ListenOverflows", "tcp_ext_listen_overflows"), ("TcpExt.ListenDrops", "tcp_ext_listen_drops"),
-        ("Ip.InReceives", "ip_in_receives"), ("Tcp.RetransSegs", "tcp_retrans_segs"),
-    ):  # fmt: skip
+        ("Udp.RcvbufErrors", "udp_rcvbuf_errors"),
+        ("Udp.InDatagrams", "udp_in_datagrams"),
+        ("Tcp.InSegs", "tcp_in_segs"),
+        ("TcpExt.ListenOverflows", "tcp_ext_listen_overflows"),
+        ("TcpExt.ListenDrops", "tcp_ext_listen_drops"),
+        ("Ip.InReceives", "ip_in_receives"),
+        ("Tcp.RetransSegs", "tcp_retrans_segs"),
+    ):
         (value,) = values(text, f"sockdiag_{name}_total").values()
         assert before[kernel] <= value <= after[kernel], kernel
     assert before["Udp.RcvbufErrors"] > 0

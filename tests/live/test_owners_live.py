@@ -43,8 +43,9 @@ class Holder:
     def __init__(self, code: str, *prefix: str) -> None:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-c", f"{PRELUDE}{code}\nsys.stdin.read()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         assert self.process.stdout is not None
         self.said: Any = json.loads(self.process.stdout.readline())
 
@@ -307,8 +308,10 @@ def test_hidepid() -> None:
     done = subprocess.run(
         # The shell is process 1, and root's.
         ["unshare", "--mount", "--pid", "--fork", "sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", HIDEPID],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert done.stdout.splitlines() == [
         "True",
         "/proc; processes of other users are hidden (mounted with hidepid=invisible); run as root",
@@ -371,10 +374,24 @@ finally:
 def test_cgroup() -> None:
     """The id that the kernel reports for a socket leads to the cgroup it was made in, and that names its container."""
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
-         sys.executable, "-c", CGROUP],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--net",
+            "sh",
+            "-c",
+            'ip link set lo up; exec "$@"',
+            "sh",
+            sys.executable,
+            "-c",
+            CGROUP,
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert json.loads(done.stdout) == [True, True, "/", None, "4f797c539e6c", True]
 
 

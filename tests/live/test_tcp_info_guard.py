@@ -154,8 +154,9 @@ def test_one_socket(empty_netns: Namespace) -> None:
     try:
         assert [empty_netns.call(query, cookie) for cookie in others] == [(True, "")] * len(others)
         assert empty_netns.call(query, owner.cookie) == (
-            False, "netlink:inet_diag_tcp: no answer: the socket is locked",
-        )  # fmt: skip
+            False,
+            "netlink:inet_diag_tcp: no answer: the socket is locked",
+        )
     finally:
         empty_netns.call(locked.release, pid)
 

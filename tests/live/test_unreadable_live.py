@@ -40,8 +40,17 @@ class Refusing(ProcRoot):
         yield from super().chunks(path)
 
 
-_FILES = ("/proc/net/snmp", "/proc/net/netstat", "/proc/net/dev", "/proc/net/sockstat", "/proc/net/softnet_stat",
-         "/proc/net/protocols", "/proc/net/snmp6", "/proc/net/sockstat6", "/proc/net/stat/nf_conntrack")  # fmt: skip
+_FILES = (
+    "/proc/net/snmp",
+    "/proc/net/netstat",
+    "/proc/net/dev",
+    "/proc/net/sockstat",
+    "/proc/net/softnet_stat",
+    "/proc/net/protocols",
+    "/proc/net/snmp6",
+    "/proc/net/sockstat6",
+    "/proc/net/stat/nf_conntrack",
+)
 
 
 @pytest.mark.parametrize("path", _FILES)

@@ -90,9 +90,10 @@ def test_sysctls(name: str, body: bytes) -> None:
 
 
 @given(
-    st.integers(0, 60), st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).filter(lambda r: r[0] <= r[1]), max_size=5),
-)  # fmt: skip
+)
 def test_ports(first: int, last: int, reserved: list[tuple[int, int]]) -> None:
     """Counting ranges is counting ports."""
     taken = {port for low, high in reserved for port in range(low, high + 1)}

@@ -89,18 +89,26 @@ def so_sndbuf(asked: int, wmem_max: int) -> int:
 
 def _rmem_max(_k: Known, v: int) -> Effect:
     most = so_rcvbuf(LARGEST_SOCKBUF, v)
-    return most, BYTES, (
-        f"SO_RCVBUF is cut to {v} and then doubled: a socket that asks gets at most {most} bytes. "
-        "It does not bound TCP's auto-tuning, which asking ends."
-    )  # fmt: skip
+    return (
+        most,
+        BYTES,
+        (
+            f"SO_RCVBUF is cut to {v} and then doubled: a socket that asks gets at most {most} bytes. "
+            "It does not bound TCP's auto-tuning, which asking ends."
+        ),
+    )
 
 
 def _wmem_max(_k: Known, v: int) -> Effect:
     most = so_sndbuf(LARGEST_SOCKBUF, v)
-    return most, BYTES, (
-        f"SO_SNDBUF is cut to {v} and then doubled: a socket that asks gets at most {most} bytes. "
-        "It does not bound TCP's auto-tuning, which asking ends."
-    )  # fmt: skip
+    return (
+        most,
+        BYTES,
+        (
+            f"SO_SNDBUF is cut to {v} and then doubled: a socket that asks gets at most {most} bytes. "
+            "It does not bound TCP's auto-tuning, which asking ends."
+        ),
+    )
 
 
 def _tcp_rmem(k: Known, v: Vector) -> Effect:
@@ -108,27 +116,39 @@ def _tcp_rmem(k: Known, v: Vector) -> Effect:
     if k.ipv4("tcp_moderate_rcvbuf") == 0:
         return start, BYTES, f"A TCP socket receives into {start} bytes and stays there: tcp_moderate_rcvbuf is 0."
     most = max(start, most)
-    return (start, most), BYTES, (
-        f"A new TCP socket receives into {start} bytes and grows by itself to at most {most}; "
-        f"{low} are granted even when TCP memory is short."
-    )  # fmt: skip
+    return (
+        (start, most),
+        BYTES,
+        (
+            f"A new TCP socket receives into {start} bytes and grows by itself to at most {most}; "
+            f"{low} are granted even when TCP memory is short."
+        ),
+    )
 
 
 def _tcp_wmem(_k: Known, v: Vector) -> Effect:
     low, start, most = v
     most = max(start, most)
-    return (start, most), BYTES, (
-        f"A new TCP socket sends from {start} bytes and grows by itself to at most {most}; "
-        f"{low} are granted even when TCP memory is short."
-    )  # fmt: skip
+    return (
+        (start, most),
+        BYTES,
+        (
+            f"A new TCP socket sends from {start} bytes and grows by itself to at most {most}; "
+            f"{low} are granted even when TCP memory is short."
+        ),
+    )
 
 
 def _tcp_mem(k: Known, v: Vector) -> Effect:
     low, pressure, high = (k.amount(pages) for pages in v)
-    return k.in_bytes(v), BYTES, (
-        f"When TCP on the whole host holds {pressure} it slows down until it is back at {low}; "
-        f"at {high} it drops what arrives, senders wait and closing sockets are reset."
-    )  # fmt: skip
+    return (
+        k.in_bytes(v),
+        BYTES,
+        (
+            f"When TCP on the whole host holds {pressure} it slows down until it is back at {low}; "
+            f"at {high} it drops what arrives, senders wait and closing sockets are reset."
+        ),
+    )
 
 
 def _udp_mem(k: Known, v: Vector) -> Effect:
@@ -137,10 +157,14 @@ def _udp_mem(k: Known, v: Vector) -> Effect:
     low, _unused, high = (k.amount(pages) for pages in v)
     least = k.ipv4("udp_rmem_min")
     exempt = "udp_rmem_min" if least is None else f"{least} bytes"
-    return k.in_bytes(v), BYTES, (
-        f"When UDP on the whole host holds {low}, datagrams to sockets that hold {exempt} or more are dropped, "
-        f"at {high} those to all; the number between has no effect."
-    )  # fmt: skip
+    return (
+        k.in_bytes(v),
+        BYTES,
+        (
+            f"When UDP on the whole host holds {low}, datagrams to sockets that hold {exempt} or more are dropped, "
+            f"at {high} those to all; the number between has no effect."
+        ),
+    )
 
 
 def _sctp_mem(k: Known, v: Vector) -> Effect:
@@ -158,9 +182,11 @@ def _sctp_wmem(_k: Known, v: Vector) -> Effect:
 
 def _mem_pcpu_rsv(k: Known, v: int) -> Effect:
     size = k.in_bytes((v,))
-    return size and size[0], BYTES, (
-        f"Of each protocol's memory each CPU may have {k.amount(v)} that sockstat shows too much or too little."
-    )  # fmt: skip
+    return (
+        size and size[0],
+        BYTES,
+        (f"Of each protocol's memory each CPU may have {k.amount(v)} that sockstat shows too much or too little."),
+    )
 
 
 def _tcp_moderate_rcvbuf(k: Known, v: int) -> Effect:

@@ -197,10 +197,17 @@ def _row(sysctl: Sysctl, known: Known, netns: str | None) -> Limit:
     if sysctl.numbers == PORT_LIST:
         value, default = _as_text(value), _as_text(default)
     return Limit(
-        sysctl.name, _exact(value), sysctl.unit, _exact(default), _exact(effective),
-        unit if effective is not None else "", note,
-        sysctl.scope, sysctl.path, netns if sysctl.scope != HOST else None,
-    )  # fmt: skip
+        sysctl.name,
+        _exact(value),
+        sysctl.unit,
+        _exact(default),
+        _exact(effective),
+        unit if effective is not None else "",
+        note,
+        sysctl.scope,
+        sysctl.path,
+        netns if sysctl.scope != HOST else None,
+    )
 
 
 def _exact(value: Any) -> Any:

@@ -46,9 +46,14 @@ def _cards(docs: list[FieldDoc], _style: Style) -> Iterator[str]:
     for i, doc in enumerate(docs):
         yield ("\n" if i else "") + f"{doc.name}\n  {doc.help}\n"
         for title, value in (
-            ("type", doc.type), ("kind", doc.kind), ("unit", doc.unit), ("kernel", doc.kernel),
-            ("sources", "; ".join(doc.sources)), ("words", ", ".join(doc.words)), ("looked up on demand", ", ".join(doc.needs)),
-        ):  # fmt: skip
+            ("type", doc.type),
+            ("kind", doc.kind),
+            ("unit", doc.unit),
+            ("kernel", doc.kernel),
+            ("sources", "; ".join(doc.sources)),
+            ("words", ", ".join(doc.words)),
+            ("looked up on demand", ", ".join(doc.needs)),
+        ):
             if value:
                 yield f"  {title}: {value}\n"
 

@@ -161,9 +161,13 @@ def _look(
     table = Table(columns, ordered(rows, session, Fact), chosen=chosen, header=not given.no_header)
     found = about(session, seen.socket)
     keys = {
-        "target": target.text, "matches": [seen.socket], "layers": stack, "getsockopt": seen.options, "paths": ways,
+        "target": target.text,
+        "matches": [seen.socket],
+        "layers": stack,
+        "getsockopt": seen.options,
+        "paths": ways,
         "findings": found,
-    }  # fmt: skip
+    }
     at = "" if given.follow is None else time.strftime("%H:%M:%S", time.localtime(session.started))
     lines = None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at)
     document = Document("inspect", session.seen, table=table, table_key="facts", keys=keys, lines=lines)

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 # The rules that judge listeners.
 CODES = (
-    "ACCEPT_QUEUE_OVERFLOW", "ACCEPT_QUEUE_FULL", "SYN_QUEUE_FULL", "LISTEN_DROP", "UNIX_LISTENER_FULL", "FD_LIMIT",
-)  # fmt: skip
+    "ACCEPT_QUEUE_OVERFLOW",
+    "ACCEPT_QUEUE_FULL",
+    "SYN_QUEUE_FULL",
+    "LISTEN_DROP",
+    "UNIX_LISTENER_FULL",
+    "FD_LIMIT",
+)
 
 
 def run(env: Env, given: Given) -> int:
@@ -38,8 +43,17 @@ def run(env: Env, given: Given) -> int:
     findings, everywhere = found.findings, session.everywhere is not None
     found.rows.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
     rows = ordered(found.rows, session, Listener)
-    default = ["socket.netid", "socket.local", "accept_queue", "accept_queue_limit", "accept_queue_ratio", "syn_queue",
-               "drops", "drops_in_interval", "socket.processes"]  # fmt: skip
+    default = [
+        "socket.netid",
+        "socket.local",
+        "accept_queue",
+        "accept_queue_limit",
+        "accept_queue_ratio",
+        "syn_queue",
+        "drops",
+        "drops_in_interval",
+        "socket.processes",
+    ]
     if found.seconds is None:
         default.remove("drops_in_interval")
     if everywhere:

@@ -49,8 +49,15 @@ def run(env: Env, given: Given) -> int:
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
     if given.json:
         keys["findings"] = _findings(session)
-    default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
-               "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
+    default = [
+        "key",
+        *(["pid", "rss_bytes"] if by == "process" else []),
+        "sockets",
+        "held_bytes",
+        "rmem_alloc_bytes",
+        "wmem_bytes",
+        "fwd_alloc_bytes",
+    ]
     columns, chosen = choose_columns(session, MemoryGroup, default)
     rows = list(ordered(groups, session, MemoryGroup))
     table = Table(columns, rows, chosen=chosen, header=not given.no_header)
@@ -60,8 +67,15 @@ def run(env: Env, given: Given) -> int:
 
 
 # Rules about memory that runs out, and the tables that they look at.
-_CODES = ("UDP_RECEIVE_BUFFER_FULL", "UDP_MEMORY_LIMIT", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL",
-          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE", "CGROUP_MEMORY_LIMIT")  # fmt: skip
+_CODES = (
+    "UDP_RECEIVE_BUFFER_FULL",
+    "UDP_MEMORY_LIMIT",
+    "RAW_RECEIVE_BUFFER_FULL",
+    "PACKET_RECEIVE_BUFFER_FULL",
+    "NETLINK_RECEIVE_BUFFER_FULL",
+    "TCP_MEMORY_PRESSURE",
+    "CGROUP_MEMORY_LIMIT",
+)
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 

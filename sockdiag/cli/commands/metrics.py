@@ -124,24 +124,39 @@ COMMAND = Command(
         "--listen needs the extra: pip install 'sockdiag[metrics]'."
     ),
     options=(
-        Option("textfile", "Replace this file, whole or not at all, for node_exporter's textfile collector.", kind=TEXT,
-               metavar="PATH", completion="path"),
-        Option("listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", kind=TEXT, metavar="[ADDR:]PORT"),
+        Option(
+            "textfile",
+            "Replace this file, whole or not at all, for node_exporter's textfile collector.",
+            kind=TEXT,
+            metavar="PATH",
+            completion="path",
+        ),
+        Option(
+            "listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", kind=TEXT, metavar="[ADDR:]PORT"
+        ),
         Option("prometheus", "The older text format of Prometheus, which promtool and the textfile collector read."),
         Option("influx", "InfluxDB's line protocol, for telegraf."),
-        Option("top", "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.", kind=INT, metavar="N",
-               default=_TOP),
+        Option(
+            "top",
+            "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.",
+            kind=INT,
+            metavar="N",
+            default=_TOP,
+        ),
         options.INTERVAL,
         options.HORIZON,
         *options.EVERYWHERE,
     ),
     examples=(
         ("metrics", "OpenMetrics text"),
-        ("metrics --textfile /var/lib/prometheus/node-exporter/sockdiag.prom", "for node_exporter, from cron or a timer"),
+        (
+            "metrics --textfile /var/lib/prometheus/node-exporter/sockdiag.prom",
+            "for node_exporter, from cron or a timer",
+        ),
         ("metrics --listen :9756", "for Prometheus to scrape on loopback"),
         ("metrics --influx", "for telegraf's inputs.exec"),
     ),
     everywhere=True,
     prepare=prepare,
     document=document,
-)  # fmt: skip
+)

@@ -106,19 +106,38 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # TLS_INFO_*
 _TLS_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
 _TLS_CIPHERS = {
-    51: "AES_GCM_128", 52: "AES_GCM_256", 53: "AES_CCM_128", 54: "CHACHA20_POLY1305", 55: "SM4_GCM", 56: "SM4_CCM",
-    57: "ARIA_GCM_128", 58: "ARIA_GCM_256",
-}  # fmt: skip
+    51: "AES_GCM_128",
+    52: "AES_GCM_256",
+    53: "AES_CCM_128",
+    54: "CHACHA20_POLY1305",
+    55: "SM4_GCM",
+    56: "SM4_CCM",
+    57: "ARIA_GCM_128",
+    58: "ARIA_GCM_256",
+}
 _TLS_CONF = {1: "BASE", 2: "SW", 3: "HW", 4: "HW_RECORD"}
-_TLS_NUMBERS = {1: ("version", _TLS_VERSIONS), 2: ("cipher", _TLS_CIPHERS), 3: ("txconf", _TLS_CONF),
-                4: ("rxconf", _TLS_CONF)}  # fmt: skip
+_TLS_NUMBERS = {
+    1: ("version", _TLS_VERSIONS),
+    2: ("cipher", _TLS_CIPHERS),
+    3: ("txconf", _TLS_CONF),
+    4: ("rxconf", _TLS_CONF),
+}
 _TLS_FLAGS = {5: "zc_ro_tx", 6: "no_pad_rx"}
 
 # MPTCP_SUBFLOW_ATTR_*; token_rem is 1
 _SUBFLOW = (
-    "", "token_rem", "token_loc", "relwrite_seq", "map_seq", "map_sfseq", "ssn_offset", "map_data_len", "flags",
-    "id_rem", "id_loc",
-)  # fmt: skip
+    "",
+    "token_rem",
+    "token_loc",
+    "relwrite_seq",
+    "map_seq",
+    "map_sfseq",
+    "ssn_offset",
+    "map_data_len",
+    "flags",
+    "id_rem",
+    "id_loc",
+)
 _SUBFLOW_PAD = 11
 
 

@@ -73,16 +73,25 @@ if TYPE_CHECKING:
 
 # table -> protocol number that is asked for
 PROTOCOLS = {
-    "tcp": IPPROTO_TCP, "mptcp": IPPROTO_MPTCP, "udp": IPPROTO_UDP, "udplite": IPPROTO_UDPLITE, "raw": IPPROTO_RAW,
-    "sctp": IPPROTO_SCTP, "dccp": IPPROTO_DCCP,
-}  # fmt: skip
+    "tcp": IPPROTO_TCP,
+    "mptcp": IPPROTO_MPTCP,
+    "udp": IPPROTO_UDP,
+    "udplite": IPPROTO_UDPLITE,
+    "raw": IPPROTO_RAW,
+    "sctp": IPPROTO_SCTP,
+    "dccp": IPPROTO_DCCP,
+}
 
 # table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
 TABLES: dict[str, tuple[str | None, str]] = {
-    "tcp": ("SOCK_STREAM", "TCP"), "mptcp": ("SOCK_STREAM", "MPTCP"), "udp": ("SOCK_DGRAM", "UDP"),
-    "udplite": ("SOCK_DGRAM", "UDPLITE"), "raw": ("SOCK_RAW", "RAW"), "sctp": (None, "SCTP"),
+    "tcp": ("SOCK_STREAM", "TCP"),
+    "mptcp": ("SOCK_STREAM", "MPTCP"),
+    "udp": ("SOCK_DGRAM", "UDP"),
+    "udplite": ("SOCK_DGRAM", "UDPLITE"),
+    "raw": ("SOCK_RAW", "RAW"),
+    "sctp": (None, "SCTP"),
     "dccp": ("SOCK_DCCP", "DCCP"),
-}  # fmt: skip
+}
 
 _TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
 _NO_SOCKID = bytes(SOCKID.size)
@@ -221,8 +230,22 @@ def decode(
     if len(message) < _ATTRIBUTES:
         raise ParseError(source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", str(len(message)))
     (
-        family, state, timer, retrans, sport, dport, src, dst, index, cookie, expires, recv_q, send_q, uid, inode,
-    ) = MSG.unpack_from(message, NLMSG_HDRLEN)  # fmt: skip
+        family,
+        state,
+        timer,
+        retrans,
+        sport,
+        dport,
+        src,
+        dst,
+        index,
+        cookie,
+        expires,
+        recv_q,
+        send_q,
+        uid,
+        inode,
+    ) = MSG.unpack_from(message, NLMSG_HDRLEN)
     if family == AF_INET:
         local, peer = inet_ntoa(src[:4]), inet_ntoa(dst[:4])
     elif family == AF_INET6:
@@ -252,15 +275,34 @@ def decode(
     if sctp_info is not None and sctp_info.s_type is not None:
         kind = "SOCK_STREAM" if sctp_info.s_type == _SCTP_SOCKET_TCP else "SOCK_SEQPACKET"
     name = timer_name(timer) if table != "sctp" else "t3_rtx"
-    socket = Socket._make((
-        table, FAMILY_NAMES[family], kind, protocol, _association_state(state) if association else state_name(state),
-        Endpoint._make((local, local_port, interface_label(index, interfaces))),
-        Endpoint._make((peer, dport[0] << 8 | dport[1], None)),
-        recv_q, send_q, IN_CONNECTIONS if state == LISTEN and not association else IN_BYTES,
-        uid if inode or uid else None, inode, cookie, mark, cgroup_id, None, shutdown,
-        Timer._make((name, expires, retrans)) if timer else None,
-        memory, tcp_info, inet, mptcp_info, sctp_info, *_OTHER_FIELDS,
-    ))  # fmt: skip
+    socket = Socket._make(
+        (
+            table,
+            FAMILY_NAMES[family],
+            kind,
+            protocol,
+            _association_state(state) if association else state_name(state),
+            Endpoint._make((local, local_port, interface_label(index, interfaces))),
+            Endpoint._make((peer, dport[0] << 8 | dport[1], None)),
+            recv_q,
+            send_q,
+            IN_CONNECTIONS if state == LISTEN and not association else IN_BYTES,
+            uid if inode or uid else None,
+            inode,
+            cookie,
+            mark,
+            cgroup_id,
+            None,
+            shutdown,
+            Timer._make((name, expires, retrans)) if timer else None,
+            memory,
+            tcp_info,
+            inet,
+            mptcp_info,
+            sctp_info,
+            *_OTHER_FIELDS,
+        )
+    )
     return socket._replace(unknown_attributes=tuple(unknown)) if unknown else socket
 
 

@@ -68,8 +68,12 @@ def same(one: Socket, other: Socket) -> bool:
     if one.cookie is not None and other.cookie is not None:
         return one.cookie == other.cookie
     return (one.netid, one.family, one.inode, one.local, one.peer) == (
-        other.netid, other.family, other.inode, other.local, other.peer
-    )  # fmt: skip
+        other.netid,
+        other.family,
+        other.inode,
+        other.local,
+        other.peer,
+    )
 
 
 def _identity(socket: Socket) -> int | None:

@@ -55,10 +55,21 @@ _NO_DETAILS = UnixAttrs()
 _TYPE, _STATE, _LOCAL, _RECV_Q, _SEND_Q, _UNIT, _UID, _INODE, _COOKIE, _SHUTDOWN, _SKMEM, _UNIX, _UNKNOWN = (
     Socket.__match_args__.index(name)
     for name in (
-        "type", "state", "local", "recv_q", "send_q", "recv_q_unit", "uid", "inode", "cookie", "shutdown", "skmem",
-        "unix", "unknown_attributes",
+        "type",
+        "state",
+        "local",
+        "recv_q",
+        "send_q",
+        "recv_q_unit",
+        "uid",
+        "inode",
+        "cookie",
+        "shutdown",
+        "skmem",
+        "unix",
+        "unknown_attributes",
     )
-)  # fmt: skip
+)
 
 
 def requests(query: Query) -> tuple[Request, ...]:

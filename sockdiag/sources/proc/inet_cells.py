@@ -25,9 +25,17 @@ HEADING = "sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsm
 
 # Names in the heading, one for each token of a row; each second name of _JOINED shares the token of the first.
 _NAMED = (
-    ("sl",), ("local_address",), ("rem_address", "remote_address"), ("st",), ("tx_queue",), ("tr",), ("retrnsmt",),
-    ("uid",), ("timeout",), ("inode",),
-)  # fmt: skip
+    ("sl",),
+    ("local_address",),
+    ("rem_address", "remote_address"),
+    ("st",),
+    ("tx_queue",),
+    ("tr",),
+    ("retrnsmt",),
+    ("uid",),
+    ("timeout",),
+    ("inode",),
+)
 _JOINED = (("tx_queue", "rx_queue"), ("tr", "tm->when"))
 
 # Columns that every row has: the named ones, ref and pointer.

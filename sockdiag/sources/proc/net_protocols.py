@@ -78,7 +78,7 @@ def _row(line: int, heading: list[str], tokens: list[bytes], text: bytes) -> Pro
         slab,
         columns["module"].decode("ascii", "backslashreplace"),
         tuple(OPERATIONS.get(key, key) for key, yes in flags.items() if yes),
-    )  # fmt: skip
+    )
 
 
 def _or_none(count: int) -> int | None:

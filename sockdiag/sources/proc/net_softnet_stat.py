@@ -15,9 +15,22 @@ PATH = "/proc/net/softnet_stat"
 
 # The file has no heading: columns are known by their place, new ones were added at the end.
 COLUMNS = (
-    "processed", "dropped", "time_squeeze", "4", "5", "6", "7", "8", "cpu_collision", "received_rps",
-    "flow_limit", "backlog", "cpu", "input_queue", "process_queue",
-)  # fmt: skip
+    "processed",
+    "dropped",
+    "time_squeeze",
+    "4",
+    "5",
+    "6",
+    "7",
+    "8",
+    "cpu_collision",
+    "received_rps",
+    "flow_limit",
+    "backlog",
+    "cpu",
+    "input_queue",
+    "process_queue",
+)
 _FEWEST = 9
 
 
@@ -50,14 +63,16 @@ def parse_softnet_stat(body: bytes) -> Rows[SoftnetCpu]:
 def _row(position: int, values: list[int]) -> SoftnetCpu:
     known: list[int | None] = [*values[: len(COLUMNS)], *[None] * (len(COLUMNS) - len(values))]
     cpu = known[12]
-    return SoftnetCpu._make((
-        position if cpu is None else cpu,
-        cpu is None,
-        *known[:3],
-        *known[8:12],
-        *known[13:15],
-        tuple(values[len(COLUMNS) :]),
-    ))  # fmt: skip
+    return SoftnetCpu._make(
+        (
+            position if cpu is None else cpu,
+            cpu is None,
+            *known[:3],
+            *known[8:12],
+            *known[13:15],
+            tuple(values[len(COLUMNS) :]),
+        )
+    )
 
 
 def read_softnet_stat(files: ProcRoot) -> Rows[SoftnetCpu]:

@@ -61,9 +61,15 @@ def record_one(folder: str, **query: Any) -> tuple[list[Socket], dict[str, str |
 
 # What a capture of a machine is to answer: each command, once.
 COMMANDS = (
-    ["--interval", "0.1"], ["list", "--json"], ["list", "--json", "--source", "proc"], ["states", "--json"],
-    ["states", "--exact", "--by", "process", "--json"], ["memory", "--json"], ["limits", "--json"], ["protocols", "--json"],
-)  # fmt: skip
+    ["--interval", "0.1"],
+    ["list", "--json"],
+    ["list", "--json", "--source", "proc"],
+    ["states", "--json"],
+    ["states", "--exact", "--by", "process", "--json"],
+    ["memory", "--json"],
+    ["limits", "--json"],
+    ["protocols", "--json"],
+)
 
 
 def record_commands(

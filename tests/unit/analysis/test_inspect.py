@@ -23,8 +23,17 @@ MEMORY = SkMem(0, 16384, 0, 4608, 0, 0, 0, 0, 0)
 
 
 def tcp(state: str, inode: int | None = 7, **named: object) -> Socket:
-    return Socket("tcp", "AF_INET", "SOCK_STREAM", "TCP", state, Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 2),
-                  inode=inode, **named)  # fmt: skip
+    return Socket(
+        "tcp",
+        "AF_INET",
+        "SOCK_STREAM",
+        "TCP",
+        state,
+        Endpoint("127.0.0.1", 1),
+        Endpoint("127.0.0.1", 2),
+        inode=inode,
+        **named,
+    )
 
 
 def test_backlog_limit_of_each_kernel() -> None:

@@ -11,8 +11,15 @@ from sockdiag.model.socket import Owner, Socket
 
 
 def udp(inode: int, netns: str, held: int, uid: int = 0) -> Socket:
-    return Socket("udp", "AF_INET", state="CLOSE", inode=inode, netns=netns, uid=uid,
-                  skmem=SkMem(held, 1000, 0, 1000, 0, 0, 0, 0, 0))  # fmt: skip
+    return Socket(
+        "udp",
+        "AF_INET",
+        state="CLOSE",
+        inode=inode,
+        netns=netns,
+        uid=uid,
+        skmem=SkMem(held, 1000, 0, 1000, 0, 0, 0, 0, 0),
+    )
 
 
 ONE = [udp(1, "a", 100), udp(2, "a", 0, 5), udp(3, "a", 900)]

@@ -78,8 +78,9 @@ def test_ranges_belong_to_the_measure_before_them() -> None:
     assert texts("-w", "1", "--measure", "states", "-c2") == [("states", "1", "2")]
     assert texts("--measure", "states", "-w", "", "-c", "2") == [("states", None, "2")]
     assert texts("--measure", "states", "-c", "2", "--measure", "files.open", "-w", "1") == [
-        ("states", None, "2"), ("files.open", "1", None),
-    ]  # fmt: skip
+        ("states", None, "2"),
+        ("files.open", "1", None),
+    ]
     two = ("--measure", "states", "--measure", "files.open")
     # As Icinga writes arrays: a list of each option, the options by name.
     assert texts("-c", "3", "-c", "4", *two, "-w", "1", "-w", "") == [("states", "1", "3"), ("files.open", None, "4")]
@@ -96,9 +97,19 @@ def test_questions_differ() -> None:
     """Whatever changes what is compared makes another question; what does not, does not."""
     questions = [
         ask(*words).question
-        for words in ((), ("--skip", "UDP_DROPS"), ("--where", "sport = :1"), ("--horizon", "5"), ("--source", "proc"), ("--netns", "all"),
-                      ("--interval", "1"), ("--measure", "states"), ("--measure", "states", "-w", "1"), ("--measure", "states", "-c", "1"))
-    ]  # fmt: skip
+        for words in (
+            (),
+            ("--skip", "UDP_DROPS"),
+            ("--where", "sport = :1"),
+            ("--horizon", "5"),
+            ("--source", "proc"),
+            ("--netns", "all"),
+            ("--interval", "1"),
+            ("--measure", "states"),
+            ("--measure", "states", "-w", "1"),
+            ("--measure", "states", "-c", "1"),
+        )
+    ]
     assert len(set(questions)) == len(questions)
     assert ask("-v", "-t", "5").question == ask().question
     assert ask("--interval", "1").question == ask("--interval", "2").question
@@ -112,10 +123,18 @@ def test_worst() -> None:
 @pytest.mark.parametrize(
     ("value", "events_", "raised", "status"),
     [
-        (0.2, 1, 0, 0), (0.2, 4, 0, 0), (0.2, 5, 0, 1), (0.2, None, 0, 1), (0.2, 1, 1, 1), (0.095, 1, 1, 1), (0.08, 1, 1, 0),
-        (5, 4, 0, 0), (5, 50, 0, 2), (0, 0, 2, 0),
+        (0.2, 1, 0, 0),
+        (0.2, 4, 0, 0),
+        (0.2, 5, 0, 1),
+        (0.2, None, 0, 1),
+        (0.2, 1, 1, 1),
+        (0.095, 1, 1, 1),
+        (0.08, 1, 1, 0),
+        (5, 4, 0, 0),
+        (5, 50, 0, 2),
+        (0, 0, 2, 0),
     ],
-)  # fmt: skip
+)
 def test_few_events_of_a_rate(value: float, events_: int | None, raised: int, status: int) -> None:
     """A rate of four events is no alert yet; one that is raised stays."""
     assert status_of(value, AlertRange("0.1"), AlertRange("1"), raised, events_)[0] == status
@@ -165,14 +184,21 @@ def test_what_a_counter_grew_by() -> None:
     """By direct looks and by remembered ones; a wrap counts on, a fall is not known, no look before neither."""
     cpu = SoftnetCpu(0, False, 100, 7, 0, 0)
     before = look(
-        counters={"Udp.InErrors": 5, "softnet_stat.0.processed": (1 << 32) - 10, "softnet_stat.0.dropped": 2,
-                  "softnet_stat.0.cpu_collision": 0},
-        softnet=[cpu._replace(processed=(1 << 32) - 10, dropped=2)], conntrack=Conntrack(1, 9, cpus=(ConntrackCpu(0, drop=(1 << 32) - 1),)),
-    )  # fmt: skip
+        counters={
+            "Udp.InErrors": 5,
+            "softnet_stat.0.processed": (1 << 32) - 10,
+            "softnet_stat.0.dropped": 2,
+            "softnet_stat.0.cpu_collision": 0,
+        },
+        softnet=[cpu._replace(processed=(1 << 32) - 10, dropped=2)],
+        conntrack=Conntrack(1, 9, cpus=(ConntrackCpu(0, drop=(1 << 32) - 1),)),
+    )
     now = look(
-        at=10.0, counters={"Udp.InErrors": 12, "softnet_stat.0.processed": 100, "softnet_stat.0.dropped": 7}, softnet=[cpu],
+        at=10.0,
+        counters={"Udp.InErrors": 12, "softnet_stat.0.processed": 100, "softnet_stat.0.dropped": 7},
+        softnet=[cpu],
         conntrack=Conntrack(1, 9, cpus=(ConntrackCpu(0, drop=4),)),
-    )  # fmt: skip
+    )
     for past in (before, again(before, now)):
         assert grow("Udp.InErrors", now, past) == Taken(7, 10.0)
         assert grow("softnet.processed", now, past) == Taken(110, 10.0)
@@ -245,8 +271,9 @@ def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
         answer_of(lambda: b"x", 1)
     said = invoke("check")
     assert (said.status, said.text) == (
-        3, "SOCKDIAG UNKNOWN - no process could be started: Resource temporarily unavailable\n",
-    )  # fmt: skip
+        3,
+        "SOCKDIAG UNKNOWN - no process could be started: Resource temporarily unavailable\n",
+    )
 
 
 def test_a_full_accept_queue_on_the_line() -> None:

@@ -275,7 +275,7 @@ def test_nothing_to_read(tmp_path: Any) -> None:
         (["--listen", ":65536"], "--listen takes [ADDR:]PORT"),
         (["--listen", ""], "--listen takes [ADDR:]PORT"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_of_usage(words: list[str], said: str) -> None:
     """They are told, and nothing is written."""
     answer = invoke("metrics", *words)

@@ -248,10 +248,20 @@ def test_requests_that_are_too_large(running: Running) -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [b"", b"\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"\0" * 100,
-     b"GET /metrics\r\n\r\n", b"G\xffT /m\xfftrics HTTP/1.0\r\n\r\n", b"GET http://[ HTTP/1.0\r\n\r\n",
-     b"GET /metrics HTTP/1.0\r\nContent-Length: x\r\n\r\n", b"GET /metrics?name[]=%ff&name[]=x HTTP/1.0\r\n\r\n"],
-)  # fmt: skip
+    [
+        b"",
+        b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET\r\n\r\n",
+        b"GET /metrics HTTP/9.9\r\n\r\n",
+        b"\0" * 100,
+        b"GET /metrics\r\n\r\n",
+        b"G\xffT /m\xfftrics HTTP/1.0\r\n\r\n",
+        b"GET http://[ HTTP/1.0\r\n\r\n",
+        b"GET /metrics HTTP/1.0\r\nContent-Length: x\r\n\r\n",
+        b"GET /metrics?name[]=%ff&name[]=x HTTP/1.0\r\n\r\n",
+    ],
+)
 def test_garbage_is_no_matter(running: Running, request_: bytes) -> None:
     """Nothing is written to the log, and the next scrape works."""
     with running.connect() as client:

@@ -88,8 +88,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is not made."""
     path = tmp_path / "none" / "x.prom"
     assert write(path) == (
-        1, f"sockdiag: cannot write {path}: No such file or directory; what was there is as it was\n",
-    )  # fmt: skip
+        1,
+        f"sockdiag: cannot write {path}: No such file or directory; what was there is as it was\n",
+    )
     assert os.listdir(tmp_path) == []
 
 

@@ -46,9 +46,7 @@ FILES: dict[Callable[[bytes], Any], tuple[str, ...]] = {
 def samples() -> list[Any]:
     """List every file with its parser."""
     found = ((parse, path) for parse, names in FILES.items() for name in names for path in sorted(CORPORA.glob(name)))
-    return [
-        pytest.param(parse, path, id=str(path.relative_to(CORPORA))) for parse, path in found if path.is_file()
-    ]  # fmt: skip
+    return [pytest.param(parse, path, id=str(path.relative_to(CORPORA))) for parse, path in found if path.is_file()]
 
 
 @pytest.mark.parametrize(("parse", "path"), samples())
@@ -163,8 +161,12 @@ def test_protocols_values() -> None:
     rows = {row.name: row for row in parse_protocols((GO / "net/protocols").read_bytes())}
     tcp = rows["TCP"]
     assert (tcp.size_bytes, tcp.sockets, tcp.memory_pages, tcp.pressure, tcp.max_header_bytes) == (
-        1984, 93064, 1225378, True, 320,
-    )  # fmt: skip
+        1984,
+        93064,
+        1225378,
+        True,
+        320,
+    )
     assert "sendpage" in tcp.operations
     assert "bind" not in tcp.operations
     assert "bind" in rows["RAW"].operations

@@ -76,9 +76,12 @@ def test_capture_is_unpacked_whatever_it_is_packed_with(pack: Callable[..., str]
         )
     )
     assert tree(folder) == {
-        "proc/net/tcp": b"table\n", "netlink/unix_diag.nl": b"", "proc/7/fd/3": "socket:[4711]",
-        "meta.toml": b"captured_at = 5\n", "etc/passwd": b"root:x:0:0::/:/bin/sh\n",
-    }  # fmt: skip
+        "proc/net/tcp": b"table\n",
+        "netlink/unix_diag.nl": b"",
+        "proc/7/fd/3": "socket:[4711]",
+        "meta.toml": b"captured_at = 5\n",
+        "etc/passwd": b"root:x:0:0::/:/bin/sh\n",
+    }
     assert os.stat(folder).st_mode & 0o777 == 0o700
 
 
@@ -120,12 +123,13 @@ HOSTILE = {
     "hard link out of it by dots": [special("proc/x", tarfile.LNKTYPE, "proc/../../etc/shadow")],
     "hard link to what is not in it": [special("proc/x", tarfile.LNKTYPE, "proc/y")],
     "hard link to a link": [
-        special("proc/y", tarfile.SYMTYPE, "/etc/shadow"), special("proc/x", tarfile.LNKTYPE, "proc/y"),
+        special("proc/y", tarfile.SYMTYPE, "/etc/shadow"),
+        special("proc/x", tarfile.LNKTYPE, "proc/y"),
     ],
     "deep": [regular("proc/" + "a/" * 40 + "x")],
     "no capture": [regular("home/x")],
     "empty": [],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE.keys())
@@ -144,9 +148,13 @@ def test_later_member_replaces_an_earlier_one_and_not_what_it_links_to(
     victim = tmp_path / "victim"
     victim.write_bytes(b"untouched")
     folder = unpack(
-        pack(regular("proc/a", b"1"), regular("proc/a", b"2"), special("proc/b", tarfile.SYMTYPE, str(victim)),
-             regular("proc/b", b"3"))
-    )  # fmt: skip
+        pack(
+            regular("proc/a", b"1"),
+            regular("proc/a", b"2"),
+            special("proc/b", tarfile.SYMTYPE, str(victim)),
+            regular("proc/b", b"3"),
+        )
+    )
     assert tree(folder) == {"proc/a": b"2", "proc/b": b"3"}
     assert victim.read_bytes() == b"untouched"
 

@@ -98,9 +98,13 @@ def test_everything_reads_the_same_from_the_capture(original: Path, tmp_path: Pa
                 sorted(process.names("fd")),
             ]
         return [
-            *seen, files.pids(), files.inode("/proc/42/ns/net"), files.owner("/proc/42"), files.link("/proc/42/ns/net"),
+            *seen,
+            files.pids(),
+            files.inode("/proc/42/ns/net"),
+            files.owner("/proc/42"),
+            files.link("/proc/42/ns/net"),
             files.read("/proc/net/tcp"),
-        ]  # fmt: skip
+        ]
 
     live = look(RecordingProcRoot(open_root(str(original)), recording))
     write_capture(str(tmp_path / "c"), recording, {})

@@ -226,9 +226,12 @@ def test_ss_reads_the_file(capture: Path) -> None:
     path = capture / "netlink/inet_diag_tcp.nl"
     path.write_bytes(inet(10, 80) + inet(1, 81) + DONE)
     shown = subprocess.run(
-        ["ss", "-Htan"], env={"TCPDIAG_FILE": str(path), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        ["ss", "-Htan"],
+        env={"TCPDIAG_FILE": str(path), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert shown.stderr == ""
     assert [line.split() for line in shown.stdout.splitlines()] == [
         ["LISTEN", "0", "0", "127.0.0.1:80", "0.0.0.0:*"],

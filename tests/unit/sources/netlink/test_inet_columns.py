@@ -30,11 +30,15 @@ def mixed(rows: int, *, one_length: bool) -> list[bytes]:
     return [
         inet_message(
             MARK if one_length or family == V6 else {},
-            family=family, state=state, sport=1000 + row, inode=row % 7, cookie=row | row % 2 << 40,
+            family=family,
+            state=state,
+            sport=1000 + row,
+            inode=row % 7,
+            cookie=row | row % 2 << 40,
         )
         for row in range(rows)
         for family, state in [kinds[row % len(kinds)]]
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("one_length", [True, False])

@@ -60,20 +60,31 @@ def test_requests_of_a_table() -> None:
     assert first.type == 20
 
 
-@pytest.mark.parametrize(("families", "names"), [
-    ((), ["inet_diag_udp", "inet_diag_udp6"]),
-    (("AF_INET",), ["inet_diag_udp"]),
-    (("AF_INET6",), ["inet_diag_udp6"]),
-    (("AF_INET6", "AF_INET"), ["inet_diag_udp", "inet_diag_udp6"]),
-    (("AF_UNIX",), []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("families", "names"),
+    [
+        ((), ["inet_diag_udp", "inet_diag_udp6"]),
+        (("AF_INET",), ["inet_diag_udp"]),
+        (("AF_INET6",), ["inet_diag_udp6"]),
+        (("AF_INET6", "AF_INET"), ["inet_diag_udp", "inet_diag_udp6"]),
+        (("AF_UNIX",), []),
+    ],
+)
 def test_families(families: tuple[str, ...], names: list[str]) -> None:
     assert [request.name for request in inet_diag.inet_requests("udp", families)] == names
 
 
-@pytest.mark.parametrize(("table", "protocol"), [
-    ("tcp", 6), ("udp", 17), ("udplite", 136), ("raw", 255), ("sctp", 132), ("dccp", 33),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "protocol"),
+    [
+        ("tcp", 6),
+        ("udp", 17),
+        ("udplite", 136),
+        ("raw", 255),
+        ("sctp", 132),
+        ("dccp", 33),
+    ],
+)
 def test_protocols(table: str, protocol: int) -> None:
     """The protocol is the second byte of the request."""
     (request,) = inet_diag.inet_requests(table, ("AF_INET",))
@@ -90,13 +101,16 @@ def test_mptcp_request() -> None:
     assert request.payload == fixed + struct.pack("=HHI", 8, 3, IPPROTO_MPTCP)
 
 
-@pytest.mark.parametrize(("needs", "bits"), [
-    ((), 0),
-    ((SKMEM,), 1 << 6),
-    ((INET,), 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5),
-    ((TCP_INFO,), 1 << 1),
-    ((SKMEM, INET, TCP_INFO, OWNERS), 0x7E),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("needs", "bits"),
+    [
+        ((), 0),
+        ((SKMEM,), 1 << 6),
+        ((INET,), 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5),
+        ((TCP_INFO,), 1 << 1),
+        ((SKMEM, INET, TCP_INFO, OWNERS), 0x7E),
+    ],
+)
 def test_extensions(needs: tuple[str, ...], bits: int) -> None:
     """Each need asks for its own attributes."""
     assert inet_diag.extensions(needs) == bits
@@ -145,10 +159,17 @@ def test_fixed_part() -> None:
     )
 
 
-@pytest.mark.parametrize(("table", "kind", "protocol"), [
-    ("tcp", "SOCK_STREAM", "TCP"), ("mptcp", "SOCK_STREAM", "MPTCP"), ("udp", "SOCK_DGRAM", "UDP"),
-    ("udplite", "SOCK_DGRAM", "UDPLITE"), ("sctp", None, "SCTP"), ("dccp", "SOCK_DCCP", "DCCP"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "kind", "protocol"),
+    [
+        ("tcp", "SOCK_STREAM", "TCP"),
+        ("mptcp", "SOCK_STREAM", "MPTCP"),
+        ("udp", "SOCK_DGRAM", "UDP"),
+        ("udplite", "SOCK_DGRAM", "UDPLITE"),
+        ("sctp", None, "SCTP"),
+        ("dccp", "SOCK_DCCP", "DCCP"),
+    ],
+)
 def test_type_and_protocol(table: str, kind: str | None, protocol: str) -> None:
     decoded = decode(inet_message(), table)
     assert (decoded.netid, decoded.type, decoded.protocol) == (table, kind, protocol)
@@ -261,8 +282,10 @@ def test_md5_keys() -> None:
     """The key has its own length: any byte may be in it."""
     keys = md5(2, 8, "10.0.0.0", b"a b,c\\d\0\x7f\xff") + md5(10, 16, "fd00::", b"six") + md5(2, 0, "0.0.0.0", b"")
     assert inet(k.MD5SIG, keys).md5_keys == (
-        Md5Key("10.0.0.0", 8, b"a b,c\\d\0\x7f\xff"), Md5Key("fd00::", 16, b"six"), Md5Key("0.0.0.0", 0, b""),
-    )  # fmt: skip
+        Md5Key("10.0.0.0", 8, b"a b,c\\d\0\x7f\xff"),
+        Md5Key("fd00::", 16, b"six"),
+        Md5Key("0.0.0.0", 0, b""),
+    )
     assert inet(k.MD5SIG, b"").md5_keys == ()
 
 
@@ -289,17 +312,32 @@ def test_tls_flags() -> None:
 
 
 def test_mptcp_subflow() -> None:
-    values = [(1, "=I", 0xBEEF), (2, "=I", 7), (3, "=I", 111), (4, "=Q", 1 << 40), (5, "=I", 222), (6, "=I", 333),
-              (7, "=H", 444), (8, "=I", 0x1FF), (9, "=B", 3), (10, "=B", 4)]  # fmt: skip
+    values = [
+        (1, "=I", 0xBEEF),
+        (2, "=I", 7),
+        (3, "=I", 111),
+        (4, "=Q", 1 << 40),
+        (5, "=I", 222),
+        (6, "=I", 333),
+        (7, "=H", 444),
+        (8, "=I", 0x1FF),
+        (9, "=B", 3),
+        (10, "=B", 4),
+    ]
     nested = b"".join(nlattr(number, struct.pack(form, value)) for number, form, value in values) + nlattr(11, b"")
     assert inet(k.ULP_INFO, ulp(b"mptcp", k.ULP_MPTCP, nested)).ulp == UlpInfo(
         "mptcp", None, MptcpSubflow(0xBEEF, 7, 111, 1 << 40, 222, 333, 444, 0x1FF, 3, 4)
     )
 
 
-@pytest.mark.parametrize("payload", [
-    ulp(b"tls", k.ULP_TLS, nlattr(7, b"new")), ulp(b"mptcp", k.ULP_MPTCP, nlattr(12, b"new")), ulp(b"new", 9, b"new"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "payload",
+    [
+        ulp(b"tls", k.ULP_TLS, nlattr(7, b"new")),
+        ulp(b"mptcp", k.ULP_MPTCP, nlattr(12, b"new")),
+        ulp(b"new", 9, b"new"),
+    ],
+)
 def test_ulp_of_a_newer_kernel(payload: bytes) -> None:
     """What is known of it is decoded, and all of it is kept."""
     decoded = decode(inet_message({k.ULP_INFO: payload}))
@@ -339,9 +377,10 @@ def test_sctp_association() -> None:
     """A row with peers is an association: its state is SCTP's, its timer too."""
     info = struct.pack("=II", 0xABCD, 3) + bytes(160) + sockaddr("fd00::9", 5000) + bytes(72)
     attributes = {
-        k.LOCALS: sockaddr("10.0.0.1", 4000) + sockaddr("fd00::1", 4000), k.PEERS: sockaddr("10.0.0.9", 5000),
+        k.LOCALS: sockaddr("10.0.0.1", 4000) + sockaddr("fd00::1", 4000),
+        k.PEERS: sockaddr("10.0.0.9", 5000),
         k.INFO: info,
-    }  # fmt: skip
+    }
     decoded = decode(inet_message(attributes, state=1, timer=3, expires=2500, retrans=2), "sctp")
     assert decoded.state == "COOKIE_WAIT"
     assert decoded.timer == Timer("t3_rtx", 2500, 2)
@@ -365,19 +404,32 @@ def test_sctp_type(style: int, kind: str) -> None:
     assert decoded.sctp_info.p_address is None
 
 
-@pytest.mark.parametrize(("number", "netid", "protocol"), [
-    (6, "tcp", "TCP"), (17, "udp", "UDP"), (132, "sctp", "SCTP"), (33, "dccp", "DCCP"), (58, "tcp", "ICMPV6"),
-    (200, "tcp", "200"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "netid", "protocol"),
+    [
+        (6, "tcp", "TCP"),
+        (17, "udp", "UDP"),
+        (132, "sctp", "SCTP"),
+        (33, "dccp", "DCCP"),
+        (58, "tcp", "ICMPV6"),
+        (200, "tcp", "200"),
+    ],
+)
 def test_protocol_attribute_overrides(number: int, netid: str, protocol: str) -> None:
     """Messages of a destroy group tell their protocol."""
     decoded = decode(inet_message({k.PROTOCOL: bytes([number])}))
     assert (decoded.netid, decoded.protocol) == (netid, protocol)
 
 
-@pytest.mark.parametrize(("attributes", "protocol"), [
-    ({}, "ICMP"), ({k.PROTOCOL: b"\x3a"}, "ICMPV6"), ({k.PROTOCOL: b"\x06"}, "TCP"), ({k.PROTOCOL: b"\xfd"}, "253"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("attributes", "protocol"),
+    [
+        ({}, "ICMP"),
+        ({k.PROTOCOL: b"\x3a"}, "ICMPV6"),
+        ({k.PROTOCOL: b"\x06"}, "TCP"),
+        ({k.PROTOCOL: b"\xfd"}, "253"),
+    ],
+)
 def test_raw_sockets(attributes: dict[int, bytes], protocol: str) -> None:
     """A raw socket is one of any protocol; its port is the protocol's number."""
     decoded = decode(inet_message(attributes, sport=1, dport=0), "raw")
@@ -392,13 +444,33 @@ def test_unknown_attributes_are_kept() -> None:
     assert decode(inet_message(attributes)).unknown_attributes == ((23, b"new"), (4711, b""))
 
 
-@pytest.mark.parametrize(("number", "payload"), [
-    (k.SHUTDOWN, b""), (k.SHUTDOWN, b"\0\0"), (k.MARK, b"\1\2"), (k.CGROUP_ID, u32(1)), (k.PROTOCOL, b""),
-    (k.SKMEMINFO, b"12345"), (k.TOS, b""), (k.TCLASS, b"\0\0"), (k.CLASS_ID, b"\0"), (k.SKV6ONLY, b""),
-    (k.SOCKOPT, b"\xff"), (k.SOCKOPT, b"\1\2\3"), (k.VEGASINFO, u32(1, 2, 3)), (k.DCTCPINFO, u32(1)),
-    (k.BBRINFO, u32(1, 2, 3, 4)), (k.MEMINFO, u32(1, 2, 3)), (k.MD5SIG, bytes(99)), (k.MD5SIG, bytes(100)),
-    (k.LOCALS, bytes(127)), (k.PEERS, bytes(128)), (k.ULP_INFO, b"\3\0\1\0"), (k.ULP_INFO, b"\x0a\0\1\0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "payload"),
+    [
+        (k.SHUTDOWN, b""),
+        (k.SHUTDOWN, b"\0\0"),
+        (k.MARK, b"\1\2"),
+        (k.CGROUP_ID, u32(1)),
+        (k.PROTOCOL, b""),
+        (k.SKMEMINFO, b"12345"),
+        (k.TOS, b""),
+        (k.TCLASS, b"\0\0"),
+        (k.CLASS_ID, b"\0"),
+        (k.SKV6ONLY, b""),
+        (k.SOCKOPT, b"\xff"),
+        (k.SOCKOPT, b"\1\2\3"),
+        (k.VEGASINFO, u32(1, 2, 3)),
+        (k.DCTCPINFO, u32(1)),
+        (k.BBRINFO, u32(1, 2, 3, 4)),
+        (k.MEMINFO, u32(1, 2, 3)),
+        (k.MD5SIG, bytes(99)),
+        (k.MD5SIG, bytes(100)),
+        (k.LOCALS, bytes(127)),
+        (k.PEERS, bytes(128)),
+        (k.ULP_INFO, b"\3\0\1\0"),
+        (k.ULP_INFO, b"\x0a\0\1\0"),
+    ],
+)
 def test_an_attribute_that_does_not_fit_is_kept_as_bytes(number: int, payload: bytes) -> None:
     """A wrong size costs that attribute only, and not its bytes."""
     decoded = decode(inet_message({number: payload, k.CONG: b"cubic\0"}))

@@ -34,10 +34,16 @@ def netlink(
 
 def test_plain_socket() -> None:
     assert decode(netlink()) == Socket(
-        netid="netlink", family="AF_NETLINK", type="SOCK_RAW", protocol="ROUTE", state="CLOSE",
-        local=Endpoint("ROUTE", 1234), inode=4711, cookie=5,
+        netid="netlink",
+        family="AF_NETLINK",
+        type="SOCK_RAW",
+        protocol="ROUTE",
+        state="CLOSE",
+        local=Endpoint("ROUTE", 1234),
+        inode=4711,
+        cookie=5,
         netlink=NetlinkAttrs(groups=0, memberships=(), dst_portid=0, dst_group=0),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "ROUTE"), (4, "SOCK_DIAG"), (15, "KOBJECT_UEVENT"), (31, "31")])
@@ -131,8 +137,10 @@ def test_socket_that_is_sent_twice_is_read_once() -> None:
     other = netlink(cookie=1, protocol=16)
     reading = read(system(ProcRoot(), twice, other), Query())
     assert [(s.protocol, s.cookie, s.local.port) for s in reading.sockets] == [
-        ("ROUTE", 1, 1234), ("ROUTE", 2, 1234), ("GENERIC", 1, 1234),
-    ]  # fmt: skip
+        ("ROUTE", 1, 1234),
+        ("ROUTE", 2, 1234),
+        ("GENERIC", 1, 1234),
+    ]
 
 
 @pytest.mark.parametrize(("states", "shown"), [(1 << 7, ["CLOSE"]), (1 << 1, ["ESTABLISHED"]), (1 << 10, [])])

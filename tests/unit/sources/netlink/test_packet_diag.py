@@ -33,9 +33,15 @@ def details(attributes: dict[int, bytes]) -> PacketAttrs:
 
 def test_plain_socket() -> None:
     assert decode(packet(), interfaces) == Socket(
-        netid="packet", family="AF_PACKET", type="SOCK_RAW", protocol="0x0003", state="CLOSE", inode=4711, cookie=5,
+        netid="packet",
+        family="AF_PACKET",
+        type="SOCK_RAW",
+        protocol="0x0003",
+        state="CLOSE",
+        inode=4711,
+        cookie=5,
         packet=PacketAttrs(),
-    )  # fmt: skip
+    )
 
 
 def test_type_and_protocol() -> None:

@@ -212,10 +212,16 @@ class Elsewhere:
         return row(os.getpid())
 
 
-@pytest.mark.parametrize(("protocol", "ext", "elsewhere"), [
-    (IPPROTO_TCP, k.EXT_INFO, True), (IPPROTO_MPTCP, k.EXT_INFO | k.EXT_CONG, True), (IPPROTO_SCTP, 0, True),
-    (IPPROTO_TCP, k.EXT_SKMEMINFO, False), (IPPROTO_UDP, 0xFF, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("protocol", "ext", "elsewhere"),
+    [
+        (IPPROTO_TCP, k.EXT_INFO, True),
+        (IPPROTO_MPTCP, k.EXT_INFO | k.EXT_CONG, True),
+        (IPPROTO_SCTP, 0, True),
+        (IPPROTO_TCP, k.EXT_SKMEMINFO, False),
+        (IPPROTO_UDP, 0xFF, False),
+    ],
+)
 def test_only_what_takes_a_lock_is_asked_elsewhere(protocol: int, ext: int, elsewhere: bool) -> None:
     guard = guarded(Elsewhere())
     asked = request(protocol, ext)
@@ -239,8 +245,11 @@ def test_errors_come_back() -> None:
         got.extend(guard.dump(asked))
     assert len(got) == 1
     assert (caught.value.source, caught.value.reason, caught.value.errno, caught.value.hint) == (
-        "netlink:inet_diag_tcp6", "the table changed", None, "hint ? with a zero",
-    )  # fmt: skip
+        "netlink:inet_diag_tcp6",
+        "the table changed",
+        None,
+        "hint ? with a zero",
+    )
     with pytest.raises(SourceUnavailable, match="No such file"):
         guard.query(asked)
 

@@ -31,9 +31,15 @@ def show_bits(query: Query) -> int:
 
 def test_plain_socket_has_what_the_fixed_part_tells() -> None:
     assert decode(unix()) == Socket(
-        netid="unix", family="AF_UNIX", type="SOCK_STREAM", state="CLOSE", inode=4711, cookie=0x22_0000_0011,
-        unix=UnixAttrs(), source="netlink",
-    )  # fmt: skip
+        netid="unix",
+        family="AF_UNIX",
+        type="SOCK_STREAM",
+        state="CLOSE",
+        inode=4711,
+        cookie=0x22_0000_0011,
+        unix=UnixAttrs(),
+        source="netlink",
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,16 @@ def vsock(
 
 def test_connection() -> None:
     assert decode(vsock()) == Socket(
-        netid="vsock", family="AF_VSOCK", type="SOCK_STREAM", state="ESTABLISHED", local=Endpoint("3", 1024),
-        peer=Endpoint("2", 5000), inode=4711, cookie=5, shutdown=2,
-    )  # fmt: skip
+        netid="vsock",
+        family="AF_VSOCK",
+        type="SOCK_STREAM",
+        state="ESTABLISHED",
+        local=Endpoint("3", 1024),
+        peer=Endpoint("2", 5000),
+        inode=4711,
+        cookie=5,
+        shutdown=2,
+    )
 
 
 def test_listener_on_any_context_has_no_peer() -> None:

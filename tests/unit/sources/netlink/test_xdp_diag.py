@@ -35,25 +35,56 @@ def test_all_attributes() -> None:
     umem = struct.pack("=QIIIIIIII", 1 << 33, 7, 2048, 4096, 128, 4, 1, 1, 2)
     stats = struct.pack("=QQQQQQ", 1 << 40, 2, 3, 4, 5, 6)
     socket = decode(
-        xdp({
-            INFO: u32(4, 1), UID: u32(1000), RX_RING: u32(2048), TX_RING: u32(1024), UMEM: umem, FILL_RING: u32(512),
-            COMPLETION_RING: u32(256), MEMINFO: u32(*SKMEM_WORDS), STATS: stats,
-        }),
+        xdp(
+            {
+                INFO: u32(4, 1),
+                UID: u32(1000),
+                RX_RING: u32(2048),
+                TX_RING: u32(1024),
+                UMEM: umem,
+                FILL_RING: u32(512),
+                COMPLETION_RING: u32(256),
+                MEMINFO: u32(*SKMEM_WORDS),
+                STATS: stats,
+            }
+        ),
         interfaces,
-    )  # fmt: skip
+    )
     assert socket == Socket(
-        netid="xdp", family="AF_XDP", type="SOCK_RAW", state="CLOSE", inode=4711, cookie=5, uid=1000,
-        local=Endpoint(interface="eth0"), recv_q=SKMEM_WORDS[0], send_q=SKMEM_WORDS[2], skmem=SkMem(*SKMEM_WORDS),
+        netid="xdp",
+        family="AF_XDP",
+        type="SOCK_RAW",
+        state="CLOSE",
+        inode=4711,
+        cookie=5,
+        uid=1000,
+        local=Endpoint(interface="eth0"),
+        recv_q=SKMEM_WORDS[0],
+        send_q=SKMEM_WORDS[2],
+        skmem=SkMem(*SKMEM_WORDS),
         xdp=XdpAttrs(
-            ifindex=4, queue_id=1, rx_entries=2048, tx_entries=1024, fill_entries=512, completion_entries=256,
+            ifindex=4,
+            queue_id=1,
+            rx_entries=2048,
+            tx_entries=1024,
+            fill_entries=512,
+            completion_entries=256,
             umem=XdpUmem(
-                id=7, size=1 << 33, num_pages=2048, chunk_size=4096, headroom=128, ifindex=4, queue_id=1, flags=1, refs=2
+                id=7,
+                size=1 << 33,
+                num_pages=2048,
+                chunk_size=4096,
+                headroom=128,
+                ifindex=4,
+                queue_id=1,
+                flags=1,
+                refs=2,
             ),
             stats=XdpStats(
                 rx_dropped=1 << 40, rx_invalid=2, rx_full=3, fill_ring_empty=4, tx_invalid=5, tx_ring_empty=6
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("index", "name"), [(0, None), (4, "eth0"), (5, None)])

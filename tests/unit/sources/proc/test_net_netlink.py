@@ -19,10 +19,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOCKET = Socket(
-    netid="netlink", family="AF_NETLINK", type=None, protocol="ROUTE", state=None, local=Endpoint("ROUTE", 3008012040),
-    recv_q=2304, send_q=768, uid=None, inode=1073951, skmem=SkMem(rmem_alloc=2304, wmem_alloc=768, drops=21),
-    netlink=NetlinkAttrs(groups=0x80000001, cb_running=True, refs=2), proc=ProcAttrs(pointer=0x1C0B62E8), source="proc",
-)  # fmt: skip
+    netid="netlink",
+    family="AF_NETLINK",
+    type=None,
+    protocol="ROUTE",
+    state=None,
+    local=Endpoint("ROUTE", 3008012040),
+    recv_q=2304,
+    send_q=768,
+    uid=None,
+    inode=1073951,
+    skmem=SkMem(rmem_alloc=2304, wmem_alloc=768, drops=21),
+    netlink=NetlinkAttrs(groups=0x80000001, cb_running=True, refs=2),
+    proc=ProcAttrs(pointer=0x1C0B62E8),
+    source="proc",
+)
 
 
 def test_row() -> None:

@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 
 INTERFACES = {2: "eth0"}.get
 SOCKET = Socket(
-    netid="packet", family="AF_PACKET", type="SOCK_RAW", protocol="0x0800", state="CLOSE",
-    local=Endpoint(interface="eth0"), recv_q=4096, send_q=None, uid=1000, inode=1074015, skmem=SkMem(rmem_alloc=4096),
-    packet=PacketAttrs(ifindex=2, running=True, refs=3), proc=ProcAttrs(pointer=0xAB0BB641), source="proc",
-)  # fmt: skip
+    netid="packet",
+    family="AF_PACKET",
+    type="SOCK_RAW",
+    protocol="0x0800",
+    state="CLOSE",
+    local=Endpoint(interface="eth0"),
+    recv_q=4096,
+    send_q=None,
+    uid=1000,
+    inode=1074015,
+    skmem=SkMem(rmem_alloc=4096),
+    packet=PacketAttrs(ifindex=2, running=True, refs=3),
+    proc=ProcAttrs(pointer=0xAB0BB641),
+    source="proc",
+)
 
 
 def test_row() -> None:

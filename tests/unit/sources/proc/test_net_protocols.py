@@ -13,9 +13,24 @@ TCP = b"TCP       2304      1     187   no     192   yes  kernel      y  y  y  y
 PACKET = b"PACKET    1600      0      -1   NI       0   no   af_packet   " + b"n  " * 17 + b"n\n"
 
 TCP_OPERATIONS = (
-    "close", "connect", "disconnect", "accept", "ioctl", "init", "destroy", "shutdown", "setsockopt", "getsockopt",
-    "sendmsg", "recvmsg", "backlog_rcv", "hash", "unhash", "get_port", "enter_memory_pressure",
-)  # fmt: skip
+    "close",
+    "connect",
+    "disconnect",
+    "accept",
+    "ioctl",
+    "init",
+    "destroy",
+    "shutdown",
+    "setsockopt",
+    "getsockopt",
+    "sendmsg",
+    "recvmsg",
+    "backlog_rcv",
+    "hash",
+    "unhash",
+    "get_port",
+    "enter_memory_pressure",
+)
 
 
 def test_rows() -> None:

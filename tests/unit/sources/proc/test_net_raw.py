@@ -18,10 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOCKET = Socket(
-    netid="raw", family="AF_INET", type="SOCK_RAW", protocol="254", state="ESTABLISHED",
-    local=Endpoint("127.0.0.1", 254), peer=Endpoint("127.0.0.1", 0), recv_q=2560, send_q=768, uid=0, inode=1071468,
-    skmem=SkMem(rmem_alloc=2560, wmem_alloc=768, drops=8), proc=ProcAttrs(pointer=0x1FD1ADD6, refs=2), source="proc",
-)  # fmt: skip
+    netid="raw",
+    family="AF_INET",
+    type="SOCK_RAW",
+    protocol="254",
+    state="ESTABLISHED",
+    local=Endpoint("127.0.0.1", 254),
+    peer=Endpoint("127.0.0.1", 0),
+    recv_q=2560,
+    send_q=768,
+    uid=0,
+    inode=1071468,
+    skmem=SkMem(rmem_alloc=2560, wmem_alloc=768, drops=8),
+    proc=ProcAttrs(pointer=0x1FD1ADD6, refs=2),
+    source="proc",
+)
 
 
 def test_row() -> None:

@@ -15,8 +15,12 @@ def test_names_and_values() -> None:
     """Each value stands under its prefix and name; -1 is what the kernel prints for no limit."""
     counters = parse_snmp(GOOD)
     assert dict(counters.values) == {
-        "Tcp.RtoMin": 200, "Tcp.MaxConn": -1, "Tcp.CurrEstab": 3, "Udp.InDatagrams": 2**64 - 1, "Udp.NoPorts": 7,
-    }  # fmt: skip
+        "Tcp.RtoMin": 200,
+        "Tcp.MaxConn": -1,
+        "Tcp.CurrEstab": 3,
+        "Udp.InDatagrams": 2**64 - 1,
+        "Udp.NoPorts": 7,
+    }
     assert counters.errors == ()
 
 

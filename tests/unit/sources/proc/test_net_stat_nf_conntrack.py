@@ -27,10 +27,22 @@ def test_row_of_a_new_kernel() -> None:
     assert table.count == 16
     assert table.cpus == (
         ConntrackCpu(
-            0, clashres=17, found=18, invalid=20, chainlength=23, insert=24, insert_failed=25, drop=26, early_drop=27,
-            icmp_error=28, expect_new=29, expect_create=30, expect_delete=31, search_restart=32,
+            0,
+            clashres=17,
+            found=18,
+            invalid=20,
+            chainlength=23,
+            insert=24,
+            insert_failed=25,
+            drop=26,
+            early_drop=27,
+            icmp_error=28,
+            expect_new=29,
+            expect_create=30,
+            expect_delete=31,
+            search_restart=32,
         ),
-    )  # fmt: skip
+    )
     assert (table.max, table.buckets) == (None, None)
 
 

@@ -47,29 +47,64 @@ def one(row: bytes, heading: bytes = TCP_HEADING, name: str = "tcp", **options: 
 
 def test_established() -> None:
     assert one(ESTABLISHED) == Socket(
-        netid="tcp", family="AF_INET", type="SOCK_STREAM", protocol="TCP", state="ESTABLISHED",
-        local=Endpoint("127.0.0.1", 49384), peer=Endpoint("192.0.2.1", 37997), recv_q=4096, send_q=31, uid=65534,
-        inode=1071354, timer=Timer("retransmit", 380, 3),
+        netid="tcp",
+        family="AF_INET",
+        type="SOCK_STREAM",
+        protocol="TCP",
+        state="ESTABLISHED",
+        local=Endpoint("127.0.0.1", 49384),
+        peer=Endpoint("192.0.2.1", 37997),
+        recv_q=4096,
+        send_q=31,
+        uid=65534,
+        inode=1071354,
+        timer=Timer("retransmit", 380, 3),
         proc=ProcAttrs(
-            pointer=0x153A4D0E, refs=4, retransmits=3, probes=2, rto_ms=400, ato_ms=80, quick=16, pingpong=True,
-            snd_cwnd=12, snd_ssthresh=7,
+            pointer=0x153A4D0E,
+            refs=4,
+            retransmits=3,
+            probes=2,
+            rto_ms=400,
+            ato_ms=80,
+            quick=16,
+            pingpong=True,
+            snd_cwnd=12,
+            snd_ssthresh=7,
         ),
         source="proc",
-    )  # fmt: skip
+    )
 
 
 def test_listener_has_no_limit() -> None:
     """The kernel prints 0 for the limit of the accept queue, which is not its value; queues count connections."""
     assert one(LISTEN) == Socket(
-        netid="tcp", family="AF_INET", type="SOCK_STREAM", protocol="TCP", state="LISTEN",
-        local=Endpoint("127.0.0.1", 58983), peer=Endpoint("0.0.0.0", 0), recv_q=2, send_q=None,
-        recv_q_unit="connections", uid=0, inode=1071316,
+        netid="tcp",
+        family="AF_INET",
+        type="SOCK_STREAM",
+        protocol="TCP",
+        state="LISTEN",
+        local=Endpoint("127.0.0.1", 58983),
+        peer=Endpoint("0.0.0.0", 0),
+        recv_q=2,
+        send_q=None,
+        recv_q_unit="connections",
+        uid=0,
+        inode=1071316,
         proc=ProcAttrs(
-            pointer=0xA265150A, refs=3, retransmits=0, probes=0, rto_ms=1000, ato_ms=0, quick=0, pingpong=False,
-            snd_cwnd=10, snd_ssthresh=None, fastopen_qlen=16,
+            pointer=0xA265150A,
+            refs=3,
+            retransmits=0,
+            probes=0,
+            rto_ms=1000,
+            ato_ms=0,
+            quick=0,
+            pingpong=False,
+            snd_cwnd=10,
+            snd_ssthresh=None,
+            fastopen_qlen=16,
         ),
         source="proc",
-    )  # fmt: skip
+    )
 
 
 def test_listener_before_fast_open() -> None:
@@ -81,11 +116,21 @@ def test_listener_before_fast_open() -> None:
 
 def test_time_wait_ends_after_the_pointer() -> None:
     assert one(TIME_WAIT) == Socket(
-        netid="tcp", family="AF_INET", type="SOCK_STREAM", protocol="TCP", state="TIME_WAIT",
-        local=Endpoint("127.0.0.1", 51588), peer=Endpoint("127.0.0.1", 38651), recv_q=0, send_q=0, uid=None, inode=0,
-        timer=Timer("timewait", 59380, 0), proc=ProcAttrs(pointer=0xA42FA0D2, refs=3, retransmits=0, probes=0),
+        netid="tcp",
+        family="AF_INET",
+        type="SOCK_STREAM",
+        protocol="TCP",
+        state="TIME_WAIT",
+        local=Endpoint("127.0.0.1", 51588),
+        peer=Endpoint("127.0.0.1", 38651),
+        recv_q=0,
+        send_q=0,
+        uid=None,
+        inode=0,
+        timer=Timer("timewait", 59380, 0),
+        proc=ProcAttrs(pointer=0xA42FA0D2, refs=3, retransmits=0, probes=0),
         source="proc",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("number", "word"), [*enumerate(STATE_NAMES[:14]), (14, "UNKNOWN(14)"), (255, "UNKNOWN(255)")])
@@ -290,8 +335,12 @@ def test_one_wrong_column_costs_that_row_only(column: int, token: bytes, name: s
     (error,) = reading.errors
     assert isinstance(error, ParseError)
     assert (error.path, error.line, error.column, error.expected, error.text) == (
-        "/proc/net/tcp", 3, name, expected, token,
-    )  # fmt: skip
+        "/proc/net/tcp",
+        3,
+        name,
+        expected,
+        token,
+    )
 
 
 @pytest.mark.parametrize("length", range(1, 17))
@@ -312,11 +361,21 @@ def test_missing_columns(length: int) -> None:
 @pytest.mark.parametrize(
     ("word", "other"),
     [
-        (b"sl", b"s"), (b"local_address", b"local"), (b"rem_address", b"peer"), (b"st", b"state"),
-        (b"tx_queue", b"tx"), (b"rx_queue", b"rx"), (b"tr ", b"t "), (b"tm->when", b"when"), (b"retrnsmt", b"retr"),
-        (b"uid", b"user"), (b"timeout", b"probes"), (b"inode", b"ino"), (b"tx_queue rx_queue", b"rx_queue tx_queue"),
+        (b"sl", b"s"),
+        (b"local_address", b"local"),
+        (b"rem_address", b"peer"),
+        (b"st", b"state"),
+        (b"tx_queue", b"tx"),
+        (b"rx_queue", b"rx"),
+        (b"tr ", b"t "),
+        (b"tm->when", b"when"),
+        (b"retrnsmt", b"retr"),
+        (b"uid", b"user"),
+        (b"timeout", b"probes"),
+        (b"inode", b"ino"),
+        (b"tx_queue rx_queue", b"rx_queue tx_queue"),
     ],
-)  # fmt: skip
+)
 def test_unknown_heading_costs_the_table(word: bytes, other: bytes) -> None:
     heading = TCP_HEADING.replace(word, other, 1)
     reading = parse_tcp(heading + ESTABLISHED)

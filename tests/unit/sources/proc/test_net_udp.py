@@ -18,10 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOCKET = Socket(
-    netid="udp", family="AF_INET", type="SOCK_DGRAM", protocol="UDP", state="CLOSE", local=Endpoint("127.0.0.1", 39155),
-    peer=Endpoint("0.0.0.0", 0), recv_q=7680, send_q=1280, uid=1000, inode=1071508,
-    skmem=SkMem(wmem_alloc=1280, drops=44), proc=ProcAttrs(pointer=0x17BB4D44, refs=2), source="proc",
-)  # fmt: skip
+    netid="udp",
+    family="AF_INET",
+    type="SOCK_DGRAM",
+    protocol="UDP",
+    state="CLOSE",
+    local=Endpoint("127.0.0.1", 39155),
+    peer=Endpoint("0.0.0.0", 0),
+    recv_q=7680,
+    send_q=1280,
+    uid=1000,
+    inode=1071508,
+    skmem=SkMem(wmem_alloc=1280, drops=44),
+    proc=ProcAttrs(pointer=0x17BB4D44, refs=2),
+    source="proc",
+)
 
 
 def test_row() -> None:

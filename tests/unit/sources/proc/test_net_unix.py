@@ -34,17 +34,34 @@ def name_of(text: bytes) -> str | bytes | None:
 
 def test_row() -> None:
     assert one(UNIX) == Socket(
-        netid="unix", family="AF_UNIX", type="SOCK_STREAM", state="LISTEN", local=Endpoint(b"/run/listener"),
-        recv_q=None, send_q=None, recv_q_unit="connections", uid=None, inode=1074110,
-        unix=UnixAttrs(socket_state="SS_UNCONNECTED", refs=3), proc=ProcAttrs(pointer=0x772BD2A7), source="proc",
-    )  # fmt: skip
+        netid="unix",
+        family="AF_UNIX",
+        type="SOCK_STREAM",
+        state="LISTEN",
+        local=Endpoint(b"/run/listener"),
+        recv_q=None,
+        send_q=None,
+        recv_q_unit="connections",
+        uid=None,
+        inode=1074110,
+        unix=UnixAttrs(socket_state="SS_UNCONNECTED", refs=3),
+        proc=ProcAttrs(pointer=0x772BD2A7),
+        source="proc",
+    )
 
 
 def test_nameless() -> None:
     assert one(NAMELESS) == Socket(
-        netid="unix", family="AF_UNIX", type="SOCK_STREAM", state="ESTABLISHED", local=NOWHERE, inode=2100,
-        unix=UnixAttrs(socket_state="SS_CONNECTED", refs=3), proc=ProcAttrs(pointer=0x1F2C3B2E), source="proc",
-    )  # fmt: skip
+        netid="unix",
+        family="AF_UNIX",
+        type="SOCK_STREAM",
+        state="ESTABLISHED",
+        local=NOWHERE,
+        inode=2100,
+        unix=UnixAttrs(socket_state="SS_CONNECTED", refs=3),
+        proc=ProcAttrs(pointer=0x1F2C3B2E),
+        source="proc",
+    )
 
 
 @pytest.mark.parametrize(

@@ -212,8 +212,15 @@ def test_what_a_capture_lacks_is_not_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("body", "limit"),
-    [(b"max\n", None), (_NONE, None), (b"9223372036854710272\n", None), (b"8796093018112\n", None), (b"0\n", 0), (b"4096\n", 4096)],
-)  # fmt: skip
+    [
+        (b"max\n", None),
+        (_NONE, None),
+        (b"9223372036854710272\n", None),
+        (b"8796093018112\n", None),
+        (b"0\n", 0),
+        (b"4096\n", 4096),
+    ],
+)
 def test_limits(body: bytes, limit: int | None) -> None:
     """No limit is a word in version 2, and in version 1 a number that depends on the page size."""
     assert parse_limit(body, "f") == limit

@@ -89,10 +89,19 @@ def test_only_wanted_inodes(tree: Tree) -> None:
 @pytest.mark.parametrize(
     "comm",
     [
-        b"a) b", b"(sd-pam)", b"a (b) S 1", b"x\ny", b"\x1b[31mred", b"\xff\xfe", b" ", b"", b")", b"new\n",
+        b"a) b",
+        b"(sd-pam)",
+        b"a (b) S 1",
+        b"x\ny",
+        b"\x1b[31mred",
+        b"\xff\xfe",
+        b" ",
+        b"",
+        b")",
+        b"new\n",
         b"\xe6\x97\xa5\xe6\x9c\xac",
     ],
-)  # fmt: skip
+)
 def test_names_are_whole(tree: Tree, comm: bytes) -> None:
     """Whatever bytes a name has, it is whole, from comm and from stat."""
     tree.process(5, {"3": "socket:[1]"}, comm=comm + b"\n")
@@ -143,11 +152,19 @@ def test_what_is_no_descriptor(tree: Tree) -> None:
     tree.process(
         5,
         {
-            "x": "socket:[1]", "-1": "socket:[2]", "3": "socket:[]", "4": "socket:[x]", "5": "socket:[77", "6": "socket:",
-            "7": "/tmp/socket:[9]", "99999999999": "socket:[3]", "9999999999": "socket:[4]", "8": "socket:[-5]",
+            "x": "socket:[1]",
+            "-1": "socket:[2]",
+            "3": "socket:[]",
+            "4": "socket:[x]",
+            "5": "socket:[77",
+            "6": "socket:",
+            "7": "/tmp/socket:[9]",
+            "99999999999": "socket:[3]",
+            "9999999999": "socket:[4]",
+            "8": "socket:[-5]",
             "9": "socket:[1" + "0" * 4000 + "]",
         },
-    )  # fmt: skip
+    )
     (tree.root / "proc/5/fd/10").write_bytes(b"socket:[11]")
     (tree.root / "proc/5/fd/11").mkdir()
     for name in ("05", "²", "5a", "self", "-5"):
