@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Given
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement, NotJudged
-    from sockdiag.model.baseline import Entry, Place
-    from sockdiag.model.sample import Look
+    from sockdiag.model.baseline import BaselineEntry, BaselinePlace
+    from sockdiag.model.sample import Sample
     from sockdiag.survey.session import Session
 
 
@@ -55,7 +55,7 @@ class There(Record):
     netns: str | None = field("Its label.")
     alerts: tuple[tuple[str, Alert], ...] = field("Alerts of the rules by name, and what they found besides.")
     measures: tuple[Taken, ...] = field("Values of the measures.")
-    entry: Entry | None = field("What is left for the next run.")
+    entry: BaselineEntry | None = field("What is left for the next run.")
     note: str = field("Why there is no baseline, or the like.")
     reset: tuple[str, ...] = field("Counters that were set to zero since the look before.")
     seconds: float | None = field("Time between the looks.")
@@ -98,8 +98,8 @@ class Run:
         self.cannot_tell = False
         self.unseen = ""
         # Of the namespace that is just being looked at, in the process that looks at it.
-        self._place: Place | None = None
-        self._past: Entry | None = None
+        self._place: BaselinePlace | None = None
+        self._past: BaselineEntry | None = None
         self._note = ""
 
     def judge(self) -> None:
@@ -136,7 +136,7 @@ class Run:
 
     # In each namespace
 
-    def _earlier(self, there: Session, now: Look, before: Look | None) -> Look | None:
+    def _earlier(self, there: Session, now: Sample, before: Sample | None) -> Sample | None:
         """Return the look to compare with."""
         from sockdiag.analysis.baseline import recalled
 
@@ -174,9 +174,9 @@ class Run:
             case.seconds,
         )
 
-    def _entry(self, case: Case, alerts: list[Alert]) -> Entry | None:
+    def _entry(self, case: Case, alerts: list[Alert]) -> BaselineEntry | None:
         from sockdiag.analysis.baseline import remembered
-        from sockdiag.model.baseline import Entry
+        from sockdiag.model.baseline import BaselineEntry
 
         if self.state is None or self._place is None:
             return None
@@ -185,8 +185,8 @@ class Run:
         clock = self.session.env.clock()
         old = self._past
         if old is not None and 0 <= at - old.looked_at < KEPT_S:
-            return Entry(self.state.question, self._place, old.looked_at, at, clock, old.earlier, raised)
-        return Entry(self.state.question, self._place, at, at, clock, remembered(case.now), raised)
+            return BaselineEntry(self.state.question, self._place, old.looked_at, at, clock, old.earlier, raised)
+        return BaselineEntry(self.state.question, self._place, at, at, clock, remembered(case.now), raised)
 
     # Of all namespaces
 

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
 # What is drawn where no measure is named: how near the limits are, and what is lost.
 USUAL = (
@@ -93,7 +93,7 @@ def alert_name(one: Bounded) -> str:
     return f"measure {one.text}"
 
 
-def taken(wanted: Iterable[Bounded], now: Look, before: Look | None) -> list[Taken]:
+def taken(wanted: Iterable[Bounded], now: Sample, before: Sample | None) -> list[Taken]:
     """Take measures of a look, and of counters what they grew by since the look before."""
     wanted = list(wanted)
     facts = Facts(now)

@@ -7,13 +7,13 @@ import time
 
 from sockdiag.check.state_file import StateFile, private_folder
 from sockdiag.errors import SourceError
-from sockdiag.model.baseline import NotOurs, Place, read_entries, stored, write_entries
+from sockdiag.model.baseline import BaselinePlace, NotOurs, read_entries, stored, write_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sockdiag.model.baseline import Entry, Stored
+    from sockdiag.model.baseline import BaselineEntry, Stored
     from sockdiag.survey.session import Session
 
 # Two looks that are nearer together tell of nothing but chance.
@@ -93,7 +93,7 @@ class State:
         except NotOurs as error:
             self.problem, self._usable = f"{self.path}: {error}", False
 
-    def entry(self, place: Place) -> tuple[Entry | None, str]:
+    def entry(self, place: BaselinePlace) -> tuple[BaselineEntry | None, str]:
         """Return what the run before has left of a place, or None and why there is nothing."""
         if not place.boot_id:
             # Counters of another boot could not be told from this one's.
@@ -114,7 +114,7 @@ class State:
             return None, "no baseline, the host was booted since"
         return None, "no baseline yet"
 
-    def age(self, entry: Entry, at: float) -> tuple[float | None, str]:
+    def age(self, entry: BaselineEntry, at: float) -> tuple[float | None, str]:
         """Return how old an entry's look is, or None and why it cannot be compared with.
 
         Args:
@@ -135,7 +135,7 @@ class State:
         """Return a time of the monotonic clock on the clock that entries have."""
         return at + self._offset
 
-    def save(self, entries: Iterable[Entry]) -> None:
+    def save(self, entries: Iterable[BaselineEntry]) -> None:
         """Leave entries for the next run; what goes wrong is in ``problem``."""
         if not self._usable:
             return
@@ -168,13 +168,13 @@ class State:
         return write_entries([*left.values(), *kept])
 
 
-def place_of(session: Session) -> Place:
+def place_of(session: Session) -> BaselinePlace:
     """Say where the counters belong that are read in this process and namespace."""
     from sockdiag.sources.system.transport import netns_cookie
 
     cookie = netns_cookie()
     inode = session.netns.inode
-    return Place(
+    return BaselinePlace(
         _line(session, _BOOT_ID),
         f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}",
         _line(session, "/etc/machine-id") or _line(session, "/proc/sys/kernel/hostname"),
@@ -188,5 +188,5 @@ def _line(session: Session, path: str) -> str:
         return ""
 
 
-def _same(one: Place, other: Place) -> bool:
+def _same(one: BaselinePlace, other: BaselinePlace) -> bool:
     return one.boot_id == other.boot_id and one.netns == other.netns

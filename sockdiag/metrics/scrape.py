@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
     from sockdiag.model.finding import Finding
-    from sockdiag.model.metric_family import Family
-    from sockdiag.model.sample import Look
+    from sockdiag.model.metric_family import MetricFamily
+    from sockdiag.model.sample import Sample
     from sockdiag.survey.session import Session
     from sockdiag.survey.workers import Rest
 
@@ -39,7 +39,7 @@ class Scraped:
 
     __slots__ = ("families", "interval", "session", "verdict")
 
-    def __init__(self, session: Session, families: list[Family], verdict: str, interval: float | None) -> None:
+    def __init__(self, session: Session, families: list[MetricFamily], verdict: str, interval: float | None) -> None:
         self.session = session
         self.families = families
         self.verdict = verdict
@@ -52,7 +52,7 @@ class _Part:
     __slots__ = ("families", "findings", "interval", "read", "sources", "unknown")
 
     def __init__(self) -> None:
-        self.families: list[Family] = []
+        self.families: list[MetricFamily] = []
         self.findings: list[Finding] = []
         self.unknown: set[str] = set()
         self.sources: dict[str, bool] = {}
@@ -83,7 +83,7 @@ class Scraper:
         self._everywhere = given.netns == ALL
         self._keep_s = None if self._everywhere else keep_s
         self._twice_s: float | None = None if self._keep_s is not None else given.interval
-        self._kept: list[Look] = []
+        self._kept: list[Sample] = []
 
     def scrape(self) -> Scraped:
         """Look and judge.
@@ -167,9 +167,9 @@ class Scraper:
 
         prepare(RULES, rates=True)
 
-    def _earlier(self, now: Look, keep_s: float) -> Look | None:
+    def _earlier(self, now: Sample, keep_s: float) -> Sample | None:
         """Return the look to compare with, and keep this one if it can be the next."""
-        kept = [look for look in self._kept if now.at - look.at <= _STALE * keep_s]
+        kept = [sample for sample in self._kept if now.at - sample.at <= _STALE * keep_s]
         if len(kept) > 1 and now.at - kept[1].at >= keep_s:
             del kept[0]
         before = kept[0] if kept else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.metrics.scrape import Scraper
-    from sockdiag.model.metric_family import Family
+    from sockdiag.model.metric_family import MetricFamily
 
 _LOOPBACK = "127.0.0.1"
 # A look as young as this is shared.
@@ -105,9 +105,9 @@ class _Shared:
     def __init__(self, scraper: Scraper) -> None:
         self._scraper = scraper
         self._lock = Lock()
-        self._last: tuple[float, list[Family]] | None = None
+        self._last: tuple[float, list[MetricFamily]] | None = None
 
-    def families(self) -> list[Family]:
+    def families(self) -> list[MetricFamily]:
         """Return what a look came to that is at most a moment old."""
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise SockdiagError(f"another look has taken more than {_PATIENCE_S:g} s")
@@ -142,7 +142,7 @@ class _Collector:
             yield _metric(family)
 
 
-def _metric(family: Family) -> Any:
+def _metric(family: MetricFamily) -> Any:
     from prometheus_client.core import Metric
 
     metric = Metric(family.name, family.help, family.kind, family.unit)

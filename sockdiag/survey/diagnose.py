@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from sockdiag.judging.judge import Judgement, NotJudged
     from sockdiag.model.finding import Finding
     from sockdiag.model.query import Query
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.render.document import Document
     from sockdiag.survey.session import Session
 
     Rows = Callable[[Case, Judgement], Iterable[Any]]
-    Earlier = Callable[[Session, Look, Look | None], Look | None]
+    Earlier = Callable[[Session, Sample, Sample | None], Sample | None]
 
 
 class Verdicts:
@@ -248,7 +248,7 @@ def _judged(session: Session, now: Any, before: Any, horizon: float, codes: Iter
 
 
 def judged_alone(
-    session: Session, now: Look, before: Look | None, horizon: float, codes: Iterable[str]
+    session: Session, now: Sample, before: Sample | None, horizon: float, codes: Iterable[str]
 ) -> tuple[Case, Judgement]:
     """Run rules on a look, or two of the same namespace, and leave out what belongs to the host, where that is another's.
 

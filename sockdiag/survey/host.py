@@ -77,7 +77,7 @@ def kernel_version(session: Session) -> tuple[int, int] | None:
     """Return major and minor version of the system's kernel."""
     from sockdiag.model.sysctl import release_version
 
-    return release_version(session.seen().host.kernel)
+    return release_version(session.provenance().host.kernel)
 
 
 def protocol_memory(session: Session) -> list[ProtocolMemory]:

@@ -124,7 +124,7 @@ class Everywhere:
         for gap in gaps:
             self._note(gap)
 
-    def _failed(self, place: netns_search.Place, error: SourceError) -> None:
+    def _failed(self, place: netns_search.FoundNamespace, error: SourceError) -> None:
         partly = isinstance(error, SourceTruncated)
         if not partly:
             self._places.remove(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from sockdiag.model.query import PROC
-from sockdiag.model.sample import Look
+from sockdiag.model.sample import Sample
 from sockdiag.survey.host import outer_sysctls, part
 from sockdiag.survey.host_cache import CGROUPS, DESCRIPTORS
 
@@ -40,7 +40,7 @@ LIMITS = (
 )
 
 
-def take(session: Session, query: Query, where: Where | None = None, *, last: bool, rates: bool) -> Look:
+def take(session: Session, query: Query, where: Where | None = None, *, last: bool, rates: bool) -> Sample:
     """Look once. Counters come first, so that what happens while sockets are listed counts for the next look.
 
     Args:
@@ -88,7 +88,7 @@ def take(session: Session, query: Query, where: Where | None = None, *, last: bo
     if last:
         descriptors, unseen = session.once((DESCRIPTORS, None))
         absent.update(unseen)
-    return Look(
+    return Sample(
         at,
         sockets,
         tables=dict(session.sources),

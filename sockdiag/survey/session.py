@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Given
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
-    from sockdiag.model.fields import Entry
-    from sockdiag.model.provenance import Gap, Seen
+    from sockdiag.model.fields import FieldEntry
+    from sockdiag.model.provenance import Gap, Provenance
     from sockdiag.model.socket import Owner
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.survey.namespaces import Everywhere
@@ -127,10 +127,10 @@ class Session:
         text = getattr(self.given, "where", None)
         if not text:
             return None
-        from sockdiag.filter.where import Context, compile_where
+        from sockdiag.filter.where import FilterContext, compile_where
         from sockdiag.sources.process.cgroup import CgroupPaths
 
-        context = Context(
+        context = FilterContext(
             user_name=self._users.label,
             cgroup_id=CgroupPaths(self.system.files).id_of,
             port_range=self._port_range,
@@ -237,7 +237,7 @@ class Session:
         if undecided:
             self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
 
-    def seen(self) -> Seen:
+    def provenance(self) -> Provenance:
         """Say when and where the result was seen, and what is missing from it by now."""
         netns = (self.netns,) if self.everywhere is None else self.everywhere.namespaces
         return describe(self.system, self.started, netns, self.sources, self.gaps)
@@ -280,7 +280,7 @@ def _line(text: str) -> str:
     return printable(text)
 
 
-def find_column(record: Any, name: str, session: Session | None = None) -> Entry:
+def find_column(record: Any, name: str, session: Session | None = None) -> FieldEntry:
     """Find a column of a record class by its name, an alias, or its heading.
 
     Raises:
@@ -303,7 +303,7 @@ def find_column(record: Any, name: str, session: Session | None = None) -> Entry
     return entry
 
 
-def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -> tuple[list[Entry], bool]:
+def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -> tuple[list[FieldEntry], bool]:
     """Find the columns that --output names.
 
     Args:
@@ -321,7 +321,7 @@ def choose_columns(session: Session, record: Any, default: Sequence[str] = ()) -
     text = session.given.output or "+"
     adds = text.startswith("+")
     names = [name.strip() for name in text.removeprefix("+").split(",") if name.strip()]
-    found: dict[str, Entry] = {}
+    found: dict[str, FieldEntry] = {}
     for name in [*default, *names] if adds else names:
         entry = find_column(record, name, session)
         found.setdefault(entry.name, entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.buffer_origin import SYSCTLS
-from sockdiag.analysis.inspect import FD, FILE, PROTO, SOCK, Evidence
+from sockdiag.analysis.inspect import FD, FILE, PROTO, SOCK, SocketReadings
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _AGAIN = "inspect the running system"
 
 
-def gather(session: Session, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> Evidence:
+def gather(session: Session, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> SocketReadings:
     """Read a socket again, with everything that tells of it.
 
     Args:
@@ -34,7 +34,7 @@ def gather(session: Session, wanted: Socket, held: tuple[int, int] | None, *, st
 
     lacks: list[Gap] = []
     socket = _again(session, wanted, lacks)
-    seen = Evidence(socket, host.sysctls(session, SYSCTLS))
+    seen = SocketReadings(socket, host.sysctls(session, SYSCTLS))
     for gap in lacks:
         seen.lack(SOCK, gap)
     for gap in seen.sysctls.gaps():
@@ -108,7 +108,7 @@ def _from_table(session: Session, wanted: Socket) -> Socket:
     return found
 
 
-def _descriptor(session: Session, seen: Evidence, held: tuple[int, int] | None) -> None:
+def _descriptor(session: Session, seen: SocketReadings, held: tuple[int, int] | None) -> None:
     from sockdiag.sources.process.fdinfo import find_watchers, read_fdinfo
 
     inode = seen.socket.inode
@@ -152,7 +152,7 @@ def _chosen(owners: tuple[Owner, ...], held: tuple[int, int] | None) -> Owner | 
     return named or (owners[0] if owners else None)
 
 
-def _options(session: Session, seen: Evidence) -> None:
+def _options(session: Session, seen: SocketReadings) -> None:
     owner = seen.owner
     if not seen.socket.inode:
         return

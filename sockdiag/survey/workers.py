@@ -20,7 +20,7 @@ from time import monotonic
 from sockdiag import progress
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.namespaces import netns
-from sockdiag.sources.system.detached import ASKED, END, FAILED, Asking, error_of, packed, unforeseen, wait
+from sockdiag.sources.system.detached import ASKED, END, FAILED, DetachedWorker, error_of, packed, unforeseen, wait
 from sockdiag.sources.system.machine import this_system
 
 TYPE_CHECKING = False
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.provenance import Namespace
-    from sockdiag.sources.namespaces.search import Place
-    from sockdiag.sources.system.detached import Line
+    from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.sources.system.detached import Channel
     from sockdiag.sources.system.machine import System
 
     Question = Callable[["Visit"], Iterable[Any]]
@@ -89,7 +89,7 @@ class Crew:
         answer: answers what visits ask.
     """
 
-    def __init__(self, places: list[Place], question: Question, answer: Answer) -> None:
+    def __init__(self, places: list[FoundNamespace], question: Question, answer: Answer) -> None:
         import ctypes  # noqa: F401  # for setns(2) before Python 3.12: once, not in each worker
         import pickle  # noqa: F401
 
@@ -143,7 +143,7 @@ class Crew:
         worker.until = monotonic() + netns.TIMEOUT_S
         places, question = list(worker.left), self._question
         try:
-            worker.child = Asking(lambda line: _tour(places, question, line), "network namespaces")
+            worker.child = DetachedWorker(lambda line: _tour(places, question, line), "network namespaces")
         except SourceError as error:
             worker.child = None
             for number, _place in worker.left:
@@ -210,27 +210,27 @@ class _Worker:
 
     __slots__ = ("at", "child", "left", "places", "until")
 
-    def __init__(self, places: list[tuple[int, Place]]) -> None:
+    def __init__(self, places: list[tuple[int, FoundNamespace]]) -> None:
         self.places = places
         self.left = places
-        self.child: Asking | None = None
+        self.child: DetachedWorker | None = None
         self.at = 0
         self.until = 0.0
 
 
-def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> None:
+def _tour(places: list[tuple[int, FoundNamespace]], question: Question, line: Channel) -> None:
     from pickle import HIGHEST_PROTOCOL, dumps, loads
 
     def ask(what: Any) -> Any:
         return loads(line.ask(dumps(what, HIGHEST_PROTOCOL)))  # noqa: S301
 
-    def begin(place: Place) -> Iterator[Any]:
+    def begin(place: FoundNamespace) -> Iterator[Any]:
         netns.enter(place.path)
         visit = Visit(this_system(), place.namespace, ask, place.path)
         _is_there(place, visit.system)
         return iter(question(visit))
 
-    def step(number: int, place: Place, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
+    def step(number: int, place: FoundNamespace, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
         """Go on until the next rest; None where there is none."""
         line.emit(_AT, _STATION.pack(number, 0.0))
         try:
@@ -251,9 +251,9 @@ def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> No
             line.emit(_DONE, _NUMBER.pack(number))
         return None
 
-    going: list[tuple[int, Place, Iterator[Any] | None, float]] = [(n, p, None, 0.0) for n, p in places]
+    going: list[tuple[int, FoundNamespace, Iterator[Any] | None, float]] = [(n, p, None, 0.0) for n, p in places]
     while going:
-        resting: list[tuple[int, Place, Iterator[Any] | None, float]] = []
+        resting: list[tuple[int, FoundNamespace, Iterator[Any] | None, float]] = []
         for number, place, steps, until in going:
             if (seconds := until - monotonic()) > 0:
                 line.emit(_AT, _STATION.pack(number, seconds))
@@ -264,6 +264,6 @@ def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> No
         going = resting
 
 
-def _is_there(place: Place, system: System) -> None:
+def _is_there(place: FoundNamespace, system: System) -> None:
     if netns.inode_of(system.files) != place.namespace.inode:
         raise SourceUnavailable(place.path, "it has gone", ENOENT)

@@ -17,7 +17,7 @@ from sockdiag.cli.catalog import load
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
-from sockdiag.model.baseline import Place, read_entries, write_entries
+from sockdiag.model.baseline import BaselinePlace, read_entries, write_entries
 from tests.live.plugin import NOTHING, RULES, Said, check, edit, older
 from tests.live.world.namespace import netns
 
@@ -131,7 +131,7 @@ def test_another_namespace(kept: Path, empty_netns: Namespace) -> None:
 def test_two_hosts_share_a_file(kept: Path, empty_netns: Namespace) -> None:
     """Each host has its own entry, and neither takes the other's away."""
     entries, _damaged = read_entries(kept.read_bytes())
-    theirs = [e._replace(place=Place("1" * 36, e.place.netns, "f" * 32)) for e in entries]
+    theirs = [e._replace(place=BaselinePlace("1" * 36, e.place.netns, "f" * 32)) for e in entries]
     kept.write_bytes(write_entries(theirs))
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline yet")
     older(kept)

@@ -33,7 +33,7 @@ def run(env: Env, given: Given) -> int:
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
-    document = Document("doctor", session.seen, table=table, table_key="findings", keys=keys, lines=lines)
+    document = Document("doctor", session.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return finish(session, document, findings)
 
 

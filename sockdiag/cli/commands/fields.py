@@ -39,7 +39,7 @@ def run(env: Env, given: Given) -> int:
     columns, chosen = choose_columns(session, FieldDoc, ("name", "unit", "help"))
     table = Table(columns, docs, chosen=chosen, header=not given.no_header)
     lines = (lambda style: _cards(docs, style)) if given.name and not given.output else None
-    return session.show(Document("fields", session.seen, table=table, table_key="fields", lines=lines))
+    return session.show(Document("fields", session.provenance, table=table, table_key="fields", lines=lines))
 
 
 def _cards(docs: list[FieldDoc], _style: Style) -> Iterator[str]:

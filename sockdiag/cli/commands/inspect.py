@@ -115,7 +115,7 @@ def _choices(session: Session, target: Target, found: list[Socket]) -> int:
     table = Table(columns, ordered(rows, session, Socket), chosen=chosen, header=not session.given.no_header)
     keys = {"target": target.text}
     session.env.warn(f"{target.text}: {len(found)} sockets match; name one as inode:N, cookie:HEX or PID/FD")
-    return session.show(Document("inspect", session.seen, table=table, table_key="matches", keys=keys))
+    return session.show(Document("inspect", session.provenance, table=table, table_key="matches", keys=keys))
 
 
 def _follow(env: Env, given: Given, target: Target, socket: Socket, session: Session) -> int:
@@ -170,7 +170,7 @@ def _look(
     }
     at = "" if given.follow is None else time.strftime("%H:%M:%S", time.localtime(session.started))
     lines = None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at)
-    document = Document("inspect", session.seen, table=table, table_key="facts", keys=keys, lines=lines)
+    document = Document("inspect", session.provenance, table=table, table_key="facts", keys=keys, lines=lines)
     return session.show(document, warn=first), known(rows), counters
 
 

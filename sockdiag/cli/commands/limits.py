@@ -56,7 +56,7 @@ def run(env: Env, given: Given) -> int:
     columns, chosen = choose_columns(session, Limit, default)
     table = Table(columns, ordered(rows, session, Limit), chosen=chosen, header=not given.no_header)
     answered = any(row.value is not None for row in rows)
-    return session.show(Document("limits", session.seen, table=table, table_key="limits"), answered=answered)
+    return session.show(Document("limits", session.provenance, table=table, table_key="limits"), answered=answered)
 
 
 def document() -> dict[str, Any]:

@@ -45,7 +45,7 @@ def run(env: Env, given: Given) -> int:
     else:
         batches = session.sockets(query, where)
     table = Table(columns, batches=batches, chosen=chosen, header=not given.no_header)
-    return session.show(Document("list", session.seen, table=table, table_key="sockets"))
+    return session.show(Document("list", session.provenance, table=table, table_key="sockets"))
 
 
 def document() -> dict[str, Any]:

@@ -72,7 +72,7 @@ def run(env: Env, given: Given) -> int:
             yield from finding_lines(finding, style, everywhere=everywhere)
 
     keys = {"interval_s": found.interval_s, "findings": findings}
-    document = Document("listeners", session.seen, table=table, table_key="listeners", keys=keys, lines=lines)
+    document = Document("listeners", session.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
     return finish(session, document, findings)
 
 

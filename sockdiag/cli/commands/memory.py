@@ -62,7 +62,7 @@ def run(env: Env, given: Given) -> int:
     rows = list(ordered(groups, session, MemoryGroup))
     table = Table(columns, rows, chosen=chosen, header=not given.no_header)
     lines = None if chosen else _lines(protocols, table, holders, everywhere=session.everywhere is not None)
-    answer = Document("memory", session.seen, table=table, table_key="groups", keys=keys, lines=lines)
+    answer = Document("memory", session.provenance, table=table, table_key="groups", keys=keys, lines=lines)
     return session.show(answer, answered=any(row.pages is not None for row in protocols))
 
 

@@ -90,26 +90,28 @@ def _lines(scraped: Scraped, given: Given) -> Iterator[str]:
 
 
 def _show(scraped: Scraped, given: Given) -> int:
-    from sockdiag.model.metric_family import Sample, samples
+    from sockdiag.model.metric_family import MetricSample, samples
     from sockdiag.render.document import Document, Table
     from sockdiag.survey.session import choose_columns, ordered
 
     session = scraped.session
-    columns, chosen = choose_columns(session, Sample)
-    rows = ordered(samples(scraped.families), session, Sample)
+    columns, chosen = choose_columns(session, MetricSample)
+    rows = ordered(samples(scraped.families), session, MetricSample)
     table = Table(columns, rows, chosen=chosen, header=not given.no_header)
     shaped = chosen or given.sort or given.limit is not None
     interval = None if scraped.interval is None else round(scraped.interval, 3)
     keys = {"verdict": scraped.verdict, "interval_s": interval}
     lines = None if shaped else lambda _style: _lines(scraped, given)
-    return session.show(Document("metrics", session.seen, table=table, table_key="samples", keys=keys, lines=lines))
+    return session.show(
+        Document("metrics", session.provenance, table=table, table_key="samples", keys=keys, lines=lines)
+    )
 
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
-    from sockdiag.model.metric_family import Sample
+    from sockdiag.model.metric_family import MetricSample
 
-    return {"verdict": "str", "interval_s": "float | None", "samples": [Sample]}
+    return {"verdict": "str", "interval_s": "float | None", "samples": [MetricSample]}
 
 
 COMMAND = Command(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from sockdiag.analysis.hotspots import Crowded, Search
+    from sockdiag.analysis.hotspots import BusiestState, HotspotSearch
     from sockdiag.analysis.states import StateCount
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
@@ -31,7 +31,7 @@ _INTERVAL = 0.25
 
 def run(env: Env, given: Given) -> int:
     """Show the overview."""
-    from sockdiag.analysis.hotspots import Search
+    from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.losses import Loss, losses
     from sockdiag.analysis.overview import Overview
     from sockdiag.errors import UsageError
@@ -46,10 +46,10 @@ def run(env: Env, given: Given) -> int:
     files = session.system.files
     started = time.monotonic()
     before, _gaps = _counters(session)
-    search = Search()
+    search = HotspotSearch()
     states = _states(session, search)
     memory = protocol_memory(session)
-    crowded = _crowded(session, states)
+    busiest = _busiest_state(session, states)
     seconds = 0.0
     if files.live:
         progress.pause(given.interval - (time.monotonic() - started))
@@ -58,12 +58,12 @@ def run(env: Env, given: Given) -> int:
     for gap in gaps:
         session.note(gap)
     lost = losses(before if seconds else None, after, seconds)
-    view = Overview(round(seconds, 3), tuple(states), tuple(memory), tuple(lost), search.worst(crowded))
+    view = Overview(round(seconds, 3), tuple(states), tuple(memory), tuple(lost), search.worst(busiest))
     keys = {name: value for name, value in view._asdict().items() if name != "losses"}
     columns, chosen = choose_columns(session, Loss)
     table = Table(columns, lost, chosen=chosen, header=not given.no_header)
-    lines = None if chosen else lambda style: overview_lines(view, session.seen(), style)
-    answer = Document("overview", session.seen, table=table, table_key="losses", keys=keys, lines=lines)
+    lines = None if chosen else lambda style: overview_lines(view, session.provenance(), style)
+    answer = Document("overview", session.provenance, table=table, table_key="losses", keys=keys, lines=lines)
     return session.show(answer, answered=any(row.pages is not None for row in memory))
 
 
@@ -75,7 +75,7 @@ def _counters(session: Session) -> tuple[Counters, list[Gap]]:
     return read_counters(session.system.files)
 
 
-def _states(session: Session, search: Search) -> list[StateCount]:
+def _states(session: Session, search: HotspotSearch) -> list[StateCount]:
     from sockdiag.analysis.states import count_states, state_counts
     from sockdiag.kernel.tcp_states import LISTEN
     from sockdiag.model.query import PROC, SKMEM
@@ -98,12 +98,12 @@ def _states(session: Session, search: Search) -> list[StateCount]:
     return state_counts(counts)
 
 
-def _states_everywhere(session: Session, search: Search, query: Query) -> list[StateCount]:
-    from sockdiag.analysis.hotspots import Search
+def _states_everywhere(session: Session, search: HotspotSearch, query: Query) -> list[StateCount]:
+    from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.states import add_counts, count_states, state_counts
 
-    def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], Search]:
-        mine = Search()
+    def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], HotspotSearch]:
+        mine = HotspotSearch()
         return count_states(mine.watch(batches)), mine
 
     parts = []
@@ -117,13 +117,13 @@ def _inodes(batches: Iterable[Batch]) -> list[int]:
     return [inode for batch in batches for inode in batch.values("inode") if inode]
 
 
-def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
+def _busiest_state(session: Session, states: list[StateCount]) -> BusiestState | None:
     # Who holds most of them: owners are looked up for these sockets alone.
-    from sockdiag.analysis.hotspots import most_crowded
+    from sockdiag.analysis.hotspots import busiest_state
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.sources.process.fd import scan_owners
 
-    found = most_crowded(states)
+    found = busiest_state(states)
     if found is None:
         return None
     query = session.query()._replace(tables=("tcp", "mptcp"), states=1 << STATE_NUMBERS[found.state])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sockdiag.analysis.path import PathLook, PathStage
+    from sockdiag.analysis.path import PathSample, PathStage
     from sockdiag.analysis.socket_queues import SocketQueues
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
@@ -52,7 +52,7 @@ def run(env: Env, given: Given) -> int:
         lines = lambda style: (everywhere_lines if everywhere else path_lines)(stages, interval, style)  # noqa: E731
     keys = {"interval_s": interval}
     answered = any(answered for _stages, _seconds, answered in parts)
-    document = Document("path", session.seen, table=table, table_key="stages", keys=keys, lines=lines)
+    document = Document("path", session.provenance, table=table, table_key="stages", keys=keys, lines=lines)
     return session.show(document, answered=answered)
 
 
@@ -84,8 +84,8 @@ def _steps(session: Session) -> Iterator[Rest | tuple[list[PathStage], float | N
     yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters)
 
 
-def _look(session: Session) -> PathLook:
-    from sockdiag.analysis.path import PathLook
+def _look(session: Session) -> PathSample:
+    from sockdiag.analysis.path import PathSample
     from sockdiag.sources.proc.mib import read_counters
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
     from sockdiag.survey.host import part
@@ -102,7 +102,7 @@ def _look(session: Session) -> PathLook:
         levels[f"softnet_stat.{cpu.cpu}.backlog"] = cpu.backlog
     known = {name: value for name, value in levels.items() if value is not None}
     counters = counters.joined(*tables).at(session.netns.inode, None)
-    return PathLook(at, counters, sockets, known, frozenset(unread))
+    return PathSample(at, counters, sockets, known, frozenset(unread))
 
 
 def _sockets(session: Session) -> tuple[SocketQueues, set[str]]:

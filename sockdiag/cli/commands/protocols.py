@@ -39,7 +39,9 @@ def run(env: Env, given: Given) -> int:
     default = ("name", "size_bytes", "sockets", "memory_pages", "pressure", "slab", "module", "operations")
     columns, chosen = choose_columns(session, Protocol, default)
     table = Table(columns, ordered(rows, session, Protocol), chosen=chosen, header=not given.no_header)
-    return session.show(Document("protocols", session.seen, table=table, table_key="protocols"), answered=bool(parts))
+    return session.show(
+        Document("protocols", session.provenance, table=table, table_key="protocols"), answered=bool(parts)
+    )
 
 
 def document() -> dict[str, Any]:

@@ -53,7 +53,7 @@ def run(env: Env, given: Given) -> int:
     lines = None
     if not chosen and not given.all:
         lines = lambda style: risk_lines(verdict, interval, told, style, _SHOWN, everywhere=everywhere)  # noqa: E731
-    document = Document("risk", session.seen, table=table, table_key="sockets", keys=keys, lines=lines)
+    document = Document("risk", session.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
     return finish(session, document, told)
 
 

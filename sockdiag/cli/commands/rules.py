@@ -40,7 +40,7 @@ def run(env: Env, given: Given) -> int:
         yield from rule_lines(rules[0], style)
 
     one = given.code is not None and not chosen
-    document = Document("rules", session.seen, table=table, table_key="rules", lines=lines if one else None)
+    document = Document("rules", session.provenance, table=table, table_key="rules", lines=lines if one else None)
     return session.show(document)
 
 

@@ -8,7 +8,7 @@ from sockdiag.cli.commands.metrics import COMMAND
 from sockdiag.cli.env import Env
 from sockdiag.cli.spec import Given, defaults
 from sockdiag.metrics.scrape import Scraper
-from tests.unit.rules.looks import look
+from tests.unit.rules.samples import sample
 
 KEEP_S = 15.0
 
@@ -20,7 +20,7 @@ def test_what_is_lost_is_told_for_the_interval(phases: tuple[float, ...], every:
     scraper = Scraper(Env(), Given(defaults(COMMAND)), KEEP_S)
     times = sorted({i * every + phase for phase in phases for i in range(40)})
     for i, at in enumerate(times):
-        before = scraper._earlier(look(at=at), KEEP_S)
+        before = scraper._earlier(sample(at=at), KEEP_S)
         old = [t for t in times[:i] if at - t >= KEEP_S]
         if i == 0:
             assert before is None
@@ -36,6 +36,6 @@ def test_what_is_lost_is_told_for_the_interval(phases: tuple[float, ...], every:
 def test_an_earlier_look_of_another_time_is_none() -> None:
     """After a pause of many intervals there is nothing to compare with."""
     scraper = Scraper(Env(), Given(defaults(COMMAND)), KEEP_S)
-    assert scraper._earlier(look(at=0.0), KEEP_S) is None
-    assert scraper._earlier(look(at=30.0), KEEP_S) is not None
-    assert scraper._earlier(look(at=1000.0), KEEP_S) is None
+    assert scraper._earlier(sample(at=0.0), KEEP_S) is None
+    assert scraper._earlier(sample(at=30.0), KEEP_S) is not None
+    assert scraper._earlier(sample(at=1000.0), KEEP_S) is None
