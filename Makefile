@@ -42,6 +42,7 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 gen: $(STAMP) ## Write man pages and completions anew from the declarations
 	$(BIN)/python -m sockdiag.devtools.gen

@@ -18,7 +18,7 @@ stays stable.
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from sockdiag.version import __version__
 
 __all__ = [
     "Advice",

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.check.answer import Run
     from sockdiag.check.levels import Alert
+    from sockdiag.check.run import Run
 
 # Rules that could not tell, named on the status line.
 _NAMED = 3

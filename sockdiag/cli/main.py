@@ -36,7 +36,7 @@ def is_check(words: list[str]) -> bool:
 
 def _dispatch(words: list[str], env: Env) -> int:
     if words == ["--version"]:
-        from sockdiag import __version__
+        from sockdiag.version import __version__
 
         env.write(f"sockdiag {__version__}\n")
         return status.OK

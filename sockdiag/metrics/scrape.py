@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.metric_family import MetricFamily
     from sockdiag.model.sample import Sample
+    from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.survey import Survey
     from sockdiag.survey.workers import Pause
 
@@ -130,7 +131,7 @@ class Scraper:
         return Scraped(survey, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
 
     def _steps(
-        self, survey: Survey, twice_s: float | None, keep_s: float | None, *, alone: bool
+        self, survey: SystemReader, twice_s: float | None, keep_s: float | None, *, alone: bool
     ) -> Iterator[Pause | _Part]:
         from sockdiag.analysis.measures import Facts
         from sockdiag.analysis.metric_families import families, placed

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.sources.system.machine import System
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
     T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class Examination(Typed["T"]):
         survey: asks the namespace.
     """
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: SystemReader) -> None:
         self.survey = survey
 
     def earlier(self, now: Sample, before: Sample | None) -> Sample | None:  # noqa: ARG002
@@ -138,11 +138,11 @@ def judging(
 
 
 def diagnose(
-    survey: Survey,
+    survey: SystemReader,
     how: Judging,
     where: Where | None = None,
     tables: Collection[str] = TABLES,
-    examine: Callable[[Survey], Examination[T]] = Examination,
+    examine: Callable[[SystemReader], Examination[T]] = Examination,
 ) -> Diagnosis[T]:
     """Sample every namespace that a survey covers, once or twice, and judge it.
 
@@ -160,7 +160,7 @@ def diagnose(
     return _diagnose(survey, judged_query(survey, where, tables), where, how, examine)
 
 
-def diagnose_query(survey: Survey, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
+def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
     """Judge the sockets of a query by a single sample, by all rules or by those of *codes*."""
     tables = tuple(table for table in query.tables if table in TABLES)
     query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
@@ -168,7 +168,7 @@ def diagnose_query(survey: Survey, query: Query, codes: Iterable[str] | None = N
     return _diagnose(survey, query, None, Judging(codes), Examination[None], quiet=True)
 
 
-def diagnose_socket(survey: Survey, socket: Socket) -> list[Finding]:
+def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
     """Judge one socket by a single sample; findings about other sockets, or about the host, are left out.
 
     Rules that compare sockets (all of one process, all towards one peer) see the whole table that it is in.
@@ -182,7 +182,7 @@ def diagnose_socket(survey: Survey, socket: Socket) -> list[Finding]:
 class _OfSocket(Examination["Finding"]):
     """Findings about one socket."""
 
-    def __init__(self, survey: Survey, socket: Socket) -> None:
+    def __init__(self, survey: SystemReader, socket: Socket) -> None:
         super().__init__(survey)
         self._identity = "cookie" if socket.cookie is not None else "inode"
         self._wanted = getattr(socket, self._identity)
@@ -197,11 +197,11 @@ class _OfSocket(Examination["Finding"]):
 
 
 def _diagnose(
-    survey: Survey,
+    survey: SystemReader,
     query: Query,
     where: Where | None,
     how: Judging,
-    examine: Callable[[Survey], Examination[T]],
+    examine: Callable[[SystemReader], Examination[T]],
     *,
     quiet: bool = False,
 ) -> Diagnosis[T]:
@@ -220,7 +220,7 @@ def _diagnose(
     codes = tuple(RULES if how.codes is None else how.codes)
     interval = how.interval_s
 
-    def steps(there: Survey) -> Iterator[Pause | _Part[T]]:
+    def steps(there: SystemReader) -> Iterator[Pause | _Part[T]]:
         examination = examine(there)
         before = None
         if interval is not None:
@@ -260,7 +260,7 @@ def prepare(codes: Iterable[str]) -> None:
 
 
 def _judged(
-    survey: Survey,
+    survey: SystemReader,
     now: Sample,
     before: Sample | None,
     horizon: float,
@@ -281,7 +281,7 @@ def _judged(
 
 
 def judge_sample(
-    survey: Survey, now: Sample, before: Sample | None, horizon: float, codes: Iterable[str]
+    survey: SystemReader, now: Sample, before: Sample | None, horizon: float, codes: Iterable[str]
 ) -> tuple[Case, Judgement]:
     """Run rules on a sample, or two of the same namespace; the host's own findings are left out of other namespaces.
 
@@ -323,14 +323,14 @@ def _nowhere(finding: Finding) -> Finding:
     return finding._replace(subject=finding.subject._replace(netns=None))
 
 
-def _owners(survey: Survey, inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
+def _owners(survey: SystemReader, inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
     owners, gaps = survey.host.owners(inodes)
     for gap in gaps:
         survey.note(gap)
     return owners
 
 
-def _silence(survey: Survey) -> Callable[[Socket], tuple[int | None, int | None]] | None:
+def _silence(survey: SystemReader) -> Callable[[Socket], tuple[int | None, int | None]] | None:
     if not survey.system.files.live or survey.options.source == PROC:
         return None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sockdiag.model.provenance import Gap
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 # Tables whose sockets are judged.
 TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
@@ -42,7 +42,12 @@ LIMITS = (
 
 
 def take_sample(
-    survey: Survey, query: Query | None = None, where: Where | None = None, *, last: bool = True, rates: bool = True
+    survey: SystemReader,
+    query: Query | None = None,
+    where: Where | None = None,
+    *,
+    last: bool = True,
+    rates: bool = True,
 ) -> Sample:
     """Read everything that rules judge. Counters come first: what happens while sockets are read counts for the next sample.
 
@@ -105,7 +110,7 @@ def take_sample(
     )
 
 
-def judged_query(survey: Survey, where: Where | None = None, tables: Collection[str] = TABLES) -> Query:
+def judged_query(survey: SystemReader, where: Where | None = None, tables: Collection[str] = TABLES) -> Query:
     """Build the query of a sample: the tables that are judged, with memory, in the states that the kernel hashes."""
     from sockdiag.kernel.tcp_states import HASHED_STATES
     from sockdiag.model.query import SKMEM
@@ -116,13 +121,13 @@ def judged_query(survey: Survey, where: Where | None = None, tables: Collection[
     )
 
 
-def _take_over(survey: Survey, absent: dict[str, str], unseen: Mapping[str, str], gaps: Iterable[Gap]) -> None:
+def _take_over(survey: SystemReader, absent: dict[str, str], unseen: Mapping[str, str], gaps: Iterable[Gap]) -> None:
     for gap in gaps:
         survey.note(gap)
     absent.update(unseen)
 
 
-def _note_tables(survey: Survey, query: Query, absent: dict[str, str]) -> None:
+def _note_tables(survey: SystemReader, query: Query, absent: dict[str, str]) -> None:
     for table in query.tables:
         source = survey.sources.get(table)
         lacking = next((gap for gap in survey.gaps if table in _tables(gap)), None)
@@ -142,7 +147,7 @@ def _tables(gap: Gap) -> list[str]:
     return [name.removesuffix("6") for name in path.removeprefix("inet_diag_").removesuffix("_diag").split("+")]
 
 
-def _qdiscs(survey: Survey, absent: dict[str, str]) -> list[Qdisc] | None:
+def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:
     if not survey.system.files.live:
         return None
     from sockdiag.sources.netlink.rtnetlink_tc import read_queues

@@ -473,7 +473,7 @@ def test_a_mistake_in_the_program(file: Path) -> None:
 def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that overlap leave a whole file, with the entry of each question, and none of them fails."""
     # Each of them writes.
-    monkeypatch.setattr("sockdiag.check.answer.KEPT_S", 0.0)
+    monkeypatch.setattr("sockdiag.check.run.KEPT_S", 0.0)
     questions = [("--horizon", str(5 + i)) for i in range(5)]
     words = ("--measure", "Udp.InDatagrams", "--measure", "states[LISTEN]", "--state", str(file))
     reader, writer = os.pipe()

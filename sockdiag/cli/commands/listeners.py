@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.judge import Judgement
     from sockdiag.model.record import Record
     from sockdiag.survey.diagnose import Examination
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 # The rules that judge listeners.
 CODES = (
@@ -81,7 +81,7 @@ def run(env: Env, args: Args) -> int:
     return this.finish(document, findings)
 
 
-def _examination() -> Callable[[Survey], Examination[Listener]]:
+def _examination() -> Callable[[SystemReader], Examination[Listener]]:
     from sockdiag.survey.diagnose import Examination
 
     class Listeners(Examination["Listener"]):

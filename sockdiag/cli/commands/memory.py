@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 BY = choice(
     "by", "What to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
@@ -83,7 +83,7 @@ _CODES = (
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
-def _findings(survey: Survey) -> list[Finding]:
+def _findings(survey: SystemReader) -> list[Finding]:
     from sockdiag.survey.diagnose import diagnose_query
 
     query = survey.query()
@@ -92,7 +92,7 @@ def _findings(survey: Survey) -> list[Finding]:
     ).findings
 
 
-def _with_owners(survey: Survey, largest: list[SocketMemory]) -> list[SocketMemory]:
+def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[SocketMemory]:
     scan = survey.owners()
     nobody = None if scan.gaps else ()
 
@@ -104,7 +104,7 @@ def _with_owners(survey: Survey, largest: list[SocketMemory]) -> list[SocketMemo
     return list(map(owned, largest))
 
 
-def _with_rss(survey: Survey, groups: list[MemoryGroup]) -> list[MemoryGroup]:
+def _with_rss(survey: SystemReader, groups: list[MemoryGroup]) -> list[MemoryGroup]:
     # psutil knows the pid's own memory; a captured system has no processes to ask.
     if not survey.system.files.live:
         return groups

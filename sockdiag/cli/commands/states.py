@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
     from sockdiag.model.record import Record
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 BY = choice("by", "Group the sockets.", choices=("process", "user", "container", "port", "peer", "netns"))
 EXACT = flag("exact", "Walk all sockets, instead of taking the number of ESTABLISHED ones from counters.")
@@ -68,7 +68,7 @@ _CODES = ("SYN_QUEUE_FULL", "SYN_SENT_UNANSWERED", "LAST_ACK_STUCK", "CLOSE_WAIT
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
 
 
-def _findings(survey: Survey) -> list[Finding]:
+def _findings(survey: SystemReader) -> list[Finding]:
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.survey.diagnose import diagnose_query
 
@@ -78,7 +78,7 @@ def _findings(survey: Survey) -> list[Finding]:
     return diagnose_query(survey, query._replace(tables=tables, states=states), _CODES).findings
 
 
-def _counts(survey: Survey, where: Where | None, *, exact: bool) -> list[StateCount]:
+def _counts(survey: SystemReader, where: Where | None, *, exact: bool) -> list[StateCount]:
     from sockdiag.analysis.states import add_counts, count_states, state_counts
     from sockdiag.survey.collection import tcp_counts
 
