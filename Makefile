@@ -11,7 +11,7 @@ QUICK := tests/unit/cli tests/contract tests/golden
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test test-min lint gen gen-check dist deb bench clean
+.PHONY: help run test test-min lint style types gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -38,9 +38,15 @@ test-min: ## Run the quick tests with the lowest versions that pyproject.toml ad
 	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --no-build-isolation .
 	$(MIN)/bin/python -m pytest $(or $(ARGS),$(QUICK))
 
-lint: $(STAMP) ## Check style and types
+lint: style types ## Check style and types
+
+style: $(STAMP) ## Check style, spelling and pyproject.toml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	VALIDATE_PYPROJECT_NO_NETWORK=1 $(BIN)/validate-pyproject pyproject.toml
+
+types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
 gen: $(STAMP) ## Write man pages and completions anew from the declarations
