@@ -130,6 +130,15 @@ def test_make_targets_exist() -> None:
     assert named <= targets
 
 
+def test_tests_left_out_of_coverage_exist() -> None:
+    """What the Makefile deselects is a test, so that a renamed one is not left out by accident."""
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"^UNMEASURED [+:]= (\S+)::(\S+)$", makefile, re.MULTILINE)
+    assert len(named) == 3
+    for file, name in named:
+        assert f"def {name}(" in (PROJECT / file).read_text(encoding="utf-8"), name
+
+
 def test_hooks_use_the_tools_of_the_project() -> None:
     """Every hook runs a program that the lint group installs: one version, the one that `make lint` uses."""
     group = " ".join(declared()["dependency-groups"]["lint"])
