@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Option
+from sockdiag.judging.registry import RULES
 from sockdiag.model.fields import catalogue, entries
 from sockdiag.model.query import TABLES
 from sockdiag.model.socket import Socket
 from sockdiag.model.sysctl_table import SYSCTLS
 from sockdiag.render.table import STYLES
-from sockdiag.rules._registry import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from sockdiag.cli.spec import Argument, Command
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
 
 # Completions that are looked up when TAB is pressed.
 DYNAMIC = ("netns", "sockets", "path", "")
@@ -41,9 +41,9 @@ def rows(command: Command) -> tuple[Any, ...]:
     return marked or tuple(lists.values())[:1]
 
 
-def columns(command: Command) -> list[Entry]:
+def columns(command: Command) -> list[FieldEntry]:
     """Return the columns of a command, each name once."""
-    found: dict[str, Entry] = {}
+    found: dict[str, FieldEntry] = {}
     for record in rows(command):
         for entry in catalogue() if record is Socket else entries(record):
             found.setdefault(entry.name, entry)

@@ -19,9 +19,9 @@ from __future__ import annotations
 from itertools import compress
 
 from sockdiag.errors import FilterError
-from sockdiag.filter.context import Context
+from sockdiag.filter.bounds import bounds
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.leaf import Leaf
-from sockdiag.filter.reach import reach
 from sockdiag.filter.tree import And, Compare, Not
 from sockdiag.filter.where_grammar import parse_where
 from sockdiag.model.batch import Batch
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sockdiag.filter.tree import Node
     from sockdiag.model.socket import Socket
 
-__all__ = ["Context", "Where", "compile_where"]
+__all__ = ["FilterContext", "Where", "compile_where"]
 
 
 class Where:
@@ -56,7 +56,7 @@ class Where:
         self.text = text
         self.tree = tree
         self.needs = frozenset[str]() if tree is None else _needs(tree)
-        passing = reach(tree)
+        passing = bounds(tree)
         self.states = passing.states
         self.tables = passing.table_names
         self.families = passing.family_names
@@ -92,12 +92,12 @@ class Where:
         Returns:
             The bytecode; None where there is nothing for the kernel to decide.
         """
-        from sockdiag.filter.pushdown import compile_part
+        from sockdiag.filter.bytecode import compile_part
 
         return None if self.tree is None else compile_part(self.tree, net_admin=net_admin)
 
 
-def compile_where(text: str, context: Context | None = None) -> Where:
+def compile_where(text: str, context: FilterContext | None = None) -> Where:
     """Compile a --where expression.
 
     Args:
@@ -110,7 +110,7 @@ def compile_where(text: str, context: Context | None = None) -> Where:
     # A caret under a line with tabs would be displaced.
     text = "".join([" " if c in "\t\r\n\v\f" else c for c in text])
     try:
-        return Where(text, parse_where(text, context or Context()))
+        return Where(text, parse_where(text, context or FilterContext()))
     except RecursionError:
         raise FilterError(text, 0, "the expression is nested too deeply", len(text)) from None
 

@@ -21,11 +21,22 @@ if TYPE_CHECKING:
 
 # Short names of what is often asked for.
 ALIASES = {
-    "process": "processes.comm", "comm": "processes.comm", "pid": "processes.pid", "fd": "processes.fd",
-    "container": "processes.container", "unit": "processes.unit", "drops": "skmem.drops", "rtt": "tcp_info.rtt_us",
-    "src": "local", "dst": "peer", "sport": "local.port", "dport": "peer.port", "dev": "local.interface",
-    "fwmark": "mark", "ino": "inode",
-}  # fmt: skip
+    "process": "processes.comm",
+    "comm": "processes.comm",
+    "pid": "processes.pid",
+    "fd": "processes.fd",
+    "container": "processes.container",
+    "unit": "processes.unit",
+    "drops": "skmem.drops",
+    "rtt": "tcp_info.rtt_us",
+    "src": "local",
+    "dst": "peer",
+    "sport": "local.port",
+    "dport": "peer.port",
+    "dev": "local.interface",
+    "fwmark": "mark",
+    "ino": "inode",
+}
 
 # A name may be given without the unit it ends in.
 _SUFFIXES = ("_us", "_ms", "_bytes", "_pages", "_ratio", "_per_s", "_bytes_per_s")
@@ -65,13 +76,28 @@ _NONE_IN_ELEMENT = ("processes.container", "processes.unit")
 
 # Where None from netlink says that there is none: no device bound, no timer armed, no peer, no ring.
 _NONE_IS_ABSENT = (
-    "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
-    "packet.rx_ring", "packet.tx_ring", "packet.fanout", "packet.memberships", "xdp.umem", "xdp.rx_entries",
-    "xdp.tx_entries", "inet.vegas", "inet.dctcp", "inet.bbr", "inet.ulp", "inet.md5_keys",
-)  # fmt: skip
+    "local.interface",
+    "peer.interface",
+    "unix.peer_inode",
+    "unix.vfs_ino",
+    "unix.vfs_dev",
+    "unix.icons",
+    "packet.rx_ring",
+    "packet.tx_ring",
+    "packet.fanout",
+    "packet.memberships",
+    "xdp.umem",
+    "xdp.rx_entries",
+    "xdp.tx_entries",
+    "inet.vegas",
+    "inet.dctcp",
+    "inet.bbr",
+    "inet.ulp",
+    "inet.md5_keys",
+)
 
 
-class Entry:
+class FieldEntry:
     """One field in the catalogue.
 
     Attributes:
@@ -123,7 +149,7 @@ class Entry:
         self._absent = any(lead in _NONE_IS_ABSENT for lead in leads)
 
     def __repr__(self) -> str:
-        return f"Entry({self.name})"
+        return f"FieldEntry({self.name})"
 
     def is_absent(self, netid: str, state: str | None, source: str) -> bool:
         """Tell whether None means that such a socket has no such thing, rather than that it is unknown.
@@ -176,7 +202,7 @@ def record_class(field: Field) -> Any:
     return of
 
 
-def entries(record: Any, parent: Entry | None = None) -> Iterator[Entry]:
+def entries(record: Any, parent: FieldEntry | None = None) -> Iterator[FieldEntry]:
     """Yield an entry for each field of a record class, each followed by those of the records in it."""
     for index, field in enumerate(record.FIELDS):
         entry = _entry(record, index, field, parent)
@@ -186,7 +212,7 @@ def entries(record: Any, parent: Entry | None = None) -> Iterator[Entry]:
             yield from entries(inner, entry)
 
 
-def resolve_in(record: Any, name: str) -> Entry | None:
+def resolve_in(record: Any, name: str) -> FieldEntry | None:
     """Find a field by its dotted name, in which a unit suffix may be left out; None if there is none."""
     entry = None
     for part in name.split("."):
@@ -209,17 +235,17 @@ def _position(record: Any, name: str) -> int | None:
     return None
 
 
-def _entry(record: Any, index: int, field: Field, parent: Entry | None) -> Entry:
+def _entry(record: Any, index: int, field: Field, parent: FieldEntry | None) -> FieldEntry:
     annotation = next(
         (c.__annotations__[field.name] for c in record.__mro__ if field.name in getattr(c, "__annotations__", ())), ""
     )
     own = frozenset((field.needs,)) if field.needs else frozenset()
     if parent is None:
         get = itemgetter(index)
-        return Entry(field.name, field, annotation, get, needs=own, steps=(get,))
+        return FieldEntry(field.name, field, annotation, get, needs=own, steps=(get,))
     many = parent.many or parent.annotation.startswith("tuple[")
     step = _members(index) if many else _member(index)
-    return Entry(
+    return FieldEntry(
         f"{parent.name}.{field.name}",
         field,
         annotation,
@@ -242,10 +268,10 @@ def _members(index: int) -> Callable[[Any], Any]:
     return lambda value: None if value is None else tuple([None if v is None else v[index] for v in value])
 
 
-_all: list[Entry] = []
+_all: list[FieldEntry] = []
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[FieldEntry]:
     """Return an entry for every field of a socket, derived ones last."""
     if not _all:
         _all.extend(entries(Socket))
@@ -253,12 +279,12 @@ def catalogue() -> list[Entry]:
     return _all
 
 
-def _derived(field: Field) -> Entry:
+def _derived(field: Field) -> FieldEntry:
     needs = frozenset((field.needs,)) if field.needs else frozenset()
-    return Entry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
+    return FieldEntry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
 
 
-def resolve(name: str) -> Entry | None:
+def resolve(name: str) -> FieldEntry | None:
     """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none."""
     name = ALIASES.get(name, name)
     for field in Derived.FIELDS:

@@ -9,8 +9,8 @@ from sockdiag.model.record import HOST
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.judging.case import Case
     from sockdiag.model.cgroup_memory import CgroupMemory
-    from sockdiag.rules._base import Case
 
 # From here on a limit is near: per-CPU reserves make the level of a protocol uncertain, and charges come in batches.
 FULL = 0.9
@@ -22,9 +22,9 @@ WHO = Advice(
 
 def account_of(case: Case, name: str, *, before: bool = False) -> ProtocolMemory | None:
     """Return the account of a protocol, None where nothing is known of it."""
-    look = case.before if before and case.before is not None else case.now
-    cpus = None if look.softnet is None else len(look.softnet)
-    rows = protocol_memory(look.sockstat, look.protocols, look.limits, look.page_size, cpus)
+    sample = case.before if before and case.before is not None else case.now
+    cpus = None if sample.softnet is None else len(sample.softnet)
+    rows = protocol_memory(sample.sockstat, sample.protocols, sample.limits, sample.page_size, cpus)
     return next((row for row in rows if row.protocol == name), None)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.conntrack import Conntrack
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Sample
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -22,27 +22,27 @@ _KIND = Label("kind", "Kind of the queueing discipline.")
 
 def _softnet(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        for row in facts.look.softnet or ():
+        for row in facts.sample.softnet or ():
             yield (str(row.cpu),), getattr(row, column)
 
     return read
 
 
 def _backlog_limit(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-    yield (), facts.look.limits.number("net.core.netdev_max_backlog")
+    yield (), facts.sample.limits.number("net.core.netdev_max_backlog")
 
 
 _LOST = ("rx_errs", "rx_drop", "tx_errs", "tx_drop")
 
 
-def _devices(look: Look) -> dict[str, dict[str, int]]:
+def _devices(sample: Sample) -> dict[str, dict[str, int]]:
     # Those that lost most come first: their numbers only grow, so that their order seldom changes.
     found: dict[str, dict[str, int]] = {}
-    for name in look.counters:
+    for name in sample.counters:
         prefix, _, rest = name.partition(".")
         if prefix == "dev":
             device, _, column = rest.rpartition(".")
-            found.setdefault(device, {})[column] = look.counters[name]
+            found.setdefault(device, {})[column] = sample.counters[name]
     lost = {device: sum(columns.get(column, 0) for column in _LOST) for device, columns in found.items()}
     return {device: found[device] for device in sorted(found, key=lambda device: (-lost[device], device))}
 
@@ -59,8 +59,8 @@ def _device(column: str) -> Reader:
 
 def _conntrack(value: Callable[[Conntrack], Value]) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        if facts.look.conntrack is not None:  # else nothing is tracked
-            yield (), value(facts.look.conntrack)
+        if facts.sample.conntrack is not None:  # else nothing is tracked
+            yield (), value(facts.sample.conntrack)
 
     return read
 
@@ -68,7 +68,7 @@ def _conntrack(value: Callable[[Conntrack], Value]) -> Reader:
 def _qdisc(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         # A root counts what is dropped below it, too.
-        roots = [qdisc for qdisc in facts.look.qdiscs or () if qdisc.is_root]
+        roots = [qdisc for qdisc in facts.sample.qdiscs or () if qdisc.is_root]
         for qdisc in sorted(roots, key=lambda one: (-(one.drops or 0), one.device)):
             yield (qdisc.device, qdisc.kind), getattr(qdisc, column)
 
@@ -89,28 +89,70 @@ def _tracked(name: str, help: str, column: str) -> Measure:
 
 MEASURES = (
     _cpu("processed", "Packets that a CPU took up.", "processed"),
-    _cpu("dropped", "Packets dropped before IP: the CPU's input queue was full (netdev_max_backlog) or a flow too large.", "dropped"),
-    _cpu("flow_limit", "Packets of a large flow dropped while the CPU's queue was more than half full; dropped counts them, too.",
-         "flow_limit"),
-    _cpu("squeezed", "Times that a CPU put off work because netdev_budget was used up; nothing is lost.", "time_squeeze"),
+    _cpu(
+        "dropped",
+        "Packets dropped before IP: the CPU's input queue was full (netdev_max_backlog) or a flow too large.",
+        "dropped",
+    ),
+    _cpu(
+        "flow_limit",
+        "Packets of a large flow dropped while the CPU's queue was more than half full; dropped counts them, too.",
+        "flow_limit",
+    ),
+    _cpu(
+        "squeezed", "Times that a CPU put off work because netdev_budget was used up; nothing is lost.", "time_squeeze"
+    ),
     _cpu("backlog", "Packets in a CPU's input queues now.", "backlog", "gauge"),
-    count("softnet.backlog_limit", "Packets that a CPU's input queue holds: net.core.netdev_max_backlog.", _backlog_limit,
-          ("limits",), scope=HOST, combine=MAX),
+    count(
+        "softnet.backlog_limit",
+        "Packets that a CPU's input queue holds: net.core.netdev_max_backlog.",
+        _backlog_limit,
+        ("limits",),
+        scope=HOST,
+        combine=MAX,
+    ),
     _lost("receive_errors", "Packets that arrived damaged, or that the device had no room for.", "rx_errs"),
     _lost("receive_drops", "Packets received and dropped before a protocol saw them.", "rx_drop"),
     _lost("receive_overruns", "Packets dropped by the device: its ring was full.", "rx_fifo"),
     _lost("transmit_errors", "Packets that the device could not send.", "tx_errs"),
     _lost("transmit_drops", "Packets dropped by the driver instead of sent.", "tx_drop"),
-    count("conntrack.entries", "Connections tracked in the namespace.", _conntrack(lambda now: now.count), ("conntrack",)),
-    count("conntrack.limit", "Most of them: net.netfilter.nf_conntrack_max.", _conntrack(lambda now: now.max), ("conntrack",),
-          combine=MAX),
-    Measure("conntrack.used_ratio", RATIO, "Connections tracked as a part of the limit.",
-            _conntrack(lambda now: ratio(now.count, now.max)), ("conntrack",), combine=MAX),
+    count(
+        "conntrack.entries", "Connections tracked in the namespace.", _conntrack(lambda now: now.count), ("conntrack",)
+    ),
+    count(
+        "conntrack.limit",
+        "Most of them: net.netfilter.nf_conntrack_max.",
+        _conntrack(lambda now: now.max),
+        ("conntrack",),
+        combine=MAX,
+    ),
+    Measure(
+        "conntrack.used_ratio",
+        RATIO,
+        "Connections tracked as a part of the limit.",
+        _conntrack(lambda now: ratio(now.count, now.max)),
+        ("conntrack",),
+        combine=MAX,
+    ),
     _tracked("drops", "Packets dropped because the table is full or no memory is left.", "drop"),
     _tracked("insert_failures", "Packets dropped because their connection could not be entered.", "insert_failed"),
     _tracked("early_drops", "Entries removed to make room for new ones.", "early_drop"),
-    count("qdisc.drops", "Packets dropped by a device's queueing discipline instead of sent.", _qdisc("drops"), ("qdiscs",),
-          labels=(_DEVICE, _KIND), kind=COUNTER, many=True),
-    Measure("qdisc.backlog_bytes", BYTES, "Bytes that wait in a device's queueing discipline.", _qdisc("backlog_bytes"), ("qdiscs",),
-            (_DEVICE, _KIND), many=True),
-)  # fmt: skip
+    count(
+        "qdisc.drops",
+        "Packets dropped by a device's queueing discipline instead of sent.",
+        _qdisc("drops"),
+        ("qdiscs",),
+        labels=(_DEVICE, _KIND),
+        kind=COUNTER,
+        many=True,
+    ),
+    Measure(
+        "qdisc.backlog_bytes",
+        BYTES,
+        "Bytes that wait in a device's queueing discipline.",
+        _qdisc("backlog_bytes"),
+        ("qdiscs",),
+        (_DEVICE, _KIND),
+        many=True,
+    ),
+)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Sample
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -54,11 +54,11 @@ def _notable(queue: _Queue) -> tuple[int, bool, int, str]:
     return -(queue.drops or 0), (queue.fill or 0) < _FULL, tables.index(netid), local
 
 
-def _listeners(look: Look) -> list[_Queue]:
+def _listeners(sample: Sample) -> list[_Queue]:
     from sockdiag.analysis.listeners import find_listeners
 
     found = []
-    for one, _batch, _row in find_listeners(batch for batch in look.batches if table_of(batch) in _LISTENING):
+    for one, _batch, _row in find_listeners(batch for batch in sample.batches if table_of(batch) in _LISTENING):
         socket = one.socket
         local = socket.local
         name = local_name(local.address, local.port, local.interface)
@@ -76,9 +76,9 @@ def _listeners(look: Look) -> list[_Queue]:
     return found
 
 
-def _udp(look: Look) -> list[_Queue]:
+def _udp(sample: Sample) -> list[_Queue]:
     found: list[_Queue] = []
-    for batch in look.batches:
+    for batch in sample.batches:
         table = table_of(batch)
         if table in _RECEIVING:
             found += _ports(batch, table)
@@ -87,8 +87,16 @@ def _udp(look: Look) -> list[_Queue]:
 
 
 def _ports(batch: Batch, table: str) -> Iterable[_Queue]:
-    names = ("local.address", "local.port", "local.interface", "peer.address", "peer.port", "skmem.rmem_alloc", "skmem.rcvbuf",
-             "skmem.drops")  # fmt: skip
+    names = (
+        "local.address",
+        "local.port",
+        "local.interface",
+        "peer.address",
+        "peer.port",
+        "skmem.rmem_alloc",
+        "skmem.rcvbuf",
+        "skmem.drops",
+    )
     for address, port, interface, peer, peer_port, used, limit, drops in zip(*map(batch.values, names), strict=True):
         own = not peer_port and (peer is None or peer in _ANY)
         name = local_name(address, port, interface) if own else CONNECTED
@@ -96,7 +104,7 @@ def _ports(batch: Batch, table: str) -> Iterable[_Queue]:
         yield _Queue((table, name), used, limit, fill, drops)
 
 
-def _of(find: Callable[[Look], list[_Queue]], part: str, tables: tuple[str, ...] = ()) -> Reader:
+def _of(find: Callable[[Sample], list[_Queue]], part: str, tables: tuple[str, ...] = ()) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         for queue in facts.once(find):
             if not tables or queue.labels[0] in tables:
@@ -105,7 +113,7 @@ def _of(find: Callable[[Look], list[_Queue]], part: str, tables: tuple[str, ...]
     return read
 
 
-def _sockets(find: Callable[[Look], list[_Queue]]) -> Reader:
+def _sockets(find: Callable[[Sample], list[_Queue]]) -> Reader:
     return lambda facts: ((queue.labels, 1) for queue in facts.once(find))
 
 
@@ -115,26 +123,100 @@ _SKMEM_UDP = tuple(f"skmem:{table}" for table in _RECEIVING)
 _FALLS = "since it was made; use delta(), it falls when a socket is closed."
 
 MEASURES = (
-    count("listener.sockets", "Listening sockets that share an address (SO_REUSEPORT makes several).", _sockets(_listeners),
-          _LISTENING, labels=_LABELS, many=True),
-    count("listener.accept_queue", "Connections that wait in accept(2).", _of(_listeners, "used"), _LISTENING, labels=_LABELS,
-          many=True),
-    count("listener.accept_queue_limit", "Limit of the accept queue, which holds one more.", _of(_listeners, "limit"), _LISTENING,
-          labels=_LABELS, many=True),
-    Measure("listener.accept_queue_ratio", RATIO, "Share of the accept queue's room in use; of several listeners the fullest.",
-            _of(_listeners, "fill"), _LISTENING, _LABELS, combine=MAX, many=True),
-    count("listener.syn_queue", "Requests whose handshake is not complete (SYN_RECV); not told where several listeners share a port.",
-          _of(_listeners, "syn", ("tcp",)), ("tcp",), labels=_LABELS, many=True),
-    count("listener.drops", f"Connection attempts and handshakes that a TCP listener refused {_FALLS}",
-          _of(_listeners, "drops", ("tcp",)), _SKMEM_TCP, labels=_LABELS, many=True, cumulative=True),
-    count("udp.sockets", "UDP sockets of an address; all that are connected as one.", _sockets(_udp), _RECEIVING, labels=_LABELS,
-          many=True),
-    Measure("udp.receive_buffer_used_bytes", BYTES, "Memory in the receive buffer, the kernel's overhead included.",
-            _of(_udp, "used"), _SKMEM_UDP, _LABELS, many=True),
-    Measure("udp.receive_buffer_limit_bytes", BYTES, "Limit of the receive buffer (sk_rcvbuf), at which datagrams are lost.",
-            _of(_udp, "limit"), _SKMEM_UDP, _LABELS, many=True),
-    Measure("udp.receive_buffer_ratio", RATIO, "Share of the receive buffer in use; of several sockets the fullest.",
-            _of(_udp, "fill"), _SKMEM_UDP, _LABELS, combine=MAX, many=True),
-    count("udp.drops", f"Datagrams that a UDP socket refused {_FALLS}", _of(_udp, "drops"), _SKMEM_UDP, labels=_LABELS, many=True,
-          cumulative=True),
-)  # fmt: skip
+    count(
+        "listener.sockets",
+        "Listening sockets that share an address (SO_REUSEPORT makes several).",
+        _sockets(_listeners),
+        _LISTENING,
+        labels=_LABELS,
+        many=True,
+    ),
+    count(
+        "listener.accept_queue",
+        "Connections that wait in accept(2).",
+        _of(_listeners, "used"),
+        _LISTENING,
+        labels=_LABELS,
+        many=True,
+    ),
+    count(
+        "listener.accept_queue_limit",
+        "Limit of the accept queue, which holds one more.",
+        _of(_listeners, "limit"),
+        _LISTENING,
+        labels=_LABELS,
+        many=True,
+    ),
+    Measure(
+        "listener.accept_queue_ratio",
+        RATIO,
+        "Share of the accept queue's room in use; of several listeners the fullest.",
+        _of(_listeners, "fill"),
+        _LISTENING,
+        _LABELS,
+        combine=MAX,
+        many=True,
+    ),
+    count(
+        "listener.syn_queue",
+        "Requests whose handshake is not complete (SYN_RECV); not told where several listeners share a port.",
+        _of(_listeners, "syn", ("tcp",)),
+        ("tcp",),
+        labels=_LABELS,
+        many=True,
+    ),
+    count(
+        "listener.drops",
+        f"Connection attempts and handshakes that a TCP listener refused {_FALLS}",
+        _of(_listeners, "drops", ("tcp",)),
+        _SKMEM_TCP,
+        labels=_LABELS,
+        many=True,
+        cumulative=True,
+    ),
+    count(
+        "udp.sockets",
+        "UDP sockets of an address; all that are connected as one.",
+        _sockets(_udp),
+        _RECEIVING,
+        labels=_LABELS,
+        many=True,
+    ),
+    Measure(
+        "udp.receive_buffer_used_bytes",
+        BYTES,
+        "Memory in the receive buffer, the kernel's overhead included.",
+        _of(_udp, "used"),
+        _SKMEM_UDP,
+        _LABELS,
+        many=True,
+    ),
+    Measure(
+        "udp.receive_buffer_limit_bytes",
+        BYTES,
+        "Limit of the receive buffer (sk_rcvbuf), at which datagrams are lost.",
+        _of(_udp, "limit"),
+        _SKMEM_UDP,
+        _LABELS,
+        many=True,
+    ),
+    Measure(
+        "udp.receive_buffer_ratio",
+        RATIO,
+        "Share of the receive buffer in use; of several sockets the fullest.",
+        _of(_udp, "fill"),
+        _SKMEM_UDP,
+        _LABELS,
+        combine=MAX,
+        many=True,
+    ),
+    count(
+        "udp.drops",
+        f"Datagrams that a UDP socket refused {_FALLS}",
+        _of(_udp, "drops"),
+        _SKMEM_UDP,
+        labels=_LABELS,
+        many=True,
+        cumulative=True,
+    ),
+)

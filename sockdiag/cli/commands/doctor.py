@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show findings by cause, with advice."""
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.verdicts import finish, verdicts
+    from sockdiag.judging.group import by_cause
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import doctor_lines
-    from sockdiag.rules._group import by_cause
+    from sockdiag.survey.diagnose import finish, verdicts
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     found = verdicts(session)
@@ -33,7 +33,7 @@ def run(env: Env, given: Given) -> int:
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
-    document = Document("doctor", session.seen, table=table, table_key="findings", keys=keys, lines=lines)
+    document = Document("doctor", session.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return finish(session, document, findings)
 
 

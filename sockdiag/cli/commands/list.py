@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import Session, choose_columns, find_column, ordered
 from sockdiag.cli.spec import Command
+from sockdiag.survey.session import Session, choose_columns, find_column, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(env: Env, given: Given) -> int:
     else:
         batches = session.sockets(query, where)
     table = Table(columns, batches=batches, chosen=chosen, header=not given.no_header)
-    return session.show(Document("list", session.seen, table=table, table_key="sockets"))
+    return session.show(Document("list", session.provenance, table=table, table_key="sockets"))
 
 
 def document() -> dict[str, Any]:

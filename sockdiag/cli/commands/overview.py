@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from sockdiag.analysis.hotspots import BusiestState, HotspotSearch
     from sockdiag.analysis.states import StateCount
-    from sockdiag.analysis.worst import Crowded, Search
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
     from sockdiag.model.batch import Batch
     from sockdiag.model.counters import Counters
-    from sockdiag.model.gap import Gap
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.query import Query
+    from sockdiag.survey.session import Session
 
 # Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
 WALKED = 20_000
@@ -31,14 +31,14 @@ _INTERVAL = 0.25
 
 def run(env: Env, given: Given) -> int:
     """Show the overview."""
+    from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.losses import Loss, losses
     from sockdiag.analysis.overview import Overview
-    from sockdiag.analysis.worst import Search
-    from sockdiag.cli.host import protocol_memory
-    from sockdiag.cli.session import Session, choose_columns
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document, Table
     from sockdiag.render.overview_text import overview_lines
+    from sockdiag.survey.host import protocol_memory
+    from sockdiag.survey.session import Session, choose_columns
 
     if not 0 <= given.interval <= 3600:
         raise UsageError("--interval takes 0 to 3600 seconds")
@@ -46,10 +46,10 @@ def run(env: Env, given: Given) -> int:
     files = session.system.files
     started = time.monotonic()
     before, _gaps = _counters(session)
-    search = Search()
+    search = HotspotSearch()
     states = _states(session, search)
     memory = protocol_memory(session)
-    crowded = _crowded(session, states)
+    busiest = _busiest_state(session, states)
     seconds = 0.0
     if files.live:
         progress.pause(given.interval - (time.monotonic() - started))
@@ -58,28 +58,28 @@ def run(env: Env, given: Given) -> int:
     for gap in gaps:
         session.note(gap)
     lost = losses(before if seconds else None, after, seconds)
-    view = Overview(round(seconds, 3), tuple(states), tuple(memory), tuple(lost), search.worst(crowded))
+    view = Overview(round(seconds, 3), tuple(states), tuple(memory), tuple(lost), search.worst(busiest))
     keys = {name: value for name, value in view._asdict().items() if name != "losses"}
     columns, chosen = choose_columns(session, Loss)
     table = Table(columns, lost, chosen=chosen, header=not given.no_header)
-    lines = None if chosen else lambda style: overview_lines(view, session.seen(), style)
-    answer = Document("overview", session.seen, table=table, table_key="losses", keys=keys, lines=lines)
+    lines = None if chosen else lambda style: overview_lines(view, session.provenance(), style)
+    answer = Document("overview", session.provenance, table=table, table_key="losses", keys=keys, lines=lines)
     return session.show(answer, answered=any(row.pages is not None for row in memory))
 
 
 def _counters(session: Session) -> tuple[Counters, list[Gap]]:
     if session.everywhere is not None:
         return session.everywhere.counters()
-    from sockdiag.sources.counters import read_counters
+    from sockdiag.sources.proc.mib import read_counters
 
     return read_counters(session.system.files)
 
 
-def _states(session: Session, search: Search) -> list[StateCount]:
+def _states(session: Session, search: HotspotSearch) -> list[StateCount]:
     from sockdiag.analysis.states import count_states, state_counts
-    from sockdiag.collect import tcp_counts
     from sockdiag.kernel.tcp_states import LISTEN
     from sockdiag.model.query import PROC, SKMEM
+    from sockdiag.survey.collection import tcp_counts
 
     query = session.query([SKMEM])
     if session.everywhere is not None:
@@ -98,12 +98,12 @@ def _states(session: Session, search: Search) -> list[StateCount]:
     return state_counts(counts)
 
 
-def _states_everywhere(session: Session, search: Search, query: Query) -> list[StateCount]:
+def _states_everywhere(session: Session, search: HotspotSearch, query: Query) -> list[StateCount]:
+    from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.states import add_counts, count_states, state_counts
-    from sockdiag.analysis.worst import Search
 
-    def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], Search]:
-        mine = Search()
+    def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], HotspotSearch]:
+        mine = HotspotSearch()
         return count_states(mine.watch(batches)), mine
 
     parts = []
@@ -117,13 +117,13 @@ def _inodes(batches: Iterable[Batch]) -> list[int]:
     return [inode for batch in batches for inode in batch.values("inode") if inode]
 
 
-def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
+def _busiest_state(session: Session, states: list[StateCount]) -> BusiestState | None:
     # Who holds most of them: owners are looked up for these sockets alone.
-    from sockdiag.analysis.worst import most_crowded
+    from sockdiag.analysis.hotspots import busiest_state
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
-    from sockdiag.sources.proc_pid_fd import scan_owners
+    from sockdiag.sources.process.fd import scan_owners
 
-    found = most_crowded(states)
+    found = busiest_state(states)
     if found is None:
         return None
     query = session.query()._replace(tables=("tcp", "mptcp"), states=1 << STATE_NUMBERS[found.state])
@@ -148,10 +148,10 @@ def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
+    from sockdiag.analysis.hotspots import Worst
     from sockdiag.analysis.losses import Loss
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.states import StateCount
-    from sockdiag.analysis.worst import Worst
 
     return {
         "interval_s": "float",

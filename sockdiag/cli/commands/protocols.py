@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
     from sockdiag.model.protocols import Protocol
+    from sockdiag.survey.session import Session
 
 
 def run(env: Env, given: Given) -> int:
     """Show the protocols."""
     from sockdiag.analysis.protocols import add_up
-    from sockdiag.cli.host import part
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.visiting import in_each
     from sockdiag.model.protocols import Protocol
     from sockdiag.render.document import Document, Table
-    from sockdiag.sources.proc_net_protocols import read_protocols
+    from sockdiag.sources.proc.net_protocols import read_protocols
+    from sockdiag.survey.host import part
+    from sockdiag.survey.per_namespace import in_each
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
 
@@ -39,7 +39,9 @@ def run(env: Env, given: Given) -> int:
     default = ("name", "size_bytes", "sockets", "memory_pages", "pressure", "slab", "module", "operations")
     columns, chosen = choose_columns(session, Protocol, default)
     table = Table(columns, ordered(rows, session, Protocol), chosen=chosen, header=not given.no_header)
-    return session.show(Document("protocols", session.seen, table=table, table_key="protocols"), answered=bool(parts))
+    return session.show(
+        Document("protocols", session.provenance, table=table, table_key="protocols"), answered=bool(parts)
+    )
 
 
 def document() -> dict[str, Any]:

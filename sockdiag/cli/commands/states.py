@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import Session, choose_columns, ordered
 from sockdiag.cli.spec import CHOICE, Command, Option
+from sockdiag.survey.session import Session, choose_columns, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(env: Env, given: Given) -> int:
         rows = ordered(_counts(session, given, where), session, StateCount)
         table = Table(columns, rows, chosen=chosen, header=not given.no_header)
         keys: dict[str, Any] = {"findings": _findings(session)} if given.json else {}
-        return session.show(Document("states", session.seen, table=table, table_key="states", keys=keys))
+        return session.show(Document("states", session.provenance, table=table, table_key="states", keys=keys))
     holder = session.holder() if given.by in ("process", "container") else None
     parts = session.reduce(
         session.query((), where), where, lambda batches: group_states(batches, given.by, session.user_name, holder)
@@ -51,11 +51,11 @@ def run(env: Env, given: Given) -> int:
         table = Table(columns, ordered(groups, session, Group), chosen=chosen)
         keys = {"by": given.by, "states": sum_groups(groups)}
         keys["findings"] = _findings(session)
-        return session.show(Document("states", session.seen, table=table, table_key="groups", keys=keys))
+        return session.show(Document("states", session.provenance, table=table, table_key="groups", keys=keys))
     default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or given.by == "process"]
     columns, chosen = choose_columns(session, GroupRow, default)
     table = Table(columns, ordered(group_rows(groups), session, GroupRow), chosen=chosen, header=not given.no_header)
-    return session.show(Document("states", session.seen, table=table, table_key="states"))
+    return session.show(Document("states", session.provenance, table=table, table_key="states"))
 
 
 # Rules about sockets that stay where they should only pass through, and the states of those.
@@ -64,8 +64,8 @@ _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTE
 
 
 def _findings(session: Session) -> list[Finding]:
-    from sockdiag.cli.verdicts import some
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
+    from sockdiag.survey.diagnose import some
 
     states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
     query = session.query()
@@ -75,7 +75,7 @@ def _findings(session: Session) -> list[Finding]:
 
 def _counts(session: Session, given: Given, where: Where | None) -> list[StateCount]:
     from sockdiag.analysis.states import add_counts, count_states, state_counts
-    from sockdiag.collect import tcp_counts
+    from sockdiag.survey.collection import tcp_counts
 
     query = session.query((), where)
     if where is not None or session.everywhere is not None:

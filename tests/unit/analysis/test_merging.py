@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from sockdiag.analysis.hotspots import HotspotSearch
 from sockdiag.analysis.socket_memory import find_holders, merge_holders
 from sockdiag.analysis.states import NOT_VISIBLE, add_counts, group_states, merge_groups
-from sockdiag.analysis.worst import Search
 from sockdiag.model.batch import Batch
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket
 
 
 def udp(inode: int, netns: str, held: int, uid: int = 0) -> Socket:
-    return Socket("udp", "AF_INET", state="CLOSE", inode=inode, netns=netns, uid=uid,
-                  skmem=SkMem(held, 1000, 0, 1000, 0, 0, 0, 0, 0))  # fmt: skip
+    return Socket(
+        "udp",
+        "AF_INET",
+        state="CLOSE",
+        inode=inode,
+        netns=netns,
+        uid=uid,
+        skmem=SkMem(held, 1000, 0, 1000, 0, 0, 0, 0, 0),
+    )
 
 
 ONE = [udp(1, "a", 100), udp(2, "a", 0, 5), udp(3, "a", 900)]
@@ -57,11 +64,11 @@ def test_worst_of_several() -> None:
     """The fuller one stays."""
     searches = []
     for rows in (ONE, OTHER):
-        search = Search()
+        search = HotspotSearch()
         list(search.watch([Batch.of(rows)]))
         searches.append(search)
     searches[0].join(searches[1])
-    searches[1].join(Search())
+    searches[1].join(HotspotSearch())
     buffer = searches[0].worst(None).buffer
     assert buffer is not None
     assert (buffer.used, buffer.socket.inode) == (950, 5)

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import re
 
-from sockdiag.analysis.path import PathLook, path
+from sockdiag.analysis.path import PathSample, path
 from sockdiag.analysis.socket_queues import SocketQueues
 from sockdiag.model.counters import Counters
 from sockdiag.render.document import Style
 from sockdiag.render.path_text import path_lines
 
 BEFORE = {
-    "dev.eth0.rx_packets": 10, "dev.eth0.rx_errs": 0, "softnet_stat.0.processed": 5, "softnet_stat.0.dropped": 1,
-    "Ip.InReceives": 4, "Ip.InHdrErrors": 2, "IpExt.InNoRoutes": 0, "Tcp.InSegs": 1, "Tcp.InErrs": 0, "Tcp.OutSegs": 7, "Tcp.RetransSegs": 0,
-    "TcpExt.ListenDrops": 0, "Udp.NoPorts": 0, "Udp.InErrors": 0, "Udp.RcvbufErrors": 0, "Udp.SndbufErrors": 0,
-}  # fmt: skip
+    "dev.eth0.rx_packets": 10,
+    "dev.eth0.rx_errs": 0,
+    "softnet_stat.0.processed": 5,
+    "softnet_stat.0.dropped": 1,
+    "Ip.InReceives": 4,
+    "Ip.InHdrErrors": 2,
+    "IpExt.InNoRoutes": 0,
+    "Tcp.InSegs": 1,
+    "Tcp.InErrs": 0,
+    "Tcp.OutSegs": 7,
+    "Tcp.RetransSegs": 0,
+    "TcpExt.ListenDrops": 0,
+    "Udp.NoPorts": 0,
+    "Udp.InErrors": 0,
+    "Udp.RcvbufErrors": 0,
+    "Udp.SndbufErrors": 0,
+}
 AFTER = {
     **BEFORE,
     "dev.eth0.rx_packets": 40,
@@ -31,8 +44,8 @@ def screen(
     sockets = SocketQueues()
     sockets.start(("tcp", "udp", "udplite", "raw", "icmp", "packet", "netlink"))
     sockets.recv_q_bytes["udp"] = 2048
-    looks = [PathLook(at, Counters(v), sockets) for at, v in ((1.0, before), (3.0, after)) if v is not None]
-    stages = path(looks[0] if before is not None else None, looks[-1])
+    samples = [PathSample(at, Counters(v), sockets) for at, v in ((1.0, before), (3.0, after)) if v is not None]
+    stages = path(samples[0] if before is not None else None, samples[-1])
     interval = 2.0 if before is not None else None
     return list(path_lines(stages, interval, Style(width, color)))
 

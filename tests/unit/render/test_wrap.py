@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sockdiag.render.escape import width
 from sockdiag.render.table import aligned
-from sockdiag.render.wrap import Row, fitted, wrapped
+from sockdiag.render.wrap import TableLine, fitted, wrapped
 from tests.program import FIXTURES
 
 WORLD = str(FIXTURES / "6.18-world")
@@ -49,7 +49,7 @@ def test_colours_take_no_room() -> None:
 
 def test_rows_stay_on_their_line() -> None:
     """A row of a table is not prose."""
-    row = Row("a  b  c\n")
+    row = TableLine("a  b  c\n")
     assert list(fitted(row, 3)) == [row]
 
 
@@ -68,9 +68,13 @@ def test_prose_of_a_table() -> None:
     """Sentences stand beside the other columns where there is room, else below them."""
     columns = [["name"], ["a sentence of some words that goes on"]]
     assert list(aligned(("N", "HELP"), columns, [False, False], 38, prose=True)) == [
-        "N     HELP\n", "name  a sentence of some words that\n", "      goes on\n",
-    ]  # fmt: skip
+        "N     HELP\n",
+        "name  a sentence of some words that\n",
+        "      goes on\n",
+    ]
     columns[0] = ["a name of twenty-eight chars"]
     assert list(aligned((), columns, [False, False], 38, prose=True)) == [
-        "a name of twenty-eight chars\n", "    a sentence of some words that goes\n", "    on\n",
-    ]  # fmt: skip
+        "a name of twenty-eight chars\n",
+        "    a sentence of some words that goes\n",
+        "    on\n",
+    ]

@@ -1,0 +1,288 @@
+"""A child process for work that may never return, and that is left behind when it does not.
+
+A thread that waits for a socket lock is in uninterruptible sleep: no signal ends it, and neither can the process that it
+belongs to end. So the work is done by a grandchild of its own session, which init inherits and which has nothing of
+ours open but the pipe to us, and where it may ask us, the one from us. When it wakes up at last, its next write fails
+and it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+from select import POLLIN, POLLOUT, poll
+from struct import Struct
+from time import monotonic
+
+from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    Child = TypeVar("Child", bound="DetachedProcess")
+    Emit = Callable[[int, bytes], None]
+    Task = Callable[[Emit], None]
+    AskingTask = Callable[["Channel"], None]
+
+# Kinds of frames. The others are the task's own.
+END, FAILED, ASKED = 0, 1, 255
+
+_HEAD = Struct("=BI")  # kind, length of the payload
+_LENGTH = Struct("=Q")
+# Of an answer that the process does not read.
+_PATIENCE_S = 30.0
+_CHUNK = 1 << 18
+_MOST_FILES = 1 << 20  # fs.nr_open; without close_range(2) each number is closed on its own
+_ERRORS: dict[str, type[SourceError]] = {
+    c.__name__: c for c in (SourceError, SourceUnavailable, SourceDenied, SourceInterrupted, SourceTruncated)
+}
+
+
+class DetachedProcess:
+    """A process that runs *task* and sends frames.
+
+    Args:
+        task: gets a function that sends a frame of some kind; an END frame follows when it returns, a FAILED one
+            when it raises.
+        name: names the work in errors.
+
+    Attributes:
+        ended: END or FAILED was received, or the process is gone without either.
+    """
+
+    __slots__ = ("_answers", "_buffer", "_fd", "ended", "name")
+
+    def __init__(self, task: Task, name: str) -> None:
+        self._answers = -1
+        self._start(lambda writer: _work(task, writer), name)
+
+    def _start(self, work: Callable[[int], None], name: str) -> None:
+        self.name = name
+        self.ended = False
+        self._fd = -1
+        self._buffer = b""
+        self._fd, write_end = os.pipe()
+        try:
+            child = os.fork()
+        except OSError as error:
+            os.close(write_end)
+            self.close()
+            reason = f"no process could be started: {os.strerror(error.errno or 0)}"
+            raise SourceTruncated(name, reason, error.errno) from None
+        if child == 0:
+            _first_child(lambda: work(write_end))
+        os.close(write_end)
+        try:  # noqa: SIM105  # contextlib is not for start-up
+            os.waitpid(child, 0)
+        except ChildProcessError:
+            pass  # SIGCHLD is ignored in this program: the kernel has reaped it
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """Read what there is, END and FAILED included; waits when there is nothing."""
+        data = os.read(self._fd, _CHUNK)
+        if not data:
+            self.ended = True
+            return [(FAILED, packed(SourceTruncated(self.name, "the process that asked has died")))]
+        data = self._buffer + data
+        offset, found = 0, []
+        while len(data) - offset >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(data, offset)
+            end = offset + _HEAD.size + length
+            if end > len(data):
+                break
+            found.append((kind, data[offset + _HEAD.size : end]))
+            self.ended = self.ended or kind in (END, FAILED)
+            offset = end
+        self._buffer = data[offset:]
+        return found
+
+    def close(self) -> None:
+        """Let go of the process: it ends at its next write."""
+        for fd in (self._fd, self._answers):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._answers = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when there are frames."""
+        return self._fd
+
+
+class DetachedWorker(DetachedProcess):
+    """A detached process that may ask this one; whoever reads an ASKED frame answers it.
+
+    Args:
+        task: gets its end of the channel.
+        name: names the work in errors.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, task: AskingTask, name: str) -> None:
+        read_end, self._answers = os.pipe()
+        os.set_blocking(self._answers, False)
+        try:
+            self._start(lambda writer: _work_asking(task, writer, read_end), name)
+        finally:
+            os.close(read_end)
+
+    def answer(self, payload: bytes) -> None:
+        """Answer what an ASKED frame asked; one who does not listen any more is not waited for."""
+        data = memoryview(_LENGTH.pack(len(payload)) + payload)
+        poller = poll()
+        poller.register(self._answers, POLLOUT)
+        until = monotonic() + _PATIENCE_S
+        while data and poller.poll(max(0.0, until - monotonic()) * 1000):
+            try:
+                data = data[os.write(self._answers, data) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                return  # its end is told by its frames
+
+
+def wait(children: Iterable[Child], seconds: float) -> list[Child]:
+    """Return those that have something to read, none after *seconds*."""
+    by_fd = {child.fileno(): child for child in children}
+    poller = poll()
+    for fd in by_fd:
+        poller.register(fd, POLLIN)
+    until = monotonic() + seconds
+    while True:
+        try:
+            return [by_fd[fd] for fd, _event in poller.poll(max(0.0, until - monotonic()) * 1000)]
+        except InterruptedError:
+            continue
+
+
+def error_of(payload: bytes) -> SourceError:
+    """Return the error in a FAILED frame."""
+    kind, source, reason, number, hint = payload.decode("utf-8", "surrogateescape").split("\0")
+    return _ERRORS.get(kind, SourceError)(source, reason, int(number) or None, hint)
+
+
+def packed(error: SourceError) -> bytes:
+    """Return the payload of a FAILED frame."""
+    parts = (type(error).__name__, error.source, error.reason, str(error.errno or 0), error.hint)
+    return "\0".join(part.replace("\0", "?") for part in parts).encode("utf-8", "surrogateescape")
+
+
+def unforeseen(error: Exception) -> SourceTruncated:
+    """Return what is told of an error that is no SourceError."""
+    return SourceTruncated("", f"{type(error).__name__}: {error}", errno.EIO)
+
+
+def _first_child(work: Callable[[], None]) -> None:
+    # Its child is nobody's but init's: nobody waits for it.
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            work()
+    finally:
+        os._exit(0)
+
+
+def _work(task: Task, write_end: int) -> None:
+    try:
+        # Memory that is not written to stays shared with the parent's.
+        gc.disable()
+        (pipe,) = only(write_end)
+        _run(task, _emitter(pipe))
+    finally:
+        os._exit(0)
+
+
+def _work_asking(task: AskingTask, write_end: int, read_end: int) -> None:
+    try:
+        gc.disable()
+        pipe, answers = only(write_end, read_end)
+        line = Channel(_emitter(pipe), answers)
+        _run(lambda _emit: task(line), line.emit)
+    finally:
+        os._exit(0)
+
+
+class Channel:
+    """What an asking process has of the one that made it; when that is gone, it ends.
+
+    Attributes:
+        emit: sends a frame of some kind.
+    """
+
+    __slots__ = ("_answers", "emit")
+
+    def __init__(self, emit: Emit, answers: int) -> None:
+        self.emit = emit
+        self._answers = answers
+
+    def ask(self, payload: bytes) -> bytes:
+        """Send a question and wait for the answer."""
+        self.emit(ASKED, payload)
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        return self._exactly(length)
+
+    def rest(self, until: float) -> None:
+        """Sleep until a time of the monotonic clock."""
+        poller = poll()
+        poller.register(self._answers, POLLIN)
+        while (seconds := until - monotonic()) > 0:
+            if poller.poll(seconds * 1000):
+                os._exit(0)  # nothing was asked: it is the end of the line
+
+    def _exactly(self, length: int) -> bytes:
+        pieces = []
+        while length:
+            piece = os.read(self._answers, min(length, _CHUNK))
+            if not piece:
+                os._exit(0)
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+
+def _emitter(pipe: int) -> Emit:
+    def emit(kind: int, payload: bytes) -> None:
+        frame = memoryview(_HEAD.pack(kind, len(payload)) + payload)
+        while frame:
+            frame = frame[os.write(pipe, frame) :]
+
+    return emit
+
+
+def _run(task: Task, emit: Emit) -> None:
+    try:
+        task(emit)
+    except SourceError as error:
+        emit(FAILED, packed(error))
+    except Exception as error:  # whatever it is, the parent must hear of it
+        emit(FAILED, packed(unforeseen(error)))
+    else:
+        emit(END, b"")
+
+
+def only(*fds: int) -> list[int]:
+    """Close all descriptors of this process but some, and return those under the numbers that they have then.
+
+    Standard streams become /dev/null: a reader of our output must not wait for this process.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    kept = []
+    for fd in fds:
+        copy = os.dup(fd)
+        while copy < 3:
+            copy = os.dup(fd)
+        kept.append(copy)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    start = 3
+    for fd in sorted(kept):
+        os.closerange(start, fd)
+        start = fd + 1
+    os.closerange(start, min(max(os.sysconf("SC_OPEN_MAX"), 1024), _MOST_FILES))
+    return kept
