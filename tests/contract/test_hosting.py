@@ -131,12 +131,12 @@ def test_make_targets_exist() -> None:
 
 
 def test_tests_left_out_of_coverage_exist() -> None:
-    """What the Makefile deselects is a test, so that a renamed one is not left out by accident."""
+    """What the Makefile deselects exists, so that a module that moves or a test that is renamed is not measured by accident."""
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    named = re.findall(r"^UNMEASURED [+:]= (\S+)::(\S+)$", makefile, re.MULTILINE)
-    assert len(named) == 3
+    named = re.findall(r"^UNMEASURED [+:]= ([^:\s]+)(?:::(\S+))?$", makefile, re.MULTILINE)
+    assert len(named) == makefile.count("\nUNMEASURED ") > 0
     for file, name in named:
-        assert f"def {name}(" in (PROJECT / file).read_text(encoding="utf-8"), name
+        assert f"def {name}" in (PROJECT / file).read_text(encoding="utf-8"), (file, name)
 
 
 def test_hooks_use_the_tools_of_the_project() -> None:
