@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.analysis.measures import MAX, Facts, find, missing, value, values
 from sockdiag.check.levels import status_of
 from sockdiag.check.request import Bounded
-from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.check.status import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.counters import U32, mib_of
 from sockdiag.model.record import HOST, Record, field
 from sockdiag.render.plugin_text import number, perfdata

@@ -11,10 +11,10 @@ from sockdiag.model.baseline import BaselinePlace, NotOurs, read_entries, stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sockdiag.model.baseline import BaselineEntry, Stored
-    from sockdiag.survey.session import Session
+    from sockdiag.survey.survey import Survey
 
 # Two looks that are nearer together tell of nothing but chance.
 YOUNGEST_S = 1.0
@@ -65,19 +65,20 @@ class State:
     """What runs before have left, and the place for what this one leaves.
 
     Args:
-        session: the run.
-        path: the state file; "" for the one of this user.
+        path: the state file.
         question: digest of what is asked.
+        clock: seconds since the epoch.
+        private: it lies in this user's own folder, which is made if it is not there.
 
     Attributes:
         problem: why the file cannot be used, or "".
     """
 
-    def __init__(self, session: Session, path: str, question: str) -> None:
-        self.path = path or state_path(session.env.environ)
+    def __init__(self, path: str, question: str, clock: Callable[[], float], *, private: bool) -> None:
+        self.path = path
         self.question = question
         self.problem = ""
-        self._clock = session.env.clock
+        self.clock = clock
         # From a monotonic clock to the one that goes on while the host is suspended.
         self._offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         self._entries: list[Stored] = []
@@ -85,7 +86,7 @@ class State:
         self._usable = True
         self._file = StateFile(self.path)
         try:
-            if not path:
+            if private:
                 private_folder(self._file.folder)
             self._entries, self._damaged = read_entries(self._file.read() or b"")
         except SourceError as error:
@@ -150,7 +151,7 @@ class State:
 
     def _merged(self, data: bytes | None, mine: list[Stored]) -> bytes:
         entries, _damaged = read_entries(data or b"")
-        now = self._clock()
+        now = self.clock()
         left = {(e.question, e.place.boot_id, e.place.netns): e for e in mine}
         boots = {e.place.boot_id: e.judged_at for e in mine}
         kept = []
@@ -168,22 +169,22 @@ class State:
         return write_entries([*left.values(), *kept])
 
 
-def place_of(session: Session) -> BaselinePlace:
+def place_of(survey: Survey) -> BaselinePlace:
     """Say where the counters belong that are read in this process and namespace."""
     from sockdiag.sources.system.transport import netns_cookie
 
     cookie = netns_cookie()
-    inode = session.netns.inode
+    inode = survey.netns.inode
     return BaselinePlace(
-        _line(session, _BOOT_ID),
+        _line(survey, _BOOT_ID),
         f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}",
-        _line(session, "/etc/machine-id") or _line(session, "/proc/sys/kernel/hostname"),
+        _line(survey, "/etc/machine-id") or _line(survey, "/proc/sys/kernel/hostname"),
     )
 
 
-def _line(session: Session, path: str) -> str:
+def _line(survey: Survey, path: str) -> str:
     try:
-        return session.system.files.read(path).decode("utf-8", "replace").strip()
+        return survey.system.files.read(path).decode("utf-8", "replace").strip()
     except SourceError:
         return ""
 

@@ -50,7 +50,7 @@ def columns(command: Command) -> list[FieldEntry]:
     return list(found.values())
 
 
-def values(declared: Option | Argument, command: Command) -> list[str]:
+def values(declared: Option[Any] | Argument[Any], command: Command) -> list[str]:
     """Return the words for a value, none where it is looked up or free.
 
     Raises:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.batch import Batch
-    from sockdiag.model.record import Field
+    from sockdiag.model.record import Field, Record
 
 # Short names of what is often asked for.
 ALIASES = {
@@ -271,6 +271,26 @@ def resolve(name: str) -> FieldEntry | None:
         if field.name == name:
             return _derived(field)
     return resolve_in(Socket, name)
+
+
+def find(record: type[Record], name: str) -> FieldEntry:
+    """Find a field of a record class by its name, an alias, or its heading in any case.
+
+    Raises:
+        UsageError: there is none.
+    """
+    wanted = name.lower().replace("-", "_")
+    of_socket = record is Socket
+    entry = resolve(wanted) if of_socket else resolve_in(record, wanted)
+    if entry is not None:
+        return entry
+    from sockdiag.errors import UsageError, unknown
+
+    near = suggest(wanted) if of_socket else None
+    if near:
+        raise UsageError(f"there is no column '{name}'; did you mean '{near}'?")
+    names = [one.name for one in (catalogue() if of_socket else entries(record))]
+    raise UsageError(unknown("column", name, names, "'sockdiag fields' lists them" if of_socket else ""))
 
 
 def suggest(name: str) -> str | None:

@@ -1,8 +1,8 @@
-"""Ask a question in many network namespaces: a few workers go from one to the next.
+"""Ask a question in many network namespaces: a few worker processes enter one after the other.
 
-A question that takes two looks rests in between: the workers take the first look everywhere, and then come back for the
-second, so that the time between the two is the same in all of them, and passes once. What a worker has seen stays with
-it; only what the question yields comes here.
+A question that takes two samples pauses in between. The workers take the first sample in every namespace and then come
+back for the second, so that the same interval lies between the two everywhere, and passes only once. What a worker has
+read stays with it; only what the question yields comes here. docs/processes.md draws this.
 
 A worker visits many namespaces because starting a process for each costs more than most of them have to say, and 200
 processes that wait for their second look would hold a gigabyte. (What /proc/net shows follows setns(2) in all kernels but
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 # Frames; each begins with the number of the place.
 _AT, _ITEM, _DONE, _MISSED = 2, 3, 4, 5
 _NUMBER = Struct("=I")
-_STATION = Struct("=Id")  # and how many seconds nothing more will be heard
+_POSITION = Struct("=Id")  # and how many seconds nothing more will be heard
 
 # More workers than CPUs do not finish sooner.
 _MOST_WORKERS = 8
 
 
-class Rest:
-    """What a question yields between two looks. What it yields for the asker comes after its last rest.
+class Pause:
+    """Yielded by a question between two samples. What it yields as an answer must come after its last pause.
 
     Args:
-        until: it goes on at this time of the monotonic clock at the earliest, and when all others rest too.
+        until: the question goes on at this time of the monotonic clock at the earliest, and not before all others pause too.
     """
 
     __slots__ = ("until",)
@@ -80,7 +80,7 @@ class Visit:
         self.own = path is None
 
 
-class Crew:
+class WorkerPool:
     """The workers that ask a question in namespaces other than this process's own; they start at once.
 
     Args:
@@ -143,7 +143,7 @@ class Crew:
         worker.until = monotonic() + netns.TIMEOUT_S
         places, question = list(worker.left), self._question
         try:
-            worker.child = DetachedWorker(lambda line: _tour(places, question, line), "network namespaces")
+            worker.child = DetachedWorker(lambda line: _run(places, question, line), "network namespaces")
         except SourceError as error:
             worker.child = None
             for number, _place in worker.left:
@@ -183,7 +183,7 @@ class Crew:
         if kind == ASKED:
             child.answer(dumps(self._answer(loads(payload)), HIGHEST_PROTOCOL))  # noqa: S301 - the worker's own
         elif kind == _AT:
-            worker.at, seconds = _STATION.unpack(payload)
+            worker.at, seconds = _POSITION.unpack(payload)
             worker.until = monotonic() + netns.TIMEOUT_S + seconds
         elif kind not in (END, FAILED):
             (number,) = _NUMBER.unpack_from(payload)
@@ -218,7 +218,7 @@ class _Worker:
         self.until = 0.0
 
 
-def _tour(places: list[tuple[int, FoundNamespace]], question: Question, line: Channel) -> None:
+def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Channel) -> None:
     from pickle import HIGHEST_PROTOCOL, dumps, loads
 
     def ask(what: Any) -> Any:
@@ -232,7 +232,7 @@ def _tour(places: list[tuple[int, FoundNamespace]], question: Question, line: Ch
 
     def step(number: int, place: FoundNamespace, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
         """Go on until the next rest; None where there is none."""
-        line.emit(_AT, _STATION.pack(number, 0.0))
+        line.emit(_AT, _POSITION.pack(number, 0.0))
         try:
             if steps is None:
                 steps = begin(place)
@@ -240,7 +240,7 @@ def _tour(places: list[tuple[int, FoundNamespace]], question: Question, line: Ch
                 netns.enter(place.path)
                 _is_there(place, this_system())
             for item in steps:
-                if isinstance(item, Rest):
+                if isinstance(item, Pause):
                     return steps, item.until
                 line.emit(_ITEM, _NUMBER.pack(number) + dumps(item, HIGHEST_PROTOCOL))
         except SourceError as error:
@@ -256,7 +256,7 @@ def _tour(places: list[tuple[int, FoundNamespace]], question: Question, line: Ch
         resting: list[tuple[int, FoundNamespace, Iterator[Any] | None, float]] = []
         for number, place, steps, until in going:
             if (seconds := until - monotonic()) > 0:
-                line.emit(_AT, _STATION.pack(number, seconds))
+                line.emit(_AT, _POSITION.pack(number, seconds))
                 line.rest(until)
             paused = step(number, place, steps)
             if paused is not None:

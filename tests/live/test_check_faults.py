@@ -14,10 +14,12 @@ import pytest
 from sockdiag.check import state
 from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
+from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
 from sockdiag.model.baseline import BaselinePlace, read_entries, write_entries
+from sockdiag.sources.system.machine import this_system
 from tests.live.plugin import NOTHING, RULES, Said, check, edit, older
 from tests.live.world.namespace import netns
 
@@ -435,9 +437,9 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace) -> None:
     """What was asked by name and may not be seen is no verdict; of all rules the others are."""
     # Imports what it needs while it may: the interpreter's own files need not be that user's to read.
     for words in ((), ("--netns", "all")):
-        given = parse(load("check"), ["--state", str(tmp_path / "root"), *words])
-        assert given is not None
-        assert answer(Env(environ={}), given)[0] in {0, 1, 2}
+        args = parse(load("check"), ["--state", str(tmp_path / "root"), *words])
+        assert args is not None
+        assert answer(check_options(args, {}), this_system())[0] in {0, 1, 2}
     folder = tmp_path / "nobody"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)

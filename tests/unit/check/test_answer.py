@@ -10,9 +10,9 @@ import pytest
 from sockdiag.analysis.baseline import recalled, remembered
 from sockdiag.check.levels import alert_name, events, status_of, worst
 from sockdiag.check.measured import Taken, measured, taken
-from sockdiag.check.request import asked, paired
+from sockdiag.check.request import check_request, paired
 from sockdiag.check.state import state_path
-from sockdiag.cli.catalog import load
+from sockdiag.cli.commands.check import COMMAND, CRITICAL, WARNING, check_options
 from sockdiag.cli.quick import parse
 from sockdiag.errors import SourceTruncated, UsageError
 from sockdiag.judging.registry import RULES
@@ -48,10 +48,10 @@ def test_where_the_state_is(tmp_path: Path) -> None:
 
 def ask(*words: str) -> Any:
     order: list[tuple[str, Any]] = []
-    given = parse(load("check"), list(words), order)
-    assert given is not None
-    given.__dict__.update(zip(("warning", "critical"), paired(order), strict=True))
-    return asked(given)
+    args = parse(COMMAND, list(words), order)
+    assert args is not None
+    warning, critical = paired(order)
+    return check_request(check_options(args.replaced(WARNING, warning).replaced(CRITICAL, critical), {}))
 
 
 def test_which_rules() -> None:

@@ -60,7 +60,7 @@ class Running:
         env = Env(err=writer, environ={})
         self.server = serve.listen("127.0.0.1:0")
         self.place: tuple[str, int] = self.server.server_address[:2]  # type: ignore[assignment]
-        self.server.set_app(serve._application(serve._Shared(self.looks), env))  # type: ignore[arg-type]
+        self.server.set_app(serve._application(serve._Shared(self.looks), env.warn, debug=False))  # type: ignore[arg-type]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
         self._writer = writer
