@@ -9,7 +9,7 @@ from __future__ import annotations
 from _operator import itemgetter
 
 from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
-from sockdiag.model.derived import GETTERS, Derived
+from sockdiag.model.derived import Derived, getter
 from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
@@ -161,7 +161,7 @@ class FieldEntry:
                 lead = ".".join(parts[:n])
                 if lead in batch.columns or batch.constants.get(lead) is not None:
                     return _descend(batch.values(lead), self._steps[n:])
-            if self.name not in GETTERS and record_class(self.field) is None:
+            if self.name not in _DERIVED and record_class(self.field) is None:
                 return [None] * batch.size
         return [self.get(socket) for socket in batch.sockets()]
 
@@ -259,29 +259,43 @@ def catalogue() -> list[FieldEntry]:
     return _all
 
 
-def _derived(field: Field) -> FieldEntry:
+def _derived(field: Field, user_name: Callable[[int], str] = str) -> FieldEntry:
     needs = frozenset((field.needs,)) if field.needs else frozenset()
-    return FieldEntry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
+    get = getter(field.name, user_name)
+    return FieldEntry(field.name, field, Derived.__annotations__[field.name], get, needs=needs)
 
 
-def resolve(name: str) -> FieldEntry | None:
-    """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none."""
+_DERIVED = frozenset([field.name for field in Derived.FIELDS])
+
+
+def resolve(name: str, user_name: Callable[[int], str] = str) -> FieldEntry | None:
+    """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none.
+
+    Args:
+        name: as the user wrote it.
+        user_name: names users, who are numbers without it.
+    """
     name = ALIASES.get(name, name)
     for field in Derived.FIELDS:
         if field.name == name:
-            return _derived(field)
+            return _derived(field, user_name)
     return resolve_in(Socket, name)
 
 
-def find(record: type[Record], name: str) -> FieldEntry:
+def find(record: type[Record], name: str, user_name: Callable[[int], str] = str) -> FieldEntry:
     """Find a field of a record class by its name, an alias, or its heading in any case.
+
+    Args:
+        record: the class.
+        name: as the user wrote it.
+        user_name: names users, who are numbers without it.
 
     Raises:
         UsageError: there is none.
     """
     wanted = name.lower().replace("-", "_")
     of_socket = record is Socket
-    entry = resolve(wanted) if of_socket else resolve_in(record, wanted)
+    entry = resolve(wanted, user_name) if of_socket else resolve_in(record, wanted)
     if entry is not None:
         return entry
     from sockdiag.errors import UsageError, unknown
