@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import LOSING_TABLES
 from sockdiag.model.record import COUNT, ID, LABEL, RATIO, Record, field
 from sockdiag.model.socket import Socket
 
@@ -11,9 +12,6 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.states import StateCount
     from sockdiag.model.batch import Batch
-
-# A full receive buffer of these loses what comes next; TCP closes its window instead, and unix makes the sender wait.
-LOSING_TABLES = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 # States that a connection passes through in a moment. Many sockets in one of them are worth a look.
 PASSING = ("CLOSE_WAIT", "SYN_RECV", "SYN_SENT", "LAST_ACK", "FIN_WAIT1", "FIN_WAIT2", "CLOSING")

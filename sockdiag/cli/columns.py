@@ -82,10 +82,7 @@ def ordered(args: Args, survey: SystemReader, rows: Iterable[Row], record: type[
 
 
 def _column(record: type[Record], name: str, survey: SystemReader | None) -> FieldEntry:
-    entry = find(record, name)
-    if entry.name == "user" and survey is not None:
-        entry.get = lambda socket: None if socket.uid is None else survey.user_name(socket.uid)
-    return entry
+    return find(record, name) if survey is None else find(record, name, survey.user_name)
 
 
 def _comparable(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.escape import printable, width
@@ -58,7 +59,7 @@ _SOCK_GROUPS = (
     ("buffers", ("rcvbuf", "sndbuf")),
     ("memory", ("skmem",)),
     ("timer", ("timer",)),
-    ("options", ("inet", "unix", "netlink", "packet", "xdp")),
+    ("options", ("inet", *OTHER_TABLES)),
     ("connection", ("mptcp_info", "sctp_info", "subflows")),
 )
 _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")

@@ -174,7 +174,7 @@ def tcp_counts(
     system: System, exact: bool, gap: Callable[[Gap], None]
 ) -> dict[tuple[str, str, str | None], int] | None:
     """Count TCP sockets by (netid, family, state) without decoding them; None where netlink cannot tell."""
-    from sockdiag.kernel.sock_diag import FAMILY_NAMES
+    from sockdiag.kernel.families import FAMILY_NAMES
     from sockdiag.kernel.tcp_states import state_name
     from sockdiag.sources.netlink.inet_count import count_tcp
 

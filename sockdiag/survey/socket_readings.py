@@ -213,14 +213,14 @@ def from_descriptor(survey: SystemReader, pid: int, fd: int, inode: int) -> Sock
 
 
 def _described(told: Stolen, inode: int) -> Socket:
-    from sockdiag.kernel.sock_diag import FAMILY_NAMES, IPPROTO_NAMES, TYPE_NAMES
+    from sockdiag.kernel.families import FAMILY_NAMES
+    from sockdiag.kernel.proto_ops import table_of
+    from sockdiag.kernel.sock_diag import IPPROTO_NAMES, TYPE_NAMES
     from sockdiag.model.skmem import SkMem
     from sockdiag.model.socket import Socket
 
     family, kind, protocol = (_number(told, name) for name in ("SO_DOMAIN", "SO_TYPE", "SO_PROTOCOL"))
-    table = _FAMILY_TABLES.get(family) or _PROTOCOL_TABLES.get(
-        (kind, protocol), "raw" if kind == _SOCK_RAW else "other"
-    )
+    table = table_of(family, TYPE_NAMES.get(kind, ""), protocol)
     is_inet = family in (2, 10)
     local, peer = _endpoint(told.local), _endpoint(told.peer)
     device = told.values.get("SO_BINDTODEVICE")
@@ -250,20 +250,6 @@ def _described(told: Stolen, inode: int) -> Socket:
         skmem=skmem,
         source="getsockopt",
     )
-
-
-_SOCK_RAW = 3
-_FAMILY_TABLES = {1: "unix", 16: "netlink", 17: "packet", 40: "vsock", 44: "xdp"}
-_PROTOCOL_TABLES = {
-    (1, 6): "tcp",
-    (1, 262): "mptcp",
-    (2, 17): "udp",
-    (2, 136): "udplite",
-    (2, 1): "icmp",
-    (2, 58): "icmp",
-    (1, 132): "sctp",
-    (5, 132): "sctp",
-}
 
 
 def _number(told: Stolen, name: str) -> int:

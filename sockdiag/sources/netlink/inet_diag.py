@@ -11,6 +11,7 @@ from _socket import inet_ntoa, inet_ntop
 from struct import pack
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.kernel.families import IP_PROTOCOLS
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     EXT_CONG,
@@ -41,15 +42,9 @@ from sockdiag.kernel.sock_diag import (
     AF_INET6,
     AF_UNSPEC,
     DCCPDIAG_GETSOCK,
-    FAMILY_NAMES,
-    IPPROTO_DCCP,
-    IPPROTO_MPTCP,
     IPPROTO_NAMES,
     IPPROTO_RAW,
-    IPPROTO_SCTP,
     IPPROTO_TCP,
-    IPPROTO_UDP,
-    IPPROTO_UDPLITE,
     SK_MEMINFO,
     TCPDIAG_GETSOCK,
 )
@@ -72,25 +67,13 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
 
 # table -> protocol number that is asked for
-PROTOCOLS = {
-    "tcp": IPPROTO_TCP,
-    "mptcp": IPPROTO_MPTCP,
-    "udp": IPPROTO_UDP,
-    "udplite": IPPROTO_UDPLITE,
-    "raw": IPPROTO_RAW,
-    "sctp": IPPROTO_SCTP,
-    "dccp": IPPROTO_DCCP,
-}
+PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
 
 # table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
 TABLES: dict[str, tuple[str | None, str]] = {
-    "tcp": ("SOCK_STREAM", "TCP"),
-    "mptcp": ("SOCK_STREAM", "MPTCP"),
-    "udp": ("SOCK_DGRAM", "UDP"),
-    "udplite": ("SOCK_DGRAM", "UDPLITE"),
-    "raw": ("SOCK_RAW", "RAW"),
-    "sctp": (None, "SCTP"),
-    "dccp": ("SOCK_DCCP", "DCCP"),
+    protocol.netid: (protocol.types[0] if len(protocol.types) == 1 else None, IPPROTO_NAMES[protocol.numbers[0]])
+    for protocol in IP_PROTOCOLS
+    if protocol.in_diag
 }
 
 _TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
@@ -278,7 +261,7 @@ def decode(
     socket = Socket._make(
         (
             table,
-            FAMILY_NAMES[family],
+            INET_FAMILIES[family],
             kind,
             protocol,
             _association_state(state) if association else state_name(state),
