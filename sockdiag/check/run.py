@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sockdiag.check.measured import Measured, Taken
     from sockdiag.check.options import CheckOptions
-    from sockdiag.check.request import Bounded, CheckRequest
+    from sockdiag.check.request import BoundedMeasure, CheckRequest
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement, NotJudged
     from sockdiag.model.baseline import BaselineEntry, BaselinePlace
@@ -57,7 +57,7 @@ class _Comparison(Examination["NamespaceResult"]):
     """
 
     def __init__(
-        self, survey: SystemReader, request: CheckRequest, drawn: tuple[Bounded, ...], state: State | None
+        self, survey: SystemReader, request: CheckRequest, drawn: tuple[BoundedMeasure, ...], state: State | None
     ) -> None:
         super().__init__(survey)
         self._request = request
@@ -146,7 +146,7 @@ class Run:
         if survey.system.files.live:
             path = options.state or options.own_state
             self.state = State(path, self.request.question, survey.system.clock, private=not options.state)
-        self.drawn: tuple[Bounded, ...] = self.request.measures
+        self.drawn: tuple[BoundedMeasure, ...] = self.request.measures
         self.status = CHECK_UNKNOWN
         self.alerts: list[Alert] = []
         self.measures: list[Measured] = []

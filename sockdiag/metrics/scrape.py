@@ -49,7 +49,7 @@ class Scraped:
         self.interval = interval
 
 
-class _Part:
+class _ScrapedNamespace:
     """What was found in one network namespace, as it travels between processes."""
 
     __slots__ = ("families", "findings", "interval", "read", "sources", "unknown")
@@ -132,7 +132,7 @@ class Scraper:
 
     def _steps(
         self, survey: SystemReader, twice_s: float | None, keep_s: float | None, *, alone: bool
-    ) -> Iterator[Pause | _Part]:
+    ) -> Iterator[Pause | _ScrapedNamespace]:
         from sockdiag.analysis.measures import Facts
         from sockdiag.analysis.metric_families import families, placed
         from sockdiag.judging.registry import RULES
@@ -154,7 +154,7 @@ class Scraper:
         elif keep_s is not None:
             before = self._earlier(now, keep_s)
         case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES)
-        part = _Part()
+        part = _ScrapedNamespace()
         part.read = bool(now.counters) or any(now.tables.values())
         part.findings, part.unknown = judgement.findings, {one.code for one in judgement.unknown}
         part.sources = dict(sources_read(now, survey.gaps))

@@ -92,7 +92,7 @@ class Examination(Typed["T"]):
         return ()
 
 
-class _Part(Typed["T"]):
+class _JudgedNamespace(Typed["T"]):
     """The findings and results of one namespace, as they travel between processes."""
 
     __slots__ = ("findings", "own", "rows", "seconds", "unknown")
@@ -220,7 +220,7 @@ def _diagnose(
     codes = tuple(RULES if how.codes is None else how.codes)
     interval = how.interval_s
 
-    def steps(there: SystemReader) -> Iterator[Pause | _Part[T]]:
+    def steps(there: SystemReader) -> Iterator[Pause | _JudgedNamespace[T]]:
         examination = examine(there)
         before = None
         if interval is not None:
@@ -266,7 +266,7 @@ def _judged(
     horizon: float,
     codes: Iterable[str],
     examination: Examination[T],
-) -> _Part[T]:
+) -> _JudgedNamespace[T]:
     """Run the rules, name owners, and say in which namespace advice applies."""
     from sockdiag.judging.group import name_owners
 
@@ -277,7 +277,7 @@ def _judged(
 
         place = survey.place
         judgement.hits = [hit if hit.finding.subject.whole_host else advise_there(hit, place) for hit in judgement.hits]
-    return _Part(survey.own, case.seconds, judgement, list(examination.results(case, judgement)))
+    return _JudgedNamespace(survey.own, case.seconds, judgement, list(examination.results(case, judgement)))
 
 
 def judge_sample(
@@ -303,7 +303,7 @@ def judge_sample(
     return case, judgement
 
 
-def _add(found: Diagnosis[T], part: _Part[T]) -> None:
+def _add(found: Diagnosis[T], part: _JudgedNamespace[T]) -> None:
     for finding in part.findings:
         if finding.subject.kind == PROCESS and not finding.subject.sockets:
             # It is about the process as a whole: the same wherever its sockets are.
