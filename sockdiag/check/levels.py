@@ -51,16 +51,16 @@ class Alert:
         finding: the finding.
         status: 0 where it raises no alert.
         few: it would, were its losses not so few.
-        held: it does because it did before.
+        sustained: it does because it did before.
     """
 
-    __slots__ = ("few", "finding", "held", "status")
+    __slots__ = ("few", "finding", "status", "sustained")
 
-    def __init__(self, finding: Finding, status: int, *, few: bool = False, held: bool = False) -> None:
+    def __init__(self, finding: Finding, status: int, *, few: bool = False, sustained: bool = False) -> None:
         self.finding = finding
         self.status = status
         self.few = few
-        self.held = held
+        self.sustained = sustained
 
 
 def events(finding: Finding) -> int | None:
@@ -94,7 +94,7 @@ def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) 
     return found
 
 
-def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
+def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
     """Keep up alerts whose level is only a little below the threshold that raised them.
 
     Args:
@@ -121,7 +121,7 @@ def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iter
         name = alert_name(hit.finding)
         status = min(_STATUS.get(hit.finding.severity, CHECK_OK), fading.get(name, CHECK_OK))
         if hit.finding.verdict != DROPPING and status > now.get(name, CHECK_OK):
-            kept[name] = Alert(hit.finding, status, held=True)
+            kept[name] = Alert(hit.finding, status, sustained=True)
     return [a for a in alerts if alert_name(a.finding) not in kept] + list(kept.values())
 
 
@@ -132,9 +132,9 @@ def worst_first(alerts: list[Alert]) -> list[Alert]:
 
     alike: dict[tuple[int, bool, bool], list[Hit]] = {}
     for alert in alerts:
-        alike.setdefault((alert.status, alert.few, alert.held), []).append(Hit(alert.finding))
+        alike.setdefault((alert.status, alert.few, alert.sustained), []).append(Hit(alert.finding))
     found = [
-        Alert(finding, status, few=few, held=kept)
+        Alert(finding, status, few=few, sustained=kept)
         for (status, few, kept), hits in alike.items()
         for finding in by_cause(hit.finding for hit in hits)
     ]

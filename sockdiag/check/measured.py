@@ -52,7 +52,7 @@ class Measured(Record):
     value: float | None = field("Its value, of a rate a second; None is unknown.")
     why: str = field("Why it is unknown.")
     status: int = field("Plugin status.")
-    held: bool = field("It has the status because it had it before.")
+    sustained: bool = field("It has the status because it had it before.")
 
     def said(self) -> str:
         """Say what it is."""
@@ -65,7 +65,7 @@ class Measured(Record):
         if bounds is None:
             return text
         flag = "-w" if self.status == CHECK_WARNING else "-c"
-        return f"{text} ({flag} {bounds.text}{', not clearly better yet' if self.held else ''})"
+        return f"{text} ({flag} {bounds.text}{', not clearly better yet' if self.sustained else ''})"
 
     def datum(self) -> str:
         """Write it as performance data."""
@@ -131,8 +131,8 @@ def measured(one: BoundedMeasure, parts: list[Taken], raised: Mapping[str, int])
     else:
         total = max(totals) if one.measure.combine == MAX else sum(totals)
     grown = sum(totals) if one.is_rate else None
-    status, held = status_of(total, one.warning, one.critical, raised.get(alert_name(one), CHECK_OK), grown)
-    return Measured(one, total, "", status, held)
+    status, sustained = status_of(total, one.warning, one.critical, raised.get(alert_name(one), CHECK_OK), grown)
+    return Measured(one, total, "", status, sustained)
 
 
 def _level(one: BoundedMeasure, facts: Facts) -> Taken:

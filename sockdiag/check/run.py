@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from sockdiag.check.levels import Alert, alert_name, alerts_of, held, worst
+from sockdiag.check.levels import Alert, alert_name, alerts_of, sustained, worst
 from sockdiag.check.measured import alert_name as measure_name
 from sockdiag.check.measured import measured, taken, usual
 from sockdiag.check.request import check_request
@@ -90,7 +90,7 @@ class _Comparison(Examination["NamespaceResult"]):
 
         raised = self._past.alerts if self._past is not None else {}
         alerts = alerts_of(judgement.hits, raised, guarded=case.before is not None)
-        alerts = held(case, alerts, raised, self._request.codes)
+        alerts = sustained(case, alerts, raised, self._request.codes)
         reset = () if case.before is None else tuple(set_to_zero(case.before, case.now))
         yield NamespaceResult(
             case.netns,

@@ -124,7 +124,7 @@ def _whence(run: Run) -> Iterator[str]:
 
 def _headline(run: Run, alert: Alert) -> str:
     finding = alert.finding
-    kept = ", not clearly better yet" if alert.held else ""
+    kept = ", not clearly better yet" if alert.sustained else ""
     there = f" [netns {finding.subject.netns}]" if run.survey.everywhere and finding.subject.netns else ""
     return f"{finding.code}: {finding.summary}{kept}{there}"
 

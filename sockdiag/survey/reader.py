@@ -252,7 +252,7 @@ class SystemReader:
 
             return self._in_namespaces(query, where, rows)
         named = bool(self.options.netids)
-        collection = Collection(self.system, query, asked=named, netns=self.netns, owners=self.owners)
+        collection = Collection(self.system, query, tables_named=named, netns=self.netns, owners=self.owners)
         collection.gaps = self.gaps
         collection.sources = self.sources
         batches = collection.batches()
@@ -309,7 +309,7 @@ class SystemReader:
             self.learn(label, sources, gaps)
 
         named = bool(self.options.netids)
-        yield from self.namespaces.ask(query, where, answer, owners=self.owners, asked=named, learn=learn)
+        yield from self.namespaces.ask(query, where, answer, owners=self.owners, tables_named=named, learn=learn)
         self._undecided(sum(unknown))
 
     def _undecided(self, undecided: int) -> None:
