@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
-
-DEFAULT_HORIZON_S = 10.0
 
 # Connections whose tcp_info is asked for.
 _MOST_ASKED = 16
@@ -95,7 +94,7 @@ class Case:
         self,
         now: Sample,
         before: Sample | None = None,
-        horizon: float = DEFAULT_HORIZON_S,
+        horizon: float = HORIZON_S,
         owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
         silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
         netns: str | None = None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.errors import SourceError, UsageError
 from sockdiag.model.finding import PROCESS, SOCKET, UNKNOWN, badness, worst_verdict
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM
-from sockdiag.survey.options import HORIZON_S, Judging
+from sockdiag.survey.options import Judging
 from sockdiag.survey.per_namespace import in_each
 from sockdiag.survey.sample import TABLES, judged_query, take_sample
 from sockdiag.survey.workers import Pause
