@@ -11,9 +11,9 @@ from sockdiag.check.measured import measured, taken, usual
 from sockdiag.check.request import check_request, check_times
 from sockdiag.check.state import KEPT_S, State, place_of
 from sockdiag.check.status import CHECK_OK, CHECK_UNKNOWN
+from sockdiag.judging.declared import TABLES
 from sockdiag.model.record import Record, field
 from sockdiag.survey.diagnose import Examination, diagnose, judging
-from sockdiag.survey.sample import TABLES
 from sockdiag.survey.survey import Survey
 
 TYPE_CHECKING = False
