@@ -61,10 +61,10 @@ types: $(STAMP) ## Check types
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-gen: $(STAMP) ## Write man pages and completions anew from the declarations
+gen: $(STAMP) ## Write the generated files anew from the declarations
 	$(BIN)/python -m sockdiag.devtools.gen
 
-gen-check: $(STAMP) ## Say which man pages and completions are not what the declarations give
+gen-check: $(STAMP) ## List generated files that are not what the declarations give
 	$(BIN)/python -m sockdiag.devtools.gen --check
 
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/

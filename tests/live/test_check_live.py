@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.check.answer import answer
+from sockdiag.check.entries import read_entries
 from sockdiag.cli.catalog import load
 from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
-from sockdiag.model.baseline import read_entries
 from sockdiag.sources.system.machine import System, this_system
 from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older

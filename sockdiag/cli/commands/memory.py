@@ -70,26 +70,13 @@ def run(env: Env, args: Args) -> int:
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
-# Rules about memory that runs out, and the tables that they look at.
-_CODES = (
-    "UDP_RECEIVE_BUFFER_FULL",
-    "UDP_MEMORY_LIMIT",
-    "RAW_RECEIVE_BUFFER_FULL",
-    "PACKET_RECEIVE_BUFFER_FULL",
-    "NETLINK_RECEIVE_BUFFER_FULL",
-    "TCP_MEMORY_PRESSURE",
-    "CGROUP_MEMORY_LIMIT",
-)
-_JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
-
-
 def _findings(survey: SystemReader) -> list[Finding]:
+    from sockdiag.judging.declared import RULES_OF, TABLES_OF
     from sockdiag.survey.diagnose import diagnose_query
 
     query = survey.query()
-    return diagnose_query(
-        survey, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES
-    ).findings
+    tables = tuple(table for table in TABLES_OF["memory"] if table in query.tables)
+    return diagnose_query(survey, query._replace(tables=tables), RULES_OF["memory"]).findings
 
 
 def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[SocketMemory]:
