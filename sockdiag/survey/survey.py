@@ -12,7 +12,7 @@ from sockdiag.survey.options import ALL, SurveyOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeVar
 
     from sockdiag.filter.where import Where
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.model.provenance import Provenance
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
+    from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
     from sockdiag.survey.diagnose import Diagnosis
@@ -54,7 +55,7 @@ class Survey:
     Args:
         system: the system.
         options: what is asked for.
-        namespaces: the namespaces to ask in, where it is not the one that *system* stands for; by default those that
+        places: the namespaces to ask in, where it is not the one that *system* stands for; by default those that
             ``options.netns`` = ``all`` means.
         host: facts about the host that another survey of the same run shares.
         standpoint: where it stands, if another survey of the same run knows.
@@ -72,7 +73,7 @@ class Survey:
         system: System,
         options: SurveyOptions | None = None,
         *,
-        namespaces: NamespaceSet | None = None,
+        places: Sequence[FoundNamespace] = (),
         host: HostFacts | None = None,
         standpoint: Standpoint | None = None,
         started: float | None = None,
@@ -85,15 +86,16 @@ class Survey:
         # Gaps of namespaces that were noted, without the namespace.
         self._noted: list[Gap] = []
         self._where: Where | None = None
-        self.namespaces = namespaces
+        self.namespaces: NamespaceSet | None = None
         everywhere = self.options.netns == ALL
         if standpoint is None:
-            place = None if everywhere else self.options.netns
-            standpoint = Standpoint(_current(system, self.options.netns), place=place)
-            if everywhere and namespaces is None:
+            here = places[0].namespace if len(places) == 1 else _current(system, self.options.netns)
+            standpoint = Standpoint(here, place=None if everywhere else self.options.netns)
+            if places or everywhere:
                 from sockdiag.survey.namespaces import NamespaceSet
 
-                self.namespaces = NamespaceSet.of_host(system, self.note)
+                found = NamespaceSet(system, self.note, places) if places else NamespaceSet.of_host(system, self.note)
+                self.namespaces = found
         self.netns = standpoint.netns
         self.own = standpoint.own
         self.place = standpoint.place
