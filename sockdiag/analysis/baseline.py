@@ -1,4 +1,4 @@
-"""Remember of a look what a later one is compared with, and make a look of it again."""
+"""Keep the part of a sample that a later one is compared with, and make a sample of it again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-# Sockets in a state that lasts until their owner or peer does something, which two looks can tell from one that is left soon.
+# Sockets in a state that lasts until their owner or peer does something, which two samples can tell from one that is left soon.
 LASTING = frozenset({"CLOSE_WAIT", "FIN_WAIT2"})
 # A socket takes some 40 bytes.
 MOST_SOCKETS = 20000
@@ -73,7 +73,7 @@ def _cgroups(sample: Sample, absent: dict[str, str]) -> tuple[tuple[str, str, in
 
 
 def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
-    """Make a look of what was remembered, *age_s* before the look that it is compared with."""
+    """Make a sample of what was remembered, *age_s* before the sample that it is compared with."""
     absent = dict(earlier.absent)
     for table, where in now.tables.items():
         was = earlier.tables.get(table)
@@ -105,7 +105,7 @@ def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
 
 
 def still_there(before: Sample, now: Sample) -> Sample:
-    """Return the look before without the sockets that are gone since: what these had counted is no longer in any sum."""
+    """Return the earlier sample without the sockets that are gone since: what these had counted is no longer in any sum."""
     known: dict[str, set[Any]] = {}
     for batch in now.batches:
         if batch.size:

@@ -57,7 +57,7 @@ class EarlierSocket(Record):
 
 
 class Earlier(Record):
-    """An earlier look, as far as rules and measures compare with it."""
+    """An earlier sample, as far as rules and measures compare with it."""
 
     counters: Mapping[str, int] = field("Event counters.")
     sockstat: Mapping[str, int] = field("Levels of /proc/net/sockstat by field name.", default={})
@@ -66,7 +66,7 @@ class Earlier(Record):
     )
     qdiscs: tuple[Qdisc, ...] | None = field("Queueing disciplines; None: not read.", default=None)
     tables: Mapping[str, str | None] = field("Where each table was read.", default={})
-    absent: Mapping[str, str] = field("What cannot be compared with, as a look names it, and why.", default={})
+    absent: Mapping[str, str] = field("What cannot be compared with, as a sample names it, and why.", default={})
     cgroups: tuple[tuple[str, str, int, int, int | None], ...] | None = field(
         "Cgroups near the limit of their memory: path, file of the limit, limit, usage, how often throttled.",
         default=None,
@@ -82,7 +82,7 @@ class BaselineEntry(Record):
 
     question: str = field("What was asked, as a digest.")
     place: BaselinePlace = field("Where it holds.")
-    looked_at: float = field("When the look was taken.")
+    looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When the alerts were raised: later, where a young look was kept.")
     wall: float = field("Seconds since the epoch at that time.")
     earlier: Earlier = field("The look.")
@@ -94,7 +94,7 @@ class Stored(Record):
 
     question: str = field("What was asked.")
     place: BaselinePlace = field("Where it holds.")
-    looked_at: float = field("When the look was taken.")
+    looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When it was judged.")
     wall: float = field("The same since the epoch.")
     body: bytes = field("The rest.")
