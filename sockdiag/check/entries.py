@@ -84,7 +84,7 @@ class BaselineEntry(Record):
 
     question: str = field("What was asked, as a digest.")
     place: BaselinePlace = field("Where it holds.")
-    looked_at: float = field("When the look was taken.")
+    looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When the alerts were raised: later, where a young look was kept.")
     wall: float = field("Seconds since the epoch at that time.")
     earlier: Earlier = field("The look.")
@@ -96,7 +96,7 @@ class Stored(Record):
 
     question: str = field("What was asked.")
     place: BaselinePlace = field("Where it holds.")
-    looked_at: float = field("When the look was taken.")
+    looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When it was judged.")
     wall: float = field("The same since the epoch.")
     body: bytes = field("The rest.")

@@ -76,7 +76,7 @@ def inspect_lines(
         paths: what creates and feeds it.
         style: how it may look.
         findings: what follows from it.
-        at: time of the look, with --follow.
+        at: time of the sample, with --follow.
     """
     socket = layers.sock.socket
     head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"

@@ -36,7 +36,7 @@ from sockdiag.kernel.inet_diag import (
     SOCKID,
     TIMER_NAMES,
 )
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLMSG_HDRLEN, align4
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
@@ -52,7 +52,7 @@ from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN, state_name
 from sockdiag.model.address import Endpoint
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
-from sockdiag.sources.netlink.attributes import attributes, skmem
+from sockdiag.sources.netlink.attributes import attribute, attributes, skmem
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.reading import Reading
 from sockdiag.sources.system.transport import Request
@@ -171,12 +171,6 @@ def compat_request(
     kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
     name = f"{_name(AF_INET, protocol)}+{_TABLE_OF[protocol]}6"
     return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0) + extra, kind, states)
-
-
-def attribute(number: int, payload: bytes) -> bytes:
-    """Pack one netlink attribute."""
-    length = NLA_HDRLEN + len(payload)
-    return pack("=HH", length, number) + payload + bytes(align4(length) - length)
 
 
 def timer_name(number: int) -> str:
