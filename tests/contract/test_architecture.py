@@ -59,7 +59,7 @@ OPENERS = {("os", "open"), ("io", "open")}
 
 HEAVY = {
     "typer": {"cli/typer_app.py"},
-    "pyroute2": {"sources/netlink/rtnetlink_qdisc.py"},
+    "pyroute2": set(),
     "psutil": {"cli/commands/memory.py"},
     "tabulate": {"render/table.py"},
     "prometheus_client": {"metrics/serve.py"},

@@ -59,10 +59,8 @@ def run(env: Env, args: Args) -> int:
 
 def _prepare() -> None:
     """Import what the workers need, once."""
-    from sockdiag.sources.netlink.rtnetlink_qdisc import prepare
-
-    prepare()
     import sockdiag.analysis.socket_queues
+    import sockdiag.sources.netlink.rtnetlink_qdisc
     import sockdiag.sources.proc.mib
     import sockdiag.sources.proc.net_stat_nf_conntrack
     import sockdiag.sources.proc.sys_net  # noqa: F401
@@ -145,11 +143,12 @@ def _qdiscs(survey: Survey, levels: dict[str, int | None], unread: set[str]) -> 
     from sockdiag.errors import SourceUnavailable
     from sockdiag.model.counters import Counters
     from sockdiag.sources.netlink.rtnetlink_qdisc import SOURCE, read_qdiscs
+    from sockdiag.sources.system.interfaces import interface_names
 
     def read() -> list[Qdisc]:
         if not survey.system.files.live:
             raise SourceUnavailable(SOURCE, "a captured system does not hold them")
-        return read_qdiscs()
+        return read_qdiscs(interface_names(survey.system.files))
 
     found = survey.attempt(read)
     if found is None:
