@@ -91,6 +91,8 @@ METRIC_NAMES = (
 )
 
 # ndm_state, by bit; 0 is NONE
+NUD_INCOMPLETE = 0x01
+NUD_FAILED = 0x20
 NEIGHBOUR_STATES = ("INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "NOARP", "PERMANENT")
 
 # ifi_flags, by bit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.kernel.rtnetlink import ADDRESS_FLAGS, METRIC_NAMES, NEIGHBOUR_STATES, ROUTE_TYPES
+from sockdiag.model.link import Link
 from sockdiag.model.record import BYTES, COUNT, FLAGS, ID, LABEL, MS, Record, field
 
 TYPE_CHECKING = False
@@ -66,7 +67,7 @@ class Route(Record):
     )
     ifindex: int | None = field("Index of that device.", default=None, kind=ID, sources=("RTA_OIF",))
     source: str | None = field(
-        "Local address of the packets.", default=None, kind=ID, sources=("RTA_PREFSRC", "RTA_SRC")
+        "Local address of the packets.", default=None, kind=ID, sources=("RTA_SRC", "RTA_PREFSRC")
     )
     table: int | None = field(
         "Routing table; 254 is main, 255 local.", default=None, kind=ID, sources=("RTA_TABLE", "rtm_table")
@@ -119,6 +120,21 @@ class Neighbour(Record):
         unit=COUNT,
         kernel="atomic_read(&neigh->probes)",
         sources=("NDA_PROBES",),
+    )
+    device: str | None = field(
+        "Device that it is behind.", default=None, kind=LABEL, kernel="neigh->dev", sources=("ndm_ifindex",)
+    )
+
+
+class LinkLayer(Record):
+    """What is below IP in a network namespace: its devices, and the neighbours that do not answer."""
+
+    netns: str | None = field("Network namespace.", default=None, kind=LABEL)
+    links: tuple[Link, ...] | None = field("Devices.", default=None, of=Link)
+    unanswering: tuple[Neighbour, ...] | None = field(
+        "Neighbours that are being looked for (INCOMPLETE) or were not found (FAILED): packets to them wait or are dropped.",
+        default=None,
+        of=Neighbour,
     )
 
 

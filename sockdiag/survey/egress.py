@@ -1,4 +1,4 @@
-"""Read how a connection's packets leave this host."""
+"""Read how packets leave this host: those of one connection, and the devices and neighbours of a namespace."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sockdiag.analysis.inspect import egress_note, has_egress
 from sockdiag.errors import ParseError, SourceError
 from sockdiag.model.inspection import Egress
 from sockdiag.model.provenance import Gap
+from sockdiag.model.route import LinkLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,34 @@ def read_egress(system: System, socket: Socket, connect: Callable[[], Any] | Non
             return _EgressReader(system, socket, routes).egress()
     except SourceError as error:
         return Egress(lacks=(Gap.from_error(error),))
+
+
+def read_link_layer(
+    system: System, netns: str | None, connect: Callable[[], Any] | None = None
+) -> tuple[LinkLayer, list[Gap]]:
+    """Read the devices of the network namespace that the process is in, and its neighbours that do not answer.
+
+    Args:
+        system: the system.
+        netns: name of the namespace, for the record.
+        connect: returns the connection to rtnetlink; None: pyroute2's.
+
+    Returns:
+        What could be read, and what could not.
+    """
+    from sockdiag.sources.netlink.routes import LINK, Routes
+
+    if not system.files.live:
+        return LinkLayer(netns), [Gap(LINK, "not captured", None, "inspect the running system")]
+    links = unanswering = None
+    gaps = []
+    try:
+        with Routes(connect) as routes:
+            links = tuple(routes.links())
+            unanswering = tuple(routes.unanswering())
+    except SourceError as error:
+        gaps.append(Gap.from_error(error))
+    return LinkLayer(netns, links, unanswering), gaps
 
 
 class _EgressReader:

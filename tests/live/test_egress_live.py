@@ -249,9 +249,10 @@ def test_link_local_peer(pair: Pair) -> None:
         if one["local"].startswith("fe80:")
     )
     cookie, _port, mtu = pair.near.call(probes.connect, f"{address}%va", PORT, kind=socket.SOCK_DGRAM)
-    egress = inspected(pair.near, cookie)["egress"]
+    document = inspected(pair.near, cookie)
+    egress = document["egress"]
     assert (egress["route"]["device"], egress["mtu"]) == ("va", mtu)
-    assert egress["route"]["source"].startswith("fe80:")
+    assert egress["route"]["source"] == document["matches"][0]["local"]["address"]
 
 
 def test_a_device_with_a_hostile_name(pair: Pair) -> None:
@@ -314,6 +315,22 @@ def test_follow_marks_what_moved(pair: Pair) -> None:
         text = process.stdout.read()
     assert process.returncode == 0
     assert "\n* metrics    mtu 1250\n" in text
+
+
+def test_link_layer_of_path(pair: Pair) -> None:
+    """``path --json`` has every device as ip lists it, and the neighbours that do not answer."""
+    pair.ip("neigh replace 192.0.2.77 dev va nud failed")
+    pair.ip("neigh replace 192.0.2.78 lladdr 02:00:00:00:00:01 dev va nud permanent")
+    pair.ip("link add vx type veth peer name vy")
+    done = run("path", "--interval", "0", "--json", "--netns", pair.near.path)
+    assert done.returncode == 0, done.stderr
+    (layer,) = json.loads(done.stdout)["link_layer"]
+    theirs = json.loads(pair.near.run(["ip", "-j", "link", "show"]).stdout)
+    assert [(one["name"], one["index"], one["mtu"], one["operstate"]) for one in layer["links"]] == [
+        (one["ifname"], one["ifindex"], one["mtu"], one["operstate"]) for one in theirs
+    ]
+    (neighbour,) = layer["unanswering"]
+    assert (neighbour["address"], neighbour["state"], neighbour["device"]) == ("192.0.2.77", ["FAILED"], "va")
 
 
 # A process whose command line is hostile: it listens and says its pid.

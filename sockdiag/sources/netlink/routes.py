@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from struct import error as struct_error
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.netlink import NLM_F_REQUEST
-from sockdiag.kernel.rtnetlink import ROUTE_PROTOCOLS, RTM_F_FIB_MATCH, RTM_F_LOOKUP_TABLE, RTM_GETROUTE
+from sockdiag.kernel.rtnetlink import (
+    NUD_FAILED,
+    NUD_INCOMPLETE,
+    ROUTE_PROTOCOLS,
+    RTM_F_FIB_MATCH,
+    RTM_F_LOOKUP_TABLE,
+    RTM_GETROUTE,
+)
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.link import Link
 from sockdiag.model.record import ID, LABEL, Record, field
@@ -69,6 +76,12 @@ class NoRoute(Exception):
         self.errno = errno
 
 
+def prepare() -> None:
+    """Import what takes long once, before processes are forked that read."""
+    with suppress(SourceUnavailable):
+        _iproute()
+
+
 class Routes:
     """The routing tables, links and neighbours of the network namespace that the process is in when this is made.
 
@@ -110,7 +123,7 @@ class Routes:
             gateway=message.get_attr("RTA_GATEWAY") or (None if via is None else via["addr"]),
             device=None if device is None else self.link(device).name,
             ifindex=device,
-            source=message.get_attr("RTA_PREFSRC") or message.get_attr("RTA_SRC"),
+            source=flow.source or message.get_attr("RTA_PREFSRC"),
             table=message.get_attr("RTA_TABLE") or message["table"],
             protocol=protocol,
             priority=priority,
@@ -148,7 +161,37 @@ class Routes:
             if error.errno == errno.ENOENT:
                 return None
             raise
-        return Neighbour(address, message["state"], message.get_attr("NDA_LLADDR"), message.get_attr("NDA_PROBES"))
+        return self._neighbour(message)
+
+    def links(self) -> list[Link]:
+        """Read all links.
+
+        Raises:
+            SourceError: they cannot be read.
+        """
+        with _asking(LINK):
+            found = [_link(message) for message in self._kernel.get_links()]
+        self._links.update((link.index, link) for link in found)
+        return found
+
+    def unanswering(self) -> list[Neighbour]:
+        """Find the neighbours that are being looked for or were not found.
+
+        Raises:
+            SourceError: they cannot be read.
+        """
+        with _asking(NEIGHBOUR):
+            messages = list(self._kernel.get_neighbours())
+        return [self._neighbour(one) for one in messages if one["state"] & (NUD_INCOMPLETE | NUD_FAILED)]
+
+    def _neighbour(self, message: Any) -> Neighbour:
+        return Neighbour(
+            message.get_attr("NDA_DST"),
+            message["state"],
+            message.get_attr("NDA_LLADDR"),
+            message.get_attr("NDA_PROBES"),
+            self.link(message["ifindex"]).name,
+        )
 
     def address(self, address: str) -> LocalAddress | None:
         """Find an address of this namespace; None where no device has it.

@@ -14,12 +14,12 @@ from sockdiag.analysis.inspect import has_egress
 from sockdiag.model.address import Endpoint
 from sockdiag.model.inet_attrs import InetAttrs
 from sockdiag.model.provenance import Gap
-from sockdiag.model.route import LocalAddress, Neighbour
+from sockdiag.model.route import LinkLayer, LocalAddress, Neighbour
 from sockdiag.model.socket import Socket
 from sockdiag.sources.system.machine import this_system
 from sockdiag.survey import egress as module
-from sockdiag.survey.egress import read_egress
-from tests.unit.sources.netlink.test_routes import Kernel, Message, link, route
+from sockdiag.survey.egress import read_egress, read_link_layer
+from tests.unit.sources.netlink.test_routes import MAC, Kernel, Message, link, neighbour, route
 
 PEER, LOCAL, ROUTER = "198.51.100.9", "192.0.2.1", "192.0.2.254"
 
@@ -45,7 +45,7 @@ def kernel(**answers: Any) -> Kernel:
         **{
             "route": (route({"RTA_OIF": 2, "RTA_GATEWAY": ROUTER, "RTA_SRC": LOCAL}),),
             "link": [link(IFLA_MTU=1400)],
-            "neighbour": [Message({"NDA_LLADDR": "02:00:00:00:00:01"}, state=2)],
+            "neighbour": [neighbour(2, ROUTER)],
             "address": [Message({"IFA_LOCAL": LOCAL}, index=2, prefixlen=24, flags=0x80)],
             "rule": [],
             **answers,
@@ -91,7 +91,7 @@ def test_all_of_it() -> None:
     found = read(tcp(), answers)
     assert (found.route.gateway, found.route.device, found.mtu) == (ROUTER, "eth0", 1400)
     assert found.link.name == "eth0"
-    assert found.neighbour == Neighbour(ROUTER, 2, "02:00:00:00:00:01")
+    assert found.neighbour == Neighbour(ROUTER, 2, MAC, 3, "eth0")
     assert found.address == LocalAddress(LOCAL, 24, "eth0", 0x80)
     assert (found.refused, found.note, found.lacks) == (None, "", ())
     request = answers.asked[0][1]
@@ -195,6 +195,17 @@ def test_without_pyroute2(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(gap.source, gap.hint) for gap in found.lacks] == [("rtnetlink:RTM_GETROUTE", "install pyroute2")]
 
 
+def test_link_layer() -> None:
+    """Links are kept where neighbours cannot be read."""
+    answers = kernel(neighbours=[neighbour(0x20)])
+    layer, gaps = read_link_layer(this_system(), "blue", lambda: answers)
+    assert (layer.netns, [one.name for one in layer.links or ()], gaps) == ("blue", ["eth0"], [])
+    assert layer.unanswering == (Neighbour("192.0.2.9", 0x20, MAC, 3, "eth0"),)
+    layer, gaps = read_link_layer(this_system(), None, lambda: kernel(neighbours=NetlinkError(errno.EPERM)))
+    assert ([one.name for one in layer.links or ()], layer.unanswering) == (["eth0"], None)
+    assert gaps == [Gap("rtnetlink:RTM_GETNEIGH", "Operation not permitted", errno.EPERM)]
+
+
 def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a capture does not hold is unknown; nothing of this host is asked."""
     from sockdiag.sources.capture.transport import captured_system
@@ -204,3 +215,5 @@ def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read_egress(system, tcp())
     assert found is not None
     assert found.lacks == (Gap("rtnetlink:RTM_GETROUTE", "not captured", None, "inspect the running system"),)
+    gap = Gap("rtnetlink:RTM_GETLINK", "not captured", None, "inspect the running system")
+    assert read_link_layer(system, "blue") == (LinkLayer("blue"), [gap])

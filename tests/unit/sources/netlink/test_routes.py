@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PEER, LOCAL = "192.0.2.9", "192.0.2.1"
+MAC = "02:00:00:00:00:01"
 
 
 class Message(dict[str, Any]):
@@ -40,6 +41,10 @@ def route(attributes: dict[str, Any], **members: Any) -> Message:
     return Message(attributes, **{"family": 2, "dst_len": 32, "type": 1, "table": 254, "proto": 4, **members})
 
 
+def neighbour(state: int, address: str = PEER) -> Message:
+    return Message({"NDA_DST": address, "NDA_LLADDR": MAC, "NDA_PROBES": 3}, state=state, ifindex=2)
+
+
 class Kernel:
     """Answers as pyroute2.IPRoute does, and keeps what it was asked."""
 
@@ -57,8 +62,11 @@ class Kernel:
             raise answer
         return answer
 
-    def get_links(self, index: int) -> Any:
-        return self._answer("link", index)
+    def get_links(self, *index: int) -> Any:
+        return self._answer("link", *index)
+
+    def get_neighbours(self) -> Any:
+        return self._answer("neighbours")
 
     def get_addr(self, family: int) -> Any:
         return self._answer("address", family)
@@ -117,12 +125,12 @@ def test_route() -> None:
 
 def test_default_route_by_an_ipv6_router() -> None:
     """RTA_VIA names a router of the other family; a protocol without a name is its number."""
-    cached = route({"RTA_OIF": 2, "RTA_SRC": LOCAL, "RTA_VIA": {"family": 10, "addr": "fe80::1"}})
+    cached = route({"RTA_OIF": 2, "RTA_PREFSRC": "192.0.2.7", "RTA_VIA": {"family": 10, "addr": "fe80::1"}})
     kernel = Kernel(
         route=lambda request, *_: (route({}, dst_len=0, proto=77) if request["flags"] & 0x2000 else cached,)
     )
     kernel.answers["link"] = [link()]
-    found = ask(kernel, lambda routes: routes.route(Flow(PEER)))
+    found = ask(kernel, lambda routes: routes.route(Flow(PEER, LOCAL)))
     assert (found.prefix, found.gateway, found.source, found.protocol) == ("default", "fe80::1", LOCAL, "77")
     assert (found.expires_ms, found.table) == (None, 254)
 
@@ -194,13 +202,23 @@ def test_link() -> None:
 
 def test_neighbour() -> None:
     """An entry, and that there is none."""
-    kernel = Kernel(neighbour=[Message({"NDA_LLADDR": "02:00:00:00:00:01", "NDA_PROBES": 3}, state=0x20)])
-    assert ask(kernel, lambda routes: routes.neighbour(PEER, 2)) == Neighbour(PEER, 0x20, "02:00:00:00:00:01", 3)
-    assert kernel.asked == [("neighbour", "get", {"dst": PEER, "ifindex": 2})]
+    kernel = Kernel(neighbour=[neighbour(2)], link=[link()])
+    assert ask(kernel, lambda routes: routes.neighbour(PEER, 2)) == Neighbour(PEER, 2, MAC, 3, "eth0")
+    assert kernel.asked == [("neighbour", "get", {"dst": PEER, "ifindex": 2}), ("link", 2)]
     none = Kernel(neighbour=NetlinkError(errno.ENOENT))
     assert ask(none, lambda routes: routes.neighbour(PEER, 2)) is None
     with pytest.raises(SourceUnavailable):
         ask(Kernel(neighbour=NetlinkError(errno.EOPNOTSUPP)), lambda routes: routes.neighbour(PEER, 2))
+
+
+def test_the_link_layer() -> None:
+    """All links, and of the neighbours those that do not answer; links are asked for once."""
+    found = [neighbour(state) for state in (0x00, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80)]
+    kernel = Kernel(link=[link("lo", 1), link()], neighbours=found)
+    links, unanswering = ask(kernel, lambda routes: (routes.links(), routes.unanswering()))
+    assert [one.name for one in links] == ["lo", "eth0"]
+    assert unanswering == [Neighbour(PEER, 0x01, MAC, 3, "eth0"), Neighbour(PEER, 0x20, MAC, 3, "eth0")]
+    assert kernel.asked == [("link",), ("neighbours",)]
 
 
 def test_address() -> None:
