@@ -50,7 +50,7 @@ def make_and_list() -> tuple[list[Any], list[Qdisc]]:
 
 def by_pyroute2() -> list[Qdisc]:
     with IPRoute() as route:
-        names = {link["index"]: link.get("ifname") for link in route.get_links()}
+        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in route.get_links()}
         return [described(message, names) for message in route.get_qdiscs()]
 
 
