@@ -44,7 +44,7 @@ def read_process(files: ProcRoot, pid: int, user: Callable[[int], str]) -> tuple
         The process, and what a capture does not have of it.
 
     Raises:
-        SourceUnavailable: it has ended, or no capture has it.
+        SourceUnavailable: it has ended, no capture has it, or psutil is not installed.
         SourceDenied: it may not be looked at.
     """
     if files.live:
@@ -65,10 +65,12 @@ def resident_bytes(pid: int) -> int | None:
 
 
 def _running(files: ProcRoot, pid: int, user: Callable[[int], str]) -> Process:
-    from psutil import AccessDenied, NoSuchProcess
-    from psutil import Process as Running
-
     path = f"/proc/{pid}"
+    try:
+        from psutil import AccessDenied, NoSuchProcess
+        from psutil import Process as Running
+    except ImportError as error:
+        raise SourceUnavailable(path, f"psutil cannot be imported: {error}", hint="install psutil") from None
     try:
         process = Running(pid)
         with process.oneshot():

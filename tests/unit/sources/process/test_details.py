@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,6 +201,14 @@ def test_what_ends_or_may_not_be_seen(monkeypatch: pytest.MonkeyPatch, fake: Fak
     monkeypatch.setattr(psutil, "Process", fake)
     with pytest.raises(expected):
         read_process(ProcRoot(), 7, user)
+
+
+def test_without_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.raises(SourceUnavailable) as caught:
+        read_process(ProcRoot(), os.getpid(), user)
+    assert caught.value.hint == "install psutil"
 
 
 def test_resident_memory(monkeypatch: pytest.MonkeyPatch) -> None:
