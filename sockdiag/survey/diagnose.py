@@ -254,7 +254,7 @@ def prepare(codes: Iterable[str]) -> None:
     for code in codes:
         load(code)
     import sockdiag.judging.other_namespace
-    import sockdiag.sources.netlink.rtnetlink_tc
+    import sockdiag.sources.netlink.rtnetlink_qdisc
     import sockdiag.sources.proc.mib
     import sockdiag.sources.proc.net_protocols
     import sockdiag.sources.proc.net_sockstat

@@ -129,7 +129,7 @@ def _tables(gap: Gap) -> list[str]:
 def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:
     if not survey.system.files.live:
         return None
-    from sockdiag.sources.netlink.rtnetlink_tc import read_queues
+    from sockdiag.sources.netlink.rtnetlink_qdisc import read_qdiscs
     from sockdiag.sources.system.interfaces import interface_names
 
-    return survey.attempt(lambda: read_queues(interface_names(survey.system.files)), absent)
+    return survey.attempt(lambda: read_qdiscs(interface_names(survey.system.files)), absent)

@@ -32,8 +32,8 @@ OPENERS = {("os", "open"), ("io", "open")}
 
 HEAVY = {
     "typer": {"cli/typer_app.py"},
-    "pyroute2": {"sources/netlink/rtnetlink_qdisc.py"},
-    "psutil": {"cli/commands/memory.py"},
+    "pyroute2": {"sources/netlink/routes.py"},
+    "psutil": {"sources/process/details.py"},
     "tabulate": {"render/table.py"},
     "prometheus_client": {"metrics/serve.py"},
     "rich": set(),

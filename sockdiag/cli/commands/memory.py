@@ -92,18 +92,12 @@ def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[Sock
 
 
 def _with_rss(survey: SystemReader, groups: list[MemoryGroup]) -> list[MemoryGroup]:
-    # psutil knows the pid's own memory; a captured system has no processes to ask.
+    # A captured system has no processes to ask.
     if not survey.system.files.live:
         return groups
-    from psutil import Error, Process
+    from sockdiag.sources.process.details import resident_bytes
 
-    def rss(pid: int) -> int | None:
-        try:
-            return int(Process(pid).memory_info().rss)
-        except Error:
-            return None
-
-    return [group if group.pid is None else group._replace(rss_bytes=rss(group.pid)) for group in groups]
+    return [group if group.pid is None else group._replace(rss_bytes=resident_bytes(group.pid)) for group in groups]
 
 
 def _lines(
