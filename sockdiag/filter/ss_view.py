@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from _socket import inet_pton
-from sys import byteorder
 
 from sockdiag.filter.operands import device_index, word
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import (
     AF_INET,
@@ -112,7 +112,7 @@ def _signed(number: int) -> int:
 
 def _cid(end: Endpoint) -> bytes:
     cid = 0xFFFFFFFF if end.address is None else int(end.address)
-    return cid.to_bytes(4, byteorder)
+    return U32.pack(cid)
 
 
 def words(sight: Sight, *, local: bool) -> bytes | None:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 # struct inet_diag_req_v2: family, protocol, ext, pad, states, then struct inet_diag_sockid (48 bytes)
-REQ_V2 = Struct("=BBBBI48s")
+REQ_V2 = Struct(f"{ORDER}BBBBI48s")
 # struct inet_diag_req (TCPDIAG_GETSOCK): family, src_len, dst_len, ext, sockid, states, dbs
-REQ_COMPAT = Struct("=BBBB48sII")
+REQ_COMPAT = Struct(f"{ORDER}BBBB48sII")
 # struct inet_diag_sockid: sport, dport (big endian), src[4], dst[4], if, cookie[2]
-SOCKID = Struct("=2s2s16s16sI8s")
+SOCKID = Struct(f"{ORDER}2s2s16s16sI8s")
 # struct inet_diag_msg: family, state, timer, retrans, sport, dport (bytes, big endian), src, dst, if,
 # cookie (64 bit, low word first), expires (ms), rqueue, wqueue, uid, inode
-MSG = Struct("=BBBB2s2s16s16sIQIIIII")
+MSG = Struct(f"{ORDER}BBBB2s2s16s16sIQIIIII")
 MSG_LEN = 72
 
 REQ_BYTECODE = 1
@@ -77,11 +79,11 @@ SOCKOPT_NAMES = (
 )
 
 # Filters: struct inet_diag_bc_op (code, offset of the next where it holds, offset where not), then its operand.
-BC_OP = Struct("=BBH")
+BC_OP = Struct(f"{ORDER}BBH")
 BC_NOP, BC_JMP, BC_S_GE, BC_S_LE, BC_D_GE, BC_D_LE, BC_AUTO, BC_S_COND, BC_D_COND, BC_DEV_COND, BC_MARK_COND = range(11)
 BC_S_EQ, BC_D_EQ, BC_CGROUP_COND = 11, 12, 13
 # struct inet_diag_hostcond: family, prefix_len, port (-1: any), then 0, 4 or 16 bytes of address
-BC_HOSTCOND = Struct("=BBxxi")
+BC_HOSTCOND = Struct(f"{ORDER}BBxxi")
 
 # INET_ULP_INFO_*
 ULP_NAME = 1

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from struct import pack
 
+from sockdiag.kernel.byte_order import S32, U16
 from sockdiag.kernel.inet_diag import MD5SIG, MSG_LEN
 from sockdiag.kernel.netlink import (
     NLA_HDRLEN,
@@ -47,7 +47,7 @@ _IDENTITY = {
 
 _INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
 _INET_HEAD = NLMSG_HDRLEN + MSG_LEN
-_MD5SIG_TYPE = pack("=H", MD5SIG)
+_MD5SIG_TYPE = U16.pack(MD5SIG)
 # struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
 _MD5SIG_LEN, _MD5SIG_KEY = 100, 20
 
@@ -189,13 +189,13 @@ def _padded(message: bytes) -> bytes:
 
 def done_message(flags: int) -> bytes:
     """Build the NLMSG_DONE that ends a whole answer."""
-    return NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI | flags, 0, 0) + pack("=i", 0)
+    return NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI | flags, 0, 0) + S32.pack(0)
 
 
 def error_message(number: int) -> bytes:
     """Build the NLMSG_ERROR that makes a replay raise errno *number*."""
     # struct nlmsgerr: the error, and the header of the request
-    return NLMSGHDR.pack(NLMSG_HDRLEN + 20, NLMSG_ERROR, 0, 0, 0) + pack("=i16x", -number)
+    return NLMSGHDR.pack(NLMSG_HDRLEN + 20, NLMSG_ERROR, 0, 0, 0) + S32.pack(-number) + bytes(16)
 
 
 def _merged(answers: list[Answer]) -> list[bytes]:

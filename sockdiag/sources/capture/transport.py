@@ -12,6 +12,7 @@ import time
 from struct import Struct
 
 from sockdiag.errors import SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.kernel.byte_order import ORDER
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNIX, AF_VSOCK, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
@@ -34,7 +35,7 @@ MAX_MESSAGE = 1 << 20
 # Place of the state in the payload; the other families have none, or none that can be asked for.
 _STATE_AT = {AF_INET: 1, AF_INET6: 1, AF_UNIX: 2, AF_VSOCK: 2}
 
-_HEADER = Struct("=IHH")
+_HEADER = Struct(f"{ORDER}IHH")
 
 
 class CaptureTransport:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from struct import Struct, unpack_from
+from struct import Struct
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import ORDER, integer, low_first
 from sockdiag.kernel.inet_diag import (
     BBRINFO,
     CLASS_ID,
@@ -34,7 +34,7 @@ from sockdiag.model.mptcp_info import MptcpInfo
 from sockdiag.model.sctp_info import SctpInfo
 from sockdiag.model.tcp_info import LISTEN_FIELDS, NOT_SET, TcpInfo
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
-from sockdiag.sources.netlink.attributes import attributes, ip_text, sockaddr
+from sockdiag.sources.netlink.attributes import attributes, ip_text, sockaddr, sockopt_flags
 from sockdiag.sources.netlink.wire import Layout
 
 TYPE_CHECKING = False
@@ -80,8 +80,8 @@ def decode_bbr_info(data: bytes) -> BbrInfo:
     Source: ``bbr_get_info()``, net/ipv4/tcp_bbr.c.
     """
     values = BBR_INFO.values(data)
-    if sys.byteorder == "big" and values[0] is not None:
-        values[0] = values[0] >> 32 | (values[0] & 0xFFFFFFFF) << 32
+    if values[0] is not None:
+        values[0] = low_first(values[0])
     return BbrInfo._make(values)
 
 
@@ -97,11 +97,8 @@ def decode_sctp_info(data: bytes) -> SctpInfo:
 
 
 # struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
-_MD5SIG = Struct("=BBH16s80s")
+_MD5SIG = Struct(f"{ORDER}BBH16s80s")
 _SOCKADDR_STORAGE = 128
-
-_LITTLE = unpack_from("=H", b"\1\0")[0] == 1
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 # TLS_INFO_*
 _TLS_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
@@ -188,12 +185,9 @@ def _struct(number: int, size: int, decode: Callable[[bytes], Any], payload: byt
 
 def _uint(size: int) -> Callable[[bytes], int | None]:
     def decode(payload: bytes) -> int | None:
-        return int.from_bytes(payload, _BYTE_ORDER) if len(payload) == size else None
+        return integer(payload) if len(payload) == size else None
 
     return decode
-
-
-_BYTE_ORDER: Any = "little" if _LITTLE else "big"
 
 
 def _flag(payload: bytes) -> bool | None:
@@ -201,10 +195,7 @@ def _flag(payload: bytes) -> bool | None:
 
 
 def _sockopt(payload: bytes) -> int | None:
-    if len(payload) != 2:
-        return None
-    # struct inet_diag_sockopt is made of bit fields: their order within a byte is the compiler's.
-    return int.from_bytes(payload if _LITTLE else payload.translate(_REVERSED), "little")
+    return sockopt_flags(payload) if len(payload) == 2 else None
 
 
 def _text(payload: bytes) -> str | None:
@@ -260,7 +251,7 @@ def _tls(payload: bytes | None) -> tuple[dict[str, Any], bool]:
     for number, content in attributes(payload or b"", 0, "INET_ULP_INFO_TLS").items():
         if number in _TLS_NUMBERS and len(content) == 2:
             name, words = _TLS_NUMBERS[number]
-            value = int.from_bytes(content, _BYTE_ORDER)
+            value = integer(content)
             values[name] = words.get(value, f"unknown({value})")
         elif number in _TLS_FLAGS and not content:
             values[_TLS_FLAGS[number]] = True
@@ -274,7 +265,7 @@ def _subflow(payload: bytes | None) -> tuple[dict[str, Any], bool]:
     rest = False
     for number, content in attributes(payload or b"", 0, "INET_ULP_INFO_MPTCP").items():
         if 0 < number < len(_SUBFLOW) and len(content) in (1, 2, 4, 8):
-            values[_SUBFLOW[number]] = int.from_bytes(content, _BYTE_ORDER)
+            values[_SUBFLOW[number]] = integer(content)
         elif number != _SUBFLOW_PAD:
             rest = True
     return values, rest

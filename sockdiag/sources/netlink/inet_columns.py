@@ -11,9 +11,9 @@ from __future__ import annotations
 from _socket import AF_INET6, inet_ntop
 from array import array
 from itertools import compress
-from struct import unpack_from
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import LITTLE, U32, units
 from sockdiag.kernel.inet_diag import (
     BBRINFO,
     CGROUP_ID,
@@ -32,7 +32,7 @@ from sockdiag.kernel.inet_diag import (
     TOS,
     VEGASINFO,
 )
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR, NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
 from sockdiag.kernel.tcp_states import LISTEN, state_name
 from sockdiag.model.batch import Batch, Column, uniform
@@ -103,7 +103,7 @@ class Columns:
 
     def take(self, datagram: bytes) -> None:
         """Sort in one datagram of whole messages."""
-        length = unpack_from("=I", datagram)[0]
+        length = U32.unpack_from(datagram)[0]
         rows, rest = divmod(len(datagram), length) if length >= _ATTRIBUTES else (0, 1)
         if not rest and not length & 3 and uniform(array("I", datagram)[:: length >> 2]):
             family, listening = datagram[_FAMILY], datagram[_STATE] == LISTEN
@@ -187,7 +187,7 @@ class Columns:
             return None
         offset = _ATTRIBUTES
         while length - offset >= NLA_HDRLEN:
-            size, kind = unpack_from("=HH", data, offset)
+            size, kind = NLATTR.unpack_from(data, offset)
             number = kind & NLA_TYPE_MASK
             if not NLA_HDRLEN <= size <= length - offset or number not in _KNOWN or number in found:
                 return None
@@ -308,11 +308,11 @@ class _Cut:
         return self.data[offset :: self.length]
 
     def words(self, offset: int) -> array[int]:
-        return array("I", memoryview(self.data).cast("I")[offset >> 2 :: self.length >> 2].tobytes())
+        return array("I", units(self.data, "I")[offset >> 2 :: self.length >> 2].tobytes())
 
     def ports(self, offset: int) -> array[int]:
-        ports = array("H", memoryview(self.data).cast("H")[offset >> 1 :: self.length >> 1].tobytes())
-        if _LITTLE_ENDIAN:
+        ports = array("H", units(self.data, "H")[offset >> 1 :: self.length >> 1].tobytes())
+        if LITTLE:
             ports.byteswap()
         return ports
 
@@ -340,9 +340,6 @@ def _put(
         columns[name] = Column('"%s"' if quoted else "", [list(map(known.__getitem__, raw))])
 
 
-_LITTLE_ENDIAN = array("H", b"\1\0")[0] == 1
-
-
 def _address(cut: _Cut, offset: int, family: int) -> Column:
     if family == AF_INET:
         return Column('"%d.%d.%d.%d"', lambda: [cut.octets(offset + i) for i in range(4)], _dotted)
@@ -366,7 +363,7 @@ def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
 
 
 def _cgroup_ids(cut: _Cut, offset: int) -> Column:
-    low, high = (offset, offset + 4) if _LITTLE_ENDIAN else (offset + 4, offset)
+    low, high = (offset, offset + 4) if LITTLE else (offset + 4, offset)
     return Column("%d", lambda: [_wide(cut.words(low), cut.words(high))])
 
 

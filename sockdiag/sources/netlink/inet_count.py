@@ -8,9 +8,8 @@ sockets of each family, which tells the two apart.
 
 from __future__ import annotations
 
-from struct import unpack_from
-
 from sockdiag.errors import ParseError, SourceError
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, CLOSE_WAIT, ESTABLISHED, SYN_RECV, TIME_WAIT
@@ -52,7 +51,7 @@ class Tally:
 
     def take(self, datagram: bytes) -> None:
         """Count the messages of one datagram."""
-        length = unpack_from("=I", datagram)[0]
+        length = U32.unpack_from(datagram)[0]
         rows = len(datagram) // length if length > _TIMER else 0
         if rows * length == len(datagram):
             # Messages of one length and with equal headers throughout: slices count them at C speed.
@@ -66,7 +65,7 @@ class Tally:
                     return
         offset = 0
         while offset + _TIMER < len(datagram):
-            length = unpack_from("=I", datagram, offset)[0]
+            length = U32.unpack_from(datagram, offset)[0]
             if length <= _TIMER:
                 return
             self._add(datagram[offset + _FAMILY], datagram[offset + _STATE], 1, datagram[offset + _TIMER])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from _socket import AF_INET6 as _PYTHON_AF_INET6
 from _socket import inet_ntoa, inet_ntop
-from struct import pack
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.kernel.byte_order import U32, integer, low_first
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     EXT_CONG,
@@ -35,7 +35,7 @@ from sockdiag.kernel.inet_diag import (
     SOCKID,
     TIMER_NAMES,
 )
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLMSG_HDRLEN, align4
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLATTR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
@@ -164,7 +164,7 @@ def request(
     if protocol > 0xFF:
         # The kernel then takes no notice of the 8-bit field. One that does not know the attribute (before 5.9) finds no
         # handler for 0 there, where the low byte of MPTCP would have made it answer with TCP sockets.
-        extra += attribute(REQ_PROTOCOL, pack("=I", protocol))
+        extra += attribute(REQ_PROTOCOL, U32.pack(protocol))
         low = 0
     payload = REQ_V2.pack(family, low, ext, 0, states, _NO_SOCKID) + extra
     return Request(_name(family, protocol), payload, states=states)
@@ -193,7 +193,7 @@ def compat_request(
 def attribute(number: int, payload: bytes) -> bytes:
     """Pack one netlink attribute."""
     length = NLA_HDRLEN + len(payload)
-    return pack("=HH", length, number) + payload + bytes(align4(length) - length)
+    return NLATTR.pack(length, number) + payload + bytes(align4(length) - length)
 
 
 def timer_name(number: int) -> str:
@@ -289,7 +289,7 @@ def decode(
             IN_CONNECTIONS if state == LISTEN and not association else IN_BYTES,
             uid if inode or uid else None,
             inode,
-            cookie,
+            low_first(cookie),
             mark,
             cgroup_id,
             None,
@@ -385,10 +385,7 @@ def _integer(found: dict[int, bytes], number: int, size: int, unknown: list[tupl
     if len(payload) != size:
         unknown.append((number, payload))
         return None
-    return int.from_bytes(payload, _BYTE_ORDER)
-
-
-_BYTE_ORDER: Any = "little" if pack("=H", 1) == b"\1\0" else "big"
+    return integer(payload)
 
 
 def _skmem(found: dict[int, bytes], unknown: list[tuple[int, bytes]], source: str) -> SkMem | None:

@@ -7,8 +7,9 @@ program runs to its end exactly, and left out where it jumps one operation (4 by
 
 from __future__ import annotations
 
-from struct import pack, unpack_from
+from struct import unpack_from
 
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.inet_diag import (
     BC_D_COND,
     BC_HOSTCOND,
@@ -115,7 +116,7 @@ def protocol_of(request: Request) -> int | None:
     if request.type != SOCK_DIAG_BY_FAMILY or request.payload[:1] not in (bytes((AF_INET,)), bytes((AF_INET6,))):
         return None
     wide = _attributes(request).get(REQ_PROTOCOL)
-    return int(unpack_from("=I", wide)[0]) if wide else request.payload[1]
+    return int(U32.unpack_from(wide)[0]) if wide else request.payload[1]
 
 
 def takes_lock(request: Request) -> bool:
@@ -176,7 +177,7 @@ def _single(request: Request, row: bytes) -> Question:
     compat = request.type != SOCK_DIAG_BY_FAMILY
     ext = request.payload[_ext(request)]
     low = protocol if compat else request.payload[1]
-    wide = b"" if low == protocol else attribute(REQ_PROTOCOL, pack("=I", protocol))
+    wide = b"" if low == protocol else attribute(REQ_PROTOCOL, U32.pack(protocol))
     # The kernel finds connections by address and cookie, but MPTCP's only by token: these are filtered out of a dump.
     dump = protocol == IPPROTO_MPTCP
     identity = bytes(SOCKID.size) if dump else row[_SOCKID]
@@ -189,7 +190,7 @@ def _single(request: Request, row: bytes) -> Question:
 def _with_states(request: Request, states: int) -> Request:
     states &= request.states
     at = _STATES if request.type == SOCK_DIAG_BY_FAMILY else _COMPAT_STATES
-    payload = request.payload[:at] + pack("=I", states) + request.payload[at + 4 :]
+    payload = request.payload[:at] + U32.pack(states) + request.payload[at + 4 :]
     return request._replace(payload=payload, states=states)
 
 

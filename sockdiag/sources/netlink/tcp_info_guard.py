@@ -14,6 +14,7 @@ from struct import unpack_from
 from time import monotonic
 
 from sockdiag.errors import SourceTruncated, SourceUnavailable
+from sockdiag.kernel.byte_order import U32, U64, low_first, units
 from sockdiag.kernel.inet_diag import MSG_LEN
 from sockdiag.kernel.netlink import NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
@@ -245,18 +246,18 @@ def describe(row: bytes) -> str:
     form = "[%s]:%d" if family == AF_INET6 else "%s:%d"
     local = form % (ip_text(family, row[_SRC:_DST]), sport)
     peer = form % (ip_text(family, row[_DST : _DST + 16]), dport)
-    return f"{local} -> {peer} (inode {unpack_from('=I', row, _INODE)[0]}, cookie {_cookie(row):x})"
+    return f"{local} -> {peer} (inode {U32.unpack_from(row, _INODE)[0]}, cookie {_cookie(row):x})"
 
 
 def _cookie(row: bytes) -> int:
-    return int(unpack_from("=Q", row, _COOKIE)[0])
+    return low_first(U64.unpack_from(row, _COOKIE)[0])
 
 
 def _cookies(request: Request, datagram: bytes) -> Sequence[int]:
     # Of many messages of one length, their cookies are two strided slices.
-    length = unpack_from("=I", datagram)[0]
+    length = U32.unpack_from(datagram)[0]
     if length >= NLMSG_HDRLEN + MSG_LEN and not length & 3 and not len(datagram) % length:
-        words, step = memoryview(datagram).cast("I"), length >> 2
+        words, step = units(datagram, "I"), length >> 2
         lengths = words[::step].tolist()
         if lengths.count(length) == len(lengths):
             at = _COOKIE >> 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from struct import Struct, calcsize
+
+from sockdiag.kernel.byte_order import LITTLE, ORDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     # Layout of the units that are there, where bit fields split one of them, and None for the members that are not.
     Plan = tuple[Struct, tuple[tuple[int, tuple[tuple[int, int], ...]], ...], tuple[None, ...]]
-
-_LITTLE = sys.byteorder == "little"
 
 
 class Layout:
@@ -46,7 +45,7 @@ class Layout:
                 self._unit("B")
                 self._bits[len(self._formats) - 1] = []
                 used = 0
-            shift = used if _LITTLE else 8 - used - bits
+            shift = used if LITTLE else 8 - used - bits
             self._bits[len(self._formats) - 1].append((shift, (1 << bits) - 1))
             used += bits
 
@@ -81,7 +80,7 @@ class Layout:
         # From the last to the first: splitting one unit moves those behind it.
         splits = tuple((i, tuple(self._bits[i])) for i in sorted(self._bits, reverse=True) if i < units)
         present = units + sum(len(parts) - 1 for _index, parts in splits)
-        plan = (Struct("=" + "".join(self._formats[:units])), splits, (None,) * (self._size - present))
+        plan = (Struct(ORDER + "".join(self._formats[:units])), splits, (None,) * (self._size - present))
         if len(self._plans) < 64:  # a kernel has one length; a file may hold any
             self._plans[length] = plan
         return plan
