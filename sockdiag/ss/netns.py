@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.ss.output import complain
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop, complain
 
 _NAMED = "/var/run/netns"
 _OWN_FILES = "/etc/netns"

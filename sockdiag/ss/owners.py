@@ -10,33 +10,23 @@ from sockdiag.sources.system.proc_root import ProcRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sockdiag.ss.options import Settings
+    from collections.abc import Iterator, Mapping
 
 _COMM = 15
 _FILES = ProcRoot()
 
 
-class Owners:
-    """Owners by inode.
+class OwnerTexts:
+    """The Process column.
 
     Args:
-        settings: which columns an entry has.
-        root: the /proc directory.
+        held: by inode, the text of its holder, or of each of several, the first found first.
     """
 
-    __slots__ = ("_held", "_old", "_texts")
+    __slots__ = ("_held",)
 
-    def __init__(self, settings: Settings, root: str) -> None:
-        self._old = settings.old
-        self._texts: dict[int, str] = {}
-        if settings.proc_context or settings.sock_context:
-            from sockdiag.ss.contexts import scan
-
-            self._held = scan(settings, root)
-        else:
-            self._held = _scan(root.rstrip("/") or "/", threads=settings.threads, old=settings.old)
+    def __init__(self, held: Mapping[int, str | list[str]]) -> None:
+        self._held = held
 
     def text(self, inode: int) -> str:
         """Print the Process column of a socket."""
@@ -46,7 +36,8 @@ class Owners:
         return f" users:({held if isinstance(held, str) else ','.join(reversed(held))})"
 
 
-def _scan(root: str, *, threads: bool, old: bool) -> dict[int, str | list[str]]:
+def scan(root: str, *, threads: bool, old: bool) -> dict[int, str | list[str]]:
+    """Find the holders of all sockets, in one pass over the processes below *root*."""
     held: dict[int, str | list[str]] = {}
     for name in directory(root):
         if not name.isdecimal():

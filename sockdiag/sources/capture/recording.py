@@ -10,7 +10,7 @@ import errno
 import os
 
 from sockdiag.kernel.byte_order import S32, U16
-from sockdiag.kernel.inet_diag import MD5SIG, MSG_LEN
+from sockdiag.kernel.inet_diag import MD5SIG, MD5SIG_KEY, MD5SIG_STRUCT, MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import (
     NLA_HDRLEN,
     NLA_TYPE_MASK,
@@ -46,10 +46,7 @@ _IDENTITY = {
 }
 
 _INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
-_INET_HEAD = NLMSG_HDRLEN + MSG_LEN
 _MD5SIG_TYPE = U16.pack(MD5SIG)
-# struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
-_MD5SIG_LEN, _MD5SIG_KEY = 100, 20
 
 
 class Recording:
@@ -166,18 +163,18 @@ def _toml(meta: Mapping[str, str | float]) -> bytes:
 
 def without_secrets(message: bytes) -> bytes:
     """Return an inet message with its TCP-MD5 keys, which the kernel tells to CAP_NET_ADMIN, made unreadable."""
-    if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[_INET_HEAD:]:
+    if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[MSG_ATTRIBUTES:]:
         return message
     hidden = bytearray(message)
-    offset = _INET_HEAD
+    offset = MSG_ATTRIBUTES
     while len(message) - offset >= NLA_HDRLEN:
         length, kind = NLATTR.unpack_from(message, offset)
         if length < NLA_HDRLEN:
             break
         if kind & NLA_TYPE_MASK == MD5SIG:
-            for place in range(offset + NLA_HDRLEN, min(offset + length, len(message)), _MD5SIG_LEN):
-                end = min(place + _MD5SIG_LEN, len(message))
-                start = min(place + _MD5SIG_KEY, end)
+            for place in range(offset + NLA_HDRLEN, min(offset + length, len(message)), MD5SIG_STRUCT.size):
+                end = min(place + MD5SIG_STRUCT.size, len(message))
+                start = min(place + MD5SIG_KEY, end)
                 hidden[start:end] = bytes(b"*"[0] if byte else 0 for byte in message[start:end])
         offset += align4(length)
     return bytes(hidden)

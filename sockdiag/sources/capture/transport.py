@@ -13,6 +13,7 @@ from struct import Struct
 
 from sockdiag.errors import SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.byte_order import ORDER
+from sockdiag.kernel.inet_diag import MSG_SOCKID
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNIX, AF_VSOCK, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
@@ -77,7 +78,7 @@ class CaptureTransport:
         cookie = wanted[40:48]
         for datagram in self.dump(request):
             for message in messages(request, datagram):
-                identity = message[NLMSG_HDRLEN + 4 : NLMSG_HDRLEN + 52]
+                identity = message[MSG_SOCKID]
                 if identity[40:48] == cookie or (cookie == b"\xff" * 8 and identity[:36] == wanted[:36]):
                     return message
         raise SourceUnavailable(request.source, os.strerror(errno.ENOENT), errno.ENOENT)

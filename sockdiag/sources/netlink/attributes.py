@@ -1,4 +1,4 @@
-"""Split the attributes (struct nlattr) that follow a netlink message's fixed part, and read their payloads."""
+"""Netlink attributes (struct nlattr): split those that follow a message's fixed part, read their payloads, pack one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from struct import unpack_from
 
 from sockdiag.errors import ParseError
 from sockdiag.kernel.byte_order import LITTLE, ORDER, U16, integer
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.address import Endpoint
 from sockdiag.model.skmem import SkMem
@@ -39,6 +39,12 @@ def attributes(data: bytes, offset: int, source: str) -> dict[int, bytes]:
         found[kind & NLA_TYPE_MASK] = data[offset + NLA_HDRLEN : offset + length]
         offset += (length + 3) & ~3
     return found
+
+
+def attribute(number: int, payload: bytes) -> bytes:
+    """Pack one netlink attribute."""
+    length = NLA_HDRLEN + len(payload)
+    return NLATTR.pack(length, number) + payload + bytes(align4(length) - length)
 
 
 def fields(layout: Struct, payload: bytes, name: str, source: str) -> tuple[Any, ...]:
@@ -110,16 +116,24 @@ def ip_text(family: int, address: bytes) -> str | None:
     return None
 
 
-def sockaddr(data: bytes) -> Endpoint | None:
-    """Decode ``struct sockaddr_storage`` of an IP address; None for another family.
+# sizeof(struct sockaddr_storage)
+SOCKADDR_STORAGE = 128
+
+
+def sockaddr_ip(data: bytes) -> tuple[int, bytes] | None:
+    """Return family and address of a ``struct sockaddr_storage``; None where it is of no IP family.
 
     Source: include/uapi/linux/in.h, in6.h: family, port (big endian), then the address, for IPv6 after the flow label.
     """
     family = U16.unpack_from(data)[0]
     if family == AF_INET:
-        address = ip_text(family, data[4:8])
-    elif family == AF_INET6:
-        address = ip_text(family, data[8:24])
-    else:
-        return None
-    return Endpoint(address, unpack_from("!H", data, 2)[0])
+        return family, data[4:8]
+    if family == AF_INET6:
+        return family, data[8:24]
+    return None
+
+
+def sockaddr(data: bytes) -> Endpoint | None:
+    """Decode a ``struct sockaddr_storage`` as :func:`sockaddr_ip` does, with its port."""
+    found = sockaddr_ip(data)
+    return None if found is None else Endpoint(ip_text(*found), unpack_from("!H", data, 2)[0])

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from sockdiag.model.record import Record
 
-    # Layout of the units that are there, where bit fields split one of them, and None for the members that are not.
+    # StructLayout of the units that are there, where bit fields split one of them, and None for the members that are not.
     Plan = tuple[Struct, tuple[tuple[int, tuple[tuple[int, int], ...]], ...], tuple[None, ...]]
 
 
-class Layout:
-    """Layout of a struct that a record mirrors, member by member.
+class StructLayout:
+    """StructLayout of a struct that a record mirrors, member by member.
 
     A field's ``wire`` is a struct format of one value (``I``, ``2xQ``: two bytes of padding before it), or a number of
     bits: neighbouring bit fields share a byte as a C compiler lays them out. The kernel appends members to such a
@@ -61,6 +61,10 @@ class Layout:
     def decode(self, data: bytes) -> Any:
         """Read a struct of any length; a member that does not fit in whole is None, the same for all behind it."""
         return self._record._make(self.values(data))
+
+    def filled(self, data: bytes) -> Any:
+        """Read a struct of any length with 0 for what is missing, as a C program that copies it over a zeroed one does."""
+        return self._record._make(self.values(data[: self.size].ljust(self.size, b"\0")))
 
     def values(self, data: bytes) -> list[Any]:
         """Return the members' values, as :meth:`decode` does, for what has to change some of them."""

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sockdiag.ss.options import parse
-from sockdiag.ss.owners import Owners, comm, shown
+from sockdiag.ss.owners import OwnerTexts, comm, scan, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,9 @@ def process(root: Path, pid: int, name: bytes, *, comm_file: bytes | None = None
         os.symlink(target, folder / "fd" / fd)
 
 
-def owners(root: Path, *options: str) -> Owners:
-    return Owners(parse(["ss", *options], old=False), str(root))
+def owners(root: Path, *options: str) -> OwnerTexts:
+    settings = parse(["ss", *options], old=False)
+    return OwnerTexts(scan(str(root), threads=settings.threads, old=settings.old))
 
 
 def test_entries(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from sockdiag.ss.owners import comm, directory, shown, sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.ss.options import Settings
+    from collections.abc import Mapping
+
+    from sockdiag.ss.settings import Settings
 
 _FILES = ProcRoot()
 _NONE = "unavailable"
@@ -27,10 +29,9 @@ def selinux_enabled() -> bool:
         return False
 
 
-def scan(settings: Settings, root: str) -> dict[int, str | list[str]]:
-    """Find owners as :class:`sockdiag.ss.owners.Owners` does, with their contexts."""
+def scan_labelled(root: str, settings: Settings) -> Mapping[int, list[str]]:
+    """Find the holders of all sockets as :func:`sockdiag.ss.owners.scan` does, with their contexts."""
     held: dict[int, list[str]] = {}
-    root = root.rstrip("/")
     for pid in directory(root):
         if not pid.isdecimal():
             continue
@@ -39,7 +40,7 @@ def scan(settings: Settings, root: str) -> dict[int, str | list[str]]:
             tids += [tid for tid in directory(f"{root}/{pid}/task") if tid != pid and tid.isdecimal()]
         for tid in tids:
             _holder(held, f"{root}/{tid}", pid, tid, settings)
-    return dict(held)
+    return held
 
 
 def _holder(held: dict[int, list[str]], path: str, pid: str, tid: str, settings: Settings) -> None:
