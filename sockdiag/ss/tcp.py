@@ -14,13 +14,85 @@ from sockdiag.ss.details import bandwidth, memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
+    from sockdiag.model.record import Record
     from sockdiag.ss.listing import Listing
     from sockdiag.ss.row import SocketRow
 
 _INFO = StructLayout(TcpInfo)
+_read = _INFO.reader(
+    (
+        "options",
+        "backoff",
+        "rto_us",
+        "ato_us",
+        "snd_mss",
+        "rcv_mss",
+        "unacked",
+        "sacked",
+        "lost",
+        "retrans",
+        "fackets",
+        "last_data_sent_ms",
+        "last_data_recv_ms",
+        "last_ack_recv_ms",
+        "pmtu",
+        "rcv_ssthresh_bytes",
+        "rtt_us",
+        "rttvar_us",
+        "snd_ssthresh",
+        "snd_cwnd",
+        "advmss",
+        "reordering",
+        "rcv_rtt_us",
+        "rcv_space_bytes",
+        "total_retrans",
+        "pacing_rate_bytes_per_s",
+        "max_pacing_rate_bytes_per_s",
+        "bytes_acked",
+        "bytes_received",
+        "segs_out",
+        "segs_in",
+        "notsent_bytes",
+        "min_rtt_us",
+        "data_segs_in",
+        "data_segs_out",
+        "delivery_rate_bytes_per_s",
+        "busy_time_us",
+        "rwnd_limited_us",
+        "sndbuf_limited_us",
+        "delivered",
+        "delivered_ce",
+        "bytes_sent",
+        "bytes_retrans",
+        "dsack_dups",
+        "reord_seen",
+        "rcv_ooopack",
+        "snd_wnd_bytes",
+        "rcv_wnd_bytes",
+        "rehash",
+    )
+)
+_snd_wscale, _rcv_wscale = _INFO.bit_field("snd_wscale"), _INFO.bit_field("rcv_wscale")
+_app_limited = _INFO.bit_field("delivery_rate_app_limited")
+_COUNTS = (
+    "mss",
+    "pmtu",
+    "rcvmss",
+    "advmss",
+    "cwnd",
+    "ssthresh",
+    "bytes_sent",
+    "bytes_retrans",
+    "bytes_acked",
+    "bytes_received",
+    "segs_out",
+    "segs_in",
+    "data_segs_out",
+    "data_segs_in",
+)
 _OPTION_BITS = {name: 1 << bit for bit, name in enumerate(OPTIONS)}
 _WSCALE = _OPTION_BITS["WSCALE"]
 # The words of tcpi_options that -o prints, in their order. 6.1 does not know usec_ts.
@@ -38,6 +110,7 @@ _OPTION_WORDS = tuple(
 
 _NO_RATE = (1 << 64) - 1
 _NO_RTT = 0xFFFFFFFF
+_VEGAS_LEN = 16
 _VEGAS_NO_RTT = 0x7FFFFFFF
 
 
@@ -61,10 +134,58 @@ def internals(row: SocketRow, listing: Listing) -> str:
 def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str:  # noqa: C901, PLR0915 - as long as the struct
     settings = listing.settings
     numeric, old = settings.numeric, settings.old
-    # Every member is a number here, unlike in the model: what the kernel did not send counts as 0.
-    info: Any = _INFO.filled(found[INFO])
-    options, rtt, busy_time = info.options, info.rtt_us, info.busy_time_us
-    snd_mss, snd_cwnd = info.snd_mss, info.snd_cwnd
+    data = found[INFO]
+    (
+        options,
+        backoff,
+        rto,
+        ato,
+        snd_mss,
+        rcv_mss,
+        unacked,
+        sacked,
+        lost,
+        retrans,
+        fackets,
+        last_data_sent,
+        last_data_recv,
+        last_ack_recv,
+        pmtu,
+        rcv_ssthresh,
+        rtt,
+        rttvar,
+        snd_ssthresh,
+        snd_cwnd,
+        advmss,
+        reordering,
+        rcv_rtt,
+        rcv_space,
+        total_retrans,
+        pacing_rate,
+        max_pacing_rate,
+        bytes_acked,
+        bytes_received,
+        segs_out,
+        segs_in,
+        notsent,
+        min_rtt,
+        data_segs_in,
+        data_segs_out,
+        delivery_rate,
+        busy_time,
+        rwnd_limited,
+        sndbuf_limited,
+        delivered,
+        delivered_ce,
+        bytes_sent,
+        bytes_retrans,
+        dsack_dups,
+        reord_seen,
+        rcv_ooopack,
+        snd_wnd,
+        rcv_wnd,
+        rehash,
+    ) = _read(data)
     out: list[str] = []
     add = out.append
     if settings.timers:
@@ -75,115 +196,115 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
     if congestion:
         add(congestion)
     if options & _WSCALE:
-        add(f"wscale:{info.snd_wscale},{info.rcv_wscale}")
-    if info.rto_us and info.rto_us != 3000000:
-        add(f"rto:{info.rto_us / 1000:g}")
-    if info.backoff:
-        add(f"backoff:{info.backoff}")
+        add(f"wscale:{_snd_wscale(data)},{_rcv_wscale(data)}")
+    if rto and rto != 3000000:
+        add(f"rto:{rto / 1000:g}")
+    if backoff:
+        add(f"backoff:{backoff}")
     if rtt:
-        add(f"rtt:{rtt / 1000:g}/{info.rttvar_us / 1000:g}")
-    if info.ato_us:
-        add(f"ato:{info.ato_us / 1000:g}")
-    _counts(
-        out,
-        mss=snd_mss,
-        pmtu=info.pmtu,
-        rcvmss=info.rcv_mss,
-        advmss=info.advmss,
-        cwnd=snd_cwnd,
-        ssthresh=info.snd_ssthresh if info.snd_ssthresh < 0xFFFF else 0,
-        bytes_sent=info.bytes_sent,
-        bytes_retrans=info.bytes_retrans,
-        bytes_acked=info.bytes_acked,
-        bytes_received=info.bytes_received,
-        segs_out=info.segs_out,
-        segs_in=info.segs_in,
-        data_segs_out=info.data_segs_out,
-        data_segs_in=info.data_segs_in,
-    )
+        add(f"rtt:{rtt / 1000:g}/{rttvar / 1000:g}")
+    if ato:
+        add(f"ato:{ato / 1000:g}")
+    ssthresh = snd_ssthresh if snd_ssthresh < 0xFFFF else 0
+    sizes = (snd_mss, pmtu, rcv_mss, advmss, snd_cwnd, ssthresh)
+    sent = (bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out, data_segs_in)
+    out += [f"{name}:{value}" for name, value in zip(_COUNTS, sizes + sent, strict=True) if value]
     send_rtt = _congestion(out, found, rtt, numeric=numeric)
     if send_rtt and snd_mss and snd_cwnd:
         add(f"send {bandwidth(float(snd_cwnd) * float(snd_mss) * 8000000.0 / send_rtt, numeric=numeric)}bps")
-    _counts(out, lastsnd=info.last_data_sent_ms, lastrcv=info.last_data_recv_ms, lastack=info.last_ack_recv_ms)
-    if info.pacing_rate_bytes_per_s and info.pacing_rate_bytes_per_s != _NO_RATE:
-        text = f"pacing_rate {bandwidth(info.pacing_rate_bytes_per_s * 8.0, numeric=numeric)}bps"
-        if info.max_pacing_rate_bytes_per_s and info.max_pacing_rate_bytes_per_s != _NO_RATE:
-            text += f"/{bandwidth(info.max_pacing_rate_bytes_per_s * 8.0, numeric=numeric)}bps"
+    if last_data_sent:
+        add(f"lastsnd:{last_data_sent}")
+    if last_data_recv:
+        add(f"lastrcv:{last_data_recv}")
+    if last_ack_recv:
+        add(f"lastack:{last_ack_recv}")
+    if pacing_rate and pacing_rate != _NO_RATE:
+        text = f"pacing_rate {bandwidth(pacing_rate * 8.0, numeric=numeric)}bps"
+        if max_pacing_rate and max_pacing_rate != _NO_RATE:
+            text += f"/{bandwidth(max_pacing_rate * 8.0, numeric=numeric)}bps"
         add(text)
-    if info.delivery_rate_bytes_per_s:
-        add(f"delivery_rate {bandwidth(info.delivery_rate_bytes_per_s * 8.0, numeric=numeric)}bps")
-    _counts(out, delivered=info.delivered, delivered_ce=info.delivered_ce)
-    if info.delivery_rate_app_limited:
+    if delivery_rate:
+        add(f"delivery_rate {bandwidth(delivery_rate * 8.0, numeric=numeric)}bps")
+    if delivered:
+        add(f"delivered:{delivered}")
+    if delivered_ce:
+        add(f"delivered_ce:{delivered_ce}")
+    if _app_limited(data):
         add("app_limited")
     if busy_time:
         add(f"busy:{busy_time // 1000}ms")
-        for word, value in (("rwnd_limited", info.rwnd_limited_us), ("sndbuf_limited", info.sndbuf_limited_us)):
+        for word, value in (("rwnd_limited", rwnd_limited), ("sndbuf_limited", sndbuf_limited)):
             if value:
                 add(f"{word}:{value // 1000}ms({100.0 * value / busy_time:.1f}%)")
-    if info.unacked:
-        add(f"unacked:{info.unacked}")
-    if info.retrans or info.total_retrans:
-        add(f"retrans:{info.retrans}/{info.total_retrans}")
-    _counts(
-        out,
-        lost=info.lost,
-        sacked=info.sacked if row.state != LISTEN else 0,
-        dsack_dups=info.dsack_dups,
-        fackets=info.fackets,
-    )
-    if info.reordering != 3:
-        add(f"reordering:{info.reordering}")
-    _counts(out, reord_seen=info.reord_seen)
-    if info.rcv_rtt_us:
-        add(f"rcv_rtt:{info.rcv_rtt_us / 1000:g}")
-    _counts(out, rcv_space=info.rcv_space_bytes, rcv_ssthresh=info.rcv_ssthresh_bytes, notsent=info.notsent_bytes)
-    if info.min_rtt_us and info.min_rtt_us != _NO_RTT:
-        add(f"minrtt:{info.min_rtt_us / 1000:g}")
-    _counts(out, rcv_ooopack=info.rcv_ooopack, snd_wnd=info.snd_wnd_bytes)
-    if not old:
-        _counts(out, rcv_wnd=info.rcv_wnd_bytes, rehash=info.rehash)
+    if unacked:
+        add(f"unacked:{unacked}")
+    if retrans or total_retrans:
+        add(f"retrans:{retrans}/{total_retrans}")
+    if lost:
+        add(f"lost:{lost}")
+    if sacked and row.state != LISTEN:
+        add(f"sacked:{sacked}")
+    if dsack_dups:
+        add(f"dsack_dups:{dsack_dups}")
+    if fackets:
+        add(f"fackets:{fackets}")
+    if reordering != 3:
+        add(f"reordering:{reordering}")
+    if reord_seen:
+        add(f"reord_seen:{reord_seen}")
+    if rcv_rtt:
+        add(f"rcv_rtt:{rcv_rtt / 1000:g}")
+    if rcv_space:
+        add(f"rcv_space:{rcv_space}")
+    if rcv_ssthresh:
+        add(f"rcv_ssthresh:{rcv_ssthresh}")
+    if notsent:
+        add(f"notsent:{notsent}")
+    if min_rtt and min_rtt != _NO_RTT:
+        add(f"minrtt:{min_rtt / 1000:g}")
+    if rcv_ooopack:
+        add(f"rcv_ooopack:{rcv_ooopack}")
+    if snd_wnd:
+        add(f"snd_wnd:{snd_wnd}")
+    if rcv_wnd and not old:
+        add(f"rcv_wnd:{rcv_wnd}")
+    if rehash and not old:
+        add(f"rehash:{rehash}")
     return "".join([f" {word}" for word in out])
 
 
-def _counts(out: list[str], **values: int) -> None:
-    out.extend([f"{name}:{value}" for name, value in values.items() if value])
+_readers: dict[str, Callable[[bytes], tuple[Any, ...]]] = {}
 
 
-_layouts: dict[str, StructLayout] = {}
-
-
-def _layout(record: str) -> StructLayout:
-    # Few systems have an algorithm that reports anything: these records are loaded when one does.
-    layout = _layouts.get(record)
-    if layout is None:
+def _members(record: str, data: bytes) -> tuple[Any, ...]:
+    # Most algorithms report nothing: the module of those that do is loaded when one does.
+    read = _readers.get(record)
+    if read is None:
         from sockdiag.model import congestion
 
-        layout = _layouts[record] = StructLayout(getattr(congestion, record))
-    return layout
+        declared: type[Record] = getattr(congestion, record)
+        read = _readers[record] = StructLayout(declared).reader([field.name for field in declared.FIELDS])
+    return read(data)
 
 
 def _congestion(out: list[str], found: Mapping[int, bytes], rtt: int, *, numeric: bool) -> int:
     """Add what the congestion control reports; return the round-trip time to compute the send rate with."""
-    if VEGASINFO in found:
-        vegas: Any = _layout("VegasInfo").decode(found[VEGASINFO])
-        if vegas.enabled and vegas.rtt_us and vegas.minrtt_us is not None and vegas.rtt_us != _VEGAS_NO_RTT:
-            rtt = vegas.rtt_us
+    if len(found.get(VEGASINFO, b"")) >= _VEGAS_LEN:
+        enabled, _count, vegas_rtt, _minimum = _members("VegasInfo", found[VEGASINFO])
+        if enabled and vegas_rtt and vegas_rtt != _VEGAS_NO_RTT:
+            rtt = vegas_rtt
     if DCTCPINFO in found:
-        dctcp: Any = _layout("DctcpInfo").filled(found[DCTCPINFO])
-        if dctcp.enabled:
-            out.append(
-                f"dctcp:(ce_state:{dctcp.ce_state},alpha:{dctcp.alpha},ab_ecn:{dctcp.ab_ecn_bytes},"
-                f"ab_tot:{dctcp.ab_tot_bytes})"
-            )
+        enabled, ce_state, alpha, ab_ecn, ab_tot = _members("DctcpInfo", found[DCTCPINFO])
+        if enabled:
+            out.append(f"dctcp:(ce_state:{ce_state},alpha:{alpha},ab_ecn:{ab_ecn},ab_tot:{ab_tot})")
         else:
             out.append("dctcp:fallback_mode")
     if BBRINFO in found:
-        bbr: Any = _layout("BbrInfo").filled(found[BBRINFO])
-        text = f"bbr:(bw:{bandwidth(low_first(bbr.bw_bytes_per_s) * 8.0, numeric=numeric)}bps"
-        text += f",mrtt:{bbr.min_rtt_us / 1000:g}"
-        if bbr.pacing_gain:
-            text += f",pacing_gain:{bbr.pacing_gain / 256:g}"
-        if bbr.cwnd_gain:
-            text += f",cwnd_gain:{bbr.cwnd_gain / 256:g}"
+        rate, min_rtt, pacing_gain, cwnd_gain = _members("BbrInfo", found[BBRINFO])
+        text = f"bbr:(bw:{bandwidth(low_first(rate) * 8.0, numeric=numeric)}bps,mrtt:{min_rtt / 1000:g}"
+        if pacing_gain:
+            text += f",pacing_gain:{pacing_gain / 256:g}"
+        if cwnd_gain:
+            text += f",cwnd_gain:{cwnd_gain / 256:g}"
         out.append(text + ")")
     return rtt

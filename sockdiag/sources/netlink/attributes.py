@@ -32,8 +32,9 @@ def attributes(data: bytes, offset: int, source: str) -> dict[int, bytes]:
     """
     found: dict[int, bytes] = {}
     end = len(data)
+    header = NLATTR.unpack_from
     while end - offset >= NLA_HDRLEN:
-        length, kind = NLATTR.unpack_from(data, offset)
+        length, kind = header(data, offset)
         if not NLA_HDRLEN <= length <= end - offset:
             raise ParseError(source, offset, "nla_len", f"4 to {end - offset}", str(length))
         found[kind & NLA_TYPE_MASK] = data[offset + NLA_HDRLEN : offset + length]
