@@ -91,7 +91,7 @@ def _owners(settings: Settings) -> OwnerTexts:
         from sockdiag.ss.selinux import scan_labelled
 
         return OwnerTexts(scan_labelled(root, settings))
-    return OwnerTexts(scan(root or "/", threads=settings.threads, old=settings.old))
+    return OwnerTexts(scan(root, threads=settings.threads, old=settings.old))
 
 
 def _state_words(words: list[str], settings: Settings) -> list[str]:

@@ -207,17 +207,12 @@ class _Cgroups:
     __slots__ = ("_known", "_mounted", "_old", "_paths")
 
     def __init__(self, *, old: bool) -> None:
-        from sockdiag.sources.proc.mountinfo import mounts
         from sockdiag.sources.process.cgroup import CgroupPaths
 
-        files = ProcRoot()
         self._old = old
         self._known: dict[int, str | None] = {}
-        try:
-            self._mounted = any(mount.type == "cgroup2" for mount in mounts(files))
-        except SourceError:
-            self._mounted = False
-        self._paths = CgroupPaths(files)
+        self._paths = CgroupPaths(ProcRoot())
+        self._mounted = self._paths.mount() is not None
 
     def path(self, number: int) -> str:
         """Return the path below the mount, ``unreachable:HEX`` where the id leads nowhere."""

@@ -1,7 +1,8 @@
 """/proc/net/tcp, udp and raw as the reference reads them.
 
-It stops where this program's own reader (``sockdiag.sources``) goes on: a line without its newline within 255 bytes ends
-the table, one without the expected colons ends the file; of a short line, it takes the numbers that are there.
+``sockdiag.sources.proc.inet`` reads the same files strictly, and a row that it refuses ss still prints: of a short line,
+it takes the numbers that are there; a line without its newline within 255 bytes ends the table, and one without the
+expected colons ends the file.
 **Source:** ``get_tcp4_sock()``, net/ipv4/tcp_ipv4.c.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from sockdiag.errors import SourceError
 from sockdiag.kernel.byte_order import U32
+from sockdiag.kernel.inet_diag import TIMER_NAMES
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import inet
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 255
 _USER_HZ = 100
-_RETRANSMIT = 1
+_RETRANSMIT = TIMER_NAMES.index("retransmit")
 
 
 class BrokenLine(Exception):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 
 from sockdiag.errors import SourceError
+from sockdiag.sources.process.sockets import comm, sockets, tasks
 from sockdiag.sources.system.proc_root import ProcRoot
-from sockdiag.ss.owners import comm, directory, shown, sockets
+from sockdiag.ss.owners import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,27 +33,18 @@ def selinux_enabled() -> bool:
 def scan_labelled(root: str, settings: Settings) -> Mapping[int, list[str]]:
     """Find the holders of all sockets as :func:`sockdiag.ss.owners.scan` does, with their contexts."""
     held: dict[int, list[str]] = {}
-    for pid in directory(root):
-        if not pid.isdecimal():
-            continue
-        tids = [pid]
-        if settings.threads:
-            tids += [tid for tid in directory(f"{root}/{pid}/task") if tid != pid and tid.isdecimal()]
-        for tid in tids:
-            _holder(held, f"{root}/{tid}", pid, tid, settings)
+    for pid, tid, folder in tasks(_FILES, root, threads=settings.threads):
+        head = ""
+        for fd, inode in sockets(_FILES, folder):
+            if not head:
+                name = shown(comm(_FILES, folder), old=settings.old)
+                thread = f"tid={tid}," if settings.threads else ""
+                head = f'("{name}",pid={pid},{thread}proc_ctx={_process_context(folder)},fd='
+            entry = f"{head}{fd}"
+            if settings.sock_context:
+                entry += f",sock_ctx={_socket_context(f'{folder}/fd/{fd}')}"
+            held.setdefault(inode, []).append(f"{entry})")
     return held
-
-
-def _holder(held: dict[int, list[str]], path: str, pid: str, tid: str, settings: Settings) -> None:
-    head = ""
-    for fd, inode in sockets(path):
-        if not head:
-            thread = f"tid={tid}," if settings.threads else ""
-            head = f'("{shown(comm(path), old=settings.old)}",pid={pid},{thread}proc_ctx={_process_context(path)},fd='
-        entry = f"{head}{fd}"
-        if settings.sock_context:
-            entry += f",sock_ctx={_socket_context(f'{path}/fd/{fd}')}"
-        held.setdefault(inode, []).append(f"{entry})")
 
 
 def _process_context(path: str) -> str:

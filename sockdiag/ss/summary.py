@@ -1,5 +1,7 @@
 """The summary (-s).
 
+The files are read here and not by ``sockdiag.sources.proc``, which would load 1.5 ms of modules, a twentieth of the time
+of ``ss -s``, and which takes a damaged line as unknown where ss takes the numbers that are there.
 **Source:** /proc/net/sockstat, sockstat6, snmp.
 """
 
