@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -156,6 +157,14 @@ def test_ss_of_proc_files(systems: Path, words: str) -> None:
 def test_ss_of_a_file_of_messages(systems: Path) -> None:
     words = ["-tanmieo"]
     assert len(_both(systems, "ss", words, TCPDIAG_FILE="world/netlink/inet_diag_tcp.nl").splitlines()) > 1
+
+
+def test_no_struct_has_an_order_of_its_own() -> None:
+    """A format that begins with = or @ would not follow the order that these tests set."""
+    ours = _PROJECT / "sockdiag"
+    folders = (ours / "kernel", ours / "filter", ours / "sources/netlink", ours / "sources/capture", ours / "ss")
+    files = [file for folder in folders for file in folder.glob("*.py") if file.name != "byte_order.py"]
+    assert [file.name for file in files if re.search(r"""(?:Struct|pack\w*)\(f?["'][=@]""", file.read_text())] == []
 
 
 def test_request_of_a_protocol_above_255(systems: Path) -> None:
