@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.record import Record
 
-    # StructLayout of the units that are there, where bit fields split one of them, and None for the members that are not.
+    # Layout of the units that are there, where bit fields split one of them, and None for the members that are not.
     Plan = tuple[Struct, tuple[tuple[int, tuple[tuple[int, int], ...]], ...], tuple[None, ...]]
 
 
