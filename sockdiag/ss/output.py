@@ -1,10 +1,26 @@
-"""Standard output as bytes, with its failures told."""
+"""Standard output as bytes, standard error, and the exception that ends the program."""
 
 from __future__ import annotations
 
 import os
 
-from sockdiag.ss.stop import Stop
+
+class Stop(Exception):
+    """End the program with this exit status before its tables are shown.
+
+    Args:
+        code: the exit status.
+        message: goes to standard error first.
+        usage: the usage text follows on standard error.
+        help: the usage text goes to standard output.
+    """
+
+    def __init__(self, code: int, message: str = "", *, usage: bool = False, help: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.usage = usage
+        self.help = help
 
 
 class OutputError(Stop):
