@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = Path(__file__).parents[2]
-SHARED = (PROJECT / "../shared").resolve()
 OURS = (
     sys.executable, "-c", "import sys; from sockdiag.ss.main import run; sys.exit(run(['ss', *sys.argv[1:]]))",
 )  # fmt: skip

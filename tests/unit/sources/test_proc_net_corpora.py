@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,12 +19,12 @@ from sockdiag.sources.proc_net_raw import parse_raw
 from sockdiag.sources.proc_net_tcp import parse_tcp
 from sockdiag.sources.proc_net_udp import parse_udp
 from sockdiag.sources.proc_net_unix import parse_unix
+from tests.recorded import CORPORA
 from tests.unit.sources.proc_rows import messages
 
 if TYPE_CHECKING:
     from sockdiag.sources.reading import Reading
 
-CORPORA = Path(__file__).parents[4] / "shared/corpora"
 pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"needs the sample files in {CORPORA}")
 
 GOPROCINFO = "c9s/goprocinfo/linux/proc/"
