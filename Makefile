@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 MIN := .venv-min
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Processes that run the tests; 0 runs them in pytest's own.
+JOBS ?= logical
 # What needs no namespace and takes a minute or two.
 QUICK := tests/unit/cli tests/contract tests/golden
 
@@ -26,8 +28,8 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## Show the health of this machine's socket layer (ARGS="states --json" for another command)
 	@$(BIN)/sockdiag $(ARGS)
 
-test: $(STAMP) ## Run all tests (as root also those in network namespaces)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run all tests (as root also those in network namespaces), one process per CPU (JOBS=1)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
 test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from tests.needs import need_namespaces
 from tests.recorded import SS
 
 _CASES: list[dict[str, Any]] = json.loads((SS / "cases.json").read_text())
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a namespace without this system's cgroups")
-
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    need_namespaces()
     runner = Path(__file__).with_name("golden_runner.py")
     done = subprocess.run(
         ["unshare", "--net", "--mount", sys.executable, str(runner), str(SS), str(tmp_path_factory.mktemp("golden"))],
