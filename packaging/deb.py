@@ -107,9 +107,20 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", work / "wheel")
     run(
-        sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "--require-hashes",
-        "-r", PACKAGING / "vendored.txt", "-d", work / "vendored",
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        PACKAGING / "vendored.txt",
+        "-d",
+        work / "vendored",
+    )
     (wheel,) = (work / "wheel").iterdir()
     vendored = sorted((work / "vendored").iterdir())
     version = metadata(wheel)["Version"]

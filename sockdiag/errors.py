@@ -1,6 +1,6 @@
 """Every exception that sockdiag raises on purpose.
 
-A :class:`SourceError` or :class:`ParseError` met while collecting becomes a gap of the result (``sockdiag.collect``);
+A :class:`SourceError` or :class:`ParseError` met while collecting becomes a gap of the result (``sockdiag.survey.collection``);
 the others end the command with the exit status that ``sockdiag.cli.exit`` gives them.
 """
 

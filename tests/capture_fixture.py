@@ -23,7 +23,7 @@ from tests.live.world.namespace import Namespace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockdiag.sources.recording import Recording
+    from sockdiag.sources.capture.recording import Recording
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOBODY = 65534
@@ -87,10 +87,14 @@ def empty(_namespace: Namespace) -> None:
 def some(namespace: Namespace) -> None:
     """Make a few sockets."""
     for name, arguments in (
-        ("tcp_established", {"family": socket.AF_INET}), ("tcp_listen_any", {"family": socket.AF_INET6}),
-        ("tcp_mark", {"family": socket.AF_INET}), ("unix_dgram", {}), ("netlink_groups", {}), ("packet_unread", {}),
+        ("tcp_established", {"family": socket.AF_INET}),
+        ("tcp_listen_any", {"family": socket.AF_INET6}),
+        ("tcp_mark", {"family": socket.AF_INET}),
+        ("unix_dgram", {}),
+        ("netlink_groups", {}),
+        ("packet_unread", {}),
         ("packet_fanout", {}),
-    ):  # fmt: skip
+    ):
         namespace.call(worker.make, name, arguments)
 
 

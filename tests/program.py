@@ -13,7 +13,7 @@ from sockdiag.cli.main import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockdiag.sources.system import System
+    from sockdiag.sources.system.machine import System
 
 PROJECT = Path(__file__).parents[1]
 FIXTURES = PROJECT / "tests" / "fixtures"

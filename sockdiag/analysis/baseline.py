@@ -9,8 +9,8 @@ from sockdiag.model.cgroup_memory import CgroupMemory
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
 from sockdiag.model.counters import U32, Counters
 from sockdiag.model.local_attrs import UnixAttrs
-from sockdiag.model.look import Look
 from sockdiag.model.record import COUNTER
+from sockdiag.model.sample import Look
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.sockstat import SockStat
@@ -117,8 +117,13 @@ def still_there(before: Look, now: Look) -> Look:
         if rows:
             kept.append(Batch.of(batch.at(rows)))
     return Look(
-        before.at, kept, tables=before.tables, counters=before.counters, limits=before.limits, absent=before.absent,
-    )  # fmt: skip
+        before.at,
+        kept,
+        tables=before.tables,
+        counters=before.counters,
+        limits=before.limits,
+        absent=before.absent,
+    )
 
 
 def _table(batch: Batch) -> str:

@@ -6,7 +6,7 @@ Source: ``__sock_set_rcvbuf()``, ``sock_setsockopt()``, net/core/sock.c; ``tcp_r
 
 from __future__ import annotations
 
-from sockdiag.analysis.socket_buffers import so_rcvbuf, so_sndbuf
+from sockdiag.analysis.limits.effects import so_rcvbuf, so_sndbuf
 from sockdiag.kernel.sock import LARGEST_SOCKBUF, SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF
 from sockdiag.kernel.sockopts import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK
 from sockdiag.model.inspection import BufferLimit
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from sockdiag.model.sysctl import Sysctls
 
 DEFAULT, AUTOTUNED, SET, CLAMPED, RAISED, FORCED, UNLOCKED, UNKNOWN = (
-    "default", "autotuned", "set", "clamped", "raised", "forced", "unlocked", "unknown",
-)  # fmt: skip
+    "default",
+    "autotuned",
+    "set",
+    "clamped",
+    "raised",
+    "forced",
+    "unlocked",
+    "unknown",
+)
 
 # Tables whose buffers start with a sysctl of their own protocol: its name, for receiving and sending.
 _VECTORS = {
@@ -30,8 +37,12 @@ _CAPS = ("net.core.rmem_max", "net.core.wmem_max")
 _AUTOTUNED = ("tcp", "mptcp")
 
 SYSCTLS = (
-    *_DEFAULTS, *_CAPS, *_VECTORS["tcp"], *_VECTORS["sctp"], "net.ipv4.tcp_moderate_rcvbuf",
-)  # fmt: skip
+    *_DEFAULTS,
+    *_CAPS,
+    *_VECTORS["tcp"],
+    *_VECTORS["sctp"],
+    "net.ipv4.tcp_moderate_rcvbuf",
+)
 
 
 class _Side:

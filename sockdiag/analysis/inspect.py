@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.model.counters import Counters
     from sockdiag.model.fdinfo import FdInfo, Watcher
-    from sockdiag.model.gap import Gap
     from sockdiag.model.protocols import Protocol
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.model.sysctl import Sysctls
 
@@ -89,9 +89,18 @@ def _fd(seen: Evidence) -> FdLayer:
     flags = None if seen.fdinfo is None else seen.fdinfo.flags
     others = None if seen.owners is None else tuple(o for o in seen.owners if (o.pid, o.fd) != (owner.pid, owner.fd))
     return FdLayer(
-        owner.pid, owner.comm, owner.fd, owner.user, owner.container, owner.unit,
-        None if flags is None else bool(flags & O_CLOEXEC), others, seen.watchers, note, lacks,
-    )  # fmt: skip
+        owner.pid,
+        owner.comm,
+        owner.fd,
+        owner.user,
+        owner.container,
+        owner.unit,
+        None if flags is None else bool(flags & O_CLOEXEC),
+        others,
+        seen.watchers,
+        note,
+        lacks,
+    )
 
 
 def _file(seen: Evidence) -> FileLayer:
@@ -102,13 +111,15 @@ def _file(seen: Evidence) -> FileLayer:
     flags = None if info is None else info.flags
     status = None if flags is None else flags & ~O_CLOEXEC
     return FileLayer(
-        inode, "sockfs",
+        inode,
+        "sockfs",
         None if status is None else open_flags(status),
         None if status is None else bool(status & O_NONBLOCK),
         None if info is None else info.mnt_id,
         None if info is None else info.scm_fds,
-        "", _lacks(seen, FILE),
-    )  # fmt: skip
+        "",
+        _lacks(seen, FILE),
+    )
 
 
 def _socket(seen: Evidence) -> SocketLayer:

@@ -163,9 +163,13 @@ def matching(target: Target, batches: Iterable[Batch], inode: int | None = None)
         socket
         for batch in batches
         for socket in _pick(
-            batch, [{a, b} & ports or not ports for a, b in zip(batch.values("local.port"), batch.values("peer.port"), strict=True)]
+            batch,
+            [
+                {a, b} & ports or not ports
+                for a, b in zip(batch.values("local.port"), batch.values("peer.port"), strict=True)
+            ],
         )
-    ]  # fmt: skip
+    ]
     if others:
         return _either_way(rows, first, others[0])
     address, port = first
@@ -193,8 +197,10 @@ def _by_name(name: bytes, batches: Iterable[Batch]) -> list[Socket]:
         # Other NULs in it are @ where it was copied from.
         wanted = name[1:]
         return _rows(
-            batches, "local.address", lambda v: bool(v) and v[:1] == b"\0" and wanted in (v[1:], v[1:].replace(b"\0", b"@"))
-        )  # fmt: skip
+            batches,
+            "local.address",
+            lambda v: bool(v) and v[:1] == b"\0" and wanted in (v[1:], v[1:].replace(b"\0", b"@")),
+        )
     return _rows(batches, "local.address", lambda value: value == name)
 
 

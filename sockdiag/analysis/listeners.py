@@ -26,13 +26,19 @@ class Listener(Record):
 
     socket: Socket = field("The listener.", of=Socket)
     accept_queue: int | None = field(
-        "Connections that wait in accept(2).", unit=COUNT, header="WAITING", kernel="sk->sk_ack_backlog",
+        "Connections that wait in accept(2).",
+        unit=COUNT,
+        header="WAITING",
+        kernel="sk->sk_ack_backlog",
         sources=("inet_diag_msg.idiag_rqueue", "UNIX_DIAG_RQLEN"),
-    )  # fmt: skip
+    )
     accept_queue_limit: int | None = field(
-        "The smaller of listen(2)'s backlog and somaxconn, as it was when listen(2) was called.", unit=COUNT,
-        header="LIMIT", kernel="sk->sk_max_ack_backlog", sources=("inet_diag_msg.idiag_wqueue", "UNIX_DIAG_RQLEN"),
-    )  # fmt: skip
+        "The smaller of listen(2)'s backlog and somaxconn, as it was when listen(2) was called.",
+        unit=COUNT,
+        header="LIMIT",
+        kernel="sk->sk_max_ack_backlog",
+        sources=("inet_diag_msg.idiag_wqueue", "UNIX_DIAG_RQLEN"),
+    )
     accept_queue_ratio: float | None = field(
         "Share of the room in use: the queue takes one more than its limit.", unit=RATIO, header="USED"
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sockdiag.analysis.hotspots import Worst
 from sockdiag.analysis.losses import Loss
 from sockdiag.analysis.memory import ProtocolMemory
 from sockdiag.analysis.states import StateCount
-from sockdiag.analysis.worst import Worst
 from sockdiag.model.record import RATIO, Record, field
 
 

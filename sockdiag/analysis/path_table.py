@@ -94,192 +94,313 @@ def _drops(table: str, what: str, *mibs: str) -> Item:
 # What a raw socket has no room for is, where the kernel itself does not handle its protocol, of an unknown one.
 _RAW = ("sockets.raw.drops",)
 
-_NIC_RX = Step(IN, "nic_rx", (
-    _arrived("dev.*.rx_packets", "packets that the device received"),
-    _lost("dev.*.rx_errs", "packets that arrived damaged, or that the device had no room for"),
-    _lost("dev.*.rx_fifo", within="dev.*.rx_errs"),
-    _lost("dev.*.rx_frame", "packets of a wrong length, framing or checksum", within="dev.*.rx_errs"),
-    _lost("dev.*.rx_drop", "packets missed by the device, dropped by its driver, of a protocol that nobody handles, or "
-          "among those that softnet dropped"),
-))  # fmt: skip
+_NIC_RX = Step(
+    IN,
+    "nic_rx",
+    (
+        _arrived("dev.*.rx_packets", "packets that the device received"),
+        _lost("dev.*.rx_errs", "packets that arrived damaged, or that the device had no room for"),
+        _lost("dev.*.rx_fifo", within="dev.*.rx_errs"),
+        _lost("dev.*.rx_frame", "packets of a wrong length, framing or checksum", within="dev.*.rx_errs"),
+        _lost(
+            "dev.*.rx_drop",
+            "packets missed by the device, dropped by its driver, of a protocol that nobody handles, or "
+            "among those that softnet dropped",
+        ),
+    ),
+)
 
-_SOFTNET = Step(IN, "softnet", (
-    _arrived("softnet_stat.*.processed", "packets that this CPU took up"),
-    _lost("softnet_stat.*.dropped"),
-    _lost("softnet_stat.*.flow_limit", "packets of a large flow dropped while the queue was more than half full",
-          within="softnet_stat.*.dropped"),
-    _sign("softnet_stat.*.time_squeeze", "times that work was put off: netdev_budget was used up; nothing is lost"),
-    _level("softnet_stat.*.backlog", "packets in this CPU's queues now"),
-    _limit("net.core.netdev_max_backlog", "packets that a CPU's input queue holds"),
-))  # fmt: skip
+_SOFTNET = Step(
+    IN,
+    "softnet",
+    (
+        _arrived("softnet_stat.*.processed", "packets that this CPU took up"),
+        _lost("softnet_stat.*.dropped"),
+        _lost(
+            "softnet_stat.*.flow_limit",
+            "packets of a large flow dropped while the queue was more than half full",
+            within="softnet_stat.*.dropped",
+        ),
+        _sign("softnet_stat.*.time_squeeze", "times that work was put off: netdev_budget was used up; nothing is lost"),
+        _level("softnet_stat.*.backlog", "packets in this CPU's queues now"),
+        _limit("net.core.netdev_max_backlog", "packets that a CPU's input queue holds"),
+    ),
+)
 
-_QDISC_INGRESS = Step(IN, "qdisc_ingress", (
-    _arrived("qdisc_ingress.*.packets", "packets that passed the filters of ingress or clsact"),
-    _lost("qdisc_ingress.*.drops", "packets dropped by a filter of ingress or clsact; of clsact in either direction"),
-), optional=True)  # fmt: skip
+_QDISC_INGRESS = Step(
+    IN,
+    "qdisc_ingress",
+    (
+        _arrived("qdisc_ingress.*.packets", "packets that passed the filters of ingress or clsact"),
+        _lost(
+            "qdisc_ingress.*.drops", "packets dropped by a filter of ingress or clsact; of clsact in either direction"
+        ),
+    ),
+    optional=True,
+)
 
-_IPV4_IN = Step(IN, "ipv4_in", (
-    _arrived("Ip.InReceives", "IPv4 packets and fragments"),
-    _lost("Ip.InHdrErrors", "IPv4 packets with a bad header, checksum, or used-up TTL"),
-    _lost("IpExt.InCsumErrors", "IPv4 packets with a bad header checksum", within="Ip.InHdrErrors"),
-    _lost("IpExt.InTruncatedPkts", "IPv4 packets shorter than they say"),
-    _lost("Ip.InAddrErrors", "IPv4 packets for an address that is not this host's and not routed by it"),
-    _lost("IpExt.InNoRoutes", "IPv4 packets without a route to where they go"),
-    _lost("Ip.InUnknownProtos", "IPv4 packets of a protocol that nobody handles", less=_RAW),
-    _lost("Ip.InDiscards"),
-    _lost("TcpExt.IPReversePathFilter", "IPv4 packets whose sender is not reached by the device they came from (rp_filter)"),
-    _lost("Ip.ReasmFails"),
-    _lost("Ip.ReasmTimeout", "incomplete IPv4 datagrams given up after ipfrag_time", within="Ip.ReasmFails"),
-    _passed("Ip.InDelivers", "IPv4 packets given to a protocol"),
-))  # fmt: skip
+_IPV4_IN = Step(
+    IN,
+    "ipv4_in",
+    (
+        _arrived("Ip.InReceives", "IPv4 packets and fragments"),
+        _lost("Ip.InHdrErrors", "IPv4 packets with a bad header, checksum, or used-up TTL"),
+        _lost("IpExt.InCsumErrors", "IPv4 packets with a bad header checksum", within="Ip.InHdrErrors"),
+        _lost("IpExt.InTruncatedPkts", "IPv4 packets shorter than they say"),
+        _lost("Ip.InAddrErrors", "IPv4 packets for an address that is not this host's and not routed by it"),
+        _lost("IpExt.InNoRoutes", "IPv4 packets without a route to where they go"),
+        _lost("Ip.InUnknownProtos", "IPv4 packets of a protocol that nobody handles", less=_RAW),
+        _lost("Ip.InDiscards"),
+        _lost(
+            "TcpExt.IPReversePathFilter",
+            "IPv4 packets whose sender is not reached by the device they came from (rp_filter)",
+        ),
+        _lost("Ip.ReasmFails"),
+        _lost("Ip.ReasmTimeout", "incomplete IPv4 datagrams given up after ipfrag_time", within="Ip.ReasmFails"),
+        _passed("Ip.InDelivers", "IPv4 packets given to a protocol"),
+    ),
+)
 
-_IPV6_IN = Step(IN, "ipv6_in", (
-    _arrived("Ip6.InReceives", "IPv6 packets and fragments"),
-    _lost("Ip6.InHdrErrors", "IPv6 packets with a bad header or used-up hop limit"),
-    _lost("Ip6.InTruncatedPkts", "IPv6 packets shorter than they say"),
-    _lost("Ip6.InAddrErrors", "IPv6 packets with an address that is not valid there"),
-    _lost("Ip6.InNoRoutes", "IPv6 packets without a route to where they go"),
-    _lost("Ip6.InUnknownProtos", "IPv6 packets of a protocol that nobody handles", less=_RAW),
-    _lost("Ip6.InDiscards"),
-    _lost("Ip6.ReasmFails"),
-    _lost("Ip6.ReasmTimeout", "incomplete IPv6 datagrams given up after ip6frag_time", within="Ip6.ReasmFails"),
-    _sign("Ip6.InTooBigErrors", "forwarded IPv6 packets larger than the next link takes; counted in Ip6.FragFails"),
-    _passed("Ip6.InDelivers", "IPv6 packets given to a protocol"),
-), optional=True)  # fmt: skip
+_IPV6_IN = Step(
+    IN,
+    "ipv6_in",
+    (
+        _arrived("Ip6.InReceives", "IPv6 packets and fragments"),
+        _lost("Ip6.InHdrErrors", "IPv6 packets with a bad header or used-up hop limit"),
+        _lost("Ip6.InTruncatedPkts", "IPv6 packets shorter than they say"),
+        _lost("Ip6.InAddrErrors", "IPv6 packets with an address that is not valid there"),
+        _lost("Ip6.InNoRoutes", "IPv6 packets without a route to where they go"),
+        _lost("Ip6.InUnknownProtos", "IPv6 packets of a protocol that nobody handles", less=_RAW),
+        _lost("Ip6.InDiscards"),
+        _lost("Ip6.ReasmFails"),
+        _lost("Ip6.ReasmTimeout", "incomplete IPv6 datagrams given up after ip6frag_time", within="Ip6.ReasmFails"),
+        _sign("Ip6.InTooBigErrors", "forwarded IPv6 packets larger than the next link takes; counted in Ip6.FragFails"),
+        _passed("Ip6.InDelivers", "IPv6 packets given to a protocol"),
+    ),
+    optional=True,
+)
 
-_NETFILTER = Step(IN, "netfilter", (
-    _lost("nf_conntrack.*.drop"),
-    _lost("nf_conntrack.*.insert_failed", "packets dropped: their connection could not be entered",
-          within="nf_conntrack.*.drop"),
-    _lost("nf_conntrack.*.chainlength", "packets dropped: a chain of the conntrack table was too long",
-          within="nf_conntrack.*.insert_failed"),
-    _sign("nf_conntrack.*.early_drop", "entries removed to make room for new ones"),
-    _sign("nf_conntrack.*.invalid", "packets that cannot be tracked; rules often drop them"),
-    _level("nf_conntrack.count", "entries in the conntrack table"),
-    _limit("nf_conntrack.max", "entries that it holds"),
-), unseen=(
-    "what rules drop, on the way in and out: see the counters in 'nft list ruleset' or 'iptables -nvL', or the tracepoint "
-    "skb:kfree_skb, reason NETFILTER_DROP"
-))  # fmt: skip
+_NETFILTER = Step(
+    IN,
+    "netfilter",
+    (
+        _lost("nf_conntrack.*.drop"),
+        _lost(
+            "nf_conntrack.*.insert_failed",
+            "packets dropped: their connection could not be entered",
+            within="nf_conntrack.*.drop",
+        ),
+        _lost(
+            "nf_conntrack.*.chainlength",
+            "packets dropped: a chain of the conntrack table was too long",
+            within="nf_conntrack.*.insert_failed",
+        ),
+        _sign("nf_conntrack.*.early_drop", "entries removed to make room for new ones"),
+        _sign("nf_conntrack.*.invalid", "packets that cannot be tracked; rules often drop them"),
+        _level("nf_conntrack.count", "entries in the conntrack table"),
+        _limit("nf_conntrack.max", "entries that it holds"),
+    ),
+    unseen=(
+        "what rules drop, on the way in and out: see the counters in 'nft list ruleset' or 'iptables -nvL', or the tracepoint "
+        "skb:kfree_skb, reason NETFILTER_DROP"
+    ),
+)
 
-_TCP_IN = Step(IN, "tcp_in", (
-    _arrived("Tcp.InSegs", "TCP segments"),
-    _lost("Tcp.InErrs", "TCP segments with a bad checksum or header, or a SYN inside a connection"),
-    _lost("Tcp.InCsumErrors", "TCP segments with a bad checksum", within="Tcp.InErrs"),
-    _lost("TcpExt.TCPMinTTLDrop"),
-    _lost("TcpExt.PFMemallocDrop", "segments dropped: memory of last resort is for swapping"),
-    _lost("TcpExt.TCPMD5NotFound", "segments dropped: no MD5 signature where one is due"),
-    _lost("TcpExt.TCPMD5Unexpected", "segments dropped: an MD5 signature where none is due"),
-    _lost("TcpExt.TCPMD5Failure", "segments dropped: wrong MD5 signature"),
-    _lost("TcpExt.TCPAORequired", "segments dropped: no authentication option where one is due"),
-    _lost("TcpExt.TCPAOBad", "segments dropped: wrong authentication option"),
-    _lost("TcpExt.TCPAOKeyNotFound", "segments dropped: authentication option with an unknown key"),
-))  # fmt: skip
+_TCP_IN = Step(
+    IN,
+    "tcp_in",
+    (
+        _arrived("Tcp.InSegs", "TCP segments"),
+        _lost("Tcp.InErrs", "TCP segments with a bad checksum or header, or a SYN inside a connection"),
+        _lost("Tcp.InCsumErrors", "TCP segments with a bad checksum", within="Tcp.InErrs"),
+        _lost("TcpExt.TCPMinTTLDrop"),
+        _lost("TcpExt.PFMemallocDrop", "segments dropped: memory of last resort is for swapping"),
+        _lost("TcpExt.TCPMD5NotFound", "segments dropped: no MD5 signature where one is due"),
+        _lost("TcpExt.TCPMD5Unexpected", "segments dropped: an MD5 signature where none is due"),
+        _lost("TcpExt.TCPMD5Failure", "segments dropped: wrong MD5 signature"),
+        _lost("TcpExt.TCPAORequired", "segments dropped: no authentication option where one is due"),
+        _lost("TcpExt.TCPAOBad", "segments dropped: wrong authentication option"),
+        _lost("TcpExt.TCPAOKeyNotFound", "segments dropped: authentication option with an unknown key"),
+    ),
+)
 
-_UDP_IN = Step(IN, "udp_in", tuple(
-    item
-    for mib, what in (("Udp", "IPv4 datagrams"), ("Udp6", "IPv6 datagrams"), ("UdpLite", "UDP-Lite datagrams"),
-                      ("UdpLite6", "UDP-Lite datagrams over IPv6"))
-    for item in (
-        _lost(f"{mib}.NoPorts", f"{what} to a port that no socket is bound to"),
-        _lost(f"{mib}.InCsumErrors", f"{what} with a bad checksum"),
-    )
-))  # fmt: skip
+_UDP_IN = Step(
+    IN,
+    "udp_in",
+    tuple(
+        item
+        for mib, what in (
+            ("Udp", "IPv4 datagrams"),
+            ("Udp6", "IPv6 datagrams"),
+            ("UdpLite", "UDP-Lite datagrams"),
+            ("UdpLite6", "UDP-Lite datagrams over IPv6"),
+        )
+        for item in (
+            _lost(f"{mib}.NoPorts", f"{what} to a port that no socket is bound to"),
+            _lost(f"{mib}.InCsumErrors", f"{what} with a bad checksum"),
+        )
+    ),
+)
 
-_LISTENER = Step(IN, "listener", (
-    _passed("Tcp.PassiveOpens", "connections that came in"),
-    _lost("TcpExt.ListenDrops"),
-    _lost("TcpExt.ListenOverflows", within="TcpExt.ListenDrops"),
-    _lost("TcpExt.TCPReqQFullDrop", within="TcpExt.ListenDrops"),
-    _sign("TcpExt.TCPReqQFullDoCookies", "SYNs answered with a cookie: a SYN queue was full; nothing is lost"),
-))  # fmt: skip
+_LISTENER = Step(
+    IN,
+    "listener",
+    (
+        _passed("Tcp.PassiveOpens", "connections that came in"),
+        _lost("TcpExt.ListenDrops"),
+        _lost("TcpExt.ListenOverflows", within="TcpExt.ListenDrops"),
+        _lost("TcpExt.TCPReqQFullDrop", within="TcpExt.ListenDrops"),
+        _sign("TcpExt.TCPReqQFullDoCookies", "SYNs answered with a cookie: a SYN queue was full; nothing is lost"),
+    ),
+)
 
 _TCP_BACKLOG = Step(IN, "tcp_backlog", (_lost("TcpExt.TCPBacklogDrop"),))
 
 # A segment that could not be let in is in TCPRcvQDrop or, out of order, in TCPOFODrop; RcvPruned counts such of both. On
 # kernels without those two (until 5.0) it is all there is.
-_TCP_QUEUE = Step(IN, "tcp_receive_queue", (
-    _lost("TcpExt.RcvPruned"),
-    _lost("TcpExt.TCPRcvQDrop", within="TcpExt.RcvPruned"),
-    _lost("TcpExt.TCPOFODrop", within="TcpExt.RcvPruned"),
-    _lost("TcpExt.OfoPruned"),
-    _lost("TcpExt.TCPZeroWindowDrop", "segments with data that arrived while the receive window was closed"),
-    _lost("TcpExt.BeyondWindow", "segments that reach beyond the receive window"),
-    _sign("TcpExt.PruneCalled", "times that receive queues were made smaller to save memory"),
-    _sign("TcpExt.TCPToZeroWindowAdv", "times that a receive window was closed: the reader is slow; nothing is lost"),
-    _sign("TcpExt.TCPAbortOnMemory", ""),
-))  # fmt: skip
+_TCP_QUEUE = Step(
+    IN,
+    "tcp_receive_queue",
+    (
+        _lost("TcpExt.RcvPruned"),
+        _lost("TcpExt.TCPRcvQDrop", within="TcpExt.RcvPruned"),
+        _lost("TcpExt.TCPOFODrop", within="TcpExt.RcvPruned"),
+        _lost("TcpExt.OfoPruned"),
+        _lost("TcpExt.TCPZeroWindowDrop", "segments with data that arrived while the receive window was closed"),
+        _lost("TcpExt.BeyondWindow", "segments that reach beyond the receive window"),
+        _sign("TcpExt.PruneCalled", "times that receive queues were made smaller to save memory"),
+        _sign(
+            "TcpExt.TCPToZeroWindowAdv", "times that a receive window was closed: the reader is slow; nothing is lost"
+        ),
+        _sign("TcpExt.TCPAbortOnMemory", ""),
+    ),
+)
 
-_UDP_QUEUE = Step(IN, "udp_receive_queue", (
-    _drops("udp", "datagrams", "Udp", "Udp6"),
-    *_udp("Udp", "IPv4 datagrams"),
-    *_udp("Udp6", "IPv6 datagrams"),
-    _drops("udplite", "UDP-Lite datagrams", "UdpLite", "UdpLite6"),
-    *_udp("UdpLite", "UDP-Lite datagrams"),
-    *_udp("UdpLite6", "UDP-Lite datagrams over IPv6"),
-))  # fmt: skip
+_UDP_QUEUE = Step(
+    IN,
+    "udp_receive_queue",
+    (
+        _drops("udp", "datagrams", "Udp", "Udp6"),
+        *_udp("Udp", "IPv4 datagrams"),
+        *_udp("Udp6", "IPv6 datagrams"),
+        _drops("udplite", "UDP-Lite datagrams", "UdpLite", "UdpLite6"),
+        *_udp("UdpLite", "UDP-Lite datagrams"),
+        *_udp("UdpLite6", "UDP-Lite datagrams over IPv6"),
+    ),
+)
 
-_OTHER_QUEUES = Step(IN, "other_receive_queues", (
-    _drops("raw", "packets for raw sockets"),
-    _drops("icmp", "packets for ping sockets"),
-    _drops("packet", "packets for packet sockets"),
-    _drops("netlink", "messages for netlink sockets"),
-))  # fmt: skip
+_OTHER_QUEUES = Step(
+    IN,
+    "other_receive_queues",
+    (
+        _drops("raw", "packets for raw sockets"),
+        _drops("icmp", "packets for ping sockets"),
+        _drops("packet", "packets for packet sockets"),
+        _drops("netlink", "messages for netlink sockets"),
+    ),
+)
 
-_READ = Step(IN, "read", (
-    _passed("Udp.InDatagrams", "IPv4 datagrams that were read"),
-    _passed("Udp6.InDatagrams", "IPv6 datagrams that were read"),
-    _level("sockets.*.recv_q_bytes", "bytes that wait to be read: payload for tcp, memory for others"),
-    _level("sockets.*.accept_queue", "connections that wait to be accepted"),
-))  # fmt: skip
+_READ = Step(
+    IN,
+    "read",
+    (
+        _passed("Udp.InDatagrams", "IPv4 datagrams that were read"),
+        _passed("Udp6.InDatagrams", "IPv6 datagrams that were read"),
+        _level("sockets.*.recv_q_bytes", "bytes that wait to be read: payload for tcp, memory for others"),
+        _level("sockets.*.accept_queue", "connections that wait to be accepted"),
+    ),
+)
 
 # What a queueing discipline or a driver refuses comes back as ENOBUFS, and IP and UDP count it as well. IP also counts what
 # did not get into a send buffer.
 _BELOW = ("qdisc.*.drops", "dev.*.tx_drop")
 
-_WRITE = Step(OUT, "write", tuple(
-    item
-    for mib, what in (("Udp", "IPv4 datagrams"), ("Udp6", "IPv6 datagrams"))
-    for item in (
-        _passed(f"{mib}.OutDatagrams", f"{what} sent"),
-        _lost(f"{mib}.SndbufErrors", less=_BELOW),
-    )
-))  # fmt: skip
+_WRITE = Step(
+    OUT,
+    "write",
+    tuple(
+        item
+        for mib, what in (("Udp", "IPv4 datagrams"), ("Udp6", "IPv6 datagrams"))
+        for item in (
+            _passed(f"{mib}.OutDatagrams", f"{what} sent"),
+            _lost(f"{mib}.SndbufErrors", less=_BELOW),
+        )
+    ),
+)
 
-_TCP_OUT = Step(OUT, "tcp_out", (
-    _passed("Tcp.OutSegs", "TCP segments sent for the first time"),
-    _sign("Tcp.RetransSegs", "segments sent again: lost on the way, or thought to be"),
-    _sign("TcpExt.TCPTimeouts", "retransmission timers that ran out"),
-    _sign("TcpExt.TCPSynRetrans", "SYNs and SYN-ACKs sent again"),
-    _sign("TcpExt.TCPRetransFail", "retransmissions that could not be sent"),
-), unseen="whether segments that were sent again had been lost, and where", suspects=("Tcp.RetransSegs",))  # fmt: skip
+_TCP_OUT = Step(
+    OUT,
+    "tcp_out",
+    (
+        _passed("Tcp.OutSegs", "TCP segments sent for the first time"),
+        _sign("Tcp.RetransSegs", "segments sent again: lost on the way, or thought to be"),
+        _sign("TcpExt.TCPTimeouts", "retransmission timers that ran out"),
+        _sign("TcpExt.TCPSynRetrans", "SYNs and SYN-ACKs sent again"),
+        _sign("TcpExt.TCPRetransFail", "retransmissions that could not be sent"),
+    ),
+    unseen="whether segments that were sent again had been lost, and where",
+    suspects=("Tcp.RetransSegs",),
+)
 
 _IP_OUT = tuple(
-    Step(OUT, f"{what.lower()}_out", (
-        _arrived(f"{mib}.OutRequests", f"{what} packets of this host's sockets"),
-        _lost(f"{mib}.OutDiscards", less=(*_BELOW, f"{udp}.SndbufErrors")),
-        _lost(f"{mib}.FragFails", f"{what} packets too large for the link that must not be divided",
-              within=f"{mib}.OutDiscards"),
-        _lost(f"{mib}.OutNoRoutes", f"{what} packets not sent: no route"),
-    ), optional=mib == "Ip6")
+    Step(
+        OUT,
+        f"{what.lower()}_out",
+        (
+            _arrived(f"{mib}.OutRequests", f"{what} packets of this host's sockets"),
+            _lost(f"{mib}.OutDiscards", less=(*_BELOW, f"{udp}.SndbufErrors")),
+            _lost(
+                f"{mib}.FragFails",
+                f"{what} packets too large for the link that must not be divided",
+                within=f"{mib}.OutDiscards",
+            ),
+            _lost(f"{mib}.OutNoRoutes", f"{what} packets not sent: no route"),
+        ),
+        optional=mib == "Ip6",
+    )
     for mib, udp, what in (("Ip", "Udp", "IPv4"), ("Ip6", "Udp6", "IPv6"))
-)  # fmt: skip
+)
 
-_QDISC = Step(OUT, "qdisc", (
-    _passed("qdisc.*.packets", "packets that left the queueing discipline"),
-    _lost("qdisc.*.drops", "packets dropped by the queueing discipline"),
-    _level("qdisc.*.backlog_bytes", "bytes that wait in it now"),
-))  # fmt: skip
+_QDISC = Step(
+    OUT,
+    "qdisc",
+    (
+        _passed("qdisc.*.packets", "packets that left the queueing discipline"),
+        _lost("qdisc.*.drops", "packets dropped by the queueing discipline"),
+        _level("qdisc.*.backlog_bytes", "bytes that wait in it now"),
+    ),
+)
 
-_NIC_TX = Step(OUT, "nic_tx", (
-    _passed("dev.*.tx_packets", "packets that the device sent"),
-    _lost("dev.*.tx_errs", "packets that the device could not send"),
-    _lost("dev.*.tx_fifo", "packets that the device could not send: its FIFO ran empty", within="dev.*.tx_errs"),
-    _lost("dev.*.tx_carrier", "packets that the device could not send: no carrier", within="dev.*.tx_errs"),
-    _lost("dev.*.tx_drop"),
-))  # fmt: skip
+_NIC_TX = Step(
+    OUT,
+    "nic_tx",
+    (
+        _passed("dev.*.tx_packets", "packets that the device sent"),
+        _lost("dev.*.tx_errs", "packets that the device could not send"),
+        _lost("dev.*.tx_fifo", "packets that the device could not send: its FIFO ran empty", within="dev.*.tx_errs"),
+        _lost("dev.*.tx_carrier", "packets that the device could not send: no carrier", within="dev.*.tx_errs"),
+        _lost("dev.*.tx_drop"),
+    ),
+)
 
 STEPS = (
-    _NIC_RX, _SOFTNET, _QDISC_INGRESS, _IPV4_IN, _IPV6_IN, _NETFILTER, _TCP_IN, _UDP_IN, _LISTENER, _TCP_BACKLOG, _TCP_QUEUE,
-    _UDP_QUEUE, _OTHER_QUEUES, _READ, _WRITE, _TCP_OUT, *_IP_OUT, _QDISC, _NIC_TX,
-)  # fmt: skip
+    _NIC_RX,
+    _SOFTNET,
+    _QDISC_INGRESS,
+    _IPV4_IN,
+    _IPV6_IN,
+    _NETFILTER,
+    _TCP_IN,
+    _UDP_IN,
+    _LISTENER,
+    _TCP_BACKLOG,
+    _TCP_QUEUE,
+    _UDP_QUEUE,
+    _OTHER_QUEUES,
+    _READ,
+    _WRITE,
+    _TCP_OUT,
+    *_IP_OUT,
+    _QDISC,
+    _NIC_TX,
+)

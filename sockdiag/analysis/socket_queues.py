@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.worst import LOSING_TABLES
+from sockdiag.analysis.hotspots import LOSING_TABLES
 from sockdiag.model.batch import identities
 
 TYPE_CHECKING = False

@@ -20,7 +20,7 @@ _QUEUES = {
     "netlink": (_NOT_READ, "memory of messages that the receiver has not read"),
     "packet": (_NOT_READ + "; not what lies in a mapped ring", "not told"),
     "sctp": (_NOT_READ, "memory of data not acknowledged"),
-}  # fmt: skip
+}
 
 
 def queues_mean(socket: Socket) -> tuple[str, str]:

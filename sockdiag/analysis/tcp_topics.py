@@ -10,27 +10,85 @@ if TYPE_CHECKING:
     from sockdiag.model.tcp_info import TcpInfo
 
 _PATH = (
-    "rtt_us", "rttvar_us", "min_rtt_us", "rcv_rtt_us", "rto_us", "ato_us", "pmtu", "snd_mss", "rcv_mss", "advmss",
-    "options", "snd_wscale", "rcv_wscale", "reordering", "reord_seen", "rehash", "delivered_ce", "received_ce",
-    "fastopen_client_fail", "delivered_e0_bytes", "delivered_e1_bytes", "delivered_ce_bytes", "received_e0_bytes",
-    "received_e1_bytes", "received_ce_bytes", "accecn_fail_mode", "accecn_opt_seen",
-)  # fmt: skip
+    "rtt_us",
+    "rttvar_us",
+    "min_rtt_us",
+    "rcv_rtt_us",
+    "rto_us",
+    "ato_us",
+    "pmtu",
+    "snd_mss",
+    "rcv_mss",
+    "advmss",
+    "options",
+    "snd_wscale",
+    "rcv_wscale",
+    "reordering",
+    "reord_seen",
+    "rehash",
+    "delivered_ce",
+    "received_ce",
+    "fastopen_client_fail",
+    "delivered_e0_bytes",
+    "delivered_e1_bytes",
+    "delivered_ce_bytes",
+    "received_e0_bytes",
+    "received_e1_bytes",
+    "received_ce_bytes",
+    "accecn_fail_mode",
+    "accecn_opt_seen",
+)
 _FLOW = (
-    "snd_wnd_bytes", "rcv_wnd_bytes", "rcv_ssthresh_bytes", "rcv_space_bytes", "unacked", "sacked", "notsent_bytes", "probes",
-    "bytes_received", "segs_in", "data_segs_in", "rcv_ooopack", "rwnd_limited_us",
-)  # fmt: skip
+    "snd_wnd_bytes",
+    "rcv_wnd_bytes",
+    "rcv_ssthresh_bytes",
+    "rcv_space_bytes",
+    "unacked",
+    "sacked",
+    "notsent_bytes",
+    "probes",
+    "bytes_received",
+    "segs_in",
+    "data_segs_in",
+    "rcv_ooopack",
+    "rwnd_limited_us",
+)
 _LOSS = (
-    "ca_state", "snd_cwnd", "snd_ssthresh", "lost", "retrans", "fackets", "retransmits", "backoff", "total_retrans",
-    "bytes_retrans", "dsack_dups", "total_rto", "total_rto_recoveries", "total_rto_time_ms",
-)  # fmt: skip
+    "ca_state",
+    "snd_cwnd",
+    "snd_ssthresh",
+    "lost",
+    "retrans",
+    "fackets",
+    "retransmits",
+    "backoff",
+    "total_retrans",
+    "bytes_retrans",
+    "dsack_dups",
+    "total_rto",
+    "total_rto_recoveries",
+    "total_rto_time_ms",
+)
 _PACING = (
-    "pacing_rate_bytes_per_s", "max_pacing_rate_bytes_per_s", "delivery_rate_bytes_per_s", "delivered", "bytes_sent",
-    "bytes_acked", "segs_out", "data_segs_out",
-)  # fmt: skip
+    "pacing_rate_bytes_per_s",
+    "max_pacing_rate_bytes_per_s",
+    "delivery_rate_bytes_per_s",
+    "delivered",
+    "bytes_sent",
+    "bytes_acked",
+    "segs_out",
+    "data_segs_out",
+)
 _APPLICATION = (
-    "delivery_rate_app_limited", "busy_time_us", "sndbuf_limited_us", "last_data_sent_ms", "last_data_recv_ms",
-    "last_ack_sent_ms", "last_ack_recv_ms", "state",
-)  # fmt: skip
+    "delivery_rate_app_limited",
+    "busy_time_us",
+    "sndbuf_limited_us",
+    "last_data_sent_ms",
+    "last_data_recv_ms",
+    "last_ack_sent_ms",
+    "last_ack_recv_ms",
+    "state",
+)
 
 
 def tcp_topics(info: TcpInfo | None, state: str | None) -> tuple[Topic, ...]:

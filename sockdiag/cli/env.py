@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sockdiag.cli.progress_line import ProgressLine
-    from sockdiag.sources.system import System
+    from sockdiag.sources.system.machine import System
 
 REMEMBERED = "STATE_DIRECTORY, XDG_STATE_HOME, HOME"
 
@@ -132,6 +132,10 @@ def _columns(fd: int) -> int | None:
 
 
 def _open_system(root: str) -> System:
-    from sockdiag.sources.system import captured_system, this_system
+    if root:
+        from sockdiag.sources.capture.transport import captured_system
 
-    return captured_system(root) if root else this_system()
+        return captured_system(root)
+    from sockdiag.sources.system.machine import this_system
+
+    return this_system()

@@ -30,7 +30,7 @@ def run(argv: list[str], env: Env | None = None) -> int:
         return run_ss(argv if argv[1:2] != ["ss"] else ["ss", *argv[2:]])
     environment = env or Env()
     if is_check(argv[1:]):
-        from sockdiag.cli.plugin import run_check
+        from sockdiag.check.plugin import run_check
 
         return run_check(argv[1:], environment)
     return guarded(lambda: _dispatch(argv[1:], environment), environment)
@@ -107,7 +107,7 @@ def execute(command: Command, given: Given, env: Env) -> int:
             raise UsageError(f"'{command.name}' looks at one network namespace; --netns all is not for it")
         everywhere: int = command.run(env, given)
         return everywhere
-    from sockdiag.sources.netns import resolve, run_in
+    from sockdiag.sources.namespaces.netns import resolve, run_in
 
     return run_in(resolve(netns), lambda: _guarded_run(command, given, env))
 

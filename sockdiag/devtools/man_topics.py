@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from sockdiag.devtools.roff import Page
 from sockdiag.filter import comparisons, manual
 from sockdiag.filter.states import StateSets, single_words
-from sockdiag.filter.tokens import CONNECTIVES, OPERATORS, PREDICATES
+from sockdiag.filter.tree import CONNECTIVES, OPERATORS, PREDICATES
+from sockdiag.judging.registry import RULES, load
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.model.fields import ALIASES, catalogue, record_class
 from sockdiag.model.finding import VERDICT_MEANINGS
-from sockdiag.rules._registry import RULES, load
 from sockdiag.ss import usage
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def filter_page() -> Page:
         ValueError: the manual has not the words that the grammar has.
     """
     if set(manual.PREDICATES) != set(PREDICATES):
-        raise ValueError("filter/manual.py does not explain the words of filter/tokens.py")
+        raise ValueError("filter/manual.py does not explain the words of filter/tree.py")
     page = Page("sockdiag-filter", 7, "the filter language of sockdiag")
     page.heading("DESCRIPTION")
     for text in manual.INTRODUCTION:
@@ -195,10 +195,14 @@ def fields_page() -> Page:
         facts = [
             (name, value)
             for name, value in (
-                ("unit", entry.field.unit), ("kernel", entry.field.kernel), ("read from", "; ".join(entry.field.sources)),
-                ("words", ", ".join(entry.field.words)), ("looked up on demand", ", ".join(sorted(entry.needs))),
-            ) if value
-        ]  # fmt: skip
+                ("unit", entry.field.unit),
+                ("kernel", entry.field.kernel),
+                ("read from", "; ".join(entry.field.sources)),
+                ("words", ", ".join(entry.field.words)),
+                ("looked up on demand", ", ".join(sorted(entry.needs))),
+            )
+            if value
+        ]
         if facts:
             page.more("; ".join(f"{name}: {value}" for name, value in facts))
     page.heading("EXAMPLES")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.families import family_of
 from sockdiag.analysis.measures import all_measures
-from sockdiag.cli import metrics_own
-from sockdiag.rules import _families
+from sockdiag.analysis.metric_families import family_of
+from sockdiag.judging import finding_metrics
+from sockdiag.metrics import own as metrics_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def table() -> str:
 
 def _lines() -> Iterator[str]:
     yield "| metric | labels | kind | of | measure for `check` | what it is |\n|---|---|---|---|---|---|\n"
-    for family in (*_families.DECLARED, *metrics_own.DECLARED):
+    for family in (*finding_metrics.DECLARED, *metrics_own.DECLARED):
         yield f"| `{family.sample_name}` | {_names(family.labels)} | {family.kind} | | | {_cell(family.help)} |\n"
     for measure in all_measures():
         family = family_of(measure)

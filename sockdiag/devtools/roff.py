@@ -9,8 +9,15 @@ from sockdiag.cli.catalog import COMMANDS
 
 # Characters that roff would take for something else, or print as a typographic one that no shell understands.
 _ESCAPES = {
-    "\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", "…": "...", "\N{NO-BREAK SPACE}": "\\ ",
-}  # fmt: skip
+    "\\": "\\e",
+    "-": "\\-",
+    "'": "\\(aq",
+    "`": "\\(ga",
+    "^": "\\(ha",
+    "~": "\\(ti",
+    "…": "...",
+    "\N{NO-BREAK SPACE}": "\\ ",
+}
 _REFERENCE = re.compile(r"\b([a-z][\w.-]*)\((\d)\)")
 _COMMAND = re.compile(r"'sockdiag ([a-z]+)")
 _SENTENCE_END = re.compile(r"(?<=[a-z)'\]][.?]) (?=[A-Z'-])")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Option
+from sockdiag.judging.registry import RULES
 from sockdiag.model.fields import catalogue, entries
 from sockdiag.model.query import TABLES
 from sockdiag.model.socket import Socket
 from sockdiag.model.sysctl_table import SYSCTLS
 from sockdiag.render.table import STYLES
-from sockdiag.rules._registry import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from struct import Struct
 
-from sockdiag.filter.tokens import HOSTS, PORTS
-from sockdiag.filter.tree import And, Compare, Not, Or
+from sockdiag.filter.tree import HOSTS, PORTS, And, Compare, Not, Or
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNSPEC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.filter.operands import Host
     from sockdiag.filter.tree import Node
+
 
 # INET_DIAG_BC_…
 JMP, S_GE, S_LE, D_GE, D_LE, AUTO, S_COND, D_COND, DEV_COND, MARK_COND = range(1, 11)
@@ -179,3 +179,32 @@ def _first_addresses(tree: Node) -> Node:
         return tree
     hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
     return Compare(tree.field, tree.op, hosts[:1])
+
+
+def compile_part(tree: Node, *, net_admin: bool) -> bytes | None:
+    """Compile what the kernel can decide of an expression; None where that is nothing, or too long.
+
+    Args:
+        tree: the expression.
+        net_admin: marks may be looked at.
+    """
+    part = _part(tree, net_admin=net_admin, positive=True)
+    return None if part is None else assemble(part)
+
+
+def _part(node: Node, *, net_admin: bool, positive: bool) -> Node | None:
+    # The strongest node made of the kernel's comparisons that is implied by this one (positive) or implies it (not);
+    # None where that is no more than true, or false.
+    if isinstance(node, Compare):
+        return node if node.kernel and (net_admin or node.field != "fwmark") else None
+    if isinstance(node, Not):
+        part = _part(node.part, net_admin=net_admin, positive=not positive)
+        return None if part is None else Not(part)
+    parts = [_part(p, net_admin=net_admin, positive=positive) for p in node.parts]
+    found = [p for p in parts if p is not None]
+    # An "and" implies each of its parts; an "or" is implied by each.
+    if not found or (len(found) < len(parts) and isinstance(node, And) != positive):
+        return None
+    if len(found) == 1:
+        return found[0]
+    return And(*found) if isinstance(node, And) else Or(*found)

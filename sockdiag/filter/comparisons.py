@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sockdiag.filter.bounds import Reach, tables_mask
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_knowledge, by_value, remembered
 from sockdiag.filter.quantity import parse_quantity
-from sockdiag.filter.reach import Reach, tables_mask
 from sockdiag.filter.tree import Compare, Not
 from sockdiag.kernel.inet_diag import TIMER_NAMES
 from sockdiag.kernel.sock_diag import FAMILY_NAMES, TYPE_NAMES

@@ -15,10 +15,28 @@ if TYPE_CHECKING:
 
 # Netlink protocols in ss's spelling, which is not the kernel's.
 NETLINK_NAMES = {
-    0: "rtnl", 1: "unused", 2: "usersock", 3: "fw", 4: "tcpdiag", 5: "nflog", 6: "xfrm", 7: "selinux", 8: "iscsi",
-    9: "audit", 10: "fiblookup", 11: "connector", 12: "nft", 13: "ip6fw", 14: "dec-rt", 15: "uevent", 16: "genl",
-    18: "scsi-trans", 19: "ecryptfs", 20: "rdma", 21: "crypto",
-}  # fmt: skip
+    0: "rtnl",
+    1: "unused",
+    2: "usersock",
+    3: "fw",
+    4: "tcpdiag",
+    5: "nflog",
+    6: "xfrm",
+    7: "selinux",
+    8: "iscsi",
+    9: "audit",
+    10: "fiblookup",
+    11: "connector",
+    12: "nft",
+    13: "ip6fw",
+    14: "dec-rt",
+    15: "uevent",
+    16: "genl",
+    18: "scsi-trans",
+    19: "ecryptfs",
+    20: "rdma",
+    21: "crypto",
+}
 
 
 def service(name: str, protocol: str) -> int | None:
@@ -106,9 +124,16 @@ class Context:
     """
 
     __slots__ = (
-        "cgroup_id", "ether_type", "hosts", "interface", "interface_name", "netlink_protocol", "port_range", "service",
+        "cgroup_id",
+        "ether_type",
+        "hosts",
+        "interface",
+        "interface_name",
+        "netlink_protocol",
+        "port_range",
+        "service",
         "user_name",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from _socket import inet_pton
 
+from sockdiag.filter.bounds import IPV4, IPV6, Reach, tables_mask
 from sockdiag.filter.cnumbers import INT_MAX, UINT_MAX, signed, unsigned
 from sockdiag.filter.comparisons import shown
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import Leaf, by_rows, by_value, remembered
 from sockdiag.filter.operands import ANY_PORT, Host, HostParser, OperandError, split_family
-from sockdiag.filter.reach import IPV4, IPV6, Reach, tables_mask
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_match import Matcher, same_bits
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.filter.tree import And, Compare
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK

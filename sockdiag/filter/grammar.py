@@ -11,8 +11,7 @@ What a list of "and" and "or" means, and what a predicate is, the readings say.
 
 from __future__ import annotations
 
-from sockdiag.filter.tokens import END
-from sockdiag.filter.tree import Not
+from sockdiag.filter.tree import END, Not
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from sockdiag.filter.context import Context
 
 FAMILY_PREFIXES = (
-    ("unix:", AF_UNIX), ("link:", AF_PACKET), ("netlink:", AF_NETLINK), ("vsock:", AF_VSOCK), ("inet:", AF_INET),
+    ("unix:", AF_UNIX),
+    ("link:", AF_PACKET),
+    ("netlink:", AF_NETLINK),
+    ("vsock:", AF_VSOCK),
+    ("inet:", AF_INET),
     ("inet6:", AF_INET6),
-)  # fmt: skip
+)
 ANY_PORT = -1
 _EVERY_ADDRESS = ("default", "all", "any")
 _ALL_BITS = 0xFFFFFFFF

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from sockdiag.filter.bounds import Reach, tables_mask
 from sockdiag.filter.cnumbers import INT_MAX, signed
 from sockdiag.filter.comparisons import compare_field
 from sockdiag.filter.endpoints import HOST_FORMS, HostReader, address_leaf, autobound_leaf, port_of
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_absence, by_rows, by_value, remembered
 from sockdiag.filter.operands import Host, OperandError, device_index, parse_mark, parse_prefix
-from sockdiag.filter.reach import Reach, tables_mask
 from sockdiag.filter.states import STATE_WORDS, StateSets, words_of
 from sockdiag.filter.tree import And, Compare, Not
 from sockdiag.kernel.sock_diag import AF_UNSPEC
@@ -38,9 +38,25 @@ _UNMOUNTED = "/sys/fs/cgroup"
 
 # ss's state words in the order in which people meet them, for suggestions.
 _STATES = (
-    "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait", "close", "close-wait", "last-ack",
-    "listening", "closing", "bound-inactive", "all", "connected", "synchronized", "bucket", "big", "unconnected",
-)  # fmt: skip
+    "established",
+    "syn-sent",
+    "syn-recv",
+    "fin-wait-1",
+    "fin-wait-2",
+    "time-wait",
+    "close",
+    "close-wait",
+    "last-ack",
+    "listening",
+    "closing",
+    "bound-inactive",
+    "all",
+    "connected",
+    "synchronized",
+    "bucket",
+    "big",
+    "unconnected",
+)
 
 
 class Predicates:

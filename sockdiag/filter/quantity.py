@@ -17,8 +17,16 @@ from __future__ import annotations
 
 from sockdiag.model.record import BITS_PER_S, BYTES, BYTES_PER_S, MS, RATIO, US
 
-_MICROSECONDS = {"us": 1, "µs": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "min": 60 * 10**6, "h": 3600 * 10**6,
-                 "d": 86400 * 10**6}  # fmt: skip
+_MICROSECONDS = {
+    "us": 1,
+    "µs": 1,
+    "ms": 1000,
+    "s": 10**6,
+    "m": 60 * 10**6,
+    "min": 60 * 10**6,
+    "h": 3600 * 10**6,
+    "d": 86400 * 10**6,
+}
 _POWERS = "kmgtp"
 
 
@@ -98,8 +106,13 @@ def _bytes(suffix: str) -> int:
 def _rate(suffix: str, unit: str) -> tuple[int, int]:
     name = suffix
     kind = unit
-    for ending, meant in (("bit/s", BITS_PER_S), ("bps", BITS_PER_S), ("bit", BITS_PER_S), ("B/s", BYTES_PER_S),
-                          ("B", BYTES_PER_S)):  # fmt: skip
+    for ending, meant in (
+        ("bit/s", BITS_PER_S),
+        ("bps", BITS_PER_S),
+        ("bit", BITS_PER_S),
+        ("B/s", BYTES_PER_S),
+        ("B", BYTES_PER_S),
+    ):
         if suffix.endswith(ending):
             name, kind = suffix.removesuffix(ending), meant
             break

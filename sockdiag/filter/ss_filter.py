@@ -12,8 +12,7 @@ from __future__ import annotations
 from sockdiag.filter.grammar import Grammar, Joint
 from sockdiag.filter.operands import HostParser, OperandError, parse_device, parse_mark, split_family
 from sockdiag.filter.ss_match import Matcher
-from sockdiag.filter.tokens import CONNECTIVES, END, HOSTS, OPERATORS, PORTS, PREDICATES
-from sockdiag.filter.tree import And, Compare, Not, Or
+from sockdiag.filter.tree import CONNECTIVES, END, HOSTS, OPERATORS, PORTS, PREDICATES, And, Compare, Not, Or
 from sockdiag.kernel.sock_diag import AF_UNSPEC
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from sockdiag.filter.context import Context
-    from sockdiag.filter.sight import Sight
+    from sockdiag.filter.ss_view import Sight
     from sockdiag.filter.tree import Node
 
 # A line of a filter file fills a buffer of this size, with its end of line and a NUL.

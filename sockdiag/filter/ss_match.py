@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.filter.cnumbers import INT_MAX
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.operands import ANY_PORT, Host
-from sockdiag.filter.sight import words
+from sockdiag.filter.ss_view import words
 from sockdiag.filter.tree import And, Compare, Not, Or
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sockdiag.filter.context import Context
-    from sockdiag.filter.sight import Sight
+    from sockdiag.filter.ss_view import Sight
     from sockdiag.filter.tree import Node
 
     Test: TypeAlias = Callable[[Sight], bool]

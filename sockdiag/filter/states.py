@@ -25,11 +25,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SINGLE = {
-    "established": ESTABLISHED, "syn-sent": SYN_SENT, "syn-recv": SYN_RECV, "syn-rcv": SYN_RECV,
-    "fin-wait-1": FIN_WAIT1, "fin-wait-2": FIN_WAIT2, "time-wait": TIME_WAIT, "unconnected": CLOSE, "close": CLOSE,
-    "closed": CLOSE, "close-wait": CLOSE_WAIT, "last-ack": LAST_ACK, "listening": LISTEN, "closing": CLOSING,
-    "bound-inactive": BOUND_INACTIVE, "unknown": 0,
-}  # fmt: skip
+    "established": ESTABLISHED,
+    "syn-sent": SYN_SENT,
+    "syn-recv": SYN_RECV,
+    "syn-rcv": SYN_RECV,
+    "fin-wait-1": FIN_WAIT1,
+    "fin-wait-2": FIN_WAIT2,
+    "time-wait": TIME_WAIT,
+    "unconnected": CLOSE,
+    "close": CLOSE,
+    "closed": CLOSE,
+    "close-wait": CLOSE_WAIT,
+    "last-ack": LAST_ACK,
+    "listening": LISTEN,
+    "closing": CLOSING,
+    "bound-inactive": BOUND_INACTIVE,
+    "unknown": 0,
+}
 
 STATE_WORDS = ("state", "exclude", "excl")
 
@@ -46,9 +58,12 @@ class StateSets:
         self.connected = self.all & ~(1 << CLOSE | 1 << LISTEN)
         self.synchronized = self.connected & ~(1 << SYN_SENT)
         self.named = {
-            "all": self.all, "connected": self.connected, "synchronized": self.synchronized, "bucket": self.bucket,
+            "all": self.all,
+            "connected": self.connected,
+            "synchronized": self.synchronized,
+            "bucket": self.bucket,
             "big": self.big,
-        }  # fmt: skip
+        }
 
     @property
     def words(self) -> tuple[str, ...]:

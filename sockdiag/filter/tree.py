@@ -1,4 +1,7 @@
-"""What a filter means, as a tree; both readings and the kernel's bytecode share it."""
+"""Words of the filter language that both readings know.
+
+Source: ss(8).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,48 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from sockdiag.filter.bounds import Reach
     from sockdiag.filter.leaf import Leaf
-    from sockdiag.filter.reach import Reach
 
     Node: TypeAlias = "And | Or | Not | Compare"
+
+
+CONNECTIVES = {
+    "!": "not",
+    "not": "not",
+    "&": "and",
+    "&&": "and",
+    "and": "and",
+    "|": "or",
+    "||": "or",
+    "or": "or",
+    "(": "(",
+    ")": ")",
+}
+
+OPERATORS = {
+    "=": "=",
+    "==": "=",
+    "eq": "=",
+    "!=": "!=",
+    "ne": "!=",
+    "neq": "!=",
+    ">": ">",
+    "gt": ">",
+    "<": "<",
+    "lt": "<",
+    ">=": ">=",
+    "ge": ">=",
+    "geq": ">=",
+    "<=": "<=",
+    "le": "<=",
+    "leq": "<=",
+}
+
+HOSTS = ("src", "dst")
+PORTS = ("sport", "dport")
+PREDICATES = (*HOSTS, *PORTS, "dev", "fwmark", "cgroup", "autobound")
+END = "end"
 
 
 class And:

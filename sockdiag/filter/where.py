@@ -19,9 +19,9 @@ from __future__ import annotations
 from itertools import compress
 
 from sockdiag.errors import FilterError
+from sockdiag.filter.bounds import reach
 from sockdiag.filter.context import Context
 from sockdiag.filter.leaf import Leaf
-from sockdiag.filter.reach import reach
 from sockdiag.filter.tree import And, Compare, Not
 from sockdiag.filter.where_grammar import parse_where
 from sockdiag.model.batch import Batch
@@ -92,7 +92,7 @@ class Where:
         Returns:
             The bytecode; None where there is nothing for the kernel to decide.
         """
-        from sockdiag.filter.pushdown import compile_part
+        from sockdiag.filter.bytecode import compile_part
 
         return None if self.tree is None else compile_part(self.tree, net_admin=net_admin)
 

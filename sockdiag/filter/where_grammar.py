@@ -5,8 +5,7 @@ from __future__ import annotations
 from sockdiag.filter.grammar import Grammar, Joint
 from sockdiag.filter.predicates import Predicates
 from sockdiag.filter.states import STATE_WORDS
-from sockdiag.filter.tokens import END, HOSTS, OPERATORS, PORTS
-from sockdiag.filter.tree import And, Or
+from sockdiag.filter.tree import END, HOSTS, OPERATORS, PORTS, And, Or
 from sockdiag.filter.where_tokens import Lexer, Token
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ parenthesis, ``&`` or ``|``; quotes or a backslash take such characters in.
 from __future__ import annotations
 
 from sockdiag.errors import FilterError
-from sockdiag.filter.tokens import CONNECTIVES, END, OPERATORS
+from sockdiag.filter.tree import CONNECTIVES, END, OPERATORS
 
 _SPACE = " \t\r\n\v\f"
 _SYMBOLS = ("&&", "||", "!=", "!~", "=~", "==", ">=", "<=", "(", ")", "&", "|", "!", "=", ">", "<", "~")

@@ -63,9 +63,18 @@ TIMER_NAMES = ("none", "retransmit", "keepalive", "timewait", "persist", "delack
 
 # INET_DIAG_SOCKOPT, two bytes of bit fields (struct inet_diag_sockopt), first bit first
 SOCKOPT_NAMES = (
-    "recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag",
-    "bind_address_no_port", "recverr_rfc4884", "defer_connect",
-)  # fmt: skip
+    "recverr",
+    "is_icsk",
+    "freebind",
+    "hdrincl",
+    "mc_loop",
+    "transparent",
+    "mc_all",
+    "nodefrag",
+    "bind_address_no_port",
+    "recverr_rfc4884",
+    "defer_connect",
+)
 
 # Filters: struct inet_diag_bc_op (code, offset of the next where it holds, offset where not), then its operand.
 BC_OP = Struct("=BBH")

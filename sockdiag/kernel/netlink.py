@@ -29,10 +29,29 @@ NLA_HDRLEN = 4
 
 # Netlink protocol numbers (the third argument of socket(2)) and their names in the header.
 NETLINK_PROTOCOLS = {
-    0: "ROUTE", 1: "UNUSED", 2: "USERSOCK", 3: "FIREWALL", 4: "SOCK_DIAG", 5: "NFLOG", 6: "XFRM", 7: "SELINUX",
-    8: "ISCSI", 9: "AUDIT", 10: "FIB_LOOKUP", 11: "CONNECTOR", 12: "NETFILTER", 13: "IP6_FW", 14: "DNRTMSG",
-    15: "KOBJECT_UEVENT", 16: "GENERIC", 18: "SCSITRANSPORT", 19: "ECRYPTFS", 20: "RDMA", 21: "CRYPTO", 22: "SMC",
-}  # fmt: skip
+    0: "ROUTE",
+    1: "UNUSED",
+    2: "USERSOCK",
+    3: "FIREWALL",
+    4: "SOCK_DIAG",
+    5: "NFLOG",
+    6: "XFRM",
+    7: "SELINUX",
+    8: "ISCSI",
+    9: "AUDIT",
+    10: "FIB_LOOKUP",
+    11: "CONNECTOR",
+    12: "NETFILTER",
+    13: "IP6_FW",
+    14: "DNRTMSG",
+    15: "KOBJECT_UEVENT",
+    16: "GENERIC",
+    18: "SCSITRANSPORT",
+    19: "ECRYPTFS",
+    20: "RDMA",
+    21: "CRYPTO",
+    22: "SMC",
+}
 
 
 def align4(length: int) -> int:

@@ -36,11 +36,20 @@ _ONE_OPS = {"netlink": "netlink_ops", "xdp": "xsk_proto_ops"}
 
 # netid -> names of its struct protos in /proc/net/protocols: AF_INET, AF_INET6; of unix, stream last (5.15).
 PROTO_NAMES = {
-    "tcp": ("TCP", "TCPv6"), "mptcp": ("MPTCP", "MPTCPv6"), "udp": ("UDP", "UDPv6"),
-    "udplite": ("UDP-Lite", "UDPLITEv6"), "raw": ("RAW", "RAWv6"), "icmp": ("PING", "PINGv6"),
-    "sctp": ("SCTP", "SCTPv6"), "dccp": ("DCCP", "DCCPv6"), "unix": ("UNIX", "UNIX-STREAM"), "netlink": ("NETLINK",),
-    "packet": ("PACKET",), "xdp": ("XDP",), "vsock": ("AF_VSOCK",),
-}  # fmt: skip
+    "tcp": ("TCP", "TCPv6"),
+    "mptcp": ("MPTCP", "MPTCPv6"),
+    "udp": ("UDP", "UDPv6"),
+    "udplite": ("UDP-Lite", "UDPLITEv6"),
+    "raw": ("RAW", "RAWv6"),
+    "icmp": ("PING", "PINGv6"),
+    "sctp": ("SCTP", "SCTPv6"),
+    "dccp": ("DCCP", "DCCPv6"),
+    "unix": ("UNIX", "UNIX-STREAM"),
+    "netlink": ("NETLINK",),
+    "packet": ("PACKET",),
+    "xdp": ("XDP",),
+    "vsock": ("AF_VSOCK",),
+}
 
 
 def proto_ops(netid: str, family: str, type: str | None) -> str | None:
@@ -65,8 +74,11 @@ def proto_name(netid: str, family: str, type: str | None) -> str | None:
 
 # Socket states, enum socket_state in include/uapi/linux/net.h.
 SS_UNCONNECTED, SS_CONNECTING, SS_CONNECTED, SS_DISCONNECTING = (
-    "SS_UNCONNECTED", "SS_CONNECTING", "SS_CONNECTED", "SS_DISCONNECTING",
-)  # fmt: skip
+    "SS_UNCONNECTED",
+    "SS_CONNECTING",
+    "SS_CONNECTED",
+    "SS_DISCONNECTING",
+)
 
 
 def socket_state(netid: str, state: str | None) -> str | None:

@@ -21,17 +21,28 @@ AF_VSOCK = 40
 AF_XDP = 44
 
 FAMILY_NAMES = {
-    AF_UNIX: "AF_UNIX", AF_INET: "AF_INET", AF_INET6: "AF_INET6", AF_NETLINK: "AF_NETLINK", AF_PACKET: "AF_PACKET",
-    AF_TIPC: "AF_TIPC", AF_VSOCK: "AF_VSOCK", AF_XDP: "AF_XDP",
-}  # fmt: skip
+    AF_UNIX: "AF_UNIX",
+    AF_INET: "AF_INET",
+    AF_INET6: "AF_INET6",
+    AF_NETLINK: "AF_NETLINK",
+    AF_PACKET: "AF_PACKET",
+    AF_TIPC: "AF_TIPC",
+    AF_VSOCK: "AF_VSOCK",
+    AF_XDP: "AF_XDP",
+}
 
 SOCK_STREAM = 1
 SOCK_DGRAM = 2
 SOCK_RAW = 3
 SOCK_SEQPACKET = 5
 
-TYPE_NAMES = {SOCK_STREAM: "SOCK_STREAM", SOCK_DGRAM: "SOCK_DGRAM", SOCK_RAW: "SOCK_RAW",
-              SOCK_SEQPACKET: "SOCK_SEQPACKET", 10: "SOCK_PACKET"}  # fmt: skip
+TYPE_NAMES = {
+    SOCK_STREAM: "SOCK_STREAM",
+    SOCK_DGRAM: "SOCK_DGRAM",
+    SOCK_RAW: "SOCK_RAW",
+    SOCK_SEQPACKET: "SOCK_SEQPACKET",
+    10: "SOCK_PACKET",
+}
 
 IPPROTO_ICMP = 1
 IPPROTO_TCP = 6
@@ -44,11 +55,30 @@ IPPROTO_RAW = 255
 IPPROTO_MPTCP = 262
 
 IPPROTO_NAMES = {
-    0: "IP", IPPROTO_ICMP: "ICMP", 2: "IGMP", 4: "IPIP", IPPROTO_TCP: "TCP", 8: "EGP", IPPROTO_UDP: "UDP",
-    IPPROTO_DCCP: "DCCP", 41: "IPV6", 46: "RSVP", 47: "GRE", 50: "ESP", 51: "AH", IPPROTO_ICMPV6: "ICMPV6",
-    89: "OSPF", 103: "PIM", 112: "VRRP", 115: "L2TP", IPPROTO_SCTP: "SCTP", IPPROTO_UDPLITE: "UDPLITE",
-    137: "MPLS", IPPROTO_RAW: "RAW", IPPROTO_MPTCP: "MPTCP",
-}  # fmt: skip
+    0: "IP",
+    IPPROTO_ICMP: "ICMP",
+    2: "IGMP",
+    4: "IPIP",
+    IPPROTO_TCP: "TCP",
+    8: "EGP",
+    IPPROTO_UDP: "UDP",
+    IPPROTO_DCCP: "DCCP",
+    41: "IPV6",
+    46: "RSVP",
+    47: "GRE",
+    50: "ESP",
+    51: "AH",
+    IPPROTO_ICMPV6: "ICMPV6",
+    89: "OSPF",
+    103: "PIM",
+    112: "VRRP",
+    115: "L2TP",
+    IPPROTO_SCTP: "SCTP",
+    IPPROTO_UDPLITE: "UDPLITE",
+    137: "MPLS",
+    IPPROTO_RAW: "RAW",
+    IPPROTO_MPTCP: "MPTCP",
+}
 
 # sk_shutdown, include/net/sock.h
 RCV_SHUTDOWN = 1
@@ -56,5 +86,13 @@ SEND_SHUTDOWN = 2
 
 # Order of the 32-bit words of a SKMEMINFO attribute (SK_MEMINFO_*); 3.10 sends eight, drops came in 4.7.
 SK_MEMINFO = (
-    "rmem_alloc", "rcvbuf", "wmem_alloc", "sndbuf", "fwd_alloc", "wmem_queued", "optmem", "backlog", "drops",
-)  # fmt: skip
+    "rmem_alloc",
+    "rcvbuf",
+    "wmem_alloc",
+    "sndbuf",
+    "fwd_alloc",
+    "wmem_queued",
+    "optmem",
+    "backlog",
+    "drops",
+)

@@ -30,12 +30,16 @@ _TCP_QUEUES: Stations = (
     (
         "sk_receive_queue or out_of_order_queue: tcp_data_queue()",
         (
-            "TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.OfoPruned", "TcpExt.TCPOFODrop",
-            "TcpExt.TCPZeroWindowDrop", "TcpExt.TCPBeyondWindow",
+            "TcpExt.TCPRcvQDrop",
+            "TcpExt.RcvPruned",
+            "TcpExt.OfoPruned",
+            "TcpExt.TCPOFODrop",
+            "TcpExt.TCPZeroWindowDrop",
+            "TcpExt.TCPBeyondWindow",
         ),
     ),
     (_WAKE, ()),
-)  # fmt: skip
+)
 _LISTEN_QUEUES: Stations = (
     ("SYN queue: tcp_conn_request()", ("TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies")),
     (
@@ -77,10 +81,15 @@ _DIRECT: dict[str, Stations] = {
 }
 
 _CREATE = {
-    "tcp": "tcp_v{n}_init_sock()", "mptcp": "mptcp_init_sock()", "udp": "udp{s}_init_sock()",
-    "udplite": "udplite{s}_sk_init()", "raw": "raw{s}_init()", "icmp": "ping_init_sock()",
-    "sctp": "sctp_init_sock()", "dccp": "dccp_v{n}_init_sock()",
-}  # fmt: skip
+    "tcp": "tcp_v{n}_init_sock()",
+    "mptcp": "mptcp_init_sock()",
+    "udp": "udp{s}_init_sock()",
+    "udplite": "udplite{s}_sk_init()",
+    "raw": "raw{s}_init()",
+    "icmp": "ping_init_sock()",
+    "sctp": "sctp_init_sock()",
+    "dccp": "dccp_v{n}_init_sock()",
+}
 _CREATE_OTHERS = {
     "unix": "socket(2) → __sock_create() → unix_create() → unix_create1()",
     "netlink": "socket(2) → __sock_create() → netlink_create() → __netlink_create()",

@@ -21,17 +21,36 @@ NEW_SYN_RECV = 12  # internal: the kernel reports such sockets as SYN_RECV
 BOUND_INACTIVE = 13  # a mask bit only (6.8): the kernel reports such sockets as CLOSE
 
 STATE_NAMES = (
-    "UNKNOWN", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
-    "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV", "BOUND_INACTIVE",
-)  # fmt: skip
+    "UNKNOWN",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+    "BOUND_INACTIVE",
+)
 
 STATE_NUMBERS = {name: number for number, name in enumerate(STATE_NAMES)}
 
 # The words of the ss filter language and of RFC 9293 that differ from the kernel's by more than case and "-" for "_".
 STATE_ALIASES = {
-    "ESTAB": ESTABLISHED, "FIN_WAIT_1": FIN_WAIT1, "FIN_WAIT_2": FIN_WAIT2, "SYN_RCV": SYN_RECV,
-    "SYN_RECEIVED": SYN_RECV, "UNCONN": CLOSE, "UNCONNECTED": CLOSE, "CLOSED": CLOSE, "LISTENING": LISTEN,
-}  # fmt: skip
+    "ESTAB": ESTABLISHED,
+    "FIN_WAIT_1": FIN_WAIT1,
+    "FIN_WAIT_2": FIN_WAIT2,
+    "SYN_RCV": SYN_RECV,
+    "SYN_RECEIVED": SYN_RECV,
+    "UNCONN": CLOSE,
+    "UNCONNECTED": CLOSE,
+    "CLOSED": CLOSE,
+    "LISTENING": LISTEN,
+}
 
 ALL_STATES = (1 << 14) - 1
 # What /proc/net/tcp lists and every kernel knows: all but bound-inactive, which costs a walk of the bind hash.

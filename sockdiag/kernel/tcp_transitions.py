@@ -9,8 +9,9 @@ from __future__ import annotations
 _RST = ("CLOSE", "the peer sends RST, or SOCK_DESTROY")
 _TIMEOUT = ("CLOSE", "the retransmissions end without an answer (tcp_retries2, TCP_USER_TIMEOUT): ETIMEDOUT")
 _ORPHAN_TIMEOUT = (
-    "CLOSE", "no answer: after tcp_orphan_retries where no process holds it, after tcp_retries2 where one does",
-)  # fmt: skip
+    "CLOSE",
+    "no answer: after tcp_orphan_retries where no process holds it, after tcp_retries2 where one does",
+)
 
 # State -> (next state, by what), the usual way first.
 TCP_NEXT: dict[str, tuple[tuple[str, str], ...]] = {

@@ -246,9 +246,15 @@ def _decode(held: Stored) -> Entry:
         elif line:
             raise ValueError(f"not understood: {line[:40]!r}")
     earlier = Earlier(
-        counters, sockstat, conntrack, None if qdiscs is None else tuple(qdiscs), tables, absent,
-        None if cgroups is None else tuple(cgroups), tuple(sockets),
-    )  # fmt: skip
+        counters,
+        sockstat,
+        conntrack,
+        None if qdiscs is None else tuple(qdiscs),
+        tables,
+        absent,
+        None if cgroups is None else tuple(cgroups),
+        tuple(sockets),
+    )
     return Entry(held.question, held.place, held.looked_at, held.judged_at, held.wall, earlier, alerts)
 
 
@@ -282,9 +288,17 @@ def _ends(text: str) -> tuple[str, int, str, int]:
 
 
 _SOCKET: tuple[Callable[[str], Any], ...] = (
-    _unquoted, _integer, _integer, _ends, _unquoted, _unquoted,
-    *(_integer,) * 5, _unquoted, _integer, _unquoted,
-)  # fmt: skip
+    _unquoted,
+    _integer,
+    _integer,
+    _ends,
+    _unquoted,
+    _unquoted,
+    *(_integer,) * 5,
+    _unquoted,
+    _integer,
+    _unquoted,
+)
 _CGROUP: tuple[Callable[[str], Any], ...] = (_unquoted, _unquoted, *(_integer,) * 3)
 _QDISC: tuple[Callable[[str], Any], ...] = (_unquoted, _unquoted, *(_integer,) * 5)
 

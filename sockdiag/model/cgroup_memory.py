@@ -6,7 +6,7 @@ from sockdiag.model.record import BYTES, COUNT, COUNTER, HOST, ID, LABEL, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.model.gap import Gap
+    from sockdiag.model.provenance import Gap
 
 
 class CgroupMemory(Record):

@@ -15,9 +15,13 @@ _PATH = "/proc/net/stat/nf_conntrack"
 
 def _counter(help: str, column: str) -> Any:
     return field(
-        help, default=None, unit=COUNT, kind=COUNTER, kernel=f"ip_conntrack_stat.{column}",
+        help,
+        default=None,
+        unit=COUNT,
+        kind=COUNTER,
+        kernel=f"ip_conntrack_stat.{column}",
         sources=(f"{_PATH}: {column}",),
-    )  # fmt: skip
+    )
 
 
 class ConntrackCpu(Record):

@@ -53,10 +53,19 @@ MIBS: Mapping[str, Mib] = {
 _UNDECLARED = Mib("", "", NETNS, U64)
 
 # Settings and levels that stand among the counters.
-GAUGES = frozenset({
-    "Ip.Forwarding", "Ip.DefaultTTL", "Tcp.RtoAlgorithm", "Tcp.RtoMin", "Tcp.RtoMax", "Tcp.MaxConn", "Tcp.CurrEstab",
-    "MPTcpExt.MPCurrEstab", "Sctp.CurrEstab",
-})  # fmt: skip
+GAUGES = frozenset(
+    {
+        "Ip.Forwarding",
+        "Ip.DefaultTTL",
+        "Tcp.RtoAlgorithm",
+        "Tcp.RtoMin",
+        "Tcp.RtoMax",
+        "Tcp.MaxConn",
+        "Tcp.CurrEstab",
+        "MPTcpExt.MPCurrEstab",
+        "Sctp.CurrEstab",
+    }
+)
 
 
 class Counter(Record):

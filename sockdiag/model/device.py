@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 def _counter(help: str, column: str, kernel: str, unit: str = COUNT) -> Any:
     return field(
-        help, default=None, unit=unit, kind=COUNTER, kernel=f"rtnl_link_stats64.{kernel}",
+        help,
+        default=None,
+        unit=unit,
+        kind=COUNTER,
+        kernel=f"rtnl_link_stats64.{kernel}",
         sources=(f"/proc/net/dev: {column}",),
-    )  # fmt: skip
+    )
 
 
 class Device(Record):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.record import ID, LABEL, Record, field
+from sockdiag.model.record import COUNT, ID, LABEL, Record, field
 
 _PATH = "/proc/PID/fdinfo"
 
@@ -79,3 +79,20 @@ class Watcher(Record):
         "Events that it waits for, as bits.", kind=ID, kernel="epi->event.events", sources=(f"{_PATH}: events",)
     )
     waits_for: tuple[str, ...] = field("The same in words.", default=(), kind=LABEL, sources=(f"{_PATH}: events",))
+
+
+class Descriptors(Record):
+    """Open files of one process. Source: ``/proc/PID/fd``, ``/proc/PID/limits``."""
+
+    pid: int = field("Process.", kind=ID, sources=("/proc/PID",))
+    comm: bytes | None = field("Its name.", kind=LABEL, sources=("/proc/PID/comm",))
+    open: int = field("Open descriptors.", unit=COUNT, kernel="files->fdt", sources=("/proc/PID/fd",))
+    limit: int | None = field(
+        "Most that it may have open, its soft limit; null is unlimited.",
+        unit=COUNT,
+        kernel="rlimit(RLIMIT_NOFILE)",
+        sources=("/proc/PID/limits",),
+    )
+    inodes: frozenset[int] = field(
+        "sockfs inodes of the sockets among the first of them.", default=frozenset(), kind=ID
+    )

@@ -21,11 +21,22 @@ if TYPE_CHECKING:
 
 # Short names of what is often asked for.
 ALIASES = {
-    "process": "processes.comm", "comm": "processes.comm", "pid": "processes.pid", "fd": "processes.fd",
-    "container": "processes.container", "unit": "processes.unit", "drops": "skmem.drops", "rtt": "tcp_info.rtt_us",
-    "src": "local", "dst": "peer", "sport": "local.port", "dport": "peer.port", "dev": "local.interface",
-    "fwmark": "mark", "ino": "inode",
-}  # fmt: skip
+    "process": "processes.comm",
+    "comm": "processes.comm",
+    "pid": "processes.pid",
+    "fd": "processes.fd",
+    "container": "processes.container",
+    "unit": "processes.unit",
+    "drops": "skmem.drops",
+    "rtt": "tcp_info.rtt_us",
+    "src": "local",
+    "dst": "peer",
+    "sport": "local.port",
+    "dport": "peer.port",
+    "dev": "local.interface",
+    "fwmark": "mark",
+    "ino": "inode",
+}
 
 # A name may be given without the unit it ends in.
 _SUFFIXES = ("_us", "_ms", "_bytes", "_pages", "_ratio", "_per_s", "_bytes_per_s")
@@ -65,10 +76,25 @@ _NONE_IN_ELEMENT = ("processes.container", "processes.unit")
 
 # Where None from netlink says that there is none: no device bound, no timer armed, no peer, no ring.
 _NONE_IS_ABSENT = (
-    "local.interface", "peer.interface", "unix.peer_inode", "unix.vfs_ino", "unix.vfs_dev", "unix.icons",
-    "packet.rx_ring", "packet.tx_ring", "packet.fanout", "packet.memberships", "xdp.umem", "xdp.rx_entries",
-    "xdp.tx_entries", "inet.vegas", "inet.dctcp", "inet.bbr", "inet.ulp", "inet.md5_keys",
-)  # fmt: skip
+    "local.interface",
+    "peer.interface",
+    "unix.peer_inode",
+    "unix.vfs_ino",
+    "unix.vfs_dev",
+    "unix.icons",
+    "packet.rx_ring",
+    "packet.tx_ring",
+    "packet.fanout",
+    "packet.memberships",
+    "xdp.umem",
+    "xdp.rx_entries",
+    "xdp.tx_entries",
+    "inet.vegas",
+    "inet.dctcp",
+    "inet.bbr",
+    "inet.ulp",
+    "inet.md5_keys",
+)
 
 
 class Entry:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import COUNT, ID, LABEL, RATIO, Record, field
+from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+
 # Verdicts, worst first. What cannot be told is worse than loss that is over, and never "ok".
 DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK = (
-    "dropping", "at_risk", "stalled", "leaking", "unknown", "recovered", "ok",
-)  # fmt: skip
+    "dropping",
+    "at_risk",
+    "stalled",
+    "leaking",
+    "unknown",
+    "recovered",
+    "ok",
+)
 VERDICTS = (DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK)
 
 VERDICT_MEANINGS = {
@@ -116,3 +124,18 @@ def badness(finding: Finding) -> tuple[int, int, float]:
     """Return a sort key: verdict, severity, head-room; the worst comes first."""
     room = 1.0 if finding.headroom_ratio is None else finding.headroom_ratio
     return _VERDICT_RANK[finding.verdict], _SEVERITY_RANK[finding.severity], room
+
+
+class SocketRisk(Record):
+    """What is said of one socket."""
+
+    socket: Socket = field("The socket.", of=Socket)
+    verdict: str = field("The worst of its findings'.", kind=LABEL)
+    findings: tuple[Finding, ...] = field("What was found about it, worst first.", default=(), of=Finding)
+
+
+class SystemRisk(Record):
+    """What is said of what is no single socket: processes, protocols, the namespace and the host."""
+
+    verdict: str = field("The worst of its findings'; unknown where a rule lacks what it needs.", kind=LABEL)
+    findings: tuple[Finding, ...] = field("What was found, worst first.", default=(), of=Finding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.fdinfo import Watcher
-from sockdiag.model.gap import Gap
+from sockdiag.model.provenance import Gap
 from sockdiag.model.record import BYTES, COUNT, COUNTER, HOST, ID, LABEL, RATIO, Record, field
 from sockdiag.model.socket import Owner
 

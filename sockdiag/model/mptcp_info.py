@@ -13,9 +13,15 @@ FLAG_WORDS = ("FALLBACK", "REMOTE_KEY_RECEIVED")
 
 
 def _member(  # the declarations below read as a table
-    name: str, wire: str, help: str, kernel: str, unit: str = COUNT, kind: str = GAUGE,
-    words: tuple[str, ...] = (), base: int = 10,
-) -> Any:  # fmt: skip
+    name: str,
+    wire: str,
+    help: str,
+    kernel: str,
+    unit: str = COUNT,
+    kind: str = GAUGE,
+    words: tuple[str, ...] = (),
+    base: int = 10,
+) -> Any:
     return field(
         help,
         default=None,

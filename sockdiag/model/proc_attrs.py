@@ -51,13 +51,21 @@ class ProcAttrs(Record):
         sources=("/proc/net/tcp: timeout",),
     )
     rto_ms: int | None = field(
-        "Retransmission timeout.", default=None, unit=MS, header="RTO", kernel="icsk->icsk_rto",
+        "Retransmission timeout.",
+        default=None,
+        unit=MS,
+        header="RTO",
+        kernel="icsk->icsk_rto",
         sources=("/proc/net/tcp",),
-    )  # fmt: skip
+    )
     ato_ms: int | None = field(
-        "Delay of the next acknowledgement.", default=None, unit=MS, header="ATO", kernel="icsk->icsk_ack.ato",
+        "Delay of the next acknowledgement.",
+        default=None,
+        unit=MS,
+        header="ATO",
+        kernel="icsk->icsk_ack.ato",
         sources=("/proc/net/tcp",),
-    )  # fmt: skip
+    )
     quick: int | None = field(
         "Acknowledgements that will be sent at once.",
         default=None,
@@ -99,6 +107,9 @@ class ProcAttrs(Record):
         sources=("/proc/net/tcp",),
     )
     extra: bytes | None = field(
-        "Columns after the last known one, as they stand.", default=None, kind=LABEL, header="EXTRA",
+        "Columns after the last known one, as they stand.",
+        default=None,
+        kind=LABEL,
+        header="EXTRA",
         sources=("/proc/net/tcp", "/proc/net/udp"),
-    )  # fmt: skip
+    )

@@ -8,10 +8,26 @@ _PATH = "/proc/net/protocols"
 
 # The two letters that head a column of y and n, and the operation of struct proto that it stands for.
 OPERATIONS = {
-    "cl": "close", "co": "connect", "di": "disconnect", "ac": "accept", "io": "ioctl", "in": "init", "de": "destroy",
-    "sh": "shutdown", "ss": "setsockopt", "gs": "getsockopt", "se": "sendmsg", "re": "recvmsg", "sp": "sendpage",
-    "bi": "bind", "br": "backlog_rcv", "ha": "hash", "uh": "unhash", "gp": "get_port", "em": "enter_memory_pressure",
-}  # fmt: skip
+    "cl": "close",
+    "co": "connect",
+    "di": "disconnect",
+    "ac": "accept",
+    "io": "ioctl",
+    "in": "init",
+    "de": "destroy",
+    "sh": "shutdown",
+    "ss": "setsockopt",
+    "gs": "getsockopt",
+    "se": "sendmsg",
+    "re": "recvmsg",
+    "sp": "sendpage",
+    "bi": "bind",
+    "br": "backlog_rcv",
+    "ha": "hash",
+    "uh": "unhash",
+    "gp": "get_port",
+    "em": "enter_memory_pressure",
+}
 
 
 class InNamespace(Record):

@@ -22,9 +22,13 @@ class Qdisc(Record):
     kind: str = field("Kind: fq_codel, pfifo_fast, …", kind=LABEL, kernel="q->ops->id", sources=("TCA_KIND",))
     packets: int | None = field("Packets sent.", default=None, unit=COUNT, kind=COUNTER, sources=("TCA_STATS2",))
     drops: int | None = field(
-        "Packets dropped instead of sent.", default=None, unit=COUNT, kind=COUNTER, kernel="q->qstats.drops",
+        "Packets dropped instead of sent.",
+        default=None,
+        unit=COUNT,
+        kind=COUNTER,
+        kernel="q->qstats.drops",
         sources=("TCA_STATS2",),
-    )  # fmt: skip
+    )
     backlog_bytes: int | None = field(
         "Bytes that wait to be sent.", default=None, unit=BYTES, kernel="q->qstats.backlog", sources=("TCA_STATS2",)
     )
@@ -32,9 +36,13 @@ class Qdisc(Record):
         "Its handle.", default=None, kind=ID, base=16, kernel="q->handle", sources=("tcm_handle",)
     )
     parent: int | None = field(
-        "Class that it hangs at; ffffffff is the device's root, fffffff1 its ingress.", default=None, kind=ID, base=16,
-        kernel="q->parent", sources=("tcm_parent",),
-    )  # fmt: skip
+        "Class that it hangs at; ffffffff is the device's root, fffffff1 its ingress.",
+        default=None,
+        kind=ID,
+        base=16,
+        kernel="q->parent",
+        sources=("tcm_parent",),
+    )
 
     @property
     def is_root(self) -> bool:

@@ -7,8 +7,20 @@ from sockdiag.model.record import Record, field
 
 # Order of tables in results. Names are the model's netids.
 TABLES = (
-    "tcp", "mptcp", "udp", "udplite", "raw", "icmp", "sctp", "dccp", "unix", "netlink", "packet", "vsock", "xdp",
-)  # fmt: skip
+    "tcp",
+    "mptcp",
+    "udp",
+    "udplite",
+    "raw",
+    "icmp",
+    "sctp",
+    "dccp",
+    "unix",
+    "netlink",
+    "packet",
+    "vsock",
+    "xdp",
+)
 
 AUTO, NETLINK, PROC = "auto", "netlink", "proc"
 

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
 # Units. A JSON key ends in the unit where the kernel's name does not say it.
 BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S, COUNT_PER_S = (
-    "bytes", "pages", "ms", "us", "count", "ratio", "bit/s", "byte/s", "count/s",
-)  # fmt: skip
+    "bytes",
+    "pages",
+    "ms",
+    "us",
+    "count",
+    "ratio",
+    "bit/s",
+    "byte/s",
+    "count/s",
+)
 
 # Kinds: a gauge goes up and down, a counter only up, the others are not quantities.
 # A secret is shown to nobody: that it is there is all that renderers say.
@@ -68,9 +76,21 @@ class Field:
     name: str
 
     def __init__(
-        self, default: Any, kernel: str, help: str, sources: tuple[str, ...], unit: str, kind: str,
-        header: str, needs: str, of: Any, words: tuple[str, ...], wire: str, base: int, scope: str,
-    ) -> None:  # fmt: skip
+        self,
+        default: Any,
+        kernel: str,
+        help: str,
+        sources: tuple[str, ...],
+        unit: str,
+        kind: str,
+        header: str,
+        needs: str,
+        of: Any,
+        words: tuple[str, ...],
+        wire: str,
+        base: int,
+        scope: str,
+    ) -> None:
         self.default = default
         self.kernel = kernel
         self.help = help

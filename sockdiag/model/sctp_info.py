@@ -11,15 +11,27 @@ if TYPE_CHECKING:
 
 # sctpi_state, and idiag_state of an association: enum sctp_state without its prefix
 STATES = (
-    "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_PENDING", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED",
+    "CLOSED",
+    "COOKIE_WAIT",
+    "COOKIE_ECHOED",
+    "ESTABLISHED",
+    "SHUTDOWN_PENDING",
+    "SHUTDOWN_SENT",
+    "SHUTDOWN_RECEIVED",
     "SHUTDOWN_ACK_SENT",
-)  # fmt: skip
+)
 
 
 def _member(  # the declarations below read as a table
-    name: str, wire: str, help: str, kernel: str, unit: str = COUNT, kind: str = GAUGE,
-    words: tuple[str, ...] = (), base: int = 10,
-) -> Any:  # fmt: skip
+    name: str,
+    wire: str,
+    help: str,
+    kernel: str,
+    unit: str = COUNT,
+    kind: str = GAUGE,
+    words: tuple[str, ...] = (),
+    base: int = 10,
+) -> Any:
     return field(
         help,
         default=None,
@@ -42,9 +54,7 @@ class SctpInfo(Record):
     """
 
     tag: int | None = _member("tag", "I", "Own verification tag.", "asoc->c.my_vtag", kind=ID, base=16)
-    state: int | None = _member(
-        "state", "I", "Association state.", "asoc->state", kind=ID, words=STATES
-    )  # fmt: skip
+    state: int | None = _member("state", "I", "Association state.", "asoc->state", kind=ID, words=STATES)
     rwnd_bytes: int | None = _member("rwnd", "I", "Own receive window.", "asoc->a_rwnd", BYTES)
     unackdata: int | None = _member("unackdata", "H", "Data chunks not acknowledged.", "asoc->unack_data")
     penddata: int | None = _member(
@@ -123,9 +133,12 @@ class SctpInfo(Record):
     p_sackfreq: int | None = _member("p_sackfreq", "I", "Packets after which a SACK is sent.", "primary_path->sackfreq")
     p_ssthresh_bytes: int | None = _member("p_ssthresh", "I", "Slow start threshold.", "primary_path->ssthresh", BYTES)
     p_partial_bytes_acked: int | None = _member(
-        "p_partial_bytes_acked", "I", "Bytes acknowledged since the window grew.", "primary_path->partial_bytes_acked",
+        "p_partial_bytes_acked",
+        "I",
+        "Bytes acknowledged since the window grew.",
+        "primary_path->partial_bytes_acked",
         BYTES,
-    )  # fmt: skip
+    )
     p_flight_size_bytes: int | None = _member(
         "p_flight_size", "I", "Bytes in flight on the primary path.", "primary_path->flight_size", BYTES
     )

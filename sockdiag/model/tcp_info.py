@@ -1,6 +1,6 @@
 """What TCP knows of a connection: ``struct tcp_info``, member by member in the kernel's order.
 
-The ``wire`` of the fields, taken together, is the layout of the struct (``sockdiag.sources._layout``): a struct format,
+The ``wire`` of the fields, taken together, is the layout of the struct (``sockdiag.sources.netlink.wire``): a struct format,
 or a number of bits for a bit field. A member that this kernel's struct does not reach yet is None.
 """
 
@@ -37,14 +37,25 @@ FASTOPEN_CLIENT_FAIL = ("UNSPEC", "COOKIE_UNAVAILABLE", "DATA_NOT_ACKED", "SYN_R
 
 # A listener's tcp_info has these alone; the kernel leaves the others 0, which here is None.
 LISTEN_FIELDS = (
-    "state", "pacing_rate_bytes_per_s", "max_pacing_rate_bytes_per_s", "reordering", "snd_cwnd", "unacked", "sacked",
-)  # fmt: skip
+    "state",
+    "pacing_rate_bytes_per_s",
+    "max_pacing_rate_bytes_per_s",
+    "reordering",
+    "snd_cwnd",
+    "unacked",
+    "sacked",
+)
 
 
 def _member(  # the declarations below read as a table
-    name: str, wire: str, help: str, kernel: str = "", unit: str = COUNT, kind: str = GAUGE,
+    name: str,
+    wire: str,
+    help: str,
+    kernel: str = "",
+    unit: str = COUNT,
+    kind: str = GAUGE,
     words: tuple[str, ...] = (),
-) -> Any:  # fmt: skip
+) -> Any:
     return field(
         help,
         default=None,
@@ -66,9 +77,13 @@ class TcpInfo(Record):
 
     state: int | None = _member("state", "B", "State, as that of the row.", "sk->sk_state", kind=ID, words=STATE_NAMES)
     ca_state: int | None = _member(
-        "ca_state", "B", "Congestion state; Recovery is fast recovery, Loss follows a timeout.",
-        "icsk->icsk_ca_state", kind=ID, words=CA_STATES,
-    )  # fmt: skip
+        "ca_state",
+        "B",
+        "Congestion state; Recovery is fast recovery, Loss follows a timeout.",
+        "icsk->icsk_ca_state",
+        kind=ID,
+        words=CA_STATES,
+    )
     retransmits: int | None = _member(
         "retransmits", "B", "Retransmission timeouts in a row, without an answer.", "icsk->icsk_retransmits"
     )
@@ -91,13 +106,20 @@ class TcpInfo(Record):
         "rcv_wscale", "4", "Shift of the window that this end advertises.", "tp->rx_opt.rcv_wscale", kind=ID
     )
     delivery_rate_app_limited: int | None = _member(
-        "delivery_rate_app_limited", "1", "1: delivery_rate was limited by the application, which had nothing to send.",
-        "tp->rate_app_limited", kind=ID,
-    )  # fmt: skip
+        "delivery_rate_app_limited",
+        "1",
+        "1: delivery_rate was limited by the application, which had nothing to send.",
+        "tp->rate_app_limited",
+        kind=ID,
+    )
     fastopen_client_fail: int | None = _member(
-        "fastopen_client_fail", "2", "Why Fast Open did not work for the client; UNSPEC: no failure is known.",
-        "tp->fastopen_client_fail", kind=ID, words=FASTOPEN_CLIENT_FAIL,
-    )  # fmt: skip
+        "fastopen_client_fail",
+        "2",
+        "Why Fast Open did not work for the client; UNSPEC: no failure is known.",
+        "tp->fastopen_client_fail",
+        kind=ID,
+        words=FASTOPEN_CLIENT_FAIL,
+    )
     rto_us: int | None = _member("rto", "I", "Retransmission timeout.", "icsk->icsk_rto", US)
     ato_us: int | None = _member("ato", "I", "Delayed acknowledgement timeout.", "icsk->icsk_ack.ato", US)
     snd_mss: int | None = _member("snd_mss", "I", "Largest segment sent.", "tp->mss_cache", BYTES)
@@ -105,13 +127,17 @@ class TcpInfo(Record):
         "rcv_mss", "I", "Estimate of the peer's segment size.", "icsk->icsk_ack.rcv_mss", BYTES
     )
     unacked: int | None = _member(
-        "unacked", "I", "Segments sent and not acknowledged; on a listener, connections waiting in accept(2).",
+        "unacked",
+        "I",
+        "Segments sent and not acknowledged; on a listener, connections waiting in accept(2).",
         "tp->packets_out, sk->sk_ack_backlog",
-    )  # fmt: skip
+    )
     sacked: int | None = _member(
-        "sacked", "I", "Segments acknowledged selectively; on a listener, the limit of its accept queue.",
+        "sacked",
+        "I",
+        "Segments acknowledged selectively; on a listener, the limit of its accept queue.",
         "tp->sacked_out, sk->sk_max_ack_backlog",
-    )  # fmt: skip
+    )
     lost: int | None = _member("lost", "I", "Segments in flight that are held to be lost.", "tp->lost_out")
     retrans: int | None = _member("retrans", "I", "Retransmitted segments in flight.", "tp->retrans_out")
     fackets: int | None = _member(
@@ -135,20 +161,28 @@ class TcpInfo(Record):
     rtt_us: int | None = _member("rtt", "I", "Smoothed round-trip time; null before the first.", "tp->srtt_us >> 3", US)
     rttvar_us: int | None = _member("rttvar", "I", "Mean deviation of the round-trip time.", "tp->mdev_us >> 2", US)
     snd_ssthresh: int | None = _member(
-        "snd_ssthresh", "I", "Slow start threshold in segments; null while it is infinite (initial slow start).",
+        "snd_ssthresh",
+        "I",
+        "Slow start threshold in segments; null while it is infinite (initial slow start).",
         "tp->snd_ssthresh",
-    )  # fmt: skip
+    )
     snd_cwnd: int | None = _member("snd_cwnd", "I", "Congestion window in segments.", "tp->snd_cwnd")
     advmss: int | None = _member("advmss", "I", "Segment size advertised to the peer.", "tp->advmss", BYTES)
     reordering: int | None = _member("reordering", "I", "Reordering tolerated, in segments.", "tp->reordering")
     rcv_rtt_us: int | None = _member(
-        "rcv_rtt", "I", "Round-trip time as the receiver estimates it; null before the first.",
-        "tp->rcv_rtt_est.rtt_us >> 3", US,
-    )  # fmt: skip
+        "rcv_rtt",
+        "I",
+        "Round-trip time as the receiver estimates it; null before the first.",
+        "tp->rcv_rtt_est.rtt_us >> 3",
+        US,
+    )
     rcv_space_bytes: int | None = _member(
-        "rcv_space", "I", "Data copied to the application in one round trip, by which the receive buffer is tuned.",
-        "tp->rcvq_space.space", BYTES,
-    )  # fmt: skip
+        "rcv_space",
+        "I",
+        "Data copied to the application in one round trip, by which the receive buffer is tuned.",
+        "tp->rcvq_space.space",
+        BYTES,
+    )
     total_retrans: int | None = _member(
         "total_retrans", "I", "Segments retransmitted.", "tp->total_retrans", kind=COUNTER
     )
@@ -156,9 +190,12 @@ class TcpInfo(Record):
         "pacing_rate", "Q", "Rate that sending is paced at; null where it is not.", "sk->sk_pacing_rate", BYTES_PER_S
     )
     max_pacing_rate_bytes_per_s: int | None = _member(
-        "max_pacing_rate", "Q", "Limit of the pacing rate (SO_MAX_PACING_RATE); null where none was set.",
-        "sk->sk_max_pacing_rate", BYTES_PER_S,
-    )  # fmt: skip
+        "max_pacing_rate",
+        "Q",
+        "Limit of the pacing rate (SO_MAX_PACING_RATE); null where none was set.",
+        "sk->sk_max_pacing_rate",
+        BYTES_PER_S,
+    )
     bytes_acked: int | None = _member(
         "bytes_acked", "Q", "Bytes sent and acknowledged.", "tp->bytes_acked", BYTES, COUNTER
     )
@@ -180,9 +217,12 @@ class TcpInfo(Record):
         "data_segs_out", "I", "Segments with data sent, retransmissions included.", "tp->data_segs_out", kind=COUNTER
     )
     delivery_rate_bytes_per_s: int | None = _member(
-        "delivery_rate", "Q", "Rate at which the peer got data, as last measured.", "tcp_compute_delivery_rate(tp)",
+        "delivery_rate",
+        "Q",
+        "Rate at which the peer got data, as last measured.",
+        "tcp_compute_delivery_rate(tp)",
         BYTES_PER_S,
-    )  # fmt: skip
+    )
     busy_time_us: int | None = _member(
         "busy_time",
         "Q",
@@ -192,13 +232,21 @@ class TcpInfo(Record):
         COUNTER,
     )
     rwnd_limited_us: int | None = _member(
-        "rwnd_limited", "Q", "Part of busy_time limited by the peer's window.",
-        "tp->chrono_stat[TCP_CHRONO_RWND_LIMITED]", US, COUNTER,
-    )  # fmt: skip
+        "rwnd_limited",
+        "Q",
+        "Part of busy_time limited by the peer's window.",
+        "tp->chrono_stat[TCP_CHRONO_RWND_LIMITED]",
+        US,
+        COUNTER,
+    )
     sndbuf_limited_us: int | None = _member(
-        "sndbuf_limited", "Q", "Part of busy_time limited by the own send buffer.",
-        "tp->chrono_stat[TCP_CHRONO_SNDBUF_LIMITED]", US, COUNTER,
-    )  # fmt: skip
+        "sndbuf_limited",
+        "Q",
+        "Part of busy_time limited by the own send buffer.",
+        "tp->chrono_stat[TCP_CHRONO_SNDBUF_LIMITED]",
+        US,
+        COUNTER,
+    )
     delivered: int | None = _member(
         "delivered", "I", "Segments delivered, retransmissions included.", "tp->delivered", kind=COUNTER
     )
@@ -225,16 +273,22 @@ class TcpInfo(Record):
         "rcv_wnd", "I", "Window advertised to the peer; 0: this end takes no more data now.", "tp->rcv_wnd", BYTES
     )
     rehash: int | None = _member(
-        "rehash", "I", "New paths tried by a new flow hash, after timeouts.", "tp->plb_rehash + tp->timeout_rehash",
+        "rehash",
+        "I",
+        "New paths tried by a new flow hash, after timeouts.",
+        "tp->plb_rehash + tp->timeout_rehash",
         kind=COUNTER,
-    )  # fmt: skip
+    )
     total_rto: int | None = _member(
         "total_rto", "H", "Retransmission timeouts, SYN and SYN-ACK included.", "tp->total_rto", kind=COUNTER
     )
     total_rto_recoveries: int | None = _member(
-        "total_rto_recoveries", "H", "Recoveries from retransmission timeouts, an unfinished one included.",
-        "tp->total_rto_recoveries", kind=COUNTER,
-    )  # fmt: skip
+        "total_rto_recoveries",
+        "H",
+        "Recoveries from retransmission timeouts, an unfinished one included.",
+        "tp->total_rto_recoveries",
+        kind=COUNTER,
+    )
     total_rto_time_ms: int | None = _member(
         "total_rto_time", "I", "Time spent in these recoveries.", "tp->total_rto_time", MS, COUNTER
     )
@@ -242,25 +296,45 @@ class TcpInfo(Record):
         "received_ce", "I", "Segments received with a CE mark.", "tp->received_ce", kind=COUNTER
     )
     delivered_e1_bytes: int | None = _member(
-        "delivered_e1_bytes", "I", "Bytes that the peer received marked ECT(1) (Accurate ECN).",
-        "tp->delivered_ecn_bytes[INET_ECN_ECT_1 - 1]", BYTES, COUNTER,
-    )  # fmt: skip
+        "delivered_e1_bytes",
+        "I",
+        "Bytes that the peer received marked ECT(1) (Accurate ECN).",
+        "tp->delivered_ecn_bytes[INET_ECN_ECT_1 - 1]",
+        BYTES,
+        COUNTER,
+    )
     delivered_e0_bytes: int | None = _member(
-        "delivered_e0_bytes", "I", "Bytes that the peer received marked ECT(0) (Accurate ECN).",
-        "tp->delivered_ecn_bytes[INET_ECN_ECT_0 - 1]", BYTES, COUNTER,
-    )  # fmt: skip
+        "delivered_e0_bytes",
+        "I",
+        "Bytes that the peer received marked ECT(0) (Accurate ECN).",
+        "tp->delivered_ecn_bytes[INET_ECN_ECT_0 - 1]",
+        BYTES,
+        COUNTER,
+    )
     delivered_ce_bytes: int | None = _member(
-        "delivered_ce_bytes", "I", "Bytes that the peer received marked CE (Accurate ECN).",
-        "tp->delivered_ecn_bytes[INET_ECN_CE - 1]", BYTES, COUNTER,
-    )  # fmt: skip
+        "delivered_ce_bytes",
+        "I",
+        "Bytes that the peer received marked CE (Accurate ECN).",
+        "tp->delivered_ecn_bytes[INET_ECN_CE - 1]",
+        BYTES,
+        COUNTER,
+    )
     received_e1_bytes: int | None = _member(
-        "received_e1_bytes", "I", "Bytes received marked ECT(1).", "tp->received_ecn_bytes[INET_ECN_ECT_1 - 1]", BYTES,
+        "received_e1_bytes",
+        "I",
+        "Bytes received marked ECT(1).",
+        "tp->received_ecn_bytes[INET_ECN_ECT_1 - 1]",
+        BYTES,
         COUNTER,
-    )  # fmt: skip
+    )
     received_e0_bytes: int | None = _member(
-        "received_e0_bytes", "I", "Bytes received marked ECT(0).", "tp->received_ecn_bytes[INET_ECN_ECT_0 - 1]", BYTES,
+        "received_e0_bytes",
+        "I",
+        "Bytes received marked ECT(0).",
+        "tp->received_ecn_bytes[INET_ECN_ECT_0 - 1]",
+        BYTES,
         COUNTER,
-    )  # fmt: skip
+    )
     received_ce_bytes: int | None = _member(
         "received_ce_bytes", "I", "Bytes received marked CE.", "tp->received_ecn_bytes[INET_ECN_CE - 1]", BYTES, COUNTER
     )

@@ -6,9 +6,16 @@ from sockdiag.model.record import BYTES, FLAGS, ID, LABEL, Record, field
 
 # MPTCP_SUBFLOW_FLAG_*
 SUBFLOW_FLAGS = (
-    "MCAP_REM", "MCAP_LOC", "JOIN_REM", "JOIN_LOC", "BKUP_REM", "BKUP_LOC", "FULLY_ESTABLISHED", "CONNECTED",
+    "MCAP_REM",
+    "MCAP_LOC",
+    "JOIN_REM",
+    "JOIN_LOC",
+    "BKUP_REM",
+    "BKUP_LOC",
+    "FULLY_ESTABLISHED",
+    "CONNECTED",
     "MAPVALID",
-)  # fmt: skip
+)
 
 
 class TlsInfo(Record):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.batch import Batch
     from sockdiag.model.fields import Entry
-    from sockdiag.model.snapshot import Seen
+    from sockdiag.model.provenance import Seen
 
 
 class Table:

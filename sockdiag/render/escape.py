@@ -7,9 +7,20 @@ from __future__ import annotations
 
 # Characters above ASCII that move or hide other text: C1 controls, bidirectional controls, line separators, zero width.
 _DANGEROUS = frozenset(
-    [*range(0x80, 0xA0), 0xAD, 0x61C, *range(0x200B, 0x2010), 0x2028, 0x2029, *range(0x202A, 0x202F),
-     *range(0x2060, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)]
-)  # fmt: skip
+    [
+        *range(0x80, 0xA0),
+        0xAD,
+        0x61C,
+        *range(0x200B, 0x2010),
+        0x2028,
+        0x2029,
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        0xFEFF,
+        *range(0xFFF9, 0xFFFC),
+        *range(0xE0000, 0xE0080),
+    ]
+)
 
 
 def printable(name: bytes | str) -> str:

@@ -9,9 +9,11 @@ from sockdiag.render.escape import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from sockdiag.model.finding import Evidence
     from sockdiag.render.document import Style
+
 
 _BOLD, _RED, _YELLOW, _GREEN, _CYAN = "1", "1;31", "33", "32", "36"
 _COLORS = {DROPPING: _RED, AT_RISK: _YELLOW, OK: _GREEN, RECOVERED: _CYAN, UNKNOWN: _CYAN}
@@ -110,3 +112,21 @@ def _figure(evidence: Evidence) -> str:
     source = f"  ({printable(evidence.source)})" if evidence.source else ""
     host = ", whole host" if evidence.scope == "host" else ""
     return f"{text}{host}{source}"
+
+
+def rule_lines(rule: Any, style: Style) -> Iterator[str]:
+    """Yield all that is known of a rule."""
+    yield f"{style.paint(rule.code, '1')}  {rule.severity}; {', '.join(rule.verdicts)}\n\n"
+    yield f"{rule.meaning}\n"
+    yield f"\n{style.paint('KERNEL', '1')}\n  {rule.condition}\n  {rule.source}\n"
+    yield f"\n{style.paint('READS', '1')}\n"
+    for name in rule.reads:
+        yield f"  {name}\n"
+    if rule.thresholds:
+        yield f"\n{style.paint('THRESHOLDS', '1')}\n"
+        for threshold in rule.thresholds:
+            yield f"  {threshold.name} {threshold.value:g}: {threshold.why}\n"
+    if rule.advice:
+        yield f"\n{style.paint('ADVICE', '1')}\n"
+        for text in rule.advice:
+            yield f"  {text}\n"

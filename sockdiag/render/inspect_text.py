@@ -1,4 +1,4 @@
-"""The screen of one socket: a section a layer, each line with the place it was read from."""
+"""The TCP state machine, drawn, with the present state marked."""
 
 from __future__ import annotations
 
@@ -6,31 +6,61 @@ from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.escape import printable, width
 from sockdiag.render.findings_text import finding_lines
-from sockdiag.render.tcp_state_text import state_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sockdiag.model.finding import Finding
-    from sockdiag.model.gap import Gap
     from sockdiag.model.inspection import Fact, Layers, Paths, SockLayer
+    from sockdiag.model.provenance import Gap
     from sockdiag.render.document import Style
+
+
+# Every state stands between two blanks, which become brackets around the present one.
+_DRAWING = (
+    "      +------------------- CLOSE -------------------+",
+    "      | listen(2)                                   | connect(2)",
+    "      v                                             v",
+    "   LISTEN  -- SYN -->  SYN_RECV  <----- SYN -----  SYN_SENT ",
+    "                           | ACK                    | SYN+ACK",
+    "                           +-----> ESTABLISHED  <---+",
+    "                         close(2) |             | FIN",
+    "                                  v             v",
+    "      +-- FIN --  FIN_WAIT1  <----+          CLOSE_WAIT ",
+    "      |             | ACK  | FIN+ACK            | close(2)",
+    "      v             v      |                    v",
+    "   CLOSING     FIN_WAIT2   |                 LAST_ACK ",
+    "      | ACK         | FIN  v                    | ACK",
+    "      +------->  TIME_WAIT                      v",
+    "                    +--------- 60 s ---->  CLOSE ",
+)
+
+
+def state_machine(state: str, style: Style) -> Iterator[str]:
+    """Yield the lines of the drawing, the present state in brackets."""
+    marked = f"[{state}]"
+    for line in _DRAWING:
+        text = line.replace(f" {state} ", marked).rstrip()
+        yield text.replace(marked, style.paint(marked, "1;32")) + "\n"
+
 
 _BOLD, _DIM, _MOVED = "1", "2", "1;33"
 _VALUE_SPACE = 34
 
 # Groups of the sock section: heading, and what the names of their members begin with.
 _SOCK_GROUPS = (
-    ("identity", ("netid", "family", "protocol", "local", "peer", "uid", "cookie", "mark", "cgroup", "netns", "source",
-                  "proc")),
+    (
+        "identity",
+        ("netid", "family", "protocol", "local", "peer", "uid", "cookie", "mark", "cgroup", "netns", "source", "proc"),
+    ),
     ("queues", ("recv_q", "send_q", "backlog_limit", "drops_mean", "shutdown")),
     ("buffers", ("rcvbuf", "sndbuf")),
     ("memory", ("skmem",)),
     ("timer", ("timer",)),
     ("options", ("inet", "unix", "netlink", "packet", "xdp")),
     ("connection", ("mptcp_info", "sctp_info", "subflows")),
-)  # fmt: skip
+)
 _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sockdiag.model.snapshot import Seen
+    from sockdiag.model.provenance import Seen
     from sockdiag.render.document import Document, Style, Table
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.render.cells import UNKNOWN, cell, endpoint
-from sockdiag.render.quantity import ratio, size
+from sockdiag.render.cells import UNKNOWN, cell, endpoint, ratio, size
 from sockdiag.render.table import aligned, cells, is_number
 
 TYPE_CHECKING = False
@@ -53,11 +52,19 @@ def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]
     for held, s in (row._values() for row in sockets):
         m = s.skmem
         part = UNKNOWN if m is None or not m.rcvbuf or m.rmem_alloc is None else ratio(m.rmem_alloc / m.rcvbuf)
-        rows.append((
-            size(held), s.netid, cell(s.state), *(size(m and getattr(m, name)) for name in
-            ("rmem_alloc", "rcvbuf")), part, *(size(m and getattr(m, name)) for name in ("wmem_queued", "sndbuf", "fwd_alloc")),
-            endpoint(s.local), endpoint(s.peer), cell(s.processes),
-        ))  # fmt: skip
+        rows.append(
+            (
+                size(held),
+                s.netid,
+                cell(s.state),
+                *(size(m and getattr(m, name)) for name in ("rmem_alloc", "rcvbuf")),
+                part,
+                *(size(m and getattr(m, name)) for name in ("wmem_queued", "sndbuf", "fwd_alloc")),
+                endpoint(s.local),
+                endpoint(s.peer),
+                cell(s.processes),
+            )
+        )
     shown = len(_SOCKETS) - all(row.socket.processes is None for row in sockets)
     columns = [
         (name, right, column)
@@ -80,6 +87,16 @@ _LEAST = ("FWD", "SNDBUF", "RCVBUF", "WMEMQ")
 
 # Heading, and whether it is aligned right.
 _SOCKETS = (
-    ("HELD", True), ("NETID", False), ("STATE", False), ("RMEM", True), ("RCVBUF", True), ("FILL", True),
-    ("WMEMQ", True), ("SNDBUF", True), ("FWD", True), ("LOCAL", False), ("PEER", False), ("PROCESSES", False),
-)  # fmt: skip
+    ("HELD", True),
+    ("NETID", False),
+    ("STATE", False),
+    ("RMEM", True),
+    ("RCVBUF", True),
+    ("FILL", True),
+    ("WMEMQ", True),
+    ("SNDBUF", True),
+    ("FWD", True),
+    ("LOCAL", False),
+    ("PEER", False),
+    ("PROCESSES", False),
+)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.model.query import TABLES
-from sockdiag.render.cells import UNKNOWN, cell, endpoint
+from sockdiag.render.cells import UNKNOWN, cell, endpoint, ratio, size
 from sockdiag.render.escape import printable
-from sockdiag.render.quantity import ratio, size
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import Row
 
@@ -13,9 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.analysis.hotspots import Fullest
     from sockdiag.analysis.overview import Overview
-    from sockdiag.analysis.worst import Fullest
-    from sockdiag.model.snapshot import Seen
+    from sockdiag.model.provenance import Seen
     from sockdiag.render.document import Style
 
 _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"

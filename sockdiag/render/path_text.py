@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sockdiag.analysis.path import waiting
 from sockdiag.analysis.path_table import IN, SIGN
-from sockdiag.render.cells import cell
+from sockdiag.render.cells import cell, size
 from sockdiag.render.escape import printable, width
-from sockdiag.render.quantity import size
 from sockdiag.render.table import aligned
 
 TYPE_CHECKING = False
@@ -20,11 +19,23 @@ _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
 _ARROW, _LOSING = "↓", "✗"
 # Stages whose name alone does not say what they are.
 _NAMES = {
-    "nic_rx": "NIC", "qdisc_ingress": "ingress qdisc", "ipv4_in": "IPv4", "ipv6_in": "IPv6", "tcp_in": "TCP", "udp_in": "UDP",
-    "tcp_backlog": "TCP backlog", "tcp_receive_queue": "TCP receive queue", "udp_receive_queue": "UDP receive queue",
-    "other_receive_queues": "other queues", "read": "read(2)", "write": "write(2)", "tcp_out": "TCP", "ipv4_out": "IPv4",
-    "ipv6_out": "IPv6", "nic_tx": "NIC",
-}  # fmt: skip
+    "nic_rx": "NIC",
+    "qdisc_ingress": "ingress qdisc",
+    "ipv4_in": "IPv4",
+    "ipv6_in": "IPv6",
+    "tcp_in": "TCP",
+    "udp_in": "UDP",
+    "tcp_backlog": "TCP backlog",
+    "tcp_receive_queue": "TCP receive queue",
+    "udp_receive_queue": "UDP receive queue",
+    "other_receive_queues": "other queues",
+    "read": "read(2)",
+    "write": "write(2)",
+    "tcp_out": "TCP",
+    "ipv4_out": "IPv4",
+    "ipv6_out": "IPv6",
+    "nic_tx": "NIC",
+}
 
 
 def path_lines(

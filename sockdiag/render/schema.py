@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.model.fields import record_class
+from sockdiag.model.provenance import Seen
 from sockdiag.model.record import FLAGS, Field
-from sockdiag.model.snapshot import Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

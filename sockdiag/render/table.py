@@ -208,10 +208,31 @@ def _csv_value(value: Any, entry: Entry) -> str:
 
 # Table styles that every release of tabulate has that may be installed; later ones have more, which are taken too.
 STYLES = (
-    "fancy_grid", "fancy_outline", "github", "grid", "html", "jira", "latex", "latex_booktabs", "latex_longtable", "latex_raw",
-    "mediawiki", "moinmoin", "orgtbl", "pipe", "plain", "presto", "pretty", "psql", "rst", "simple", "textile", "tsv",
-    "unsafehtml", "youtrack",
-)  # fmt: skip
+    "fancy_grid",
+    "fancy_outline",
+    "github",
+    "grid",
+    "html",
+    "jira",
+    "latex",
+    "latex_booktabs",
+    "latex_longtable",
+    "latex_raw",
+    "mediawiki",
+    "moinmoin",
+    "orgtbl",
+    "pipe",
+    "plain",
+    "presto",
+    "pretty",
+    "psql",
+    "rst",
+    "simple",
+    "textile",
+    "tsv",
+    "unsafehtml",
+    "youtrack",
+)
 
 
 def styles() -> list[str]:

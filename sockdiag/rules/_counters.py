@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, counted, per_second
 from sockdiag.model.finding import DROPPING, NAMESPACE, Finding, Subject
-from sockdiag.rules._base import Hit, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case, Rule
     from sockdiag.model.finding import Advice, Evidence
-    from sockdiag.rules._base import Case, Rule
 
 
 def lost_in_interval(

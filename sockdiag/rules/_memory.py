@@ -9,8 +9,8 @@ from sockdiag.model.record import HOST
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.judging.case import Case
     from sockdiag.model.cgroup_memory import CgroupMemory
-    from sockdiag.rules._base import Case
 
 # From here on a limit is near: per-CPU reserves make the level of a protocol uncertain, and charges come in batches.
 FULL = 0.9

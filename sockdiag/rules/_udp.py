@@ -6,7 +6,7 @@ from sockdiag.rules._memory import used_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
     from sockdiag.rules._buffers import Level
 
 TABLES = ("udp", "udplite")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen
+from sockdiag.judging.listeners import backlog_advice, fits, listeners, waits
+from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, WARNING, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
-from sockdiag.rules._listeners import backlog_advice, fits, listeners, waits
-from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "ACCEPT_QUEUE_FULL",
@@ -56,8 +56,15 @@ def judge(case: Case) -> Iterator[Hit]:
         severity = CRITICAL if full else WARNING
         yield Hit(
             Finding(
-                RULE.code, severity, subject_of(listener.socket), said, evidence, max(0.0, round(room / (limit + 1), 4)),
-                eta, backlog_advice(case, limit), AT_RISK,
+                RULE.code,
+                severity,
+                subject_of(listener.socket),
+                said,
+                evidence,
+                max(0.0, round(room / (limit + 1), 4)),
+                eta,
+                backlog_advice(case, limit),
+                AT_RISK,
             ),
             [(batch, row)],
-        )  # fmt: skip
+        )

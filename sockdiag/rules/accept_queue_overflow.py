@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, counted, per_second
+from sockdiag.judging.listeners import ACCEPT, backlog_advice, fits, listeners, queue_is_cause, waits
+from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, counted, per_second
-from sockdiag.rules._listeners import ACCEPT, backlog_advice, fits, listeners, queue_is_cause, waits
-from sockdiag.rules._sockets import at, memory_evidence, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "ACCEPT_QUEUE_OVERFLOW",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case
     from sockdiag.model.cgroup_memory import CgroupMemory
-    from sockdiag.rules._base import Case
 
 _SOURCE = "/sys/fs/cgroup"
 
@@ -100,7 +100,14 @@ def _hit(one: CgroupMemory, eta: float | None, throttled: int, netns: int | None
         evidence["process"] = Evidence(pid, "pid of one in it", None, "cgroup.procs, /proc/PID/ns/net", HOST)
     return Hit(
         Finding(
-            RULE.code, CRITICAL if near else WARNING, Subject(NAMESPACE, cgroup_name(one)), said, evidence,
-            max(0.0, round(1 - one.ratio, 4)), eta, (WHO, raise_cgroup(one)), AT_RISK,
+            RULE.code,
+            CRITICAL if near else WARNING,
+            Subject(NAMESPACE, cgroup_name(one)),
+            said,
+            evidence,
+            max(0.0, round(1 - one.ratio, 4)),
+            eta,
+            (WHO, raise_cgroup(one)),
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case
     from sockdiag.model.conntrack import Conntrack
-    from sockdiag.rules._base import Case
 
 RULE = Rule(
     "CONNTRACK_FULL",

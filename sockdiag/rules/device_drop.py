@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, per_second
 from sockdiag.model.finding import DROPPING, INFO, NAMESPACE, OK, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "DEVICE_DROP",
@@ -73,7 +73,14 @@ def judge(case: Case) -> Iterator[Hit]:
             advice = Advice(f"Look at the device {device}.", command and command.format(device), reason)
             yield Hit(
                 Finding(
-                    RULE.code, WARNING if bad else INFO, Subject(NAMESPACE, device), said, evidence, None, None, (advice,),
+                    RULE.code,
+                    WARNING if bad else INFO,
+                    Subject(NAMESPACE, device),
+                    said,
+                    evidence,
+                    None,
+                    None,
+                    (advice,),
                     DROPPING if bad else OK,
                 )
-            )  # fmt: skip
+            )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from _collections import _count_elements  # type: ignore[import-not-found]
 
+from sockdiag.analysis.limits.effects import available_ports
 from sockdiag.analysis.listeners import listening_rows
-from sockdiag.analysis.local_ports import available_ports
+from sockdiag.judging.case import Hit, Rule, Threshold
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Tally
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.sysctl import port_ranges
-from sockdiag.rules._base import Hit, Rule, Threshold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "EPHEMERAL_PORTS",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import listening_rows
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, batch_table
+from sockdiag.judging.subjects import process_name
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, batch_table
-from sockdiag.rules._sockets import process_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "FD_LIMIT",
@@ -64,10 +64,17 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, severity, Subject(PROCESS, pid=process.pid, comm=process.comm), said, evidence,
-                max(0.0, round(1 - ratio, 4)), None, advice, AT_RISK,
+                RULE.code,
+                severity,
+                Subject(PROCESS, pid=process.pid, comm=process.comm),
+                said,
+                evidence,
+                max(0.0, round(1 - ratio, 4)),
+                None,
+                advice,
+                AT_RISK,
             )
-        )  # fmt: skip
+        )
     if listening and _LIMITS in case.now.absent:
         raise Unseen(_LIMITS, case.now.absent[_LIMITS])
     for table in ("tcp", "mptcp", "unix"):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold
 from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "FILE_TABLE_FULL",
@@ -47,8 +47,14 @@ def judge(case: Case) -> Iterator[Hit]:
     said = f"{opened} of {limit} files of the whole host are open"
     yield Hit(
         Finding(
-            RULE.code, CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING, Subject(HOST_KIND, "open files"), said,
-            {"open": Evidence(opened, "files", limit, "/proc/sys/fs/file-nr", HOST)}, max(0.0, round(1 - ratio, 4)), None, advice,
+            RULE.code,
+            CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING,
+            Subject(HOST_KIND, "open files"),
+            said,
+            {"open": Evidence(opened, "files", limit, "/proc/sys/fs/file-nr", HOST)},
+            max(0.0, round(1 - ratio, 4)),
+            None,
+            advice,
             AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.subjects import process_name, process_subject
 from sockdiag.model.finding import LEAKING, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold
-from sockdiag.rules._piles import by_process, lasting
-from sockdiag.rules._sockets import process_name, process_subject
-from sockdiag.rules._stalls import STILL_MS
+from sockdiag.rules._tcp import STILL_MS, by_process, lasting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
-    from sockdiag.rules._base import Case
 
 RULE = Rule(
     "FIN_WAIT2_LEAK",
@@ -60,8 +59,15 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, WARNING, process_subject(owner, n, netid="tcp", state="FIN_WAIT2"), said, evidence, None, None,
-                (advice,), LEAKING,
+                RULE.code,
+                WARNING,
+                process_subject(owner, n, netid="tcp", state="FIN_WAIT2"),
+                said,
+                evidence,
+                None,
+                None,
+                (advice,),
+                LEAKING,
             ),
             pile.rows,
-        )  # fmt: skip
+        )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Rule
 from sockdiag.model.finding import DROPPING, WARNING, Advice
-from sockdiag.rules._base import Rule
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case, Hit
+    from sockdiag.judging.case import Case, Hit
 
 _IN = ("Ip.InDiscards", "Ip6.InDiscards")
 # By family: what a UDP sender was refused counts as discarded by IP, too.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold
 from sockdiag.model.finding import AT_RISK, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "IP_REASSEMBLY",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, counted, per_second
+from sockdiag.judging.listeners import listeners, queue_is_cause
+from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, Advice, Finding
-from sockdiag.rules._base import Hit, Rule, counted, per_second
-from sockdiag.rules._listeners import listeners, queue_is_cause
-from sockdiag.rules._sockets import at, memory_evidence, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "LISTEN_DROP",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Rule
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, Advice
-from sockdiag.rules._base import Rule
-from sockdiag.rules._buffer_advice import buffer_advice
-from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
+from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case, Hit
     from sockdiag.model.socket import Socket
-    from sockdiag.rules._base import Case, Hit
     from sockdiag.rules._buffers import Level
 
 RULE = Rule(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "ORPHANS",

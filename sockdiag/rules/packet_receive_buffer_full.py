@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Rule, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN
-from sockdiag.rules._base import Rule, Unseen, counted
-from sockdiag.rules._buffer_advice import buffer_advice
-from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
+from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case, Hit
+    from sockdiag.judging.case import Case, Hit
 
 RULE = Rule(
     "PACKET_RECEIVE_BUFFER_FULL",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from sockdiag.analysis.losses import LOSSES
+from sockdiag.judging.case import Hit, Rule
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 _SHOWN = 3
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Rule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
-from sockdiag.rules._base import Rule, Threshold
-from sockdiag.rules._silence import unanswered
+from sockdiag.rules._tcp import unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case, Hit
+    from sockdiag.judging.case import Case, Hit
 
 RULE = Rule(
     "PEER_SILENT",

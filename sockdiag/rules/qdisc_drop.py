@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, counted, per_second
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "QDISC_DROP",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold
 from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, OK, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "RETRANSMISSION",
@@ -53,7 +53,14 @@ def judge(case: Case) -> Iterator[Hit]:
     }
     yield Hit(
         Finding(
-            RULE.code, WARNING if bad else INFO, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (_ADVICE,),
+            RULE.code,
+            WARNING if bad else INFO,
+            Subject(NAMESPACE, "TCP"),
+            said,
+            evidence,
+            None,
+            None,
+            (_ADVICE,),
             AT_RISK if bad else OK,
         )
-    )  # fmt: skip
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import (
     AT_RISK,
     CRITICAL,
@@ -16,13 +17,12 @@ from sockdiag.model.finding import (
     Subject,
 )
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "SOFTNET_BACKLOG_DROP",
@@ -56,9 +56,13 @@ _ADVICE = (
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge each CPU; drops that no device of this namespace shows are others' and only told."""
-    ours = sum(
-        case.moved(name) or 0 for name in case.now.counters if name.startswith("dev.") and name.endswith(".rx_drop")
-    ) if case.before is not None else 0  # fmt: skip
+    ours = (
+        sum(
+            case.moved(name) or 0 for name in case.now.counters if name.startswith("dev.") and name.endswith(".rx_drop")
+        )
+        if case.before is not None
+        else 0
+    )
     backlog = case.now.limits.number("net.core.netdev_max_backlog")
     hidden = ""
     for cpu in case.now.softnet or ():

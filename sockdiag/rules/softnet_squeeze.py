@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
 from sockdiag.model.finding import HOST_KIND, INFO, OK, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "SOFTNET_SQUEEZE",

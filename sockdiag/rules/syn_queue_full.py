@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
+from sockdiag.judging.listeners import listeners
+from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
-from sockdiag.rules._listeners import listeners
-from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "SYN_QUEUE_FULL",

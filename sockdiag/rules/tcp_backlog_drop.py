@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, counted, nonzero
+from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold, counted, nonzero
 from sockdiag.rules._counters import lost_in_interval
-from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "TCP_BACKLOG_DROP",
@@ -39,9 +39,14 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the counter, and the level of each socket that has a backlog."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPBacklogDrop",), "TCP", "segment", "dropped: the socket was locked by its owner and its backlog full",
+        case,
+        RULE,
+        ("TcpExt.TCPBacklogDrop",),
+        "TCP",
+        "segment",
+        "dropped: the socket was locked by its owner and its backlog full",
         (_ADVICE,),
-    )  # fmt: skip
+    )
     for batch, backlog in case.scan(("tcp",), "skmem.backlog"):
         rows = nonzero(backlog)
         if not rows:

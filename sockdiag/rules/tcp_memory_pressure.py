@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
 from sockdiag.rules._memory import FULL, WHO, account_of, pages_evidence, raise_protocol, trend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "TCP_MEMORY_PRESSURE",
@@ -50,7 +50,14 @@ def judge(case: Case) -> Iterator[Hit]:
     room = None if account.ratio is None else max(0.0, round(1 - account.ratio, 4))
     yield Hit(
         Finding(
-            RULE.code, CRITICAL if near or soon else WARNING, Subject(PROTOCOL, "TCP"), said, evidence, room, eta,
-            (WHO, raise_protocol(account.limit_source)), AT_RISK,
+            RULE.code,
+            CRITICAL if near or soon else WARNING,
+            Subject(PROTOCOL, "TCP"),
+            said,
+            evidence,
+            room,
+            eta,
+            (WHO, raise_protocol(account.limit_source)),
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, counted, per_second
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, counted, per_second
 from sockdiag.rules._memory import used_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 _PRUNED, _DROPPED, _CALLED = "TcpExt.OfoPruned", "TcpExt.TCPOFODrop", "TcpExt.PruneCalled"
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, counted
+from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule, Threshold, counted
-from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
-from sockdiag.rules._stalls import stalled_receivers
+from sockdiag.rules._tcp import stalled_receivers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "TCP_RECEIVER_STALLED",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen, counted, per_second
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "TIME_WAIT_OVERFLOW",
@@ -50,7 +50,14 @@ def judge(case: Case) -> Iterator[Hit]:
     )
     yield Hit(
         Finding(
-            RULE.code, WARNING if refused else INFO, Subject(NAMESPACE, "TCP"), said, evidence, max(0.0, round(1 - ratio, 4)),
-            None, (advice,), AT_RISK,
+            RULE.code,
+            WARNING if refused else INFO,
+            Subject(NAMESPACE, "TCP"),
+            said,
+            evidence,
+            max(0.0, round(1 - ratio, 4)),
+            None,
+            (advice,),
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
+from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, counted, per_second
 from sockdiag.rules._buffers import levels
 from sockdiag.rules._memory import used_up
-from sockdiag.rules._sockets import at, memory_evidence, one, subject_of
 from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause, rejected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "UDP_DROPS",
@@ -48,8 +48,11 @@ def judge(case: Case) -> Iterator[Hit]:
         cause, advice = _cause(case)
         socket = one(batch, row)
         evidence = {"drops_in_interval": memory_evidence(socket, "drops", lost, "count")}
-        evidence |= {n: case.counter_evidence(n) for n in (*RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2])
-                     if n in case.now.counters}  # fmt: skip
+        evidence |= {
+            n: case.counter_evidence(n)
+            for n in (*RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2])
+            if n in case.now.counters
+        }
         said = f"{socket.netid} {at(socket.local)} dropped {counted(lost, 'datagram')}{per_second(case.rate(lost))}: {cause}"
         filtered = cause == _FILTER
         yield Hit(
@@ -75,11 +78,21 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, CRITICAL, Subject(NAMESPACE, "UDP"), said, evidence, None, None,
-                (Advice("Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."),),
+                RULE.code,
+                CRITICAL,
+                Subject(NAMESPACE, "UDP"),
+                said,
+                evidence,
+                None,
+                None,
+                (
+                    Advice(
+                        "Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."
+                    ),
+                ),
                 DROPPING,
             )
-        )  # fmt: skip
+        )
 
 
 _FILTER = "its socket filter rejected them"

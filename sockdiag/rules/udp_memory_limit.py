@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, Advice, Finding, Subject
-from sockdiag.rules._base import Hit, Rule, Threshold, Unseen
 from sockdiag.rules._memory import FULL, account_of, pages_evidence, raise_protocol, trend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "UDP_MEMORY_LIMIT",
@@ -49,7 +49,14 @@ def judge(case: Case) -> Iterator[Hit]:
     said = f"UDP sockets of the whole host hold {account.pages} of {account.limit_pages} pages: above that datagrams are dropped"
     yield Hit(
         Finding(
-            RULE.code, CRITICAL, Subject(PROTOCOL, "UDP"), said, {"memory": pages_evidence(account)},
-            max(0.0, round(1 - account.ratio, 4)), eta, _ADVICE, AT_RISK,
+            RULE.code,
+            CRITICAL,
+            Subject(PROTOCOL, "UDP"),
+            said,
+            {"memory": pages_evidence(account)},
+            max(0.0, round(1 - account.ratio, 4)),
+            eta,
+            _ADVICE,
+            AT_RISK,
         )
-    )  # fmt: skip
+    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Rule
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED
-from sockdiag.rules._base import Rule
-from sockdiag.rules._buffer_advice import buffer_advice
-from sockdiag.rules._buffers import READS, THRESHOLDS, judge_buffers
+from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
 from sockdiag.rules._udp import TABLES, buffer_is_cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case, Hit
+    from sockdiag.judging.case import Case, Hit
 
 RULE = Rule(
     "UDP_RECEIVE_BUFFER_FULL",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, counted
+from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule, counted
-from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
     from sockdiag.model.socket import Socket
-    from sockdiag.rules._base import Case
 
 RULE = Rule(
     "UNIX_DGRAM_QUEUE",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule
+from sockdiag.judging.listeners import backlog_advice, fits, listeners, waits
+from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
-from sockdiag.rules._base import Hit, Rule
-from sockdiag.rules._listeners import backlog_advice, fits, listeners, waits
-from sockdiag.rules._sockets import at, subject_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "UNIX_LISTENER_FULL",
@@ -39,8 +39,15 @@ def judge(case: Case) -> Iterator[Hit]:
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
         yield Hit(
             Finding(
-                RULE.code, WARNING, subject_of(listener.socket), said, evidence, 0.0, None,
-                backlog_advice(case, limit), STALLED,
+                RULE.code,
+                WARNING,
+                subject_of(listener.socket),
+                said,
+                evidence,
+                0.0,
+                None,
+                backlog_advice(case, limit),
+                STALLED,
             ),
             [(batch, row)],
-        )  # fmt: skip
+        )

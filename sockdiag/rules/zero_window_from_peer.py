@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Hit, Rule, counted
+from sockdiag.judging.subjects import at, one, subject_of
 from sockdiag.model.finding import INFO, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.rules import tcp_receiver_stalled
-from sockdiag.rules._base import Hit, Rule, counted
-from sockdiag.rules._sockets import at, one, subject_of
-from sockdiag.rules._stalls import ends, stalled_receivers, waiting_for_window
+from sockdiag.rules._tcp import ends, stalled_receivers, waiting_for_window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.rules._base import Case
+    from sockdiag.judging.case import Case
 
 RULE = Rule(
     "ZERO_WINDOW_FROM_PEER",

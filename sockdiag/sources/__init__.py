@@ -1,5 +1,4 @@
 """One module per kernel interface, named after it: parse its bytes, give the model's records.
 
-Only ``_procroot`` opens files of /proc and /sys, only ``_transport`` opens netlink sockets; every parser is a function
-of bytes.
+Files of /proc and /sys and netlink sockets are opened in ``sources/system`` alone; every parser is a function of bytes.
 """

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError, SourceError, SourceInterrupted, SourceUnavailable
-from sockdiag.sources._transport import KernelTransport, Request, messages
+from sockdiag.sources.system.transport import KernelTransport, Request, messages
 from sockdiag.ss.output import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.sources._transport import Transport
-    from sockdiag.sources.tcp_info_guard import GuardedTransport
+    from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
+    from sockdiag.sources.system.transport import Transport
     from sockdiag.ss.context import Context
 
 
@@ -32,7 +32,7 @@ def dumped(context: Context, name: str, payload: bytes, *, quiet: bool = False) 
     guard: GuardedTransport | None = None
     if context.settings.info:
         # Asking for tcp_info waits, beyond the reach of signals, for an owner that sleeps with its socket locked.
-        from sockdiag.sources.tcp_info_guard import GuardedTransport
+        from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
 
         transport = guard = GuardedTransport(transport)
     try:
@@ -68,7 +68,7 @@ def split(datagram: bytes, name: str) -> Iterator[bytes]:
 
 def records(context: Context, name: str, payload: bytes, offset: int) -> Iterator[tuple[bytes, dict[int, bytes]]]:
     """Yield each message of an answer with its attributes; SourceUnavailable as :func:`dumped` if quiet."""
-    from sockdiag.sources._attributes import attributes
+    from sockdiag.sources.netlink.attributes import attributes
 
     for datagram in dumped(context, name, payload, quiet=True):
         for message in split(datagram, name):

@@ -65,9 +65,13 @@ class Bulk:
         self._extended: Extended | None = None
         settings = context.settings
         if (
-            settings.timers or settings.details or settings.memory or settings.tos or settings.cgroup
+            settings.timers
+            or settings.details
+            or settings.memory
+            or settings.tos
+            or settings.cgroup
             or settings.sockopt
-        ):  # fmt: skip
+        ):
             from sockdiag.ss.extended import Extended
 
             self._extended = Extended(context)
@@ -117,10 +121,17 @@ class Bulk:
         return True
 
     def _store(
-        self, words: memoryview[int], halves: memoryview[int], stride: int, count: int, states: bytes,
+        self,
+        words: memoryview[int],
+        halves: memoryview[int],
+        stride: int,
+        count: int,
+        states: bytes,
         texts: tuple[Texts, Texts],
-        local: Sequence[Any], peer: Sequence[Any], extended: str | list[str],
-    ) -> None:  # fmt: skip
+        local: Sequence[Any],
+        peer: Sequence[Any],
+        extended: str | list[str],
+    ) -> None:
         shown: list[str | list[str]] = []
         longest = []
         for column in self._context.layout.columns:
@@ -187,6 +198,9 @@ def possible(context: Context, protocol: int) -> bool:
     """Tell whether every row that the kernel sends is shown, with what its own message tells."""
     settings = context.settings
     return not (
-        settings.info or settings.kill or settings.resolve or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
+        settings.info
+        or settings.kill
+        or settings.resolve
+        or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
         or (context.accepts is not None and not context.sifted)
-    )  # fmt: skip
+    )

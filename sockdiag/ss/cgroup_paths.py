@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.errors import SourceError
-from sockdiag.sources import cgroup
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_mountinfo import mounts
+from sockdiag.sources.proc.mountinfo import mounts
+from sockdiag.sources.process import cgroup
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.output import complain
 
 

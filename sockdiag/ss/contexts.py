@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from sockdiag.errors import SourceError
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.owners import comm, directory, shown, sockets
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from struct import unpack_from
 from sockdiag.errors import SourceError
 from sockdiag.kernel.netlink import NLMSG_DONE, NLMSG_ERROR, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
-from sockdiag.sources._transport import KernelTransport
+from sockdiag.sources.system.transport import KernelTransport
 from sockdiag.ss import inet
 from sockdiag.ss.inet_tables import INET_MESSAGE
 from sockdiag.ss.stop import Stop

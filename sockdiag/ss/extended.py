@@ -24,7 +24,7 @@ from sockdiag.kernel.inet_diag import (
     ULP_INFO,
 )
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import arrows, cgroup_text, integer, mark_text, memory, timer_text
 from sockdiag.ss.inet import sockopt_text, tos_text
 from sockdiag.ss.texts import Texts

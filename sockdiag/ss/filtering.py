@@ -44,8 +44,8 @@ def build(words: list[str], settings: Settings) -> SsFilter:
 
 
 def _cgroup_id(path: str) -> int:
-    from sockdiag.sources._procroot import ProcRoot
-    from sockdiag.sources.proc_mountinfo import mounts
+    from sockdiag.sources.proc.mountinfo import mounts
+    from sockdiag.sources.system.proc_root import ProcRoot
 
     files = ProcRoot()
     try:

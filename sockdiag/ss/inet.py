@@ -30,7 +30,7 @@ from sockdiag.kernel.sock_diag import (
     IPPROTO_TCP,
     IPPROTO_UDP,
 )
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import arrows, integer, sock_details, timer_text
 from sockdiag.ss.row import Row, queue, state_word
 
@@ -40,12 +40,28 @@ if TYPE_CHECKING:
 
     from sockdiag.ss.context import Context
 
-NETIDS = {0: "raw", IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_SCTP: "sctp",
-          IPPROTO_DCCP: "dccp", IPPROTO_ICMPV6: "icmp6", IPPROTO_MPTCP: "mptcp"}  # fmt: skip
+NETIDS = {
+    0: "raw",
+    IPPROTO_TCP: "tcp",
+    IPPROTO_UDP: "udp",
+    IPPROTO_SCTP: "sctp",
+    IPPROTO_DCCP: "dccp",
+    IPPROTO_ICMPV6: "icmp6",
+    IPPROTO_MPTCP: "mptcp",
+}
 _SOCKOPTS = (
-    "recverr", "is_icsk", "freebind", "hdrincl", "mc_loop", "transparent", "mc_all", "nodefrag", "bind_addr_no_port",
-    "recverr_rfc4884", "defer_connect",
-)  # fmt: skip
+    "recverr",
+    "is_icsk",
+    "freebind",
+    "hdrincl",
+    "mc_loop",
+    "transparent",
+    "mc_all",
+    "nodefrag",
+    "bind_addr_no_port",
+    "recverr_rfc4884",
+    "defer_connect",
+)
 _ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
 
 
@@ -58,8 +74,22 @@ def decode(message: bytes, protocol: int, source: str) -> Row:
         source: ``netlink:NAME``, for errors.
     """
     (
-        family, state, timer, retrans, sport, dport, src, dst, iface, cookie, expires, rqueue, wqueue, uid, inode,
-    ) = MSG.unpack_from(message, NLMSG_HDRLEN)  # fmt: skip
+        family,
+        state,
+        timer,
+        retrans,
+        sport,
+        dport,
+        src,
+        dst,
+        iface,
+        cookie,
+        expires,
+        rqueue,
+        wqueue,
+        uid,
+        inode,
+    ) = MSG.unpack_from(message, NLMSG_HDRLEN)
     row = Row(family, protocol, state)
     row.timer, row.retrans, row.expires = timer, retrans, expires
     row.lport = int.from_bytes(sport, "big")
@@ -101,9 +131,17 @@ def cells(row: Row, context: Context, protocol: int) -> list[str]:
         here = there = "???"
     device = f"%{names.device(row.iface)}" if row.iface else ""
     return [
-        netid, state, queue(row.rq), queue(row.wq), f"{here}{device}:", names.port(row.lport), f"{there}:",
-        names.port(row.rport), context.owners_text(row), "",
-    ]  # fmt: skip
+        netid,
+        state,
+        queue(row.rq),
+        queue(row.wq),
+        f"{here}{device}:",
+        names.port(row.lport),
+        f"{there}:",
+        names.port(row.rport),
+        context.owners_text(row),
+        "",
+    ]
 
 
 def show(row: Row, context: Context) -> list[str]:

@@ -11,7 +11,7 @@ from sockdiag.errors import SourceError
 from sockdiag.kernel.inet_diag import REQ_PROTOCOL, REQ_V2
 from sockdiag.kernel.netlink import NLATTR, NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import SOCK_DESTROY
-from sockdiag.sources._transport import KernelTransport, Request
+from sockdiag.sources.system.transport import KernelTransport, Request
 from sockdiag.ss.inet_tables import TableEnd
 from sockdiag.ss.output import complain
 

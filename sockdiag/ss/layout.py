@@ -43,9 +43,22 @@ class Layout:
     """
 
     __slots__ = (
-        "_blocks", "_chunks", "_emit", "_end", "_longest", "_old", "_open", "_open_size", "_pending", "_ragged",
-        "_rows", "_screen", "_template", "_uncounted", "columns",
-    )  # fmt: skip
+        "_blocks",
+        "_chunks",
+        "_emit",
+        "_end",
+        "_longest",
+        "_old",
+        "_open",
+        "_open_size",
+        "_pending",
+        "_ragged",
+        "_rows",
+        "_screen",
+        "_template",
+        "_uncounted",
+        "columns",
+    )
 
     def __init__(
         self, hidden: Sequence[int], *, old: bool, screen: int | None, emit: Callable[[str], None] = write

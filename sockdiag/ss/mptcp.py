@@ -28,18 +28,40 @@ def internals(row: Row, context: Context) -> str:
         return text
     data = row.attributes[INFO][: _INFO.size]
     (
-        subflows, add_addr_signal, add_addr_accepted, subflows_max, add_addr_signal_max, add_addr_accepted_max,
-        flags, token, write_seq, snd_una, rcv_nxt,
-        local_addr_used, local_addr_max, csum_enabled, retransmits,
-        bytes_retrans, bytes_sent, bytes_received, bytes_acked,
-        subflows_total, endp_laminar_max, last_data_sent, last_data_recv, last_ack_recv,
-    ) = _INFO.unpack(data + bytes(_INFO.size - len(data)))  # fmt: skip
+        subflows,
+        add_addr_signal,
+        add_addr_accepted,
+        subflows_max,
+        add_addr_signal_max,
+        add_addr_accepted_max,
+        flags,
+        token,
+        write_seq,
+        snd_una,
+        rcv_nxt,
+        local_addr_used,
+        local_addr_max,
+        csum_enabled,
+        retransmits,
+        bytes_retrans,
+        bytes_sent,
+        bytes_received,
+        bytes_acked,
+        subflows_total,
+        endp_laminar_max,
+        last_data_sent,
+        last_data_recv,
+        last_ack_recv,
+    ) = _INFO.unpack(data + bytes(_INFO.size - len(data)))
     old = context.settings.old
     out: list[tuple[str, int | str]] = [
-        ("subflows", subflows), ("add_addr_signal", add_addr_signal), ("add_addr_accepted", add_addr_accepted),
-        ("subflows_max", subflows_max), ("add_addr_signal_max", add_addr_signal_max),
+        ("subflows", subflows),
+        ("add_addr_signal", add_addr_signal),
+        ("add_addr_accepted", add_addr_accepted),
+        ("subflows_max", subflows_max),
+        ("add_addr_signal_max", add_addr_signal_max),
         ("add_addr_accepted_max", add_addr_accepted_max),
-    ]  # fmt: skip
+    ]
     text += "".join([f" {name}:{value}" for name, value in out if value])
     if flags & _FALLBACK:
         text += " fallback"
@@ -53,10 +75,18 @@ def internals(row: Row, context: Context) -> str:
     if old:
         return text
     last = (
-        ("local_addr_used", local_addr_used), ("local_addr_max", local_addr_max), ("csum_enabled", csum_enabled),
-        ("retransmits", retransmits), ("bytes_retrans", bytes_retrans), ("bytes_sent", bytes_sent),
-        ("bytes_received", bytes_received), ("bytes_acked", bytes_acked), ("subflows_total", subflows_total),
-        ("endp_laminar_max", endp_laminar_max), ("last_data_sent", last_data_sent),
-        ("last_data_recv", last_data_recv), ("last_ack_recv", last_ack_recv),
-    )  # fmt: skip
+        ("local_addr_used", local_addr_used),
+        ("local_addr_max", local_addr_max),
+        ("csum_enabled", csum_enabled),
+        ("retransmits", retransmits),
+        ("bytes_retrans", bytes_retrans),
+        ("bytes_sent", bytes_sent),
+        ("bytes_received", bytes_received),
+        ("bytes_acked", bytes_acked),
+        ("subflows_total", subflows_total),
+        ("endp_laminar_max", endp_laminar_max),
+        ("last_data_sent", last_data_sent),
+        ("last_data_recv", last_data_recv),
+        ("last_ack_recv", last_ack_recv),
+    )
     return text + "".join([f" {name}:{value}" for name, value in last if value])

@@ -9,7 +9,7 @@ import os
 from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop
 
 from sockdiag.errors import SourceError
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.output import safe_text
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
@@ -26,9 +26,17 @@ class Names:
     """
 
     __slots__ = (
-        "_addresses", "_cgroups", "_devices", "_ephemeral", "_netlink", "_old", "_ports", "_resolve", "numeric",
+        "_addresses",
+        "_cgroups",
+        "_devices",
+        "_ephemeral",
+        "_netlink",
+        "_old",
+        "_ports",
+        "_resolve",
+        "numeric",
         "protocol",
-    )  # fmt: skip
+    )
 
     def __init__(self, *, numeric: bool, resolve: bool = False, old: bool = False) -> None:
         self.numeric = numeric

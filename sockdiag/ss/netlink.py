@@ -64,9 +64,16 @@ def _signed(number: int) -> int:
 def cells(row: Row, peer: tuple[str, str], context: Context) -> list[str]:
     """Return the fixed columns, the last two empty."""
     return [
-        "nl", state_word(row.state), queue(row.rq), queue(row.wq),
-        f"{context.names.netlink_protocol(row.number)}:", _port_name(row.lport, context), *peer, "", "",
-    ]  # fmt: skip
+        "nl",
+        state_word(row.state),
+        queue(row.rq),
+        queue(row.wq),
+        f"{context.names.netlink_protocol(row.number)}:",
+        _port_name(row.lport, context),
+        *peer,
+        "",
+        "",
+    ]
 
 
 def _port_name(portid: int, context: Context) -> str:

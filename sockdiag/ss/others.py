@@ -13,7 +13,7 @@ from sockdiag.kernel import vsock_diag, xdp_diag
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_TIPC, AF_VSOCK, AF_XDP, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
 from sockdiag.kernel.tcp_states import CLOSE
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import integer, memory, sock_details
 from sockdiag.ss.row import Row, queue, state_word
 from sockdiag.ss.tables import VSOCK_DGRAM, VSOCK_STREAM
@@ -29,8 +29,17 @@ _TIPC_TYPES = {SOCK_STREAM: "STREAM", SOCK_DGRAM: "DGRAM", 4: "RDM", SOCK_SEQPAC
 # TIPC_NLA_SOCK and its nested attributes, include/uapi/linux/tipc_netlink.h
 _TIPC_SOCK = 1
 (
-    _ADDR, _REF, _CON, _HAS_PUBL, _STAT, _TYPE, _INO, _UID, _TIPC_STATE, _COOKIE,
-) = range(1, 11)  # fmt: skip
+    _ADDR,
+    _REF,
+    _CON,
+    _HAS_PUBL,
+    _STAT,
+    _TYPE,
+    _INO,
+    _UID,
+    _TIPC_STATE,
+    _COOKIE,
+) = range(1, 11)
 _CON_FLAG, _CON_NODE, _CON_SOCK, _CON_TYPE, _CON_INST = range(1, 6)
 _STAT_RCVQ, _STAT_SENDQ, _LINK_CONG, _CONN_CONG, _STAT_DROP = range(1, 6)
 _TIPC_REQ = Struct("=BBHI")
@@ -60,10 +69,17 @@ def vsock_table(kind: int) -> int:
 def vsock_cells(row: Row, context: Context) -> list[str]:
     """Return the columns of a vsock socket."""
     return [
-        _VSOCK_NETIDS.get(row.type, "???"), state_word(row.state), queue(0), queue(0),
-        f"{_any(integer(row.local or b''))}:", _any(row.lport), f"{_any(integer(row.remote or b''))}:",
-        _any(row.rport), context.owners_text(row), "",
-    ]  # fmt: skip
+        _VSOCK_NETIDS.get(row.type, "???"),
+        state_word(row.state),
+        queue(0),
+        queue(0),
+        f"{_any(integer(row.local or b''))}:",
+        _any(row.lport),
+        f"{_any(integer(row.remote or b''))}:",
+        _any(row.rport),
+        context.owners_text(row),
+        "",
+    ]
 
 
 def _any(number: int) -> str:
@@ -119,10 +135,17 @@ def xdp_cells(row: Row, context: Context) -> list[str]:
     if settings.memory:
         ext += memory(found, xdp_diag.MEMINFO)
     return [
-        "xdp", state_word(row.state), queue(row.rq), queue(0),
-        f"{context.names.device(row.iface)}:" if bound else "", f"q{row.lport}" if bound else "*", "*", "",
-        context.owners_text(row), ext,
-    ]  # fmt: skip
+        "xdp",
+        state_word(row.state),
+        queue(row.rq),
+        queue(0),
+        f"{context.names.device(row.iface)}:" if bound else "",
+        f"q{row.lport}" if bound else "*",
+        "*",
+        "",
+        context.owners_text(row),
+        ext,
+    ]
 
 
 def _entries(found: object, number: int, name: str, context: Context) -> str:
@@ -163,7 +186,13 @@ def tipc_cells(message: bytes, context: Context) -> list[str] | None:
         if _CON_FLAG in connection:
             process += f" via {{{integer(connection.get(_CON_TYPE, b''))},{integer(connection.get(_CON_INST, b''))}}} "
     return [
-        _TIPC_NETIDS.get(kind, "???"), state_word(row.state), queue(integer(stat.get(_STAT_RCVQ, b""))),
-        queue(integer(stat.get(_STAT_SENDQ, b""))), f"{integer(found.get(_ADDR, b''))}:",
-        str(integer(found.get(_REF, b""))), *peer, process, "",
-    ]  # fmt: skip
+        _TIPC_NETIDS.get(kind, "???"),
+        state_word(row.state),
+        queue(integer(stat.get(_STAT_RCVQ, b""))),
+        queue(integer(stat.get(_STAT_SENDQ, b""))),
+        f"{integer(found.get(_ADDR, b''))}:",
+        str(integer(found.get(_REF, b""))),
+        *peer,
+        process,
+        "",
+    ]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import SourceError
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system.proc_root import ProcRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -74,10 +74,17 @@ def cells(row: Row, context: Context) -> list[str]:
             if not (context.settings.old and row.number == _CFM):
                 protocol = ETHER_TYPES.get(row.number, protocol)
     return [
-        "p_raw" if row.type == SOCK_RAW else "p_dgr", state_word(row.state), queue(row.rq), queue(row.wq),
-        f"{protocol}:", context.names.device(row.iface) if row.iface else "*", "*", "", context.owners_text(row),
+        "p_raw" if row.type == SOCK_RAW else "p_dgr",
+        state_word(row.state),
+        queue(row.rq),
+        queue(row.wq),
+        f"{protocol}:",
+        context.names.device(row.iface) if row.iface else "*",
+        "*",
+        "",
+        context.owners_text(row),
         sock_details(row, context.names) if context.settings.details else "",
-    ]  # fmt: skip
+    ]
 
 
 def show(row: Row, context: Context) -> list[str]:

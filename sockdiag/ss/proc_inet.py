@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sockdiag.errors import SourceError
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import inet
 from sockdiag.ss.context import proc_path
 from sockdiag.ss.details import sock_details, timer_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sockdiag.errors import SourceError
 from sockdiag.kernel.sock_diag import AF_PACKET, AF_UNIX, SOCK_DGRAM, SOCK_RAW
 from sockdiag.kernel.tcp_states import CLOSE, CLOSING, ESTABLISHED, LISTEN, SYN_SENT
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import netlink, packet, unix
 from sockdiag.ss.context import proc_path
 from sockdiag.ss.proc_inet import BrokenLine, read_lines
@@ -110,9 +110,14 @@ def packet_table(context: Context) -> None:
             words = line.split()
             try:
                 kind, number, iface, _running, rmem, uid, inode = (
-                    int(words[2]), int(words[3], 16), int(words[4]), int(words[5]), int(words[6]), int(words[7]),
+                    int(words[2]),
+                    int(words[3], 16),
+                    int(words[4]),
+                    int(words[5]),
+                    int(words[6]),
+                    int(words[7]),
                     int(words[8]),
-                )  # fmt: skip
+                )
             except (ValueError, IndexError):
                 return
             wanted = PACKET_RAW if kind == SOCK_RAW else PACKET_DGRAM
@@ -136,9 +141,14 @@ def netlink_table(context: Context) -> None:
             words = line.split()
             try:
                 sk, protocol, portid, groups, rmem, wmem, callback = (
-                    int(words[0], 16), int(words[1]), int(words[2]), int(words[3], 16), int(words[4]), int(words[5]),
+                    int(words[0], 16),
+                    int(words[1]),
+                    int(words[2]),
+                    int(words[3], 16),
+                    int(words[4]),
+                    int(words[5]),
                     int(words[6], 16),
-                )  # fmt: skip
+                )
             except (ValueError, IndexError):
                 return
             row = netlink.new_row(protocol, portid)

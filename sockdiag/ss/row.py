@@ -23,9 +23,28 @@ class Row:
     """
 
     __slots__ = (
-        "attributes", "cgroup_id", "expires", "family", "iface", "ino", "local", "lport", "mark", "number", "remote",
-        "retrans", "rport", "rq", "sk", "state", "timer", "type", "uid", "v6only", "wq",
-    )  # fmt: skip
+        "attributes",
+        "cgroup_id",
+        "expires",
+        "family",
+        "iface",
+        "ino",
+        "local",
+        "lport",
+        "mark",
+        "number",
+        "remote",
+        "retrans",
+        "rport",
+        "rq",
+        "sk",
+        "state",
+        "timer",
+        "type",
+        "uid",
+        "v6only",
+        "wq",
+    )
 
     def __init__(self, family: int, kind: int, state: int) -> None:
         self.family = family
@@ -46,9 +65,23 @@ class Row:
 
 # States in the words of the State column. The kernel reports neither 12 nor 13.
 STATE_WORDS = (
-    "UNKNOWN", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN", "CLOSE-WAIT",
-    "LAST-ACK", "LISTEN", "CLOSING", "UNDEF", "UNDEF", "UNDEF", "UNDEF",
-)  # fmt: skip
+    "UNKNOWN",
+    "ESTAB",
+    "SYN-SENT",
+    "SYN-RECV",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "TIME-WAIT",
+    "UNCONN",
+    "CLOSE-WAIT",
+    "LAST-ACK",
+    "LISTEN",
+    "CLOSING",
+    "UNDEF",
+    "UNDEF",
+    "UNDEF",
+    "UNDEF",
+)
 
 
 _STATE_WORDS_6 = (*STATE_WORDS[:12], "UNKNOWN", "established")

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from sockdiag.ss.row import Row
 
 STATES = (
-    "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTAB", "SHUTDOWN_PENDING", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED",
+    "CLOSED",
+    "COOKIE_WAIT",
+    "COOKIE_ECHOED",
+    "ESTAB",
+    "SHUTDOWN_PENDING",
+    "SHUTDOWN_SENT",
+    "SHUTDOWN_RECEIVED",
     "ACK_SENT",
-)  # fmt: skip
+)
 
 # tag, state, rwnd, unackdata, penddata, instrms, outstrms, fragmentation_point, inqueue, outqueue, overall_error,
 # max_burst, maxseg, peer_rwnd, peer_tag, peer_capable, peer_sack; counters and primary transport (288 bytes);
@@ -55,17 +61,54 @@ def _addresses(data: bytes, names: Names) -> str:
 def _info(data: bytes) -> str:
     data = data[: _INFO.size]
     (
-        tag, state, rwnd, unackdata, penddata, instrms, outstrms, _fragmentation_point, inqueue, outqueue,
-        overall_error, max_burst, maxseg, peer_rwnd, peer_tag, peer_capable, peer_sack,
-        autoclose, adaptation_ind, pd_point, nodelay, disable_fragments, v4mapped, frag_interleave,
-    ) = _INFO.unpack(data + bytes(_INFO.size - len(data)))  # fmt: skip
+        tag,
+        state,
+        rwnd,
+        unackdata,
+        penddata,
+        instrms,
+        outstrms,
+        _fragmentation_point,
+        inqueue,
+        outqueue,
+        overall_error,
+        max_burst,
+        maxseg,
+        peer_rwnd,
+        peer_tag,
+        peer_capable,
+        peer_sack,
+        autoclose,
+        adaptation_ind,
+        pd_point,
+        nodelay,
+        disable_fragments,
+        v4mapped,
+        frag_interleave,
+    ) = _INFO.unpack(data + bytes(_INFO.size - len(data)))
     out = (
-        ("tag", f"{tag:x}" if tag else 0), ("state", (STATES[state] if state < len(STATES) else "UNDEF") if state else 0),
-        ("rwnd", rwnd), ("unackdata", unackdata), ("penddata", penddata), ("instrms", instrms),
-        ("outstrms", outstrms), ("inqueue", inqueue), ("outqueue", outqueue), ("overerr", overall_error),
-        ("maxburst", max_burst), ("maxseg", maxseg), ("prwnd", peer_rwnd), ("ptag", f"{peer_tag:x}" if peer_tag else 0),
-        ("pcapable", peer_capable), ("psack", peer_sack), ("autoclose", autoclose), ("adapind", adaptation_ind),
-        ("pdpoint", pd_point), ("nodelay", nodelay), ("nofrag", disable_fragments), ("v4mapped", v4mapped),
+        ("tag", f"{tag:x}" if tag else 0),
+        ("state", (STATES[state] if state < len(STATES) else "UNDEF") if state else 0),
+        ("rwnd", rwnd),
+        ("unackdata", unackdata),
+        ("penddata", penddata),
+        ("instrms", instrms),
+        ("outstrms", outstrms),
+        ("inqueue", inqueue),
+        ("outqueue", outqueue),
+        ("overerr", overall_error),
+        ("maxburst", max_burst),
+        ("maxseg", maxseg),
+        ("prwnd", peer_rwnd),
+        ("ptag", f"{peer_tag:x}" if peer_tag else 0),
+        ("pcapable", peer_capable),
+        ("psack", peer_sack),
+        ("autoclose", autoclose),
+        ("adapind", adaptation_ind),
+        ("pdpoint", pd_point),
+        ("nodelay", nodelay),
+        ("nofrag", disable_fragments),
+        ("v4mapped", v4mapped),
         ("fraginl", frag_interleave),
-    )  # fmt: skip
+    )
     return "".join([f" {name}:{value}" for name, value in out if value])

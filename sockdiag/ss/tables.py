@@ -23,9 +23,23 @@ if TYPE_CHECKING:
     from sockdiag.filter.states import StateSets
 
 (
-    TCP, MPTCP, DCCP, UDP, RAW, UNIX_DGRAM, UNIX_STREAM, UNIX_SEQPACKET, PACKET_DGRAM, PACKET_RAW, NETLINK, SCTP,
-    VSOCK_STREAM, VSOCK_DGRAM, TIPC, XDP,
-) = (1 << n for n in range(16))  # fmt: skip
+    TCP,
+    MPTCP,
+    DCCP,
+    UDP,
+    RAW,
+    UNIX_DGRAM,
+    UNIX_STREAM,
+    UNIX_SEQPACKET,
+    PACKET_DGRAM,
+    PACKET_RAW,
+    NETLINK,
+    SCTP,
+    VSOCK_STREAM,
+    VSOCK_DGRAM,
+    TIPC,
+    XDP,
+) = (1 << n for n in range(16))
 
 INET_TABLES = UDP | DCCP | TCP | MPTCP | SCTP | RAW
 UNIX_TABLES = UNIX_DGRAM | UNIX_STREAM | UNIX_SEQPACKET
@@ -42,23 +56,57 @@ _TIPC_STATES = 1 << ESTABLISHED | 1 << LISTEN | 1 << CLOSE
 
 
 TABLE_NAMES = {
-    "all": ALL_TABLES, "inet": INET_TABLES, "tcp": TCP, "mptcp": MPTCP, "udp": UDP, "dccp": DCCP, "sctp": SCTP,
-    "raw": RAW, "unix": UNIX_TABLES, "unix_stream": UNIX_STREAM, "u_str": UNIX_STREAM, "unix_dgram": UNIX_DGRAM,
-    "u_dgr": UNIX_DGRAM, "unix_seqpacket": UNIX_SEQPACKET, "u_seq": UNIX_SEQPACKET, "packet": PACKET_TABLES,
-    "packet_raw": PACKET_RAW, "p_raw": PACKET_RAW, "packet_dgram": PACKET_DGRAM, "p_dgr": PACKET_DGRAM,
-    "netlink": NETLINK, "tipc": TIPC, "vsock": VSOCK_TABLES, "vsock_stream": VSOCK_STREAM, "v_str": VSOCK_STREAM,
-    "vsock_dgram": VSOCK_DGRAM, "v_dgr": VSOCK_DGRAM, "xdp": XDP,
-}  # fmt: skip
+    "all": ALL_TABLES,
+    "inet": INET_TABLES,
+    "tcp": TCP,
+    "mptcp": MPTCP,
+    "udp": UDP,
+    "dccp": DCCP,
+    "sctp": SCTP,
+    "raw": RAW,
+    "unix": UNIX_TABLES,
+    "unix_stream": UNIX_STREAM,
+    "u_str": UNIX_STREAM,
+    "unix_dgram": UNIX_DGRAM,
+    "u_dgr": UNIX_DGRAM,
+    "unix_seqpacket": UNIX_SEQPACKET,
+    "u_seq": UNIX_SEQPACKET,
+    "packet": PACKET_TABLES,
+    "packet_raw": PACKET_RAW,
+    "p_raw": PACKET_RAW,
+    "packet_dgram": PACKET_DGRAM,
+    "p_dgr": PACKET_DGRAM,
+    "netlink": NETLINK,
+    "tipc": TIPC,
+    "vsock": VSOCK_TABLES,
+    "vsock_stream": VSOCK_STREAM,
+    "v_str": VSOCK_STREAM,
+    "vsock_dgram": VSOCK_DGRAM,
+    "v_dgr": VSOCK_DGRAM,
+    "xdp": XDP,
+}
 
 FAMILY_NAMES = {
-    "inet": AF_INET, "inet6": AF_INET6, "link": AF_PACKET, "unix": AF_UNIX, "netlink": AF_NETLINK, "tipc": AF_TIPC,
-    "vsock": AF_VSOCK, "xdp": AF_XDP,
-}  # fmt: skip
+    "inet": AF_INET,
+    "inet6": AF_INET6,
+    "link": AF_PACKET,
+    "unix": AF_UNIX,
+    "netlink": AF_NETLINK,
+    "tipc": AF_TIPC,
+    "vsock": AF_VSOCK,
+    "xdp": AF_XDP,
+}
 
 _FAMILY_TABLES = {
-    AF_INET: INET_TABLES, AF_INET6: INET_TABLES, AF_UNIX: UNIX_TABLES, AF_PACKET: PACKET_TABLES, AF_NETLINK: NETLINK,
-    AF_TIPC: TIPC, AF_VSOCK: VSOCK_TABLES, AF_XDP: XDP,
-}  # fmt: skip
+    AF_INET: INET_TABLES,
+    AF_INET6: INET_TABLES,
+    AF_UNIX: UNIX_TABLES,
+    AF_PACKET: PACKET_TABLES,
+    AF_NETLINK: NETLINK,
+    AF_TIPC: TIPC,
+    AF_VSOCK: VSOCK_TABLES,
+    AF_XDP: XDP,
+}
 
 _TABLE_FAMILIES = (
     (INET_TABLES, INET_FAMILIES),

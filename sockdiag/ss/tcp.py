@@ -53,21 +53,74 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
     numeric, old = settings.numeric, settings.old
     data = found[INFO][: INFO_STRUCT.size]
     (
-        _state, _ca_state, _retransmits, _probes, backoff, options, scales, limited,
-        rto, ato, snd_mss, rcv_mss, unacked, sacked, lost, retrans, fackets,
-        last_data_sent, _last_ack_sent, last_data_recv, last_ack_recv,
-        pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering, rcv_rtt, rcv_space, total_retrans,
-        pacing_rate, max_pacing_rate, bytes_acked, bytes_received,
-        segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out,
-        delivery_rate, busy_time, rwnd_limited, sndbuf_limited,
-        delivered, delivered_ce, bytes_sent, bytes_retrans, dsack_dups, reord_seen, rcv_ooopack, snd_wnd, rcv_wnd,
+        _state,
+        _ca_state,
+        _retransmits,
+        _probes,
+        backoff,
+        options,
+        scales,
+        limited,
+        rto,
+        ato,
+        snd_mss,
+        rcv_mss,
+        unacked,
+        sacked,
+        lost,
+        retrans,
+        fackets,
+        last_data_sent,
+        _last_ack_sent,
+        last_data_recv,
+        last_ack_recv,
+        pmtu,
+        rcv_ssthresh,
+        rtt,
+        rttvar,
+        snd_ssthresh,
+        snd_cwnd,
+        advmss,
+        reordering,
+        rcv_rtt,
+        rcv_space,
+        total_retrans,
+        pacing_rate,
+        max_pacing_rate,
+        bytes_acked,
+        bytes_received,
+        segs_out,
+        segs_in,
+        notsent_bytes,
+        min_rtt,
+        data_segs_in,
+        data_segs_out,
+        delivery_rate,
+        busy_time,
+        rwnd_limited,
+        sndbuf_limited,
+        delivered,
+        delivered_ce,
+        bytes_sent,
+        bytes_retrans,
+        dsack_dups,
+        reord_seen,
+        rcv_ooopack,
+        snd_wnd,
+        rcv_wnd,
         rehash,
-    ) = INFO_STRUCT.unpack(data + bytes(INFO_STRUCT.size - len(data)))  # fmt: skip
+    ) = INFO_STRUCT.unpack(data + bytes(INFO_STRUCT.size - len(data)))
     out: list[str] = []
     add = out.append
     if settings.timers:
-        for bit, word in ((_TS, "ts"), (0 if old else _USEC_TS, "usec_ts"), (_SACK, "sack"), (_ECN, "ecn"),
-                          (_ECN_SEEN, "ecnseen"), (_SYN_DATA, "fastopen")):  # fmt: skip
+        for bit, word in (
+            (_TS, "ts"),
+            (0 if old else _USEC_TS, "usec_ts"),
+            (_SACK, "sack"),
+            (_ECN, "ecn"),
+            (_ECN_SEEN, "ecnseen"),
+            (_SYN_DATA, "fastopen"),
+        ):
             if options & bit:
                 add(word)
     congestion = found[CONG].split(b"\0", 1)[0][:15].decode("latin-1") if CONG in found else ""
@@ -83,10 +136,23 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         add(f"rtt:{rtt / 1000:g}/{rttvar / 1000:g}")
     if ato:
         add(f"ato:{ato / 1000:g}")
-    _counts(out, mss=snd_mss, pmtu=pmtu, rcvmss=rcv_mss, advmss=advmss, cwnd=snd_cwnd,
-            ssthresh=snd_ssthresh if snd_ssthresh < 0xFFFF else 0, bytes_sent=bytes_sent,
-            bytes_retrans=bytes_retrans, bytes_acked=bytes_acked, bytes_received=bytes_received, segs_out=segs_out,
-            segs_in=segs_in, data_segs_out=data_segs_out, data_segs_in=data_segs_in)  # fmt: skip
+    _counts(
+        out,
+        mss=snd_mss,
+        pmtu=pmtu,
+        rcvmss=rcv_mss,
+        advmss=advmss,
+        cwnd=snd_cwnd,
+        ssthresh=snd_ssthresh if snd_ssthresh < 0xFFFF else 0,
+        bytes_sent=bytes_sent,
+        bytes_retrans=bytes_retrans,
+        bytes_acked=bytes_acked,
+        bytes_received=bytes_received,
+        segs_out=segs_out,
+        segs_in=segs_in,
+        data_segs_out=data_segs_out,
+        data_segs_in=data_segs_in,
+    )
     send_rtt = _congestion(out, found, rtt, numeric=numeric)
     if send_rtt and snd_mss and snd_cwnd:
         add(f"send {bandwidth(float(snd_cwnd) * float(snd_mss) * 8000000.0 / send_rtt, numeric=numeric)}bps")

@@ -11,7 +11,7 @@ from struct import Struct
 
 from sockdiag.errors import ParseError
 from sockdiag.kernel.inet_diag import ULP_MPTCP, ULP_NAME, ULP_TLS
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import integer
 from sockdiag.ss.output import bytes_text, write
 
@@ -27,8 +27,17 @@ _TLS_CIPHERS = {51: "aes-gcm-128", 52: "aes-gcm-256"}
 _TLS_CONFIGURATIONS = {1: "none", 2: "sw", 3: "hw", 4: "hw-record"}
 
 (
-    _TOKEN_REM, _TOKEN_LOC, _RELWRITE_SEQ, _MAP_SEQ, _MAP_SFSEQ, _SSN_OFFSET, _MAP_DATALEN, _FLAGS, _ID_REM, _ID_LOC,
-) = range(1, 11)  # fmt: skip
+    _TOKEN_REM,
+    _TOKEN_LOC,
+    _RELWRITE_SEQ,
+    _MAP_SEQ,
+    _MAP_SFSEQ,
+    _SSN_OFFSET,
+    _MAP_DATALEN,
+    _FLAGS,
+    _ID_REM,
+    _ID_LOC,
+) = range(1, 11)
 _MPTCP_FLAGS = "MmJjBbecv"
 
 

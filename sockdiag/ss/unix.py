@@ -75,11 +75,17 @@ def cells(row: Row, context: Context) -> list[str]:
     """Return the fixed columns, the extended one empty."""
     old = context.settings.old
     return [
-        _NETIDS.get(row.type, "u_dgr"), state_word(row.state), queue(row.rq), queue(row.wq),
-        f"{safe_text(row.local) if row.local is not None else '*'} ", _inode(row.lport, old=old),
-        f"{safe_text(row.remote) if row.remote is not None else '*'} ", _inode(row.rport, old=old),
-        context.owners_text(row), "",
-    ]  # fmt: skip
+        _NETIDS.get(row.type, "u_dgr"),
+        state_word(row.state),
+        queue(row.rq),
+        queue(row.wq),
+        f"{safe_text(row.local) if row.local is not None else '*'} ",
+        _inode(row.lport, old=old),
+        f"{safe_text(row.remote) if row.remote is not None else '*'} ",
+        _inode(row.rport, old=old),
+        context.owners_text(row),
+        "",
+    ]
 
 
 def _inode(number: int, *, old: bool) -> str:

@@ -36,8 +36,11 @@ class Runner:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("runner.py"))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, bufsize=0,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            bufsize=0,
+        )
 
     def run(self, command: list[str], output: str = os.devnull) -> Cost:
         """Run a command, its standard output to *output*."""

@@ -15,10 +15,10 @@ LAYERS = [
     "kernel",
     "model",
     ("sources", "filter", "analysis"),
-    ("collect", "everywhere"),
+    "judging",
     "rules",
     "render",
-    ("cli", "ss", "__main__"),
+    ("survey", "check", "metrics", "cli", "ss", "__main__"),
     "devtools",
 ]
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in ([layer] if isinstance(layer, str) else layer)}
@@ -31,26 +31,41 @@ STRANGERS = {
     ("sources", "filter"),
     ("ss", "cli"),
     ("rules", "sources"),
-    ("rules", "collect"),
+    ("judging", "sources"),
+    ("check", "ss"),
+    ("metrics", "ss"),
+    ("survey", "ss"),
+    ("ss", "survey"),
+    ("ss", "check"),
+    ("ss", "metrics"),
+    ("check", "metrics"),
+    ("metrics", "check"),
 }
 
 # Who may open files and sockets of the system, and why.
 OS_PLACES = {
     "__main__.py": "occupies standard streams that are closed",
-    "sources/_procroot.py": "the only opener of /proc and /sys",
-    "sources/_captured.py": "opens files below a captured root without leaving it",
-    "sources/_transport.py": "the only netlink socket",
-    "sources/archive.py": "unpacks captures",
-    "sources/capture.py": "reads the netlink answers of a capture",
-    "sources/recording.py": "writes captures",
-    "sources/state_file.py": "what a run leaves for the next one",
-    "cli/textfile.py": "replaces the file of a textfile collector",
-    "sources/_disposable.py": "gives a child that may hang /dev/null for its streams",
+    "sources/system/proc_root.py": "the only opener of /proc and /sys",
+    "sources/system/captured_root.py": "opens files below a captured root without leaving it",
+    "sources/system/transport.py": "the only netlink socket",
+    "sources/capture/archive.py": "unpacks captures",
+    "sources/capture/transport.py": "reads the netlink answers of a capture",
+    "sources/capture/recording.py": "writes captures",
+    "check/state_file.py": "what a run leaves for the next one",
+    "metrics/textfile.py": "replaces the file of a textfile collector",
+    "sources/system/detached.py": "gives a child that may hang /dev/null for its streams",
 }
 OPENERS = {("os", "open"), ("io", "open")}
 
-HEAVY = {"typer": {"cli/typer_app.py"}, "pyroute2": {"sources/rtnetlink_qdisc.py"}, "psutil": {"cli/commands/memory.py"},
-         "tabulate": {"render/table.py"}, "prometheus_client": {"cli/serve.py"}, "rich": set(), "click": set()}  # fmt: skip
+HEAVY = {
+    "typer": {"cli/typer_app.py"},
+    "pyroute2": {"sources/netlink/rtnetlink_qdisc.py"},
+    "psutil": {"cli/commands/memory.py"},
+    "tabulate": {"render/table.py"},
+    "prometheus_client": {"metrics/serve.py"},
+    "rich": set(),
+    "click": set(),
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -104,7 +119,7 @@ def test_system_is_opened_in_its_places_only(path: Path) -> None:
     """open() and os.open() are called in the listed modules only."""
     name = relative(path)
     if name in OS_PLACES or name.startswith(
-        ("devtools", "sources/netns", "sources/_child", "sources/tcp_info_guard", "ss/")
+        ("devtools", "sources/namespaces/", "sources/system/forked", "sources/netlink/tcp_info_guard", "ss/")
     ):
         return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -119,8 +134,8 @@ def test_system_is_opened_in_its_places_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_modules_are_of_readable_size(path: Path) -> None:
-    """No module is longer than 400 lines."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    """No module is longer than 600 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
 
 
 def test_folders_have_no_drawers() -> None:

@@ -58,7 +58,7 @@ LINES = {
     "sockdiag ss -tan dpo": "sockdiag ss -tan dport",
     "sockdiag ss -f netl": "sockdiag ss -f netlink",
     "sockdiag ss -A tcp,unix_seq": "sockdiag ss -A tcp,unix_seqpacket",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from functools import cache
 import pytest
 
 from sockdiag.cli.catalog import COMMANDS, load
+from sockdiag.judging.registry import RULES
+from sockdiag.judging.registry import load as load_rule
 from sockdiag.model.finding import DROPPING
-from sockdiag.rules._registry import RULES
-from sockdiag.rules._registry import load as load_rule
 from tests.documents.masks import MASKS
 from tests.documents.play import check_shown, shell
 from tests.documents.reading import DOCUMENTS, NAMES, blocks, command_lines, headings, inline, links, read, shell_lines

@@ -25,8 +25,11 @@ def test_a_new_option_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     command = load("protocols")
     monkeypatch.setattr(command, "options", (*command.options, Option("brand_new", "Do what is new.")))
     assert {path.name for path in stale()} == {
-        "sockdiag-protocols.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish",
-    }  # fmt: skip
+        "sockdiag-protocols.1",
+        "sockdiag.bash",
+        "_sockdiag",
+        "sockdiag.fish",
+    }
 
 
 def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,8 +39,12 @@ def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "brand_new", module)
     monkeypatch.setitem(COMMANDS, "brand", ("brand_new", "What is new?"))
     assert {path.name for path in stale()} == {
-        "sockdiag.1", "sockdiag-brand.1", "sockdiag.bash", "_sockdiag", "sockdiag.fish",
-    }  # fmt: skip
+        "sockdiag.1",
+        "sockdiag-brand.1",
+        "sockdiag.bash",
+        "_sockdiag",
+        "sockdiag.fish",
+    }
 
 
 def test_completions_depend_on_no_release() -> None:

@@ -70,19 +70,34 @@ def test_overview_fits_a_screen() -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (["listenres"], "listeners"), (["List"], "list"), (["ls"], "list"),
-        (["list", "--jsno"], "--json"), (["states", "--netsn", "x"], "--netns"), (["--colour", "never"], "--color"),
-        (["list", "-o", "recvq"], "recv_q"), (["list", "--sort", "-sendq"], "send_q"), (["memory", "-o", "socket"], "sockets"),
-        (["listeners", "-o", "drop"], "drops"), (["list", "--netid", "tcpp"], "tcp"), (["states", "--netid", "unxi"], "unix"),
-        (["list", "--where", "state = establishd"], "established"), (["list", "--where", "state LISTNING"], "listening"),
-        (["list", "--where", "rcvq > 0"], "recv_q"), (["list", "--where", "netid = ucp"], "udp"),
-        (["rules", "close_wait_leek"], "CLOSE_WAIT_LEAK"), (["fields", "skmem.rcvbfu"], "skmem.rcvbuf"),
-        (["limits", "rmem_mxa"], "rmem_max"), (["schema", "overveiw"], "overview"), (["states", "--by", "proces"], "process"),
-        (["list", "--color", "nevr"], "never"), (["list", "--source", "procs"], "proc"), (["list", "--table", "gird"], "grid"),
+        (["listenres"], "listeners"),
+        (["List"], "list"),
+        (["ls"], "list"),
+        (["list", "--jsno"], "--json"),
+        (["states", "--netsn", "x"], "--netns"),
+        (["--colour", "never"], "--color"),
+        (["list", "-o", "recvq"], "recv_q"),
+        (["list", "--sort", "-sendq"], "send_q"),
+        (["memory", "-o", "socket"], "sockets"),
+        (["listeners", "-o", "drop"], "drops"),
+        (["list", "--netid", "tcpp"], "tcp"),
+        (["states", "--netid", "unxi"], "unix"),
+        (["list", "--where", "state = establishd"], "established"),
+        (["list", "--where", "state LISTNING"], "listening"),
+        (["list", "--where", "rcvq > 0"], "recv_q"),
+        (["list", "--where", "netid = ucp"], "udp"),
+        (["rules", "close_wait_leek"], "CLOSE_WAIT_LEAK"),
+        (["fields", "skmem.rcvbfu"], "skmem.rcvbuf"),
+        (["limits", "rmem_mxa"], "rmem_max"),
+        (["schema", "overveiw"], "overview"),
+        (["states", "--by", "proces"], "process"),
+        (["list", "--color", "nevr"], "never"),
+        (["list", "--source", "procs"], "proc"),
+        (["list", "--table", "gird"], "grid"),
         (["risk", "--fail-on", "warnings"], "warning"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
-)  # fmt: skip
+)
 def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
     """Whatever has a name suggests the nearest to one that it does not have."""
     answer = invoke(*words, *(WORLD if words[0] in COMMANDS and words[0] != "schema" else ()))
@@ -93,11 +108,13 @@ def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (["--measure", "tcp_mem.used_rato"], "tcp_mem.used_ratio"), (["--rule", "CLOSE_WAT_LEAK"], "CLOSE_WAIT_LEAK"),
-        (["--mesure", "x"], "--measure"), (["--where", "stat = listening"], "state"),
+        (["--measure", "tcp_mem.used_rato"], "tcp_mem.used_ratio"),
+        (["--rule", "CLOSE_WAT_LEAK"], "CLOSE_WAIT_LEAK"),
+        (["--mesure", "x"], "--measure"),
+        (["--where", "stat = listening"], "state"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
-)  # fmt: skip
+)
 def test_check_suggests_on_standard_output(words: list[str], meant: str) -> None:
     """A monitoring system shows nothing else."""
     answer = invoke("check", *words, *WORLD)
@@ -109,19 +126,28 @@ def test_check_suggests_on_standard_output(words: list[str], meant: str) -> None
 @pytest.mark.parametrize(
     ("words", "next_step"),
     [
-        (["frobnicate"], "'sockdiag --help' lists them"), (["list", "--frobnicate"], "See 'sockdiag list --help'"),
-        (["list", "-z"], "See 'sockdiag list --help'"), (["rules", "FROBNICATE"], "'sockdiag rules' lists them"),
-        (["fields", "frobnicate"], "'sockdiag fields' lists them"), (["limits", "frobnicate"], "'sockdiag limits' lists them"),
-        (["list", "-o", "zzz"], "'sockdiag fields' lists them"), (["states", "-o", "zzz"], "netid, family, state, count"),
-        (["inspect"], "TARGET is missing"), (["list", "--limit"], "--limit needs a value: N"),
-        (["list", "--limit", "many"], "--limit: 'many' is not a whole number"), (["list", "--json=1"], "--json takes no value"),
+        (["frobnicate"], "'sockdiag --help' lists them"),
+        (["list", "--frobnicate"], "See 'sockdiag list --help'"),
+        (["list", "-z"], "See 'sockdiag list --help'"),
+        (["rules", "FROBNICATE"], "'sockdiag rules' lists them"),
+        (["fields", "frobnicate"], "'sockdiag fields' lists them"),
+        (["limits", "frobnicate"], "'sockdiag limits' lists them"),
+        (["list", "-o", "zzz"], "'sockdiag fields' lists them"),
+        (["states", "-o", "zzz"], "netid, family, state, count"),
+        (["inspect"], "TARGET is missing"),
+        (["list", "--limit"], "--limit needs a value: N"),
+        (["list", "--limit", "many"], "--limit: 'many' is not a whole number"),
+        (["list", "--json=1"], "--json takes no value"),
         (["--json", "states"], "options go behind the command: sockdiag states"),
-        (["list", "this", "that"], "too many words: this that"), (["list", "--where", "state", "=", "x"], "needs quotes"),
-        (["list", "--where", "frobnicate = 1"], "'sockdiag fields' lists them"), (["list", "--netid", ","], "tcp, mptcp, udp"),
-        (["list", "--where", "src"], "ADDR[/LEN][:PORT]"), (["list", "--where", "exclude"], "as listening or close-wait"),
+        (["list", "this", "that"], "too many words: this that"),
+        (["list", "--where", "state", "=", "x"], "needs quotes"),
+        (["list", "--where", "frobnicate = 1"], "'sockdiag fields' lists them"),
+        (["list", "--netid", ","], "tcp, mptcp, udp"),
+        (["list", "--where", "src"], "ADDR[/LEN][:PORT]"),
+        (["list", "--where", "exclude"], "as listening or close-wait"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_mistakes_say_what_to_do(words: list[str], next_step: str) -> None:
     """A mistake without a near name says where the names are, or what is needed."""
     answer = invoke(*words)

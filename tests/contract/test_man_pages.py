@@ -132,7 +132,7 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     module = sys.modules[command.run.__module__]
-    monkeypatch.setattr("sockdiag.cli.session.choose_columns", keep)
+    monkeypatch.setattr("sockdiag.survey.session.choose_columns", keep)
     if hasattr(module, "choose_columns"):
         monkeypatch.setattr(module, "choose_columns", keep)
     words = [name] if name else []

@@ -13,10 +13,31 @@ import pytest
 _PROJECT = Path(__file__).parents[2]
 _RUN = "import sys; from sockdiag.cli.main import run; code = run(['sockdiag', 'ss', *sys.argv[1:]]); "
 _HEAVY = {
-    "typer", "re", "enum", "json", "dataclasses", "typing", "pathlib", "socket", "ipaddress", "logging", "subprocess",
-    "inspect", "functools", "collections", "contextlib", "textwrap", "shutil", "datetime", "ctypes", "pyroute2",
-    "psutil", "tabulate", "rich", "argparse",
-}  # fmt: skip
+    "typer",
+    "re",
+    "enum",
+    "json",
+    "dataclasses",
+    "typing",
+    "pathlib",
+    "socket",
+    "ipaddress",
+    "logging",
+    "subprocess",
+    "inspect",
+    "functools",
+    "collections",
+    "contextlib",
+    "textwrap",
+    "shutil",
+    "datetime",
+    "ctypes",
+    "pyroute2",
+    "psutil",
+    "tabulate",
+    "rich",
+    "argparse",
+}
 # Longest allowed start, in starts of the bare interpreter.
 _RATIO = 2.5
 

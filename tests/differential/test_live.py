@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 _GROUPS = {
-    "tables": command_lines.tables(), "pairs": command_lines.pairs(), "words": command_lines.words(),
-    "filters": command_lines.filters(), "wrong": command_lines.WRONG,
-}  # fmt: skip
+    "tables": command_lines.tables(),
+    "pairs": command_lines.pairs(),
+    "words": command_lines.words(),
+    "filters": command_lines.filters(),
+    "wrong": command_lines.WRONG,
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +46,11 @@ def test_command_lines(group: str, namespace: Namespace) -> None:
     lines = [command_lines.words_of(line) for line in _GROUPS[group]]
     done = subprocess.run(
         ["nsenter", f"--net={namespace.path}", sys.executable, "-m", "tests.differential.runner"],
-        input=json.dumps(lines).encode(), capture_output=True, cwd=PROJECT, check=False,
-    )  # fmt: skip
+        input=json.dumps(lines).encode(),
+        capture_output=True,
+        cwd=PROJECT,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr.decode()
     differences = json.loads(done.stdout)
     assert not differences, "\n".join([f"{len(differences)} of {len(lines)} differ", *differences[:10]])

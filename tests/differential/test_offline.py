@@ -24,23 +24,73 @@ needs_corpus = pytest.mark.skipif(not SS1_DUMP.is_file(), reason="iproute2's own
 
 _DUMPS = ["live.dump", "plain.dump", "unflagged.dump", "cut.dump", "error.dump", "missing", "empty"]
 _TABLES = {
-    "PROC_NET_TCP": ["tcp-crafted", "tcp-cut", "tcp-noeol"], "PROC_NET_UDP": ["udp-crafted"],
-    "PROC_NET_RAW": ["raw-crafted"], "PROC_NET_UNIX": ["unix-old", "unix-peers"],
-    "PROC_NET_PACKET": ["packet-crafted"], "PROC_NET_NETLINK": ["netlink-crafted"],
-}  # fmt: skip
+    "PROC_NET_TCP": ["tcp-crafted", "tcp-cut", "tcp-noeol"],
+    "PROC_NET_UDP": ["udp-crafted"],
+    "PROC_NET_RAW": ["raw-crafted"],
+    "PROC_NET_UNIX": ["unix-old", "unix-peers"],
+    "PROC_NET_PACKET": ["packet-crafted"],
+    "PROC_NET_NETLINK": ["netlink-crafted"],
+}
 _DUMP_LINES = [
-    "-tan", "-ta", "-Htan", "-tanoemi --tos --cgroup --inet-sockopt", "-tanOoemi --tos --cgroup --inet-sockopt", "-ti",
-    "-tan sport ge 1000", "-tan src 127.0.0.1", "-tan dst 10.77/16 and sport gt 9000", "-tan autobound",
-    "-tan fwmark 0xff", "-tan dev lo", "-tan state established", "-t4", "-ta6", "-F fix/filter-simple -tan",
-    "-F fix/filter-comments -tan", "-F fix/filter-long -tan", "-F fix/filter-zero -tan", "-F fix/filter-escapes -tan",
-    "-F fix/filter-lines -tan", "-F fix/filter-states -tan", "-F fix/filter-nonewline -tan", "-F fix/filter-error -tan",
+    "-tan",
+    "-ta",
+    "-Htan",
+    "-tanoemi --tos --cgroup --inet-sockopt",
+    "-tanOoemi --tos --cgroup --inet-sockopt",
+    "-ti",
+    "-tan sport ge 1000",
+    "-tan src 127.0.0.1",
+    "-tan dst 10.77/16 and sport gt 9000",
+    "-tan autobound",
+    "-tan fwmark 0xff",
+    "-tan dev lo",
+    "-tan state established",
+    "-t4",
+    "-ta6",
+    "-F fix/filter-simple -tan",
+    "-F fix/filter-comments -tan",
+    "-F fix/filter-long -tan",
+    "-F fix/filter-zero -tan",
+    "-F fix/filter-escapes -tan",
+    "-F fix/filter-lines -tan",
+    "-F fix/filter-states -tan",
+    "-F fix/filter-nonewline -tan",
+    "-F fix/filter-error -tan",
     "-F fix/filter-empty -tan",
-]  # fmt: skip
+]
 _TREE_LINES = [
-    "-tan", "-ta", "-tanoemi", "-uan", "-uaneim", "-wan", "-wa", "-xa", "-xae", "-xl", "-x", "-0a", "-0anem",
-    "-f netlink -an", "-f netlink -anem", "-an", "-a", "-l", "-s", "-Man", "-tanp", "-xap", "-4 -6 -tan", "-A u_str -a",
-    "-A u_dgr -a", "-A p_raw -an", "-A p_dgr -an", "-xa src @*", "-xa dst *", "-tan state established", "-tan sport = 22",
-]  # fmt: skip
+    "-tan",
+    "-ta",
+    "-tanoemi",
+    "-uan",
+    "-uaneim",
+    "-wan",
+    "-wa",
+    "-xa",
+    "-xae",
+    "-xl",
+    "-x",
+    "-0a",
+    "-0anem",
+    "-f netlink -an",
+    "-f netlink -anem",
+    "-an",
+    "-a",
+    "-l",
+    "-s",
+    "-Man",
+    "-tanp",
+    "-xap",
+    "-4 -6 -tan",
+    "-A u_str -a",
+    "-A u_dgr -a",
+    "-A p_raw -an",
+    "-A p_dgr -an",
+    "-xa src @*",
+    "-xa dst *",
+    "-tan state established",
+    "-tan sport = 22",
+]
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +169,69 @@ def test_long_outputs_change_widths_where_ss_does(folder: Path) -> None:
 def test_random_command_lines(seed: int, folder: Path) -> None:
     """Any options with any filter, also ones that make no sense."""
     chosen = random.Random(seed)
-    options = ["-n", "-a", "-l", "-o", "-e", "-m", "-i", "-p", "-H", "-O", "-t", "-u", "-w", "-x", "-0", "-4", "-6", "-T",
-               "-b", "--tos", "--cgroup", "--inet-sockopt", "-A tcp", "-A all", "-A unix,udp", "-M", "-f inet", "-s"]  # fmt: skip
-    words = ["sport", "dport", "src", "dst", "dev", "fwmark", "autobound", "and", "or", "not", "(", ")", "=", "!=", "ge",
-             "<", "22", ":22", "9000", "127.0.0.1", "[::1]", "10.77/16", "lo", "0", "*", "state", "listening",
-             "exclude", "established", "@*", "unix:*"]  # fmt: skip
+    options = [
+        "-n",
+        "-a",
+        "-l",
+        "-o",
+        "-e",
+        "-m",
+        "-i",
+        "-p",
+        "-H",
+        "-O",
+        "-t",
+        "-u",
+        "-w",
+        "-x",
+        "-0",
+        "-4",
+        "-6",
+        "-T",
+        "-b",
+        "--tos",
+        "--cgroup",
+        "--inet-sockopt",
+        "-A tcp",
+        "-A all",
+        "-A unix,udp",
+        "-M",
+        "-f inet",
+        "-s",
+    ]
+    words = [
+        "sport",
+        "dport",
+        "src",
+        "dst",
+        "dev",
+        "fwmark",
+        "autobound",
+        "and",
+        "or",
+        "not",
+        "(",
+        ")",
+        "=",
+        "!=",
+        "ge",
+        "<",
+        "22",
+        ":22",
+        "9000",
+        "127.0.0.1",
+        "[::1]",
+        "10.77/16",
+        "lo",
+        "0",
+        "*",
+        "state",
+        "listening",
+        "exclude",
+        "established",
+        "@*",
+        "unix:*",
+    ]
     lines = []
     for _ in range(60):
         line = chosen.sample(options, chosen.randrange(1, 6))
@@ -146,8 +254,14 @@ def test_random_command_lines(seed: int, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
-        ("dport = 22", [2]), ("dport 22", [2]), ("( dport = 22 )", [2]), ("src = 0.0.0.0", [0]), ("src 0.0.0.0", [0]),
-        ("src 0.0.0.0 sport = 22", [0]), ("src 0.0.0.0 and sport = 22", [0]), ("src 0.0.0.0 and ( sport = 22 )", [0]),
+        ("dport = 22", [2]),
+        ("dport 22", [2]),
+        ("( dport = 22 )", [2]),
+        ("src = 0.0.0.0", [0]),
+        ("src 0.0.0.0", [0]),
+        ("src 0.0.0.0 sport = 22", [0]),
+        ("src 0.0.0.0 and sport = 22", [0]),
+        ("src 0.0.0.0 and ( sport = 22 )", [0]),
         ("src 10.0.0.1 and sport = 22 and dport = 50312", [3]),
         ("src 10.0.0.1 and sport = 22 and ( dport = 50312 )", [3]),
         ("src 10.0.0.1 and ( sport = 22 and dport = 50312 )", [3]),
@@ -155,14 +269,22 @@ def test_random_command_lines(seed: int, folder: Path) -> None:
         ("( src 0.0.0.0 or src 10.0.0.1 ) and dst 0.0.0.0", [0]),
         ("src 0.0.0.0 or ( src 10.0.0.1 and dport = 50312 )", [0, 3]),
         ("( ( src 0.0.0.0 and sport = 22 ) or ( src 10.0.0.1 and sport = 22 ) )", [0, 1, 3]),
-        ("sport = 22 or dport = 22", [0, 1, 2, 3]), ("not sport = 22", [2]), ("sport != 22", [2]),
-        ("dst 10.0.0.2", [3]), ("dst 10.0.0.0/8", [1, 2, 3]), ("dport > 40000", [3]),
+        ("sport = 22 or dport = 22", [0, 1, 2, 3]),
+        ("not sport = 22", [2]),
+        ("sport != 22", [2]),
+        ("dst 10.0.0.2", [3]),
+        ("dst 10.0.0.0/8", [1, 2, 3]),
+        ("dport > 40000", [3]),
     ],
-)  # fmt: skip
+)
 def test_filters_on_iproute2_s_own_dump(words: str, rows: list[int]) -> None:
     """Every form of predicate and grouping that iproute2's testsuite has over this dump."""
-    every = ["LISTEN 0.0.0.0:22 0.0.0.0:*", "ESTAB 10.0.0.1:22 10.0.0.1:36266", "ESTAB 10.0.0.1:36266 10.0.0.1:22",
-             "ESTAB 10.0.0.1:22 10.0.0.2:50312"]  # fmt: skip
+    every = [
+        "LISTEN 0.0.0.0:22 0.0.0.0:*",
+        "ESTAB 10.0.0.1:22 10.0.0.1:36266",
+        "ESTAB 10.0.0.1:36266 10.0.0.1:22",
+        "ESTAB 10.0.0.1:22 10.0.0.2:50312",
+    ]
     env = environment(TCPDIAG_FILE=str(SS1_DUMP))
     for args in (words.split(), [words]):
         done = run(OURS, ["-Htna", *args], env)

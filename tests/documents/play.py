@@ -36,8 +36,13 @@ def shell(
     inside = ["nsenter", f"--net={namespace.path}"] if namespace else []
     return subprocess.run(
         [*inside, "sh", "-c", _PROGRAM + line],
-        cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 @contextlib.contextmanager

@@ -28,7 +28,16 @@ CASES = {
     "list-proc.txt": (SOME, "list", "--source", "proc"),
     "list-proc.json": (SOME, "list", "--source", "proc", "--json", "--netid", "tcp", "--limit", "2"),
     "list-names.txt": (WORLD, "list", "--netid", "unix", "-o", "state,local", "--where", "local.address ~ '@*'"),
-    "list-chosen.ndjson": (WORLD, "list", "--ndjson", "-o", "local.port,local.address,pid,comm,rtt,cookie", *TCP, "--limit", "3"),
+    "list-chosen.ndjson": (
+        WORLD,
+        "list",
+        "--ndjson",
+        "-o",
+        "local.port,local.address,pid,comm,rtt,cookie",
+        *TCP,
+        "--limit",
+        "3",
+    ),
     "list-empty.txt": (EMPTY, "list", "--netid", "tcp"),
     "list-empty.json": (EMPTY, "list", "--netid", "tcp", "--json"),
     "states.txt": (WORLD, "states"),
@@ -57,7 +66,7 @@ CASES = {
     "fields.txt": (EMPTY, "fields", "skmem"),
     "fields.json": (EMPTY, "fields", "recv_q", "--json"),
     "fields.csv": (EMPTY, "fields", "timer", "--csv", "-o", "name,type,unit,kind"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -91,13 +91,37 @@ class Booted:
         self._log = (state / "systemd.log").open("w+")
         self._process = subprocess.Popen(
             # It ends with the test run, however that ends.
-            ["setpriv", "--pdeathsig=KILL", "nsenter", f"--net={netns}", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
-             "--kill-child", "--mount-proc", "--uts", "--ipc",
-             "sh", "-c", _WORLD, "sh", str(PROJECT), sysconfig.get_path("purelib"), str(prefix),
-             str(Path(os.path.realpath(sys.executable)).relative_to(prefix)), str(state)],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
-            env={**os.environ, "CGROUP": self._cgroup}, start_new_session=True,
-        )  # fmt: skip
+            [
+                "setpriv",
+                "--pdeathsig=KILL",
+                "nsenter",
+                f"--net={netns}",
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "--uts",
+                "--ipc",
+                "sh",
+                "-c",
+                _WORLD,
+                "sh",
+                str(PROJECT),
+                sysconfig.get_path("purelib"),
+                str(prefix),
+                str(Path(os.path.realpath(sys.executable)).relative_to(prefix)),
+                str(state),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CGROUP": self._cgroup},
+            start_new_session=True,
+        )
         try:
             self._wait()
         except BaseException:
@@ -126,9 +150,14 @@ class Booted:
         """Run a program inside, as root."""
         return subprocess.run(
             ["nsenter", f"--target={self.pid}", "--net", *NAMESPACES, *command],
-            check=check, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, cwd="/",
+            check=check,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd="/",
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-        )  # fmt: skip
+        )
 
     def start(self, unit: str) -> None:
         """Start a unit; a oneshot has ended when this returns. It must succeed."""

@@ -51,13 +51,17 @@ def test_cron_runs_the_line(host: Booted) -> None:
     (host.state / "cron").write_text(
         text.replace("\n* * * * * root ", "\n@reboot root ").replace("--interval 10", "--interval 1")
     )
-    host.run("sh", "-euc", """
+    host.run(
+        "sh",
+        "-euc",
+        """
         mount -t tmpfs tmpfs /etc/cron.d
         cp /opt/state/cron /etc/cron.d/sockdiag
         chmod 644 /etc/cron.d/sockdiag
         mount -t tmpfs tmpfs /var/spool/cron
         mkdir /var/spool/cron/crontabs
-    """)  # fmt: skip
+    """,
+    )
     host.start("cron.service")
     assert wait_for(lambda: host.run("ls", _FOLDER).stdout)
     assert host.run("ls", _FOLDER).stdout == "sockdiag.prom\n"
@@ -84,8 +88,19 @@ def test_runs_of_the_cron_line_do_not_overlap(host: Booted) -> None:
 
 def facts(host: Booted, folder: str = "/tmp/facts.d") -> object:
     """Return ansible_local as Ansible's own fact collection has it."""
-    done = host.run("env", "HOME=/tmp", "ANSIBLE_LOCAL_TEMP=/tmp/ansible", "ansible", "localhost", "--one-line",
-                    "-m", "setup", "-a", f"fact_path={folder} filter=ansible_local", timeout=120)  # fmt: skip
+    done = host.run(
+        "env",
+        "HOME=/tmp",
+        "ANSIBLE_LOCAL_TEMP=/tmp/ansible",
+        "ansible",
+        "localhost",
+        "--one-line",
+        "-m",
+        "setup",
+        "-a",
+        f"fact_path={folder} filter=ansible_local",
+        timeout=120,
+    )
     assert "Failure executing fact script" not in done.stdout
     return json.loads(done.stdout.partition("=> ")[2])["ansible_facts"]["ansible_local"]
 
@@ -139,13 +154,17 @@ def test_fact_of_a_program_that_does_not_work(host: Booted, stand_in: str, scrip
 def test_sos_report(host: Booted) -> None:
     """Debian's sos finds the plugin, runs it because there is a sockdiag, and has documents in its report."""
     plugins = "/usr/lib/python3/dist-packages/sos/report/plugins"
-    host.run("sh", "-euc", f"""
+    host.run(
+        "sh",
+        "-euc",
+        f"""
         cp -a {plugins} /tmp/plugins
         mount -t tmpfs tmpfs {plugins}
         cp -a /tmp/plugins/. {plugins}/
         cp {SHIPPED}/sos/sockdiag.py {plugins}/
         mkdir /tmp/sos
-    """)  # fmt: skip
+    """,
+    )
     host.run(
         "env",
         "HOME=/tmp",

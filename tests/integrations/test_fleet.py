@@ -95,12 +95,16 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     (state / rules.name).write_text(hurried(rules.name, rules.read_text(encoding="utf-8")))
     units = {name: hurried(name, text) for name, text in UNITS.items()}
     with netns() as namespace, booted(state, namespace.path, units) as host:
-        host.run("sh", "-euc", """
+        host.run(
+            "sh",
+            "-euc",
+            """
             mount -t tmpfs -o mode=755 tmpfs /var/lib/prometheus
             mkdir /var/lib/prometheus/node-exporter /var/lib/prometheus/metrics2
             chown prometheus: /var/lib/prometheus/metrics2
             mount --bind /opt/state/prometheus.yml /etc/prometheus/prometheus.yml
-        """)  # fmt: skip
+        """,
+        )
         for unit in (
             "sockdiag-textfile.timer",
             "sockdiag-metrics.service",
@@ -149,9 +153,19 @@ def test_every_panel_is_evaluated(fleet: Fleet) -> None:
         filled = expression.replace("$__rate_interval", "5m").replace("$job", ".*").replace("$instance", ".*")
         if not fleet.query(filled):
             empty.add(title)
-    loss_free = {"Findings", "annotations", "UDP datagrams lost", "Connection attempts refused", "What could not be read",
-                 "TCP segments dropped after they arrived", "Packets dropped before a socket", "Sockets that refused something",
-                 "Fullest accept queues", "Fullest UDP receive buffers", "TCP segments sent again"}  # fmt: skip
+    loss_free = {
+        "Findings",
+        "annotations",
+        "UDP datagrams lost",
+        "Connection attempts refused",
+        "What could not be read",
+        "TCP segments dropped after they arrived",
+        "Packets dropped before a socket",
+        "Sockets that refused something",
+        "Fullest accept queues",
+        "Fullest UDP receive buffers",
+        "TCP segments sent again",
+    }
     # Limits of the host cannot be seen in this namespace.
     assert empty <= loss_free | {"TCP memory", "Part of a limit that is used"}
 

@@ -60,13 +60,17 @@ def host(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert shipped.count("check_interval = 1m") == 1
     (state / "sockdiag.conf").write_text(shipped.replace("check_interval = 1m", "check_interval = 1s"))
     with booted(state, namespace.path, _UNITS) as made:
-        made.run("sh", "-euc", """
+        made.run(
+            "sh",
+            "-euc",
+            """
             for folder in /var/lib/nagios /var/lib/icinga2 /var/cache/icinga2 /var/spool/icinga2; do
               [ ! -d $folder ] || mount -t tmpfs tmpfs $folder && chown nagios: $folder
             done
             mkdir -p /var/log/icinga2 /run/icinga2 /run/nagios /var/spool/icinga2/perfdata /var/spool/icinga2/tmp
             chown nagios: /var/log/icinga2 /run/icinga2 /run/nagios /var/spool/icinga2/*
-        """)  # fmt: skip
+        """,
+        )
         yield made
 
 
@@ -85,13 +89,17 @@ def results(host: Booted) -> dict[str, tuple[str, str, str]]:
 @pytest.mark.needs("icinga2")
 def test_icinga_takes_the_file_beside_debians_own(host: Booted) -> None:
     """`icinga2 daemon -C` finds nothing to say of the file in Debian's complete configuration, and applies its services."""
-    host.run("sh", "-euc", f"""
+    host.run(
+        "sh",
+        "-euc",
+        f"""
         cp -a /etc/icinga2/conf.d /tmp/conf.d
         mount -t tmpfs -o mode=755 tmpfs /etc/icinga2/conf.d
         cp -a /tmp/conf.d/. /etc/icinga2/conf.d/
         cp {SHIPPED}/icinga2/sockdiag.conf /etc/icinga2/conf.d/
         sed -i 's/^  vars.os = "Linux"$/&\\n  vars.sockdiag = true/' /etc/icinga2/conf.d/hosts.conf
-    """)  # fmt: skip
+    """,
+    )
 
     def services() -> tuple[int, str]:
         done = host.run("icinga2", "daemon", "-C", check=False)
@@ -107,10 +115,14 @@ def test_icinga_takes_the_file_beside_debians_own(host: Booted) -> None:
 @pytest.mark.needs("icinga2", "check_nrpe", "nrpe")
 def test_verdicts_arrive(host: Booted, namespace: Namespace) -> None:
     """Well, the services are OK with performance data; a full accept queue is CRITICAL, by both ways, in the same words."""
-    host.run("sh", "-euc", f"""
+    host.run(
+        "sh",
+        "-euc",
+        f"""
         mount -t tmpfs -o mode=755 tmpfs /etc/nagios/nrpe.d
         cp {SHIPPED}/nrpe/sockdiag.cfg /etc/nagios/nrpe.d/
-    """)  # fmt: skip
+    """,
+    )
     host.start("nagios-nrpe-server.service")
     host.start("icinga2-test.service")
     assert wait_for(lambda: not through_nrpe(host, "check_sockdiag").stdout.startswith("connect to"))

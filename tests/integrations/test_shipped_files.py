@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from sockdiag.analysis.families import family_of
 from sockdiag.analysis.measures import all_measures, find
-from sockdiag.cli import metrics_own, typer_app
+from sockdiag.analysis.metric_families import family_of
+from sockdiag.cli import typer_app
 from sockdiag.cli.catalog import COMMANDS
 from sockdiag.cli.env import Env
-from sockdiag.rules import _families
-from sockdiag.rules._registry import RULES
+from sockdiag.judging import finding_metrics
+from sockdiag.judging.registry import RULES
+from sockdiag.metrics import own as metrics_own
 from tests.needs import need
 from tests.program import PROJECT
 
@@ -35,7 +36,7 @@ RULES_TEST = SHIPPED / "prometheus/sockdiag.rules.test.yml"
 DASHBOARD = SHIPPED / "grafana/sockdiag.json"
 
 # Declared families, by the name of their samples: their labels.
-EXPORTED = {family.sample_name: set(family.labels) for family in (*_families.DECLARED, *metrics_own.DECLARED)} | {
+EXPORTED = {family.sample_name: set(family.labels) for family in (*finding_metrics.DECLARED, *metrics_own.DECLARED)} | {
     family.sample_name: set(family.labels) for family in map(family_of, all_measures())
 }
 # Labels that every sample may have: Prometheus's, and that of --netns.
@@ -56,9 +57,18 @@ LINES = sorted(
 
 @pytest.mark.parametrize(
     "name",
-    ["systemd/sockdiag-textfile.service", "systemd/sockdiag-metrics.service", "cron.d/sockdiag", "nrpe/sockdiag.cfg",
-     "prometheus/sockdiag.rules.yml", "ansible/sockdiag.fact", "sos/sockdiag.py", "telegraf/sockdiag.conf", "README.md"],
-)  # fmt: skip
+    [
+        "systemd/sockdiag-textfile.service",
+        "systemd/sockdiag-metrics.service",
+        "cron.d/sockdiag",
+        "nrpe/sockdiag.cfg",
+        "prometheus/sockdiag.rules.yml",
+        "ansible/sockdiag.fact",
+        "sos/sockdiag.py",
+        "telegraf/sockdiag.conf",
+        "README.md",
+    ],
+)
 def test_each_file_runs_the_program(name: str) -> None:
     """Each file that should run the program has command lines for the test below."""
     assert [line for file, line in LINES if file == name]

@@ -12,9 +12,17 @@ PATH = Path("/sys/kernel/btf/vmlinux")
 
 # Bytes after the common part of a type, by kind: fixed, and for each of its vlen elements.
 _SIZES = {
-    1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 14: (4, 0), 15: (0, 12), 17: (4, 0),
+    1: (4, 0),
+    3: (12, 0),
+    4: (0, 12),
+    5: (0, 12),
+    6: (0, 8),
+    13: (0, 8),
+    14: (4, 0),
+    15: (0, 12),
+    17: (4, 0),
     19: (0, 12),
-}  # fmt: skip
+}
 _STRUCT = 4
 
 

@@ -129,8 +129,11 @@ def buffered(kind: str, how: str, sending: bool) -> tuple[int, int, int, int | N
     Returns:
         pid, descriptor, what SO_RCVBUF or SO_SNDBUF tells, and SO_BUF_LOCK (None before Linux 5.15).
     """
-    families = {"tcp": (socket.AF_INET, socket.SOCK_STREAM), "udp": (socket.AF_INET, socket.SOCK_DGRAM),
-                "unix": (socket.AF_UNIX, socket.SOCK_DGRAM)}  # fmt: skip
+    families = {
+        "tcp": (socket.AF_INET, socket.SOCK_STREAM),
+        "udp": (socket.AF_INET, socket.SOCK_DGRAM),
+        "unix": (socket.AF_UNIX, socket.SOCK_DGRAM),
+    }
     sock = socket.socket(*families[kind])
     option = socket.SO_SNDBUF if sending else socket.SO_RCVBUF
     force = SO_SNDBUFFORCE if sending else SO_RCVBUFFORCE

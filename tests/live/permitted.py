@@ -66,7 +66,9 @@ def name_in_proc(name: bytes) -> bytes:
 
 
 FIELDS = (
-    Permitted(ALL, "source", "it is where the row was read", lambda seen: (seen.before, seen.proc) == ("netlink", "proc")),
+    Permitted(
+        ALL, "source", "it is where the row was read", lambda seen: (seen.before, seen.proc) == ("netlink", "proc")
+    ),
     Permitted(ALL, "proc.", "columns that only /proc has", proc_only),
     Permitted(ALL, "cookie", "no column", netlink_only),
     Permitted(INET, "mark", "no column", netlink_only),
@@ -92,7 +94,9 @@ FIELDS = (
     Permitted(("unix",), "uid", "no column", netlink_only),
     Permitted(("unix",), "unix.peer_inode", "no column", netlink_only),
     Permitted(("unix",), "unix.refs", "RefCount is not told by netlink", proc_only),
-    Permitted(("unix",), "unix.socket_state", "St is the state of struct socket, which netlink does not tell", proc_only),
+    Permitted(
+        ("unix",), "unix.socket_state", "St is the state of struct socket, which netlink does not tell", proc_only
+    ),
     Permitted(
         ("unix",),
         "local.address",
@@ -120,11 +124,20 @@ FIELDS = (
     Permitted(("packet",), "skmem.drops", "no column", netlink_only),
     *(
         Permitted(("packet",), f"packet.{field}", "no column", netlink_only)
-        for field in ("version", "copy_thresh", "timestamp", "reserve", "flags", "memberships", "filter",
-                      "rx_ring.", "fanout.")
+        for field in (
+            "version",
+            "copy_thresh",
+            "timestamp",
+            "reserve",
+            "flags",
+            "memberships",
+            "filter",
+            "rx_ring.",
+            "fanout.",
+        )
     ),
     Permitted(("packet",), "packet.refs", "RefCnt is not told by netlink", proc_only),
-)  # fmt: skip
+)
 
 
 class PermittedRow(NamedTuple):

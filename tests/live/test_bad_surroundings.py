@@ -19,7 +19,7 @@ import pytest
 
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
-from sockdiag.sources.netns import enter
+from sockdiag.sources.namespaces.netns import enter
 from tests.live.world.namespace import PROJECT
 from tests.program import Answer, invoke
 
@@ -33,9 +33,18 @@ CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 SOCKDIAG = [sys.executable, "-m", "sockdiag"]
 COMMANDS = (
-    (), ("list",), ("list", "--json"), ("list", "-o", "+processes"), ("states",), ("states", "--by", "process"), ("memory",),
-    ("limits",), ("protocols",), ("fields",), ("metrics",),
-)  # fmt: skip
+    (),
+    ("list",),
+    ("list", "--json"),
+    ("list", "-o", "+processes"),
+    ("states",),
+    ("states", "--by", "process"),
+    ("memory",),
+    ("limits",),
+    ("protocols",),
+    ("fields",),
+    ("metrics",),
+)
 
 
 def become_nobody() -> None:
@@ -157,8 +166,10 @@ def stable_gaps(namespace: Namespace) -> list[dict[str, Any]]:
     """Return the gaps of a run with owners, without the number of processes."""
     done = subprocess.run(
         [*SOCKDIAG, "list", "--json", "-o", "+processes", "--netns", namespace.path],
-        capture_output=True, check=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
     gaps: list[dict[str, Any]] = json.loads(done.stdout)["gaps"]
     assert done.stderr.count(b"\n") == len(gaps)
     return [{"source": gap["source"], "errno": gap["errno"]} for gap in gaps]
@@ -311,10 +322,13 @@ def test_help_on_terminals(columns: int) -> None:
 @pytest.mark.parametrize(
     ("environ", "words", "colored"),
     [
-        ({"TERM": "xterm"}, [], True), ({"TERM": "dumb"}, [], False), ({"TERM": "xterm", "NO_COLOR": "1"}, [], False),
-        ({"TERM": "xterm"}, ["--color", "never"], False), ({"TERM": "dumb"}, ["--color", "always"], True),
+        ({"TERM": "xterm"}, [], True),
+        ({"TERM": "dumb"}, [], False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, [], False),
+        ({"TERM": "xterm"}, ["--color", "never"], False),
+        ({"TERM": "dumb"}, ["--color", "always"], True),
     ],
-)  # fmt: skip
+)
 def test_colours_on_a_terminal(environ: dict[str, str], words: list[str], colored: bool) -> None:
     """Colour where the terminal can show it and nobody forbids it."""
     status, shown = on_terminal([*SOCKDIAG, "--interval", "0.01", *words], 80, {"NO_COLOR": "", **environ})
@@ -328,9 +342,15 @@ def test_locales(locale: str) -> None:
     environ = {**os.environ, "LC_ALL": locale, "LANG": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     root = str(PROJECT / "tests/fixtures/6.18-world")
     outputs = [
-        subprocess.run([*SOCKDIAG, "list", "--netid", "unix", "--root", root, *words], env=environ, capture_output=True, check=True, timeout=60)
+        subprocess.run(
+            [*SOCKDIAG, "list", "--netid", "unix", "--root", root, *words],
+            env=environ,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
         for words in ((), ("--json",), ("--csv",), ("--table", "grid"))
-    ]  # fmt: skip
+    ]
     assert all(not done.stderr for done in outputs)
     assert all("Grüße" in done.stdout.decode() for done in (outputs[0], *outputs[2:]))
     refused = subprocess.run(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN
-from sockdiag.sources.system import captured_system
+from sockdiag.sources.capture.transport import captured_system
 from tests.live.world import record
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def test_states_of_a_capture_are_chosen_as_live(recorded: Recorded) -> None:
             seen.update((socket.netid, socket.state) for socket in chosen)
     tables = ("tcp", "udp", "unix")
     expected = Counter((s.netid, s.state) for s in everything if s.netid in tables)
-    assert seen == Counter({
-        key: count for key, count in expected.items() if key[1] != "CLOSE" or key[0] == "tcp"
-    })  # fmt: skip
+    assert seen == Counter({key: count for key, count in expected.items() if key[1] != "CLOSE" or key[0] == "tcp"})
     listening = record.collect(system, states=1 << LISTEN, tables=("tcp",))[0]
     assert list(listening) == [s for s in everything if (s.netid, s.state) == ("tcp", "LISTEN")]
     assert record.collect(system, states=ALL_STATES, tables=("tcp",))[0] == [s for s in everything if s.netid == "tcp"]
@@ -143,7 +141,7 @@ def test_dump_of_ss_is_a_capture(world: World, tmp_path: Path) -> None:
 
 def live_tcp() -> list[Any]:
     """Read TCP of this process's namespace."""
-    from sockdiag.sources.system import this_system
+    from sockdiag.sources.system.machine import this_system
 
     return record.collect(this_system(), needs=frozenset({"skmem"}), tables=("tcp",))[0]
 

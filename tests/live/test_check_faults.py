@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sockdiag.check import state
+from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
-from sockdiag.cli.checking import state
-from sockdiag.cli.checking.answer import answer
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
@@ -63,8 +63,9 @@ def test_first_run_of_a_rate(file: Path, empty_netns: Namespace) -> None:
     words = ("--measure", "Udp.InDatagrams", "-w", "10", "--state", str(file))
     said = check(*words, namespace=empty_netns)
     assert (said.status, said.line) == (
-        3, "SOCKDIAG UNKNOWN - Udp.InDatagrams is not known: it takes two looks; no baseline yet",
-    )  # fmt: skip
+        3,
+        "SOCKDIAG UNKNOWN - Udp.InDatagrams is not known: it takes two looks; no baseline yet",
+    )
     assert said.data["Udp.InDatagrams_per_s"] == "U;10;;0"
     older(file)
     said = check(*words, namespace=empty_netns)
@@ -143,8 +144,9 @@ def test_torn_file(size: int, kept: Path, empty_netns: Namespace) -> None:
     """Half an entry is none; the next run is as always."""
     kept.write_bytes(kept.read_bytes()[:size])
     assert again(kept, empty_netns) == (
-        0, f"SOCKDIAG OK - {NOTHING}; no baseline, the state file was damaged",
-    )  # fmt: skip
+        0,
+        f"SOCKDIAG OK - {NOTHING}; no baseline, the state file was damaged",
+    )
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
 
@@ -155,8 +157,9 @@ def test_damaged_file(kept: Path, empty_netns: Namespace) -> None:
     data[len(data) // 2] ^= 1
     kept.write_bytes(data)
     assert again(kept, empty_netns) == (
-        0, f"SOCKDIAG OK - {NOTHING}; no baseline, the state file was damaged",
-    )  # fmt: skip
+        0,
+        f"SOCKDIAG OK - {NOTHING}; no baseline, the state file was damaged",
+    )
 
 
 def test_empty_file(file: Path, empty_netns: Namespace) -> None:
@@ -169,8 +172,9 @@ def test_counter_set_to_zero(kept: Path, empty_netns: Namespace) -> None:
     """A counter that went backwards counts nothing, and is named."""
     grow(kept, b"Udp.InDatagrams", 1 << 40)
     assert again(kept, empty_netns) == (
-        0, f"SOCKDIAG OK - {NOTHING} in N s; set to zero since: Udp.InDatagrams",
-    )  # fmt: skip
+        0,
+        f"SOCKDIAG OK - {NOTHING} in N s; set to zero since: Udp.InDatagrams",
+    )
 
 
 def test_rate_of_a_counter_set_to_zero(file: Path, empty_netns: Namespace) -> None:
@@ -237,16 +241,18 @@ def test_boot_id_is_hidden(kept: Path, empty_netns: Namespace) -> None:
         *RULES, "--state", str(kept), namespace=empty_netns, prefix=("unshare", "--mount", "sh", "-c", hide, "sh")
     )
     assert (said.status, said.line) == (
-        3, f"SOCKDIAG UNKNOWN - /proc/sys/kernel/random/boot_id: cannot be read; {NOTHING}; no baseline",
-    )  # fmt: skip
+        3,
+        f"SOCKDIAG UNKNOWN - /proc/sys/kernel/random/boot_id: cannot be read; {NOTHING}; no baseline",
+    )
 
 
 def test_from_later(kept: Path, empty_netns: Namespace) -> None:
     """A look of another clock (a time namespace) is not compared with, and does not stay."""
     edit(kept, lambda e: e._replace(looked_at=now() + 1e6, judged_at=now() + 1e6))
     assert again(kept, empty_netns) == (
-        0, f"SOCKDIAG OK - {NOTHING}; no baseline, it is from later than this look",
-    )  # fmt: skip
+        0,
+        f"SOCKDIAG OK - {NOTHING}; no baseline, it is from later than this look",
+    )
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
 
@@ -290,8 +296,9 @@ def test_files_of_others(file: Path, empty_netns: Namespace) -> None:
     file.chmod(0o600)
     os.chown(file, NOBODY, NOBODY)
     assert again(file, empty_netns) == (
-        3, f"SOCKDIAG UNKNOWN - {file}: belongs to user {NOBODY}, and this is user 0{end}",
-    )  # fmt: skip
+        3,
+        f"SOCKDIAG UNKNOWN - {file}: belongs to user {NOBODY}, and this is user 0{end}",
+    )
     os.chown(file, 0, 0)
     os.truncate(file, 1 << 40)
     assert again(file, empty_netns) == (3, f"SOCKDIAG UNKNOWN - {file}: larger than 16777216 bytes{end}")
@@ -300,8 +307,9 @@ def test_files_of_others(file: Path, empty_netns: Namespace) -> None:
     lock.unlink(missing_ok=True)
     lock.symlink_to(real)
     assert again(file, empty_netns) == (
-        3, f"SOCKDIAG UNKNOWN - {lock}: a symbolic link, which is not followed; {NOTHING}; no baseline yet",
-    )  # fmt: skip
+        3,
+        f"SOCKDIAG UNKNOWN - {lock}: a symbolic link, which is not followed; {NOTHING}; no baseline yet",
+    )
 
 
 def mounted(folder: Path, *, size: str) -> None:
@@ -322,8 +330,9 @@ def test_full_disk(small: Path, empty_netns: Namespace) -> None:
     """Without a baseline and without room for one, nothing would ever be compared: no verdict."""
     file = small / "state"
     assert again(file, empty_netns) == (
-        3, f"SOCKDIAG UNKNOWN - {file}: No space left on device; {NOTHING}; no baseline yet",
-    )  # fmt: skip
+        3,
+        f"SOCKDIAG UNKNOWN - {file}: No space left on device; {NOTHING}; no baseline yet",
+    )
     assert sorted(os.listdir(small)) == ["state.lock"]
 
 
@@ -336,8 +345,9 @@ def test_disk_that_is_full_by_now(small: Path, empty_netns: Namespace) -> None:
     before = file.read_bytes()
     subprocess.run(["dd", "if=/dev/zero", f"of={small / 'filler'}", "bs=4k"], check=False, capture_output=True)
     assert again(file, empty_netns) == (
-        0, f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {file}: No space left on device",
-    )  # fmt: skip
+        0,
+        f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {file}: No space left on device",
+    )
     assert file.read_bytes() == before
 
 
@@ -353,11 +363,13 @@ def test_read_only_folder(tmp_path: Path, empty_netns: Namespace) -> None:
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         other = folder / "other"
         assert again(other, empty_netns) == (
-            3, f"SOCKDIAG UNKNOWN - {other}.lock: Read-only file system; {NOTHING}; no baseline yet",
-        )  # fmt: skip
+            3,
+            f"SOCKDIAG UNKNOWN - {other}.lock: Read-only file system; {NOTHING}; no baseline yet",
+        )
         assert again(file, empty_netns) == (
-            0, f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {file}.lock: Read-only file system",
-        )  # fmt: skip
+            0,
+            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {file}.lock: Read-only file system",
+        )
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
@@ -378,12 +390,14 @@ def test_a_level_needs_no_baseline(tmp_path: Path, empty_netns: Namespace) -> No
     """A measure that is a level is judged whatever became of the state file."""
     said = check("--measure", "states[LISTEN]", "-w", "5", "--state", str(tmp_path), namespace=empty_netns)
     assert (said.status, said.line) == (
-        0, f"SOCKDIAG OK - states[LISTEN] is 0; state not kept: {tmp_path}: a folder",
-    )  # fmt: skip
+        0,
+        f"SOCKDIAG OK - states[LISTEN] is 0; state not kept: {tmp_path}: a folder",
+    )
     said = check("--measure", "states[LISTEN]", "-w", "1:", "--state", str(tmp_path), namespace=empty_netns)
     assert (said.status, said.line) == (
-        1, f"SOCKDIAG WARNING - states[LISTEN] is 0 (-w 1:); state not kept: {tmp_path}: a folder",
-    )  # fmt: skip
+        1,
+        f"SOCKDIAG WARNING - states[LISTEN] is 0 (-w 1:); state not kept: {tmp_path}: a folder",
+    )
 
 
 def inside(file: Path, namespace: Namespace, *words: str, user: int = 0, **named: object) -> Said:

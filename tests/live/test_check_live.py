@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
-from sockdiag.cli.checking.answer import answer
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
 from sockdiag.model.baseline import read_entries
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.system import System
+from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
 from tests.live.world.namespace import PROJECT, netns
 
@@ -203,8 +203,17 @@ def test_hysteresis_of_a_measure(file: Path, empty_netns: Namespace) -> None:
 def test_ranges_follow_their_measures(file: Path, empty_netns: Namespace) -> None:
     """Each -w and -c belongs to the measure before it."""
     words = (
-        "--measure", "states[LISTEN]", "-w", "1:", "--measure", "states[CLOSE_WAIT]", "-c", "@0:0", "--state", str(file),
-    )  # fmt: skip
+        "--measure",
+        "states[LISTEN]",
+        "-w",
+        "1:",
+        "--measure",
+        "states[CLOSE_WAIT]",
+        "-c",
+        "@0:0",
+        "--state",
+        str(file),
+    )
     said = check(*words, namespace=empty_netns)
     assert (said.status, said.line) == (2, "SOCKDIAG CRITICAL - states[CLOSE_WAIT] is 0 (-c @0:0) (and 1 more)")
     assert (said.data["states[LISTEN]"], said.data["states[CLOSE_WAIT]"]) == ("0;1:;;0", "0;;@0:0;0")
@@ -311,12 +320,15 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
         (["--measure", "states", "-w", "2:1"], "-w: the range '2:1' ends before it starts"),
         (["--where", "recv_q >"], "a value is missing after '>'"),
         (["--netns", "no-such"], "/run/netns/no-such: no network namespace of this name"),
-        (["--netns", "all", "--root", "/"], "--netns and --root exclude each other: a captured system has the namespaces it was taken in"),
+        (
+            ["--netns", "all", "--root", "/"],
+            "--netns and --root exclude each other: a captured system has the namespaces it was taken in",
+        ),
         (["--root", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["--source", "guess"], "--source: there is no value 'guess': auto, netlink, proc"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_wrong_usage(words: list[str], line: str, file: Path) -> None:
     """Wrong usage is UNKNOWN, on standard output; nothing is on standard error."""
     said = check("--state", str(file), *words)
@@ -341,8 +353,9 @@ def test_help_and_version() -> None:
         assert done.stdout.startswith(b"sockdiag ")
     done = run_raw(*CHECK[:-1], "--json", "check", stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (
-        3, b"SOCKDIAG UNKNOWN - options stand after the command: sockdiag check --json ...\n",
-    )  # fmt: skip
+        3,
+        b"SOCKDIAG UNKNOWN - options stand after the command: sockdiag check --json ...\n",
+    )
 
 
 def test_standard_output_that_takes_nothing(file: Path) -> None:
@@ -450,15 +463,16 @@ def test_a_mistake_in_the_program(file: Path) -> None:
 
     said, _seconds = forked(("--state", str(file)), broken)
     assert (said.status, said.out) == (
-        3, "SOCKDIAG UNKNOWN - internal error: ZeroDivisionError: division \\x7c by\\x0azero\n",
-    )  # fmt: skip
+        3,
+        "SOCKDIAG UNKNOWN - internal error: ZeroDivisionError: division \\x7c by\\x0azero\n",
+    )
 
 
 @pytest.mark.slow
 def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that overlap leave a whole file, with the entry of each question, and none of them fails."""
     # Each of them writes.
-    monkeypatch.setattr("sockdiag.cli.checking.answer.KEPT_S", 0.0)
+    monkeypatch.setattr("sockdiag.check.answer.KEPT_S", 0.0)
     questions = [("--horizon", str(5 + i)) for i in range(5)]
     words = ("--measure", "Udp.InDatagrams", "--measure", "states[LISTEN]", "--state", str(file))
     reader, writer = os.pipe()
@@ -519,16 +533,28 @@ def test_start_is_cheap(file: Path, empty_netns: Namespace) -> None:
     def seconds(*words: str) -> float:
         began = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, *words], cwd=PROJECT, env=environ, capture_output=True, check=True, timeout=60,
+            [sys.executable, *words],
+            cwd=PROJECT,
+            env=environ,
+            capture_output=True,
+            check=True,
+            timeout=60,
             preexec_fn=lambda: libc.setns(space, 0x40000000),
-        )  # fmt: skip
+        )
         taken = time.perf_counter() - began
         assert done.stdout.startswith(b"SOCKDIAG OK - ") or words == ("-c", "pass")
         return taken
 
     # Limits of the host, which other tests may be straining, are not the question here.
-    words = ("-m", "sockdiag", "check", "--skip", "FD_LIMIT,FILE_TABLE_FULL,TCP_MEMORY_PRESSURE,UDP_MEMORY_LIMIT,ORPHANS",
-             "--state", str(file))  # fmt: skip
+    words = (
+        "-m",
+        "sockdiag",
+        "check",
+        "--skip",
+        "FD_LIMIT,FILE_TABLE_FULL,TCP_MEMORY_PRESSURE,UDP_MEMORY_LIMIT,ORPHANS",
+        "--state",
+        str(file),
+    )
     for _ in range(2):
         seconds(*words)
     ratios = []

@@ -12,8 +12,8 @@ from sockdiag.model.fields import catalogue
 from sockdiag.model.query import INET, SKMEM, Query
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import chosen_object, plain
-from sockdiag.sources import netlink_tables
-from sockdiag.sources.system import this_system
+from sockdiag.sources.netlink import socket_tables as netlink_tables
+from sockdiag.sources.system.machine import this_system
 
 if TYPE_CHECKING:
     from sockdiag.model.socket import Socket

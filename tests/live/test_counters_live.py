@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.model.counters import GAUGES
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_net_dev import read_dev
-from sockdiag.sources.proc_net_netstat import read_netstat
-from sockdiag.sources.proc_net_protocols import read_protocols
-from sockdiag.sources.proc_net_snmp import read_snmp
-from sockdiag.sources.proc_net_snmp6 import read_snmp6
-from sockdiag.sources.proc_net_sockstat import read_sockstat, read_sockstat6
-from sockdiag.sources.proc_net_softnet_stat import read_softnet_stat
-from sockdiag.sources.proc_stat_nf_conntrack import PATH as CONNTRACK
-from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
+from sockdiag.sources.proc.mib import read_netstat, read_snmp, read_snmp6
+from sockdiag.sources.proc.net_dev import read_dev
+from sockdiag.sources.proc.net_protocols import read_protocols
+from sockdiag.sources.proc.net_sockstat import read_sockstat, read_sockstat6
+from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
+from sockdiag.sources.proc.net_stat_nf_conntrack import PATH as CONNTRACK
+from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live import limit_probes as probes
 
 if TYPE_CHECKING:
@@ -87,10 +85,17 @@ def test_delta(empty_netns: Namespace) -> None:
     )
     assert changes.pop("Ip.OutTransmits", 10) == 10
     assert changes == {
-        "Ip.InReceives": 10, "Ip.InDelivers": 10, "Ip.OutRequests": 10, "IpExt.InNoECTPkts": 10,
-        "Udp.NoPorts": 5, "Udp.OutDatagrams": 5, "Icmp.InMsgs": 5, "Icmp.InDestUnreachs": 5, "Icmp.OutMsgs": 5,
+        "Ip.InReceives": 10,
+        "Ip.InDelivers": 10,
+        "Ip.OutRequests": 10,
+        "IpExt.InNoECTPkts": 10,
+        "Udp.NoPorts": 5,
+        "Udp.OutDatagrams": 5,
+        "Icmp.InMsgs": 5,
+        "Icmp.InDestUnreachs": 5,
+        "Icmp.OutMsgs": 5,
         "Icmp.OutDestUnreachs": 5,
-    }  # fmt: skip
+    }
     assert after.get("IcmpMsg.InType3") == 5
 
 
@@ -144,11 +149,18 @@ def test_devices(empty_netns: Namespace) -> None:
     (link,) = json.loads(empty_netns.run(["ip", "-j", "-s", "link", "show", "lo"]).stdout)
     rx, tx = link["stats64"]["rx"], link["stats64"]["tx"]
     assert (row.rx_bytes, row.rx_packets, row.rx_errs, row.rx_multicast) == (
-        rx["bytes"], rx["packets"], rx["errors"], rx["multicast"],
-    )  # fmt: skip
+        rx["bytes"],
+        rx["packets"],
+        rx["errors"],
+        rx["multicast"],
+    )
     assert (row.tx_bytes, row.tx_packets, row.tx_errs, row.tx_drop, row.tx_colls) == (
-        tx["bytes"], tx["packets"], tx["errors"], tx["dropped"], tx["collisions"],
-    )  # fmt: skip
+        tx["bytes"],
+        tx["packets"],
+        tx["errors"],
+        tx["dropped"],
+        tx["collisions"],
+    )
     # Loopback counts without the link's header; the ICMP error quotes IP header, UDP header and the byte.
     assert (row.rx_packets, row.rx_bytes) == (6, 3 * (20 + 8 + 1) + 3 * (20 + 8 + 20 + 8 + 1))
     assert row.more == ()

@@ -201,7 +201,7 @@ def test_namespaces_that_may_not_be_entered(words: list[str]) -> None:
     program = f"""
 import os, sys
 sys.path.insert(0, {str(PROJECT)!r})
-import ctypes, fcntl, json, pickle, pwd, datetime, encodings.idna, sockdiag.sources.socket_netns
+import ctypes, fcntl, json, pickle, pwd, datetime, encodings.idna, sockdiag.sources.namespaces.kept_by_sockets
 from sockdiag.cli.main import run
 run({command!r})
 sys.stdout.flush()

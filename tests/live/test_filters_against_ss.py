@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.filter.context import Context
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from tests.live.filters import dumps, expressions, population
 from tests.live.world import model
@@ -75,17 +75,84 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dumps
 
 
 ODD_HOSTS = (
-    "1.2.3.4.5", "300.1.1.1", "[::1", "[::1]/128", "::1", "x:y", "10.0.0.1/33", "10.0.0.1/", "/8", "22", "[]", "[]:22",
-    "10.0.0.1:", "10.0.0.1:*", "10.0.0.1:ssh", "10.0.0.1:nosuch", "*22", "**", "*.*", "167772161", "0x0a000001", "10.",
-    "10..1", "-", "]", "[]]", "[[::1]]", "any/8", "10/8x", "10/255.0.255.0", "10/0x8", "fd00::/255.0.0.0", ":::22",
-    "link:ip", "link:*", "link:ip:lo", "link:zz", "netlink:rtnl", "netlink:*", "netlink:300", "netlink:rtnl:kernel",
-    "netlink:rtnl:x", "vsock:1", "vsock:1:22", "vsock:x", "vsock:1:", "unix:*", "unix:/x", "inet:inet:10", "tipc:1",
-    "INET:1", "inet6:10/8", "inet:fd00::1",
-)  # fmt: skip
+    "1.2.3.4.5",
+    "300.1.1.1",
+    "[::1",
+    "[::1]/128",
+    "::1",
+    "x:y",
+    "10.0.0.1/33",
+    "10.0.0.1/",
+    "/8",
+    "22",
+    "[]",
+    "[]:22",
+    "10.0.0.1:",
+    "10.0.0.1:*",
+    "10.0.0.1:ssh",
+    "10.0.0.1:nosuch",
+    "*22",
+    "**",
+    "*.*",
+    "167772161",
+    "0x0a000001",
+    "10.",
+    "10..1",
+    "-",
+    "]",
+    "[]]",
+    "[[::1]]",
+    "any/8",
+    "10/8x",
+    "10/255.0.255.0",
+    "10/0x8",
+    "fd00::/255.0.0.0",
+    ":::22",
+    "link:ip",
+    "link:*",
+    "link:ip:lo",
+    "link:zz",
+    "netlink:rtnl",
+    "netlink:*",
+    "netlink:300",
+    "netlink:rtnl:kernel",
+    "netlink:rtnl:x",
+    "vsock:1",
+    "vsock:1:22",
+    "vsock:x",
+    "vsock:1:",
+    "unix:*",
+    "unix:/x",
+    "inet:inet:10",
+    "tipc:1",
+    "INET:1",
+    "inet6:10/8",
+    "inet:fd00::1",
+)
 ODD_PORTS = (
-    "ssh", ":domain", "nosuch", "2147483648", "99999999999999999999", "08", "0x", "+22", "unix:22", "link:lo", "link:1",
-    "link:zz", "netlink:kernel", "netlink:5", "vsock:22", "vsock:-1", "[22]", "[::1]:22", "[22", "::22", "*9", "22x",
-)  # fmt: skip
+    "ssh",
+    ":domain",
+    "nosuch",
+    "2147483648",
+    "99999999999999999999",
+    "08",
+    "0x",
+    "+22",
+    "unix:22",
+    "link:lo",
+    "link:1",
+    "link:zz",
+    "netlink:kernel",
+    "netlink:5",
+    "vsock:22",
+    "vsock:-1",
+    "[22]",
+    "[::1]:22",
+    "[22",
+    "::22",
+    "*9",
+    "22x",
+)
 ODD_DEVICES = ("nosuch", "if0", "if01", "if+7", "if-1", "if4294967297", "lo:", "08", "0x7", "+7", "1x", "4294967296")
 ODD_MARKS = (
     "010",
@@ -103,8 +170,26 @@ ODD_MARKS = (
     "0//",
     "0/0/5",
 )
-ODD_WORDS = ("(", ")", "not", "and", "or", "=", ">", "22", "foo", "!", "autobound", "10.0.0.1", "sport", "\\", "sport\\ 22",
-             "\\(", "dev", "ne")  # fmt: skip
+ODD_WORDS = (
+    "(",
+    ")",
+    "not",
+    "and",
+    "or",
+    "=",
+    ">",
+    "22",
+    "foo",
+    "!",
+    "autobound",
+    "10.0.0.1",
+    "sport",
+    "\\",
+    "sport\\ 22",
+    "\\(",
+    "dev",
+    "ne",
+)
 
 
 def odd_words(chance: random.Random) -> list[str]:
@@ -172,13 +257,33 @@ def test_preferred_family(recorded: tuple[Path, list[dumps.Row]], option: str, f
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"\n", b"sport = 22", b"sport = 22\n", b"# sport = 22\nsport = 80\n", b"0 = 22\nsport = 80\n",
-        b" # sport\n", b"sport\n=\n22\n", b"\tsport =\t22 \n\nor sport = 80", b"\0\n", b"sport = 22\0 or\nor sport 80",
-        b"x" * 1022 + b"\n", b"#" * 1022 + b"\n", b"x" * 1023 + b"\n", b"x" * 1023, b"#" * 1024 + b"\n", b"#" * 3000,
-        b"sport 22 " * 110 + b"\n", b"( sport = 22\n", b"sport = 22 \\", b"sport = 2\\2\\\n", b"foo\n" + b"#" * 1024,
-        b"#" * 1021 + b"\nsport = 80", b"state listening\n", b"sport = 22\r\n",
+        b"",
+        b"\n",
+        b"sport = 22",
+        b"sport = 22\n",
+        b"# sport = 22\nsport = 80\n",
+        b"0 = 22\nsport = 80\n",
+        b" # sport\n",
+        b"sport\n=\n22\n",
+        b"\tsport =\t22 \n\nor sport = 80",
+        b"\0\n",
+        b"sport = 22\0 or\nor sport 80",
+        b"x" * 1022 + b"\n",
+        b"#" * 1022 + b"\n",
+        b"x" * 1023 + b"\n",
+        b"x" * 1023,
+        b"#" * 1024 + b"\n",
+        b"#" * 3000,
+        b"sport 22 " * 110 + b"\n",
+        b"( sport = 22\n",
+        b"sport = 22 \\",
+        b"sport = 2\\2\\\n",
+        b"foo\n" + b"#" * 1024,
+        b"#" * 1021 + b"\nsport = 80",
+        b"state listening\n",
+        b"sport = 22\r\n",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("words", [(), ("sport = 443", "or"), ("(", "sport", "443", ")")])
 def test_filter_file(recorded: tuple[Path, list[dumps.Row]], text: bytes, words: tuple[str, ...]) -> None:
     """Lines of a filter file, after the words of the command line."""
@@ -191,11 +296,26 @@ def test_filter_file(recorded: tuple[Path, list[dumps.Row]], text: bytes, words:
 @pytest.mark.parametrize(
     "words",
     [
-        ["sport = 22"], ["sport = 22 or", "sport = 80"], ["sport\t=\t22"], ["  "], ["", "sport", "22"], ["sport\n=\n22"],
-        ["sport = \\22"], ["sport = 22\\ "], ["s\\port = 22"], ["\\(", "sport", "22"], ["sport", "22 "], ["sport = 22\\"],
-        ["sport 22 \\"], ["src \\"], ["src", "a\\\\b"], ["( sport 22", ")"], ["!", "sport 22"], ["!sport 22"],
+        ["sport = 22"],
+        ["sport = 22 or", "sport = 80"],
+        ["sport\t=\t22"],
+        ["  "],
+        ["", "sport", "22"],
+        ["sport\n=\n22"],
+        ["sport = \\22"],
+        ["sport = 22\\ "],
+        ["s\\port = 22"],
+        ["\\(", "sport", "22"],
+        ["sport", "22 "],
+        ["sport = 22\\"],
+        ["sport 22 \\"],
+        ["src \\"],
+        ["src", "a\\\\b"],
+        ["( sport 22", ")"],
+        ["!", "sport 22"],
+        ["!sport 22"],
     ],
-)  # fmt: skip
+)
 def test_splitting(recorded: tuple[Path, list[dumps.Row]], words: list[str]) -> None:
     """Each word of the command line is split at blanks and tabs; a backslash takes the next character as it is."""
     path, rows = recorded
@@ -206,12 +326,20 @@ def test_splitting(recorded: tuple[Path, list[dumps.Row]], words: list[str]) -> 
 @pytest.mark.parametrize(
     "words",
     [
-        "dport = 22", "dport 22", "( dport = 22 )", "src = 0.0.0.0", "src 0.0.0.0", "src 0.0.0.0 sport = 22",
-        "src 0.0.0.0 and sport = 22", "src 10.0.0.1 and sport = 22 and dport = 50312",
-        "src 10.0.0.1 and sport = 22 and ( dport = 50312 )", "src 10.0.0.1 and ( sport = 22 and dport = 50312 )",
-        "( src 10.0.0.1 and sport = 22 ) and dport = 50312", "( src 0.0.0.0 or src 10.0.0.1 ) and dst 10.0.0.2",
+        "dport = 22",
+        "dport 22",
+        "( dport = 22 )",
+        "src = 0.0.0.0",
+        "src 0.0.0.0",
+        "src 0.0.0.0 sport = 22",
+        "src 0.0.0.0 and sport = 22",
+        "src 10.0.0.1 and sport = 22 and dport = 50312",
+        "src 10.0.0.1 and sport = 22 and ( dport = 50312 )",
+        "src 10.0.0.1 and ( sport = 22 and dport = 50312 )",
+        "( src 10.0.0.1 and sport = 22 ) and dport = 50312",
+        "( src 0.0.0.0 or src 10.0.0.1 ) and dst 10.0.0.2",
     ],
-)  # fmt: skip
+)
 def test_own_tests_of_iproute2(words: str) -> None:
     """Each selects what ss selects, and one row."""
     if not SS1_DUMP.exists():
@@ -230,8 +358,11 @@ def test_own_tests_of_iproute2(words: str) -> None:
     ]
     done = subprocess.run(
         ["ss", "-Htna", *words.split()],
-        capture_output=True, text=True, check=True, env={**os.environ, "TCPDIAG_FILE": str(SS1_DUMP)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TCPDIAG_FILE": str(SS1_DUMP)},
+    )
     shown = [" ".join(line.split()[3:5]) for line in done.stdout.splitlines()]
     status, found, _message = ask_us(rows, words.split())
     assert status == 0
@@ -278,27 +409,97 @@ def test_live_rows(populated: Namespace, option: str, table: str, service: str) 
         shown = {int(word[3:], 16) for line in lines for word in line.split() if word.startswith("sk:")}
         families = INET if parsed.families is None else parsed.families
         ours = {
-            cookie for cookie, sight in sights
+            cookie
+            for cookie, sight in sights
             if families >> sight.family & 1 and parsed.match(sight) and parsed.kernel_match(sight)
-        }  # fmt: skip
+        }
         assert ours == shown, words
 
 
 UNIX = (
-    "src *", "src /tmp/*", "src @*", "src @?????", "src \\", "src x*", "src *[0-9]*", "src *[!a-z]", "src /TMP/*", "dst *",
-    "dst \\", "dst x", "sport = 5", "sport ge 5", "sport le 5", "sport gt 5", "dport = *", "autobound", "not autobound",
-    "dev 0", "dev lo", "fwmark 0", "fwmark 1", "src unix:*stream*", "not src /*", "src /* or src @*",
-)  # fmt: skip
+    "src *",
+    "src /tmp/*",
+    "src @*",
+    "src @?????",
+    "src \\",
+    "src x*",
+    "src *[0-9]*",
+    "src *[!a-z]",
+    "src /TMP/*",
+    "dst *",
+    "dst \\",
+    "dst x",
+    "sport = 5",
+    "sport ge 5",
+    "sport le 5",
+    "sport gt 5",
+    "dport = *",
+    "autobound",
+    "not autobound",
+    "dev 0",
+    "dev lo",
+    "fwmark 0",
+    "fwmark 1",
+    "src unix:*stream*",
+    "not src /*",
+    "src /* or src @*",
+)
 PACKET = (
-    "src ip", "src IPV4", "src *:lo", "src :lo", "src 0x800", "src all", "src all:lo", "src 3", "src 0", "src 0:0", "src :0",
-    "src *", "src ipv6", "dst ip", "dst *", "dst 0", "sport = 1", "sport = lo", "sport ge 1", "sport lt 1",
-    "dport ge 1", "dport le 0", "autobound", "dev lo", "dev 0", "not dev 0", "fwmark 0",
-)  # fmt: skip
+    "src ip",
+    "src IPV4",
+    "src *:lo",
+    "src :lo",
+    "src 0x800",
+    "src all",
+    "src all:lo",
+    "src 3",
+    "src 0",
+    "src 0:0",
+    "src :0",
+    "src *",
+    "src ipv6",
+    "dst ip",
+    "dst *",
+    "dst 0",
+    "sport = 1",
+    "sport = lo",
+    "sport ge 1",
+    "sport lt 1",
+    "dport ge 1",
+    "dport le 0",
+    "autobound",
+    "dev lo",
+    "dev 0",
+    "not dev 0",
+    "fwmark 0",
+)
 NETLINK = (
-    "src rtnl", "src *", "src 0", "src genl", "src 16", "src *:kernel", "src :kernel", "src rtnl:kernel", "sport = kernel",
-    "sport ge 1", "sport lt 0", "sport = *", "dport = *", "dport = 0", "dport le 0", "dst rtnl", "dst 0", "dst 2", "dst *",
-    "autobound", "dev 0", "src audit or src genl", "not src rtnl", "fwmark 0", "fwmark 1",
-)  # fmt: skip
+    "src rtnl",
+    "src *",
+    "src 0",
+    "src genl",
+    "src 16",
+    "src *:kernel",
+    "src :kernel",
+    "src rtnl:kernel",
+    "sport = kernel",
+    "sport ge 1",
+    "sport lt 0",
+    "sport = *",
+    "dport = *",
+    "dport = 0",
+    "dport le 0",
+    "dst rtnl",
+    "dst 0",
+    "dst 2",
+    "dst *",
+    "autobound",
+    "dev 0",
+    "src audit or src genl",
+    "not src rtnl",
+    "fwmark 0",
+    "fwmark 1",
+)
 
 
 FAMILIES = {"unix": (AF_UNIX, ("-x",)), "packet": (AF_PACKET, ("-0",)), "netlink": (AF_NETLINK, ("-f", "netlink"))}

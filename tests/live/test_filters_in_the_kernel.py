@@ -10,8 +10,8 @@ import pytest
 
 from sockdiag.filter.bytecode import MAX_LENGTH
 from sockdiag.filter.context import Context
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.filter.where import compile_where
 from sockdiag.kernel.sock_diag import IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.kernel.tcp_states import STATE_NUMBERS
@@ -92,10 +92,12 @@ def test_what_is_pushed_of_where(populated: Namespace, context: Context, table: 
         answers = {socket.cookie: where.match(socket) for socket in sockets}
         assert {cookie for cookie, answer in answers.items() if answer is not False} <= found, where.text
         reachable = {
-            s.cookie for s in sockets
-            if s.netid in where.tables and (not where.families or s.family in where.families)
+            s.cookie
+            for s in sockets
+            if s.netid in where.tables
+            and (not where.families or s.family in where.families)
             and where.states >> STATE_NUMBERS[s.state or ""] & 1
-        }  # fmt: skip
+        }
         assert {cookie for cookie, answer in answers.items() if answer is not False} <= reachable, where.text
         if not program:
             assert found == answers.keys()
@@ -104,11 +106,19 @@ def test_what_is_pushed_of_where(populated: Namespace, context: Context, table: 
 @pytest.mark.parametrize(
     "text",
     [
-        "src 127.0.0.1", "sport = 22", "sport > 1000 and dport < 60000", "dst [::1] or dst fd00::/16", "dev fil0",
-        "dev 0", "fwmark 5/5", "not src 127/8", "not (sport = 22 or dev lo)", "src != [::ffff:127.0.0.1]",
+        "src 127.0.0.1",
+        "sport = 22",
+        "sport > 1000 and dport < 60000",
+        "dst [::1] or dst fd00::/16",
+        "dev fil0",
+        "dev 0",
+        "fwmark 5/5",
+        "not src 127/8",
+        "not (sport = 22 or dev lo)",
+        "src != [::ffff:127.0.0.1]",
         "(src 127/8 or src ::1) and not dport = 80",
     ],
-)  # fmt: skip
+)
 def test_kernel_decides_alone_what_it_can(populated: Namespace, context: Context, text: str) -> None:
     """Of an expression that the kernel knows all of, its result is the result."""
     where = compile_where(text, context)

@@ -13,10 +13,10 @@ from sockdiag.kernel.inet_diag import SOCKOPT_NAMES
 from sockdiag.kernel.sock_diag import IPPROTO_TCP
 from sockdiag.model.congestion import BbrInfo
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
-from sockdiag.sources import inet_diag
-from sockdiag.sources._inet_rewrite import questions
-from sockdiag.sources._transport import KernelTransport, messages
-from sockdiag.sources.system import this_system
+from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink.inet_rewrite import questions
+from sockdiag.sources.system.machine import this_system
+from sockdiag.sources.system.transport import KernelTransport, messages
 
 if TYPE_CHECKING:
     from sockdiag.model.socket import Socket

@@ -218,9 +218,17 @@ def test_every_held_socket_has_layers(world: World) -> None:
             assert {flow["netid"] for flow in layers["sock"]["subflows"]} == {"tcp"}, fact.name
         ops.add(layers["socket"]["ops"])
     assert ops >= {
-        "inet_stream_ops", "inet6_stream_ops", "inet_dgram_ops", "inet6_dgram_ops", "inet_sockraw_ops",
-        "unix_stream_ops", "unix_dgram_ops", "unix_seqpacket_ops", "netlink_ops", "packet_ops",
-    }  # fmt: skip
+        "inet_stream_ops",
+        "inet6_stream_ops",
+        "inet_dgram_ops",
+        "inet6_dgram_ops",
+        "inet_sockraw_ops",
+        "unix_stream_ops",
+        "unix_dgram_ops",
+        "unix_seqpacket_ops",
+        "netlink_ops",
+        "packet_ops",
+    }
 
 
 def test_socket_that_no_table_lists(empty_netns: Namespace) -> None:
@@ -277,8 +285,11 @@ print(run(["sockdiag", "inspect", "{pid}/{fd}"]))
 """
     done = subprocess.run(
         ["nsenter", f"--net={empty_netns.path}", sys.executable, "-c", program],
-        capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     decoder = json.JSONDecoder()
     root, length = decoder.raw_decode(done.stdout)
     text = done.stdout[length:].lstrip()
@@ -321,17 +332,27 @@ def test_what_is_no_target(empty_netns: Namespace) -> None:
 def test_vanishing_target(empty_netns: Namespace) -> None:
     """The socket is closed while it is followed: exit 1 and its name."""
     with subprocess.Popen(
-        ["nsenter", f"--net={empty_netns.path}", sys.executable, "-c",
-         "import socket,os; s=socket.socket(); s.bind(('127.0.0.1',7777)); s.listen(); print(os.getpid(), s.fileno(), flush=True); input()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as owner:  # fmt: skip
+        [
+            "nsenter",
+            f"--net={empty_netns.path}",
+            sys.executable,
+            "-c",
+            "import socket,os; s=socket.socket(); s.bind(('127.0.0.1',7777)); s.listen(); print(os.getpid(), s.fileno(), flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
         assert owner.stdin is not None
         assert owner.stdout is not None
         pid, fd = owner.stdout.readline().split()
         watcher = subprocess.Popen(
             [*SOCKDIAG, "inspect", f"{pid}/{fd}", "--follow", "0.1"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+        )
         assert watcher.stdout is not None
         assert watcher.stdout.readline().startswith("tcp LISTEN 127.0.0.1:7777")
         owner.stdin.close()
@@ -345,9 +366,23 @@ def test_follow_marks_what_moved(empty_netns: Namespace) -> None:
     """Two looks with a datagram between: its queue moved, and only the second look says so."""
     held = empty_netns.call(probes.watched)
     process = subprocess.Popen(
-        [*SOCKDIAG, "inspect", f"{held['pid']}/{held['fd']}", "--ndjson", "--follow", "1", "--count", "2", "--netns", empty_netns.path],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT,
-    )  # fmt: skip
+        [
+            *SOCKDIAG,
+            "inspect",
+            f"{held['pid']}/{held['fd']}",
+            "--ndjson",
+            "--follow",
+            "1",
+            "--count",
+            "2",
+            "--netns",
+            empty_netns.path,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=PROJECT,
+    )
     assert process.stdout is not None
     first = [json.loads(process.stdout.readline())]
     empty_netns.call(send_to, held["fd"])
@@ -370,8 +405,11 @@ def test_interrupted_follow(empty_netns: Namespace) -> None:
     held = empty_netns.call(probes.watched)
     process = subprocess.Popen(
         [*SOCKDIAG, "inspect", f"{held['pid']}/{held['fd']}", "--follow", "60", "--netns", empty_netns.path],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    )
     assert process.stdout is not None
     while not process.stdout.readline().startswith("           sk->sk_data_ready"):
         pass

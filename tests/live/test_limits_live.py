@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.analysis.limits import limits
+from sockdiag.analysis.limits.effects import so_rcvbuf, so_sndbuf
+from sockdiag.analysis.limits.rows import limits
 from sockdiag.analysis.memory import protocol_memory
-from sockdiag.analysis.socket_buffers import so_rcvbuf, so_sndbuf
 from sockdiag.model.sysctl import release_version
 from sockdiag.model.sysctl_table import SYSCTLS
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_net_protocols import read_protocols
-from sockdiag.sources.proc_net_sockstat import read_sockstat
-from sockdiag.sources.sysctl_net import read_page_size, read_sysctls
+from sockdiag.sources.proc.net_protocols import read_protocols
+from sockdiag.sources.proc.net_sockstat import read_sockstat
+from sockdiag.sources.proc.sys_net import read_page_size, read_sysctls
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live import limit_probes as probes
 
 if TYPE_CHECKING:
-    from sockdiag.model.limits import Limit
-    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.model.sysctl import Limit, Sysctls
     from tests.live.world.namespace import Namespace
 
 # A kernel timer counts from the tick before it was set, so each may fire one tick early; a tick is 10 ms at most.
@@ -120,9 +119,11 @@ def test_unix_datagrams(empty_netns: Namespace) -> None:
 def test_ports(empty_netns: Namespace) -> None:
     """The range less the reserved ports, for each destination again, and for bind(2) once for each protocol."""
     row = limit(
-        empty_netns, "net.ipv4.ip_local_port_range", net__ipv4__ip_local_port_range="40000 40019",
+        empty_netns,
+        "net.ipv4.ip_local_port_range",
+        net__ipv4__ip_local_port_range="40000 40019",
         net__ipv4__ip_local_reserved_ports="39990-40000,40003,40010-40011,50000",
-    )  # fmt: skip
+    )
     expected = sorted(set(range(40000, 40020)) - {40000, 40003, 40010, 40011})
     assert row.effective == len(expected) == 16
     assert limit(empty_netns, "net.ipv4.ip_local_reserved_ports").effective == 4
@@ -144,9 +145,11 @@ def test_reserved_ports_as_printed(empty_netns: Namespace) -> None:
 def test_syn_retries(empty_netns: Namespace, retries: int, linear: int) -> None:
     """connect(2) gives up after the time told, and not one retry later."""
     row = limit(
-        empty_netns, "net.ipv4.tcp_syn_retries", net__ipv4__tcp_syn_retries=retries,
+        empty_netns,
+        "net.ipv4.tcp_syn_retries",
+        net__ipv4__tcp_syn_retries=retries,
         net__ipv4__tcp_syn_linear_timeouts=linear,
-    )  # fmt: skip
+    )
     expected = number(row) / 1000
     assert expected == linear + 1 + 2
     assert expected - (retries + linear + 1) * TICK_S <= empty_netns.call(probes.connect_to_nobody) < expected + 4
@@ -170,9 +173,12 @@ def test_synack_retries(empty_netns: Namespace) -> None:
 def test_keepalive(empty_netns: Namespace) -> None:
     """A vanished peer is noticed after the time told, and not one probe later."""
     row = limit(
-        empty_netns, "net.ipv4.tcp_keepalive_time", net__ipv4__tcp_keepalive_time=1, net__ipv4__tcp_keepalive_intvl=1,
+        empty_netns,
+        "net.ipv4.tcp_keepalive_time",
+        net__ipv4__tcp_keepalive_time=1,
+        net__ipv4__tcp_keepalive_intvl=1,
         net__ipv4__tcp_keepalive_probes=2,
-    )  # fmt: skip
+    )
     expected = number(row) / 1000
     assert expected == 3
     assert expected - 3 * TICK_S <= empty_netns.call(probes.keepalive_to_nobody) < expected + 1

@@ -104,10 +104,14 @@ def test_counters_are_those_of_the_kernel(world: World) -> None:
     text = metrics(world.namespace)
     after = {**table(world.namespace.proc("snmp")), **table(world.namespace.proc("netstat"))}
     for kernel, name in (
-        ("Udp.RcvbufErrors", "udp_rcvbuf_errors"), ("Udp.InDatagrams", "udp_in_datagrams"), ("Tcp.InSegs", "tcp_in_segs"),
-        ("TcpExt.ListenOverflows", "tcp_ext_listen_overflows"), ("TcpExt.ListenDrops", "tcp_ext_listen_drops"),
-        ("Ip.InReceives", "ip_in_receives"), ("Tcp.RetransSegs", "tcp_retrans_segs"),
-    ):  # fmt: skip
+        ("Udp.RcvbufErrors", "udp_rcvbuf_errors"),
+        ("Udp.InDatagrams", "udp_in_datagrams"),
+        ("Tcp.InSegs", "tcp_in_segs"),
+        ("TcpExt.ListenOverflows", "tcp_ext_listen_overflows"),
+        ("TcpExt.ListenDrops", "tcp_ext_listen_drops"),
+        ("Ip.InReceives", "ip_in_receives"),
+        ("Tcp.RetransSegs", "tcp_retrans_segs"),
+    ):
         (value,) = values(text, f"sockdiag_{name}_total").values()
         assert before[kernel] <= value <= after[kernel], kernel
     assert before["Udp.RcvbufErrors"] > 0
@@ -267,7 +271,7 @@ def test_it_does_not_grow() -> None:
         "import os, sys, threading\n"
         "from sockdiag.cli.commands.metrics import COMMAND\n"
         "from sockdiag.cli.env import Env\n"
-        "from sockdiag.cli.scrape import Scraper\n"
+        "from sockdiag.metrics.scrape import Scraper\n"
         "from sockdiag.cli.spec import Given, defaults\n"
         "scraper = Scraper(Env(), Given(defaults(COMMAND)), 0.001)\n"
         "def look(n):\n"

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 UNIX_WORDS = {"SOCK_STREAM": "u_str", "SOCK_DGRAM": "u_dgr", "SOCK_SEQPACKET": "u_seq"}
 PACKET_WORDS = {"SOCK_RAW": "p_raw", "SOCK_DGRAM": "p_dgr"}
 # -n, so that ss prints numbers; netlink protocols as the model names them.
-NETLINK_WORDS = {"0": "ROUTE", "4": "SOCK_DIAG", "6": "XFRM", "9": "AUDIT", "10": "FIB_LOOKUP", "12": "NETFILTER",
-                 "15": "KOBJECT_UEVENT", "16": "GENERIC"}  # fmt: skip
+NETLINK_WORDS = {
+    "0": "ROUTE",
+    "4": "SOCK_DIAG",
+    "6": "XFRM",
+    "9": "AUDIT",
+    "10": "FIB_LOOKUP",
+    "12": "NETFILTER",
+    "15": "KOBJECT_UEVENT",
+    "16": "GENERIC",
+}
 ATTEMPTS = 10
 
 
@@ -83,8 +91,14 @@ def test_unix(world: World) -> None:
         assert isinstance(socket.local.address, (bytes, type(None)))
         name = (socket.local.address or b"*").replace(b"\0", b"@")
         peer = (socket.unix.peer_inode if socket.unix else None) or 0
-        said[socket.inode] = (UNIX_WORDS[socket.type or ""], STATE_WORDS[socket.state or ""], socket.recv_q,
-                              socket.send_q, name, peer)  # fmt: skip
+        said[socket.inode] = (
+            UNIX_WORDS[socket.type or ""],
+            STATE_WORDS[socket.state or ""],
+            socket.recv_q,
+            socket.send_q,
+            name,
+            peer,
+        )
     assert said == shown
 
 

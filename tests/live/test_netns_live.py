@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.errors import FilterError, ParseError, SourceDenied, SourceError, SourceTruncated, SourceUnavailable
-from sockdiag.model.snapshot import Namespace
-from sockdiag.sources import _child, netns, netns_search
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.model.provenance import Namespace
+from sockdiag.sources.namespaces import netns, search
+from sockdiag.sources.system import forked
+from sockdiag.sources.system.proc_root import ProcRoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,9 +61,9 @@ def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.wait(10)
 
 
-def place(inode: int, **options: bool) -> netns_search.Place | None:
+def place(inode: int, **options: bool) -> search.Place | None:
     """Return where a namespace was found, which must be at most one place."""
-    places = netns_search.list_all(LIVE, **options).places
+    places = search.list_all(LIVE, **options).places
     assert len({p.namespace.inode for p in places}) == len(places)
     return next((p for p in places if p.namespace.inode == inode), None)
 
@@ -76,7 +77,7 @@ def test_named() -> None:
         path = netns.resolve(NAME)
         assert path == f"/run/netns/{NAME}"
         assert netns.name_of(inode) == NAME
-        assert place(inode) == netns_search.Place(Namespace(NAME, inode), path, "name")
+        assert place(inode) == search.Place(Namespace(NAME, inode), path, "name")
         assert netns.collect_in(path, lambda: netns.current(LIVE)) == Namespace(NAME, inode)
     assert netns.name_of(inode) is None
     with pytest.raises(SourceUnavailable):
@@ -96,7 +97,7 @@ def test_name_of_digits_is_a_process() -> None:
 def test_own_namespace_comes_first() -> None:
     """This process's namespace is the first of the list, however many there are."""
     with named(f"{NAME}-b"), named(f"{NAME}-a"):
-        first, *others = netns_search.list_all(LIVE).places
+        first, *others = search.list_all(LIVE).places
         assert (first.namespace.inode, first.path, first.held_by) == (OWN, "/proc/self/ns/net", "self")
         names = [p.namespace.name for p in others]
         assert [n for n in names if n] == sorted(n for n in names if n)
@@ -107,7 +108,7 @@ def test_of_a_process(empty_netns: World) -> None:
     """A namespace without a name is found by the process in it, whose number leads to it."""
     path = netns.resolve(str(empty_netns.pid))
     assert path == empty_netns.path
-    assert place(empty_netns.inode) == netns_search.Place(Namespace(None, empty_netns.inode), path, "process")
+    assert place(empty_netns.inode) == search.Place(Namespace(None, empty_netns.inode), path, "process")
     assert netns.collect_in(path, _inode) == empty_netns.inode
 
 
@@ -117,7 +118,7 @@ def test_of_an_open_descriptor() -> None:
         fd = os.open(f"/run/netns/{NAME}", os.O_RDONLY)
     try:
         found = place(inode)
-        assert found == netns_search.Place(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
+        assert found == search.Place(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
         assert place(inode, descriptors=False) is None
         assert netns.collect_in(found.path, _inode) == inode
     finally:
@@ -131,7 +132,7 @@ def test_of_an_open_proc_file() -> None:
         inode = int(line)
         fd = os.open(f"/proc/{process.pid}/ns/net", os.O_RDONLY)
     try:
-        assert place(inode) == netns_search.Place(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
+        assert place(inode) == search.Place(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
     finally:
         os.close(fd)
     assert place(inode) is None
@@ -155,7 +156,7 @@ thread.join()
     with running(sys.executable, "-c", code) as (process, line):
         thread, inode = map(int, line.split())
         path = f"/proc/{process.pid}/task/{thread}/ns/net"
-        assert place(inode) == netns_search.Place(Namespace(None, inode), path, "process")
+        assert place(inode) == search.Place(Namespace(None, inode), path, "process")
         assert netns.collect_in(path, _inode) == inode
 
 
@@ -180,7 +181,7 @@ def test_many() -> None:
     """Each of many namespaces is found, and entered, once."""
     with contextlib.ExitStack() as stack:
         inodes = {stack.enter_context(named(f"{NAME}-{i}")) for i in range(50)}
-        places = netns_search.list_all(LIVE, descriptors=False).places
+        places = search.list_all(LIVE, descriptors=False).places
         assert inodes <= {p.namespace.inode for p in places}
         assert {netns.collect_in(p.path, _inode) for p in places if p.namespace.inode in inodes} == inodes
 
@@ -204,7 +205,7 @@ def test_leftover_name_is_no_namespace() -> None:
         leftover = Path(f"/run/netns/{NAME}-leftover")
         leftover.touch()
         try:
-            assert f"{NAME}-leftover" not in {p.namespace.name for p in netns_search.list_all(LIVE).places}
+            assert f"{NAME}-leftover" not in {p.namespace.name for p in search.list_all(LIVE).places}
             with pytest.raises(SourceUnavailable):
                 netns.run_in(netns.resolve(f"{NAME}-leftover"), lambda: 0)
         finally:
@@ -227,9 +228,9 @@ def test_without_privileges(empty_netns: World) -> None:
                 told.append(use())
             except SourceDenied as error:
                 told.append((error.errno, error.hint))
-        return [*told, netns_search.list_all(LIVE)]
+        return [*told, search.list_all(LIVE)]
 
-    told: Any = _child.collect(_nobody, attempt, "test", 20, 1 << 24)
+    told: Any = forked.collect(_nobody, attempt, "test", 20, 1 << 24)
     look, go, places = told
     assert (look, go) == ((EACCES, "run as root"), (EPERM, "run as root"))
     assert places.places[0].namespace.inode == OWN
@@ -243,7 +244,7 @@ def test_without_privileges(empty_netns: World) -> None:
 RUN = f"""
 import os, signal, sys, time
 sys.path.insert(0, {str(PROJECT)!r})
-from sockdiag.sources import netns
+from sockdiag.sources.namespaces import netns
 def work():
 """
 

@@ -16,10 +16,10 @@ import pytest
 
 from sockdiag.errors import SourceUnavailable
 from sockdiag.model.socket import Owner
-from sockdiag.sources import _child
-from sockdiag.sources._procroot import ProcessFiles, ProcRoot
-from sockdiag.sources.passwd import Users
-from sockdiag.sources.proc_pid_fd import OwnerScan, scan_owners
+from sockdiag.sources.process.fd import OwnerScan, scan_owners
+from sockdiag.sources.process.passwd import Users
+from sockdiag.sources.system import forked
+from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,9 @@ class Holder:
     def __init__(self, code: str, *prefix: str) -> None:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-c", f"{PRELUDE}{code}\nsys.stdin.read()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         assert self.process.stdout is not None
         self.said: Any = json.loads(self.process.stdout.readline())
 
@@ -276,7 +277,7 @@ def test_without_privileges() -> None:
             return os.fstat(own.fileno()).st_ino, scan_owners(LIVE)
 
     with holder("s = socket.socket(); say(inode(s))") as held:
-        told: Any = _child.collect(_nobody, scan, "test", 20, 1 << 24)
+        told: Any = forked.collect(_nobody, scan, "test", 20, 1 << 24)
         inode, seen = told
         (owner,) = seen.owners[inode]
         assert owner.user == Users(LIVE).label(65534)
@@ -291,8 +292,8 @@ HIDEPID = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(PROJECT)!r})
 subprocess.run(["mount", "-t", "proc", "-o", "hidepid=2", "proc", "/proc"], check=True)
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.proc_pid_fd import scan_owners
+from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.sources.process.fd import scan_owners
 print(scan_owners(ProcRoot()).gaps == (), flush=True)
 os.setgroups([])  # members of group 0 are exempt
 os.setresgid(65534, 65534, 65534)
@@ -307,8 +308,10 @@ def test_hidepid() -> None:
     done = subprocess.run(
         # The shell is process 1, and root's.
         ["unshare", "--mount", "--pid", "--fork", "sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", HIDEPID],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert done.stdout.splitlines() == [
         "True",
         "/proc; processes of other users are hidden (mounted with hidepid=invisible); run as root",
@@ -319,11 +322,11 @@ CGROUP = f"""
 import json, os, socket, struct, subprocess, sys, tempfile
 sys.path.insert(0, {str(PROJECT)!r})
 from sockdiag.kernel.inet_diag import CGROUP_ID, MSG, MSG_LEN, REQ_V2
-from sockdiag.sources._attributes import attributes
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources._transport import KernelTransport, Request, messages
-from sockdiag.sources.cgroup import CgroupPaths
-from sockdiag.sources.proc_pid_fd import scan_owners
+from sockdiag.sources.netlink.attributes import attributes
+from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.sources.system.transport import KernelTransport, Request, messages
+from sockdiag.sources.process.cgroup import CgroupPaths
+from sockdiag.sources.process.fd import scan_owners
 
 def cgroup_ids():
     request = Request("inet_diag_tcp", REQ_V2.pack(2, 6, 0, 0, 1 << 10, bytes(48)))
@@ -371,10 +374,24 @@ finally:
 def test_cgroup() -> None:
     """The id that the kernel reports for a socket leads to the cgroup it was made in, and that names its container."""
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
-         sys.executable, "-c", CGROUP],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--net",
+            "sh",
+            "-c",
+            'ip link set lo up; exec "$@"',
+            "sh",
+            sys.executable,
+            "-c",
+            CGROUP,
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert json.loads(done.stdout) == [True, True, "/", None, "4f797c539e6c", True]
 
 

@@ -63,10 +63,22 @@ class Program:
         who = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         who += [f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}"] if capabilities else []
         return subprocess.run(
-            ["nsenter", f"--net={self.namespace.path}", *([] if capabilities == ALL else who),
-             self.python, "-m", "sockdiag", *words],
-            env={"PYTHONPATH": self.folder, "LC_ALL": "C.UTF-8"}, cwd="/", capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+            [
+                "nsenter",
+                f"--net={self.namespace.path}",
+                *([] if capabilities == ALL else who),
+                self.python,
+                "-m",
+                "sockdiag",
+                *words,
+            ],
+            env={"PYTHONPATH": self.folder, "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
     def sockets(self, capabilities: str, *words: str) -> list[dict[str, Any]]:
         """Return the rows of `list`, in an order that does not move."""

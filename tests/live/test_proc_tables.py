@@ -15,12 +15,10 @@ import pytest
 
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import IPPROTO_NAMES, SK_MEMINFO, TYPE_NAMES
-from sockdiag.sources.proc_net_netlink import parse_netlink
-from sockdiag.sources.proc_net_packet import parse_packet
-from sockdiag.sources.proc_net_raw import parse_raw
-from sockdiag.sources.proc_net_tcp import parse_tcp
-from sockdiag.sources.proc_net_udp import parse_udp
-from sockdiag.sources.proc_net_unix import parse_unix
+from sockdiag.sources.proc.inet import parse_raw, parse_tcp, parse_udp
+from sockdiag.sources.proc.net_netlink import parse_netlink
+from sockdiag.sources.proc.net_packet import parse_packet
+from sockdiag.sources.proc.net_unix import parse_unix
 from tests.live.world import sockopts
 
 if TYPE_CHECKING:

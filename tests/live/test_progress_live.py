@@ -12,7 +12,7 @@ from tests.unit.cli.test_progress import Terminal, run_on
 SLOW = f"""
 import sys, time
 sys.path.insert(0, {str(PROJECT)!r})
-from sockdiag.sources import netns
+from sockdiag.sources.namespaces import netns
 enter = netns.enter
 def slow(path):
     time.sleep(1.5)

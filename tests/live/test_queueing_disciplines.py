@@ -6,10 +6,10 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.interfaces import interface_names
-from sockdiag.sources.rtnetlink_qdisc import read_qdiscs
-from sockdiag.sources.rtnetlink_tc import read_queues
+from sockdiag.sources.netlink.rtnetlink_qdisc import read_qdiscs
+from sockdiag.sources.netlink.rtnetlink_tc import read_queues
+from sockdiag.sources.system.interfaces import interface_names
+from sockdiag.sources.system.proc_root import ProcRoot
 
 if TYPE_CHECKING:
     from sockdiag.model.qdisc import Qdisc

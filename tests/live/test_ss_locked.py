@@ -20,8 +20,11 @@ def test_locked_sockets_are_listed_and_named(empty_netns: Namespace) -> None:
     try:
         done = subprocess.run(
             ["nsenter", f"--net={empty_netns.path}", *OURS, "-tneiHO", "state", "connected"],
-            env=environment(), capture_output=True, timeout=30, check=True,
-        )  # fmt: skip
+            env=environment(),
+            capture_output=True,
+            timeout=30,
+            check=True,
+        )
     finally:
         empty_netns.call(locked.release, pid)
     rows = done.stdout.decode().splitlines()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockdiag.sources import _inet_info as info
+from sockdiag.sources.netlink import inet_attributes as info
 from tests.live import btf
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LAYOUTS = {
     "mptcp_info": (info.MPTCP_INFO, "mptcpi_"),
     "tcpvegas_info": (info.VEGAS_INFO, "tcpv_"),
     "tcp_dctcp_info": (info.DCTCP_INFO, "dctcp_"),
-    "inet_diag_meminfo": (info.MEMINFO, "idiag_"),
+    "inet_diag_meminfo": (info.MEM_INFO, "idiag_"),
 }
 
 
@@ -54,5 +54,5 @@ def test_layout(structs: dict[str, tuple[int, dict[str, tuple[int, int]]]], name
 
 def test_the_two_words_of_bbr_bandwidth_are_one_number() -> None:
     """bbr_bw_lo comes first, then bbr_bw_hi, whatever the byte order of the machine."""
-    decoded = info.bbr_info(struct.pack("=IIIII", 1, 2, 3, 4, 5))
+    decoded = info.decode_bbr_info(struct.pack("=IIIII", 1, 2, 3, 4, 5))
     assert decoded.bw_bytes_per_s == 1 | 2 << 32

@@ -10,12 +10,11 @@ import pytest
 
 from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
-from sockdiag.sources import inet_diag
-from sockdiag.sources._inet_bytecode import exactly, none_of
-from sockdiag.sources._inet_rewrite import questions, without_info
-from sockdiag.sources._transport import KernelTransport, messages
-from sockdiag.sources.system import this_system
-from sockdiag.sources.tcp_info_guard import GuardedTransport
+from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink.inet_rewrite import exactly, none_of, questions, without_info
+from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
+from sockdiag.sources.system.machine import this_system
+from sockdiag.sources.system.transport import KernelTransport, messages
 from tests.live import locked
 from tests.live.world.facts import IPPROTO_MPTCP
 
@@ -155,8 +154,9 @@ def test_one_socket(empty_netns: Namespace) -> None:
     try:
         assert [empty_netns.call(query, cookie) for cookie in others] == [(True, "")] * len(others)
         assert empty_netns.call(query, owner.cookie) == (
-            False, "netlink:inet_diag_tcp: no answer: the socket is locked",
-        )  # fmt: skip
+            False,
+            "netlink:inet_diag_tcp: no answer: the socket is locked",
+        )
     finally:
         empty_netns.call(locked.release, pid)
 

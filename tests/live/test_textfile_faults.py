@@ -31,8 +31,11 @@ cat "$1/x.prom"
 def attempt(folder: Path, fault: str) -> tuple[list[str], str]:
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", SCRIPT, "sh", str(folder), fault, sys.executable],
-        capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     return done.stdout.splitlines(), done.stderr
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.errors import SourceDenied, SourceTruncated
-from sockdiag.rules._registry import RULES, load
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources._transport import KernelTransport
-from sockdiag.sources.system import System
+from sockdiag.judging.registry import RULES, load
+from sockdiag.sources.system.captured_root import open_root
+from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.sources.system.transport import KernelTransport
 from tests.program import invoke
 
 if TYPE_CHECKING:
@@ -39,8 +40,17 @@ class Refusing(ProcRoot):
         yield from super().chunks(path)
 
 
-_FILES = ("/proc/net/snmp", "/proc/net/netstat", "/proc/net/dev", "/proc/net/sockstat", "/proc/net/softnet_stat",
-         "/proc/net/protocols", "/proc/net/snmp6", "/proc/net/sockstat6", "/proc/net/stat/nf_conntrack")  # fmt: skip
+_FILES = (
+    "/proc/net/snmp",
+    "/proc/net/netstat",
+    "/proc/net/dev",
+    "/proc/net/sockstat",
+    "/proc/net/softnet_stat",
+    "/proc/net/protocols",
+    "/proc/net/snmp6",
+    "/proc/net/sockstat6",
+    "/proc/net/stat/nf_conntrack",
+)
 
 
 @pytest.mark.parametrize("path", _FILES)
@@ -71,6 +81,6 @@ class Failing(KernelTransport):
 
 def test_half_a_table_is_no_whole_one() -> None:
     """Sockets of a table whose listing broke off are judged, and the rules about it do not know."""
-    document = json.loads(invoke("risk", "--json", system=lambda _root: System(ProcRoot(""), Failing())).out)
+    document = json.loads(invoke("risk", "--json", system=lambda _root: System(open_root(""), Failing())).out)
     hints = [gap["hint"] for gap in document["gaps"] if "part of the answer" in gap["reason"]]
     assert any("UDP_RECEIVE_BUFFER_FULL" in hint and "UDP_DROPS" in hint for hint in hints)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.everywhere.namespaces import Everywhere
-from sockdiag.everywhere.visits import Rest
-from sockdiag.sources import netns
-from sockdiag.sources.system import this_system
+from sockdiag.sources.namespaces import netns
+from sockdiag.sources.system.machine import this_system
+from sockdiag.survey.namespaces import Everywhere
+from sockdiag.survey.workers import Rest
 from tests.live.test_everywhere_live import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.everywhere.visits import Visit
-    from sockdiag.model.gap import Gap
+    from sockdiag.model.provenance import Gap
+    from sockdiag.survey.workers import Visit
 
 
 @pytest.fixture(scope="module")

@@ -54,10 +54,10 @@ def passing(text: str) -> set[tuple[str, str]]:
     """Judge every socket of this namespace one by one, with all that could be asked for."""
     from sockdiag.cli.commands.list import COMMAND
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given, defaults
     from sockdiag.model.batch import all_sockets
     from sockdiag.model.query import INET, SKMEM
+    from sockdiag.survey.session import Session
 
     session = Session(Env(), Given(defaults(COMMAND)))
     where = compile_where(text)

@@ -253,7 +253,9 @@ def test_ring_fanout_and_filter_are_those_of_ss(world: World) -> None:
             assert f"fanout(id:{fact.expect['fanout']},type:hash)" in details[fact.inode]
     filters = sum("bpf filter (1):  0x06 0 0 0" in line for line in world.namespace.ss("-HnabO", "-0"))
     # A ring and a fanout group were made of silent sockets too.
-    assert filters == sum("rmem" in fact.expect and "running" not in fact.expect for fact in world.facts if fact.netid == "packet")  # fmt: skip
+    assert filters == sum(
+        "rmem" in fact.expect and "running" not in fact.expect for fact in world.facts if fact.netid == "packet"
+    )
 
 
 def test_factory_cleans_up(empty_netns: Namespace) -> None:

@@ -44,8 +44,11 @@ class Root:
             self.put(Path("/", path), path)
         self.environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive",
-        }  # fmt: skip
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "DEBIAN_FRONTEND": "noninteractive",
+        }
         self.environment |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         if certificates := os.environ.get("PIP_CERT"):
             self.put(Path(certificates), CERTIFICATES)
@@ -60,10 +63,28 @@ class Root:
     def attempt(self, script: str, timeout: float = 500, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script in the root, as its first process: what it leaves running ends with it."""
         return subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "/bin/sh", "-c", _ENTER, "sh",
-             self.folder, script],
-            env=self.environment | variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout,
-        )  # fmt: skip
+            [
+                "unshare",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--propagation",
+                "private",
+                "/bin/sh",
+                "-c",
+                _ENTER,
+                "sh",
+                self.folder,
+                script,
+            ],
+            env=self.environment | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
 
     def run(self, script: str, timeout: float = 500, **variables: str) -> str:
         """Run a shell script in the root and return its standard output; a failure shows all it wrote."""
@@ -80,8 +101,10 @@ def mirror() -> str:
     """Return where this machine gets Debian's packages from."""
     done = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Created-By: Packages"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     uris = [uri for uri, _, label in (line.partition(" ") for line in done.stdout.splitlines()) if label == "Debian"]
     assert uris, "apt knows no archive of Debian; `apt-get update` first"
     return uris[0]

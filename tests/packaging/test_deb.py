@@ -89,8 +89,9 @@ def test_its_libraries(root: Root) -> None:
     for name in COMMANDS:
         done = root.attempt(f"sockdiag {name} --help")
         assert (done.returncode, done.stdout.partition("\n")[0][: len(name) + 16]) == (
-            help_status(name), f"Usage: sockdiag {name}"
-        )  # fmt: skip
+            help_status(name),
+            f"Usage: sockdiag {name}",
+        )
     wrong = root.attempt("sockdiag sates")
     assert (wrong.returncode, "did you mean 'states'?" in wrong.stderr) == (2, True)
     document = json.loads(root.run("sockdiag path --json"))

@@ -33,8 +33,9 @@ def test_the_wheel(dist: Dist) -> None:
     """The wheel is the package, what goes to share/, and its metadata: no test, no generator."""
     files = members(dist.wheel)
     metadata = {name: files.pop(name) for name in sorted(files) if name.startswith(INFO)}
-    assert sorted(metadata) == [INFO + name for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt",
-                                                         "licenses/LICENSE")]  # fmt: skip
+    assert sorted(metadata) == [
+        INFO + name for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    ]
     assert files == modules() | {DATA + name: content for name, content in shared_files().items()}
     assert "sockdiag/py.typed" in files
     assert metadata[INFO + "licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()

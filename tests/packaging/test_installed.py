@@ -68,8 +68,10 @@ def test_live_answers(installed: Path, away: Path) -> None:
 def test_ss(installed: Path, away: Path) -> None:
     """`sockdiag ss` and a symlink called ss print the same rows."""
     (away / "ss").symlink_to(installed / "sockdiag")
-    shown = [run(*program, "-tan", cwd=away, PROC_ROOT=WORLD + "/proc") for program in
-             ([away / "ss"], [installed / "sockdiag", "ss"])]  # fmt: skip
+    shown = [
+        run(*program, "-tan", cwd=away, PROC_ROOT=WORLD + "/proc")
+        for program in ([away / "ss"], [installed / "sockdiag", "ss"])
+    ]
     assert shown[0] == shown[1]
     assert len(shown[0].splitlines()) > 1
 

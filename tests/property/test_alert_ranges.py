@@ -15,8 +15,10 @@ NUMBERS = st.one_of(
     st.integers(-(10**9), 10**9).map(str), st.decimals(-1000, 1000, places=3).map(str), st.just("0"), st.just("-0.5")
 )
 RANGES = st.tuples(
-    st.sampled_from(["", "@"]), st.one_of(st.just(""), st.just("~:"), NUMBERS.map(lambda n: f"{n}:")), st.one_of(st.just(""), NUMBERS)
-).map("".join)  # fmt: skip
+    st.sampled_from(["", "@"]),
+    st.one_of(st.just(""), st.just("~:"), NUMBERS.map(lambda n: f"{n}:")),
+    st.one_of(st.just(""), NUMBERS),
+).map("".join)
 ANYTHING = st.one_of(RANGES, st.text(alphabet="@~:0123456789.-+e _\n|", max_size=12), st.text(max_size=6))
 VALUES = st.one_of(st.integers(-(10**9), 10**9), st.floats(-1e9, 1e9), st.sampled_from([0, 10, 20, -1]))
 
@@ -77,14 +79,30 @@ def test_what_alerts_goes_on_to(text: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("text", "value", "alerts", "held"),
     [
-        ("10", 10, False, True), ("10", 9.1, False, True), ("10", 9, False, False), ("10", 11, True, True), ("10", -1, True, True),
-        ("10:", 10, False, True), ("10:", 11, False, False), ("10:", 9, True, True), ("~:10", -100, False, False),
-        ("10:20", 15, False, False), ("10:20", 18.5, False, True), ("@10:20", 20, True, True), ("@10:20", 21, False, True),
-        ("@10:20", 22.1, False, False), ("@10:20", 8.9, False, False), ("0", 0, False, False), ("0", 1, True, True),
-        ("10:10", 10, False, False), ("10:10", 11, True, True), ("0.7", 0.65, False, True), ("~:-5", -5.2, False, True),
+        ("10", 10, False, True),
+        ("10", 9.1, False, True),
+        ("10", 9, False, False),
+        ("10", 11, True, True),
+        ("10", -1, True, True),
+        ("10:", 10, False, True),
+        ("10:", 11, False, False),
+        ("10:", 9, True, True),
+        ("~:10", -100, False, False),
+        ("10:20", 15, False, False),
+        ("10:20", 18.5, False, True),
+        ("@10:20", 20, True, True),
+        ("@10:20", 21, False, True),
+        ("@10:20", 22.1, False, False),
+        ("@10:20", 8.9, False, False),
+        ("0", 0, False, False),
+        ("0", 1, True, True),
+        ("10:10", 10, False, False),
+        ("10:10", 11, True, True),
+        ("0.7", 0.65, False, True),
+        ("~:-5", -5.2, False, True),
         ("~:-5", -5.5, False, False),
     ],
-)  # fmt: skip
+)
 def test_an_alert_ends_clearly_below(text: str, value: float, alerts: bool, held: bool) -> None:
     """An alert ends a tenth of the bound away from it, on the good side."""
     mine = AlertRange(text)

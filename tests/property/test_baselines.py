@@ -25,23 +25,45 @@ NUMBER = st.integers(0, 2**64)
 MAYBE = st.one_of(st.none(), NUMBER)
 ADDRESS = st.sampled_from(["0.0.0.0", "::1", "10.0.0.1"])
 SOCKETS = st.builds(
-    EarlierSocket, TEXT, MAYBE, MAYBE, st.one_of(st.none(), st.tuples(ADDRESS, NUMBER, ADDRESS, NUMBER)),
-    st.one_of(st.none(), TEXT), TEXT, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, st.one_of(st.none(), TEXT), MAYBE,
-)  # fmt: skip
+    EarlierSocket,
+    TEXT,
+    MAYBE,
+    MAYBE,
+    st.one_of(st.none(), st.tuples(ADDRESS, NUMBER, ADDRESS, NUMBER)),
+    st.one_of(st.none(), TEXT),
+    TEXT,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    st.one_of(st.none(), TEXT),
+    MAYBE,
+)
 QDISCS = st.builds(Qdisc, TEXT, TEXT, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE)
 WORD = st.text(alphabet="abcxyz_", min_size=1, max_size=8)
 EARLIER = st.builds(
-    Earlier, st.dictionaries(TEXT, NUMBER, max_size=5), st.dictionaries(WORD, NUMBER, max_size=3),
-    st.one_of(st.none(), st.tuples(*[MAYBE] * 5)), st.one_of(st.none(), st.lists(QDISCS, max_size=3).map(tuple)),
-    st.dictionaries(WORD, st.sampled_from([None, "netlink", "proc"]), max_size=3), st.dictionaries(TEXT, TEXT, max_size=2),
+    Earlier,
+    st.dictionaries(TEXT, NUMBER, max_size=5),
+    st.dictionaries(WORD, NUMBER, max_size=3),
+    st.one_of(st.none(), st.tuples(*[MAYBE] * 5)),
+    st.one_of(st.none(), st.lists(QDISCS, max_size=3).map(tuple)),
+    st.dictionaries(WORD, st.sampled_from([None, "netlink", "proc"]), max_size=3),
+    st.dictionaries(TEXT, TEXT, max_size=2),
     st.one_of(st.none(), st.lists(st.tuples(TEXT, TEXT, NUMBER, NUMBER, MAYBE), max_size=3).map(tuple)),
     st.lists(SOCKETS, max_size=4).map(tuple),
-)  # fmt: skip
+)
 TIME = st.floats(0, 1e9)
 ENTRIES = st.builds(
-    Entry, TEXT, st.builds(Place, TEXT, TEXT, TEXT), TIME, TIME, TIME, EARLIER,
+    Entry,
+    TEXT,
+    st.builds(Place, TEXT, TEXT, TEXT),
+    TIME,
+    TIME,
+    TIME,
+    EARLIER,
     st.dictionaries(TEXT, st.integers(0, 3), max_size=3),
-)  # fmt: skip
+)
 
 
 @given(st.lists(ENTRIES, max_size=4))

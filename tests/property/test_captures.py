@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockdiag.errors import SourceError
-from sockdiag.sources._captured import CapturedRoot, Stat, format_stats, parse_stats
-from sockdiag.sources._transport import Request
-from sockdiag.sources.archive import unpack
-from sockdiag.sources.capture import CaptureTransport
+from sockdiag.sources.capture.archive import unpack
+from sockdiag.sources.capture.transport import CaptureTransport
+from sockdiag.sources.system.captured_root import CapturedRoot, Stat, format_stats, parse_stats
+from sockdiag.sources.system.transport import Request
 from tests.unit.sources.netlink_messages import nlmsg
 
 payloads = st.binary(max_size=80)

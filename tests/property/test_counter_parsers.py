@@ -9,19 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockdiag.analysis.local_ports import available_ports
+from sockdiag.analysis.limits.effects import available_ports
 from sockdiag.errors import ParseError
 from sockdiag.model.counters import U32, Counters
 from sockdiag.model.sysctl_table import SYSCTLS
-from sockdiag.sources.proc_net_dev import parse_dev
-from sockdiag.sources.proc_net_netstat import parse_netstat
-from sockdiag.sources.proc_net_protocols import parse_protocols
-from sockdiag.sources.proc_net_snmp import parse_snmp
-from sockdiag.sources.proc_net_snmp6 import parse_snmp6
-from sockdiag.sources.proc_net_sockstat import parse_sockstat, parse_sockstat6
-from sockdiag.sources.proc_net_softnet_stat import parse_softnet_stat
-from sockdiag.sources.proc_stat_nf_conntrack import parse_nf_conntrack_stat
-from sockdiag.sources.sysctl_net import parse_sysctl
+from sockdiag.sources.proc.mib import parse_netstat, parse_snmp, parse_snmp6
+from sockdiag.sources.proc.net_dev import parse_dev
+from sockdiag.sources.proc.net_protocols import parse_protocols
+from sockdiag.sources.proc.net_sockstat import parse_sockstat, parse_sockstat6
+from sockdiag.sources.proc.net_softnet_stat import parse_softnet_stat
+from sockdiag.sources.proc.net_stat_nf_conntrack import parse_nf_conntrack_stat
+from sockdiag.sources.proc.sys_net import parse_sysctl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,9 +90,10 @@ def test_sysctls(name: str, body: bytes) -> None:
 
 
 @given(
-    st.integers(0, 60), st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).filter(lambda r: r[0] <= r[1]), max_size=5),
-)  # fmt: skip
+)
 def test_ports(first: int, last: int, reserved: list[tuple[int, int]]) -> None:
     """Counting ranges is counting ports."""
     taken = {port for low, high in reserved for port in range(low, high + 1)}

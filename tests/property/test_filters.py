@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sockdiag.errors import FilterError
 from sockdiag.filter.context import Context
-from sockdiag.filter.sight import SocketSight
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
+from sockdiag.filter.ss_view import SocketSight
 from sockdiag.filter.where import compile_where
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, STATE_NAMES, STATE_NUMBERS
 from sockdiag.model.address import Endpoint
@@ -52,15 +52,22 @@ def ip_sockets(draw: st.DrawFn) -> Socket:
     family, addresses = draw(st.sampled_from([("AF_INET", V4), ("AF_INET6", V6)]))
     netid = draw(st.sampled_from(["tcp", "udp"]))
     return Socket(
-        netid, family,
+        netid,
+        family,
         state=draw(st.sampled_from(STATE_NAMES[1:12])),
-        local=draw(ends(addresses)), peer=draw(ends(addresses)),
-        recv_q=draw(unknown_or(st.integers(0, 9))), uid=draw(unknown_or(st.integers(0, 3))), inode=draw(st.integers(0, 3)),
-        mark=draw(st.sampled_from([0, 1, 5, 0xFF])), cgroup_id=draw(st.sampled_from([0, 5])),
+        local=draw(ends(addresses)),
+        peer=draw(ends(addresses)),
+        recv_q=draw(unknown_or(st.integers(0, 9))),
+        uid=draw(unknown_or(st.integers(0, 3))),
+        inode=draw(st.integers(0, 3)),
+        mark=draw(st.sampled_from([0, 1, 5, 0xFF])),
+        cgroup_id=draw(st.sampled_from([0, 5])),
         timer=Timer("keepalive", 5, 0) if netid == "tcp" and draw(st.booleans()) else None,
-        skmem=draw(unknown_or(st.builds(SkMem, st.integers(0, 100), st.just(100), drops=unknown_or(st.integers(0, 2))))),
+        skmem=draw(
+            unknown_or(st.builds(SkMem, st.integers(0, 100), st.just(100), drops=unknown_or(st.integers(0, 2))))
+        ),
         processes=draw(unknown_or(st.just((Owner(1, b"a", 3),)) | st.just(()))),
-    )  # fmt: skip
+    )
 
 
 @st.composite
@@ -68,17 +75,64 @@ def sockets(draw: st.DrawFn) -> Socket:
     netid = draw(st.sampled_from(TABLES))
     address = draw(unknown_or(st.sampled_from([b"/x", b"\0y", "::1", "10.0.0.1", "ROUTE", "3"])))
     return draw(ip_sockets())._replace(
-        netid=netid, state=draw(unknown_or(st.sampled_from(STATE_NAMES))), local=Endpoint(address, draw(unknown_or(st.just(5)))),
-        family=draw(st.sampled_from(["AF_UNIX", "AF_PACKET", "AF_NETLINK", "AF_VSOCK", "AF_XDP"])), protocol="0",
+        netid=netid,
+        state=draw(unknown_or(st.sampled_from(STATE_NAMES))),
+        local=Endpoint(address, draw(unknown_or(st.just(5)))),
+        family=draw(st.sampled_from(["AF_UNIX", "AF_PACKET", "AF_NETLINK", "AF_VSOCK", "AF_XDP"])),
+        protocol="0",
         source=draw(st.sampled_from(["netlink", "proc"])),
-    )  # fmt: skip
+    )
 
 
 WORDS = st.sampled_from(
-    ["and", "or", "not", "(", ")", "=", "!=", ">", "<=", "~", "!~", "!", "&&", "|", "src", "dst", "sport", "dev", "fwmark", "cgroup",
-     "state", "exclude", "autobound", "unknown", "'", '"', "\\", "*", "10/8", "[::1]:80", "unix:x", "link:ip", "vsock:1", "netlink:0",
-     "listening", "22", "5ms", "80%", "64K", "0x5", "nginx*", "yes", "[a-", "AF_INET", *ALIASES]
-)  # fmt: skip
+    [
+        "and",
+        "or",
+        "not",
+        "(",
+        ")",
+        "=",
+        "!=",
+        ">",
+        "<=",
+        "~",
+        "!~",
+        "!",
+        "&&",
+        "|",
+        "src",
+        "dst",
+        "sport",
+        "dev",
+        "fwmark",
+        "cgroup",
+        "state",
+        "exclude",
+        "autobound",
+        "unknown",
+        "'",
+        '"',
+        "\\",
+        "*",
+        "10/8",
+        "[::1]:80",
+        "unix:x",
+        "link:ip",
+        "vsock:1",
+        "netlink:0",
+        "listening",
+        "22",
+        "5ms",
+        "80%",
+        "64K",
+        "0x5",
+        "nginx*",
+        "yes",
+        "[a-",
+        "AF_INET",
+        *ALIASES,
+    ]
+)
 NAMES = st.deferred(lambda: st.sampled_from([entry.name for entry in catalogue()]))
 
 
@@ -114,9 +168,15 @@ def test_any_text(text: str, rows: list[Socket]) -> None:
 def entry_of(socket: Socket) -> Entry:
     family = AF_INET if socket.family == "AF_INET" else AF_INET6
     return Entry(
-        family, inet_pton(family, str(socket.local.address)), inet_pton(family, str(socket.peer.address)), socket.local.port or 0,
-        socket.peer.port or 0, INDEXES[socket.local.interface], socket.mark or 0, socket.cgroup_id or 0,
-    )  # fmt: skip
+        family,
+        inet_pton(family, str(socket.local.address)),
+        inet_pton(family, str(socket.peer.address)),
+        socket.local.port or 0,
+        socket.peer.port or 0,
+        INDEXES[socket.local.interface],
+        socket.mark or 0,
+        socket.cgroup_id or 0,
+    )
 
 
 @settings(max_examples=400)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sockdiag.errors import ParseError, SourceTruncated
 from sockdiag.kernel import inet_diag as k
-from sockdiag.sources import inet_diag
-from sockdiag.sources._transport import Request, messages
+from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.system.transport import Request, messages
 from tests.unit.sources.inet_messages import inet_message
 
 if TYPE_CHECKING:

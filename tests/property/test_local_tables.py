@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sockdiag.errors import ParseError, SourceError
 from sockdiag.model.query import Query
 from sockdiag.model.socket import Socket
-from sockdiag.sources import netlink_diag, packet_diag, unix_diag, vsock_diag, xdp_diag
-from sockdiag.sources._procroot import ProcRoot
+from sockdiag.sources.netlink import netlink_diag, packet_diag, unix_diag, vsock_diag, xdp_diag
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.unit.sources.netlink_messages import message, nlmsg, system
 
 if TYPE_CHECKING:

@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockdiag.errors import ParseError
-from sockdiag.sources.proc_net_netlink import parse_netlink
-from sockdiag.sources.proc_net_packet import parse_packet
-from sockdiag.sources.proc_net_raw import parse_raw
-from sockdiag.sources.proc_net_tcp import parse_tcp
-from sockdiag.sources.proc_net_udp import parse_udp
-from sockdiag.sources.proc_net_unix import parse_unix
+from sockdiag.sources.proc.inet import parse_raw, parse_tcp, parse_udp
+from sockdiag.sources.proc.net_netlink import parse_netlink
+from sockdiag.sources.proc.net_packet import parse_packet
+from sockdiag.sources.proc.net_unix import parse_unix
 from sockdiag.sources.reading import MAX_ERRORS, Reading
 from tests.unit.sources import proc_rows as rows
 
@@ -32,14 +30,22 @@ VENDOR_HEADING = rows.TCP_HEADING.replace(b"retrnsmt   uid", b"uid vendor retrns
 TABLES: dict[str, tuple[Parse, bytes, tuple[bytes, ...]]] = {
     "tcp": (parse_tcp, rows.TCP_HEADING, (rows.LISTEN, rows.ESTABLISHED, rows.TIME_WAIT)),
     "tcp6": (lambda body: parse_tcp(body, "tcp6"), rows.TCP6_HEADING, (TCP6_ROW,)),
-    "vendor": (parse_tcp, VENDOR_HEADING, (b"0: 0100007F:1F90 0100007F:1F91 01 00000000:00000000 00:00000000 5 7 00000000 0 9 1 ff 3\n",)),
+    "vendor": (
+        parse_tcp,
+        VENDOR_HEADING,
+        (b"0: 0100007F:1F90 0100007F:1F91 01 00000000:00000000 00:00000000 5 7 00000000 0 9 1 ff 3\n",),
+    ),
     "udp": (parse_udp, rows.DATAGRAM_HEADING, (rows.UDP,)),
     "raw": (parse_raw, rows.DATAGRAM_HEADING, (rows.RAW,)),
     "icmp": (lambda body: parse_raw(body, "icmp"), rows.DATAGRAM_HEADING, (rows.RAW,)),
-    "unix": (parse_unix, rows.UNIX_HEADING, (rows.UNIX, b"000000001f2c3b2e: 00000003 00000000 00000000 0001 03  2100\n")),
+    "unix": (
+        parse_unix,
+        rows.UNIX_HEADING,
+        (rows.UNIX, b"000000001f2c3b2e: 00000003 00000000 00000000 0001 03  2100\n"),
+    ),
     "netlink": (parse_netlink, rows.NETLINK_HEADING, (rows.NETLINK,)),
     "packet": (lambda body: parse_packet(body, lambda index: f"eth{index}"), rows.PACKET_HEADING, (rows.PACKET,)),
-}  # fmt: skip
+}
 NAMES = list(TABLES)
 
 

@@ -6,16 +6,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockdiag.model.cgroup import Cgroup
-from sockdiag.sources.cgroup import parse_cgroup, parse_cgroup_path
-from sockdiag.sources.passwd import parse_passwd
-from sockdiag.sources.proc_mountinfo import parse_mountinfo
+from sockdiag.sources.proc.mountinfo import parse_mountinfo
+from sockdiag.sources.process.cgroup import parse_cgroup, parse_cgroup_path
+from sockdiag.sources.process.passwd import parse_passwd
 
 HEX = st.text("0123456789abcdef", min_size=62, max_size=66)
 WORD = st.sampled_from(
-    ["docker", "lxc", "lxc.payload", "lxc.payload.", "lxc.monitor.", "machine-", r"\x2d", "lxc", "qemu", "supervisor",
-     ".scope", ".service", ".slice", "-", "_", ":", "/", "..", "kubepods", "-pod", "pod", "libpod", "libpod_pod_",
-     "libpod_parent", "systemd-nspawn@", ".libvirt-lxc", "cri-containerd", "crio-conmon", "\\x", "\udcff", "\n", " "]
-)  # fmt: skip
+    [
+        "docker",
+        "lxc",
+        "lxc.payload",
+        "lxc.payload.",
+        "lxc.monitor.",
+        "machine-",
+        r"\x2d",
+        "lxc",
+        "qemu",
+        "supervisor",
+        ".scope",
+        ".service",
+        ".slice",
+        "-",
+        "_",
+        ":",
+        "/",
+        "..",
+        "kubepods",
+        "-pod",
+        "pod",
+        "libpod",
+        "libpod_pod_",
+        "libpod_parent",
+        "systemd-nspawn@",
+        ".libvirt-lxc",
+        "cri-containerd",
+        "crio-conmon",
+        "\\x",
+        "\udcff",
+        "\n",
+        " ",
+    ]
+)
 PATH = st.lists(st.one_of(HEX, WORD, st.text(max_size=4)), max_size=8).map("".join).map("/".__add__)
 # A name that none of the rules knows: it neither is nor becomes part of anything.
 PLAIN = st.text("ghijkmnqrtuvwxyz", min_size=1, max_size=6)

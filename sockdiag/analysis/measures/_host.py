@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Facts, Labels, Value
     from sockdiag.analysis.memory import ProtocolMemory
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -43,10 +43,16 @@ def _memory(protocol: str, refused_at: str) -> Iterator[Measure]:
     def one(part: str, help: str, value: Callable[[ProtocolMemory, int | None], Value], unit: str = BYTES) -> Measure:
         return Measure(f"{name}.{part}", unit, help, _account(protocol, value), needs, scope=HOST, combine=MAX)
 
-    yield one("used_bytes", f"Memory that all {protocol} queues of the host are charged with, reserves of the CPUs left out.",
-              lambda account, size: _times(account.pages, size))  # fmt: skip
-    yield one("limit_bytes", f"Memory at which {protocol} refuses data: {refused_at} of net.ipv4.{name}.",
-              lambda account, size: _times(account.limit_pages, size))  # fmt: skip
+    yield one(
+        "used_bytes",
+        f"Memory that all {protocol} queues of the host are charged with, reserves of the CPUs left out.",
+        lambda account, size: _times(account.pages, size),
+    )
+    yield one(
+        "limit_bytes",
+        f"Memory at which {protocol} refuses data: {refused_at} of net.ipv4.{name}.",
+        lambda account, size: _times(account.limit_pages, size),
+    )
     yield one(
         "used_ratio",
         f"Memory charged as a part of the limit of {protocol}.",
@@ -57,16 +63,23 @@ def _memory(protocol: str, refused_at: str) -> Iterator[Measure]:
 
 _TCP_MEM = (
     Measure(
-        "tcp_mem.pressure_limit_bytes", BYTES, "Memory from which on TCP is under pressure: the second number of net.ipv4.tcp_mem.",
-        _account("TCP", lambda account, size: _times(account.pressure_pages, size)), ("sockstat", "protocols", "limits"),
-        scope=HOST, combine=MAX,
+        "tcp_mem.pressure_limit_bytes",
+        BYTES,
+        "Memory from which on TCP is under pressure: the second number of net.ipv4.tcp_mem.",
+        _account("TCP", lambda account, size: _times(account.pressure_pages, size)),
+        ("sockstat", "protocols", "limits"),
+        scope=HOST,
+        combine=MAX,
     ),
     count(
-        "tcp_mem.pressure", "1 while the kernel is short of memory for TCP and makes windows small, else 0.",
+        "tcp_mem.pressure",
+        "1 while the kernel is short of memory for TCP and makes windows small, else 0.",
         _account("TCP", lambda account, _size: None if account.pressure is None else int(account.pressure)),
-        ("protocols",), scope=HOST, combine=MAX,
+        ("protocols",),
+        scope=HOST,
+        combine=MAX,
     ),
-)  # fmt: skip
+)
 
 
 def _level(table: str, column: str) -> Reader:
@@ -95,9 +108,16 @@ def _bounded(name: str, what: str, column: str, sysctl: str, scope: str, of_limi
     return (
         count(f"{name}.sockets", f"{what}.", _level("sockstat", column), ("sockstat",), scope=scope, combine=MAX),
         count(f"{name}.limit", f"Most of them: {sysctl}.", _limit(sysctl), ("limits",), scope=of_limit, combine=MAX),
-        Measure(f"{name}.used_ratio", RATIO, "Their number as a part of the limit.", _part_of("sockstat", column, sysctl),
-                ("sockstat", "limits"), scope=scope, combine=MAX),
-    )  # fmt: skip
+        Measure(
+            f"{name}.used_ratio",
+            RATIO,
+            "Their number as a part of the limit.",
+            _part_of("sockstat", column, sysctl),
+            ("sockstat", "limits"),
+            scope=scope,
+            combine=MAX,
+        ),
+    )
 
 
 _FAMILY = Label("family", "Address family, in the kernel's word.", ("AF_INET", "AF_INET6"))
@@ -133,23 +153,77 @@ MEASURES = (
     *_memory("TCP", "the third number"),
     *_TCP_MEM,
     *_memory("UDP", "the first number"),
-    count("sockets.used", "Sockets of all families but the kernel's own, as /proc/net/sockstat counts them.",
-          _level("sockstat", "sockets_used"), ("sockstat",)),
-    count("tcp.allocated", "TCP sockets of the host that are allocated, bound or not.", _level("sockstat", "tcp_alloc"),
-          ("sockstat",), scope=HOST, combine=MAX),
-    *_bounded("tcp_orphans", "TCP sockets of the host that their owner has closed and that are not done", "tcp_orphan",
-              "net.ipv4.tcp_max_orphans", HOST, HOST),
+    count(
+        "sockets.used",
+        "Sockets of all families but the kernel's own, as /proc/net/sockstat counts them.",
+        _level("sockstat", "sockets_used"),
+        ("sockstat",),
+    ),
+    count(
+        "tcp.allocated",
+        "TCP sockets of the host that are allocated, bound or not.",
+        _level("sockstat", "tcp_alloc"),
+        ("sockstat",),
+        scope=HOST,
+        combine=MAX,
+    ),
+    *_bounded(
+        "tcp_orphans",
+        "TCP sockets of the host that their owner has closed and that are not done",
+        "tcp_orphan",
+        "net.ipv4.tcp_max_orphans",
+        HOST,
+        HOST,
+    ),
     *_bounded("tcp_time_wait", "Sockets in TIME_WAIT", "tcp_tw", "net.ipv4.tcp_max_tw_buckets", "netns", "netns"),
-    Measure("fragments.used_bytes", BYTES, "Memory of datagrams with fragments missing.", _fragments(lambda used, _limit: used),
-            _FRAGMENT_NEEDS, (_FAMILY,)),
-    Measure("fragments.limit_bytes", BYTES, "Memory of datagrams with fragments missing at which new fragments are refused.",
-            _fragments(lambda _used, limit: limit), _FRAGMENT_NEEDS, (_FAMILY,)),
-    Measure("fragments.used_ratio", RATIO, "Memory of datagrams with fragments missing as a part of the limit.",
-            _fragments(ratio), _FRAGMENT_NEEDS, (_FAMILY,), combine=MAX),
-    count("files.open", "Open files of the host, sockets among them.", _files(lambda used, _limit: used), ("limits",),
-          scope=HOST, combine=MAX),
-    count("files.limit", "Most open files of the host: fs.file-max.", _files(lambda _used, limit: limit), ("limits",),
-          scope=HOST, combine=MAX),
-    Measure("files.used_ratio", RATIO, "Open files of the host as a part of the limit.", _files(ratio), ("limits",),
-            scope=HOST, combine=MAX),
-)  # fmt: skip
+    Measure(
+        "fragments.used_bytes",
+        BYTES,
+        "Memory of datagrams with fragments missing.",
+        _fragments(lambda used, _limit: used),
+        _FRAGMENT_NEEDS,
+        (_FAMILY,),
+    ),
+    Measure(
+        "fragments.limit_bytes",
+        BYTES,
+        "Memory of datagrams with fragments missing at which new fragments are refused.",
+        _fragments(lambda _used, limit: limit),
+        _FRAGMENT_NEEDS,
+        (_FAMILY,),
+    ),
+    Measure(
+        "fragments.used_ratio",
+        RATIO,
+        "Memory of datagrams with fragments missing as a part of the limit.",
+        _fragments(ratio),
+        _FRAGMENT_NEEDS,
+        (_FAMILY,),
+        combine=MAX,
+    ),
+    count(
+        "files.open",
+        "Open files of the host, sockets among them.",
+        _files(lambda used, _limit: used),
+        ("limits",),
+        scope=HOST,
+        combine=MAX,
+    ),
+    count(
+        "files.limit",
+        "Most open files of the host: fs.file-max.",
+        _files(lambda _used, limit: limit),
+        ("limits",),
+        scope=HOST,
+        combine=MAX,
+    ),
+    Measure(
+        "files.used_ratio",
+        RATIO,
+        "Open files of the host as a part of the limit.",
+        _files(ratio),
+        ("limits",),
+        scope=HOST,
+        combine=MAX,
+    ),
+)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeVar
 
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
     Part = TypeVar("Part")
     # Values of the labels, in their order.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.conntrack import Conntrack
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -89,28 +89,70 @@ def _tracked(name: str, help: str, column: str) -> Measure:
 
 MEASURES = (
     _cpu("processed", "Packets that a CPU took up.", "processed"),
-    _cpu("dropped", "Packets dropped before IP: the CPU's input queue was full (netdev_max_backlog) or a flow too large.", "dropped"),
-    _cpu("flow_limit", "Packets of a large flow dropped while the CPU's queue was more than half full; dropped counts them, too.",
-         "flow_limit"),
-    _cpu("squeezed", "Times that a CPU put off work because netdev_budget was used up; nothing is lost.", "time_squeeze"),
+    _cpu(
+        "dropped",
+        "Packets dropped before IP: the CPU's input queue was full (netdev_max_backlog) or a flow too large.",
+        "dropped",
+    ),
+    _cpu(
+        "flow_limit",
+        "Packets of a large flow dropped while the CPU's queue was more than half full; dropped counts them, too.",
+        "flow_limit",
+    ),
+    _cpu(
+        "squeezed", "Times that a CPU put off work because netdev_budget was used up; nothing is lost.", "time_squeeze"
+    ),
     _cpu("backlog", "Packets in a CPU's input queues now.", "backlog", "gauge"),
-    count("softnet.backlog_limit", "Packets that a CPU's input queue holds: net.core.netdev_max_backlog.", _backlog_limit,
-          ("limits",), scope=HOST, combine=MAX),
+    count(
+        "softnet.backlog_limit",
+        "Packets that a CPU's input queue holds: net.core.netdev_max_backlog.",
+        _backlog_limit,
+        ("limits",),
+        scope=HOST,
+        combine=MAX,
+    ),
     _lost("receive_errors", "Packets that arrived damaged, or that the device had no room for.", "rx_errs"),
     _lost("receive_drops", "Packets received and dropped before a protocol saw them.", "rx_drop"),
     _lost("receive_overruns", "Packets dropped by the device: its ring was full.", "rx_fifo"),
     _lost("transmit_errors", "Packets that the device could not send.", "tx_errs"),
     _lost("transmit_drops", "Packets dropped by the driver instead of sent.", "tx_drop"),
-    count("conntrack.entries", "Connections tracked in the namespace.", _conntrack(lambda now: now.count), ("conntrack",)),
-    count("conntrack.limit", "Most of them: net.netfilter.nf_conntrack_max.", _conntrack(lambda now: now.max), ("conntrack",),
-          combine=MAX),
-    Measure("conntrack.used_ratio", RATIO, "Connections tracked as a part of the limit.",
-            _conntrack(lambda now: ratio(now.count, now.max)), ("conntrack",), combine=MAX),
+    count(
+        "conntrack.entries", "Connections tracked in the namespace.", _conntrack(lambda now: now.count), ("conntrack",)
+    ),
+    count(
+        "conntrack.limit",
+        "Most of them: net.netfilter.nf_conntrack_max.",
+        _conntrack(lambda now: now.max),
+        ("conntrack",),
+        combine=MAX,
+    ),
+    Measure(
+        "conntrack.used_ratio",
+        RATIO,
+        "Connections tracked as a part of the limit.",
+        _conntrack(lambda now: ratio(now.count, now.max)),
+        ("conntrack",),
+        combine=MAX,
+    ),
     _tracked("drops", "Packets dropped because the table is full or no memory is left.", "drop"),
     _tracked("insert_failures", "Packets dropped because their connection could not be entered.", "insert_failed"),
     _tracked("early_drops", "Entries removed to make room for new ones.", "early_drop"),
-    count("qdisc.drops", "Packets dropped by a device's queueing discipline instead of sent.", _qdisc("drops"), ("qdiscs",),
-          labels=(_DEVICE, _KIND), kind=COUNTER, many=True),
-    Measure("qdisc.backlog_bytes", BYTES, "Bytes that wait in a device's queueing discipline.", _qdisc("backlog_bytes"), ("qdiscs",),
-            (_DEVICE, _KIND), many=True),
-)  # fmt: skip
+    count(
+        "qdisc.drops",
+        "Packets dropped by a device's queueing discipline instead of sent.",
+        _qdisc("drops"),
+        ("qdiscs",),
+        labels=(_DEVICE, _KIND),
+        kind=COUNTER,
+        many=True,
+    ),
+    Measure(
+        "qdisc.backlog_bytes",
+        BYTES,
+        "Bytes that wait in a device's queueing discipline.",
+        _qdisc("backlog_bytes"),
+        ("qdiscs",),
+        (_DEVICE, _KIND),
+        many=True,
+    ),
+)

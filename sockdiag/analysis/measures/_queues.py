@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -87,8 +87,16 @@ def _udp(look: Look) -> list[_Queue]:
 
 
 def _ports(batch: Batch, table: str) -> Iterable[_Queue]:
-    names = ("local.address", "local.port", "local.interface", "peer.address", "peer.port", "skmem.rmem_alloc", "skmem.rcvbuf",
-             "skmem.drops")  # fmt: skip
+    names = (
+        "local.address",
+        "local.port",
+        "local.interface",
+        "peer.address",
+        "peer.port",
+        "skmem.rmem_alloc",
+        "skmem.rcvbuf",
+        "skmem.drops",
+    )
     for address, port, interface, peer, peer_port, used, limit, drops in zip(*map(batch.values, names), strict=True):
         own = not peer_port and (peer is None or peer in _ANY)
         name = local_name(address, port, interface) if own else CONNECTED
@@ -115,26 +123,100 @@ _SKMEM_UDP = tuple(f"skmem:{table}" for table in _RECEIVING)
 _FALLS = "since it was made; use delta(), it falls when a socket is closed."
 
 MEASURES = (
-    count("listener.sockets", "Listening sockets that share an address (SO_REUSEPORT makes several).", _sockets(_listeners),
-          _LISTENING, labels=_LABELS, many=True),
-    count("listener.accept_queue", "Connections that wait in accept(2).", _of(_listeners, "used"), _LISTENING, labels=_LABELS,
-          many=True),
-    count("listener.accept_queue_limit", "Limit of the accept queue, which holds one more.", _of(_listeners, "limit"), _LISTENING,
-          labels=_LABELS, many=True),
-    Measure("listener.accept_queue_ratio", RATIO, "Share of the accept queue's room in use; of several listeners the fullest.",
-            _of(_listeners, "fill"), _LISTENING, _LABELS, combine=MAX, many=True),
-    count("listener.syn_queue", "Requests whose handshake is not complete (SYN_RECV); not told where several listeners share a port.",
-          _of(_listeners, "syn", ("tcp",)), ("tcp",), labels=_LABELS, many=True),
-    count("listener.drops", f"Connection attempts and handshakes that a TCP listener refused {_FALLS}",
-          _of(_listeners, "drops", ("tcp",)), _SKMEM_TCP, labels=_LABELS, many=True, cumulative=True),
-    count("udp.sockets", "UDP sockets of an address; all that are connected as one.", _sockets(_udp), _RECEIVING, labels=_LABELS,
-          many=True),
-    Measure("udp.receive_buffer_used_bytes", BYTES, "Memory in the receive buffer, the kernel's overhead included.",
-            _of(_udp, "used"), _SKMEM_UDP, _LABELS, many=True),
-    Measure("udp.receive_buffer_limit_bytes", BYTES, "Limit of the receive buffer (sk_rcvbuf), at which datagrams are lost.",
-            _of(_udp, "limit"), _SKMEM_UDP, _LABELS, many=True),
-    Measure("udp.receive_buffer_ratio", RATIO, "Share of the receive buffer in use; of several sockets the fullest.",
-            _of(_udp, "fill"), _SKMEM_UDP, _LABELS, combine=MAX, many=True),
-    count("udp.drops", f"Datagrams that a UDP socket refused {_FALLS}", _of(_udp, "drops"), _SKMEM_UDP, labels=_LABELS, many=True,
-          cumulative=True),
-)  # fmt: skip
+    count(
+        "listener.sockets",
+        "Listening sockets that share an address (SO_REUSEPORT makes several).",
+        _sockets(_listeners),
+        _LISTENING,
+        labels=_LABELS,
+        many=True,
+    ),
+    count(
+        "listener.accept_queue",
+        "Connections that wait in accept(2).",
+        _of(_listeners, "used"),
+        _LISTENING,
+        labels=_LABELS,
+        many=True,
+    ),
+    count(
+        "listener.accept_queue_limit",
+        "Limit of the accept queue, which holds one more.",
+        _of(_listeners, "limit"),
+        _LISTENING,
+        labels=_LABELS,
+        many=True,
+    ),
+    Measure(
+        "listener.accept_queue_ratio",
+        RATIO,
+        "Share of the accept queue's room in use; of several listeners the fullest.",
+        _of(_listeners, "fill"),
+        _LISTENING,
+        _LABELS,
+        combine=MAX,
+        many=True,
+    ),
+    count(
+        "listener.syn_queue",
+        "Requests whose handshake is not complete (SYN_RECV); not told where several listeners share a port.",
+        _of(_listeners, "syn", ("tcp",)),
+        ("tcp",),
+        labels=_LABELS,
+        many=True,
+    ),
+    count(
+        "listener.drops",
+        f"Connection attempts and handshakes that a TCP listener refused {_FALLS}",
+        _of(_listeners, "drops", ("tcp",)),
+        _SKMEM_TCP,
+        labels=_LABELS,
+        many=True,
+        cumulative=True,
+    ),
+    count(
+        "udp.sockets",
+        "UDP sockets of an address; all that are connected as one.",
+        _sockets(_udp),
+        _RECEIVING,
+        labels=_LABELS,
+        many=True,
+    ),
+    Measure(
+        "udp.receive_buffer_used_bytes",
+        BYTES,
+        "Memory in the receive buffer, the kernel's overhead included.",
+        _of(_udp, "used"),
+        _SKMEM_UDP,
+        _LABELS,
+        many=True,
+    ),
+    Measure(
+        "udp.receive_buffer_limit_bytes",
+        BYTES,
+        "Limit of the receive buffer (sk_rcvbuf), at which datagrams are lost.",
+        _of(_udp, "limit"),
+        _SKMEM_UDP,
+        _LABELS,
+        many=True,
+    ),
+    Measure(
+        "udp.receive_buffer_ratio",
+        RATIO,
+        "Share of the receive buffer in use; of several sockets the fullest.",
+        _of(_udp, "fill"),
+        _SKMEM_UDP,
+        _LABELS,
+        combine=MAX,
+        many=True,
+    ),
+    count(
+        "udp.drops",
+        f"Datagrams that a UDP socket refused {_FALLS}",
+        _of(_udp, "drops"),
+        _SKMEM_UDP,
+        labels=_LABELS,
+        many=True,
+        cumulative=True,
+    ),
+)

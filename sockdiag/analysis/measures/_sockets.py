@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
 _STATES = tuple(name for number, name in enumerate(STATE_NAMES) if number not in (0, NEW_SYN_RECV, BOUND_INACTIVE))
 _INET = ("AF_INET", "AF_INET6")
@@ -22,8 +22,10 @@ _KNOWN = {"tcp": (_INET, _STATES), "udp": (_INET, ("ESTABLISHED", "CLOSE"))}
 
 NETID = Label("netid", "Table: tcp, udp, unix, …", TABLES)
 _FAMILY = Label(
-    "family", "Address family, in the kernel's word.", (*_INET, "AF_UNIX", "AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_XDP")
-)  # fmt: skip
+    "family",
+    "Address family, in the kernel's word.",
+    (*_INET, "AF_UNIX", "AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_XDP"),
+)
 _STATE = Label("state", "State, in the kernel's word.", _STATES)
 
 # Tables that count what they refused (sk_drops) as lost data.
@@ -103,12 +105,28 @@ def _bytes(part: str, help: str) -> Measure:
 
 
 MEASURES = (
-    count("states", "Sockets of a table, family and state.", _states, TABLES, labels=(NETID, _FAMILY, _STATE),
-          empty=0, metric_name="sockets"),
-    _bytes("held", "Memory that the sockets of a table hold: receive queues, backlogs, write queues, what is prepaid, options."),
+    count(
+        "states",
+        "Sockets of a table, family and state.",
+        _states,
+        TABLES,
+        labels=(NETID, _FAMILY, _STATE),
+        empty=0,
+        metric_name="sockets",
+    ),
+    _bytes(
+        "held",
+        "Memory that the sockets of a table hold: receive queues, backlogs, write queues, what is prepaid, options.",
+    ),
     _bytes("receive", "Memory in the receive queues of a table's sockets, the kernel's overhead included."),
     _bytes("send", "Memory in the write queues of a table's sockets, the kernel's overhead included."),
-    count("socket.drops", "Packets and messages refused by the sockets that are there now, each since it was made; use delta(), "
-          "it falls when a socket is closed.", _memory("drops", _LOSING), tuple(f"skmem:{table}" for table in _LOSING),
-          labels=(NETID,), cumulative=True),
-)  # fmt: skip
+    count(
+        "socket.drops",
+        "Packets and messages refused by the sockets that are there now, each since it was made; use delta(), "
+        "it falls when a socket is closed.",
+        _memory("drops", _LOSING),
+        tuple(f"skmem:{table}" for table in _LOSING),
+        labels=(NETID,),
+        cumulative=True,
+    ),
+)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sockdiag.check.plugin import TIMEOUT_S, run_given
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
 from sockdiag.cli.exit import CHECK_MEANINGS
-from sockdiag.cli.plugin import TIMEOUT_S, run_given
 from sockdiag.cli.spec import COUNT, FLOAT, LIST, TEXT, Command, Option
 
 TYPE_CHECKING = False

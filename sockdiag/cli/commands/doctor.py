@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show findings by cause, with advice."""
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.verdicts import finish, verdicts
+    from sockdiag.judging.group import by_cause
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import doctor_lines
-    from sockdiag.rules._group import by_cause
+    from sockdiag.survey.diagnose import finish, verdicts
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     found = verdicts(session)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import choose_columns, ordered
 from sockdiag.cli.spec import Argument, Command
 from sockdiag.errors import UsageError, unknown
+from sockdiag.survey.session import choose_columns, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def run(env: Env, given: Given) -> int:
     """Describe the fields of a socket."""
     from sockdiag.analysis.field_docs import FieldDoc, explain
-    from sockdiag.cli.session import Session
     from sockdiag.model.fields import catalogue
     from sockdiag.render.document import Document, Table
+    from sockdiag.survey.session import Session
 
     docs = [explain(entry) for entry in catalogue()]
     if given.name:
@@ -46,9 +46,14 @@ def _cards(docs: list[FieldDoc], _style: Style) -> Iterator[str]:
     for i, doc in enumerate(docs):
         yield ("\n" if i else "") + f"{doc.name}\n  {doc.help}\n"
         for title, value in (
-            ("type", doc.type), ("kind", doc.kind), ("unit", doc.unit), ("kernel", doc.kernel),
-            ("sources", "; ".join(doc.sources)), ("words", ", ".join(doc.words)), ("looked up on demand", ", ".join(doc.needs)),
-        ):  # fmt: skip
+            ("type", doc.type),
+            ("kind", doc.kind),
+            ("unit", doc.unit),
+            ("kernel", doc.kernel),
+            ("sources", "; ".join(doc.sources)),
+            ("words", ", ".join(doc.words)),
+            ("looked up on demand", ", ".join(doc.needs)),
+        ):
             if value:
                 yield f"  {title}: {value}\n"
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.inspect_target import Target
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
     from sockdiag.model.counters import Counters
     from sockdiag.model.socket import Socket
+    from sockdiag.survey.session import Session
 
 _COLUMNS = ("netid", "state", "local", "peer", "inode", "cookie", "processes")
 
@@ -35,14 +35,14 @@ def run(env: Env, given: Given) -> int:
 
 
 def _inspect(env: Env, given: Given, target: Target) -> int:
-    from sockdiag.cli.evidence import from_descriptor
-    from sockdiag.cli.session import Session
     from sockdiag.errors import SourceUnavailable
+    from sockdiag.survey.session import Session
+    from sockdiag.survey.socket_readings import from_descriptor
 
     session = Session(env, given)
     inode = None
     if target.kind == "descriptor":
-        from sockdiag.sources.proc_pid_fdinfo import socket_of
+        from sockdiag.sources.process.fdinfo import socket_of
 
         assert target.pid is not None
         assert target.fd is not None
@@ -80,7 +80,7 @@ def _in_its_namespace(env: Env, given: Given, target: Target, session: Session) 
     if given.netns is not None or not session.system.files.live:
         return None
     from sockdiag.errors import SourceError
-    from sockdiag.sources.netns import resolve
+    from sockdiag.sources.namespaces.netns import resolve
 
     try:
         path = resolve(str(target.pid))
@@ -95,7 +95,7 @@ def _there(env: Env, given: Given, target: Target, path: str | None) -> int:
     """Look from the namespace at *path*, from this process's own where it is None."""
     from sockdiag.cli.main import guarded
     from sockdiag.cli.spec import Given as Values
-    from sockdiag.sources.netns import run_in
+    from sockdiag.sources.namespaces.netns import run_in
 
     there = Values({**vars(given), "netns": path})
     if path is None:
@@ -104,9 +104,9 @@ def _there(env: Env, given: Given, target: Target, path: str | None) -> int:
 
 
 def _choices(session: Session, target: Target, found: list[Socket]) -> int:
-    from sockdiag.cli.session import choose_columns, ordered
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Document, Table
+    from sockdiag.survey.session import choose_columns, ordered
 
     scan = session.owners().owners
     rows = [s._replace(processes=scan.get(s.inode) if s.inode else ()) for s in found]
@@ -119,7 +119,7 @@ def _choices(session: Session, target: Target, found: list[Socket]) -> int:
 
 
 def _follow(env: Env, given: Given, target: Target, socket: Socket, session: Session) -> int:
-    from sockdiag.cli.session import Session
+    from sockdiag.survey.session import Session
 
     before: Any = None
     counters: Counters | None = None
@@ -138,15 +138,15 @@ def _look(
     session: Session, target: Target, socket: Socket, before: Any, earlier: Counters | None, *, first: bool
 ) -> tuple[int, Any, Counters]:
     from sockdiag.analysis.inspect import layers, paths
-    from sockdiag.cli.evidence import gather
-    from sockdiag.cli.session import choose_columns, ordered
-    from sockdiag.cli.verdicts import about
     from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.model.inspection import Fact
     from sockdiag.render.document import Document, Table
     from sockdiag.render.inspect_facts import facts, known
     from sockdiag.render.inspect_text import inspect_lines
-    from sockdiag.sources.counters import read_counters
+    from sockdiag.sources.proc.mib import read_counters
+    from sockdiag.survey.diagnose import about
+    from sockdiag.survey.session import choose_columns, ordered
+    from sockdiag.survey.socket_readings import gather
 
     given = session.given
     held = (target.pid, target.fd) if target.pid is not None and target.fd is not None else None
@@ -161,9 +161,13 @@ def _look(
     table = Table(columns, ordered(rows, session, Fact), chosen=chosen, header=not given.no_header)
     found = about(session, seen.socket)
     keys = {
-        "target": target.text, "matches": [seen.socket], "layers": stack, "getsockopt": seen.options, "paths": ways,
+        "target": target.text,
+        "matches": [seen.socket],
+        "layers": stack,
+        "getsockopt": seen.options,
+        "paths": ways,
         "findings": found,
-    }  # fmt: skip
+    }
     at = "" if given.follow is None else time.strftime("%H:%M:%S", time.localtime(session.started))
     lines = None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at)
     document = Document("inspect", session.seen, table=table, table_key="facts", keys=keys, lines=lines)

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show limits."""
-    from sockdiag.analysis.limits import limits, limits_everywhere
-    from sockdiag.cli.host import kernel_version, sysctls
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.visiting import in_each
+    from sockdiag.analysis.limits.rows import limits, limits_everywhere
     from sockdiag.errors import UsageError, unknown
-    from sockdiag.model.limits import Limit
+    from sockdiag.model.sysctl import Limit
     from sockdiag.model.sysctl_table import SYSCTLS
     from sockdiag.render.document import Document, Table
-    from sockdiag.sources.sysctl_net import read_page_size, read_sysctls
+    from sockdiag.sources.proc.sys_net import read_page_size, read_sysctls
+    from sockdiag.survey.host import kernel_version, sysctls
+    from sockdiag.survey.per_namespace import in_each
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     names = None
@@ -61,7 +61,7 @@ def run(env: Env, given: Given) -> int:
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
-    from sockdiag.model.limits import Limit
+    from sockdiag.model.sysctl import Limit
 
     return {"limits*": [Limit]}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import Session, choose_columns, find_column, ordered
 from sockdiag.cli.spec import Command
+from sockdiag.survey.session import Session, choose_columns, find_column, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,33 +13,47 @@ if TYPE_CHECKING:
     from sockdiag.analysis.listeners import Listener
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
-    from sockdiag.rules._base import Case
-    from sockdiag.rules._judge import Judgement
+    from sockdiag.judging.case import Case
+    from sockdiag.judging.judge import Judgement
 
 # The rules that judge listeners.
 CODES = (
-    "ACCEPT_QUEUE_OVERFLOW", "ACCEPT_QUEUE_FULL", "SYN_QUEUE_FULL", "LISTEN_DROP", "UNIX_LISTENER_FULL", "FD_LIMIT",
-)  # fmt: skip
+    "ACCEPT_QUEUE_OVERFLOW",
+    "ACCEPT_QUEUE_FULL",
+    "SYN_QUEUE_FULL",
+    "LISTEN_DROP",
+    "UNIX_LISTENER_FULL",
+    "FD_LIMIT",
+)
 
 
 def run(env: Env, given: Given) -> int:
     """Show listeners and what is wrong with them."""
     from sockdiag.analysis.listeners import TABLES, Listener
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.verdicts import finish, verdicts
     from sockdiag.model.record import RATIO
+    from sockdiag.render.cells import ratio
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import finding_lines
-    from sockdiag.render.quantity import ratio
     from sockdiag.render.table import aligned, cells, is_number
+    from sockdiag.survey.diagnose import finish, verdicts
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     found = verdicts(session, session.where(), TABLES, codes=CODES, rows=_rows)
     findings, everywhere = found.findings, session.everywhere is not None
     found.rows.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
     rows = ordered(found.rows, session, Listener)
-    default = ["socket.netid", "socket.local", "accept_queue", "accept_queue_limit", "accept_queue_ratio", "syn_queue",
-               "drops", "drops_in_interval", "socket.processes"]  # fmt: skip
+    default = [
+        "socket.netid",
+        "socket.local",
+        "accept_queue",
+        "accept_queue_limit",
+        "accept_queue_ratio",
+        "syn_queue",
+        "drops",
+        "drops_in_interval",
+        "socket.processes",
+    ]
     if found.seconds is None:
         default.remove("drops_in_interval")
     if everywhere:
@@ -63,8 +77,8 @@ def run(env: Env, given: Given) -> int:
 
 
 def _rows(case: Case, _judgement: Judgement) -> list[Listener]:
-    from sockdiag.rules._base import Unseen
-    from sockdiag.rules._listeners import listeners
+    from sockdiag.judging.case import Unseen
+    from sockdiag.judging.listeners import listeners
 
     try:
         found = [listener for listener, _before, _batch, _row in listeners(case)]

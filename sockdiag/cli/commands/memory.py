@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.socket_memory import Holders, MemoryGroup, SocketMemory
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
+    from sockdiag.survey.session import Session
 
 BY = ("netid", "process", "user", "container", "port", "peer", "netns")
 SHOWN = 20
@@ -26,10 +26,10 @@ SHOWN = 20
 def run(env: Env, given: Given) -> int:
     """Show socket memory."""
     from sockdiag.analysis.socket_memory import MemoryGroup, find_holders, merge_holders
-    from sockdiag.cli.host import protocol_memory
-    from sockdiag.cli.session import Session, choose_columns, ordered
     from sockdiag.model.query import SKMEM
     from sockdiag.render.document import Document, Table
+    from sockdiag.survey.host import protocol_memory
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     where = session.where()
@@ -49,8 +49,15 @@ def run(env: Env, given: Given) -> int:
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
     if given.json:
         keys["findings"] = _findings(session)
-    default = ["key", *(["pid", "rss_bytes"] if by == "process" else []), "sockets", "held_bytes", "rmem_alloc_bytes",
-               "wmem_bytes", "fwd_alloc_bytes"]  # fmt: skip
+    default = [
+        "key",
+        *(["pid", "rss_bytes"] if by == "process" else []),
+        "sockets",
+        "held_bytes",
+        "rmem_alloc_bytes",
+        "wmem_bytes",
+        "fwd_alloc_bytes",
+    ]
     columns, chosen = choose_columns(session, MemoryGroup, default)
     rows = list(ordered(groups, session, MemoryGroup))
     table = Table(columns, rows, chosen=chosen, header=not given.no_header)
@@ -60,13 +67,20 @@ def run(env: Env, given: Given) -> int:
 
 
 # Rules about memory that runs out, and the tables that they look at.
-_CODES = ("UDP_RECEIVE_BUFFER_FULL", "UDP_MEMORY_LIMIT", "RAW_RECEIVE_BUFFER_FULL", "PACKET_RECEIVE_BUFFER_FULL",
-          "NETLINK_RECEIVE_BUFFER_FULL", "TCP_MEMORY_PRESSURE", "CGROUP_MEMORY_LIMIT")  # fmt: skip
+_CODES = (
+    "UDP_RECEIVE_BUFFER_FULL",
+    "UDP_MEMORY_LIMIT",
+    "RAW_RECEIVE_BUFFER_FULL",
+    "PACKET_RECEIVE_BUFFER_FULL",
+    "NETLINK_RECEIVE_BUFFER_FULL",
+    "TCP_MEMORY_PRESSURE",
+    "CGROUP_MEMORY_LIMIT",
+)
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
 def _findings(session: Session) -> list[Finding]:
-    from sockdiag.cli.verdicts import some
+    from sockdiag.survey.diagnose import some
 
     query = session.query()
     return some(session, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES).findings

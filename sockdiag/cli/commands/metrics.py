@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.env import Env
-    from sockdiag.cli.scrape import Scraped
     from sockdiag.cli.spec import Given
+    from sockdiag.metrics.scrape import Scraped
 
 # Seconds between the looks that --listen compares, unless told.
 _INTERVAL = 15.0
@@ -24,7 +24,7 @@ def prepare(_env: Env, given: Given) -> None:
     """Open what --listen names in the network namespace of the caller, who will look for it there."""
     if given.listen is not None:
         _refuse(given)
-        from sockdiag.cli.serve import listen
+        from sockdiag.metrics.serve import listen
 
         given.server = listen(given.listen)  # type: ignore[attr-defined]
 
@@ -32,15 +32,15 @@ def prepare(_env: Env, given: Given) -> None:
 def run(env: Env, given: Given) -> int:
     """Write metrics, or serve them."""
     from sockdiag.cli import exit as status
-    from sockdiag.cli.scrape import Scraper
-    from sockdiag.cli.session import Session
-    from sockdiag.cli.textfile import replace_file
-    from sockdiag.cli.verdicts import check_interval
+    from sockdiag.metrics.scrape import Scraper
+    from sockdiag.metrics.textfile import replace_file
+    from sockdiag.survey.diagnose import check_interval
+    from sockdiag.survey.session import Session
 
     _refuse(given)
     check_interval(Session(env, given))
     if given.listen is not None:
-        from sockdiag.cli.serve import serve
+        from sockdiag.metrics.serve import serve
 
         return serve(env, given.server, Scraper(env, given, given.interval or _INTERVAL))
     scraped = Scraper(env, given).scrape()
@@ -81,7 +81,7 @@ def _lines(scraped: Scraped, given: Given) -> Iterator[str]:
     from sockdiag.render.exposition import openmetrics, prometheus_text
 
     if given.influx:
-        from sockdiag.render.influx import influx
+        from sockdiag.render.exposition import influx
 
         return influx(scraped.families, scraped.session.started)
     if given.prometheus or given.textfile is not None:
@@ -90,9 +90,9 @@ def _lines(scraped: Scraped, given: Given) -> Iterator[str]:
 
 
 def _show(scraped: Scraped, given: Given) -> int:
-    from sockdiag.cli.session import choose_columns, ordered
-    from sockdiag.model.family import Sample, samples
+    from sockdiag.model.metric_family import Sample, samples
     from sockdiag.render.document import Document, Table
+    from sockdiag.survey.session import choose_columns, ordered
 
     session = scraped.session
     columns, chosen = choose_columns(session, Sample)
@@ -107,7 +107,7 @@ def _show(scraped: Scraped, given: Given) -> int:
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
-    from sockdiag.model.family import Sample
+    from sockdiag.model.metric_family import Sample
 
     return {"verdict": "str", "interval_s": "float | None", "samples": [Sample]}
 
@@ -124,24 +124,39 @@ COMMAND = Command(
         "--listen needs the extra: pip install 'sockdiag[metrics]'."
     ),
     options=(
-        Option("textfile", "Replace this file, whole or not at all, for node_exporter's textfile collector.", kind=TEXT,
-               metavar="PATH", completion="path"),
-        Option("listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", kind=TEXT, metavar="[ADDR:]PORT"),
+        Option(
+            "textfile",
+            "Replace this file, whole or not at all, for node_exporter's textfile collector.",
+            kind=TEXT,
+            metavar="PATH",
+            completion="path",
+        ),
+        Option(
+            "listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", kind=TEXT, metavar="[ADDR:]PORT"
+        ),
         Option("prometheus", "The older text format of Prometheus, which promtool and the textfile collector read."),
         Option("influx", "InfluxDB's line protocol, for telegraf."),
-        Option("top", "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.", kind=INT, metavar="N",
-               default=_TOP),
+        Option(
+            "top",
+            "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.",
+            kind=INT,
+            metavar="N",
+            default=_TOP,
+        ),
         options.INTERVAL,
         options.HORIZON,
         *options.EVERYWHERE,
     ),
     examples=(
         ("metrics", "OpenMetrics text"),
-        ("metrics --textfile /var/lib/prometheus/node-exporter/sockdiag.prom", "for node_exporter, from cron or a timer"),
+        (
+            "metrics --textfile /var/lib/prometheus/node-exporter/sockdiag.prom",
+            "for node_exporter, from cron or a timer",
+        ),
         ("metrics --listen :9756", "for Prometheus to scrape on loopback"),
         ("metrics --influx", "for telegraf's inputs.exec"),
     ),
     everywhere=True,
     prepare=prepare,
     document=document,
-)  # fmt: skip
+)

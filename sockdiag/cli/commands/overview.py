@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from sockdiag.analysis.hotspots import Crowded, Search
     from sockdiag.analysis.states import StateCount
-    from sockdiag.analysis.worst import Crowded, Search
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
     from sockdiag.model.batch import Batch
     from sockdiag.model.counters import Counters
-    from sockdiag.model.gap import Gap
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.query import Query
+    from sockdiag.survey.session import Session
 
 # Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
 WALKED = 20_000
@@ -31,14 +31,14 @@ _INTERVAL = 0.25
 
 def run(env: Env, given: Given) -> int:
     """Show the overview."""
+    from sockdiag.analysis.hotspots import Search
     from sockdiag.analysis.losses import Loss, losses
     from sockdiag.analysis.overview import Overview
-    from sockdiag.analysis.worst import Search
-    from sockdiag.cli.host import protocol_memory
-    from sockdiag.cli.session import Session, choose_columns
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document, Table
     from sockdiag.render.overview_text import overview_lines
+    from sockdiag.survey.host import protocol_memory
+    from sockdiag.survey.session import Session, choose_columns
 
     if not 0 <= given.interval <= 3600:
         raise UsageError("--interval takes 0 to 3600 seconds")
@@ -70,16 +70,16 @@ def run(env: Env, given: Given) -> int:
 def _counters(session: Session) -> tuple[Counters, list[Gap]]:
     if session.everywhere is not None:
         return session.everywhere.counters()
-    from sockdiag.sources.counters import read_counters
+    from sockdiag.sources.proc.mib import read_counters
 
     return read_counters(session.system.files)
 
 
 def _states(session: Session, search: Search) -> list[StateCount]:
     from sockdiag.analysis.states import count_states, state_counts
-    from sockdiag.collect import tcp_counts
     from sockdiag.kernel.tcp_states import LISTEN
     from sockdiag.model.query import PROC, SKMEM
+    from sockdiag.survey.collection import tcp_counts
 
     query = session.query([SKMEM])
     if session.everywhere is not None:
@@ -99,8 +99,8 @@ def _states(session: Session, search: Search) -> list[StateCount]:
 
 
 def _states_everywhere(session: Session, search: Search, query: Query) -> list[StateCount]:
+    from sockdiag.analysis.hotspots import Search
     from sockdiag.analysis.states import add_counts, count_states, state_counts
-    from sockdiag.analysis.worst import Search
 
     def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], Search]:
         mine = Search()
@@ -119,9 +119,9 @@ def _inodes(batches: Iterable[Batch]) -> list[int]:
 
 def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
     # Who holds most of them: owners are looked up for these sockets alone.
-    from sockdiag.analysis.worst import most_crowded
+    from sockdiag.analysis.hotspots import most_crowded
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
-    from sockdiag.sources.proc_pid_fd import scan_owners
+    from sockdiag.sources.process.fd import scan_owners
 
     found = most_crowded(states)
     if found is None:
@@ -148,10 +148,10 @@ def _crowded(session: Session, states: list[StateCount]) -> Crowded | None:
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
+    from sockdiag.analysis.hotspots import Worst
     from sockdiag.analysis.losses import Loss
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.states import StateCount
-    from sockdiag.analysis.worst import Worst
 
     return {
         "interval_s": "float",

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sockdiag.analysis.path import PathLook, PathStage
     from sockdiag.analysis.socket_queues import SocketQueues
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
-    from sockdiag.everywhere.visits import Rest
     from sockdiag.model.counters import Counters
     from sockdiag.model.qdisc import Qdisc
+    from sockdiag.survey.session import Session
+    from sockdiag.survey.workers import Rest
 
 _INTERVAL = 1.0
 _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "loss_is_minimum", "loss_total")
@@ -29,10 +29,10 @@ _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "los
 def run(env: Env, given: Given) -> int:
     """Show the stages."""
     from sockdiag.analysis.path import PathStage
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.visiting import in_each
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document, Table
+    from sockdiag.survey.per_namespace import in_each
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     if not 0 <= given.interval <= 3600:
         raise UsageError("--interval takes 0 to 3600 seconds")
@@ -58,20 +58,20 @@ def run(env: Env, given: Given) -> int:
 
 def _prepare() -> None:
     """Import what the workers need, once."""
-    from sockdiag.sources.rtnetlink_qdisc import prepare
+    from sockdiag.sources.netlink.rtnetlink_qdisc import prepare
 
     prepare()
     import sockdiag.analysis.socket_queues
-    import sockdiag.sources.counters
-    import sockdiag.sources.proc_stat_nf_conntrack
-    import sockdiag.sources.sysctl_net  # noqa: F401
+    import sockdiag.sources.proc.mib
+    import sockdiag.sources.proc.net_stat_nf_conntrack
+    import sockdiag.sources.proc.sys_net  # noqa: F401
 
 
 def _steps(session: Session) -> Iterator[Rest | tuple[list[PathStage], float | None, bool]]:
     """Look once or twice; yield the stages, the seconds between the looks, and whether counters could be read."""
     from sockdiag.analysis.path import path
-    from sockdiag.everywhere.visits import Rest
     from sockdiag.model.record import HOST
+    from sockdiag.survey.workers import Rest
 
     before = None
     if session.given.interval and session.system.files.live:
@@ -86,9 +86,9 @@ def _steps(session: Session) -> Iterator[Rest | tuple[list[PathStage], float | N
 
 def _look(session: Session) -> PathLook:
     from sockdiag.analysis.path import PathLook
-    from sockdiag.cli.host import part
-    from sockdiag.sources.counters import read_counters
-    from sockdiag.sources.proc_net_softnet_stat import read_softnet_stat
+    from sockdiag.sources.proc.mib import read_counters
+    from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
+    from sockdiag.survey.host import part
 
     files = session.system.files
     sockets, unread = _sockets(session)
@@ -122,7 +122,7 @@ def _sockets(session: Session) -> tuple[SocketQueues, set[str]]:
 
 
 def _max_backlog(session: Session) -> int | None:
-    from sockdiag.sources.sysctl_net import read_sysctls
+    from sockdiag.sources.proc.sys_net import read_sysctls
 
     # In other namespaces than the first it cannot be seen; the stage's losses are known without it.
     name = "net.core.netdev_max_backlog"
@@ -130,9 +130,9 @@ def _max_backlog(session: Session) -> int | None:
 
 
 def _conntrack(session: Session, levels: dict[str, int | None]) -> Counters:
-    from sockdiag.cli.host import part
     from sockdiag.model.counters import Counters, counters_of
-    from sockdiag.sources.proc_stat_nf_conntrack import read_nf_conntrack_stat
+    from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
+    from sockdiag.survey.host import part
 
     # That it is not there says that it is not loaded.
     table = part(session, lambda: read_nf_conntrack_stat(session.system.files), optional=True)
@@ -143,10 +143,10 @@ def _conntrack(session: Session, levels: dict[str, int | None]) -> Counters:
 
 
 def _qdiscs(session: Session, levels: dict[str, int | None], unread: set[str]) -> Counters:
-    from sockdiag.cli.host import part
     from sockdiag.errors import SourceUnavailable
     from sockdiag.model.counters import Counters
-    from sockdiag.sources.rtnetlink_qdisc import SOURCE, read_qdiscs
+    from sockdiag.sources.netlink.rtnetlink_qdisc import SOURCE, read_qdiscs
+    from sockdiag.survey.host import part
 
     def read() -> list[Qdisc]:
         if not session.system.files.live:

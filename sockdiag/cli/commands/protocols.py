@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.env import Env
-    from sockdiag.cli.session import Session
     from sockdiag.cli.spec import Given
     from sockdiag.model.protocols import Protocol
+    from sockdiag.survey.session import Session
 
 
 def run(env: Env, given: Given) -> int:
     """Show the protocols."""
     from sockdiag.analysis.protocols import add_up
-    from sockdiag.cli.host import part
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.visiting import in_each
     from sockdiag.model.protocols import Protocol
     from sockdiag.render.document import Document, Table
-    from sockdiag.sources.proc_net_protocols import read_protocols
+    from sockdiag.sources.proc.net_protocols import read_protocols
+    from sockdiag.survey.host import part
+    from sockdiag.survey.per_namespace import in_each
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
 

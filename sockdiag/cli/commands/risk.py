@@ -12,21 +12,20 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Given
-    from sockdiag.model.finding import Finding
-    from sockdiag.model.risk import SocketRisk
-    from sockdiag.rules._base import Case
-    from sockdiag.rules._judge import Judgement
+    from sockdiag.judging.case import Case
+    from sockdiag.judging.judge import Judgement
+    from sockdiag.model.finding import Finding, SocketRisk
 
 _SHOWN = 40
 
 
 def run(env: Env, given: Given) -> int:
     """Judge sockets and what they depend on."""
-    from sockdiag.cli.session import Session, choose_columns, ordered
-    from sockdiag.cli.verdicts import finish, verdicts
-    from sockdiag.model.risk import SocketRisk, SystemRisk
+    from sockdiag.model.finding import SocketRisk, SystemRisk
     from sockdiag.render.document import Document, Table
     from sockdiag.render.findings_text import risk_lines
+    from sockdiag.survey.diagnose import finish, verdicts
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     found = verdicts(session, session.where(), rows=_all if given.all else _socket_risks)
@@ -74,8 +73,7 @@ def _all(case: Case, judgement: Judgement) -> list[SocketRisk]:
 
 def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
     """Put the findings of each socket together; worst first, as the findings are."""
-    from sockdiag.model.finding import worst_verdict
-    from sockdiag.model.risk import SocketRisk
+    from sockdiag.model.finding import SocketRisk, worst_verdict
 
     found: dict[tuple[int, int], list[Finding]] = {}
     batches: dict[int, Any] = {}
@@ -103,8 +101,7 @@ def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
 
 
 def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
-    from sockdiag.model.finding import OK
-    from sockdiag.model.risk import SocketRisk
+    from sockdiag.model.finding import OK, SocketRisk
 
     told = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
     return [
@@ -117,7 +114,7 @@ def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
-    from sockdiag.model.risk import SocketRisk, SystemRisk
+    from sockdiag.model.finding import SocketRisk, SystemRisk
 
     return {"verdict": "str", "interval_s": "float | None", "system": SystemRisk, "sockets": [SocketRisk]}
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def run(env: Env, given: Given) -> int:
     """Show the rules, or one with all that is known of it."""
-    from sockdiag.cli.session import Session, choose_columns, ordered
     from sockdiag.errors import UsageError, unknown
+    from sockdiag.judging.case import Rule
+    from sockdiag.judging.registry import RULES, load
     from sockdiag.render.document import Document, Table
-    from sockdiag.render.rules_text import rule_lines
-    from sockdiag.rules._base import Rule
-    from sockdiag.rules._registry import RULES, load
+    from sockdiag.render.findings_text import rule_lines
+    from sockdiag.survey.session import Session, choose_columns, ordered
 
     session = Session(env, given)
     codes = list(RULES)
@@ -46,7 +46,7 @@ def run(env: Env, given: Given) -> int:
 
 def document() -> dict[str, Any]:
     """Name the document's own keys."""
-    from sockdiag.rules._base import Rule
+    from sockdiag.judging.case import Rule
 
     return {"rules": [Rule]}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.session import Session, choose_columns, ordered
 from sockdiag.cli.spec import CHOICE, Command, Option
+from sockdiag.survey.session import Session, choose_columns, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTE
 
 
 def _findings(session: Session) -> list[Finding]:
-    from sockdiag.cli.verdicts import some
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
+    from sockdiag.survey.diagnose import some
 
     states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
     query = session.query()
@@ -75,7 +75,7 @@ def _findings(session: Session) -> list[Finding]:
 
 def _counts(session: Session, given: Given, where: Where | None) -> list[StateCount]:
     from sockdiag.analysis.states import add_counts, count_states, state_counts
-    from sockdiag.collect import tcp_counts
+    from sockdiag.survey.collection import tcp_counts
 
     query = session.query((), where)
     if where is not None or session.everywhere is not None:

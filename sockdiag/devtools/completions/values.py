@@ -10,7 +10,7 @@ from sockdiag.cli.spec import Option
 from sockdiag.devtools.words import commands, values
 from sockdiag.filter import comparisons
 from sockdiag.filter.states import STATE_WORDS
-from sockdiag.filter.tokens import HOSTS, PORTS, PREDICATES
+from sockdiag.filter.tree import HOSTS, PORTS, PREDICATES
 from sockdiag.model.fields import ALIASES, catalogue
 from sockdiag.ss import usage
 from sockdiag.ss.options import LONG
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 # How a value is completed: one of words; several with commas; the same after "+" or after "-"; tables after "!"; a
 # filter; and what is looked up: files, namespaces, sockets of processes. FREE is left to the user.
 ONE, LIST, ADDED, SIGNED, NEGATED, FILTER, PATH, NETNS, SOCKETS, FREE = (
-    "one", "list", "added", "signed", "negated", "filter", "path", "netns", "sockets", "free",
-)  # fmt: skip
+    "one",
+    "list",
+    "added",
+    "signed",
+    "negated",
+    "filter",
+    "path",
+    "netns",
+    "sockets",
+    "free",
+)
 
 # Words that a value may begin with, where it is looked up.
 SOCKET_PREFIXES = ("inode:", "cookie:", ":")

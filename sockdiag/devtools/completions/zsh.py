@@ -90,8 +90,15 @@ def script() -> str:
         functions += _arguments(line.name or "main", specs, "-s")
     ss = _switches(values.ss_switches(), arrays)
     functions += _arguments("ss", [*ss, "*:word of the filter: _sockdiag_ss_words"], "-s -A '-*'")
-    functions += ["_sockdiag_ss_words() {", "    case $words[CURRENT-1] in", f"        {_alternatives(STATE_WORDS)}) _sockdiag_one {_array(values.ss_states(), arrays)} ;;",
-                  f"        *) _sockdiag_one {_array(values.ss_words(), arrays)} ;;", "    esac", "}", ""]  # fmt: skip
+    functions += [
+        "_sockdiag_ss_words() {",
+        "    case $words[CURRENT-1] in",
+        f"        {_alternatives(STATE_WORDS)}) _sockdiag_one {_array(values.ss_states(), arrays)} ;;",
+        f"        *) _sockdiag_one {_array(values.ss_words(), arrays)} ;;",
+        "    esac",
+        "}",
+        "",
+    ]
     functions += ["_sockdiag_filter_words() {", "    case $1 in"]
     after = [*values.filter_values().items(), *((word, values.ss_states()) for word in STATE_WORDS)]
     functions += [f"        {name}) reply=(${_array(words, arrays)}) ;;" for name, words in after]
@@ -106,35 +113,48 @@ def script() -> str:
         f"        {_quote(name + ':' + text.replace(':', chr(92) + ':'))}" for name, text in values.described()
     ]
     kept = [f"typeset -ga {name}=({words})" for words, name in arrays.items()]
-    return "\n".join([
-        _HEAD, *kept, "", *functions,
-        "_sockdiag() {",
-        "    setopt localoptions extendedglob",
-        "    local curcontext=$curcontext state line",
-        "    local -a commands",
-        "    commands=(", *described, "    )",
-        "    if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then",
-        "        _describe command commands",
-        "    elif (( $+functions[_sockdiag_command_$words[2]] )); then",
-        "        local name=$words[2]",
-        "        shift words; (( CURRENT-- ))",
-        "        _sockdiag_command_$name",
-        "    else",
-        "        _sockdiag_command_main",
-        "    fi",
-        "}",
-        "",
-        '_sockdiag "$@"',
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            _HEAD,
+            *kept,
+            "",
+            *functions,
+            "_sockdiag() {",
+            "    setopt localoptions extendedglob",
+            "    local curcontext=$curcontext state line",
+            "    local -a commands",
+            "    commands=(",
+            *described,
+            "    )",
+            "    if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then",
+            "        _describe command commands",
+            "    elif (( $+functions[_sockdiag_command_$words[2]] )); then",
+            "        local name=$words[2]",
+            "        shift words; (( CURRENT-- ))",
+            "        _sockdiag_command_$name",
+            "    else",
+            "        _sockdiag_command_main",
+            "    fi",
+            "}",
+            "",
+            '_sockdiag "$@"',
+            "",
+        ]
+    )
 
 
 _MESSAGE = "value"
 
 
 def _arguments(name: str, specs: Sequence[str], options: str) -> list[str]:
-    return [f"_sockdiag_command_{name}() {{", f"    _arguments {options} \\",
-            *(f"        {_quote(spec)} \\" for spec in specs), "        && return", "}", ""]  # fmt: skip
+    return [
+        f"_sockdiag_command_{name}() {{",
+        f"    _arguments {options} \\",
+        *(f"        {_quote(spec)} \\" for spec in specs),
+        "        && return",
+        "}",
+        "",
+    ]
 
 
 def _switches(switches: Iterable[Switch], arrays: dict[str, str]) -> list[str]:

@@ -16,10 +16,31 @@ from sockdiag.kernel.netlink import NLMSGHDR
 if TYPE_CHECKING:
     from pathlib import Path
 
-V4 = ("0.0.0.0", "127.0.0.1", "10.0.0.1", "10.0.1.2", "192.168.7.9", "224.0.0.1", "253.0.0.0", "255.255.255.255",
-      "127.5.0.9")  # fmt: skip
-V6 = ("::", "::1", "fd00::1", "fd00:1::2", "fe80::1", "::ffff:10.0.0.1", "::ffff:0.0.0.0", "::ffff:127.0.0.1",
-      "::10.0.0.1", "a00:1::", "7f00:1::", "2001:db8::5")  # fmt: skip
+V4 = (
+    "0.0.0.0",
+    "127.0.0.1",
+    "10.0.0.1",
+    "10.0.1.2",
+    "192.168.7.9",
+    "224.0.0.1",
+    "253.0.0.0",
+    "255.255.255.255",
+    "127.5.0.9",
+)
+V6 = (
+    "::",
+    "::1",
+    "fd00::1",
+    "fd00:1::2",
+    "fe80::1",
+    "::ffff:10.0.0.1",
+    "::ffff:0.0.0.0",
+    "::ffff:127.0.0.1",
+    "::10.0.0.1",
+    "a00:1::",
+    "7f00:1::",
+    "2001:db8::5",
+)
 PORTS = (0, 1, 22, 53, 80, 443, 1023, 5000, 32768, 40000, 60999, 61000, 65535)
 FIRST_INODE = 1000
 
@@ -66,9 +87,22 @@ def write(rows: list[Row], path: Path) -> None:
     parts = []
     for index, row in enumerate(rows):
         body = MSG.pack(
-            row.family, 1, 0, 0, row.lport.to_bytes(2, "big"), row.rport.to_bytes(2, "big"), row.local.ljust(16, b"\0"),
-            row.remote.ljust(16, b"\0"), row.iface, index + 1, 0, 0, 0, 0, FIRST_INODE + index,
-        )  # fmt: skip
+            row.family,
+            1,
+            0,
+            0,
+            row.lport.to_bytes(2, "big"),
+            row.rport.to_bytes(2, "big"),
+            row.local.ljust(16, b"\0"),
+            row.remote.ljust(16, b"\0"),
+            row.iface,
+            index + 1,
+            0,
+            0,
+            0,
+            0,
+            FIRST_INODE + index,
+        )
         body += struct.pack("=HHI", 8, MARK, row.mark) + struct.pack("=HHQ", 12, CGROUP_ID, row.cgroup_id)
         parts.append(NLMSGHDR.pack(16 + len(body), 20, 2, 1, 1) + body)
     parts.append(NLMSGHDR.pack(20, 3, 2, 1, 1) + bytes(4))
@@ -81,8 +115,11 @@ def ask_ss(
     """Return ss's exit status, the rows that it prints, and its message without the usage text."""
     done = subprocess.run(
         ["ss", *options, *words],
-        capture_output=True, env={**os.environ, "TCPDIAG_FILE": str(path), "LC_ALL": "C"}, input=stdin, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        env={**os.environ, "TCPDIAG_FILE": str(path), "LC_ALL": "C"},
+        input=stdin,
+        check=False,
+    )
     lines = done.stdout.decode().splitlines()
     shown = [int(word[4:]) - FIRST_INODE for line in lines for word in line.split() if word.startswith("ino:")]
     message = done.stderr.decode("utf-8", "surrogateescape").partition("\nUsage:")[0].rstrip("\n")

@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
-from sockdiag.sources._transport import KernelTransport, messages
-from sockdiag.sources.inet_diag import decode, inet_requests, request
+from sockdiag.sources.netlink.inet_diag import decode, inet_requests, request
+from sockdiag.sources.system.transport import KernelTransport, messages
 
 if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
@@ -27,9 +27,13 @@ _held: list[socket.socket] = []
 def populate() -> None:
     """Make the sockets; their descriptors are open until the process ends."""
     for command in (
-        "ip link add fil0 type veth peer name fil1", "ip link set fil0 up", "ip addr add 10.0.0.1/24 dev lo",
-        "ip addr add 10.0.1.7/24 dev fil0", "ip addr add fd00::1/128 dev lo", "ip addr add fd00:1::2/128 dev lo",
-    ):  # fmt: skip
+        "ip link add fil0 type veth peer name fil1",
+        "ip link set fil0 up",
+        "ip addr add 10.0.0.1/24 dev lo",
+        "ip addr add 10.0.1.7/24 dev fil0",
+        "ip addr add fd00::1/128 dev lo",
+        "ip addr add fd00:1::2/128 dev lo",
+    ):
         subprocess.run(command.split(), check=True, stdout=subprocess.DEVNULL)
     chance = random.Random(1)
     for _ in range(60):
@@ -116,8 +120,14 @@ def populate_local() -> None:
     """Make unix, packet and netlink sockets; their descriptors are open until the process ends."""
     folder = tempfile.mkdtemp()
     names: list[str | bytes] = [
-        f"{folder}/stream_A", f"{folder}/with blank", f"{folder}/5", b"\0abs\0x", b"\0Abs", b"", "\0" + "0aF1z",
-    ]  # fmt: skip
+        f"{folder}/stream_A",
+        f"{folder}/with blank",
+        f"{folder}/5",
+        b"\0abs\0x",
+        b"\0Abs",
+        b"",
+        "\0" + "0aF1z",
+    ]
     for name in names:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         made.bind(name)
@@ -130,9 +140,13 @@ def populate_local() -> None:
     _held.extend([server, client, server.accept()[0], socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)])
     _held.extend(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
     for kind, protocol, device in (
-        (socket.SOCK_RAW, 0x0800, "lo"), (socket.SOCK_RAW, 3, ""), (socket.SOCK_DGRAM, 0, ""), (socket.SOCK_DGRAM, 0, "lo"),
-        (socket.SOCK_DGRAM, 0x86DD, ""), (socket.SOCK_RAW, 3, "lo"),
-    ):  # fmt: skip
+        (socket.SOCK_RAW, 0x0800, "lo"),
+        (socket.SOCK_RAW, 3, ""),
+        (socket.SOCK_DGRAM, 0, ""),
+        (socket.SOCK_DGRAM, 0, "lo"),
+        (socket.SOCK_DGRAM, 0x86DD, ""),
+        (socket.SOCK_RAW, 3, "lo"),
+    ):
         made = socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
         if device:
             made.bind((device, protocol))

@@ -22,7 +22,7 @@ from tests.live.scenarios.load import (
     nowhere,
     pair,
     sysctl,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

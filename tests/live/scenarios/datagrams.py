@@ -21,7 +21,7 @@ from tests.live.scenarios.load import (
     reject_all,
     sysctl,
     udp,
-)  # fmt: skip
+)
 from tests.live.world.netdev import open_tun, set_mtu
 
 V4, V6 = socket.AF_INET, socket.AF_INET6

@@ -314,17 +314,23 @@ SCENARIOS = (
     HostScenario("udp_mem", udp_memory_nearly_full, _memory(_UDP, "UDP", 1.06, 4, 8), "at_risk", "UDP_MEMORY_LIMIT"),
     HostScenario("udp_mem", udp_memory_full, _memory(_UDP, "UDP", 0.9, 4, 8), "dropping", "UDP_DROPS", _send_more),
     HostScenario("tcp_mem", tcp_memory_with_room, _memory(_TCP, "TCP", 2, 2.5, 3), "ok"),
-    HostScenario("tcp_mem", tcp_memory_nearly_full, _memory(_TCP, "TCP", 1.05, 1.05, 1.06), "at_risk", "TCP_MEMORY_PRESSURE"),
-    HostScenario("tcp_mem", tcp_memory_full, _memory(_TCP, "TCP", 0.3, 0.4, 0.5), "dropping", "TCP_RECEIVE_DROP", _send_in_order),
+    HostScenario(
+        "tcp_mem", tcp_memory_nearly_full, _memory(_TCP, "TCP", 1.05, 1.05, 1.06), "at_risk", "TCP_MEMORY_PRESSURE"
+    ),
+    HostScenario(
+        "tcp_mem", tcp_memory_full, _memory(_TCP, "TCP", 0.3, 0.4, 0.5), "dropping", "TCP_RECEIVE_DROP", _send_in_order
+    ),
     HostScenario("orphans", connections_end_under_a_low_limit, _orphan_limit(0.1), "ok"),
     HostScenario("orphans", orphans_beyond_a_quarter, _orphan_limit(0.35), "at_risk", "ORPHANS"),
     HostScenario("orphans", orphans_too_many, _one("net.ipv4.tcp_max_orphans", 10), "dropping", "ORPHANS", _close_more),
     HostScenario("CPU queue", cpu_queue_with_room, _one("net.core.netdev_max_backlog", 1000), "ok"),
-    HostScenario("CPU queue", cpu_queue_full, _one("net.core.netdev_max_backlog", 4), "dropping", "SOFTNET_BACKLOG_DROP"),
+    HostScenario(
+        "CPU queue", cpu_queue_full, _one("net.core.netdev_max_backlog", 4), "dropping", "SOFTNET_BACKLOG_DROP"
+    ),
     HostScenario("CPU queue", cpu_out_of_budget, _one("net.core.netdev_budget", 2), "ok", "SOFTNET_SQUEEZE"),
     HostScenario("conntrack", connections_tracked_with_room, _conntrack(0.5), "ok"),
     HostScenario("conntrack", connections_tracked_nearly_full, _conntrack(0.9), "at_risk", "CONNTRACK_FULL"),
     HostScenario("conntrack", connections_tracked_full, _conntrack(1), "dropping", "CONNTRACK_FULL", _connect_more),
     HostScenario("files", files_half_used_up, _files(0.5), "ok"),
     HostScenario("files", files_nearly_used_up, _files(0.92), "at_risk", "FILE_TABLE_FULL"),
-)  # fmt: skip
+)

@@ -27,8 +27,17 @@ _SNMP = {
     "Udp": ("RcvbufErrors", "InErrors", "SndbufErrors"),
     "Ip": ("ReasmFails", "InDiscards", "OutDiscards"),
 }
-_NETSTAT = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPBacklogDrop", "TCPRcvQDrop", "RcvPruned", "TCPOFODrop",
-            "OfoPruned", "TCPAbortOnMemory")  # fmt: skip
+_NETSTAT = (
+    "ListenOverflows",
+    "ListenDrops",
+    "TCPReqQFullDrop",
+    "TCPBacklogDrop",
+    "TCPRcvQDrop",
+    "RcvPruned",
+    "TCPOFODrop",
+    "OfoPruned",
+    "TCPAbortOnMemory",
+)
 _DEV_LOSSES = {"rx_drop": 3, "rx_fifo": 4, "tx_drop": 11}
 
 

@@ -25,7 +25,7 @@ _AT_ONCE = 6
 
 class Scenario(NamedTuple):
     """One condition. *code* is the finding that must name it, "" where there is nothing to find; *missing* says why it
-    cannot be made here."""  # fmt: skip
+    cannot be made here."""
 
     mechanism: str
     make: Callable[[], None]
@@ -161,8 +161,11 @@ def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any]
     """Run a command in a namespace; return its document and exit status."""
     done = subprocess.run(
         [sys.executable, "-m", "sockdiag", command, "--json", "--netns", str(namespace.pid), *words],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockdiag.rules._registry import RULES
+from sockdiag.judging.registry import RULES
 from tests.live.scenarios import advice, cgroups, host, load
 from tests.live.scenarios import conditions as c
 from tests.live.scenarios import datagrams as d

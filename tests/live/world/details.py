@@ -11,8 +11,8 @@ from typing import Any
 
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.query import DETAILS, SKMEM, Query
-from sockdiag.sources import netlink_diag, packet_diag, unix_diag
-from sockdiag.sources.system import this_system
+from sockdiag.sources.netlink import netlink_diag, packet_diag, unix_diag
+from sockdiag.sources.system.machine import this_system
 from tests.live.world import netdev
 
 SOL_NETLINK, SOL_PACKET, SO_ATTACH_FILTER = 270, 263, 26
@@ -81,8 +81,12 @@ def netlink_options() -> tuple[Any, list[int]]:
     sock = hold(socket.AF_NETLINK, socket.SOCK_RAW, 0)
     sock.bind((0, 0))
     for option in (
-        NETLINK_PKTINFO, NETLINK_BROADCAST_ERROR, NETLINK_NO_ENOBUFS, NETLINK_LISTEN_ALL_NSID, NETLINK_CAP_ACK,
-    ):  # fmt: skip
+        NETLINK_PKTINFO,
+        NETLINK_BROADCAST_ERROR,
+        NETLINK_NO_ENOBUFS,
+        NETLINK_LISTEN_ALL_NSID,
+        NETLINK_CAP_ACK,
+    ):
         sock.setsockopt(SOL_NETLINK, option, 1)
     for group in (1, 5, 32, 33, 35):
         sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
@@ -137,9 +141,15 @@ def packet_options() -> Any:
     """Set every option that packet_diag tells; return the row."""
     sock = packet_tap()
     for option, value in (
-        (PACKET_VERSION, 1), (PACKET_RESERVE, 48), (PACKET_COPY_THRESH, 99), (PACKET_AUXDATA, 1), (PACKET_ORIGDEV, 1),
-        (PACKET_LOSS, 1), (PACKET_VNET_HDR, 1), (PACKET_TIMESTAMP, 0x40),
-    ):  # fmt: skip
+        (PACKET_VERSION, 1),
+        (PACKET_RESERVE, 48),
+        (PACKET_COPY_THRESH, 99),
+        (PACKET_AUXDATA, 1),
+        (PACKET_ORIGDEV, 1),
+        (PACKET_LOSS, 1),
+        (PACKET_VNET_HDR, 1),
+        (PACKET_TIMESTAMP, 0x40),
+    ):
         sock.setsockopt(SOL_PACKET, option, value)
     lo = socket.if_nametoindex("lo")
     sock.setsockopt(

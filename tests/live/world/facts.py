@@ -207,9 +207,22 @@ class Maker:
     ) -> Fact:
         """Record what the kernel must say of a socket that is held."""
         fact = Fact(
-            self.name, role, netid, FAMILY_WORDS[sock.family], sock.type, sock.proto, state, local, peer,
-            os.fstat(sock.fileno()).st_ino, sock.fileno(), os.getpid(), cookie(sock), where, expect,
-        )  # fmt: skip
+            self.name,
+            role,
+            netid,
+            FAMILY_WORDS[sock.family],
+            sock.type,
+            sock.proto,
+            state,
+            local,
+            peer,
+            os.fstat(sock.fileno()).st_ino,
+            sock.fileno(),
+            os.getpid(),
+            cookie(sock),
+            where,
+            expect,
+        )
         self.facts.append(fact)
         return fact
 
@@ -228,12 +241,27 @@ class Maker:
 
     def fileless(
         self, role: str, netid: str, family: int, state: str, local: Any, peer: Any, type: int = 1, **expect: Any
-    ) -> Fact:  # fmt: skip
+    ) -> Fact:
         """Record a socket without a file (orphan, TIME_WAIT, SYN_RECV, not accepted), or with another's (subflow)."""
         protocol, inode = expect.pop("protocol", 0), expect.pop("inode", 0)
         where = expect.pop("where", ("proc", "netlink"))
-        fact = Fact(self.name, role, netid, FAMILY_WORDS[family], type, protocol, state, local, peer, inode, -1,
-                    os.getpid(), None, where, expect)  # fmt: skip
+        fact = Fact(
+            self.name,
+            role,
+            netid,
+            FAMILY_WORDS[family],
+            type,
+            protocol,
+            state,
+            local,
+            peer,
+            inode,
+            -1,
+            os.getpid(),
+            None,
+            where,
+            expect,
+        )
         self.facts.append(fact)
         return fact
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sockdiag.collect import Collection
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.batch import all_sockets
 from sockdiag.model.query import Query
 from sockdiag.model.record import Record
-from sockdiag.sources.proc_pid_fd import scan_owners
-from sockdiag.sources.system import this_system
+from sockdiag.sources.process.fd import scan_owners
+from sockdiag.sources.system.machine import this_system
+from sockdiag.survey.collection import Collection
 from tests.live.world import sockopts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sockdiag.model.gap import Gap
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.socket import Socket
 
 

@@ -32,8 +32,7 @@ def mptcp_listen(made: Maker, family: int) -> None:
     made.inet_fact("listener", "mptcp", "LISTEN", listener, where=("netlink",))
     local = endpoint(listener.getsockname())
     inode = os.fstat(listener.fileno()).st_ino
-    made.fileless("subflow", "tcp", family, "LISTEN", local, (ANY[family], 0),
-                  inode=inode, protocol=IPPROTO_MPTCP)  # fmt: skip
+    made.fileless("subflow", "tcp", family, "LISTEN", local, (ANY[family], 0), inode=inode, protocol=IPPROTO_MPTCP)
 
 
 @factory(*BOTH_FAMILIES)
@@ -45,5 +44,13 @@ def mptcp_connection(made: Maker, family: int) -> None:
         local, peer = endpoint(sock.getsockname()), endpoint(sock.getpeername())
         settle(made, family, local, peer, "ESTABLISHED")
         made.inet_fact(role, "mptcp", "ESTABLISHED", sock, where=("netlink",))
-        made.fileless(f"{role}-subflow", "tcp", family, "ESTABLISHED", local, peer,
-                      inode=os.fstat(sock.fileno()).st_ino, protocol=IPPROTO_MPTCP)  # fmt: skip
+        made.fileless(
+            f"{role}-subflow",
+            "tcp",
+            family,
+            "ESTABLISHED",
+            local,
+            peer,
+            inode=os.fstat(sock.fileno()).st_ino,
+            protocol=IPPROTO_MPTCP,
+        )

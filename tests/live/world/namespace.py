@@ -112,8 +112,12 @@ class Namespace:
         """Run a program in the namespace; it must succeed."""
         return subprocess.run(
             ["nsenter", f"--net={self.path}", *command],
-            check=True, stdout=subprocess.PIPE, text=True, errors="surrogateescape", **options,
-        )  # fmt: skip
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+            **options,
+        )
 
     def ss(self, *options: str) -> list[str]:
         """Return the lines that ss prints in the namespace."""

@@ -13,9 +13,19 @@ from typing import Any, NamedTuple
 
 SO_MEMINFO = 55
 TCP_STATES = (
-    "", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK",
-    "LISTEN", "CLOSING",
-)  # fmt: skip
+    "",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+)
 TIMERS = ("none", "retransmit", "keepalive", "timewait", "persist")
 
 
@@ -60,11 +70,19 @@ def inet_rows(netid: str, pid: int | str = "self") -> list[InetRow]:
             send_q, recv_q = token[4].split(":")
             rows.append(
                 InetRow(
-                    netid, family, TCP_STATES[int(token[3], 16)], _address(token[1]), _address(token[2]),
-                    int(send_q, 16), int(recv_q, 16), TIMERS[int(token[5][:2], 16)], int(token[7]), int(token[9]),
+                    netid,
+                    family,
+                    TCP_STATES[int(token[3], 16)],
+                    _address(token[1]),
+                    _address(token[2]),
+                    int(send_q, 16),
+                    int(recv_q, 16),
+                    TIMERS[int(token[5][:2], 16)],
+                    int(token[7]),
+                    int(token[9]),
                     None if netid == "tcp" else int(token[12]),
                 )
-            )  # fmt: skip
+            )
     return rows
 
 

@@ -18,8 +18,9 @@ ICMP: dict[int, int] = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: so
 def raw(made: Maker, role: str, state: str, sock: socket.socket, peer: str | None = None, **expect: Any) -> Fact:
     """Record a raw socket; the ports of its ends are the protocol, and 0."""
     where = ("proc",) if sock.family in (socket.AF_INET, socket.AF_INET6) else ()
-    return made.fact(role, "raw", state, sock, (sock.getsockname()[0], sock.proto), (peer or ANY[sock.family], 0),
-                     where, **expect)  # fmt: skip
+    return made.fact(
+        role, "raw", state, sock, (sock.getsockname()[0], sock.proto), (peer or ANY[sock.family], 0), where, **expect
+    )
 
 
 @factory(*BOTH_FAMILIES)

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
-from sockdiag.collect import Collection
 from sockdiag.model.batch import all_sockets
 from sockdiag.model.query import CGROUP, DETAILS, INET, OWNERS, SKMEM, TCP_INFO, Query
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources._transport import KernelTransport
-from sockdiag.sources.proc_pid_fd import scan_owners
-from sockdiag.sources.recorders import RecordingProcRoot, RecordingTransport
-from sockdiag.sources.recording import Recording, write_capture
-from sockdiag.sources.system import System
+from sockdiag.sources.capture.recorders import RecordingProcRoot, RecordingTransport
+from sockdiag.sources.capture.recording import Recording, write_capture
+from sockdiag.sources.process.fd import scan_owners
+from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.sources.system.transport import KernelTransport
+from sockdiag.survey.collection import Collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockdiag.model.gap import Gap
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.socket import Socket
-    from sockdiag.sources.proc_pid_fd import OwnerScan
+    from sockdiag.sources.process.fd import OwnerScan
 
 EVERYTHING = frozenset({SKMEM, TCP_INFO, INET, OWNERS, CGROUP, DETAILS})
 
@@ -61,9 +61,15 @@ def record_one(folder: str, **query: Any) -> tuple[list[Socket], dict[str, str |
 
 # What a capture of a machine is to answer: each command, once.
 COMMANDS = (
-    ["--interval", "0.1"], ["list", "--json"], ["list", "--json", "--source", "proc"], ["states", "--json"],
-    ["states", "--exact", "--by", "process", "--json"], ["memory", "--json"], ["limits", "--json"], ["protocols", "--json"],
-)  # fmt: skip
+    ["--interval", "0.1"],
+    ["list", "--json"],
+    ["list", "--json", "--source", "proc"],
+    ["states", "--json"],
+    ["states", "--exact", "--by", "process", "--json"],
+    ["memory", "--json"],
+    ["limits", "--json"],
+    ["protocols", "--json"],
+)
 
 
 def record_commands(

@@ -123,9 +123,17 @@ class ScriptedPeer:
     ) -> None:
         """Send a segment *offset* bytes after what was sent so far, which does not count as sent."""
         header = struct.pack(
-            "!HHIIBBHHH", self.address[1], self._other[1], (self._seq + offset) & 0xFFFFFFFF,
-            self._ack if ack is None else ack, 5 << 4, flags, window, 0, 0,
-        )  # fmt: skip
+            "!HHIIBBHHH",
+            self.address[1],
+            self._other[1],
+            (self._seq + offset) & 0xFFFFFFFF,
+            self._ack if ack is None else ack,
+            5 << 4,
+            flags,
+            window,
+            0,
+            0,
+        )
         self._peers.write(self.family, self.address[0], self._other[0], header + payload)
 
     def skip(self, length: int) -> None:
@@ -179,5 +187,8 @@ def _parse(packet: bytes) -> Segment | None:
     return Segment(
         (socket.inet_ntop(family, addresses[:half]), sport),
         (socket.inet_ntop(family, addresses[half:]), dport),
-        seq, ack, flags, packet[start + (offset >> 4) * 4 :],
-    )  # fmt: skip
+        seq,
+        ack,
+        flags,
+        packet[start + (offset >> 4) * 4 :],
+    )

@@ -28,7 +28,9 @@ HOSTILE_NAMES = {
 }
 
 
-def unix(made: Maker, role: str, state: str, sock: socket.socket, peer: socket.socket | None = None, **expect: Any) -> Fact:  # fmt: skip
+def unix(
+    made: Maker, role: str, state: str, sock: socket.socket, peer: socket.socket | None = None, **expect: Any
+) -> Fact:
     """Record a held unix socket, its name as bytes (b"" where it has none), and the inode of its peer."""
     name = sock.getsockname()
     expect["peer_inode"] = os.fstat(peer.fileno()).st_ino if peer else 0

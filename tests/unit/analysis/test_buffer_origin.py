@@ -7,11 +7,17 @@ import pytest
 from sockdiag.analysis.buffer_origin import buffer_origin
 from sockdiag.model.sysctl import Sysctls
 
-SYSCTLS = Sysctls({
-    "net.core.rmem_default": 212992, "net.core.wmem_default": 212992, "net.core.rmem_max": 4194304,
-    "net.core.wmem_max": 4194304, "net.ipv4.tcp_rmem": (4096, 131072, 33554432),
-    "net.ipv4.tcp_wmem": (4096, 16384, 4194304), "net.ipv4.tcp_moderate_rcvbuf": 1,
-})  # fmt: skip
+SYSCTLS = Sysctls(
+    {
+        "net.core.rmem_default": 212992,
+        "net.core.wmem_default": 212992,
+        "net.core.rmem_max": 4194304,
+        "net.core.wmem_max": 4194304,
+        "net.ipv4.tcp_rmem": (4096, 131072, 33554432),
+        "net.ipv4.tcp_wmem": (4096, 16384, 4194304),
+        "net.ipv4.tcp_moderate_rcvbuf": 1,
+    }
+)
 FIXED = Sysctls({**SYSCTLS.values, "net.ipv4.tcp_moderate_rcvbuf": 0})
 BOTH, NONE = 3, 0
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.families import families, placed, shown
 from sockdiag.analysis.measures import MEASURES, Facts
+from sockdiag.analysis.metric_families import families, placed, shown
 from sockdiag.model.address import Endpoint
-from sockdiag.model.family import Family
+from sockdiag.model.metric_family import Family
 from tests.unit.rules.looks import listener, look, sock
 
 

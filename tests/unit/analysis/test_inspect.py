@@ -9,7 +9,7 @@ from sockdiag.analysis.tcp_topics import tcp_topics
 from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
 from sockdiag.model.fdinfo import FdInfo
-from sockdiag.model.gap import Gap
+from sockdiag.model.provenance import Gap
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.model.sysctl import Sysctls
@@ -23,8 +23,17 @@ MEMORY = SkMem(0, 16384, 0, 4608, 0, 0, 0, 0, 0)
 
 
 def tcp(state: str, inode: int | None = 7, **named: object) -> Socket:
-    return Socket("tcp", "AF_INET", "SOCK_STREAM", "TCP", state, Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 2),
-                  inode=inode, **named)  # fmt: skip
+    return Socket(
+        "tcp",
+        "AF_INET",
+        "SOCK_STREAM",
+        "TCP",
+        state,
+        Endpoint("127.0.0.1", 1),
+        Endpoint("127.0.0.1", 2),
+        inode=inode,
+        **named,
+    )
 
 
 def test_backlog_limit_of_each_kernel() -> None:

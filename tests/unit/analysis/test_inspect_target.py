@@ -48,9 +48,29 @@ def test_forms(text: str, expected: Target) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "80", "x", ":", ":x", ":65536", "*:*", "inode:", "inode:0", "inode:-1", "inode:x", "cookie:", "cookie:g",
-     "cookie:-1", "cookie:" + "f" * 17, "cookie:1_0", "1.2.3:80", "host:80", "@", "1/2x:3"],
-)  # fmt: skip
+    [
+        "",
+        "80",
+        "x",
+        ":",
+        ":x",
+        ":65536",
+        "*:*",
+        "inode:",
+        "inode:0",
+        "inode:-1",
+        "inode:x",
+        "cookie:",
+        "cookie:g",
+        "cookie:-1",
+        "cookie:" + "f" * 17,
+        "cookie:1_0",
+        "1.2.3:80",
+        "host:80",
+        "@",
+        "1/2x:3",
+    ],
+)
 def test_what_is_no_target(text: str) -> None:
     """Wrong usage says so with the text."""
     if "/" in text:
@@ -76,9 +96,14 @@ def test_any_text(text: str) -> None:
 
 def tcp(inode: int, local: str, lport: int, peer: str = "0.0.0.0", pport: int = 0, **named: object) -> Socket:
     return Socket(
-        "tcp", "AF_INET6" if ":" in local else "AF_INET", local=Endpoint(local, lport), peer=Endpoint(peer, pport),
-        inode=inode, cookie=inode + 1000, **named,
-    )  # fmt: skip
+        "tcp",
+        "AF_INET6" if ":" in local else "AF_INET",
+        local=Endpoint(local, lport),
+        peer=Endpoint(peer, pport),
+        inode=inode,
+        cookie=inode + 1000,
+        **named,
+    )
 
 
 LISTENER = tcp(1, "0.0.0.0", 80)
@@ -94,13 +119,25 @@ ALL = [LISTENER, SERVER, CLIENT, REMOTE, MAPPED, ABSTRACT, PATHED]
 @pytest.mark.parametrize(
     ("text", "inodes"),
     [
-        ("inode:3", [3]), ("inode:99", []), ("cookie:3eb", [3]), (":80", [1, 2, 5]), (":443", [4]),
-        ("127.0.0.1:80", [2, 5]), ("192.0.2.1:80", [1]), ("198.51.100.1:443", [4]), ("0.0.0.0:80", [1]),
-        ("127.0.0.1:5000-127.0.0.1:80", [3]), ("127.0.0.1:80-127.0.0.1:5000", [2]),
-        ("198.51.100.1:443,192.0.2.1:6000", [4]), (":6000-:443", [4]), ("@a@b", [6]), ("/run/x", [7]), ("@c", []),
+        ("inode:3", [3]),
+        ("inode:99", []),
+        ("cookie:3eb", [3]),
+        (":80", [1, 2, 5]),
+        (":443", [4]),
+        ("127.0.0.1:80", [2, 5]),
+        ("192.0.2.1:80", [1]),
+        ("198.51.100.1:443", [4]),
+        ("0.0.0.0:80", [1]),
+        ("127.0.0.1:5000-127.0.0.1:80", [3]),
+        ("127.0.0.1:80-127.0.0.1:5000", [2]),
+        ("198.51.100.1:443,192.0.2.1:6000", [4]),
+        (":6000-:443", [4]),
+        ("@a@b", [6]),
+        ("/run/x", [7]),
+        ("@c", []),
         ("127.0.0.1:*", [2, 3, 5]),
     ],
-)  # fmt: skip
+)
 def test_matching(text: str, inodes: list[int]) -> None:
     """Own end before the peer's, exact before any address, a pair in either order."""
     target = parse_target(text)

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sockdiag.analysis.limit_effects import EFFECTS
-from sockdiag.analysis.limit_sentences import AS_IT_IS, BY_SETTING, WITHOUT_EFFECT
-from sockdiag.analysis.limit_times import TIMES
-from sockdiag.analysis.limits import limits
-from sockdiag.analysis.local_ports import available_ports, reserved_in_range
-from sockdiag.analysis.socket_buffers import so_rcvbuf, so_sndbuf
-from sockdiag.analysis.tcp_timeouts import handshake_ms, retransmission_ms
-from sockdiag.model.limits import Limit
-from sockdiag.model.sysctl import Sysctls, Value
+from sockdiag.analysis.limits.effects import EFFECTS, available_ports, reserved_in_range, so_rcvbuf, so_sndbuf
+from sockdiag.analysis.limits.rows import AS_IT_IS, BY_SETTING, WITHOUT_EFFECT, limits
+from sockdiag.analysis.limits.times import TIMES, handshake_ms, retransmission_ms
+from sockdiag.model.sysctl import Limit, Sysctls, Value
 from sockdiag.model.sysctl_table import SYSCTLS
 
 NEW = (6, 18)
@@ -103,17 +98,23 @@ def test_times() -> None:
         (row("net.ipv4.tcp_keepalive_time", 7200), None, "", "after 7200 s of silence."),
         (
             row("net.ipv4.tcp_keepalive_time", 7200, tcp_keepalive_intvl=75, tcp_keepalive_probes=9),
-            7875000, "ms", "given up after 7875 s",
+            7875000,
+            "ms",
+            "given up after 7875 s",
         ),
         (row("net.ipv4.tcp_tw_reuse", 2), None, "", "on loopback may use"),
         (row("net.ipv4.ip_local_port_range", (32768, 60999)), 28232, "ports", "28232 local ports"),
         (
             row("net.ipv4.ip_local_port_range", (40000, 40019), ip_local_reserved_ports=(40003, 40003, 40010, 40011)),
-            17, "ports", "17 local ports for connections to any one destination, reserved ones taken off.",
+            17,
+            "ports",
+            "17 local ports for connections to any one destination, reserved ones taken off.",
         ),
         (
             row("net.ipv4.ip_local_reserved_ports", (8080, 8080, 40010, 40011), ip_local_port_range=(40000, 40019)),
-            2, "ports", "2 ports",
+            2,
+            "ports",
+            "2 ports",
         ),
         (row("net.ipv4.ipfrag_low_thresh", 1, kernel=(3, 10)), None, "", "evicted"),
         (row("net.ipv4.ipfrag_low_thresh", 1), None, "", "Without effect since Linux 4.17."),
@@ -122,7 +123,7 @@ def test_times() -> None:
         (row("fs.file-nr", (584, 0, 1000)), 584, "count", "584 files are open on the host, of 1000 at most."),
         (row("net.sctp.sctp_rmem", (4096, 865500, 4194304)), 865500, "bytes", "865500"),
     ],
-)  # fmt: skip
+)
 def test_effects(limit: Limit, effective: object, unit: str, part: str) -> None:
     """Number, unit and sentence."""
     assert (limit.effective, limit.effective_unit) == (effective, unit)
@@ -132,10 +133,16 @@ def test_effects(limit: Limit, effective: object, unit: str, part: str) -> None:
 def test_row() -> None:
     """All of a row."""
     assert row("net.core.somaxconn", 128, kernel=(4, 18)) == Limit(
-        "net.core.somaxconn", 128, "count", 128, 129, "count",
+        "net.core.somaxconn",
+        128,
+        "count",
+        128,
+        129,
+        "count",
         "listen(2) cuts its backlog to 128; the accept queue then holds one more, 129.",
-        "netns", "/proc/sys/net/core/somaxconn",
-    )  # fmt: skip
+        "netns",
+        "/proc/sys/net/core/somaxconn",
+    )
 
 
 def test_reserved_ports_as_the_kernel_prints_them() -> None:

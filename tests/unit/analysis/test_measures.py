@@ -14,7 +14,7 @@ from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from tests.unit.rules.looks import listener, look, sock
 
 if TYPE_CHECKING:
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
 ANY4, ANY6 = Endpoint("0.0.0.0", 443), Endpoint("::", 443)
 NOWHERE = Endpoint("0.0.0.0", 0)

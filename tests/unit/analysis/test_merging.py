@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from sockdiag.analysis.hotspots import Search
 from sockdiag.analysis.socket_memory import find_holders, merge_holders
 from sockdiag.analysis.states import NOT_VISIBLE, add_counts, group_states, merge_groups
-from sockdiag.analysis.worst import Search
 from sockdiag.model.batch import Batch
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket
 
 
 def udp(inode: int, netns: str, held: int, uid: int = 0) -> Socket:
-    return Socket("udp", "AF_INET", state="CLOSE", inode=inode, netns=netns, uid=uid,
-                  skmem=SkMem(held, 1000, 0, 1000, 0, 0, 0, 0, 0))  # fmt: skip
+    return Socket(
+        "udp",
+        "AF_INET",
+        state="CLOSE",
+        inode=inode,
+        netns=netns,
+        uid=uid,
+        skmem=SkMem(held, 1000, 0, 1000, 0, 0, 0, 0, 0),
+    )
 
 
 ONE = [udp(1, "a", 100), udp(2, "a", 0, 5), udp(3, "a", 900)]

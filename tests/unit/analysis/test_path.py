@@ -189,8 +189,11 @@ def test_sockets_drops() -> None:
     assert losses(stages) == {"udp_receive_queue": 7, "other_receive_queues": 9}
     drops = {c.name: (c.value, c.delta) for c in stages["other_receive_queues"].counters}
     assert drops == {
-        "sockets.raw.drops": (6, 6), "sockets.icmp.drops": (0, 0), "sockets.packet.drops": (0, 0), "sockets.netlink.drops": (2, 3),
-    }  # fmt: skip
+        "sockets.raw.drops": (6, 6),
+        "sockets.icmp.drops": (0, 0),
+        "sockets.packet.drops": (0, 0),
+        "sockets.netlink.drops": (2, 3),
+    }
 
 
 def test_socket_drops_and_mib_are_one_loss() -> None:
@@ -199,8 +202,9 @@ def test_socket_drops_and_mib_are_one_loss() -> None:
     stages = {s.stage: s for s in path(look(sockets=before), look(1.0, after, Udp__InErrors=8, Udp__RcvbufErrors=8))}
     assert losses(stages) == {"udp_receive_queue": 12}
     assert {c.name: c.loss for c in stages["udp_receive_queue"].counters if c.loss} == {
-        "sockets.udp.drops": 4, "Udp.RcvbufErrors": 8,
-    }  # fmt: skip
+        "sockets.udp.drops": 4,
+        "Udp.RcvbufErrors": 8,
+    }
 
 
 def test_unknown_drops_are_not_zero() -> None:
@@ -261,8 +265,11 @@ def test_unread_qdiscs_and_tables() -> None:
     looks = [PathLook(at, values, sockets, unread=unread) for at in (0.0, 1.0)]
     found = {stage.stage: stage for stage in path(looks[0], looks[1])}
     assert {name for name, stage in found.items() if stage.loss is None} == {
-        "netfilter", "qdisc", "qdisc_ingress", "other_receive_queues",
-    }  # fmt: skip
+        "netfilter",
+        "qdisc",
+        "qdisc_ingress",
+        "other_receive_queues",
+    }
     known = [PathLook(at, values, queues()) for at in (0.0, 1.0)]
     found = {stage.stage: stage for stage in path(known[0], known[1])}
     assert "qdisc_ingress" not in found
@@ -287,8 +294,9 @@ def test_rows_have_names_with_dots() -> None:
     (stage,) = (s for s in path(None, PathLook(0.0, Counters(values), queues())) if s.stage == "nic_rx")
     assert stage.loss_total == 3
     assert {c.name: c.within for c in stage.counters if c.value} == {
-        "dev.eth0.7.rx_errs": None, "dev.eth0.7.rx_fifo": "dev.eth0.7.rx_errs",
-    }  # fmt: skip
+        "dev.eth0.7.rx_errs": None,
+        "dev.eth0.7.rx_fifo": "dev.eth0.7.rx_errs",
+    }
     assert {c.scope for c in stage.counters} == {NETNS}
 
 

@@ -27,14 +27,29 @@ def test_accounts() -> None:
     """Protocols that share an account are one row; UDP is refused from the first number on, TCP from the third."""
     tcp, udp, alg, sctp = protocol_memory(SOCKSTAT, PROTOCOLS, LIMITS, 4096, 2)
     assert tcp == ProtocolMemory(
-        protocol="TCP", members=("MPTCPv6", "TCP"), pages=300, bytes=1228800, uncertainty_pages=512, low_pages=100,
-        pressure_pages=200, high_pages=400, limit_pages=400, limit_bytes=1638400, ratio=0.75, pressure=True,
+        protocol="TCP",
+        members=("MPTCPv6", "TCP"),
+        pages=300,
+        bytes=1228800,
+        uncertainty_pages=512,
+        low_pages=100,
+        pressure_pages=200,
+        high_pages=400,
+        limit_pages=400,
+        limit_bytes=1638400,
+        ratio=0.75,
+        pressure=True,
         limit_source="net.ipv4.tcp_mem",
-    )  # fmt: skip
+    )
     assert (udp.members, udp.pages, udp.limit_pages, udp.ratio, udp.pressure) == (("UDP",), 50, 100, 0.5, None)
     assert (alg.protocol, alg.pages, alg.limit_pages, alg.ratio, alg.limit_source, alg.note) == (
-        "ALG", 4, None, None, "", "",
-    )  # fmt: skip
+        "ALG",
+        4,
+        None,
+        None,
+        "",
+        "",
+    )
     assert (sctp.pages, sctp.ratio) == (10, None)
     assert sctp.note == "net.sctp.sctp_mem: not visible in this network namespace"
 
@@ -50,8 +65,11 @@ def test_without_limits() -> None:
 def test_without_sockstat() -> None:
     """Without sockstat the protocols' own numbers are taken; without both there is nothing."""
     assert [(m.protocol, m.pages) for m in protocol_memory(None, PROTOCOLS, LIMITS, 4096, None)] == [
-        ("TCP", 299), ("UDP", 51), ("ALG", 4), ("SCTP", 10),
-    ]  # fmt: skip
+        ("TCP", 299),
+        ("UDP", 51),
+        ("ALG", 4),
+        ("SCTP", 10),
+    ]
     assert protocol_memory(None, None, LIMITS, 4096, 2) == []
 
 

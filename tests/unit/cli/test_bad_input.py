@@ -18,22 +18,30 @@ import pytest
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.errors import SourceDenied
-from sockdiag.sources._procroot import ProcRoot
-from sockdiag.sources.system import System
+from sockdiag.sources.system.captured_root import open_root
+from sockdiag.sources.system.machine import System
 from tests.program import FIXTURES, Answer, invoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sockdiag.sources._transport import Request
+    from sockdiag.sources.system.transport import Request
 
 WORLD = FIXTURES / "6.18-world"
 TABLES = ("tcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
 COMMANDS = (
-    (), ("list",), ("list", "-o", "+processes,cgroup,rtt"), ("states",), ("states", "--by", "process"), ("states", "--exact"),
-    ("memory",), ("memory", "--by", "process"), ("limits",), ("protocols",),
-)  # fmt: skip
+    (),
+    ("list",),
+    ("list", "-o", "+processes,cgroup,rtt"),
+    ("states",),
+    ("states", "--by", "process"),
+    ("states", "--exact"),
+    ("memory",),
+    ("memory", "--by", "process"),
+    ("limits",),
+    ("protocols",),
+)
 NOBODY = 65534
 
 
@@ -191,9 +199,20 @@ def test_one_bad_file_costs_that_file(tree: Path, whole: Counter[str], damage: C
 @pytest.mark.parametrize("damage", [folder, garbage], ids=lambda d: d.__name__)
 @pytest.mark.parametrize(
     "name",
-    ["proc/net/protocols", "proc/net/sockstat", "proc/net/snmp", "proc/net/netstat", "proc/net/softnet_stat",
-     "proc/net/dev", "proc/sys/net/core/rmem_max", "etc/passwd", "meta.toml", "stat.tsv", "proc/net/if_inet6"],
-)  # fmt: skip
+    [
+        "proc/net/protocols",
+        "proc/net/sockstat",
+        "proc/net/snmp",
+        "proc/net/netstat",
+        "proc/net/softnet_stat",
+        "proc/net/dev",
+        "proc/sys/net/core/rmem_max",
+        "etc/passwd",
+        "meta.toml",
+        "stat.tsv",
+        "proc/net/if_inet6",
+    ],
+)
 def test_no_file_is_needed_for_the_rest(tree: Path, damage: Callable[[Path], None], name: str) -> None:
     """No single file can take the screen away."""
     damage(tree / name)
@@ -326,10 +345,19 @@ def test_unreadable_files(tree: Path, whole: Counter[str]) -> None:
 
 
 NAMES = (
-    b"/tmp/new\nline", b"\0tab\tand\rreturn", b"/tmp/\x1b[2J\x1b]0;title\x07", b"/tmp/\xff\xfe-\xc3(", b"\0nul\0inside",
-    b"/tmp/back\\slash \\x41", "/tmp/\u202egnp.\u200b\U0001f600é".encode(), b"/tmp/,\"quoted\",'", b"/tmp/\x7f\xc2\x85\xed\xa0\x80",
-    b" lead and trail ", b"%s%d%(x)s", b"/tmp/" + b"x" * 90,
-)  # fmt: skip
+    b"/tmp/new\nline",
+    b"\0tab\tand\rreturn",
+    b"/tmp/\x1b[2J\x1b]0;title\x07",
+    b"/tmp/\xff\xfe-\xc3(",
+    b"\0nul\0inside",
+    b"/tmp/back\\slash \\x41",
+    "/tmp/\u202egnp.\u200b\U0001f600é".encode(),
+    b'/tmp/,"quoted",\'',
+    b"/tmp/\x7f\xc2\x85\xed\xa0\x80",
+    b" lead and trail ",
+    b"%s%d%(x)s",
+    b"/tmp/" + b"x" * 90,
+)
 
 
 def lines_of(text: str) -> list[str]:
@@ -363,8 +391,12 @@ def test_names_of_others(tmp_path: Path) -> None:
     }
     assert shown_comms == {1000 + i: [comm] for i, comm in enumerate(comms)}
 
-    for words in (("list", "--netid", "unix", "-o", "inode,local,comm"), ("states", "--by", "process", "--netid", "unix"),
-                  ("memory", "--by", "process", "--netid", "unix"), ("list", "--netid", "unix", "-o", "comm", "--table", "grid")):  # fmt: skip
+    for words in (
+        ("list", "--netid", "unix", "-o", "inode,local,comm"),
+        ("states", "--by", "process", "--netid", "unix"),
+        ("memory", "--by", "process", "--netid", "unix"),
+        ("list", "--netid", "unix", "-o", "comm", "--table", "grid"),
+    ):
         lines_of(invoke(*words, *root).text)
         text = invoke(*words[:3], *words[3:], "--csv", *root).text if "--table" not in words else ""
         lines_of(text.replace("\r\n", "\n"))
@@ -406,7 +438,7 @@ def test_netlink_is_forbidden(whole: Counter[str]) -> None:
     """Where netlink may not be asked /proc answers, table by table; --source netlink has nothing to say then."""
 
     def system(root: str) -> System:
-        return System(ProcRoot(root), Denying(), root=root)
+        return System(open_root(root), Denying(), root=root)
 
     for words in COMMANDS:
         answer = invoke(*words, "--root", str(WORLD), system=system)

@@ -15,9 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = (
-    (), ("list", "-o", "+processes,cgroup,rtt"), ("list", "--source", "proc"), ("states",), ("states", "--by", "process"),
-    ("states", "--by", "user"), ("memory",), ("memory", "--by", "port"), ("limits",), ("protocols",),
-)  # fmt: skip
+    (),
+    ("list", "-o", "+processes,cgroup,rtt"),
+    ("list", "--source", "proc"),
+    ("states",),
+    ("states", "--by", "process"),
+    ("states", "--by", "user"),
+    ("memory",),
+    ("memory", "--by", "port"),
+    ("limits",),
+    ("protocols",),
+)
 
 
 def net_folders() -> list[Path]:

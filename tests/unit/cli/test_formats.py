@@ -156,9 +156,30 @@ def test_sort_and_limit(command: str) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["local", "local.address", "cookie", "mark", "processes", "pid", "comm", "skmem", "tcp_info", "shutdown", "timer",
-     "uid", "user", "fill", "state", "unknown_attributes", "cgroup", "inet", "unix", "packet", "netlink.groups"],
-)  # fmt: skip
+    [
+        "local",
+        "local.address",
+        "cookie",
+        "mark",
+        "processes",
+        "pid",
+        "comm",
+        "skmem",
+        "tcp_info",
+        "shutdown",
+        "timer",
+        "uid",
+        "user",
+        "fill",
+        "state",
+        "unknown_attributes",
+        "cgroup",
+        "inet",
+        "unix",
+        "packet",
+        "netlink.groups",
+    ],
+)
 def test_every_kind_of_value_sorts(column: str) -> None:
     """A column sorts whatever its values are; unknown ones come last either way, and no row is lost."""
     name = column.partition(".")[0]

@@ -50,8 +50,12 @@ def test_every_kind_of_captured_socket(ask: Callable[..., Any]) -> None:
         assert "pidfd_getfd" in sources
         if netid == "tcp" and state == "ESTABLISHED":
             assert [topic["name"] for topic in layers["sock"]["tcp"]] == [
-                "path", "flow_control", "loss", "pacing", "application",
-            ]  # fmt: skip
+                "path",
+                "flow_control",
+                "loss",
+                "pacing",
+                "application",
+            ]
 
 
 def test_owner_in_a_capture(ask: Callable[..., Any]) -> None:

@@ -126,12 +126,15 @@ def test_closed_pipe_through_typer(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["list", "--limit", "-5"], "--limit takes 0 or more rows"), (["list", "--root", ""], "--root needs a folder or an archive"),
-        (["list", "--netid", ","], "--netid names no table"), (["list", "-o", ","], "--output names no column"),
-        (["list", "--where", "(" * 5000], "nested too deeply"), (["list", "--netns", ""], "no network namespace"),
+        (["list", "--limit", "-5"], "--limit takes 0 or more rows"),
+        (["list", "--root", ""], "--root needs a folder or an archive"),
+        (["list", "--netid", ","], "--netid names no table"),
+        (["list", "-o", ","], "--output names no column"),
+        (["list", "--where", "(" * 5000], "nested too deeply"),
+        (["list", "--netns", ""], "no network namespace"),
     ],
     ids=lambda value: " ".join(value)[:20] if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_values_that_mean_nothing(words: list[str], message: str) -> None:
     """An empty or impossible value is a mistake, never a default."""
     done = run(*words)

@@ -12,9 +12,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from sockdiag.analysis.measures import MEASURES, snake
-from sockdiag.cli import metrics_own
-from sockdiag.rules import _families
-from sockdiag.rules._registry import RULES
+from sockdiag.judging import finding_metrics
+from sockdiag.judging.registry import RULES
+from sockdiag.metrics import own as metrics_own
 from tests.program import FIXTURES, invoke
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_findings_are_those_of_risk(world: Samples) -> None:
 
 def test_every_family_is_declared(world: Samples) -> None:
     """No sample has a name that the table of the documents lacks."""
-    declared = {f.sample_name for f in (*_families.DECLARED, *metrics_own.DECLARED)}
+    declared = {f.sample_name for f in (*finding_metrics.DECLARED, *metrics_own.DECLARED)}
     declared |= {m.metric + ("_total" if m.kind == "counter" else "") for m in MEASURES.values()}
     assert {name for name, _labels in world} <= declared
     assert len({name for name, _labels in world}) > 130
@@ -275,7 +275,7 @@ def test_nothing_to_read(tmp_path: Any) -> None:
         (["--listen", ":65536"], "--listen takes [ADDR:]PORT"),
         (["--listen", ""], "--listen takes [ADDR:]PORT"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_of_usage(words: list[str], said: str) -> None:
     """They are told, and nothing is written."""
     answer = invoke("metrics", *words)

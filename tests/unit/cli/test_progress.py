@@ -27,14 +27,14 @@ STEP = re.compile(r"\rsockdiag: \d+ of \d+ [a-z ]+\x1b\[K")
 SLOW = f"""
 import sys, time
 sys.path.insert(0, {str(PROJECT)!r})
-from sockdiag.sources import proc_pid_fd
-look = proc_pid_fd._Scan._look
+from sockdiag.sources.process import fd
+look = fd._Scan._look
 def slow(self, pid, process):
     for number in range(SECONDS * 10):
         time.sleep(0.1)
-        proc_pid_fd.progress.step("processes", number, SECONDS * 10)
+        fd.progress.step("processes", number, SECONDS * 10)
     look(self, pid, process)
-proc_pid_fd._Scan._look = slow
+fd._Scan._look = slow
 from sockdiag.cli.main import run
 sys.exit(run(["sockdiag", *sys.argv[1:]]))
 """

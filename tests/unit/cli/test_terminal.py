@@ -40,13 +40,22 @@ def on_terminal(*words: str, columns: int = 80) -> list[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        ["--root", WORLD], ["risk", "--root", WORLD], ["doctor", "--root", WORLD], ["limits", "--root", WORLD],
-        ["path", "--root", WORLD], ["states", "--root", WORLD], ["states", "--by", "process", "--root", WORLD],
-        ["protocols", "--root", WORLD], ["rules"], ["rules", "SYN_QUEUE_FULL"], ["fields"], ["fields", "skmem"],
+        ["--root", WORLD],
+        ["risk", "--root", WORLD],
+        ["doctor", "--root", WORLD],
+        ["limits", "--root", WORLD],
+        ["path", "--root", WORLD],
+        ["states", "--root", WORLD],
+        ["states", "--by", "process", "--root", WORLD],
+        ["protocols", "--root", WORLD],
+        ["rules"],
+        ["rules", "SYN_QUEUE_FULL"],
+        ["fields"],
+        ["fields", "skmem"],
         ["list", "--netid", "tcp", "--where", "family = AF_INET", "--root", WORLD],
     ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_screens_fit(words: list[str]) -> None:
     """80 columns hold it, messages included."""
     lines = on_terminal(*words)

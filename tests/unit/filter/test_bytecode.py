@@ -38,7 +38,7 @@ CONTEXT = Context(
         ("sport > 22", "03080c00 00001600 01040800"),
         ("src inet:any", "07101400 02000000 ffffffff 00000000"),
     ],
-)  # fmt: skip
+)
 def test_programs(words: str, code: str) -> None:
     """Single operations, and a negation."""
     assert parse_ss([words], CONTEXT).bytecode() == bytes.fromhex(code)
@@ -47,10 +47,8 @@ def test_programs(words: str, code: str) -> None:
 def test_or_jumps_over_what_is_left() -> None:
     """The first alternative that holds goes to the end."""
     assert parse_ss(["sport ge 1 or dport ge 2 or sport le 3"], CONTEXT).bytecode() == bytes.fromhex(
-        "02080c00" "00000100" "01041800"
-        "04080c00" "00000200" "01040c00"
-        "03080c00" "00000300"
-    )  # fmt: skip
+        "02080c00000001000104180004080c000000020001040c0003080c0000000300"
+    )
 
 
 @pytest.mark.parametrize("words", ["dev lo", "sport 22 or dev lo", "src unix:x", "not ( src link:ip )", ""])
@@ -91,11 +89,16 @@ def entries(chance: random.Random, count: int) -> list[Entry]:
         family, texts = chance.choice([(AF_INET, v4), (AF_INET6, v6)])
         found.append(
             Entry(
-                family, inet_pton(family, chance.choice(texts)), inet_pton(family, chance.choice(texts)),
-                chance.choice([0, 22, 80, 1024, 65535]), chance.choice([0, 22, 443, 65535]), chance.choice([0, 1, 7]),
-                chance.choice([0, 1, 5, 0xFF]), chance.choice([0, 0x1122334455]),
+                family,
+                inet_pton(family, chance.choice(texts)),
+                inet_pton(family, chance.choice(texts)),
+                chance.choice([0, 22, 80, 1024, 65535]),
+                chance.choice([0, 22, 443, 65535]),
+                chance.choice([0, 1, 7]),
+                chance.choice([0, 1, 5, 0xFF]),
+                chance.choice([0, 0x1122334455]),
             )
-        )  # fmt: skip
+        )
     return found
 
 

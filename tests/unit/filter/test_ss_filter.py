@@ -63,12 +63,17 @@ def parse(text: str, **more: object) -> SsFilter:
         ("not sport 22 or dport 5", "(not sport or dport)"),
         ("! ( sport 22 | dport 5 )", "not (sport or dport)"),
         ("not not sport 22", "not not sport"),
-        ("sport > 22", "not sport<="), ("sport lt 22", "not sport>="), ("sport != 22", "not sport"), ("sport ge 22", "sport>="),
-        ("dev != lo", "not dev"), ("fwmark ne 1", "not fwmark"), ("autobound autobound", "(autobound and autobound)"),
+        ("sport > 22", "not sport<="),
+        ("sport lt 22", "not sport>="),
+        ("sport != 22", "not sport"),
+        ("sport ge 22", "sport>="),
+        ("dev != lo", "not dev"),
+        ("fwmark ne 1", "not fwmark"),
+        ("autobound autobound", "(autobound and autobound)"),
         ("sport 22 && dport 5 & dev lo and src 10/8", "(sport and dport and dev and src)"),
         ("sport 22 || dport 5 | dev lo or src 10/8", "(sport or dport or dev or src)"),
     ],
-)  # fmt: skip
+)
 def test_trees(text: str, tree: str) -> None:
     """``and``, ``or`` and juxtaposition from left to right; ``not`` takes one item."""
     assert shape(parse(text).tree) == tree
@@ -86,11 +91,34 @@ def shape(node: object) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "( )", "(", ")", "not", "and", "or sport 22", "sport 22 or", "sport 22 or or dport 5", "sport", "sport =", "sport = =",
-        "( sport 22", "sport 22 )", "10.0.0.1", "=", "src != 10.0.0.1", "src > 10.0.0.1", "dev > lo", "fwmark >= 1",
-        "cgroup < /system.slice", "autobound 10.0.0.1", "autobound = 10.0.0.1", "sport 22 80", "dev", "src dst 10.0.0.1", "\\",
+        "( )",
+        "(",
+        ")",
+        "not",
+        "and",
+        "or sport 22",
+        "sport 22 or",
+        "sport 22 or or dport 5",
+        "sport",
+        "sport =",
+        "sport = =",
+        "( sport 22",
+        "sport 22 )",
+        "10.0.0.1",
+        "=",
+        "src != 10.0.0.1",
+        "src > 10.0.0.1",
+        "dev > lo",
+        "fwmark >= 1",
+        "cgroup < /system.slice",
+        "autobound 10.0.0.1",
+        "autobound = 10.0.0.1",
+        "sport 22 80",
+        "dev",
+        "src dst 10.0.0.1",
+        "\\",
     ],
-)  # fmt: skip
+)
 def test_syntax_errors(text: str) -> None:
     """One message for all of them; the usage text follows."""
     with pytest.raises(SsFilterError) as caught:
@@ -137,11 +165,16 @@ def test_syntax_before_operand() -> None:
 @pytest.mark.parametrize(
     ("words", "file_text", "tree"),
     [
-        ([], b"sport = 22\n", "sport"), (["sport 22 or"], b"dport 5", "(sport or dport)"),
-        ([], b"# sport 22\n0 sport 22\n", "None"), ([], b"sport\n\n=\n22", "sport"), ([], b"sport 22\0 ignored\nor dport 5", "(sport or dport)"),
-        ([], b"src unix:a\\ b\n", "src"), ([" ", ""], b"\n", "None"), ([], b"#" * 1021 + b"\nsport 22", "sport"),
+        ([], b"sport = 22\n", "sport"),
+        (["sport 22 or"], b"dport 5", "(sport or dport)"),
+        ([], b"# sport 22\n0 sport 22\n", "None"),
+        ([], b"sport\n\n=\n22", "sport"),
+        ([], b"sport 22\0 ignored\nor dport 5", "(sport or dport)"),
+        ([], b"src unix:a\\ b\n", "src"),
+        ([" ", ""], b"\n", "None"),
+        ([], b"#" * 1021 + b"\nsport 22", "sport"),
     ],
-)  # fmt: skip
+)
 def test_filter_file(words: list[str], file_text: bytes, tree: str) -> None:
     """A file goes on where the words end; lines that begin with # or 0 are comments."""
     assert shape(parse_ss(words, CONTEXT, file_text=file_text).tree) == tree
@@ -150,10 +183,12 @@ def test_filter_file(words: list[str], file_text: bytes, tree: str) -> None:
 @pytest.mark.parametrize(
     ("file_text", "message"),
     [
-        (b"x" * 1022 + b"\n", "Too long line in filter"), (b"#" * 1023, "Too long line in filter"), (b"\0sport 22\n", "Invalid line"),
+        (b"x" * 1022 + b"\n", "Too long line in filter"),
+        (b"#" * 1023, "Too long line in filter"),
+        (b"\0sport 22\n", "Invalid line"),
         (b"sport 22\n" + b"#" * 2000, "Too long line in filter"),
     ],
-)  # fmt: skip
+)
 def test_bad_filter_file(file_text: bytes, message: str) -> None:
     """Lines that do not fit ss's buffer, or begin with NUL."""
     with pytest.raises(SsFilterError) as caught:
@@ -323,11 +358,21 @@ def test_vsock_port_in_6_1() -> None:
 @pytest.mark.parametrize(
     ("text", "settled"),
     [
-        ("sport = 22 and not dport > 80", True), ("src 10/8 or src [::1]:5", True), ("not src 10/8", False), ("dev lo", False),
-        ("autobound", False), ("fwmark 1 cgroup /system.slice", True), ("sport le 65558", False), ("sport = 65558", True),
-        ("src two", True), ("not ( not src 10/8 )", True), ("src link:ip", False), ("", True), ("not src :22", True),
+        ("sport = 22 and not dport > 80", True),
+        ("src 10/8 or src [::1]:5", True),
+        ("not src 10/8", False),
+        ("dev lo", False),
+        ("autobound", False),
+        ("fwmark 1 cgroup /system.slice", True),
+        ("sport le 65558", False),
+        ("sport = 65558", True),
+        ("src two", True),
+        ("not ( not src 10/8 )", True),
+        ("src link:ip", False),
+        ("", True),
+        ("not src :22", True),
     ],
-)  # fmt: skip
+)
 def test_settled(text: str, settled: bool) -> None:
     """Whether the kernel's answer needs no second look."""
     assert parse(text).settled is settled

@@ -14,14 +14,36 @@ CONNECTED = ALL & ~(CLOSE | LISTEN)
 @pytest.mark.parametrize(
     ("word", "mask"),
     [
-        ("established", 1 << 1), ("syn-sent", 1 << 2), ("syn-recv", 1 << 3), ("syn-rcv", 1 << 3), ("fin-wait-1", 1 << 4),
-        ("fin-wait-2", 1 << 5), ("time-wait", 1 << 6), ("unconnected", 1 << 7), ("close", 1 << 7), ("closed", 1 << 7),
-        ("close-wait", 1 << 8), ("last-ack", 1 << 9), ("listening", 1 << 10), ("closing", 1 << 11),
-        ("bound-inactive", 1 << 13), ("UNKNOWN", 1), ("Established", 1 << 1), ("all", ALL), ("connected", CONNECTED),
-        ("synchronized", CONNECTED & ~SYN_SENT), ("bucket", SYN_RECV | TIME_WAIT), ("big", ALL & ~(SYN_RECV | TIME_WAIT)),
-        ("listen", None), ("estab", None), ("fin-wait1", None), ("new-syn-recv", None), ("", None), ("est", None),
+        ("established", 1 << 1),
+        ("syn-sent", 1 << 2),
+        ("syn-recv", 1 << 3),
+        ("syn-rcv", 1 << 3),
+        ("fin-wait-1", 1 << 4),
+        ("fin-wait-2", 1 << 5),
+        ("time-wait", 1 << 6),
+        ("unconnected", 1 << 7),
+        ("close", 1 << 7),
+        ("closed", 1 << 7),
+        ("close-wait", 1 << 8),
+        ("last-ack", 1 << 9),
+        ("listening", 1 << 10),
+        ("closing", 1 << 11),
+        ("bound-inactive", 1 << 13),
+        ("UNKNOWN", 1),
+        ("Established", 1 << 1),
+        ("all", ALL),
+        ("connected", CONNECTED),
+        ("synchronized", CONNECTED & ~SYN_SENT),
+        ("bucket", SYN_RECV | TIME_WAIT),
+        ("big", ALL & ~(SYN_RECV | TIME_WAIT)),
+        ("listen", None),
+        ("estab", None),
+        ("fin-wait1", None),
+        ("new-syn-recv", None),
+        ("", None),
+        ("est", None),
     ],
-)  # fmt: skip
+)
 def test_words(word: str, mask: int | None) -> None:
     """Each word names its states, in any case and without abbreviation."""
     assert StateSets().mask(word) == mask

@@ -42,12 +42,18 @@ def test_every_table_has_a_name() -> None:
 @pytest.mark.parametrize(
     ("netid", "state", "expected"),
     [
-        ("tcp", "LISTEN", "SS_UNCONNECTED"), ("tcp", "CLOSE", "SS_UNCONNECTED"), ("tcp", "SYN_SENT", "SS_CONNECTING"),
-        ("tcp", "ESTABLISHED", "SS_CONNECTED"), ("tcp", "CLOSE_WAIT", "SS_CONNECTED"), ("tcp", None, None),
-        ("udp", "ESTABLISHED", "SS_UNCONNECTED"), ("unix", "ESTABLISHED", "SS_CONNECTED"),
-        ("unix", "LISTEN", "SS_UNCONNECTED"), ("netlink", "ESTABLISHED", "SS_UNCONNECTED"),
+        ("tcp", "LISTEN", "SS_UNCONNECTED"),
+        ("tcp", "CLOSE", "SS_UNCONNECTED"),
+        ("tcp", "SYN_SENT", "SS_CONNECTING"),
+        ("tcp", "ESTABLISHED", "SS_CONNECTED"),
+        ("tcp", "CLOSE_WAIT", "SS_CONNECTED"),
+        ("tcp", None, None),
+        ("udp", "ESTABLISHED", "SS_UNCONNECTED"),
+        ("unix", "ESTABLISHED", "SS_CONNECTED"),
+        ("unix", "LISTEN", "SS_UNCONNECTED"),
+        ("netlink", "ESTABLISHED", "SS_UNCONNECTED"),
     ],
-)  # fmt: skip
+)
 def test_socket_state(netid: str, state: str | None, expected: str | None) -> None:
     """connect(2) of a datagram socket leaves the struct socket unconnected."""
     assert socket_state(netid, state) == expected
@@ -67,8 +73,18 @@ def test_paths(netid: str, family: str) -> None:
         assert where
         for name in counters:
             assert name.partition(".")[0] in {
-                "dev", "softnet_stat", "Ip", "Ip6", "Tcp", "TcpExt", "Udp", "Udp6", "UdpLite", "UdpLite6", "Sctp",
-            }  # fmt: skip
+                "dev",
+                "softnet_stat",
+                "Ip",
+                "Ip6",
+                "Tcp",
+                "TcpExt",
+                "Udp",
+                "Udp6",
+                "UdpLite",
+                "UdpLite6",
+                "Sctp",
+            }
 
 
 def test_listener_path_ends_in_its_queues() -> None:

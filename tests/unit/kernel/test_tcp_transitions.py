@@ -7,17 +7,29 @@ import pytest
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.kernel.tcp_transitions import TCP_NEXT, next_states
 from sockdiag.render.document import Style
-from sockdiag.render.tcp_state_text import state_machine
+from sockdiag.render.inspect_text import state_machine
 
 STATES = [name for name in STATE_NAMES[1:] if name not in ("NEW_SYN_RECV", "BOUND_INACTIVE")]
 
 # RFC 9293, figure 5, without the ways that end in a reset or a timeout, which lead to CLOSE from everywhere.
 FIGURE = {
-    ("CLOSE", "SYN_SENT"), ("CLOSE", "LISTEN"), ("LISTEN", "SYN_RECV"), ("LISTEN", "CLOSE"), ("SYN_SENT", "SYN_RECV"),
-    ("SYN_SENT", "ESTABLISHED"), ("SYN_RECV", "ESTABLISHED"), ("ESTABLISHED", "FIN_WAIT1"),
-    ("ESTABLISHED", "CLOSE_WAIT"), ("FIN_WAIT1", "FIN_WAIT2"), ("FIN_WAIT1", "CLOSING"), ("FIN_WAIT2", "TIME_WAIT"),
-    ("CLOSING", "TIME_WAIT"), ("CLOSE_WAIT", "LAST_ACK"), ("LAST_ACK", "CLOSE"), ("TIME_WAIT", "CLOSE"),
-}  # fmt: skip
+    ("CLOSE", "SYN_SENT"),
+    ("CLOSE", "LISTEN"),
+    ("LISTEN", "SYN_RECV"),
+    ("LISTEN", "CLOSE"),
+    ("SYN_SENT", "SYN_RECV"),
+    ("SYN_SENT", "ESTABLISHED"),
+    ("SYN_RECV", "ESTABLISHED"),
+    ("ESTABLISHED", "FIN_WAIT1"),
+    ("ESTABLISHED", "CLOSE_WAIT"),
+    ("FIN_WAIT1", "FIN_WAIT2"),
+    ("FIN_WAIT1", "CLOSING"),
+    ("FIN_WAIT2", "TIME_WAIT"),
+    ("CLOSING", "TIME_WAIT"),
+    ("CLOSE_WAIT", "LAST_ACK"),
+    ("LAST_ACK", "CLOSE"),
+    ("TIME_WAIT", "CLOSE"),
+}
 # What Linux does beyond: FIN and ACK in one segment; a new SYN in TIME_WAIT.
 MORE = {("FIN_WAIT1", "TIME_WAIT"), ("TIME_WAIT", "SYN_RECV")}
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from sockdiag.collect import Collection
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch, Column, identities
 from sockdiag.model.fields import catalogue
+from sockdiag.model.provenance import Namespace
 from sockdiag.model.query import CGROUP, INET, SKMEM, Query
-from sockdiag.model.snapshot import Namespace
 from sockdiag.model.socket import Owner, Socket
 from sockdiag.render.bulk_json import batch_lines
-from sockdiag.sources.proc_pid_fd import scan_owners
-from sockdiag.sources.system import captured_system
+from sockdiag.sources.capture.transport import captured_system
+from sockdiag.sources.process.fd import scan_owners
+from sockdiag.survey.collection import Collection
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 ENTRIES = {entry.name: entry for entry in catalogue()}

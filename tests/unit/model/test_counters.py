@@ -64,8 +64,10 @@ def test_since() -> None:
     before = Counters({"Udp.NoPorts": 1, "Udp.InErrors": 4})
     after = Counters({"Udp.NoPorts": 3, "Udp.InErrors": 4, "IcmpMsg.InType3": 2})
     assert list(after.since(before)) == [
-        Delta("Udp.NoPorts", 2), Delta("Udp.InErrors", 0), Delta("IcmpMsg.InType3", None, "not there before"),
-    ]  # fmt: skip
+        Delta("Udp.NoPorts", 2),
+        Delta("Udp.InErrors", 0),
+        Delta("IcmpMsg.InType3", None, "not there before"),
+    ]
 
 
 def test_since_another_namespace() -> None:
@@ -73,8 +75,9 @@ def test_since_another_namespace() -> None:
     values = {"Udp.NoPorts": 1, "softnet_stat.0.dropped": 2}
     changes = list(Counters(values).at(2, "b").since(Counters(values).at(1, "b")))
     assert changes == [
-        Delta("Udp.NoPorts", None, "of another network namespace"), Delta("softnet_stat.0.dropped", 0),
-    ]  # fmt: skip
+        Delta("Udp.NoPorts", None, "of another network namespace"),
+        Delta("softnet_stat.0.dropped", 0),
+    ]
 
 
 def test_since_another_boot() -> None:
@@ -98,14 +101,19 @@ def test_rows_as_counters() -> None:
     assert dict(devices.values) == {"dev.eth0.5.rx_bytes": 1, "dev.eth0.5.tx_drop": 0, "dev.\udcff.rx_drop": 2}
     cpus = counters_of("softnet_stat", [SoftnetCpu(3, False, 5, 6, 7, 0, backlog=9)])
     assert dict(cpus.values) == {
-        "softnet_stat.3.processed": 5, "softnet_stat.3.dropped": 6, "softnet_stat.3.time_squeeze": 7,
+        "softnet_stat.3.processed": 5,
+        "softnet_stat.3.dropped": 6,
+        "softnet_stat.3.time_squeeze": 7,
         "softnet_stat.3.cpu_collision": 0,
-    }  # fmt: skip
+    }
 
 
 def test_only_softnet_is_of_the_host() -> None:
     """All MIBs and devices are the namespace's."""
     assert {mib.prefix for mib in MIBS.values() if mib.scope == HOST} == {"softnet_stat"}
     assert {mib.prefix for mib in MIBS.values() if mib.wraps_at == U32} == {
-        "softnet_stat", "nf_conntrack", "qdisc", "qdisc_ingress",
-    }  # fmt: skip
+        "softnet_stat",
+        "nf_conntrack",
+        "qdisc",
+        "qdisc_ingress",
+    }

@@ -15,10 +15,17 @@ from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.model.tcp_info import TcpInfo
 
 SOCKET = Socket(
-    "tcp", "AF_INET", state="LISTEN", local=Endpoint("10.0.0.1", 22), uid=0, recv_q=3, skmem=SkMem(50, 200, drops=1),
-    timer=Timer("persist", 5, 1), processes=(Owner(10, b"a", 3), Owner(11, b"b", 4, container="web")),
+    "tcp",
+    "AF_INET",
+    state="LISTEN",
+    local=Endpoint("10.0.0.1", 22),
+    uid=0,
+    recv_q=3,
+    skmem=SkMem(50, 200, drops=1),
+    timer=Timer("persist", 5, 1),
+    processes=(Owner(10, b"a", 3), Owner(11, b"b", 4, container="web")),
     packet=PacketAttrs(rx_ring=PacketRing(1, 2, 3, 4, 5, 6, 7)),
-)  # fmt: skip
+)
 
 
 def test_names_are_unique_and_resolve() -> None:
@@ -55,11 +62,22 @@ def test_every_field_is_declared_in_full() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("netid", "tcp"), ("recv_q", 3), ("local.port", 22), ("skmem.drops", 1), ("peer.address", None), ("tcp_info", None),
-        ("tcp_info.rtt_us", None), ("inet.bbr.min_rtt_us", None), ("processes.pid", (10, 11)), ("processes.container", (None, "web")),
-        ("timer.expires_ms", 5), ("packet.rx_ring.block_nr", 2), ("packet.memberships.address", None), ("fill", 0.25),
+        ("netid", "tcp"),
+        ("recv_q", 3),
+        ("local.port", 22),
+        ("skmem.drops", 1),
+        ("peer.address", None),
+        ("tcp_info", None),
+        ("tcp_info.rtt_us", None),
+        ("inet.bbr.min_rtt_us", None),
+        ("processes.pid", (10, 11)),
+        ("processes.container", (None, "web")),
+        ("timer.expires_ms", 5),
+        ("packet.rx_ring.block_nr", 2),
+        ("packet.memberships.address", None),
+        ("fill", 0.25),
     ],
-)  # fmt: skip
+)
 def test_values(name: str, value: object) -> None:
     """A field's value in a record; below a tuple, that of each element."""
     entry = resolve(name)
@@ -70,12 +88,26 @@ def test_values(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("process", "processes.comm"), ("pid", "processes.pid"), ("rtt", "tcp_info.rtt_us"), ("drops", "skmem.drops"),
-        ("tcp_info.rtt", "tcp_info.rtt_us"), ("timer.expires", "timer.expires_ms"), ("tcp_info.notsent", "tcp_info.notsent_bytes"),
-        ("tcp_info.pacing_rate", "tcp_info.pacing_rate_bytes_per_s"), ("inet.bbr.min_rtt", "inet.bbr.min_rtt_us"), ("sport", "local.port"),
-        ("fill", "fill"), ("user", "user"), ("nosuch", None), ("skmem.nosuch", None), ("recv_q.x", None), ("", None), ("skmem.", None), (".", None),
+        ("process", "processes.comm"),
+        ("pid", "processes.pid"),
+        ("rtt", "tcp_info.rtt_us"),
+        ("drops", "skmem.drops"),
+        ("tcp_info.rtt", "tcp_info.rtt_us"),
+        ("timer.expires", "timer.expires_ms"),
+        ("tcp_info.notsent", "tcp_info.notsent_bytes"),
+        ("tcp_info.pacing_rate", "tcp_info.pacing_rate_bytes_per_s"),
+        ("inet.bbr.min_rtt", "inet.bbr.min_rtt_us"),
+        ("sport", "local.port"),
+        ("fill", "fill"),
+        ("user", "user"),
+        ("nosuch", None),
+        ("skmem.nosuch", None),
+        ("recv_q.x", None),
+        ("", None),
+        ("skmem.", None),
+        (".", None),
     ],
-)  # fmt: skip
+)
 def test_resolve(name: str, found: str | None) -> None:
     """Names, aliases, and names without the unit."""
     entry = resolve(name)
@@ -91,9 +123,17 @@ def test_aliases_hide_no_field() -> None:
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("recvq", "recv_q"), ("Recv-Q", "recv_q"), ("rcvbuf", "skmem.rcvbuf"), ("cwnd", "tcp_info.snd_cwnd"), ("proces", "process"),
-     ("skmem.drop", "skmem.drops"), ("expires", "timer.expires_ms"), ("xyzzy", None)],
-)  # fmt: skip
+    [
+        ("recvq", "recv_q"),
+        ("Recv-Q", "recv_q"),
+        ("rcvbuf", "skmem.rcvbuf"),
+        ("cwnd", "tcp_info.snd_cwnd"),
+        ("proces", "process"),
+        ("skmem.drop", "skmem.drops"),
+        ("expires", "timer.expires_ms"),
+        ("xyzzy", None),
+    ],
+)
 def test_suggest(name: str, near: str | None) -> None:
     """The nearest name, or none."""
     assert suggest(name) == near
@@ -107,9 +147,13 @@ def test_needs_come_from_all_levels() -> None:
     }
     needs = {name: set(entry.needs) for name, entry in found.items() if entry is not None}
     assert needs == {
-        "skmem.drops": {"skmem"}, "processes.pid": {"owners"}, "inet.ulp.name": {"inet", "tcp_info"}, "fill": {"skmem"}, "recv_q": set(),
+        "skmem.drops": {"skmem"},
+        "processes.pid": {"owners"},
+        "inet.ulp.name": {"inet", "tcp_info"},
+        "fill": {"skmem"},
+        "recv_q": set(),
         "unix.vfs_ino": {"details"},
-    }  # fmt: skip
+    }
 
 
 def test_other_records() -> None:
@@ -124,15 +168,27 @@ def test_other_records() -> None:
 @pytest.mark.parametrize(
     ("name", "netid", "state", "source", "absent"),
     [
-        ("tcp_info.rtt_us", "udp", "CLOSE", "netlink", True), ("tcp_info.rtt_us", "tcp", "ESTABLISHED", "netlink", False),
-        ("tcp_info.rtt_us", "tcp", "TIME_WAIT", "netlink", True), ("tcp_info.rtt_us", "tcp", "LISTEN", "netlink", True),
-        ("skmem.drops", "tcp", "TIME_WAIT", "proc", True), ("skmem.drops", "tcp", "LISTEN", "proc", False), ("timer.name", "tcp", "LISTEN", "proc", True),
-        ("local.interface", "tcp", "LISTEN", "netlink", True), ("local.interface", "tcp", "LISTEN", "proc", False), ("mark", "unix", "CLOSE", "netlink", True),
-        ("mark", "tcp", "LISTEN", "netlink", False), ("local.address", "unix", "CLOSE", "proc", True), ("local.address", "tcp", "CLOSE", "netlink", False),
-        ("peer.address", "unix", "ESTABLISHED", "netlink", False), ("peer.address", "unix", "LISTEN", "netlink", True), ("uid", "tcp", "FIN_WAIT1", "netlink", False),
-        ("recv_q", "tcp", None, "netlink", False), ("packet.rx_ring.frame_nr", "packet", "CLOSE", "netlink", True), ("packet.rx_ring", "packet", "CLOSE", "proc", False),
+        ("tcp_info.rtt_us", "udp", "CLOSE", "netlink", True),
+        ("tcp_info.rtt_us", "tcp", "ESTABLISHED", "netlink", False),
+        ("tcp_info.rtt_us", "tcp", "TIME_WAIT", "netlink", True),
+        ("tcp_info.rtt_us", "tcp", "LISTEN", "netlink", True),
+        ("skmem.drops", "tcp", "TIME_WAIT", "proc", True),
+        ("skmem.drops", "tcp", "LISTEN", "proc", False),
+        ("timer.name", "tcp", "LISTEN", "proc", True),
+        ("local.interface", "tcp", "LISTEN", "netlink", True),
+        ("local.interface", "tcp", "LISTEN", "proc", False),
+        ("mark", "unix", "CLOSE", "netlink", True),
+        ("mark", "tcp", "LISTEN", "netlink", False),
+        ("local.address", "unix", "CLOSE", "proc", True),
+        ("local.address", "tcp", "CLOSE", "netlink", False),
+        ("peer.address", "unix", "ESTABLISHED", "netlink", False),
+        ("peer.address", "unix", "LISTEN", "netlink", True),
+        ("uid", "tcp", "FIN_WAIT1", "netlink", False),
+        ("recv_q", "tcp", None, "netlink", False),
+        ("packet.rx_ring.frame_nr", "packet", "CLOSE", "netlink", True),
+        ("packet.rx_ring", "packet", "CLOSE", "proc", False),
     ],
-)  # fmt: skip
+)
 def test_absent_or_unknown(name: str, netid: str, state: str | None, source: str, absent: bool) -> None:
     """None is "has none" where such a socket cannot have it, or its source tells of all that have."""
     entry = resolve(name)
@@ -143,22 +199,36 @@ def test_absent_or_unknown(name: str, netid: str, state: str | None, source: str
 def batch() -> Batch:
     sockets = [SOCKET, SOCKET._replace(inet=InetAttrs(tos=4), timer=None, recv_q=None)]
     columns = {
-        "recv_q": Column("", [[3, None]]), "local.port": Column("", [[22, 22]]), "skmem.rmem_alloc": Column("", [[50, 50]]),
-        "skmem.rcvbuf": Column("", [[200, 200]]), "timer": Column("", [[SOCKET.timer, None]]), "inet": Column("", [[None, InetAttrs(tos=4)]]),
+        "recv_q": Column("", [[3, None]]),
+        "local.port": Column("", [[22, 22]]),
+        "skmem.rmem_alloc": Column("", [[50, 50]]),
+        "skmem.rcvbuf": Column("", [[200, 200]]),
+        "timer": Column("", [[SOCKET.timer, None]]),
+        "inet": Column("", [[None, InetAttrs(tos=4)]]),
         "processes": Column("", [[SOCKET.processes, SOCKET.processes]]),
-    }  # fmt: skip
+    }
     return Batch(2, lambda: sockets, {"netid": "tcp", "state": "LISTEN", "uid": 0}, columns)
 
 
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("recv_q", [3, None]), ("netid", ["tcp", "tcp"]), ("local.port", [22, 22]), ("skmem.rcvbuf", [200, 200]), ("timer.name", ["persist", None]),
-        ("inet.tos", [None, 4]), ("inet.bbr.min_rtt_us", [None, None]), ("processes.pid", [(10, 11), (10, 11)]), ("cookie", [None, None]),
-        ("fill", [0.25, 0.25]), ("skmem", [SOCKET.skmem, SOCKET.skmem]), ("local", [SOCKET.local, SOCKET.local]), ("skmem.backlog", [None, None]),
+        ("recv_q", [3, None]),
+        ("netid", ["tcp", "tcp"]),
+        ("local.port", [22, 22]),
+        ("skmem.rcvbuf", [200, 200]),
+        ("timer.name", ["persist", None]),
+        ("inet.tos", [None, 4]),
+        ("inet.bbr.min_rtt_us", [None, None]),
+        ("processes.pid", [(10, 11), (10, 11)]),
+        ("cookie", [None, None]),
+        ("fill", [0.25, 0.25]),
+        ("skmem", [SOCKET.skmem, SOCKET.skmem]),
+        ("local", [SOCKET.local, SOCKET.local]),
+        ("skmem.backlog", [None, None]),
         ("tcp_info.rtt_us", [None, None]),
     ],
-)  # fmt: skip
+)
 def test_values_of_a_batch(name: str, values: list[object]) -> None:
     """Columns, constants, members of records in columns, and records where columns do not tell."""
     entry = resolve(name)

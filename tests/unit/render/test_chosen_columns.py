@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from sockdiag.collect import Collection
 from sockdiag.model.batch import Batch, all_sockets
 from sockdiag.model.fields import catalogue
 from sockdiag.model.query import CGROUP, DETAILS, INET, OWNERS, SKMEM, TCP_INFO, Query
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import chosen_object, outermost, plain
-from sockdiag.sources.proc_pid_fd import scan_owners
-from sockdiag.sources.system import captured_system
+from sockdiag.sources.capture.transport import captured_system
+from sockdiag.sources.process.fd import scan_owners
+from sockdiag.survey.collection import Collection
 from tests.program import FIXTURES, invoke
 
 EVERYTHING = frozenset({SKMEM, TCP_INFO, INET, OWNERS, CGROUP, DETAILS})

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from sockdiag.model.family import INFO, Family
-from sockdiag.render.exposition import label_text, openmetrics, prometheus_text
-from sockdiag.render.influx import influx
+from sockdiag.model.metric_family import INFO, Family
+from sockdiag.render.exposition import influx, label_text, openmetrics, prometheus_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,23 @@ from sockdiag.render.document import Style
 from sockdiag.render.path_text import path_lines
 
 BEFORE = {
-    "dev.eth0.rx_packets": 10, "dev.eth0.rx_errs": 0, "softnet_stat.0.processed": 5, "softnet_stat.0.dropped": 1,
-    "Ip.InReceives": 4, "Ip.InHdrErrors": 2, "IpExt.InNoRoutes": 0, "Tcp.InSegs": 1, "Tcp.InErrs": 0, "Tcp.OutSegs": 7, "Tcp.RetransSegs": 0,
-    "TcpExt.ListenDrops": 0, "Udp.NoPorts": 0, "Udp.InErrors": 0, "Udp.RcvbufErrors": 0, "Udp.SndbufErrors": 0,
-}  # fmt: skip
+    "dev.eth0.rx_packets": 10,
+    "dev.eth0.rx_errs": 0,
+    "softnet_stat.0.processed": 5,
+    "softnet_stat.0.dropped": 1,
+    "Ip.InReceives": 4,
+    "Ip.InHdrErrors": 2,
+    "IpExt.InNoRoutes": 0,
+    "Tcp.InSegs": 1,
+    "Tcp.InErrs": 0,
+    "Tcp.OutSegs": 7,
+    "Tcp.RetransSegs": 0,
+    "TcpExt.ListenDrops": 0,
+    "Udp.NoPorts": 0,
+    "Udp.InErrors": 0,
+    "Udp.RcvbufErrors": 0,
+    "Udp.SndbufErrors": 0,
+}
 AFTER = {
     **BEFORE,
     "dev.eth0.rx_packets": 40,

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from sockdiag.render.quantity import ratio, size
+from sockdiag.render.cells import ratio, size
 
 
 @pytest.mark.parametrize(
     ("count", "shown"),
     [
-        (None, "-"), (0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (212992, "208 KiB"), (1536, "1.5 KiB"),
-        (1 << 20, "1 MiB"), ((1 << 20) - 1, "1 MiB"), (2358460416, "2.2 GiB"), (1 << 60, "1024 PiB"),
+        (None, "-"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (212992, "208 KiB"),
+        (1536, "1.5 KiB"),
+        (1 << 20, "1 MiB"),
+        ((1 << 20) - 1, "1 MiB"),
+        (2358460416, "2.2 GiB"),
+        (1 << 60, "1024 PiB"),
     ],
-)  # fmt: skip
+)
 def test_size(count: int | None, shown: str) -> None:
     """Three digits and a binary unit; unknown is not zero."""
     assert size(count) == shown

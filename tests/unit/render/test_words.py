@@ -24,8 +24,10 @@ def test_each_number_has_its_word() -> None:
     """State and congestion state, as include/net/tcp_states.h and enum tcp_ca_state count them."""
     shown = plain(TcpInfo(state=8, ca_state=3, fastopen_client_fail=1))
     assert (shown["state"], shown["ca_state"], shown["fastopen_client_fail"]) == (
-        "CLOSE_WAIT", "Recovery", "COOKIE_UNAVAILABLE",
-    )  # fmt: skip
+        "CLOSE_WAIT",
+        "Recovery",
+        "COOKIE_UNAVAILABLE",
+    )
     assert Draft202012Validator(SCHEMA["properties"]["state"]).is_valid(shown["state"])
     assert not Draft202012Validator(SCHEMA["properties"]["state"]).is_valid("CLOSE-WAIT")
 

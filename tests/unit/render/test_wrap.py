@@ -68,9 +68,13 @@ def test_prose_of_a_table() -> None:
     """Sentences stand beside the other columns where there is room, else below them."""
     columns = [["name"], ["a sentence of some words that goes on"]]
     assert list(aligned(("N", "HELP"), columns, [False, False], 38, prose=True)) == [
-        "N     HELP\n", "name  a sentence of some words that\n", "      goes on\n",
-    ]  # fmt: skip
+        "N     HELP\n",
+        "name  a sentence of some words that\n",
+        "      goes on\n",
+    ]
     columns[0] = ["a name of twenty-eight chars"]
     assert list(aligned((), columns, [False, False], 38, prose=True)) == [
-        "a name of twenty-eight chars\n", "    a sentence of some words that goes\n", "    on\n",
-    ]  # fmt: skip
+        "a name of twenty-eight chars\n",
+        "    a sentence of some words that goes\n",
+        "    on\n",
+    ]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sockdiag.judging.case import Case
+from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch
 from sockdiag.model.counters import Counters
-from sockdiag.model.look import Look
+from sockdiag.model.sample import Look
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket
 from sockdiag.model.sockstat import SockStat
 from sockdiag.model.softnet import SoftnetCpu
 from sockdiag.model.sysctl import Sysctls
-from sockdiag.rules._base import Case
-from sockdiag.rules._judge import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,20 +24,60 @@ if TYPE_CHECKING:
 RCVBUF = 212992
 NETNS = 4026531840
 LIMITS = {
-    "net.core.rmem_default": RCVBUF, "net.core.rmem_max": 4194304, "net.core.somaxconn": 4096,
-    "net.core.netdev_max_backlog": 1000, "net.core.mem_pcpu_rsv": 256, "net.ipv4.tcp_mem": (1000, 2000, 3000),
-    "net.ipv4.udp_mem": (10000, 20000, 30000), "net.ipv4.tcp_max_orphans": 1000, "net.ipv4.tcp_max_tw_buckets": 1000,
-    "net.ipv4.tcp_syncookies": 1, "net.ipv4.tcp_tw_reuse": 2, "net.ipv4.ip_local_port_range": (40000, 40099),
-    "net.ipv4.ip_local_reserved_ports": (), "fs.file-nr": (500, 0, 1000), "net.ipv4.ipfrag_high_thresh": 4194304,
-}  # fmt: skip
-COUNTERS = dict.fromkeys((
-    "Udp.RcvbufErrors", "Udp.InErrors", "Udp.InCsumErrors", "Udp.MemErrors", "Udp.SndbufErrors", "Udp6.RcvbufErrors", "Udp6.InErrors",
-    "TcpExt.ListenOverflows", "TcpExt.ListenDrops", "TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies",
-    "TcpExt.TCPBacklogDrop", "TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.TCPOFODrop", "TcpExt.OfoPruned",
-    "TcpExt.PruneCalled", "TcpExt.TCPAbortOnMemory", "TcpExt.TCPTimeWaitOverflow", "TcpExt.TCPOrigDataSent", "Tcp.RetransSegs", "Tcp.OutSegs",
-    "Ip.ReasmFails", "Ip.InDiscards", "Ip.OutDiscards", "Ip6.ReasmFails", "dev.eth0.rx_packets", "dev.eth0.rx_drop", "dev.eth0.rx_fifo",
-    "dev.eth0.tx_packets", "dev.eth0.tx_drop", "softnet_stat.0.dropped", "softnet_stat.0.time_squeeze",
-), 0)  # fmt: skip
+    "net.core.rmem_default": RCVBUF,
+    "net.core.rmem_max": 4194304,
+    "net.core.somaxconn": 4096,
+    "net.core.netdev_max_backlog": 1000,
+    "net.core.mem_pcpu_rsv": 256,
+    "net.ipv4.tcp_mem": (1000, 2000, 3000),
+    "net.ipv4.udp_mem": (10000, 20000, 30000),
+    "net.ipv4.tcp_max_orphans": 1000,
+    "net.ipv4.tcp_max_tw_buckets": 1000,
+    "net.ipv4.tcp_syncookies": 1,
+    "net.ipv4.tcp_tw_reuse": 2,
+    "net.ipv4.ip_local_port_range": (40000, 40099),
+    "net.ipv4.ip_local_reserved_ports": (),
+    "fs.file-nr": (500, 0, 1000),
+    "net.ipv4.ipfrag_high_thresh": 4194304,
+}
+COUNTERS = dict.fromkeys(
+    (
+        "Udp.RcvbufErrors",
+        "Udp.InErrors",
+        "Udp.InCsumErrors",
+        "Udp.MemErrors",
+        "Udp.SndbufErrors",
+        "Udp6.RcvbufErrors",
+        "Udp6.InErrors",
+        "TcpExt.ListenOverflows",
+        "TcpExt.ListenDrops",
+        "TcpExt.TCPReqQFullDrop",
+        "TcpExt.TCPReqQFullDoCookies",
+        "TcpExt.TCPBacklogDrop",
+        "TcpExt.TCPRcvQDrop",
+        "TcpExt.RcvPruned",
+        "TcpExt.TCPOFODrop",
+        "TcpExt.OfoPruned",
+        "TcpExt.PruneCalled",
+        "TcpExt.TCPAbortOnMemory",
+        "TcpExt.TCPTimeWaitOverflow",
+        "TcpExt.TCPOrigDataSent",
+        "Tcp.RetransSegs",
+        "Tcp.OutSegs",
+        "Ip.ReasmFails",
+        "Ip.InDiscards",
+        "Ip.OutDiscards",
+        "Ip6.ReasmFails",
+        "dev.eth0.rx_packets",
+        "dev.eth0.rx_drop",
+        "dev.eth0.rx_fifo",
+        "dev.eth0.tx_packets",
+        "dev.eth0.tx_drop",
+        "softnet_stat.0.dropped",
+        "softnet_stat.0.time_squeeze",
+    ),
+    0,
+)
 SOCKSTAT = SockStat(tcp_orphan=0, tcp_tw=0, tcp_mem_pages=10, udp_mem_pages=10, frag_memory_bytes=0)
 
 
@@ -61,22 +101,35 @@ def listener(waiting: int, limit: int, drops: int = 0, **more: Any) -> Socket:
 
 
 def look(
-    sockets: Iterable[Socket] = (), at: float = 0.0, counters: dict[str, int] | None = None, limits: dict[str, Any] | None = None,
+    sockets: Iterable[Socket] = (),
+    at: float = 0.0,
+    counters: dict[str, int] | None = None,
+    limits: dict[str, Any] | None = None,
     **more: Any,
-) -> Look:  # fmt: skip
+) -> Look:
     """Make a look; a limit of None is unknown."""
     tables: dict[str, list[Socket]] = {}
     for one in sockets:
         tables.setdefault(one.netid, []).append(one)
     known = {name: value for name, value in {**LIMITS, **(limits or {})}.items() if value is not None}
     given = {
-        "sockstat": SOCKSTAT, "protocols": (), "page_size": 4096, "descriptors": {}, "cgroups": (), "netns": NETNS,
-        "softnet": [SoftnetCpu(0, False, 0, 0, 0, 0, backlog=0, input_queue=0)], **more,
-    }  # fmt: skip
+        "sockstat": SOCKSTAT,
+        "protocols": (),
+        "page_size": 4096,
+        "descriptors": {},
+        "cgroups": (),
+        "netns": NETNS,
+        "softnet": [SoftnetCpu(0, False, 0, 0, 0, 0, backlog=0, input_queue=0)],
+        **more,
+    }
     return Look(
-        at, map(Batch.of, tables.values()), tables=dict.fromkeys(tables, "netlink"),
-        counters=Counters({**COUNTERS, **(counters or {})}), limits=Sysctls(known), **given,
-    )  # fmt: skip
+        at,
+        map(Batch.of, tables.values()),
+        tables=dict.fromkeys(tables, "netlink"),
+        counters=Counters({**COUNTERS, **(counters or {})}),
+        limits=Sysctls(known),
+        **given,
+    )
 
 
 def owners(inodes: Iterable[int]) -> dict[int, tuple[Owner, ...]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sockdiag.judging.case import Hit
+from sockdiag.judging.other_namespace import advise_there
 from sockdiag.model.finding import Advice, Finding, Subject
-from sockdiag.rules._base import Hit
-from sockdiag.rules._elsewhere import advise_there
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Case
+from sockdiag.judging.group import by_cause, name_owners
+from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
-from sockdiag.rules._base import Case
-from sockdiag.rules._group import by_cause, name_owners
-from sockdiag.rules._judge import judge
 from tests.unit.rules.looks import RCVBUF, listener, look, owners, sock
 
 

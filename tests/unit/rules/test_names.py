@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.subjects import at, process_name
 from sockdiag.model.address import Endpoint
 from sockdiag.render.cells import cell, endpoint
-from sockdiag.rules._sockets import at, process_name
 
 
 def test_names_stay_apart() -> None:

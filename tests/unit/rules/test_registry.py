@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from sockdiag.cli.catalog import COMMANDS
-from sockdiag.rules._registry import RULES
+from sockdiag.judging.registry import RULES
 
 FOLDER = Path(__file__).parents[3] / "sockdiag" / "rules"
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.analysis.baseline import recalled, remembered
+from sockdiag.judging.case import Case
+from sockdiag.judging.judge import judge
+from sockdiag.judging.registry import RULES
 from sockdiag.model.baseline import Entry, Place, read_entries, stored, write_entries
-from sockdiag.rules._base import Case
-from sockdiag.rules._judge import judge
-from sockdiag.rules._registry import RULES
 from tests.unit.rules import looks
 from tests.unit.rules.looks import look, sock
 from tests.unit.rules.test_rules import BAD, HEALTHY, ONE
 
 if TYPE_CHECKING:
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
 PAIRS = [
     *((code, case) for code, _verdict, case in BAD if len(case) == 2),

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.judging.registry import RULES, load
 from sockdiag.model.address import Endpoint
 from sockdiag.model.cgroup_memory import CgroupMemory
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
 from sockdiag.model.counters import Counters
-from sockdiag.model.descriptors import Descriptors
+from sockdiag.model.fdinfo import Descriptors
 from sockdiag.model.finding import SEVERITIES, VERDICTS
 from sockdiag.model.local_attrs import UnixAttrs
 from sockdiag.model.protocols import Protocol
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from sockdiag.model.softnet import SoftnetCpu
-from sockdiag.rules._registry import RULES, load
 from tests.unit.rules.looks import NETNS, RCVBUF, SOCKSTAT, found, listener, look, sock, unknown
 
 if TYPE_CHECKING:
-    from sockdiag.model.look import Look
+    from sockdiag.model.sample import Look
 
 FULL = RCVBUF - 500
 
@@ -54,8 +54,14 @@ def qdisc(drops: int) -> list[Qdisc]:
 
 
 def cgroup(usage: int, throttled: int | None = None, path: str = "/a", **more: Any) -> CgroupMemory:
-    return CgroupMemory(path, f"/sys/fs/cgroup{path}/memory.max", 1000, usage, **{"sock_bytes": usage, "members": ((NETNS, 7),), **more},
-                        throttled=throttled)  # fmt: skip
+    return CgroupMemory(
+        path,
+        f"/sys/fs/cgroup{path}/memory.max",
+        1000,
+        usage,
+        **{"sock_bytes": usage, "members": ((NETNS, 7),), **more},
+        throttled=throttled,
+    )
 
 
 def timer(name: str, retransmits: int) -> Timer:
@@ -86,70 +92,145 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
     ("FILE_TABLE_FULL", "at_risk", (look(limits={"fs.file-nr": (1000, 0, 1000)}),)),
     ("UDP_RECEIVE_BUFFER_FULL", "at_risk", (look([sock(rmem_alloc=FULL, recv_q=FULL)]),)),
     ("UDP_RECEIVE_BUFFER_FULL", "recovered", (look([sock(drops=5)], counters={"Udp.RcvbufErrors": 5}),)),
-    ("UDP_RECEIVE_BUFFER_FULL", "dropping",
-     two({"sockets": [sock(rmem_alloc=FULL, drops=3)]},
-         {"sockets": [sock(rmem_alloc=FULL, drops=9)], "counters": {"Udp.RcvbufErrors": 6}})),
-    ("UDP_RECEIVE_BUFFER_FULL", "dropping",
-     two({}, {"sockets": [sock(drops=9)], "counters": {"Udp6.RcvbufErrors": 9}})),
-    ("UDP_RECEIVE_BUFFER_FULL", "at_risk",
-     two({"sockets": [sock(rmem_alloc=60000, recv_q=60000)]}, {"sockets": [sock(rmem_alloc=110000, recv_q=110000)]})),
-    ("UDP_DROPS", "dropping", two({"sockets": [sock()]}, {"sockets": [sock(drops=4)], "counters": {"Udp.InErrors": 4}})),
+    (
+        "UDP_RECEIVE_BUFFER_FULL",
+        "dropping",
+        two(
+            {"sockets": [sock(rmem_alloc=FULL, drops=3)]},
+            {"sockets": [sock(rmem_alloc=FULL, drops=9)], "counters": {"Udp.RcvbufErrors": 6}},
+        ),
+    ),
+    (
+        "UDP_RECEIVE_BUFFER_FULL",
+        "dropping",
+        two({}, {"sockets": [sock(drops=9)], "counters": {"Udp6.RcvbufErrors": 9}}),
+    ),
+    (
+        "UDP_RECEIVE_BUFFER_FULL",
+        "at_risk",
+        two({"sockets": [sock(rmem_alloc=60000, recv_q=60000)]}, {"sockets": [sock(rmem_alloc=110000, recv_q=110000)]}),
+    ),
+    (
+        "UDP_DROPS",
+        "dropping",
+        two({"sockets": [sock()]}, {"sockets": [sock(drops=4)], "counters": {"Udp.InErrors": 4}}),
+    ),
     ("UDP_DROPS", "dropping", two({"sockets": [sock()]}, {"sockets": [sock(drops=4)]})),
-    ("UDP_DROPS", "dropping",
-     two({"sockets": [sock(), sock(cookie=2, rmem_alloc=FULL)]},
-         {"sockets": [sock(drops=4), sock(cookie=2, rmem_alloc=FULL, drops=86)],
-          "counters": {"Udp.InErrors": 90, "Udp.RcvbufErrors": 86}})),
-    ("UDP_RECEIVE_BUFFER_FULL", "dropping",
-     two({"sockets": [sock()]}, {"sockets": [sock(drops=86)], "counters": {"Udp.InErrors": 90, "Udp.RcvbufErrors": 86}})),
+    (
+        "UDP_DROPS",
+        "dropping",
+        two(
+            {"sockets": [sock(), sock(cookie=2, rmem_alloc=FULL)]},
+            {
+                "sockets": [sock(drops=4), sock(cookie=2, rmem_alloc=FULL, drops=86)],
+                "counters": {"Udp.InErrors": 90, "Udp.RcvbufErrors": 86},
+            },
+        ),
+    ),
+    (
+        "UDP_RECEIVE_BUFFER_FULL",
+        "dropping",
+        two(
+            {"sockets": [sock()]},
+            {"sockets": [sock(drops=86)], "counters": {"Udp.InErrors": 90, "Udp.RcvbufErrors": 86}},
+        ),
+    ),
     ("UDP_DROPS", "dropping", counted(Udp__RcvbufErrors=50)),
     ("UDP_MEMORY_LIMIT", "at_risk", (look(sockstat=SOCKSTAT._replace(udp_mem_pages=9500)),)),
     ("RAW_RECEIVE_BUFFER_FULL", "dropping", two({"sockets": [sock("raw")]}, {"sockets": [sock("raw", drops=2)]})),
     ("PACKET_RECEIVE_BUFFER_FULL", "at_risk", (look([sock("packet", rmem_alloc=FULL)]),)),
-    ("NETLINK_RECEIVE_BUFFER_FULL", "at_risk",
-     two({"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
-         {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]})),
+    (
+        "NETLINK_RECEIVE_BUFFER_FULL",
+        "at_risk",
+        two(
+            {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
+            {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
+        ),
+    ),
     ("ACCEPT_QUEUE_FULL", "at_risk", (look([listener(6, 5)]),)),
     ("ACCEPT_QUEUE_FULL", "at_risk", two({"sockets": [listener(10, 100)]}, {"sockets": [listener(40, 100)]})),
-    ("ACCEPT_QUEUE_OVERFLOW", "dropping",
-     two({"sockets": [listener(6, 5, 1)]}, {"sockets": [listener(6, 5, 4)], "counters": {"TcpExt.ListenOverflows": 3}})),
+    (
+        "ACCEPT_QUEUE_OVERFLOW",
+        "dropping",
+        two(
+            {"sockets": [listener(6, 5, 1)]},
+            {"sockets": [listener(6, 5, 4)], "counters": {"TcpExt.ListenOverflows": 3}},
+        ),
+    ),
     ("ACCEPT_QUEUE_OVERFLOW", "recovered", (look([listener(0, 5, 4)]),)),
     ("ACCEPT_QUEUE_OVERFLOW", "dropping", counted(TcpExt__ListenOverflows=3)),
     ("SYN_QUEUE_FULL", "at_risk", (look([listener(0, 9), *requests(10)]),)),
     ("SYN_QUEUE_FULL", "dropping", counted(TcpExt__TCPReqQFullDrop=3)),
     ("LISTEN_DROP", "dropping", two({"sockets": [listener(0, 5)]}, {"sockets": [listener(0, 5, 2)]})),
-    ("LISTEN_DROP", "dropping",
-     two({"sockets": [listener(0, 5), listener(6, 5, cookie=2)]},
-         {"sockets": [listener(0, 5, 20), listener(6, 5, 9, cookie=2)],
-          "counters": {"TcpExt.ListenOverflows": 9, "TcpExt.ListenDrops": 29}})),
-    ("ACCEPT_QUEUE_OVERFLOW", "dropping",
-     two({"sockets": [listener(0, 5), listener(6, 5, cookie=2)]},
-         {"sockets": [listener(0, 5, 20), listener(6, 5, 9, cookie=2)],
-          "counters": {"TcpExt.ListenOverflows": 9, "TcpExt.ListenDrops": 29}})),
-    ("ACCEPT_QUEUE_OVERFLOW", "dropping",
-     two({"sockets": [listener(0, 5)]},
-         {"sockets": [listener(0, 5, 9)], "counters": {"TcpExt.ListenOverflows": 9, "TcpExt.ListenDrops": 10}})),
-    ("FD_LIMIT", "at_risk",
-     (look([listener(0, 5)], descriptors={7: Descriptors(7, b"server", 98, 100, frozenset({101}))}),)),
+    (
+        "LISTEN_DROP",
+        "dropping",
+        two(
+            {"sockets": [listener(0, 5), listener(6, 5, cookie=2)]},
+            {
+                "sockets": [listener(0, 5, 20), listener(6, 5, 9, cookie=2)],
+                "counters": {"TcpExt.ListenOverflows": 9, "TcpExt.ListenDrops": 29},
+            },
+        ),
+    ),
+    (
+        "ACCEPT_QUEUE_OVERFLOW",
+        "dropping",
+        two(
+            {"sockets": [listener(0, 5), listener(6, 5, cookie=2)]},
+            {
+                "sockets": [listener(0, 5, 20), listener(6, 5, 9, cookie=2)],
+                "counters": {"TcpExt.ListenOverflows": 9, "TcpExt.ListenDrops": 29},
+            },
+        ),
+    ),
+    (
+        "ACCEPT_QUEUE_OVERFLOW",
+        "dropping",
+        two(
+            {"sockets": [listener(0, 5)]},
+            {"sockets": [listener(0, 5, 9)], "counters": {"TcpExt.ListenOverflows": 9, "TcpExt.ListenDrops": 10}},
+        ),
+    ),
+    (
+        "FD_LIMIT",
+        "at_risk",
+        (look([listener(0, 5)], descriptors={7: Descriptors(7, b"server", 98, 100, frozenset({101}))}),),
+    ),
     ("TCP_BACKLOG_DROP", "dropping", counted(TcpExt__TCPBacklogDrop=1)),
-    ("TCP_BACKLOG_DROP", "stalled",
-     two({"sockets": tcp(1, "ESTABLISHED", backlog=900)}, {"sockets": tcp(1, "ESTABLISHED", backlog=900)})),
+    (
+        "TCP_BACKLOG_DROP",
+        "stalled",
+        two({"sockets": tcp(1, "ESTABLISHED", backlog=900)}, {"sockets": tcp(1, "ESTABLISHED", backlog=900)}),
+    ),
     ("TCP_RECEIVE_DROP", "dropping", counted(TcpExt__TCPRcvQDrop=1)),
     ("TCP_OUT_OF_ORDER_PRUNE", "dropping", counted(TcpExt__OfoPruned=1)),
     ("TCP_OUT_OF_ORDER_PRUNE", "dropping", counted(TcpExt__TCPOFODrop=3, TcpExt__RcvPruned=3, TcpExt__PruneCalled=3)),
     ("CGROUP_MEMORY_LIMIT", "at_risk", (look(cgroups=[cgroup(950)]),)),
     ("CGROUP_MEMORY_LIMIT", "at_risk", (look(cgroups=[cgroup(1600)]),)),
-    ("CGROUP_MEMORY_LIMIT", "at_risk",
-     (look([sock(cgroup_id=77)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77, 78}))]),)),
+    (
+        "CGROUP_MEMORY_LIMIT",
+        "at_risk",
+        (look([sock(cgroup_id=77)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77, 78}))]),),
+    ),
     ("CGROUP_MEMORY_LIMIT", "at_risk", two({"cgroups": [cgroup(500)]}, {"cgroups": [cgroup(700)]})),
     ("CGROUP_MEMORY_LIMIT", "at_risk", two({"cgroups": [cgroup(100, 5)]}, {"cgroups": [cgroup(100, 9)]})),
-    ("CGROUP_MEMORY_LIMIT", "at_risk",
-     two({"cgroups": []}, {"cgroups": [cgroup(100, 4, "/a"), cgroup(100, 4, "/a/b")]})),
+    (
+        "CGROUP_MEMORY_LIMIT",
+        "at_risk",
+        two({"cgroups": []}, {"cgroups": [cgroup(100, 4, "/a"), cgroup(100, 4, "/a/b")]}),
+    ),
     ("TCP_MEMORY_PRESSURE", "at_risk", (look(protocols=[Protocol("TCP", memory_pages=2500, pressure=True)]),)),
     ("TCP_MEMORY_PRESSURE", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_mem_pages=2900)),)),
     ("TCP_RECEIVER_STALLED", "stalled", (look(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)),)),
-    ("TCP_RECEIVER_STALLED", "stalled",
-     two({"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)},
-         {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)})),
+    (
+        "TCP_RECEIVER_STALLED",
+        "stalled",
+        two(
+            {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)},
+            {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)},
+        ),
+    ),
     ("ZERO_WINDOW_FROM_PEER", "stalled", (look(tcp(1, "ESTABLISHED", send_q=9, timer=timer("persist", 2))),)),
     ("PEER_SILENT", "stalled", (look(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 4))),)),
     ("SYN_SENT_UNANSWERED", "stalled", (look(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
@@ -165,23 +246,27 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
     ("IP_REASSEMBLY", "dropping", counted(Ip6__ReasmFails=1)),
     ("IP_REASSEMBLY", "at_risk", (look(sockstat=SOCKSTAT._replace(frag_memory_bytes=4000000)),)),
     ("IP_DISCARD", "dropping", counted(Ip__OutDiscards=1)),
-    ("DEVICE_DROP", "dropping",
-     two({}, {"counters": {"dev.eth0.rx_drop": 100, "dev.eth0.rx_packets": 1000}})),
-    ("SOFTNET_BACKLOG_DROP", "dropping",
-     two({}, {"counters": {"softnet_stat.0.dropped": 9, "dev.eth0.rx_drop": 9}})),
+    ("DEVICE_DROP", "dropping", two({}, {"counters": {"dev.eth0.rx_drop": 100, "dev.eth0.rx_packets": 1000}})),
+    ("SOFTNET_BACKLOG_DROP", "dropping", two({}, {"counters": {"softnet_stat.0.dropped": 9, "dev.eth0.rx_drop": 9}})),
     ("SOFTNET_BACKLOG_DROP", "ok", two({}, {"counters": {"softnet_stat.0.dropped": 9}})),
     ("SOFTNET_BACKLOG_DROP", "at_risk", (look(softnet=softnet(900)),)),
     ("SOFTNET_SQUEEZE", "ok", two({}, {"counters": {"softnet_stat.0.time_squeeze": 90}})),
     ("CONNTRACK_FULL", "at_risk", (look(conntrack=conntrack(96)),)),
     ("CONNTRACK_FULL", "dropping", two({"conntrack": conntrack(100)}, {"conntrack": conntrack(100, 5)})),
-    ("CONNTRACK_FULL", "dropping",
-     two({"conntrack": conntrack(9)._replace(max=None)}, {"conntrack": conntrack(9, 5)._replace(max=None)})),
+    (
+        "CONNTRACK_FULL",
+        "dropping",
+        two({"conntrack": conntrack(9)._replace(max=None)}, {"conntrack": conntrack(9, 5)._replace(max=None)}),
+    ),
     ("QDISC_DROP", "dropping", two({"qdiscs": qdisc(1)}, {"qdiscs": qdisc(4)})),
-    ("UNIX_LISTENER_FULL", "stalled",
-     (look([sock("unix", state="LISTEN", recv_q=4, send_q=3, recv_q_unit="connections", local=Endpoint(b"\0x"))]),)),
+    (
+        "UNIX_LISTENER_FULL",
+        "stalled",
+        (look([sock("unix", state="LISTEN", recv_q=4, send_q=3, recv_q_unit="connections", local=Endpoint(b"\0x"))]),),
+    ),
     ("UNIX_DGRAM_QUEUE", "stalled", two({"sockets": unix(9000, 100)}, {"sockets": unix(9000, 100)})),
     ("PAST_LOSSES", "recovered", (look(counters={"TcpExt.ListenDrops": 4}),)),
-]  # fmt: skip
+]
 
 # code, looks: nothing is to be said.
 HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
@@ -193,9 +278,13 @@ HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
     ("ACCEPT_QUEUE_FULL", (look([listener(50, 100)]),)),
     ("ACCEPT_QUEUE_FULL", (look([listener(1, 0)._replace(recv_q=0)]),)),
     ("TCP_RECEIVER_STALLED", (look(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=1000, drops=77)),)),
-    ("TCP_RECEIVER_STALLED",
-     two({"sockets": tcp(1, "ESTABLISHED", recv_q=90000, rmem_alloc=FULL)},
-         {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)})),
+    (
+        "TCP_RECEIVER_STALLED",
+        two(
+            {"sockets": tcp(1, "ESTABLISHED", recv_q=90000, rmem_alloc=FULL)},
+            {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)},
+        ),
+    ),
     ("CLOSE_WAIT_LEAK", two({"sockets": tcp(2, "CLOSE_WAIT")}, {"sockets": tcp(2, "CLOSE_WAIT")})),
     ("CLOSE_WAIT_LEAK", two({}, {"sockets": tcp(20, "CLOSE_WAIT")})),
     ("CLOSE_WAIT_LEAK", (look(tcp(20, "CLOSE_WAIT", send_q=5)),)),
@@ -213,12 +302,15 @@ HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(800)]),)),
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, sock_bytes=90)]),)),
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, members=((1, 7),))]),)),
-    ("CGROUP_MEMORY_LIMIT", (look([sock(cgroup_id=1)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77}))]),)),
+    (
+        "CGROUP_MEMORY_LIMIT",
+        (look([sock(cgroup_id=1)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77}))]),),
+    ),
     ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(100, 5)]),)),
     ("CGROUP_MEMORY_LIMIT", two({"cgroups": [cgroup(800, 5)]}, {"cgroups": [cgroup(800, 5)]})),
     ("FD_LIMIT", (look(absent={"/proc/PID/limits": "Permission denied"}, descriptors=None),)),
     ("CONNTRACK_FULL", (look(conntrack=Conntrack(count=9, max=0)),)),
-]  # fmt: skip
+]
 
 # code, a look that lacks what the rule needs here; what it needs always is in test_unreadable.py.
 MISSING: list[tuple[str, Look]] = [
@@ -286,28 +378,41 @@ ONE: list[tuple[str, tuple[Look, ...]]] = [
     ("LAST_ACK_STUCK", (look(tcp(1, "LAST_ACK", timer=timer("retransmit", 2), inode=0)),)),
     ("SYN_SENT_UNANSWERED", (look(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
     ("ACCEPT_QUEUE_FULL", (look([listener(1, 0)]),)),
-    ("ACCEPT_QUEUE_OVERFLOW",
-     two({"sockets": [listener(1, 0)]}, {"sockets": [listener(1, 0, 1)], "counters": {"TcpExt.ListenOverflows": 1}})),
-    ("UNIX_LISTENER_FULL",
-     (look([sock("unix", state="LISTEN", recv_q=1, send_q=0, recv_q_unit="connections", local=Endpoint(b"\0x"))]),)),
+    (
+        "ACCEPT_QUEUE_OVERFLOW",
+        two({"sockets": [listener(1, 0)]}, {"sockets": [listener(1, 0, 1)], "counters": {"TcpExt.ListenOverflows": 1}}),
+    ),
+    (
+        "UNIX_LISTENER_FULL",
+        (look([sock("unix", state="LISTEN", recv_q=1, send_q=0, recv_q_unit="connections", local=Endpoint(b"\0x"))]),),
+    ),
     ("TCP_RECEIVER_STALLED", (look(tcp(1, "ESTABLISHED", recv_q=1, rmem_alloc=FULL)),)),
     ("ZERO_WINDOW_FROM_PEER", (look(tcp(1, "ESTABLISHED", send_q=1, timer=timer("persist", 1))),)),
-    ("TCP_BACKLOG_DROP",
-     two({"sockets": tcp(1, "ESTABLISHED", backlog=1)}, {"sockets": tcp(1, "ESTABLISHED", backlog=1)})),
-    ("TIME_WAIT_OVERFLOW",
-     (look(sockstat=SOCKSTAT._replace(tcp_tw=1), limits={"net.ipv4.tcp_max_tw_buckets": 1}),)),
+    (
+        "TCP_BACKLOG_DROP",
+        two({"sockets": tcp(1, "ESTABLISHED", backlog=1)}, {"sockets": tcp(1, "ESTABLISHED", backlog=1)}),
+    ),
+    ("TIME_WAIT_OVERFLOW", (look(sockstat=SOCKSTAT._replace(tcp_tw=1), limits={"net.ipv4.tcp_max_tw_buckets": 1}),)),
     ("ORPHANS", (look(sockstat=SOCKSTAT._replace(tcp_orphan=1), limits={"net.ipv4.tcp_max_orphans": 1}),)),
     ("CONNTRACK_FULL", two({"conntrack": conntrack(100)}, {"conntrack": conntrack(100, 1)})),
     ("QDISC_DROP", two({"qdiscs": qdisc(1)}, {"qdiscs": qdisc(2)})),
     ("UDP_DROPS", two({"sockets": [sock()]}, {"sockets": [sock(drops=1)]})),
     ("CGROUP_MEMORY_LIMIT", two({"cgroups": [cgroup(100, 5)]}, {"cgroups": [cgroup(100, 6)]})),
-    *((code, counted(**{name.replace(".", "__"): 1})) for code, name in (
-        ("TCP_RECEIVE_DROP", "TcpExt.TCPRcvQDrop"), ("TCP_OUT_OF_ORDER_PRUNE", "TcpExt.TCPOFODrop"),
-        ("TCP_OUT_OF_ORDER_PRUNE", "TcpExt.OfoPruned"), ("TCP_BACKLOG_DROP", "TcpExt.TCPBacklogDrop"),
-        ("ORPHANS", "TcpExt.TCPAbortOnMemory"), ("IP_DISCARD", "Ip.OutDiscards"), ("IP_REASSEMBLY", "Ip.ReasmFails"),
-        ("SYN_QUEUE_FULL", "TcpExt.TCPReqQFullDrop"), ("UDP_DROPS", "Udp.RcvbufErrors"),
-    )),
-]  # fmt: skip
+    *(
+        (code, counted(**{name.replace(".", "__"): 1}))
+        for code, name in (
+            ("TCP_RECEIVE_DROP", "TcpExt.TCPRcvQDrop"),
+            ("TCP_OUT_OF_ORDER_PRUNE", "TcpExt.TCPOFODrop"),
+            ("TCP_OUT_OF_ORDER_PRUNE", "TcpExt.OfoPruned"),
+            ("TCP_BACKLOG_DROP", "TcpExt.TCPBacklogDrop"),
+            ("ORPHANS", "TcpExt.TCPAbortOnMemory"),
+            ("IP_DISCARD", "Ip.OutDiscards"),
+            ("IP_REASSEMBLY", "Ip.ReasmFails"),
+            ("SYN_QUEUE_FULL", "TcpExt.TCPReqQFullDrop"),
+            ("UDP_DROPS", "Udp.RcvbufErrors"),
+        )
+    ),
+]
 
 
 @pytest.mark.parametrize(("code", "looks"), ONE, ids=lambda v: v if isinstance(v, str) else "")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.judging.case import Case, batch_table
+from sockdiag.judging.judge import Judgement, judge
+from sockdiag.judging.registry import RULES, load
 from sockdiag.model.counters import Counters, mib_of
 from sockdiag.model.finding import OK, UNKNOWN
-from sockdiag.model.look import Look
+from sockdiag.model.sample import Look
 from sockdiag.model.sysctl import Sysctls
 from sockdiag.model.sysctl_table import SYSCTLS
-from sockdiag.rules._base import Case, batch_table
-from sockdiag.rules._judge import Judgement, judge
-from sockdiag.rules._registry import RULES, load
 from tests.unit.rules.looks import look, owners
 from tests.unit.rules.test_rules import BAD
 
@@ -24,10 +24,15 @@ WHY = "Permission denied"
 
 # Attributes of a look by the file that they are read from.
 PARTS = {
-    "/proc/net/sockstat": "sockstat", "/proc/net/sockstat6": "sockstat6", "/proc/net/protocols": "protocols",
-    "/proc/net/softnet_stat": "softnet", "/proc/net/stat/nf_conntrack": "conntrack",
-    "/sys/fs/cgroup": "cgroups", "rtnetlink:RTM_GETQDISC": "qdiscs", "/proc/PID/limits": "descriptors",
-}  # fmt: skip
+    "/proc/net/sockstat": "sockstat",
+    "/proc/net/sockstat6": "sockstat6",
+    "/proc/net/protocols": "protocols",
+    "/proc/net/softnet_stat": "softnet",
+    "/proc/net/stat/nf_conntrack": "conntrack",
+    "/sys/fs/cgroup": "cgroups",
+    "rtnetlink:RTM_GETQDISC": "qdiscs",
+    "/proc/PID/limits": "descriptors",
+}
 
 # What a rule needs only where something is there that it is about: processes that accept, for one.
 IN_CASE = {"FD_LIMIT": ("/proc/PID/limits", "tcp", "unix")}
@@ -104,7 +109,7 @@ def test_bad_evidence_with_a_part_hidden(code: str, source: str, looks: tuple[Lo
 
 def test_what_is_read_is_needed() -> None:
     """Counters that a rule names are of files that it needs; so are the levels of sockstat, but where /proc/net/protocols
-    has them too."""  # fmt: skip
+    has them too."""
     for code in RULES:
         rule = load(code).RULE
         needed = required(code)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from sockdiag.errors import SourceUnavailable
 from sockdiag.kernel import inet_diag as k
-from sockdiag.sources._attributes import attributes
+from sockdiag.sources.netlink.attributes import attributes
 from tests.unit.sources.inet_messages import inet_message
 from tests.unit.sources.netlink_messages import nlattr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sockdiag.sources._transport import Request
+    from sockdiag.sources.system.transport import Request
 
 INFO_PAYLOAD = bytes([1]) + bytes(279)
 # A locked socket answers after this long, or never as far as a test is concerned.

@@ -18,11 +18,21 @@ def inet_message(attributes: dict[int, bytes] | None = None, **members: Any) -> 
     """Build one message; members of struct inet_diag_msg by their names without ``idiag_``."""
     family = members.pop("family", socket.AF_INET)
     values: dict[str, Any] = {
-        "state": 1, "timer": 0, "retrans": 0, "sport": 4000, "dport": 5000,
+        "state": 1,
+        "timer": 0,
+        "retrans": 0,
+        "sport": 4000,
+        "dport": 5000,
         "src": "10.0.0.1" if family == socket.AF_INET else "fd00::1",
         "dst": "10.0.0.2" if family == socket.AF_INET else "fd00::2",
-        "if": 0, "cookie": 0x200000011, "expires": 0, "rqueue": 0, "wqueue": 0, "uid": 1000, "inode": 77,
-    }  # fmt: skip
+        "if": 0,
+        "cookie": 0x200000011,
+        "expires": 0,
+        "rqueue": 0,
+        "wqueue": 0,
+        "uid": 1000,
+        "inode": 77,
+    }
     assert members.keys() <= values.keys()
     values.update(members)
     fixed = struct.pack("=BBBB", family & 0xFF, values["state"], values["timer"], values["retrans"]) + struct.pack(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from sockdiag.sources.system import System
+from sockdiag.sources.system.machine import System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sockdiag.sources._procroot import ProcRoot
-    from sockdiag.sources._transport import Request
+    from sockdiag.sources.system.proc_root import ProcRoot
+    from sockdiag.sources.system.transport import Request
 
 
 def nlmsg(payload: bytes, kind: int = 20, flags: int = 2) -> bytes:

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.sources.proc_net_dev import parse_dev
-from sockdiag.sources.proc_net_netstat import parse_netstat
-from sockdiag.sources.proc_net_protocols import parse_protocols
-from sockdiag.sources.proc_net_snmp import parse_snmp
-from sockdiag.sources.proc_net_snmp6 import parse_snmp6
-from sockdiag.sources.proc_net_sockstat import parse_sockstat, parse_sockstat6
-from sockdiag.sources.proc_net_softnet_stat import parse_softnet_stat
-from sockdiag.sources.proc_stat_nf_conntrack import parse_nf_conntrack_stat
+from sockdiag.sources.proc.mib import parse_netstat, parse_snmp, parse_snmp6
+from sockdiag.sources.proc.net_dev import parse_dev
+from sockdiag.sources.proc.net_protocols import parse_protocols
+from sockdiag.sources.proc.net_sockstat import parse_sockstat, parse_sockstat6
+from sockdiag.sources.proc.net_softnet_stat import parse_softnet_stat
+from sockdiag.sources.proc.net_stat_nf_conntrack import parse_nf_conntrack_stat
 from tests.recorded import CORPORA
 
 if TYPE_CHECKING:
@@ -48,9 +46,7 @@ FILES: dict[Callable[[bytes], Any], tuple[str, ...]] = {
 def samples() -> list[Any]:
     """List every file with its parser."""
     found = ((parse, path) for parse, names in FILES.items() for name in names for path in sorted(CORPORA.glob(name)))
-    return [
-        pytest.param(parse, path, id=str(path.relative_to(CORPORA))) for parse, path in found if path.is_file()
-    ]  # fmt: skip
+    return [pytest.param(parse, path, id=str(path.relative_to(CORPORA))) for parse, path in found if path.is_file()]
 
 
 @pytest.mark.parametrize(("parse", "path"), samples())
@@ -165,8 +161,12 @@ def test_protocols_values() -> None:
     rows = {row.name: row for row in parse_protocols((GO / "net/protocols").read_bytes())}
     tcp = rows["TCP"]
     assert (tcp.size_bytes, tcp.sockets, tcp.memory_pages, tcp.pressure, tcp.max_header_bytes) == (
-        1984, 93064, 1225378, True, 320,
-    )  # fmt: skip
+        1984,
+        93064,
+        1225378,
+        True,
+        320,
+    )
     assert "sendpage" in tcp.operations
     assert "bind" not in tcp.operations
     assert "bind" in rows["RAW"].operations

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sockdiag.kernel.tcp_states import HASHED_STATES
-from sockdiag.sources.system import captured_system
+from sockdiag.sources.capture.transport import captured_system
 from tests.live.world import record
 from tests.recorded import FIXTURES, SS
 
@@ -65,9 +65,12 @@ def test_netlink_and_proc_have_the_same_sockets(capture: Path) -> None:
 @pytest.mark.parametrize(("name", "option"), [("inet_diag_tcp", "-4"), ("inet_diag_tcp6", "-6")])
 def test_ss_reads_the_tcp_answer(capture: Path, name: str, option: str) -> None:
     run = subprocess.run(
-        ["ss", "-Htan", option], env={**os.environ, "TCPDIAG_FILE": str(capture / f"netlink/{name}.nl")},
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        ["ss", "-Htan", option],
+        env={**os.environ, "TCPDIAG_FILE": str(capture / f"netlink/{name}.nl")},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     family = {"-4": "AF_INET", "-6": "AF_INET6"}[option]
     sockets, _sources, _gaps = record.collect(captured_system(str(capture)), tables=("tcp",), needs=frozenset())
     assert run.stderr == ""

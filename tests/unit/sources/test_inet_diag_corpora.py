@@ -13,8 +13,8 @@ from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.netlink import NLMSG_DONE
 from sockdiag.model.address import Endpoint
 from sockdiag.model.socket import Socket
-from sockdiag.sources import inet_diag
-from sockdiag.sources._transport import Request, messages
+from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.system.transport import Request, messages
 from tests.recorded import CORPORA, SS, SS1_DUMP
 from tests.unit.sources.netlink_messages import message
 
@@ -97,13 +97,16 @@ def archived(path: Path) -> list[bytes]:
     return rows
 
 
-@pytest.mark.parametrize("name", [
-    "cmd/csvtool/testdata/ndt-jdczh_1553815964_00000000000003E8.00183.jsonl.zst",
-    "netlink/testdata/archiveRecords.jsonl.zst",
-    "netlink/testdata/ndt-7hhhv_1559749627_0000000000062D84.00000.jsonl.zst",
-    "saver/testdata/finwait2-sample_1554836592_unsafe_000000000135A272.00000.jsonl.zst",
-    "snapshot/testdata/ndt-jdczh_1553815964_00000000000003E8.00185.jsonl.zst",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cmd/csvtool/testdata/ndt-jdczh_1553815964_00000000000003E8.00183.jsonl.zst",
+        "netlink/testdata/archiveRecords.jsonl.zst",
+        "netlink/testdata/ndt-7hhhv_1559749627_0000000000062D84.00000.jsonl.zst",
+        "saver/testdata/finwait2-sample_1554836592_unsafe_000000000135A272.00000.jsonl.zst",
+        "snapshot/testdata/ndt-jdczh_1553815964_00000000000003E8.00185.jsonl.zst",
+    ],
+)
 def test_mlab_archives(name: str) -> None:
     """Every row is understood in whole, and what can be checked against itself is right."""
     rows = archived(MLAB / name)
@@ -172,16 +175,38 @@ def printed(case: str) -> list[str]:
 
 # Words of ss for members of tcp_info that it prints as they are, when they are not 0.
 COUNTS = {
-    "backoff": "backoff", "mss": "snd_mss", "pmtu": "pmtu", "rcvmss": "rcv_mss", "advmss": "advmss", "cwnd": "snd_cwnd",
-    "bytes_sent": "bytes_sent", "bytes_retrans": "bytes_retrans", "bytes_acked": "bytes_acked",
-    "bytes_received": "bytes_received", "segs_out": "segs_out", "segs_in": "segs_in",
-    "data_segs_out": "data_segs_out", "data_segs_in": "data_segs_in", "lastsnd": "last_data_sent_ms",
-    "lastrcv": "last_data_recv_ms", "lastack": "last_ack_recv_ms", "delivered": "delivered",
-    "delivered_ce": "delivered_ce", "unacked": "unacked", "lost": "lost", "dsack_dups": "dsack_dups",
-    "fackets": "fackets", "reord_seen": "reord_seen", "rcv_space": "rcv_space_bytes",
-    "rcv_ssthresh": "rcv_ssthresh_bytes", "notsent": "notsent_bytes", "rcv_ooopack": "rcv_ooopack",
-    "snd_wnd": "snd_wnd_bytes", "rcv_wnd": "rcv_wnd_bytes", "rehash": "rehash",
-}  # fmt: skip
+    "backoff": "backoff",
+    "mss": "snd_mss",
+    "pmtu": "pmtu",
+    "rcvmss": "rcv_mss",
+    "advmss": "advmss",
+    "cwnd": "snd_cwnd",
+    "bytes_sent": "bytes_sent",
+    "bytes_retrans": "bytes_retrans",
+    "bytes_acked": "bytes_acked",
+    "bytes_received": "bytes_received",
+    "segs_out": "segs_out",
+    "segs_in": "segs_in",
+    "data_segs_out": "data_segs_out",
+    "data_segs_in": "data_segs_in",
+    "lastsnd": "last_data_sent_ms",
+    "lastrcv": "last_data_recv_ms",
+    "lastack": "last_ack_recv_ms",
+    "delivered": "delivered",
+    "delivered_ce": "delivered_ce",
+    "unacked": "unacked",
+    "lost": "lost",
+    "dsack_dups": "dsack_dups",
+    "fackets": "fackets",
+    "reord_seen": "reord_seen",
+    "rcv_space": "rcv_space_bytes",
+    "rcv_ssthresh": "rcv_ssthresh_bytes",
+    "notsent": "notsent_bytes",
+    "rcv_ooopack": "rcv_ooopack",
+    "snd_wnd": "snd_wnd_bytes",
+    "rcv_wnd": "rcv_wnd_bytes",
+    "rehash": "rehash",
+}
 # Members in us that it prints in ms.
 TIMES = {"ato": "ato_us", "rcv_rtt": "rcv_rtt_us", "minrtt": "min_rtt_us"}
 OPTIONS = {"ts": 1, "sack": 2, "ecn": 8, "ecnseen": 16, "fastopen": 32, "usec_ts": 64}
@@ -277,8 +302,12 @@ def ulp_words(socket: Socket) -> dict[str, str]:
             words["flags"] = flags
         if None not in (m.token_rem, m.token_loc, m.id_rem, m.id_loc):
             words["token"] = f"{m.token_rem:04x}(id:{m.id_rem})/{m.token_loc:04x}(id:{m.id_loc})"
-        for name, value in (("seq", m.map_seq), ("sfseq", m.map_sfseq), ("ssnoff", m.ssn_offset),
-                            ("maplen", m.map_data_len)):  # fmt: skip
+        for name, value in (
+            ("seq", m.map_seq),
+            ("sfseq", m.map_sfseq),
+            ("ssnoff", m.ssn_offset),
+            ("maplen", m.map_data_len),
+        ):
             if value is not None:
                 words[name] = str(value)
     return words
@@ -315,14 +344,37 @@ def other_words(socket: Socket) -> dict[str, str]:
 
 
 SCTP = {
-    "rwnd": "rwnd_bytes", "unackdata": "unackdata", "penddata": "penddata", "instrms": "instrms", "outstrms": "outstrms",
-    "inqueue": "inqueue", "outqueue": "outqueue", "overerr": "overall_error", "maxburst": "max_burst",
-    "maxseg": "maxseg", "prwnd": "peer_rwnd_bytes", "pcapable": "peer_capable", "psack": "peer_sack",
-    "autoclose": "s_autoclose_s", "adapind": "s_adaptation_ind", "pdpoint": "s_pd_point", "nodelay": "s_nodelay",
-    "nofrag": "s_disable_fragments", "v4mapped": "s_v4mapped", "fraginl": "s_frag_interleave",
-}  # fmt: skip
-SCTP_STATES = ("", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTAB", "SHUTDOWN_PENDING", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED",
-               "ACK_SENT")  # fmt: skip
+    "rwnd": "rwnd_bytes",
+    "unackdata": "unackdata",
+    "penddata": "penddata",
+    "instrms": "instrms",
+    "outstrms": "outstrms",
+    "inqueue": "inqueue",
+    "outqueue": "outqueue",
+    "overerr": "overall_error",
+    "maxburst": "max_burst",
+    "maxseg": "maxseg",
+    "prwnd": "peer_rwnd_bytes",
+    "pcapable": "peer_capable",
+    "psack": "peer_sack",
+    "autoclose": "s_autoclose_s",
+    "adapind": "s_adaptation_ind",
+    "pdpoint": "s_pd_point",
+    "nodelay": "s_nodelay",
+    "nofrag": "s_disable_fragments",
+    "v4mapped": "s_v4mapped",
+    "fraginl": "s_frag_interleave",
+}
+SCTP_STATES = (
+    "",
+    "COOKIE_WAIT",
+    "COOKIE_ECHOED",
+    "ESTAB",
+    "SHUTDOWN_PENDING",
+    "SHUTDOWN_SENT",
+    "SHUTDOWN_RECEIVED",
+    "ACK_SENT",
+)
 
 
 def sctp_words(socket: Socket) -> dict[str, str]:
@@ -360,9 +412,12 @@ def test_ss_says_the_same(name: str, case: str, least: int) -> None:
     assert len(sockets) == len(rows) >= least
     for socket, row in zip(sockets, rows, strict=True):
         expected = {
-            **tcp_words(socket), **congestion_words(socket), **ulp_words(socket), **other_words(socket),
+            **tcp_words(socket),
+            **congestion_words(socket),
+            **ulp_words(socket),
+            **other_words(socket),
             **sctp_words(socket),
-        }  # fmt: skip
+        }
         shown = {word: value for word, value in ss_words(row).items() if word not in NOT_COMPARED}
         assert shown == expected, socket
 

@@ -13,12 +13,10 @@ import pytest
 from sockdiag.model.address import Endpoint
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Timer
-from sockdiag.sources.proc_net_netlink import parse_netlink
-from sockdiag.sources.proc_net_packet import parse_packet
-from sockdiag.sources.proc_net_raw import parse_raw
-from sockdiag.sources.proc_net_tcp import parse_tcp
-from sockdiag.sources.proc_net_udp import parse_udp
-from sockdiag.sources.proc_net_unix import parse_unix
+from sockdiag.sources.proc.inet import parse_raw, parse_tcp, parse_udp
+from sockdiag.sources.proc.net_netlink import parse_netlink
+from sockdiag.sources.proc.net_packet import parse_packet
+from sockdiag.sources.proc.net_unix import parse_unix
 from tests.recorded import CORPORA
 from tests.unit.sources.proc_rows import messages
 
@@ -42,23 +40,41 @@ FILES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
     ("python-diamond/Diamond/src/collectors/netstat/test/fixtures/proc_net_tcp", "tcp", 9, ()),
     (GOPROCINFO + "3323/net/tcp", "tcp", 51, ()),
     (GOPROCINFO + "3323/net/tcp6", "tcp6", 4, ()),
-    (GOPROCINFO + "net_tcp", "tcp", 4, (
-        f"/proc/net/tcp:6: row: {CUT}b'   8: 1607000A:0017 0CFB000A:D021 06 00000060:00000000 01:0000001D 00000000     '",
-    )),
+    (
+        GOPROCINFO + "net_tcp",
+        "tcp",
+        4,
+        (
+            f"/proc/net/tcp:6: row: {CUT}b'   8: 1607000A:0017 0CFB000A:D021 06 00000060:00000000 01:0000001D 00000000     '",
+        ),
+    ),
     (GOPROCINFO + "net_tcp6", "tcp6", 1, ()),
     (PROCFS + "tcp", "tcp", 3, ()),
     (PROCFS + "tcp6", "tcp6", 2, ()),
-    (SCOPE + "proc_internal_test.go.d/sample_00.txt", "tcp", 0,
-     ("/proc/net/tcp:2: ssthresh: expected a decimal number, got b'2d'",)),
+    (
+        SCOPE + "proc_internal_test.go.d/sample_00.txt",
+        "tcp",
+        0,
+        ("/proc/net/tcp:2: ssthresh: expected a decimal number, got b'2d'",),
+    ),
     (SCOPE + "procnet_internal_test.go.d/sample_00.txt", "tcp", 4, ()),
     (SCOPE + "procnet_internal_test.go.d/sample_01.txt", "tcp6", 2, ()),
-    (SCOPE + "procnet_internal_test.go.d/sample_02.txt", "tcp", 0, (
-        "/proc/net/tcp:2: tx_queue:rx_queue: expected 8 hexadecimal digits, ':' and 8 more, got b'000000'",
-        "/proc/net/tcp:3: sl: expected a number and ':', got b'broken'",
-    )),
+    (
+        SCOPE + "procnet_internal_test.go.d/sample_02.txt",
+        "tcp",
+        0,
+        (
+            "/proc/net/tcp:2: tx_queue:rx_queue: expected 8 hexadecimal digits, ':' and 8 more, got b'000000'",
+            "/proc/net/tcp:3: sl: expected a number and ':', got b'broken'",
+        ),
+    ),
     (SCOPE + "procnet_internal_test.go.d/sample_03.txt", "tcp", 2, ()),
-    (SCOPE + "netstat_internal_test.go.d/sample_00.txt", "tcp", 0,
-     (f"/proc/net/tcp:1: {HEADING}b'Active Internet connections'",)),
+    (
+        SCOPE + "netstat_internal_test.go.d/sample_00.txt",
+        "tcp",
+        0,
+        (f"/proc/net/tcp:1: {HEADING}b'Active Internet connections'",),
+    ),
     ("google/cadvisor/lib/container/libcontainer/testdata/procnetudp", "udp", 2, ()),
     (GOPROCINFO + "3323/net/udp", "udp", 19, ()),
     (GOPROCINFO + "3323/net/udp6", "udp6", 1, ()),
@@ -74,12 +90,15 @@ FILES: tuple[tuple[str, str, int, tuple[str, ...]], ...] = (
     (GOPROCINFO + "3323/net/unix", "unix", 140, ()),
     (GOPROCINFO + "net_unix", "unix", 9, ()),
     (PROCFS + "unix", "unix", 5, ()),
-    (PROCFS + "unix_without_inode", "unix", 0, (
-        f"/proc/net/unix:1: {UNIX_HEADING}b'Num       RefCount Protocol Flags    Type St Path'",
-    )),
+    (
+        PROCFS + "unix_without_inode",
+        "unix",
+        0,
+        (f"/proc/net/unix:1: {UNIX_HEADING}b'Num       RefCount Protocol Flags    Type St Path'",),
+    ),
     (GOPROCINFO + "3323/net/netlink", "netlink", 16, ()),
     (GOPROCINFO + "3323/net/packet", "packet", 1, ()),
-)  # fmt: skip
+)
 
 
 def parsed(path: str, table: str) -> Reading:
@@ -125,9 +144,11 @@ def test_no_file_is_forgotten() -> None:
         str(path.relative_to(CORPORA))
         for path in CORPORA.rglob("*")
         if path.is_file()
-        and ((path.parent.name == "net" and path.name.split("_")[0] in names)
-             or path.name.removeprefix("proc_").removeprefix("net_") in names)
-    }  # fmt: skip
+        and (
+            (path.parent.name == "net" and path.name.split("_")[0] in names)
+            or path.name.removeprefix("proc_").removeprefix("net_") in names
+        )
+    }
     assert found <= {file[0] for file in FILES}
 
 
@@ -135,8 +156,13 @@ def test_connections_of_a_3_x_host() -> None:
     """TIME_WAIT and orphans without a file, timers of three kinds, a queue, the owner of a socket."""
     sockets = parsed(GOPROCINFO + "3323/net/tcp", "tcp").sockets
     assert Counter(s.state for s in sockets) == {
-        "LISTEN": 15, "SYN_RECV": 1, "TIME_WAIT": 20, "ESTABLISHED": 11, "FIN_WAIT2": 3, "FIN_WAIT1": 1,
-    }  # fmt: skip
+        "LISTEN": 15,
+        "SYN_RECV": 1,
+        "TIME_WAIT": 20,
+        "ESTABLISHED": 11,
+        "FIN_WAIT2": 3,
+        "FIN_WAIT1": 1,
+    }
     ssh = sockets[20]
     assert (ssh.local, ssh.peer) == (Endpoint("96.126.103.155", 22), Endpoint("114.42.179.129", 59508))
     assert (ssh.send_q, ssh.recv_q, ssh.uid, ssh.inode) == (2048, 0, 0, 240942)

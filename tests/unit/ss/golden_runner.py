@@ -43,8 +43,12 @@ def main() -> None:
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **case["env"]}
         done = subprocess.run(
             [sys.executable, "-c", _OURS, *case["args"]],
-            cwd=target, env=env, input=case["stdin"].encode(), capture_output=True, check=False,
-        )  # fmt: skip
+            cwd=target,
+            env=env,
+            input=case["stdin"].encode(),
+            capture_output=True,
+            check=False,
+        )
         answers[case["case"]] = [done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")]
     json.dump(answers, sys.stdout)
 

@@ -32,13 +32,33 @@ from sockdiag.ss.layout import NETID, PROCESS, Layout
 from sockdiag.ss.options import parse
 
 
-def message(family: int, state: int, ports: tuple[int, int], addresses: tuple[bytes, bytes], queues: tuple[int, int],
-            iface: int = 0, attributes: tuple[tuple[int, bytes], ...] = (), timer: tuple[int, int, int] = (0, 0, 0),
-            who: tuple[int, int, int] = (1, 0, 77)) -> bytes:  # fmt: skip
+def message(
+    family: int,
+    state: int,
+    ports: tuple[int, int],
+    addresses: tuple[bytes, bytes],
+    queues: tuple[int, int],
+    iface: int = 0,
+    attributes: tuple[tuple[int, bytes], ...] = (),
+    timer: tuple[int, int, int] = (0, 0, 0),
+    who: tuple[int, int, int] = (1, 0, 77),
+) -> bytes:
     tail = b"".join(struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4) for kind, data in attributes)
     sport, dport = (port.to_bytes(2, "big") for port in ports)
-    body = MSG.pack(family, state, *timer[:2], sport, dport, addresses[0].ljust(16, b"\0"),
-                    addresses[1].ljust(16, b"\0"), iface, who[0], timer[2], *queues, *who[1:])  # fmt: skip
+    body = MSG.pack(
+        family,
+        state,
+        *timer[:2],
+        sport,
+        dport,
+        addresses[0].ljust(16, b"\0"),
+        addresses[1].ljust(16, b"\0"),
+        iface,
+        who[0],
+        timer[2],
+        *queues,
+        *who[1:],
+    )
     return struct.pack("=IHHII", 16 + len(body) + len(tail), 20, 2, 1, 1) + body + tail
 
 
@@ -88,13 +108,27 @@ _ATTRIBUTES = st.one_of(
     ).flatmap(lambda known: _MEMORY.map(lambda last: (*known, *last)) | st.just(known)),
     st.lists(
         st.sampled_from(
-            [(TOS, b"\x10"), (TOS, b"\0"), (TCLASS, b"\1"), (CLASS_ID, b"\1\0\0\0"), _SHUT, _SHUT, _CGROUP,
-             (PROTOCOL, b"\x3a"), (INFO, bytes(8)), (ULP_INFO, b""), (SOCKOPT, b"\0"), (SKMEMINFO, bytes(28)),
-             (SKMEMINFO, bytes(36)), (MEMINFO, bytes(16)), (99, b"12345678")]
+            [
+                (TOS, b"\x10"),
+                (TOS, b"\0"),
+                (TCLASS, b"\1"),
+                (CLASS_ID, b"\1\0\0\0"),
+                _SHUT,
+                _SHUT,
+                _CGROUP,
+                (PROTOCOL, b"\x3a"),
+                (INFO, bytes(8)),
+                (ULP_INFO, b""),
+                (SOCKOPT, b"\0"),
+                (SKMEMINFO, bytes(28)),
+                (SKMEMINFO, bytes(36)),
+                (MEMINFO, bytes(16)),
+                (99, b"12345678"),
+            ]
         ),
         max_size=4,
     ).map(tuple),
-)  # fmt: skip
+)
 _TIMER = st.tuples(
     st.sampled_from([0, 0, 1, 2, 3, 6]),
     st.sampled_from([0, 3]),
@@ -107,12 +141,28 @@ _WHO = st.tuples(
 )
 _ANY_STATE = st.sampled_from([1, 6, 7, 10])
 _FULL = st.builds(
-    message, st.just(AF_INET), _ANY_STATE, st.just((80, 81)), st.just((b"\x7f\0\0\1", _ANY4)), st.just((0, 0)),
-    st.just(0), _ATTRIBUTES, _TIMER, _WHO,
+    message,
+    st.just(AF_INET),
+    _ANY_STATE,
+    st.just((80, 81)),
+    st.just((b"\x7f\0\0\1", _ANY4)),
+    st.just((0, 0)),
+    st.just(0),
+    _ATTRIBUTES,
+    _TIMER,
+    _WHO,
 ) | st.builds(
-    message, st.just(AF_INET6), _ANY_STATE, st.just((80, 81)), st.just((b"\1" * 16, _ANY6)), st.just((0, 0)),
-    st.just(0), _ATTRIBUTES, _TIMER, _WHO,
-)  # fmt: skip
+    message,
+    st.just(AF_INET6),
+    _ANY_STATE,
+    st.just((80, 81)),
+    st.just((b"\1" * 16, _ANY6)),
+    st.just((0, 0)),
+    st.just(0),
+    _ATTRIBUTES,
+    _TIMER,
+    _WHO,
+)
 
 
 class Holders:
@@ -188,9 +238,21 @@ def test_equal_to_the_clear_way(datagrams: list[list[bytes]], old: bool, numeric
 
 @pytest.mark.parametrize(
     ("line", "wanted"),
-    [("-tan", True), ("-ta", True), ("-tp", True), ("-tane", True), ("-to", True), ("-tm", True), ("-ti", False),
-     ("-t --tos", True), ("-t --cgroup", True), ("-t --inet-sockopt", True), ("-tr", False), ("-tK", False)],
-)  # fmt: skip
+    [
+        ("-tan", True),
+        ("-ta", True),
+        ("-tp", True),
+        ("-tane", True),
+        ("-to", True),
+        ("-tm", True),
+        ("-ti", False),
+        ("-t --tos", True),
+        ("-t --cgroup", True),
+        ("-t --inet-sockopt", True),
+        ("-tr", False),
+        ("-tK", False),
+    ],
+)
 def test_when_it_is_taken(line: str, wanted: bool) -> None:
     assert possible(context(line, []), IPPROTO_TCP) is wanted
 

@@ -7,10 +7,17 @@ import pytest
 from sockdiag.ss.getopt import BadOption, Getopt
 
 _LONG = (
-    ("numeric", False, "n"), ("net", True, "N"), ("no-header", False, "H"), ("tipc", False, "tipc"),
-    ("tipcinfo", False, "tipcinfo"), ("socket", True, "A"), ("query", True, "A"), ("quest", True, "A"),
-    ("context", False, "Z"), ("contexts", False, "z"),
-)  # fmt: skip
+    ("numeric", False, "n"),
+    ("net", True, "N"),
+    ("no-header", False, "H"),
+    ("tipc", False, "tipc"),
+    ("tipcinfo", False, "tipcinfo"),
+    ("socket", True, "A"),
+    ("query", True, "A"),
+    ("quest", True, "A"),
+    ("context", False, "Z"),
+    ("contexts", False, "z"),
+)
 
 
 def parsed(*args: str, posix: bool = False) -> tuple[list[tuple[str, str]], list[str]]:

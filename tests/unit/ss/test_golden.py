@@ -21,9 +21,18 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     need_namespaces()
     runner = Path(__file__).with_name("golden_runner.py")
     done = subprocess.run(
-        ["unshare", "--net", "--mount", sys.executable, str(runner), str(SS), str(tmp_path_factory.mktemp("golden"))],
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [
+            "unshare",
+            "--net",
+            "--mount",
+            sys.executable,
+            str(runner),
+            str(SS),
+            str(tmp_path_factory.mktemp("golden")),
+        ],
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr.decode()
     answers: dict[str, list[Any]] = json.loads(done.stdout)
     return answers

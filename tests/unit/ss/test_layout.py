@@ -17,8 +17,14 @@ def row(
     return ["tcp", state, "0     ", "128   ", local, port, "0.0.0.0:", "*", process, ext]
 
 
-def rendered(rows: list[list[str]], *, old: bool = False, screen: int | None = None, header: bool = True,
-             hidden: tuple[int, ...] = (NETID, PROCESS)) -> list[str]:  # fmt: skip
+def rendered(
+    rows: list[list[str]],
+    *,
+    old: bool = False,
+    screen: int | None = None,
+    header: bool = True,
+    hidden: tuple[int, ...] = (NETID, PROCESS),
+) -> list[str]:
     out: list[str] = []
     layout = Layout([h for h in hidden if not (old and h == PROCESS)], old=old, screen=screen, emit=out.append)
     if header:

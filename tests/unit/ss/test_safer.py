@@ -24,8 +24,9 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **more}
 
 
-def test_safer_1_control_characters_of_unix_names(tmp_path: Path, capfd: pytest.CaptureFixture[str],
-                                                  monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_safer_1_control_characters_of_unix_names(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SAFER-1: a name can neither break its line nor steer the terminal."""
     table = tmp_path / "unix"
     table.write_bytes(
@@ -53,8 +54,9 @@ def test_safer_2_control_characters_of_interface_names(monkeypatch: pytest.Monke
         (SourceInterrupted("netlink:inet_diag_tcp", "changed"), "Dump was interrupted and may be inconsistent."),
     ],
 )
-def test_safer_4_netlink_errors(error: Exception, told: str, capfd: pytest.CaptureFixture[str],
-                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_safer_4_netlink_errors(
+    error: Exception, told: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SAFER-4: a failing table does not look like one without sockets."""
 
     class Failing:
@@ -67,8 +69,9 @@ def test_safer_4_netlink_errors(error: Exception, told: str, capfd: pytest.Captu
 
 
 @pytest.mark.parametrize(("line", "is_told"), [("-S", True), ("", False)])
-def test_safer_4_a_table_without_handler(line: str, is_told: bool, capfd: pytest.CaptureFixture[str],
-                                         monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_safer_4_a_table_without_handler(
+    line: str, is_told: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SAFER-4: told where the table was asked for; by default, ss lists tables that hardly a kernel has."""
 
     class Lacking:

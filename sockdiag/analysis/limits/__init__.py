@@ -1,0 +1,1 @@
+"""What each buffer and queue sysctl means for a new socket."""

@@ -1,0 +1,154 @@
+"""From findings and measures to plugin statuses: volume guards and hysteresis."""
+
+from __future__ import annotations
+
+from binascii import crc32
+
+from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.model.finding import CRITICAL, DROPPING, WARNING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sockdiag.judging.case import Case, Hit
+    from sockdiag.model.alert_range import AlertRange
+    from sockdiag.model.finding import Finding
+
+# Fewer losses between two looks do not raise an alert; one that is raised goes on until there are none.
+LEAST_EVENTS = 5
+# An alert that a level raised goes on until the level is this much below the threshold.
+MARGIN = 0.1
+
+_STATUS = {CRITICAL: CHECK_CRITICAL, WARNING: CHECK_WARNING}
+# What is known to be wrong is told even where something else is not known.
+_BADNESS = {CHECK_OK: 0, CHECK_UNKNOWN: 1, CHECK_WARNING: 2, CHECK_CRITICAL: 3}
+_EVENTS = ("count", "packets", "attempts", "segments")
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """Return the worst of plugin statuses."""
+    return max(statuses, key=_BADNESS.__getitem__, default=CHECK_OK)
+
+
+def badness_of(status: int) -> int:
+    """Return a number that is larger for what is worse."""
+    return _BADNESS[status]
+
+
+def alert_name(finding: Finding) -> str:
+    """Name what a finding is about, the same at each look."""
+    about = finding.subject
+    # A process changes its name and the number of its sockets, and stays the same one.
+    who = about.cookie or about.inode or (about.pid, about.name, about.local, about.peer)
+    return f"{finding.code} {crc32(repr((about.kind, about.netid, about.state, who)).encode()):08x}"
+
+
+class Alert:
+    """A finding with the plugin status that it has.
+
+    Attributes:
+        finding: the finding.
+        status: 0 where it raises no alert.
+        few: it would, were its losses not so few.
+        held: it does because it did before.
+    """
+
+    __slots__ = ("few", "finding", "held", "status")
+
+    def __init__(self, finding: Finding, status: int, *, few: bool = False, held: bool = False) -> None:
+        self.finding = finding
+        self.status = status
+        self.few = few
+        self.held = held
+
+
+def events(finding: Finding) -> int | None:
+    """Return how many losses a finding rests on; None where it is not about losses between two looks."""
+    if finding.verdict != DROPPING:
+        return None
+    found = [
+        e.value
+        for name, e in finding.evidence.items()
+        if e.unit in _EVENTS and isinstance(e.value, int) and not name.endswith("_packets")
+    ]
+    return max(found, default=None)
+
+
+def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) -> list[Alert]:
+    """Give findings their statuses.
+
+    Args:
+        hits: what the rules found.
+        raised: alerts of the run before.
+        guarded: few losses raise no alert.
+    """
+    found = []
+    for hit in hits:
+        finding = hit.finding
+        status = _STATUS.get(finding.severity, CHECK_OK)
+        count = events(finding)
+        before = raised.get(alert_name(finding), CHECK_OK)
+        few = bool(guarded and status and count is not None and count < LEAST_EVENTS and not before)
+        found.append(Alert(finding, CHECK_OK if few else status, few=few))
+    return found
+
+
+def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
+    """Keep up alerts whose level is only a little below the threshold that raised them.
+
+    Args:
+        case: the looks.
+        alerts: those of this run.
+        raised: alerts of the run before, by name.
+        codes: rules that are judged.
+
+    Returns:
+        The alerts of this run, some of them with the status that they had before.
+    """
+    from sockdiag.judging.group import name_owners
+    from sockdiag.judging.judge import judge_relaxed
+
+    now = {alert_name(a.finding): a.status for a in alerts}
+    fading = {name: status for name, status in raised.items() if now.get(name, CHECK_OK) < status}
+    again = {name.partition(" ")[0] for name in fading} & set(codes)
+    if not again:
+        return alerts
+    kept: dict[str, Alert] = {}
+    # In their order, so that the text does not change from run to run.
+    relaxed = judge_relaxed(case, [code for code in codes if code in again], 1 - MARGIN)
+    for hit in name_owners(case, relaxed.hits):
+        name = alert_name(hit.finding)
+        status = min(_STATUS.get(hit.finding.severity, CHECK_OK), fading.get(name, CHECK_OK))
+        if hit.finding.verdict != DROPPING and status > now.get(name, CHECK_OK):
+            kept[name] = Alert(hit.finding, status, held=True)
+    return [a for a in alerts if alert_name(a.finding) not in kept] + list(kept.values())
+
+
+def status_of(
+    value: float, warning: AlertRange | None, critical: AlertRange | None, raised: int, events: float | None
+) -> tuple[int, bool]:
+    """Compare a measure with its ranges.
+
+    Args:
+        value: the measure.
+        warning: range, or None.
+        critical: range, or None.
+        raised: the status that it had at the run before.
+        events: how many events a rate rests on, None where it is none.
+
+    Returns:
+        The status, and whether it is kept up though the value alone would not raise it.
+    """
+    plain = CHECK_OK
+    kept = CHECK_OK
+    for status, bounds in ((CHECK_WARNING, warning), (CHECK_CRITICAL, critical)):
+        if bounds is None:
+            continue
+        # A bound of 0 says that each event counts.
+        few = events is not None and 0 < events < LEAST_EVENTS and bounds.end > 0 and value > bounds.end
+        if bounds.alerts(value) and not (few and not bounds.inside):
+            plain = status
+        if raised >= status and raised != CHECK_UNKNOWN and bounds.alerts(value, held=True):
+            kept = status
+    return (kept, True) if kept > plain else (plain, False)

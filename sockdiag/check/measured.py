@@ -1,0 +1,174 @@
+"""Measures of a run: their values, or how fast they grow, and what follows from their ranges."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.measures import MAX, Facts, find, missing, value, values
+from sockdiag.check.levels import status_of
+from sockdiag.check.request import Bounded
+from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.model.counters import U32, mib_of
+from sockdiag.model.record import HOST, Record, field
+from sockdiag.render.plugin_text import number, perfdata
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sockdiag.model.sample import Look
+
+# What is drawn where no measure is named: how near the limits are, and what is lost.
+USUAL = (
+    "tcp_mem.used_ratio",
+    "udp_mem.used_ratio",
+    "tcp_orphans.used_ratio",
+    "conntrack.used_ratio",
+    "files.used_ratio",
+    "listener.accept_queue_ratio",
+    "udp.receive_buffer_ratio",
+    "states[tcp,ESTABLISHED]",
+    "states[tcp,CLOSE_WAIT]",
+    "states[tcp,TIME_WAIT]",
+    "Tcp.RetransSegs",
+    "TcpExt.ListenDrops",
+    "Udp.RcvbufErrors",
+)
+
+# Parts of the model's names of counters and measures whose counters wrap at 32 bits.
+_MIBS = {"softnet": "softnet_stat", "conntrack": "nf_conntrack"}
+
+
+class Taken(Record):
+    """What a measure is in one namespace; it travels between processes."""
+
+    value: float | None = field("Its value; of a rate what it grew by; None is unknown.", default=None)
+    seconds: float | None = field("Of a rate, the time that this took.", default=None)
+    why: str = field("Why it is unknown.", default="")
+
+
+class Measured(Record):
+    """A measure of this run."""
+
+    bounded: Bounded = field("The measure and its ranges.")
+    value: float | None = field("Its value, of a rate a second; None is unknown.")
+    why: str = field("Why it is unknown.")
+    status: int = field("Plugin status.")
+    held: bool = field("It has the status because it had it before.")
+
+    def said(self) -> str:
+        """Say what it is."""
+        bounded = self.bounded
+        if self.value is None:
+            return f"{bounded.text} is not known: {self.why}"
+        unit = {"bytes": " bytes", "s": " s"}.get(bounded.measure.unit, "")
+        text = f"{bounded.text} is {number(round(self.value, 6))}{unit}{' a second' if bounded.is_rate else ''}"
+        bounds = {CHECK_WARNING: bounded.warning, CHECK_CRITICAL: bounded.critical}.get(self.status)
+        if bounds is None:
+            return text
+        flag = "-w" if self.status == CHECK_WARNING else "-c"
+        return f"{text} ({flag} {bounds.text}{', not clearly better yet' if self.held else ''})"
+
+    def datum(self) -> str:
+        """Write it as performance data."""
+        bounded = self.bounded
+        measure = bounded.measure
+        ratio = measure.unit == "ratio" and not bounded.is_rate
+        return perfdata(
+            f"{bounded.text}_per_s" if bounded.is_rate else bounded.text,
+            self.value,
+            "" if bounded.is_rate else measure.unit,
+            "" if bounded.warning is None else bounded.warning.text,
+            "" if bounded.critical is None else bounded.critical.text,
+            0,
+            1 if ratio else None,
+        )
+
+
+def usual() -> tuple[Bounded, ...]:
+    """Return what is drawn where no measure is named."""
+    return tuple(Bounded(text, *find(text), None, None) for text in USUAL)
+
+
+def alert_name(one: Bounded) -> str:
+    """Name a measure among the alerts."""
+    return f"measure {one.text}"
+
+
+def taken(wanted: Iterable[Bounded], now: Look, before: Look | None) -> list[Taken]:
+    """Take measures of a look, and of counters what they grew by since the look before."""
+    wanted = list(wanted)
+    facts = Facts(now)
+    past = None if before is None else Facts(before)
+    # Of sums over sockets, those that had drops and are closed since do not count.
+    alive = past
+    if before is not None and any(one.measure.cumulative for one in wanted):
+        from sockdiag.analysis.baseline import still_there
+
+        alive = Facts(still_there(before, now))
+    seconds = None if before is None else max(now.at - before.at, 1e-6)
+    return [
+        _growth(one, facts, alive if one.measure.cumulative else past, seconds) if one.is_rate else _level(one, facts)
+        for one in wanted
+    ]
+
+
+def measured(one: Bounded, parts: list[Taken], raised: Mapping[str, int]) -> Measured:
+    """Put together what a measure is in all namespaces, and compare it with its ranges.
+
+    Args:
+        one: the measure.
+        parts: what it is in each namespace, in this process's own first; of a measure of the host only that counts.
+        raised: alerts of the run before.
+    """
+    parts = parts[:1] if one.measure.scope == HOST else parts
+    lacking = next((part.why for part in parts if part.value is None and part.why), "")
+    known = [part for part in parts if part.value is not None]
+    # In a namespace without listeners none has a queue; what could not be read is unknown.
+    if not known or lacking:
+        return Measured(one, None, lacking or "nothing here has it", CHECK_UNKNOWN, False)
+    totals = [part.value for part in known if part.value is not None]
+    if one.is_rate:
+        total = sum(part.value / (part.seconds or 1e-6) for part in known if part.value is not None)
+    else:
+        total = max(totals) if one.measure.combine == MAX else sum(totals)
+    grown = sum(totals) if one.is_rate else None
+    status, held = status_of(total, one.warning, one.critical, raised.get(alert_name(one), CHECK_OK), grown)
+    return Measured(one, total, "", status, held)
+
+
+def _level(one: Bounded, facts: Facts) -> Taken:
+    found = value(one.measure, one.key, facts)
+    return Taken(found, None, "" if found is not None else missing(one.measure, facts) or _labelled(one, facts))
+
+
+def _labelled(one: Bounded, facts: Facts) -> str:
+    # Nothing has such labels, which is no lack, or a value of something that has is unknown.
+    return "not told by the kernel" if values(one.measure, one.key, facts) else ""
+
+
+def _growth(one: Bounded, facts: Facts, past: Facts | None, seconds: float | None) -> Taken:
+    now = dict(values(one.measure, one.key, facts))
+    if not now:
+        return Taken(why=missing(one.measure, facts))
+    if past is None:
+        return Taken(why="it takes two looks")
+    before = dict(values(one.measure, one.key, past))
+    lacking = missing(one.measure, past)
+    grown = 0.0
+    for labels, is_now in now.items():
+        was = before.get(labels)
+        if was is None and one.measure.cumulative and not lacking:
+            was = 0  # no socket of these labels had refused anything
+        if is_now is None or was is None:
+            return Taken(why=missing(one.measure, facts) or lacking or "not there at the look before")
+        change = is_now - was
+        if change < 0 and _wraps(one) and change + U32 < U32 // 2:
+            change += U32
+        if change < 0:
+            return Taken(why="set to zero since the look before")
+        grown += change
+    return Taken(grown, seconds)
+
+
+def _wraps(one: Bounded) -> bool:
+    prefix = one.measure.name.partition(".")[0]
+    return mib_of(f"{_MIBS.get(prefix, prefix)}.").wraps_at == U32

@@ -1,0 +1,166 @@
+"""What a command line of ``check`` asks for: rules, and measures with their ranges."""
+
+from __future__ import annotations
+
+from binascii import crc32
+
+from sockdiag.errors import UsageError
+from sockdiag.judging.registry import RULES
+from sockdiag.model.alert_range import AlertRange
+from sockdiag.model.record import Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sockdiag.analysis.measures import Measure
+    from sockdiag.cli.spec import Given
+
+MOST_TIMEOUT_S = 3600
+
+
+class Bounded(Record):
+    """A measure and its ranges."""
+
+    text: str = field("As it was named.")
+    measure: Measure = field("The measure.")
+    key: str = field("What of it.")
+    warning: AlertRange | None = field("Range of -w.")
+    critical: AlertRange | None = field("Range of -c.")
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is told a second."""
+        return self.measure.kind == "counter" or self.measure.cumulative
+
+
+class Asked(Record):
+    """What is asked."""
+
+    codes: tuple[str, ...] = field("Rules to judge.")
+    named: bool = field("They were named one by one.")
+    measures: tuple[Bounded, ...] = field("Measures to compare.")
+    question: str = field("Digest of all that makes a baseline this question's own.")
+
+    @property
+    def compares(self) -> bool:
+        """Whether anything of it needs an earlier look."""
+        return bool(self.codes) or any(one.is_rate for one in self.measures)
+
+    def tables(self, known: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the known tables that must be read."""
+        if self.codes:
+            return tuple(known)
+        needs = {need.removeprefix("skmem:") for one in self.measures for need in one.measure.needs}
+        return tuple(table for table in known if table in needs)
+
+
+def asked(given: Given) -> Asked:
+    """Read what a command line asks for.
+
+    Raises:
+        UsageError: a rule, a measure or a range is none.
+    """
+    named = _codes("--rule", given.rule)
+    skipped = _codes("--skip", given.skip)
+    measures = _measures(given.measure, given.warning, given.critical)
+    # A service that is defined for a measure is about that measure.
+    codes = named or (() if measures else tuple(RULES))
+    codes = tuple(code for code in RULES if code in codes and code not in skipped)
+    if not codes and not measures:
+        raise UsageError("--skip leaves no rule to judge")
+    ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
+    # Who takes two looks of one's own has not been told what was lost before them: the next run without must be.
+    pair = given.interval is not None
+    texts = (codes, ranges, given.where, given.source, given.horizon, given.netns == "all", pair)
+    return Asked(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
+
+
+def check_times(given: Given) -> None:
+    """Refuse times that make no sense.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if not 0 < given.timeout <= MOST_TIMEOUT_S:
+        raise UsageError(f"-t takes more than 0 and at most {MOST_TIMEOUT_S} seconds")
+    if given.interval is not None and given.interval >= given.timeout:
+        raise UsageError(f"--interval {given.interval:g} does not fit into -t {given.timeout:g}")
+
+
+def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:
+    found = []
+    for text in texts:
+        for word in text.split(","):
+            code = word.strip().upper().replace("-", "_")
+            if code not in RULES:
+                from difflib import get_close_matches
+
+                near = get_close_matches(code, RULES, 1, 0.5)
+                hint = f"did you mean '{near[0]}'?" if near else "'sockdiag rules' lists them"
+                raise UsageError(f"{option}: there is no rule '{word.strip()}'; {hint}")
+            found.append(code)
+    return tuple(found)
+
+
+def _measures(names: Sequence[str], warnings: Sequence[str], criticals: Sequence[str]) -> tuple[Bounded, ...]:
+    if not names and (warnings or criticals):
+        raise UsageError("-w and -c are ranges of a measure: name it with --measure before them")
+    if len(warnings) > len(names) or len(criticals) > len(names):
+        raise UsageError("a measure takes one -w and one -c")
+    if not names:
+        return ()
+    from sockdiag.analysis.measures import find
+
+    found = []
+    for i, text in enumerate(names):
+        measure, key = find(text)
+        bounds = [
+            _range(flag, texts[i] if i < len(texts) else "") for flag, texts in (("-w", warnings), ("-c", criticals))
+        ]
+        found.append(Bounded(text.strip(), measure, key, *bounds))
+    return tuple(found)
+
+
+def _range(flag: str, text: str) -> AlertRange | None:
+    if not text:
+        return None
+    try:
+        return AlertRange(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def paired(order: Iterable[tuple[str, object]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give each measure of a command line its ranges.
+
+    Those that follow it; or, where as many stand before or behind all measures, in their order: there is no other way to
+    write a list of each option, as Icinga does.
+
+    Args:
+        order: name and value of each option, in the order of the command line.
+
+    Returns:
+        One -w and one -c a measure, "" where it has none.
+
+    Raises:
+        UsageError: a range stands before any measure, or a measure has two of one kind.
+    """
+    given = list(order)
+    return _ranges(given, "warning"), _ranges(given, "critical")
+
+
+def _ranges(given: Sequence[tuple[str, object]], kind: str) -> tuple[str, ...]:
+    measures = [i for i, (name, _value) in enumerate(given) if name == "measure"]
+    ranges = [(i, str(value)) for i, (name, value) in enumerate(given) if name == kind]
+    if measures and len(ranges) == len(measures) and (ranges[-1][0] < measures[0] or measures[-1] < ranges[0][0]):
+        return tuple(text for _i, text in ranges)
+    found = [""] * len(measures)
+    for i, text in ranges:
+        of = sum(at < i for at in measures) - 1
+        if of < 0:
+            raise UsageError("-w and -c are ranges of a measure: name it with --measure before them")
+        if found[of]:
+            raise UsageError("a measure takes one -w and one -c")
+        found[of] = text
+    return tuple(found)

@@ -1,0 +1,192 @@
+"""The state file of ``check``: where it is, what of it may be compared with, and what is left for the next run."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sockdiag.check.state_file import StateFile, private_folder
+from sockdiag.errors import SourceError
+from sockdiag.model.baseline import NotOurs, Place, read_entries, stored, write_entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sockdiag.model.baseline import Entry, Stored
+    from sockdiag.survey.session import Session
+
+# Two looks that are nearer together tell of nothing but chance.
+YOUNGEST_S = 1.0
+# A look that is younger is not replaced: whoever runs the check by hand in between does not take the next run's baseline.
+KEPT_S = 10.0
+# What was lost within more than a day is no news.
+OLDEST_S = 86400.0
+
+_PATIENCE_S = 3.0
+# No run takes longer; what is from later still is from another clock.
+_OVERLAP_S = 300.0
+_NAME = "check.state"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def state_path(environ: Mapping[str, str], uid: int | None = None) -> str:
+    """Return the path of the state file where ``--state`` names none.
+
+    A service's own folder, $XDG_STATE_HOME, root's place, the home folder; users without one share /var/tmp, each in a folder
+    of its own.
+    """
+    uid = os.geteuid() if uid is None else uid
+    # systemd names the folders of StateDirectory=, with colons between several.
+    of_service = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if of_service.startswith("/"):
+        return f"{of_service}/{_NAME}"
+    of_user = environ.get("XDG_STATE_HOME", "")
+    if of_user.startswith("/"):
+        return f"{of_user.rstrip('/')}/sockdiag/{_NAME}"
+    if uid == 0:
+        return f"/var/lib/sockdiag/{_NAME}"
+    home = environ.get("HOME", "") or _home(uid)
+    if home.startswith("/") and os.path.isdir(home) and os.access(home, os.W_OK):
+        return f"{home.rstrip('/')}/.local/state/sockdiag/{_NAME}"
+    return f"/var/tmp/sockdiag-{uid}/{_NAME}"  # noqa: S108 - a folder that others may write to is refused
+
+
+def _home(uid: int) -> str:
+    from pwd import getpwuid
+
+    try:
+        return getpwuid(uid).pw_dir
+    except KeyError:
+        return ""
+
+
+class State:
+    """What runs before have left, and the place for what this one leaves.
+
+    Args:
+        session: the run.
+        path: the state file; "" for the one of this user.
+        question: digest of what is asked.
+
+    Attributes:
+        problem: why the file cannot be used, or "".
+    """
+
+    def __init__(self, session: Session, path: str, question: str) -> None:
+        self.path = path or state_path(session.env.environ)
+        self.question = question
+        self.problem = ""
+        self._clock = session.env.clock
+        # From a monotonic clock to the one that goes on while the host is suspended.
+        self._offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+        self._entries: list[Stored] = []
+        self._damaged = False
+        self._usable = True
+        self._file = StateFile(self.path)
+        try:
+            if not path:
+                private_folder(self._file.folder)
+            self._entries, self._damaged = read_entries(self._file.read() or b"")
+        except SourceError as error:
+            self.problem, self._usable = str(error), False
+        except NotOurs as error:
+            self.problem, self._usable = f"{self.path}: {error}", False
+
+    def entry(self, place: Place) -> tuple[Entry | None, str]:
+        """Return what the run before has left of a place, or None and why there is nothing."""
+        if not place.boot_id:
+            # Counters of another boot could not be told from this one's.
+            self.problem, self._usable = self.problem or f"{_BOOT_ID}: cannot be read", False
+        if not self._usable:
+            return None, "no baseline"
+        damaged = self._damaged
+        asked = [e for e in self._entries if e.question == self.question]
+        mine = next((e for e in asked if _same(e.place, place)), None)
+        if mine is not None:
+            try:
+                return mine.decode(), ""
+            except ValueError:
+                damaged = True
+        if damaged:
+            return None, "no baseline, the state file was damaged"
+        if any(e.place.boot_id != place.boot_id and e.place.machine == place.machine for e in asked):
+            return None, "no baseline, the host was booted since"
+        return None, "no baseline yet"
+
+    def age(self, entry: Entry, at: float) -> tuple[float | None, str]:
+        """Return how old an entry's look is, or None and why it cannot be compared with.
+
+        Args:
+            entry: the entry.
+            at: time of the present look on the monotonic clock.
+        """
+        age = self.boottime(at) - entry.looked_at
+        if age < 0:
+            # Another time namespace, or a run that has looked after this one did.
+            return None, "no baseline, it is from later than this look"
+        if age < YOUNGEST_S:
+            return None, f"baseline only {int(age * 10) / 10} s old"
+        if age > OLDEST_S:
+            return None, f"no baseline, the last look was {age / 3600:.0f} h ago"
+        return age, ""
+
+    def boottime(self, at: float) -> float:
+        """Return a time of the monotonic clock on the clock that entries have."""
+        return at + self._offset
+
+    def save(self, entries: Iterable[Entry]) -> None:
+        """Leave entries for the next run; what goes wrong is in ``problem``."""
+        if not self._usable:
+            return
+        mine = [stored(entry) for entry in entries]
+        there = {(e.question, e.place, e.looked_at, e.body) for e in self._entries}
+        if not self._damaged and all((e.question, e.place, e.looked_at, e.body) in there for e in mine):
+            return  # the same look, and the same alerts
+        try:
+            self._file.update(lambda data: self._merged(data, mine), _PATIENCE_S)
+        except (SourceError, NotOurs) as error:
+            self.problem = str(error)
+
+    def _merged(self, data: bytes | None, mine: list[Stored]) -> bytes:
+        entries, _damaged = read_entries(data or b"")
+        now = self._clock()
+        left = {(e.question, e.place.boot_id, e.place.netns): e for e in mine}
+        boots = {e.place.boot_id: e.judged_at for e in mine}
+        kept = []
+        for one in entries:
+            other = left.get((one.question, one.place.boot_id, one.place.netns))
+            if other is None:
+                # Of another boot only the clock tells the age, and that may have been set since.
+                at = boots.get(one.place.boot_id)
+                if abs(now - one.wall if at is None else at - one.judged_at) <= OLDEST_S:
+                    kept.append(one)
+            elif 0 < one.judged_at - other.judged_at < _OVERLAP_S:
+                # A run that began later has finished earlier: what it left is the newer one.
+                kept.append(one)
+                del left[one.question, one.place.boot_id, one.place.netns]
+        return write_entries([*left.values(), *kept])
+
+
+def place_of(session: Session) -> Place:
+    """Say where the counters belong that are read in this process and namespace."""
+    from sockdiag.sources.system.transport import netns_cookie
+
+    cookie = netns_cookie()
+    inode = session.netns.inode
+    return Place(
+        _line(session, _BOOT_ID),
+        f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}",
+        _line(session, "/etc/machine-id") or _line(session, "/proc/sys/kernel/hostname"),
+    )
+
+
+def _line(session: Session, path: str) -> str:
+    try:
+        return session.system.files.read(path).decode("utf-8", "replace").strip()
+    except SourceError:
+        return ""
+
+
+def _same(one: Place, other: Place) -> bool:
+    return one.boot_id == other.boot_id and one.netns == other.netns

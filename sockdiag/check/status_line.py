@@ -1,0 +1,138 @@
+"""What a run of ``check`` says: the status line, performance data, and the lines of -v."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.check.answer import worst_first
+from sockdiag.check.levels import badness_of
+from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.model.finding import INFO
+from sockdiag.render.plugin_text import WORDS, number, perfdata, plugin_output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.check.answer import Run
+    from sockdiag.check.levels import Alert
+
+# Rules that could not tell, named on the status line.
+_NAMED = 3
+
+
+def output(run: Run) -> str:
+    """Write all that there is to say."""
+    return plugin_output(run.status, "; ".join(_parts(run)), _data(run), _lines(run))
+
+
+def _parts(run: Run) -> Iterator[str]:
+    problem = run.state.problem if run.state is not None else ""
+    first = run.blind and run.status == CHECK_UNKNOWN
+    if first:
+        yield problem
+    said = [(badness_of(m.status), m.said()) for m in run.asked_measures if m.status]
+    said += [(badness_of(a.status), _headline(run, a)) for a in worst_first(run.alerts) if a.status]
+    said.sort(key=lambda pair: -pair[0])
+    if said:
+        yield said[0][1] + (f" (and {len(said) - 1} more)" if len(said) > 1 else "")
+    elif not run.cannot_tell:
+        yield _good(run)
+    if run.unseen:
+        yield f"not all network namespaces were seen: {run.unseen}"
+    if run.unknown:
+        codes = list(dict.fromkeys(one.code for one in run.unknown))
+        why = f" ({run.unknown[0].source}: {run.unknown[0].reason})" if run.cannot_tell else ""
+        yield f"not judged: {', '.join(codes[:_NAMED])}{_more(codes, _NAMED)}{why}"
+    few = list(dict.fromkeys(a.finding.code for a in run.alerts if a.few))
+    if few:
+        yield f"few losses: {', '.join(few)}"
+    reset = list(dict.fromkeys(name for there in run.places for name in there.reset))
+    if reset:
+        yield f"set to zero since: {reset[0]}{_more(reset, 1)}"
+    yield from _notes(run)
+    if problem and not first:
+        yield f"state not kept: {problem}"
+
+
+def _more(names: list[str], shown: int) -> str:
+    return f" and {len(names) - shown} more" if len(names) > shown else ""
+
+
+def _good(run: Run) -> str:
+    if run.wanted.measures:
+        return ", ".join(m.said() for m in run.measures)
+    judged = len(run.wanted.codes) - len({one.code for one in run.unknown})
+    seconds = run.places[0].seconds if run.places else None
+    since = "" if seconds is None else f" in {number(round(seconds, 1))} s"
+    where = f" in {_namespaces(len(run.places))}" if run.session.everywhere is not None else ""
+    return f"{judged} {'rule' if judged == 1 else 'rules'} found nothing{where}{since}"
+
+
+def _notes(run: Run) -> Iterator[str]:
+    notes = [there.note for there in run.places if there.note]
+    for note in dict.fromkeys(notes):
+        n = notes.count(note)
+        yield note if n == len(run.places) else f"{note} in {n} of {_namespaces(len(run.places))}"
+
+
+def _namespaces(n: int) -> str:
+    return f"{n} network namespace{'' if n == 1 else 's'}"
+
+
+def _data(run: Run) -> list[str]:
+    data = [m.datum() for m in run.measures]
+    if run.wanted.codes:
+        for name, status in (("critical", CHECK_CRITICAL), ("warning", CHECK_WARNING)):
+            data.append(perfdata(name, sum(a.status == status for a in run.alerts), least=0))
+    data.append(perfdata("time", round(time.monotonic() - run.began, 3), "s", least=0, most=run.given.timeout))
+    return data
+
+
+def _lines(run: Run) -> Iterator[str]:
+    verbose = run.given.verbose
+    if not verbose:
+        return
+    for m in run.asked_measures:
+        yield f"{WORDS[m.status]} {m.said()}"
+    for alert in worst_first(run.alerts):
+        if alert.status or alert.few or verbose > 1:
+            yield _line(run, alert)
+            if verbose > 2:
+                for name, e in alert.finding.evidence.items():
+                    yield f"    {name}: {e.value} {e.unit}{'' if e.limit is None else f' of {e.limit}'} ({e.source})"
+    for one in run.unknown:
+        yield f"NOT JUDGED {one.code}: {one.source}: {one.reason}"
+    if verbose > 1:
+        for there in run.places:
+            for name in there.reset:
+                yield f"SET TO ZERO {name}"
+        for gap in run.session.gaps:
+            yield f"NOT SEEN {gap.source}: {gap.reason}{f'; {gap.hint}' if gap.hint else ''}"
+    if verbose > 2:
+        yield from _whence(run)
+
+
+def _whence(run: Run) -> Iterator[str]:
+    for table, source in run.session.sources.items():
+        yield f"SOURCE {table}: {source or '-'}"
+    if run.state is not None:
+        yield f"STATE {run.state.path}"
+    for there in run.places:
+        since = there.note if there.seconds is None else f"{number(round(there.seconds, 3))} s ago"
+        yield f"BASELINE {there.netns or '-'}: {since}"
+
+
+def _headline(run: Run, alert: Alert) -> str:
+    finding = alert.finding
+    kept = ", not clearly better yet" if alert.held else ""
+    there = f" [netns {finding.subject.netns}]" if run.session.everywhere is not None and finding.subject.netns else ""
+    return f"{finding.code}: {finding.summary}{kept}{there}"
+
+
+def _line(run: Run, alert: Alert) -> str:
+    finding = alert.finding
+    word = WORDS[alert.status] if alert.status or finding.severity != INFO else "INFO"
+    advice = " ".join(f"{one.action}{f' ({one.command})' if one.command else ''}" for one in finding.advice)
+    few = " (too few to raise an alert)" if alert.few else ""
+    return f"{word} {_headline(run, alert)}{few}{'. ' if advice else ''}{advice}"

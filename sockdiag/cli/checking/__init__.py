@@ -1,1 +1,0 @@
-"""What ``sockdiag check`` does between its command line and its status line."""

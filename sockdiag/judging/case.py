@@ -1,0 +1,267 @@
+"""What a rule is, and what it is given: one look or two, and the ways to compare them."""
+
+from __future__ import annotations
+
+from sockdiag.model.batch import identities
+from sockdiag.model.counters import mib_of
+from sockdiag.model.finding import Evidence
+from sockdiag.model.record import LABEL, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.finding import Finding
+    from sockdiag.model.sample import Look
+    from sockdiag.model.socket import Owner, Socket
+
+DEFAULT_HORIZON_S = 10.0
+
+# Connections whose tcp_info is asked for.
+_MOST_ASKED = 16
+
+
+class Threshold(Record):
+    """A number that a rule decides by."""
+
+    name: str = field("What it bounds.", kind=LABEL)
+    value: float = field("The number.")
+    why: str = field("Where it comes from.", kind=LABEL)
+
+
+class Rule(Record):
+    """What is known of a rule. Its module has ``RULE``, this, and ``judge(case)``, which yields hits."""
+
+    code: str = field("Stable name.", kind=LABEL)
+    severity: str = field("Worst severity of its findings.", kind=LABEL)
+    verdicts: tuple[str, ...] = field("Verdicts that it can give.", kind=LABEL)
+    meaning: str = field("What a finding means.", kind=LABEL)
+    condition: str = field("When the kernel does that.", kind=LABEL)
+    source: str = field("Kernel function or document of the condition.", kind=LABEL)
+    reads: tuple[str, ...] = field("What it reads.", kind=LABEL)
+    needs: tuple[str, ...] = field(
+        "What must have been read, as files and socket tables, or it cannot tell anything.", default=(), kind=LABEL
+    )
+    thresholds: tuple[Threshold, ...] = field("Numbers that it decides by.", default=(), of=Threshold)
+    advice: tuple[str, ...] = field("What it may advise.", default=(), kind=LABEL)
+    partly: tuple[str, ...] = field(
+        "What must have been read, or it can tell of bad things and not that there are none.", default=(), kind=LABEL
+    )
+
+    def threshold(self, name: str) -> float:
+        """Return one of its numbers."""
+        return next(t.value for t in self.thresholds if t.name == name)
+
+
+class Unseen(Exception):
+    """A rule lacks what it needs; it does not know, and does not say that all is well."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class Hit:
+    """A finding and the sockets that it is about.
+
+    Args:
+        finding: the finding.
+        rows: the sockets, as batch and row; empty where it is about no socket.
+    """
+
+    __slots__ = ("finding", "rows")
+
+    def __init__(self, finding: Finding, rows: Iterable[tuple[Batch, int]] = ()) -> None:
+        self.finding = finding
+        self.rows = tuple(rows)
+
+
+class Case:
+    """One look, or two, and what is asked about them.
+
+    Args:
+        now: the look that is judged.
+        before: an earlier one of the same namespace, or None.
+        horizon: seconds within which a trend counts.
+        owners: tells who holds sockets, by inode.
+        silence: tells how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
+        netns: name or inode of the namespace, None where it is not known.
+    """
+
+    def __init__(
+        self,
+        now: Look,
+        before: Look | None = None,
+        horizon: float = DEFAULT_HORIZON_S,
+        owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
+        silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
+        netns: str | None = None,
+    ) -> None:
+        self.now = now
+        self.before = before
+        self.horizon = horizon
+        self.netns = netns
+        self.seconds = None if before is None else max(now.at - before.at, 1e-6)
+        self._owners = owners
+        self._silence = silence
+        self._silences: dict[Any, tuple[int | None, int | None]] = {}
+        self._holders: dict[int, Owner | None] = {}
+        self._moved: dict[str, int | None] | None = None
+
+    def lacks(self, part: str) -> str | None:
+        """Return why a part of one of the looks could not be read, or None where it was."""
+        return self.now.absent.get(part) or (self.before.absent.get(part) if self.before is not None else None)
+
+    # Counters
+
+    def moved(self, name: str) -> int | None:
+        """Return by how much a counter grew between the looks; None where that is not known."""
+        if self.before is None:
+            return None
+        if self._moved is None:
+            self._moved = {d.name: d.value for d in self.now.counters.since(self.before.counters)}
+        return self._moved.get(name)
+
+    def sum_moved(self, *names: str) -> int | None:
+        """Add up how counters grew; one that the kernel lacks counts nothing; None where none is known."""
+        found = [m for m in map(self.moved, names) if m is not None]
+        return sum(found) if found else None
+
+    def sum_total(self, *names: str) -> int:
+        """Add up counters since boot."""
+        return sum(self.now.counters.get(name) or 0 for name in names)
+
+    def rate(self, count: float) -> float | None:
+        """Return *count* a second; None where there was one look."""
+        return None if self.seconds is None else count / self.seconds
+
+    def counter_evidence(self, name: str) -> Evidence:
+        """Describe a counter: by how much it grew, or its total where there was one look."""
+        mib, moved = mib_of(name), self.moved(name)
+        if moved is None:
+            return Evidence(self.now.counters.get(name), "count since boot", None, mib.source, mib.scope)
+        return Evidence(moved, "count", None, mib.source, mib.scope)
+
+    def need_counters(self, *names: str) -> None:
+        """Require that one of the counters could be read.
+
+        Raises:
+            Unseen: none was.
+        """
+        if not any(name in self.now.counters for name in names):
+            source = mib_of(names[0]).source
+            raise Unseen(source, self.lacks(source) or f"{names[0]} is not there")
+
+    # Limits
+
+    def limit(self, name: str) -> int:
+        """Return a sysctl that is one number.
+
+        Raises:
+            Unseen: it could not be read.
+        """
+        value = self.now.limits.number(name)
+        if value is None:
+            raise Unseen(name, self.now.limits.missing.get(name, "not read"))
+        return value
+
+    def vector(self, name: str) -> tuple[int, ...]:
+        """Return a sysctl that is several numbers.
+
+        Raises:
+            Unseen: it could not be read.
+        """
+        value = self.now.limits.vector(name)
+        if value is None:
+            raise Unseen(name, self.now.limits.missing.get(name, "not read"))
+        return value
+
+    # Sockets
+
+    def scan(self, tables: Collection[str], *names: str, earlier: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Yield each batch of some tables with the columns named.
+
+        Raises:
+            Unseen: a table could not be read; when the others are through.
+        """
+        look = self.before if earlier and self.before is not None else self.now
+        for batch in look.batches:
+            if batch_table(batch) in tables:
+                yield (batch, *(batch.values(name) for name in names))
+        for table in tables:
+            if table in look.absent:
+                raise Unseen(f"sockets: {table}", look.absent[table])
+
+    def earlier(self, tables: Collection[str], keys: Collection[Any], *names: str) -> dict[Any, tuple[Any, ...]]:
+        """Return the values of columns that sockets had at the earlier look, by identity.
+
+        Args:
+            tables: where they are.
+            keys: identities of the sockets in question.
+            names: dotted fields.
+        """
+        if self.before is None or not keys:
+            return {}
+        wanted = keys if isinstance(keys, (set, frozenset, dict)) else set(keys)
+        found: dict[Any, tuple[Any, ...]] = {}
+        for (batch,) in self.scan(tables, earlier=True):
+            rows = [(row, key) for row, key in enumerate(identities(batch)) if key in wanted]
+            if rows:
+                columns = [batch.values(name) for name in names]
+                for row, key in rows:
+                    found[key] = tuple(column[row] for column in columns)
+        return found
+
+    # Details of few
+
+    def silence_ms(self, batch: Batch, row: int, *, sent: bool = False) -> int | None:
+        """Return how long ago data was last received on a connection, or *sent*; None where that is not known.
+
+        tcp_info takes the socket lock and is asked of one socket at a time, so that only some can be.
+        """
+        if self._silence is None:
+            return None
+        key = identities(batch)[row]
+        if key not in self._silences:
+            if len(self._silences) >= _MOST_ASKED:
+                return None
+            self._silences[key] = self._silence(batch.at([row])[0])
+        return self._silences[key][sent]
+
+    # Owners
+
+    def holders(self, inodes: Iterable[int | None]) -> Mapping[int, Owner | None]:
+        """Return the process that holds each socket: of several, the one with the lowest pid."""
+        missing = {inode for inode in inodes if inode and inode not in self._holders}
+        if missing and self._owners is not None:
+            scanned = self._owners(missing)
+            for inode in missing:
+                owners = scanned.get(inode) or ()
+                self._holders[inode] = owners[0] if owners else None
+        return self._holders
+
+
+def batch_table(batch: Batch) -> str:
+    """Return the table that a batch belongs to."""
+    if batch.columns is not None:
+        return str(batch.constants.get("netid", ""))
+    first = next(batch.sockets(), None)
+    return first.netid if first is not None else ""
+
+
+def nonzero(values: Sequence[Any]) -> list[int]:
+    """Return the rows whose value is neither zero nor unknown."""
+    return [row for row, value in enumerate(values) if value] if any(values) else []
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """Write a number and its noun."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def per_second(rate: float | None) -> str:
+    """Write a rate."""
+    return "" if rate is None else f" ({rate:.3g} a second)"

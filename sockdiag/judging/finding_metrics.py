@@ -1,0 +1,54 @@
+"""What the rules said, as families of metrics."""
+
+from __future__ import annotations
+
+from sockdiag.judging.registry import RULES, load
+from sockdiag.model.finding import SEVERITIES, UNKNOWN, VERDICTS, at_least, worst_verdict
+from sockdiag.model.metric_family import Family
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from sockdiag.model.finding import Finding
+
+_FINDINGS = Family(
+    "sockdiag_findings",
+    "Findings of a rule, by severity; no sample of a rule that lacks what it needs, unless it found something.",
+    ("code", "severity"),
+)
+_SUCCESS = Family(
+    "sockdiag_rule_success",
+    "1 where a rule had all that it needs, 0 where it cannot tell and is not to be relied on.",
+    ("code",),
+)
+_VERDICT = Family("sockdiag_verdict", "1 for the worst verdict of all findings, 0 for the others.", ("verdict",))
+
+DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)
+
+
+def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> list[Family]:
+    """Return the findings of all rules; 0 for those that found nothing, so that alerts need not ask for absence.
+
+    Args:
+        findings: what was found.
+        unknown: codes of the rules that could not tell.
+    """
+    counts = {
+        (code, severity): 0
+        for code in RULES
+        if code not in unknown
+        for severity in SEVERITIES
+        if at_least(load(code).RULE.severity, severity)
+    }
+    verdicts = {UNKNOWN} if unknown else set()
+    for finding in findings:
+        key = (finding.code, finding.severity)
+        counts[key] = counts.get(key, 0) + 1
+        verdicts.add(finding.verdict)
+    verdict = worst_verdict(verdicts)
+    return [
+        _FINDINGS._replace(samples=tuple(counts.items())),
+        _SUCCESS._replace(samples=tuple(((code,), int(code not in unknown)) for code in RULES)),
+        _VERDICT._replace(samples=tuple(((one,), int(one == verdict)) for one in VERDICTS)),
+    ]

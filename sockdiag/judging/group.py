@@ -1,0 +1,146 @@
+"""Name the owners of what was found, and put together what has one cause."""
+
+from __future__ import annotations
+
+from sockdiag.judging.case import Hit, counted
+from sockdiag.judging.subjects import process_name, process_subject
+from sockdiag.model.finding import (
+    INFO,
+    NAMESPACE,
+    PROCESS,
+    RECOVERED,
+    SOCKET,
+    Evidence,
+    Finding,
+    badness,
+    worst_verdict,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from sockdiag.judging.case import Case
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.finding import Advice
+
+# What a process that does not get to its sockets brings about: one cause, whatever it shows at.
+_NOT_READ = frozenset(
+    {
+        "UDP_RECEIVE_BUFFER_FULL",
+        "RAW_RECEIVE_BUFFER_FULL",
+        "PACKET_RECEIVE_BUFFER_FULL",
+        "NETLINK_RECEIVE_BUFFER_FULL",
+        "TCP_RECEIVER_STALLED",
+        "ACCEPT_QUEUE_OVERFLOW",
+        "ACCEPT_QUEUE_FULL",
+        "UNIX_LISTENER_FULL",
+        "UNIX_DGRAM_QUEUE",
+    }
+)
+# Namespaces of one cause that are named.
+_NAMED = 5
+_WINDOW = "ZERO_WINDOW_FROM_PEER"
+_READER = "TCP_RECEIVER_STALLED"
+
+
+def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
+    """Put the network namespace into findings, and pid and name of the owner into those about a socket."""
+    hits = list(hits)
+    holders = case.holders(h.finding.subject.inode for h in hits if h.finding.subject.kind == SOCKET)
+    named = []
+    for hit in hits:
+        subject = hit.finding.subject
+        owner = holders.get(subject.inode or 0) if subject.kind == SOCKET else None
+        if owner is not None:
+            subject = subject._replace(pid=owner.pid, comm=owner.comm)
+        if not subject.whole_host:
+            subject = subject._replace(netns=case.netns)
+        named.append(Hit(hit.finding._replace(subject=subject), hit.rows))
+    return named
+
+
+def by_cause(findings: Iterable[Finding]) -> list[Finding]:
+    """Return one finding a cause, worst first: what a process does to forty sockets, in whatever namespaces, is one."""
+    groups: dict[Any, list[Finding]] = {}
+    findings = list(findings)
+    readers = any(finding.code == _READER for finding in findings)
+    for finding in findings:
+        if finding.code == _WINDOW and finding.severity == INFO and readers:
+            continue  # the process that does not read is here, and told
+        groups.setdefault(_cause(finding), []).append(finding)
+    found = [_merged(findings) for findings in groups.values()]
+    found.sort(key=badness)
+    return found
+
+
+def _cause(finding: Finding) -> Any:
+    subject = finding.subject
+    past = finding.severity == INFO
+    if subject.kind == SOCKET:
+        if subject.pid is None:
+            return finding.code, finding.verdict, subject.netid, subject.local, subject.netns
+        return (subject.pid, past) if finding.code in _NOT_READ else (finding.code, past, subject.pid)
+    if subject.kind == PROCESS and subject.pid is not None and subject.sockets:
+        # A rule that piles up the sockets of a process, asked in each namespace where it has some.
+        return finding.code, past, subject.pid, finding.verdict
+    if subject.kind == NAMESPACE and finding.verdict == RECOVERED:
+        return finding.code, subject.name  # the history of namespaces
+    if (
+        subject.kind == NAMESPACE
+        and subject.peer is not None
+        and subject.local is None
+        and not _is_loopback(subject.peer)
+    ):
+        return finding.code, finding.verdict, subject.peer  # who does not answer, whoever asks
+    return id(finding)
+
+
+def _is_loopback(end: Endpoint) -> bool:
+    return str(end.address).startswith(("127.", "::1", "::ffff:127."))
+
+
+def _merged(findings: list[Finding]) -> Finding:
+    if len(findings) == 1:
+        return findings[0]
+    findings.sort(key=badness)
+    worst = findings[0]
+    codes: dict[str, int] = {}
+    advice: dict[str, Advice] = {}
+    for finding in findings:
+        codes[finding.code] = codes.get(finding.code, 0) + 1
+        for one in finding.advice:
+            advice.setdefault(one.action, one)
+    subject = worst.subject
+    places = sorted({f.subject.netns for f in findings if f.subject.netns is not None})
+    n = sum(f.subject.sockets or (f.subject.kind == SOCKET) for f in findings)
+    where = f"{len(places)} network namespaces" if len(places) > 1 else ""
+    evidence = dict(worst.evidence)
+    if subject.kind == SOCKET:
+        others = "" if len(codes) == 1 else f" ({', '.join(f'{code} {k}' for code, k in codes.items())})"
+        who = f"{process_name(subject.pid, subject.comm)}: " if subject.pid is not None else ""
+        said = f"{who}{counted(n, 'socket')}{where and ' in ' + where}{others}; the worst: {worst.summary}"
+        evidence.update({f"sockets {code}": Evidence(k, "sockets", None, "", "process") for code, k in codes.items()})
+        subject = process_subject(None, n)._replace(pid=subject.pid, comm=subject.comm, netid=subject.netid)
+    else:
+        many = f", {counted(n, 'socket')}" if n else ""
+        said = f"{where} ({_listed(places)}){many}; the worst: {worst.summary}"
+        subject = subject._replace(sockets=n or None)
+    if where:
+        evidence["namespaces"] = Evidence(len(places), "network namespaces", None, "", "host")
+    etas = [f.eta_s for f in findings if f.eta_s is not None]
+    rooms = [f.headroom_ratio for f in findings if f.headroom_ratio is not None]
+    return worst._replace(
+        subject=subject._replace(netns=places[0] if len(places) == 1 else None),
+        summary=said,
+        evidence=evidence,
+        headroom_ratio=min(rooms, default=None),
+        eta_s=min(etas, default=None),
+        advice=tuple(advice.values()),
+        verdict=worst_verdict(f.verdict for f in findings),
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

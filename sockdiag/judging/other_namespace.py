@@ -1,0 +1,49 @@
+"""Advice for another network namespace: its commands have to act there."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from sockdiag.judging.case import Hit
+from sockdiag.model.record import NETNS
+from sockdiag.model.sysctl_table import SYSCTLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.model.finding import Advice
+
+# Programs that speak with the network namespace that they run in.
+_PROGRAMS = ("ip", "tc", "ethtool", "nft", "ss")
+
+
+def advise_there(hit: Hit, place: str) -> Hit:
+    """Let the commands of a finding's advice act in a network namespace.
+
+    Args:
+        hit: a finding about that namespace.
+        place: as --netns takes it: a name, a process id, or a path.
+    """
+    advice = tuple(_there(one, place) for one in hit.finding.advice)
+    return hit if advice == hit.finding.advice else Hit(hit.finding._replace(advice=advice), hit.rows)
+
+
+def _there(advice: Advice, place: str) -> Advice:
+    if advice.command is None:
+        return advice
+    return advice._replace(command="; ".join(_entered(part, place) for part in advice.command.split("; ")))
+
+
+def _entered(command: str, place: str) -> str:
+    program, _, rest = command.partition(" ")
+    if program == "sockdiag":
+        return f"{command} --netns {quote(place)}"
+    if program == "sysctl":
+        sysctl = SYSCTLS.get(rest.removeprefix("-w ").partition("=")[0])
+        # One of the host is set where it can be written, which is not there.
+        if sysctl is None or sysctl.scope != NETNS:
+            return command
+    elif program not in _PROGRAMS:
+        return command
+    if "/" in place:
+        return f"nsenter --net={quote(place)} {command}"
+    return f"nsenter -t {place} -n {command}" if place.isdecimal() else f"ip netns exec {quote(place)} {command}"

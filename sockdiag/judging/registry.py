@@ -1,0 +1,75 @@
+"""Every rule: its code and its module, which is imported when it is asked for. A test holds the list complete."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    from sockdiag.judging.case import Case, Hit, Rule
+
+    class RuleModule(Protocol):
+        """What a module of a rule has."""
+
+        RULE: Rule
+
+        @staticmethod
+        def judge(case: Case) -> Iterator[Hit]:
+            """Yield what the rule finds."""
+
+
+_PACKAGE = "sockdiag.rules."
+
+# code -> module; in the order of the way of a packet, in and out.
+RULES = {
+    "DEVICE_DROP": "device_drop",
+    "SOFTNET_BACKLOG_DROP": "softnet_backlog_drop",
+    "SOFTNET_SQUEEZE": "softnet_squeeze",
+    "CONNTRACK_FULL": "conntrack_full",
+    "IP_REASSEMBLY": "ip_reassembly",
+    "UDP_RECEIVE_BUFFER_FULL": "udp_receive_buffer_full",
+    "UDP_DROPS": "udp_drops",
+    "UDP_MEMORY_LIMIT": "udp_memory_limit",
+    "CGROUP_MEMORY_LIMIT": "cgroup_memory_limit",
+    "RAW_RECEIVE_BUFFER_FULL": "raw_receive_buffer_full",
+    "PACKET_RECEIVE_BUFFER_FULL": "packet_receive_buffer_full",
+    "NETLINK_RECEIVE_BUFFER_FULL": "netlink_receive_buffer_full",
+    "ACCEPT_QUEUE_OVERFLOW": "accept_queue_overflow",
+    "ACCEPT_QUEUE_FULL": "accept_queue_full",
+    "SYN_QUEUE_FULL": "syn_queue_full",
+    "LISTEN_DROP": "listen_drop",
+    "FD_LIMIT": "fd_limit",
+    "FILE_TABLE_FULL": "file_table_full",
+    "TCP_BACKLOG_DROP": "tcp_backlog_drop",
+    "TCP_RECEIVE_DROP": "tcp_receive_drop",
+    "TCP_OUT_OF_ORDER_PRUNE": "tcp_out_of_order_prune",
+    "TCP_MEMORY_PRESSURE": "tcp_memory_pressure",
+    "TCP_RECEIVER_STALLED": "tcp_receiver_stalled",
+    "ZERO_WINDOW_FROM_PEER": "zero_window_from_peer",
+    "PEER_SILENT": "peer_silent",
+    "SYN_SENT_UNANSWERED": "syn_sent_unanswered",
+    "LAST_ACK_STUCK": "last_ack_stuck",
+    "CLOSE_WAIT_LEAK": "close_wait_leak",
+    "FIN_WAIT2_LEAK": "fin_wait2_leak",
+    "ORPHANS": "orphans",
+    "TIME_WAIT_OVERFLOW": "time_wait_overflow",
+    "EPHEMERAL_PORTS": "ephemeral_ports",
+    "RETRANSMISSION": "retransmission",
+    "IP_DISCARD": "ip_discard",
+    "QDISC_DROP": "qdisc_drop",
+    "UNIX_LISTENER_FULL": "unix_listener_full",
+    "UNIX_DGRAM_QUEUE": "unix_dgram_queue",
+    "PAST_LOSSES": "past_losses",
+}
+
+
+def load(code: str) -> RuleModule:
+    """Import the module of a rule.
+
+    Raises:
+        KeyError: there is no such rule.
+    """
+    name = RULES[code]
+    module: Any = __import__(_PACKAGE + name, fromlist=["judge"])
+    return module  # type: ignore[no-any-return]

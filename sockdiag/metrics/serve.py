@@ -1,0 +1,194 @@
+"""Serve metrics over HTTP, in the formats that prometheus_client writes. One look is taken at a time; who asks meanwhile shares it."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+
+from sockdiag.errors import SockdiagError, UsageError
+from sockdiag.metrics.http_server import Server, Stopped
+from sockdiag.render.exposition import label_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from sockdiag.cli.env import Env
+    from sockdiag.metrics.scrape import Scraper
+    from sockdiag.model.metric_family import Family
+
+_LOOPBACK = "127.0.0.1"
+# A look as young as this is shared.
+_SHARED_S = 1.0
+# Prometheus gives up after 10 s.
+_PATIENCE_S = 30.0
+_POLL_S = 0.5
+_PAGE = (
+    b"<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><title>sockdiag</title>\n"
+    b"<h1>sockdiag</h1>\n<p><a href=/metrics>Metrics</a> of this host's sockets.</p>\n</html>\n"
+)
+
+
+def listen(address: str) -> Server:
+    """Open the socket that serves.
+
+    Args:
+        address: ``PORT``, ``:PORT``, ``ADDR:PORT`` or ``[ADDR]:PORT``; without ADDR on loopback alone. Port 0 is any free one.
+
+    Raises:
+        UsageError: the address makes no sense, or prometheus_client is not installed.
+        SockdiagError: it cannot be listened on.
+    """
+    import socket
+
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError:
+        raise UsageError("--listen needs prometheus_client: pip install 'sockdiag[metrics]'") from None
+    host, _, port = address.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (port.isascii() and port.isdecimal()) or int(port) > 65535 or (":" in host and address[0] != "["):
+        raise UsageError(f"--listen takes [ADDR:]PORT, as :9756 or [::1]:9756, not '{address}'")
+    try:
+        found = socket.getaddrinfo(host or _LOOPBACK, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"--listen: {host}: {error.strerror if isinstance(error, OSError) else 'no address'}"
+        ) from None
+    family, _type, _protocol, _name, place = found[0]
+    try:
+        return Server(family, place)
+    except OSError as error:
+        raise SockdiagError(f"--listen {address}: {error.strerror}") from None
+
+
+def serve(env: Env, server: Server, scraper: Scraper) -> int:
+    """Answer until SIGTERM or SIGINT.
+
+    Returns:
+        0 after SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: SIGINT.
+    """
+    import gc
+    import signal
+
+    # A single run does without; one that goes on for months does not.
+    gc.enable()
+    server.set_app(_application(_Shared(scraper), env))
+    host, port = server.server_address[:2]
+    shown = f"[{host!s}]" if ":" in str(host) else str(host)
+    # An exception out of a handler may come up anywhere, and be taken there for a client's mistake.
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
+    # Each look is a client's, who waits elsewhere.
+    env.unwatch()
+    env.warn(f"serving http://{shown}:{port}/metrics")
+    try:
+        server.serve_forever(_POLL_S)
+    except Stopped:
+        pass
+    finally:
+        for number, handler in zip(numbers, earlier, strict=True):
+            signal.signal(number, handler)
+        server.close()
+    if server.stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
+    return 0
+
+
+class _Shared:
+    """One look at a time; a look that was taken while somebody waited is his, too."""
+
+    def __init__(self, scraper: Scraper) -> None:
+        self._scraper = scraper
+        self._lock = Lock()
+        self._last: tuple[float, list[Family]] | None = None
+
+    def families(self) -> list[Family]:
+        """Return what a look came to that is at most a moment old."""
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            raise SockdiagError(f"another look has taken more than {_PATIENCE_S:g} s")
+        try:
+            if self._last is None or time.monotonic() - self._last[0] >= _SHARED_S:
+                families = self._scraper.scrape().families
+                self._last = time.monotonic(), families
+            return self._last[1]
+        finally:
+            self._lock.release()
+
+
+class _Collector:
+    """What prometheus_client calls a collector."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared = shared
+
+    def describe(self) -> Iterator[Any]:
+        """Yield all families without samples: what ``?name[]=`` can ask for."""
+        from sockdiag.analysis.measures import all_measures
+        from sockdiag.analysis.metric_families import family_of
+        from sockdiag.judging import finding_metrics
+        from sockdiag.metrics import own as metrics_own
+
+        for family in (*finding_metrics.DECLARED, *map(family_of, all_measures()), *metrics_own.DECLARED):
+            yield _metric(family)
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the families of a look."""
+        for family in self._shared.families():
+            yield _metric(family)
+
+
+def _metric(family: Family) -> Any:
+    from prometheus_client.core import Metric
+
+    metric = Metric(family.name, family.help, family.kind, family.unit)
+    for labels, value in family.samples:
+        named = {name: label_text(text) for name, text in zip(family.labels, labels, strict=True)}
+        metric.add_sample(family.sample_name, named, value)
+    return metric
+
+
+def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
+    from prometheus_client import CollectorRegistry, make_wsgi_app
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(shared))
+    metrics = make_wsgi_app(registry)
+
+    def application(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+        body = answered(request, start)
+        return () if request["REQUEST_METHOD"] == "HEAD" else body
+
+    def answered(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+        path = request["PATH_INFO"]
+        if path == "/metrics":
+            # Releases of prometheus_client before 0.22 take a look for any method.
+            if request["REQUEST_METHOD"] != "GET":
+                return _say(start, "405 Method Not Allowed", b"there is only GET\n", allow="GET")
+            try:
+                found: Iterable[bytes] = metrics(request, start)
+            except SockdiagError as error:
+                return _say(start, "503 Service Unavailable", f"{error}\n".encode("utf-8", "backslashreplace"))
+            except Exception as error:
+                if env.environ.get("SOCKDIAG_DEBUG"):
+                    raise
+                env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
+                return _say(start, "500 Internal Server Error", b"internal error; see the log\n")
+            return found
+        if path == "/":
+            return _say(start, "200 OK", _PAGE, "text/html; charset=utf-8")
+        return _say(start, "404 Not Found", b"there is only /metrics\n")
+
+    return application
+
+
+def _say(
+    start: Any, status: str, body: bytes, kind: str = "text/plain; charset=utf-8", allow: str | None = None
+) -> list[bytes]:
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start(status, headers if allow is None else [*headers, ("Allow", allow)])
+    return [body]

@@ -1,0 +1,99 @@
+"""Everything that is judged, as it was at one moment."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.cgroup_memory import CgroupMemory
+    from sockdiag.model.conntrack import Conntrack
+    from sockdiag.model.counters import Counters
+    from sockdiag.model.fdinfo import Descriptors
+    from sockdiag.model.protocols import Protocol
+    from sockdiag.model.qdisc import Qdisc
+    from sockdiag.model.sockstat import SockStat, SockStat6
+    from sockdiag.model.softnet import SoftnetCpu
+    from sockdiag.model.sysctl import Sysctls
+
+
+class Look:
+    """One look at a network namespace and its host.
+
+    Args:
+        at: seconds of a monotonic clock.
+        batches: its sockets.
+        tables: where each table was read: netlink, proc, or None where the kernel offers neither.
+        counters: event counters.
+        limits: sysctls.
+        sockstat: levels of /proc/net/sockstat, None where it could not be read.
+        sockstat6: the same of sockstat6.
+        protocols: rows of /proc/net/protocols.
+        softnet: what each CPU received.
+        conntrack: state of connection tracking, None where it is not loaded.
+        qdiscs: queueing disciplines, None where they were not read.
+        descriptors: by pid of the processes that are near their limit of open files: open ones, limit, inodes of
+            the sockets among them, name.
+        cgroups: those that are near the limit of their sockets' memory.
+        page_size: bytes of a page.
+        netns: inode of the network namespace.
+        absent: why something could not be read, by its source: a file, ``rtnetlink:RTM_GETQDISC``, a table, ``skmem:TABLE``
+            for its buffer sizes, ``some TABLE`` where not all of it was read.
+    """
+
+    __slots__ = (
+        "absent",
+        "at",
+        "batches",
+        "cgroups",
+        "conntrack",
+        "counters",
+        "descriptors",
+        "limits",
+        "netns",
+        "page_size",
+        "protocols",
+        "qdiscs",
+        "sockstat",
+        "sockstat6",
+        "softnet",
+        "tables",
+    )
+
+    def __init__(
+        self,
+        at: float,
+        batches: Iterable[Batch],
+        *,
+        tables: Mapping[str, str | None],
+        counters: Counters,
+        limits: Sysctls,
+        sockstat: SockStat | None = None,
+        sockstat6: SockStat6 | None = None,
+        protocols: Iterable[Protocol] | None = None,
+        softnet: Iterable[SoftnetCpu] | None = None,
+        conntrack: Conntrack | None = None,
+        qdiscs: Iterable[Qdisc] | None = None,
+        descriptors: Mapping[int, Descriptors] | None = None,
+        cgroups: Iterable[CgroupMemory] | None = None,
+        page_size: int | None = None,
+        netns: int | None = None,
+        absent: Mapping[str, str] | None = None,
+    ) -> None:
+        self.at = at
+        self.batches = tuple(batches)
+        self.tables = tables
+        self.counters = counters
+        self.limits = limits
+        self.sockstat = sockstat
+        self.sockstat6 = sockstat6
+        self.protocols = None if protocols is None else tuple(protocols)
+        self.softnet = None if softnet is None else tuple(softnet)
+        self.conntrack = conntrack
+        self.qdiscs = None if qdiscs is None else tuple(qdiscs)
+        self.descriptors = descriptors
+        self.cgroups = None if cgroups is None else tuple(cgroups)
+        self.page_size = page_size
+        self.netns = netns
+        self.absent = absent or {}

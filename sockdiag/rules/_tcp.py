@@ -1,0 +1,214 @@
+"""Peers that do not answer: what was sent to them again and again."""
+
+from __future__ import annotations
+
+from sockdiag.judging.case import Hit, counted, nonzero
+from sockdiag.judging.subjects import at
+from sockdiag.model.batch import identities
+from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from sockdiag.judging.case import Case, Rule
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.finding import Advice
+    from sockdiag.model.socket import Owner
+
+    Row = tuple[Batch, int]
+
+
+def unanswered(
+    case: Case, rule: Rule, states: tuple[str, ...], what: tuple[str, str], advice: tuple[Advice, ...], *, port: bool
+) -> Iterator[Hit]:
+    """Yield a finding for each peer that leaves retransmissions unanswered.
+
+    Args:
+        case: the looks.
+        rule: the rule; its thresholds ``retransmits`` and ``least`` decide.
+        states: states of the connections.
+        what: what they do, one and many of them.
+        advice: what to do.
+        port: a peer is an address and port, else an address.
+    """
+    peers: dict[Endpoint, list[tuple[Batch, int, int]]] = {}
+    for (batch,) in case.scan(("tcp", "mptcp")):
+        if batch.columns is not None and "timer" not in batch.columns:
+            continue
+        for row, timer in enumerate(batch.values("timer")):
+            if timer is None or timer.name != "retransmit" or (timer.retransmits or 0) < rule.threshold("retransmits"):
+                continue
+            if batch.values("state")[row] not in states:
+                continue
+            socket = batch.at([row])[0]
+            end = socket.peer if port else socket.peer._replace(port=None)
+            peers.setdefault(end, []).append((batch, row, timer.retransmits))
+    for end, rows in peers.items():
+        if len(rows) < rule.threshold("least"):
+            continue
+        most = max(n for _batch, _row, n in rows)
+        said = f"{at(end)} does not answer: {counted(len(rows), *what)}, sent again up to {counted(most, 'time')}"
+        evidence = {
+            "sockets": Evidence(len(rows), "sockets", None, "idiag_state", "netns"),
+            "retransmits": Evidence(most, "count", None, "idiag_retrans", "socket"),
+        }
+        subject = Subject(NAMESPACE, at(end), "tcp", "/".join(states), None, end, sockets=len(rows))
+        yield Hit(
+            Finding(rule.code, rule.severity, subject, said, evidence, None, None, advice, STALLED),
+            [(batch, row) for batch, row, _n in rows],
+        )
+
+
+# Data that arrived within this time tells of a reader.
+STILL_MS = 1000
+
+
+def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[Batch, int]]:
+    """Return the rows whose receive buffer is so full that its window is as good as closed, and that nobody reads.
+
+    With two looks something must wait at both, and not less; with one the level decides alone.
+
+    Args:
+        case: the looks.
+        fill: share of the buffer, with two looks.
+        fill_once: the same with one look.
+    """
+    found: list[tuple[Batch, int]] = []
+    still = _still(case)
+    bound = fill_once if case.before is None else fill
+    for batch, waiting, rmem, rcvbuf, units in case.scan(
+        ("tcp",), "recv_q", "skmem.rmem_alloc", "skmem.rcvbuf", "recv_q_unit"
+    ):
+        rows = [
+            row
+            for row in nonzero(waiting)
+            if rmem[row] and rcvbuf[row] and rmem[row] >= bound * rcvbuf[row] and units[row] == "bytes"
+        ]
+        if not rows:
+            continue
+        if case.before is not None:
+            keys = identities(batch)
+            past = case.earlier(("tcp",), [keys[row] for row in rows], "recv_q")
+            rows = [row for row in rows if 0 < past.get(keys[row], (0,))[0] <= waiting[row]]
+        # A slow reader's buffer is full at any moment, and data flows all the same.
+        silences = [case.silence_ms(batch, row) for row in rows]
+        found.extend((batch, row) for row, ms in zip(rows, silences, strict=True) if ms is None or ms >= still)
+    return found
+
+
+def ends(batch: Batch, row: int) -> tuple[Any, ...]:
+    """Return local and peer address and port of a row."""
+    socket = batch.at([row])[0]
+    return socket.local.address, socket.local.port, socket.peer.address, socket.peer.port
+
+
+def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
+    """Return the rows that probe a closed window of their peer, with their timer.
+
+    With two looks, those that did so at both and got nothing away meanwhile; with one, those that have sent nothing for a second.
+    """
+    found: list[tuple[Batch, int, Any]] = []
+    for batch, unsent in case.scan(("tcp",), "send_q"):
+        if batch.columns is not None and "timer" not in batch.columns:
+            continue
+        timers = batch.values("timer")
+        rows = [row for row in nonzero(unsent) if timers[row] is not None and timers[row].name == "persist"]
+        if not rows:
+            continue
+        if case.before is None:
+            rows = [row for row in rows if _long_silent(case, batch, row, (timers[row].retransmits or 0) > 0)]
+        else:
+            keys = identities(batch)
+            past = case.earlier(("tcp",), [keys[row] for row in rows], "send_q", "timer")
+            rows = [
+                row for row in rows if _same(past.get(keys[row]), unsent[row]) and _long_silent(case, batch, row, True)
+            ]
+        found.extend((batch, row, timers[row]) for row in rows)
+    return found
+
+
+def _long_silent(case: Case, batch: Batch, row: int, otherwise: bool) -> bool:
+    # A peer that reads slowly closes its window again and again, and data flows all the same.
+    ms = case.silence_ms(batch, row, sent=True)
+    return otherwise if ms is None else ms >= _still(case)
+
+
+def _still(case: Case) -> float:
+    # A closed window is probed, and may take a little more, several times a second at first.
+    return STILL_MS if case.seconds is None else min(STILL_MS, case.seconds * 400)
+
+
+def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:
+    return past is not None and past[0] == unsent and past[1] is not None and past[1].name == "persist"
+
+
+class Pile:
+    """Sockets of one holder, or towards one peer, in one state.
+
+    Attributes:
+        rows: all of them; of two looks, those that were in the state at both.
+        fresh: how many more are in the state now and were not before.
+    """
+
+    __slots__ = ("fresh", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.fresh = 0
+
+
+def in_state(case: Case, state: str, *, earlier: bool = False) -> Iterator[Row]:
+    """Yield the TCP rows in a state."""
+    for (batch,) in case.scan(("tcp", "mptcp"), earlier=earlier):
+        if batch.columns is not None and "state" in batch.constants and batch.constants["state"] != state:
+            continue
+        states = batch.values("state")
+        if state in states:
+            yield from ((batch, row) for row, s in enumerate(states) if s == state)
+
+
+def lasting(case: Case, state: str, keep: Callable[[Batch, int], bool]) -> tuple[list[Row], list[Row]]:
+    """Return the rows in a state, and those of them that were not in it before.
+
+    The first are, of two looks, those that were in the state at both.
+    """
+    rows = [(batch, row) for batch, row in in_state(case, state) if keep(batch, row)]
+    if case.before is None:
+        return rows, []
+    keys = _looked_up(rows, identities)
+    past = case.earlier(("tcp", "mptcp"), set(keys.values()), "state")
+    old: list[Row] = []
+    new: list[Row] = []
+    for batch, row in rows:
+        (old if past.get(keys[id(batch), row]) == (state,) else new).append((batch, row))
+    return old, new
+
+
+def _looked_up(rows: Iterable[Row], column: Callable[[Batch], Any]) -> dict[tuple[int, int], Any]:
+    columns: dict[int, Any] = {}
+    found = {}
+    for batch, row in rows:
+        values = columns.get(id(batch))
+        if values is None:
+            values = columns[id(batch)] = column(batch)
+        found[id(batch), row] = values[row]
+    return found
+
+
+def by_process(case: Case, old: list[Row], new: list[Row]) -> dict[int | None, tuple[Owner | None, Pile]]:
+    """Group rows by the process that holds them; under None those whose process is not visible."""
+    inodes = _looked_up((*old, *new), lambda batch: batch.values("inode"))
+    holders = case.holders(inodes.values())
+    piles: dict[int | None, tuple[Owner | None, Pile]] = {}
+    for rows, fresh in ((old, False), (new, True)):
+        for batch, row in rows:
+            owner = holders.get(inodes[id(batch), row] or 0)
+            _owner, pile = piles.setdefault(None if owner is None else owner.pid, (owner, Pile()))
+            if fresh:
+                pile.fresh += 1
+            else:
+                pile.rows.append((batch, row))
+    return piles

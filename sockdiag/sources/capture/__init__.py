@@ -1,0 +1,1 @@
+"""Captured systems: folders and archives of /proc files and netlink answers."""

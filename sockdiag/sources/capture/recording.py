@@ -1,0 +1,216 @@
+"""What was read of a system, and how it is written as a capture.
+
+The recorders (``sockdiag.sources.capture.recorders``) note in a :class:`Recording` what passes through them, and the commands read the
+same from the capture that :func:`write_capture` makes of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from struct import pack
+
+from sockdiag.kernel.inet_diag import MD5SIG, MSG_LEN
+from sockdiag.kernel.netlink import (
+    NLA_HDRLEN,
+    NLA_TYPE_MASK,
+    NLATTR,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSGHDR,
+    align4,
+)
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, AF_XDP
+from sockdiag.sources.capture.transport import file_names
+from sockdiag.sources.system.captured_root import STAT_FILE, Stat, format_stats
+from sockdiag.sources.system.proc_root import source_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sockdiag.errors import SourceError
+    from sockdiag.sources.system.transport import Request
+
+# Where a message's payload tells one socket from another: addresses, inode, cookie.
+_IDENTITY = {
+    AF_INET: slice(4, 52),
+    AF_INET6: slice(4, 52),
+    AF_UNIX: slice(4, 16),
+    AF_NETLINK: slice(2, 28),
+    AF_PACKET: slice(4, 16),
+    AF_VSOCK: slice(4, 32),
+    AF_XDP: slice(4, 16),
+}
+
+_INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
+_INET_HEAD = NLMSG_HDRLEN + MSG_LEN
+_MD5SIG_TYPE = pack("=H", MD5SIG)
+# struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
+_MD5SIG_LEN, _MD5SIG_KEY = 100, 20
+
+
+class Recording:
+    """What was read: files, links and folders by path, answers by request."""
+
+    __slots__ = ("answers", "files", "folders", "links", "stats")
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.links: dict[str, str] = {}
+        self.folders: set[str] = set()
+        self.stats: dict[str, Stat] = {}
+        self.answers: dict[Request, Answer] = {}
+
+    def refused(self, error: SourceError) -> None:
+        """Note a file that could not be read, unless because it does not exist."""
+        if error.errno not in {None, errno.ENOENT, errno.ESRCH, errno.ENOTDIR}:
+            self._stat(error.source).errno = error.errno
+
+    def inode(self, path: str, inode: int) -> None:
+        """Note the inode that a path leads to."""
+        self._stat(path).inode = inode
+
+    def netlink(self) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of each file of answers.
+
+        Several answers to requests of one name (for other states, with other attributes) become one: each socket once,
+        with the most attributes.
+        """
+        by_name: dict[str, list[Answer]] = {}
+        for request, answer in self.answers.items():
+            for part, name in zip(answer.split(request), file_names(request.name), strict=True):
+                by_name.setdefault(name, []).append(part)
+        for name, answers in by_name.items():
+            best = next((a for a in answers if not a.failed), answers[0])
+            merged = best.messages if len(answers) == 1 else _merged(answers)
+            yield name, b"".join((*(_padded(without_secrets(message)) for message in merged), best.ending))
+
+    def _stat(self, path: str) -> Stat:
+        return self.stats.setdefault(path, Stat())
+
+
+class Answer:
+    """The messages that answered a request, and how the answer ended.
+
+    Attributes:
+        messages: with their headers.
+        ending: NLMSG_DONE, or NLMSG_ERROR with the error that a replay shall raise.
+        failed: the answer is not complete.
+    """
+
+    __slots__ = ("ending", "failed", "messages")
+
+    def __init__(self, messages: list[bytes], ending: bytes, *, failed: bool) -> None:
+        self.messages = messages
+        self.ending = ending
+        self.failed = failed
+
+    def split(self, request: Request) -> list[Answer]:
+        """Return one answer for each file: those of a walk of both families are kept by family."""
+        if "+" not in request.name:
+            return [self]
+        by_family = ([m for m in self.messages if m[NLMSG_HDRLEN] == f] for f in (AF_INET, AF_INET6))
+        return [Answer(part, self.ending, failed=self.failed) for part in by_family]
+
+
+def write_capture(folder: str, recording: Recording, meta: Mapping[str, str | float]) -> None:
+    """Write a recording as a capture.
+
+    Args:
+        folder: where to; it must not exist. Its parent must.
+        recording: what was read.
+        meta: for ``meta.toml``: kernel, arch, captured_at (seconds since the epoch), how.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    try:
+        os.mkdir(folder)
+        for path in sorted(recording.folders):
+            os.makedirs(_below(folder, path), exist_ok=True)
+        for path, body in recording.files.items():
+            _write(_below(folder, path), body)
+        for path, text in recording.links.items():
+            target = _below(folder, path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(text, target)
+        for name, answer in recording.netlink():
+            _write(f"{folder}/netlink/{name}.nl", answer)
+        if recording.stats:
+            _write(folder + STAT_FILE, format_stats(recording.stats))
+        _write(f"{folder}/meta.toml", _toml(meta))
+    except OSError as error:
+        raise source_error(folder, error) from None
+
+
+def _below(folder: str, path: str) -> str:
+    assert path.startswith("/"), path
+    assert ".." not in path.split("/"), path
+    return folder + path
+
+
+def _write(path: str, body: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "xb") as out:
+        out.write(body)
+
+
+def _toml(meta: Mapping[str, str | float]) -> bytes:
+    from json import dumps  # its strings are TOML's basic strings
+
+    return "".join(f"{key} = {dumps(value)}\n" for key, value in meta.items()).encode()
+
+
+def without_secrets(message: bytes) -> bytes:
+    """Return an inet message with its TCP-MD5 keys, which the kernel tells to CAP_NET_ADMIN, made unreadable."""
+    if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[_INET_HEAD:]:
+        return message
+    hidden = bytearray(message)
+    offset = _INET_HEAD
+    while len(message) - offset >= NLA_HDRLEN:
+        length, kind = NLATTR.unpack_from(message, offset)
+        if length < NLA_HDRLEN:
+            break
+        if kind & NLA_TYPE_MASK == MD5SIG:
+            for place in range(offset + NLA_HDRLEN, min(offset + length, len(message)), _MD5SIG_LEN):
+                end = min(place + _MD5SIG_LEN, len(message))
+                start = min(place + _MD5SIG_KEY, end)
+                hidden[start:end] = bytes(b"*"[0] if byte else 0 for byte in message[start:end])
+        offset += align4(length)
+    return bytes(hidden)
+
+
+def _padded(message: bytes) -> bytes:
+    return message + bytes(-len(message) & 3)
+
+
+def done_message(flags: int) -> bytes:
+    """Build the NLMSG_DONE that ends a whole answer."""
+    return NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI | flags, 0, 0) + pack("=i", 0)
+
+
+def error_message(number: int) -> bytes:
+    """Build the NLMSG_ERROR that makes a replay raise errno *number*."""
+    # struct nlmsgerr: the error, and the header of the request
+    return NLMSGHDR.pack(NLMSG_HDRLEN + 20, NLMSG_ERROR, 0, 0, 0) + pack("=i16x", -number)
+
+
+def _merged(answers: list[Answer]) -> list[bytes]:
+    merged = list(answers[0].messages)
+    places = {_identity(message): place for place, message in enumerate(merged)}
+    for answer in answers[1:]:
+        for message in answer.messages:
+            place = places.setdefault(_identity(message), len(merged))
+            if place == len(merged):
+                merged.append(message)
+            elif len(message) > len(merged[place]):
+                merged[place] = message
+    return merged
+
+
+def _identity(message: bytes) -> bytes:
+    payload = message[NLMSG_HDRLEN:]
+    return payload[:1] + payload[_IDENTITY.get(payload[0] if payload else 0, slice(0, None))]

@@ -1,0 +1,230 @@
+"""Netlink answers of a captured system: ``netlink/NAME.nl`` holds the messages that answered the request NAME.
+
+The messages stand one after the other as the kernel sent them, as ``ss -D`` writes them and ``TCPDIAG_FILE`` reads them;
+NLMSG_DONE may be there or not. A capture holds all states, so those not asked for are left out here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from struct import Struct
+
+from sockdiag.errors import SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNIX, AF_VSOCK, SOCK_DIAG_BY_FAMILY
+from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
+from sockdiag.sources.system.captured_root import CapturedRoot
+from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.proc_root import source_error
+from sockdiag.sources.system.transport import raise_errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.sources.system.transport import Request
+
+# As the kernel does, so that nobody downstream sees datagrams of another size than live.
+DATAGRAM = 32768
+# No diag message is near this; a damaged length must not make us wait for a gigabyte.
+MAX_MESSAGE = 1 << 20
+
+# Place of the state in the payload; the other families have none, or none that can be asked for.
+_STATE_AT = {AF_INET: 1, AF_INET6: 1, AF_UNIX: 2, AF_VSOCK: 2}
+
+_HEADER = Struct("=IHH")
+
+
+class CaptureTransport:
+    """Answer requests from a capture.
+
+    Args:
+        root: folder of the capture.
+    """
+
+    __slots__ = ("_files",)
+
+    def __init__(self, root: str) -> None:
+        self._files = CapturedRoot(root)
+
+    def dump(self, request: Request) -> Iterator[bytes]:
+        """Yield the captured answer as datagrams, without what the request did not ask for.
+
+        Raises:
+            SourceUnavailable: there is no such file; or what the kernel answered when it was captured.
+            SourceDenied: the same.
+            SourceInterrupted: the captured dump was inconsistent.
+            SourceTruncated: the file ends within a message, or is damaged; or part of the answer was lost then.
+        """
+        # All files are opened before the first message is given out: half an answer would not fall back to /proc.
+        opened = [(name, self._opened(request, name)) for name in file_names(request.name)]
+        keep = _wanted_states(request)
+        for name, (first, rest) in opened:
+            yield from _answer(request, name, first, rest, keep)
+
+    def query(self, request: Request) -> bytes:
+        """Return the captured message of one socket, found by the cookie in the request or else by its addresses.
+
+        Raises:
+            SourceUnavailable: it is not in the capture; else as :meth:`dump`.
+        """
+        from sockdiag.sources.system.transport import messages
+
+        wanted = request.payload[8:56]  # idiag_req_v2.id; the answer has it at 4
+        cookie = wanted[40:48]
+        for datagram in self.dump(request):
+            for message in messages(request, datagram):
+                identity = message[NLMSG_HDRLEN + 4 : NLMSG_HDRLEN + 52]
+                if identity[40:48] == cookie or (cookie == b"\xff" * 8 and identity[:36] == wanted[:36]):
+                    return message
+        raise SourceUnavailable(request.source, os.strerror(errno.ENOENT), errno.ENOENT)
+
+    def _opened(self, request: Request, name: str) -> tuple[bytes, Iterator[bytes]]:
+        rest = self._files.chunks(f"/netlink/{name}.nl")
+        try:
+            return next(rest, b""), rest
+        except SourceUnavailable as error:
+            reason = f"not captured (no netlink/{name}.nl)" if error.errno == errno.ENOENT else error.reason
+            raise SourceUnavailable(request.source, reason, error.errno) from None
+
+
+def file_names(name: str) -> list[str]:
+    """Return the stems of the files that answer a request: ``inet_diag_tcp+tcp6`` is in one for each family."""
+    first, *others = name.split("+")
+    prefix = first[: first.rfind("_") + 1]
+    return [first, *(prefix + other for other in others)]
+
+
+def captured_system(root: str) -> System:
+    """Return a captured system.
+
+    Args:
+        root: folder or archive: a capture, a copied /proc tree in ``proc``, or a sosreport.
+
+    Raises:
+        SourceUnavailable: there is none.
+        SourceTruncated: the archive is damaged.
+    """
+    folder = open_capture(root)
+    taken = capture_time(folder)
+    return System(CapturedRoot(folder), CaptureTransport(folder), time.time if taken is None else lambda: taken, root)
+
+
+def open_capture(root: str) -> str:
+    """Return the folder of a captured system: *root*, or what is in it if it is an archive or a folder around one.
+
+    Raises:
+        SourceUnavailable: it does not exist, or holds neither ``proc`` nor ``netlink``.
+        SourceTruncated: it is a damaged archive.
+    """
+    from sockdiag.sources.capture.archive import is_archive, unpack
+
+    if is_archive(root):
+        return unpack(root)
+    try:
+        names = os.listdir(root)
+    except OSError as error:
+        raise source_error(root, error) from None
+    inner = f"{root}/{names[0]}" if len(names) == 1 else root
+    for folder in (root, inner):
+        if any(os.path.isdir(f"{folder}/{name}") for name in ("proc", "netlink")):
+            return folder
+    raise SourceUnavailable(root, "no captured system: it holds neither proc nor netlink", errno.ENOENT)
+
+
+def capture_time(root: str) -> float | None:
+    """Return when a capture was made (``captured_at`` of its meta.toml), in seconds since the epoch, if it says so."""
+    try:
+        meta = CapturedRoot(root).read("/meta.toml")
+    except (SourceUnavailable, SourceTruncated):
+        return None
+    for line in meta.splitlines():
+        key, equals, value = line.partition(b"=")
+        if equals and key.strip() == b"captured_at":
+            try:
+                return float(value)
+            except ValueError:
+                return None
+    return None
+
+
+def _wanted_states(request: Request) -> bytes:
+    # By state number, 1 if it was asked for; what no mask can name is kept.
+    states = request.states
+    keep = bytearray(b"\1" * 256)
+    for state in range(32):
+        keep[state] = states >> state & 1
+    if request.name.startswith("inet_diag_tcp"):
+        # Linux lists no other closed TCP sockets than bound ones, and those by a bit of their own (6.8).
+        keep[CLOSE] = states >> BOUND_INACTIVE & 1
+    return bytes(keep)
+
+
+def _answer(request: Request, name: str, first: bytes, rest: Iterator[bytes], keep: bytes) -> Iterator[bytes]:
+    by_family = request.type == SOCK_DIAG_BY_FAMILY and request.payload[:1] in {b"\x02", b"\x0a"}
+    other = AF_INET + AF_INET6 - request.payload[0] if by_family else 0
+    interrupted = False
+    ready = bytearray()
+    try:
+        for data, offset, length, kind, flags in _messages(request, name, first, rest):
+            if flags & NLM_F_DUMP_INTR:
+                interrupted = True
+            if kind in {NLMSG_DONE, NLMSG_ERROR}:
+                if length >= NLMSG_HDRLEN + 4:
+                    raise_errno(request, data, offset)
+                continue
+            family = data[offset + NLMSG_HDRLEN] if length > NLMSG_HDRLEN else 0
+            place = _STATE_AT.get(family)
+            if place is not None:
+                # An IP table of both families is in one file where ss -D wrote it.
+                if family == other:
+                    continue
+                if length > NLMSG_HDRLEN + place and not keep[data[offset + NLMSG_HDRLEN + place]]:
+                    continue
+            if ready and len(ready) + length > DATAGRAM:
+                yield bytes(ready)
+                ready.clear()
+            ready += data[offset : offset + align4(length)]
+            # A file may end without the padding of its last message.
+            ready += bytes(-len(ready) & 3)
+    except SourceError:
+        if ready:
+            yield bytes(ready)
+        raise
+    if ready:
+        yield bytes(ready)
+    if interrupted:
+        raise SourceInterrupted(request.source, "the table changed while it was dumped (NLM_F_DUMP_INTR)")
+
+
+def _messages(
+    request: Request, name: str, data: bytes, rest: Iterator[bytes]
+) -> Iterator[tuple[bytes, int, int, int, int]]:
+    # Buffer, offset, length, type and flags of each message; the file is read as they are asked for.
+    position = 0
+    while data:
+        offset, end = 0, len(data)
+        while end - offset >= NLMSG_HDRLEN:
+            length, kind, flags = _HEADER.unpack_from(data, offset)
+            if not NLMSG_HDRLEN <= length <= MAX_MESSAGE:
+                raise _damaged(request, name, position + offset, f"a message of {length} bytes")
+            if length > end - offset:
+                break
+            yield data, offset, length, kind, flags
+            offset += align4(length)
+        position += offset
+        # Padding that has not been read yet is left out of the next piece.
+        padding = max(0, offset - end)
+        more = next(rest, b"")
+        while more and len(more) <= padding:
+            padding -= len(more)
+            more = next(rest, b"")
+        if not more and offset < end:
+            raise _damaged(request, name, position, f"{end - offset} bytes of a message that is not all there")
+        data = data[offset:] + more[padding:]
+
+
+def _damaged(request: Request, name: str, position: int, what: str) -> SourceTruncated:
+    return SourceTruncated(request.source, f"netlink/{name}.nl is damaged at byte {position}: {what}")

@@ -1,0 +1,111 @@
+"""Network namespaces that nothing but a socket keeps: its maker has gone, and somebody else holds it.
+
+There is no file to enter one by. The socket itself tells where it is: a copy of its descriptor is asked (SIOCGSKNS), and
+the descriptor of the namespace that this gives is the way in, as long as it is open here.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOSYS, ESRCH
+from fcntl import ioctl
+
+from sockdiag.errors import SourceError, SourceUnavailable
+from sockdiag.model.provenance import Gap, Namespace
+from sockdiag.sources.namespaces.search import Place
+from sockdiag.sources.process.pidfd_getfd import copied
+from sockdiag.sources.system.proc_root import source_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_SIOCGSKNS = 0x894C  # include/uapi/linux/sockios.h
+_SOURCE = "SIOCGSKNS"
+
+# Sockets that are asked.
+MOST = 20_000
+
+
+def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) -> tuple[list[Place], list[Gap]]:
+    """Find the namespaces of sockets that no known one was seen to list.
+
+    Most are in a known one all the same: a TCP socket that is neither bound nor connected is in no table.
+
+    Source: ``sock_ioctl()``, net/socket.c (Linux 4.10); ``pidfd_getfd(2)`` (5.6).
+
+    Args:
+        sockets: process and descriptor by inode.
+        known: inodes of the namespaces that are known.
+
+    Returns:
+        Places of those that are not, whose paths are good as long as this process lives; and what could not be asked.
+    """
+    found: dict[int, Place] = {}
+    refused: dict[tuple[str, int | None, str], int] = {}
+    # One process after the other, as they were found.
+    opened, handle = 0, -1
+    for inode, (pid, fd) in list(sockets.items())[:MOST]:
+        try:
+            if pid != opened:
+                _close(handle)
+                opened, handle = pid, -1
+                handle = _opened(pid)
+            namespace = _namespace_of(handle, pid, fd, inode)
+        except SourceUnavailable as error:
+            if error.errno == ENOSYS:  # the kernel is too old
+                refused[error.reason, error.errno, error.hint] = len(sockets)
+                break
+            continue  # the process has ended, or has closed it
+        except SourceError as error:
+            kind = (os.strerror(error.errno) if error.errno else error.reason, error.errno, error.hint)
+            refused[kind] = refused.get(kind, 0) + 1
+            continue
+        number = os.fstat(namespace).st_ino
+        if number in known or number in found:
+            os.close(namespace)
+        else:
+            found[number] = Place(Namespace(None, number), f"/proc/{os.getpid()}/fd/{namespace}", "socket")
+    _close(handle)
+    gaps = [
+        Gap(_SOURCE, f"{count} sockets may be in network namespaces that nothing else keeps: {reason}", number, hint)
+        for (reason, number, hint), count in refused.items()
+    ]
+    if len(sockets) > MOST:
+        gaps.append(Gap(_SOURCE, f"{len(sockets) - MOST} sockets that are in no table were not asked where they are"))
+    return sorted(found.values(), key=lambda place: place.namespace.inode or 0), gaps
+
+
+def _opened(pid: int) -> int:
+    """Return a pidfd; -1, which nothing can be had from, where the process has ended."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno == ESRCH:
+            return -1
+        raise source_error("pidfd_open", error) from None
+
+
+def _close(handle: int) -> None:
+    if handle >= 0:
+        os.close(handle)
+
+
+def _namespace_of(handle: int, pid: int, fd: int, inode: int) -> int:
+    """Return a descriptor of the namespace that a socket is in.
+
+    Raises:
+        SourceUnavailable: it is closed by now, or the kernel is too old.
+        SourceDenied: its process may not be traced, or CAP_NET_ADMIN is lacking there.
+    """
+    if handle < 0:
+        raise SourceUnavailable(f"/proc/{pid}", "the process has ended")
+    copy = copied(handle, pid, fd)
+    try:
+        if os.fstat(copy).st_ino != inode:
+            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "it is another socket by now")
+        return ioctl(copy, _SIOCGSKNS)
+    except OSError as error:
+        raise source_error(_SOURCE, error) from None
+    finally:
+        os.close(copy)

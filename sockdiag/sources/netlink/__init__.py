@@ -1,0 +1,1 @@
+"""Requests to sock_diag and rtnetlink, and decoders of the answers."""

@@ -1,0 +1,305 @@
+"""Attributes of an inet_diag answer that are records of their own: options, congestion control, info, keys, ULP."""
+
+from __future__ import annotations
+
+import sys
+from struct import Struct, unpack_from
+
+from sockdiag.errors import ParseError
+from sockdiag.kernel.inet_diag import (
+    BBRINFO,
+    CLASS_ID,
+    CONG,
+    DCTCPINFO,
+    INFO,
+    LOCALS,
+    MD5SIG,
+    MEMINFO,
+    PEERS,
+    SK_BPF_STORAGES,
+    SKV6ONLY,
+    SOCKOPT,
+    TCLASS,
+    TOS,
+    ULP_INFO,
+    ULP_MPTCP,
+    ULP_NAME,
+    ULP_TLS,
+    VEGASINFO,
+)
+from sockdiag.kernel.tcp_states import LISTEN
+from sockdiag.model.congestion import BbrInfo, DctcpInfo, VegasInfo
+from sockdiag.model.inet_attrs import InetAttrs, Md5Key, MemInfo
+from sockdiag.model.mptcp_info import MptcpInfo
+from sockdiag.model.sctp_info import SctpInfo
+from sockdiag.model.tcp_info import LISTEN_FIELDS, NOT_SET, TcpInfo
+from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
+from sockdiag.sources.netlink.attributes import attributes, ip_text, sockaddr
+from sockdiag.sources.netlink.wire import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Unknown = list[tuple[int, bytes]]
+
+
+TCP_INFO = Layout(TcpInfo)
+MPTCP_INFO = Layout(MptcpInfo)
+SCTP_INFO = Layout(SctpInfo)
+VEGAS_INFO = Layout(VegasInfo)
+DCTCP_INFO = Layout(DctcpInfo)
+BBR_INFO = Layout(BbrInfo)
+MEM_INFO = Layout(MemInfo)
+
+_TCP_NAMES = [f.name for f in TcpInfo.FIELDS]
+_NOT_SET = [(_TCP_NAMES.index(name), value) for name, value in NOT_SET.items()]
+_UNFILLED = [index for index, name in enumerate(_TCP_NAMES) if name not in LISTEN_FIELDS]
+
+
+def decode_tcp_info(data: bytes) -> TcpInfo:
+    """Decode ``struct tcp_info`` of any length.
+
+    Source: ``tcp_get_info()``, net/ipv4/tcp.c.
+    """
+    values = TCP_INFO.values(data)
+    for index, value in _NOT_SET:
+        if values[index] == value:
+            values[index] = None
+    if values[0] == LISTEN:
+        for index in _UNFILLED:
+            if values[index] == 0:
+                values[index] = None
+    return TcpInfo._make(values)
+
+
+def decode_bbr_info(data: bytes) -> BbrInfo:
+    """Decode ``struct tcp_bbr_info``, whose bandwidth is two words, the low one first.
+
+    Source: ``bbr_get_info()``, net/ipv4/tcp_bbr.c.
+    """
+    values = BBR_INFO.values(data)
+    if sys.byteorder == "big" and values[0] is not None:
+        values[0] = values[0] >> 32 | (values[0] & 0xFFFFFFFF) << 32
+    return BbrInfo._make(values)
+
+
+def decode_sctp_info(data: bytes) -> SctpInfo:
+    """Decode ``struct sctp_info`` of any length.
+
+    Source: ``sctp_get_sctp_info()``, net/sctp/socket.c.
+    """
+    info: Any = SCTP_INFO.decode(data)
+    address = info.p_address
+    found: SctpInfo = info if address is None else info._replace(p_address=sockaddr(address))
+    return found
+
+
+# struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
+_MD5SIG = Struct("=BBH16s80s")
+_SOCKADDR_STORAGE = 128
+
+_LITTLE = unpack_from("=H", b"\1\0")[0] == 1
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+# TLS_INFO_*
+_TLS_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
+_TLS_CIPHERS = {
+    51: "AES_GCM_128",
+    52: "AES_GCM_256",
+    53: "AES_CCM_128",
+    54: "CHACHA20_POLY1305",
+    55: "SM4_GCM",
+    56: "SM4_CCM",
+    57: "ARIA_GCM_128",
+    58: "ARIA_GCM_256",
+}
+_TLS_CONF = {1: "BASE", 2: "SW", 3: "HW", 4: "HW_RECORD"}
+_TLS_NUMBERS = {
+    1: ("version", _TLS_VERSIONS),
+    2: ("cipher", _TLS_CIPHERS),
+    3: ("txconf", _TLS_CONF),
+    4: ("rxconf", _TLS_CONF),
+}
+_TLS_FLAGS = {5: "zc_ro_tx", 6: "no_pad_rx"}
+
+# MPTCP_SUBFLOW_ATTR_*; token_rem is 1
+_SUBFLOW = (
+    "",
+    "token_rem",
+    "token_loc",
+    "relwrite_seq",
+    "map_seq",
+    "map_sfseq",
+    "ssn_offset",
+    "map_data_len",
+    "flags",
+    "id_rem",
+    "id_loc",
+)
+_SUBFLOW_PAD = 11
+
+
+def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> tuple[Any, InetAttrs | None, Any, Any]:
+    """Decode what is left in *found*; what has no known meaning, or the wrong size for it, is added to *unknown*.
+
+    Returns:
+        tcp_info, the other attributes or None where there is none, mptcp_info, sctp_info.
+    """
+    tcp_info = mptcp_info = sctp_info = None
+    values: list[Any] | None = None
+    for number, payload in found.items():
+        if number == INFO:
+            if table == "mptcp":
+                mptcp_info = _struct(INFO, MPTCP_INFO.size, MPTCP_INFO.decode, payload, unknown)
+            elif table == "sctp":
+                sctp_info = _struct(INFO, SCTP_INFO.size + _SCTP_RESERVED, decode_sctp_info, payload, unknown)
+            else:
+                tcp_info = _struct(INFO, TCP_INFO.size, decode_tcp_info, payload, unknown)
+            continue
+        if number == ULP_INFO:
+            value, rest = _ulp(payload)
+            index = _ULP
+        else:
+            index, decode = _DECODERS.get(number, _UNKNOWN)
+            value = decode(payload)
+            rest = value is None
+        if rest:
+            unknown.append((number, payload))
+        if value is not None:
+            if values is None:
+                values = _NO_VALUES.copy()
+            values[index] = value
+    inet = None if values is None else InetAttrs._make(values)
+    return tcp_info, inet, mptcp_info, sctp_info
+
+
+# struct sctp_info ends in a reserved word.
+_SCTP_RESERVED = 4
+
+
+def _struct(number: int, size: int, decode: Callable[[bytes], Any], payload: bytes, unknown: Unknown) -> Any:
+    # A struct of a newer kernel: what follows the known members stays bytes.
+    if len(payload) > size:
+        unknown.append((number, payload[size:]))
+    return decode(payload)
+
+
+def _uint(size: int) -> Callable[[bytes], int | None]:
+    def decode(payload: bytes) -> int | None:
+        return int.from_bytes(payload, _BYTE_ORDER) if len(payload) == size else None
+
+    return decode
+
+
+_BYTE_ORDER: Any = "little" if _LITTLE else "big"
+
+
+def _flag(payload: bytes) -> bool | None:
+    return bool(payload[0]) if len(payload) == 1 else None
+
+
+def _sockopt(payload: bytes) -> int | None:
+    if len(payload) != 2:
+        return None
+    # struct inet_diag_sockopt is made of bit fields: their order within a byte is the compiler's.
+    return int.from_bytes(payload if _LITTLE else payload.translate(_REVERSED), "little")
+
+
+def _text(payload: bytes) -> str | None:
+    return payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _whole(layout: Layout, read: Callable[[bytes], Any] | None = None) -> Callable[[bytes], Any]:
+    def decode(payload: bytes) -> Any:
+        return (read or layout.decode)(payload) if len(payload) == layout.size else None
+
+    return decode
+
+
+def _md5_keys(payload: bytes) -> tuple[Md5Key, ...] | None:
+    if len(payload) % _MD5SIG.size:
+        return None
+    keys = []
+    for family, prefixlen, length, address, key in _MD5SIG.iter_unpack(payload):
+        text = ip_text(family, address)
+        if text is None:
+            return None
+        keys.append(Md5Key(text, prefixlen, key[:length]))
+    return tuple(keys)
+
+
+def _sockaddrs(payload: bytes) -> tuple[Any, ...] | None:
+    if len(payload) % _SOCKADDR_STORAGE:
+        return None
+    ends = [sockaddr(payload[i : i + _SOCKADDR_STORAGE]) for i in range(0, len(payload), _SOCKADDR_STORAGE)]
+    return None if None in ends else tuple(ends)
+
+
+def _ulp(payload: bytes) -> tuple[UlpInfo | None, bool]:
+    # What is known of it, and whether there is anything else in it.
+    try:
+        nested = attributes(payload, 0, "INET_DIAG_ULP_INFO")
+        name, tls, mptcp = nested.pop(ULP_NAME, None), nested.pop(ULP_TLS, None), nested.pop(ULP_MPTCP, None)
+        tls_values, tls_rest = _tls(tls)
+        mptcp_values, mptcp_rest = _subflow(mptcp)
+    except ParseError:
+        return None, True
+    ulp = UlpInfo(
+        _text(name) if name is not None else None,
+        TlsInfo(**tls_values) if tls is not None else None,
+        MptcpSubflow(**mptcp_values) if mptcp is not None else None,
+    )
+    return ulp, bool(nested) or tls_rest or mptcp_rest
+
+
+def _tls(payload: bytes | None) -> tuple[dict[str, Any], bool]:
+    values: dict[str, Any] = {}
+    rest = False
+    for number, content in attributes(payload or b"", 0, "INET_ULP_INFO_TLS").items():
+        if number in _TLS_NUMBERS and len(content) == 2:
+            name, words = _TLS_NUMBERS[number]
+            value = int.from_bytes(content, _BYTE_ORDER)
+            values[name] = words.get(value, f"unknown({value})")
+        elif number in _TLS_FLAGS and not content:
+            values[_TLS_FLAGS[number]] = True
+        else:
+            rest = True
+    return values, rest
+
+
+def _subflow(payload: bytes | None) -> tuple[dict[str, Any], bool]:
+    values: dict[str, Any] = {}
+    rest = False
+    for number, content in attributes(payload or b"", 0, "INET_ULP_INFO_MPTCP").items():
+        if 0 < number < len(_SUBFLOW) and len(content) in (1, 2, 4, 8):
+            values[_SUBFLOW[number]] = int.from_bytes(content, _BYTE_ORDER)
+        elif number != _SUBFLOW_PAD:
+            rest = True
+    return values, rest
+
+
+_NO_VALUES: list[Any] = [f.default for f in InetAttrs.FIELDS]
+_NAMES = [f.name for f in InetAttrs.FIELDS]
+_ULP = _NAMES.index("ulp")
+_UNKNOWN: tuple[int, Callable[[bytes], Any]] = (0, lambda _payload: None)
+_DECODERS: dict[int, tuple[int, Callable[[bytes], Any]]] = {
+    number: (_NAMES.index(name), decode)
+    for number, name, decode in (
+        (TOS, "tos", _uint(1)),
+        (TCLASS, "tclass", _uint(1)),
+        (CLASS_ID, "class_id", _uint(4)),
+        (SKV6ONLY, "v6only", _flag),
+        (SOCKOPT, "sockopt", _sockopt),
+        (CONG, "congestion", _text),
+        (VEGASINFO, "vegas", _whole(VEGAS_INFO)),
+        (DCTCPINFO, "dctcp", _whole(DCTCP_INFO)),
+        (BBRINFO, "bbr", _whole(BBR_INFO, decode_bbr_info)),
+        (MEMINFO, "meminfo", _whole(MEM_INFO)),
+        (MD5SIG, "md5_keys", _md5_keys),
+        (LOCALS, "locals", _sockaddrs),
+        (PEERS, "peers", _sockaddrs),
+        (SK_BPF_STORAGES, "bpf_storage", bytes),
+    )
+}

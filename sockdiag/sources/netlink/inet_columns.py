@@ -1,0 +1,384 @@
+"""inet_diag answers in bulk: cut columns out of the kernel's bytes instead of decoding one message after the other.
+
+The kernel packs up to 32 KiB of messages into a datagram. Messages of one table, family and set of attributes have the
+same length and layout, so one field of all of them is a strided slice. :class:`Columns` sorts messages by layout and
+gives :class:`~sockdiag.model.batch.Batch` es; a message whose layout is not the one of its group, and attributes that
+need more than slicing, go through the clear decoder, ``sockdiag.sources.netlink.inet_diag.decode()``. The two are tested equal.
+"""
+
+from __future__ import annotations
+
+from _socket import AF_INET6, inet_ntop
+from array import array
+from itertools import compress
+from struct import unpack_from
+
+from sockdiag.errors import ParseError
+from sockdiag.kernel.inet_diag import (
+    BBRINFO,
+    CGROUP_ID,
+    CLASS_ID,
+    CONG,
+    DCTCPINFO,
+    MARK,
+    MSG_LEN,
+    PAD,
+    PROTOCOL,
+    SHUTDOWN,
+    SKMEMINFO,
+    SKV6ONLY,
+    SOCKOPT,
+    TCLASS,
+    TOS,
+    VEGASINFO,
+)
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN
+from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
+from sockdiag.kernel.tcp_states import LISTEN, state_name
+from sockdiag.model.batch import Batch, Column, uniform
+from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
+from sockdiag.sources.netlink.inet_diag import PROTOCOLS, TABLES, decode, interface_label, timer_name
+from sockdiag.sources.reading import MAX_ERRORS
+from sockdiag.sources.system.transport import Request, messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from sockdiag.errors import SourceError
+
+# Offsets from the start of a message of the members of struct inet_diag_msg.
+_FAMILY = NLMSG_HDRLEN
+_STATE = NLMSG_HDRLEN + 1
+_TIMER = NLMSG_HDRLEN + 2
+_RETRANS = NLMSG_HDRLEN + 3
+_SPORT = NLMSG_HDRLEN + 4
+_DPORT = NLMSG_HDRLEN + 6
+_SRC = NLMSG_HDRLEN + 8
+_DST = NLMSG_HDRLEN + 24
+_IF = NLMSG_HDRLEN + 40
+_COOKIE = NLMSG_HDRLEN + 44
+_EXPIRES = NLMSG_HDRLEN + 52
+_RQUEUE = NLMSG_HDRLEN + 56
+_WQUEUE = NLMSG_HDRLEN + 60
+_UID = NLMSG_HDRLEN + 64
+_INODE = NLMSG_HDRLEN + 68
+_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
+
+# Attributes that become columns of their own, and those of which rows have few different values: InetAttrs. Any other
+# one (tcp_info above all) sends its group to the clear decoder.
+_SLICED = {SHUTDOWN, MARK, CGROUP_ID, SKMEMINFO}
+_FEW_VALUES = {TOS, TCLASS, SKV6ONLY, CLASS_ID, SOCKOPT, CONG, VEGASINFO, DCTCPINFO, BBRINFO}
+_KNOWN = _SLICED | _FEW_VALUES | {PROTOCOL, PAD}
+_SIZES = {SHUTDOWN: 1, MARK: 4, CGROUP_ID: 8, PROTOCOL: 1}
+
+# Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches.
+_BATCH_ROWS = 2048
+
+
+class Columns:
+    """Sort the messages of an answer by layout and hand them out as batches.
+
+    Args:
+        table: netid of the rows.
+        request: what was asked, to name the source in errors.
+        interfaces: name of an interface by index.
+    """
+
+    __slots__ = ("_full", "_groups", "_interfaces", "_request", "_rows", "_table", "errors")
+
+    def __init__(self, table: str, request: Request, interfaces: Callable[[int], str | None]) -> None:
+        self._table = table
+        self._request = request
+        self._interfaces = interfaces
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything, for an answer that begins again."""
+        self._groups: dict[tuple[int, int, bool], list[bytes]] = {}
+        self._rows: dict[tuple[int, int, bool], int] = {}
+        self._full: list[tuple[tuple[int, int, bool], list[bytes]]] = []
+        self.errors: list[ParseError | SourceError] = []
+
+    def take(self, datagram: bytes) -> None:
+        """Sort in one datagram of whole messages."""
+        length = unpack_from("=I", datagram)[0]
+        rows, rest = divmod(len(datagram), length) if length >= _ATTRIBUTES else (0, 1)
+        if not rest and not length & 3 and uniform(array("I", datagram)[:: length >> 2]):
+            family, listening = datagram[_FAMILY], datagram[_STATE] == LISTEN
+            states = datagram[_STATE::length]
+            if uniform(datagram[_FAMILY::length]) and states.count(LISTEN) == (rows if listening else 0):
+                self._add((length, family, listening), datagram, rows)
+                return
+            # One walk of both families mixes them.
+            cuts = [datagram[at : at + length] for at in range(0, len(datagram), length)]
+            kinds = [(state == LISTEN) << 8 | of for of, state in zip(datagram[_FAMILY::length], states, strict=True)]
+            for kind in dict.fromkeys(kinds):
+                self._add_all((length, kind & 0xFF, kind > 0xFF), list(compress(cuts, map(kind.__eq__, kinds))))
+            return
+        mixed: dict[tuple[int, int, bool], list[bytes]] = {}
+        for message in messages(self._request, datagram):
+            size = len(message)
+            if size < _ATTRIBUTES:
+                self._error(ParseError(self._request.source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", size))
+                continue
+            key = (size, message[_FAMILY], message[_STATE] == LISTEN)
+            alike = mixed.get(key)
+            if alike is None:
+                mixed[key] = [message]
+            else:
+                alike.append(message)
+        for key, alike in mixed.items():
+            self._add_all(key, alike)
+
+    def rest(self) -> Iterator[Batch]:
+        """Yield the batches, when the answer has ended: IPv4 first. Each is made when its turn comes, in little memory."""
+        groups = [*self._full, *self._groups.items()]
+        self._full, self._groups, self._rows = [], {}, {}
+        groups.sort(key=_family)
+        groups.reverse()
+        while groups:
+            key, parts = groups.pop()
+            yield self._batch(b"".join(parts), *key)
+
+    def _error(self, error: ParseError) -> None:
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(error)
+
+    def _add_all(self, key: tuple[int, int, bool], alike: list[bytes]) -> None:
+        self._add(key, b"".join(alike), len(alike))
+
+    def _add(self, key: tuple[int, int, bool], data: bytes, rows: int) -> None:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = []
+            self._rows[key] = 0
+        group.append(data)
+        self._rows[key] += rows
+        if self._rows[key] >= _BATCH_ROWS:
+            self._full.append((key, group))
+            del self._groups[key], self._rows[key]
+
+    def _batch(self, data: bytes, length: int, family: int, listening: bool) -> Batch:
+        cut = _Cut(data, length)
+        layout = self._layout(cut) if family in INET_FAMILIES else None
+        if layout is None or self._decode(data[:length], length)[0].unknown_attributes:
+            return Batch.of(self._decode(data, length))
+        return self._columnar(cut, family, listening, layout)
+
+    def _decode(self, data: bytes, length: int) -> list[Socket]:
+        sockets = []
+        for offset in range(0, len(data), length):
+            try:
+                sockets.append(decode(data[offset : offset + length], self._table, self._interfaces))
+            except ParseError as error:
+                self._error(error)
+        return sockets
+
+    def _pick(self, data: bytes, length: int, rows: Sequence[int]) -> list[Socket]:
+        return self._decode(b"".join([data[row * length : (row + 1) * length] for row in rows]), length)
+
+    def _layout(self, cut: _Cut) -> dict[int, tuple[int, int]] | None:
+        # Offset and payload length of each attribute; None where rows differ in that, or one is not known here.
+        found: dict[int, tuple[int, int]] = {}
+        data, length = cut.data, cut.length
+        if length & 3 or self._table == "raw":
+            return None
+        offset = _ATTRIBUTES
+        while length - offset >= NLA_HDRLEN:
+            size, kind = unpack_from("=HH", data, offset)
+            number = kind & NLA_TYPE_MASK
+            if not NLA_HDRLEN <= size <= length - offset or number not in _KNOWN or number in found:
+                return None
+            if size - NLA_HDRLEN != _SIZES.get(number, size - NLA_HDRLEN):
+                return None
+            if not uniform(cut.words(offset)):
+                return None
+            found[number] = (offset + NLA_HDRLEN, size - NLA_HDRLEN)
+            offset += (size + 3) & ~3
+        if found.get(SKMEMINFO, (0, 0))[1] > 4 * len(SK_MEMINFO):
+            return None
+        protocol = found.get(PROTOCOL)
+        if protocol and cut.octets(protocol[0]) != bytes((PROTOCOLS[self._table] & 0xFF,)) * cut.rows:
+            return None
+        return found
+
+    def _columnar(self, cut: _Cut, family: int, listening: bool, layout: dict[int, tuple[int, int]]) -> Batch:
+        kind, protocol = TABLES[self._table]
+        constants: dict[str, Any] = {
+            "netid": self._table,
+            "family": INET_FAMILIES[family],
+            "type": kind,
+            "protocol": protocol,
+            "recv_q_unit": IN_CONNECTIONS if listening else IN_BYTES,
+            "unknown_attributes": (),
+            "source": "netlink",
+        }
+        # Most are cut when they are first needed: to count by one field takes no other.
+        columns: dict[str, Column] = {
+            "recv_q": cut.numbers(_RQUEUE),
+            "send_q": cut.numbers(_WQUEUE),
+            "local.address": _address(cut, _SRC, family),
+            "peer.address": _address(cut, _DST, family),
+            "local.port": Column("%d", lambda: [cut.ports(_SPORT)]),
+            "peer.port": Column("%d", lambda: [cut.ports(_DPORT)]),
+            # Two u32, the low word first on every machine.
+            "cookie": Column('"%x"', lambda: [_wide(cut.words(_COOKIE), cut.words(_COOKIE + 4))]),
+        }
+        _put(columns, constants, "state", cut.octets(_STATE), state_name, quoted=True)
+        _put(columns, constants, "local.interface", cut.words(_IF), lambda i: interface_label(i, self._interfaces))
+        inodes = cut.words(_INODE)
+        columns["inode"] = Column("%d", [inodes])
+        if 0 in inodes:
+            # Of a socket without a file the kernel says 0 for "nobody's".
+            columns["uid"] = Column("", lambda: [_whose(inodes, cut.words(_UID))])
+        else:
+            columns["uid"] = cut.numbers(_UID)
+        timers = cut.octets(_TIMER)
+        if timers[0] or not uniform(timers):
+            columns["timer"] = Column("", lambda: [_timers(timers, cut.words(_EXPIRES), cut.octets(_RETRANS))])
+        self._attribute_columns(layout, cut, columns, constants)
+        data, length = cut.data, cut.length
+        return Batch(
+            cut.rows,
+            lambda: self._decode(data, length),
+            constants,
+            columns,
+            lambda some: self._pick(data, length, some),
+        )
+
+    def _attribute_columns(
+        self, layout: dict[int, tuple[int, int]], cut: _Cut, columns: dict[str, Column], constants: dict[str, Any]
+    ) -> None:
+        few: dict[int, tuple[int, int]] = {}
+        for number, (offset, size) in layout.items():
+            if number == SKMEMINFO:
+                for index, name in enumerate(SK_MEMINFO[: size >> 2]):
+                    columns[f"skmem.{name}"] = cut.numbers(offset + 4 * index)
+            elif number == SHUTDOWN:
+                _put(columns, constants, "shutdown", cut.octets(offset), int)
+            elif number == MARK:
+                columns["mark"] = cut.numbers(offset)
+            elif number == CGROUP_ID:
+                columns["cgroup_id"] = _cgroup_ids(cut, offset)
+            elif number in _FEW_VALUES:
+                few[number] = (offset, size)
+        if few:
+            columns["inet"] = Column("", lambda: [self._inet_attrs(few, cut)])
+
+    def _inet_attrs(self, few: dict[int, tuple[int, int]], cut: _Cut) -> list[Any]:
+        from sockdiag.sources.netlink.inet_attributes import decode_attributes
+
+        data, length = cut.data, cut.length
+        if all(uniform(cut.words(at)) for offset, size in few.values() for at in range(offset & ~3, offset + size, 4)):
+            same = {number: data[offset : offset + size] for number, (offset, size) in few.items()}
+            return [decode_attributes(same, self._table, [])[1]] * cut.rows
+        cuts = [
+            [data[at + offset : at + offset + size] for at in range(0, len(data), length)]
+            for offset, size in few.values()
+        ]
+        known: dict[tuple[bytes, ...], Any] = {}
+        values = []
+        for payloads in zip(*cuts, strict=True):
+            value = known.get(payloads)
+            if value is None:
+                found = dict(zip(few, payloads, strict=True))
+                value = known[payloads] = decode_attributes(found, self._table, [])[1]
+            values.append(value)
+        return values
+
+
+class _Cut:
+    """Messages of one length, and the same piece of each of them, by its offset in a message.
+
+    Args:
+        data: the messages.
+        length: of one; that it is a multiple of four is the caller's to see.
+    """
+
+    __slots__ = ("data", "length", "rows")
+
+    def __init__(self, data: bytes, length: int) -> None:
+        self.data = data
+        self.length = length
+        self.rows = len(data) // length
+
+    def octets(self, offset: int) -> bytes:
+        return self.data[offset :: self.length]
+
+    def words(self, offset: int) -> array[int]:
+        return array("I", memoryview(self.data).cast("I")[offset >> 2 :: self.length >> 2].tobytes())
+
+    def ports(self, offset: int) -> array[int]:
+        ports = array("H", memoryview(self.data).cast("H")[offset >> 1 :: self.length >> 1].tobytes())
+        if _LITTLE_ENDIAN:
+            ports.byteswap()
+        return ports
+
+    def numbers(self, offset: int) -> Column:
+        return Column("%d", lambda: [self.words(offset)])
+
+
+def _family(group: tuple[tuple[int, int, bool], list[bytes]]) -> int:
+    return group[0][1]
+
+
+def _put(
+    columns: dict[str, Column],
+    constants: dict[str, Any],
+    name: str,
+    raw: bytes | array[int],
+    decode_one: Callable[[int], Any],
+    quoted: bool = False,
+) -> None:
+    # Most batches have one value: a constant costs nothing a row.
+    if uniform(raw):
+        constants[name] = decode_one(raw[0])
+    else:
+        known = {value: decode_one(value) for value in set(raw)}
+        columns[name] = Column('"%s"' if quoted else "", [list(map(known.__getitem__, raw))])
+
+
+_LITTLE_ENDIAN = array("H", b"\1\0")[0] == 1
+
+
+def _address(cut: _Cut, offset: int, family: int) -> Column:
+    if family == AF_INET:
+        return Column('"%d.%d.%d.%d"', lambda: [cut.octets(offset + i) for i in range(4)], _dotted)
+    return Column('"%s"', lambda: [_ipv6_texts(cut.data, offset, cut.length)])
+
+
+def _dotted(a: int, b: int, c: int, d: int) -> str:
+    return f"{a}.{b}.{c}.{d}"
+
+
+def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
+    known: dict[bytes, str] = {}
+    texts = []
+    for at in range(offset, len(data), length):
+        raw = data[at : at + 16]
+        text = known.get(raw)
+        if text is None:
+            text = known[raw] = inet_ntop(AF_INET6, raw)
+        texts.append(text)
+    return texts
+
+
+def _cgroup_ids(cut: _Cut, offset: int) -> Column:
+    low, high = (offset, offset + 4) if _LITTLE_ENDIAN else (offset + 4, offset)
+    return Column("%d", lambda: [_wide(cut.words(low), cut.words(high))])
+
+
+def _wide(low: array[int], high: array[int]) -> array[int] | list[int]:
+    return [lo | hi << 32 for lo, hi in zip(low, high, strict=True)] if high[0] or not uniform(high) else low
+
+
+def _whose(inodes: array[int], uids: array[int]) -> list[int | None]:
+    return [uid if inode or uid else None for uid, inode in zip(uids, inodes, strict=True)]
+
+
+def _timers(timers: bytes, expires: array[int], retransmits: bytes) -> list[Timer | None]:
+    make = Timer._make
+    rows = zip(timers, expires, retransmits, strict=True)
+    return [make((timer_name(t), e, r)) if t else None for t, e, r in rows]

@@ -1,0 +1,128 @@
+"""Count the TCP sockets of each family and state without decoding one of them.
+
+On a host with many connections nearly all are ESTABLISHED. Asking for the other states only lets the kernel skip them
+(15 ms instead of 150 ms at 200,000), and their number is known from counters: ``Tcp.CurrEstab`` is ESTABLISHED plus
+CLOSE_WAIT of both families in this namespace, and ``inuse`` of /proc/net/sockstat and sockstat6 counts the hashed full
+sockets of each family, which tells the two apart.
+"""
+
+from __future__ import annotations
+
+from struct import unpack_from
+
+from sockdiag.errors import ParseError, SourceError
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
+from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, CLOSE_WAIT, ESTABLISHED, SYN_RECV, TIME_WAIT
+from sockdiag.sources.netlink.inet_diag import compat_request
+from sockdiag.sources.proc.mib import read_snmp
+from sockdiag.sources.proc.net_sockstat import read_sockstat6
+from sockdiag.sources.system.transport import feed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.sources.system.machine import System
+
+_FAMILY = NLMSG_HDRLEN
+_STATE = NLMSG_HDRLEN + 1
+_TIMER = NLMSG_HDRLEN + 2
+_TIMER_TIMEWAIT = 3
+
+# (family, state) -> sockets
+Counts = dict[tuple[int, int], int]
+
+
+class Tally:
+    """Count messages by (family, state), and apart those that stand for no full socket.
+
+    Attributes:
+        counts: sockets by (family, state).
+        small: by family, how many of them are TIME_WAIT or request mini-sockets, which ``inuse`` leaves out.
+    """
+
+    __slots__ = ("counts", "small")
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything."""
+        self.counts: Counts = {}
+        self.small: dict[int, int] = {}
+
+    def take(self, datagram: bytes) -> None:
+        """Count the messages of one datagram."""
+        length = unpack_from("=I", datagram)[0]
+        rows = len(datagram) // length if length > _TIMER else 0
+        if rows * length == len(datagram):
+            # Messages of one length and with equal headers throughout: slices count them at C speed.
+            family = datagram[_FAMILY]
+            if datagram[::length].count(datagram[0]) == rows and datagram[1::length].count(datagram[1]) == rows:
+                families = datagram[_FAMILY::length]
+                states = datagram[_STATE::length]
+                state = states[0]
+                if families.count(family) == rows and states.count(state) == rows and state != 5:
+                    self._add(family, state, rows, datagram[_TIMER])
+                    return
+        offset = 0
+        while offset + _TIMER < len(datagram):
+            length = unpack_from("=I", datagram, offset)[0]
+            if length <= _TIMER:
+                return
+            self._add(datagram[offset + _FAMILY], datagram[offset + _STATE], 1, datagram[offset + _TIMER])
+            offset += (length + 3) & ~3
+
+    def _add(self, family: int, state: int, rows: int, timer: int) -> None:
+        key = (family, state)
+        self.counts[key] = self.counts.get(key, 0) + rows
+        if state in (TIME_WAIT, SYN_RECV, CLOSE) or timer == _TIMER_TIMEWAIT:
+            self.small[family] = self.small.get(family, 0) + rows
+
+
+def count_tcp(system: System, exact: bool) -> tuple[Counts, SourceError | None]:
+    """Count TCP sockets by family and state over netlink.
+
+    Args:
+        system: the system to ask.
+        exact: walk the ESTABLISHED sockets too, instead of taking their number from the kernel's counters.
+
+    Returns:
+        The counts, and the error that left them incomplete or None.
+
+    Raises:
+        SourceUnavailable: the kernel has no inet_diag or tcp_diag.
+        SourceDenied: it may not be asked.
+    """
+    tally = Tally()
+    others = ALL_STATES if exact else ALL_STATES & ~(1 << ESTABLISHED)
+    failure = feed(system.netlink, compat_request(others), tally.begin, tally.take)
+    counts = tally.counts
+    if exact or failure is not None:
+        return counts, failure
+    established = _established(system, tally)
+    if established is None:
+        return count_tcp(system, exact=True)
+    counts.update(established)
+    return counts, None
+
+
+def _established(system: System, tally: Tally) -> Counts | None:
+    # None where the counters cannot tell: absent, or at odds with what was seen.
+    try:
+        both = read_snmp(system.files).get("Tcp.CurrEstab")
+    except (SourceError, ParseError):
+        return None
+    if both is None:
+        return None
+    both -= sum(n for (_family, state), n in tally.counts.items() if state == CLOSE_WAIT)
+    if both < 0:
+        return None
+    try:
+        ipv6 = read_sockstat6(system.files).get("TCP6.inuse")
+    except (SourceError, ParseError):
+        ipv6 = 0 if not any(family == AF_INET6 for family, _state in tally.counts) else None
+    if ipv6 is None:
+        return None
+    seen = sum(n for (family, _state), n in tally.counts.items() if family == AF_INET6)
+    ipv6 = min(max(ipv6 - (seen - tally.small.get(AF_INET6, 0)), 0), both)
+    return {key: n for key, n in (((AF_INET, ESTABLISHED), both - ipv6), ((AF_INET6, ESTABLISHED), ipv6)) if n}

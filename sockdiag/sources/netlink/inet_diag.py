@@ -1,0 +1,419 @@
+"""IP sockets (TCP, MPTCP, UDP, UDP-Lite, SCTP, DCCP, raw) from inet_diag: requests, and the decoder of one message.
+
+The decoder is the clear path: one message in, one :class:`~sockdiag.model.socket.Socket` out, nothing lost.
+``sockdiag.sources.netlink.inet_columns`` cuts columns out of many messages at once and is tested equal to it.
+"""
+
+from __future__ import annotations
+
+from _socket import AF_INET6 as _PYTHON_AF_INET6
+from _socket import inet_ntoa, inet_ntop
+from struct import pack
+
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.kernel.inet_diag import (
+    CGROUP_ID,
+    EXT_CONG,
+    EXT_INFO,
+    EXT_MEMINFO,
+    EXT_SKMEMINFO,
+    EXT_TCLASS,
+    EXT_TOS,
+    EXT_VEGASINFO,
+    MARK,
+    MSG,
+    MSG_LEN,
+    PAD,
+    PEERS,
+    PROTOCOL,
+    REQ_BYTECODE,
+    REQ_COMPAT,
+    REQ_PROTOCOL,
+    REQ_V2,
+    SHUTDOWN,
+    SKMEMINFO,
+    SOCKID,
+    TIMER_NAMES,
+)
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLMSG_HDRLEN, align4
+from sockdiag.kernel.sock_diag import (
+    AF_INET,
+    AF_INET6,
+    AF_UNSPEC,
+    DCCPDIAG_GETSOCK,
+    FAMILY_NAMES,
+    IPPROTO_DCCP,
+    IPPROTO_MPTCP,
+    IPPROTO_NAMES,
+    IPPROTO_RAW,
+    IPPROTO_SCTP,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPPROTO_UDPLITE,
+    SK_MEMINFO,
+    TCPDIAG_GETSOCK,
+)
+from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN, state_name
+from sockdiag.model.address import Endpoint
+from sockdiag.model.query import INET, SKMEM, TCP_INFO
+from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
+from sockdiag.sources.netlink.attributes import attributes, skmem
+from sockdiag.sources.netlink.records import read_records
+from sockdiag.sources.reading import Reading
+from sockdiag.sources.system.transport import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from sockdiag.model.skmem import SkMem
+    from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
+    from sockdiag.sources.system.machine import System
+
+# table -> protocol number that is asked for
+PROTOCOLS = {
+    "tcp": IPPROTO_TCP,
+    "mptcp": IPPROTO_MPTCP,
+    "udp": IPPROTO_UDP,
+    "udplite": IPPROTO_UDPLITE,
+    "raw": IPPROTO_RAW,
+    "sctp": IPPROTO_SCTP,
+    "dccp": IPPROTO_DCCP,
+}
+
+# table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
+TABLES: dict[str, tuple[str | None, str]] = {
+    "tcp": ("SOCK_STREAM", "TCP"),
+    "mptcp": ("SOCK_STREAM", "MPTCP"),
+    "udp": ("SOCK_DGRAM", "UDP"),
+    "udplite": ("SOCK_DGRAM", "UDPLITE"),
+    "raw": ("SOCK_RAW", "RAW"),
+    "sctp": (None, "SCTP"),
+    "dccp": ("SOCK_DCCP", "DCCP"),
+}
+
+_TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
+_NO_SOCKID = bytes(SOCKID.size)
+_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
+
+
+def extensions(needs: Iterable[str], *, meminfo: bool = False) -> int:
+    """Return the idiag_ext bits that ask for the costly parts of a socket.
+
+    Args:
+        needs: of ``sockdiag.model.query``: SKMEM, INET, TCP_INFO; others do not concern inet_diag.
+        meminfo: ask for MEMINFO too, as kernels before 3.4 know no SKMEMINFO.
+    """
+    wanted = EXT_MEMINFO if meminfo else 0
+    for need in needs:
+        if need == SKMEM:
+            wanted |= EXT_SKMEMINFO
+        elif need == INET:
+            wanted |= EXT_CONG | EXT_TOS | EXT_TCLASS | EXT_VEGASINFO
+        elif need == TCP_INFO:
+            wanted |= EXT_INFO
+    return wanted
+
+
+def inet_requests(
+    table: str,
+    families: Iterable[str] = (),
+    states: int = ALL_STATES,
+    needs: Iterable[str] = (),
+    bytecode: bytes = b"",
+) -> list[Request]:
+    """Return what to ask for one table, a request for each address family.
+
+    TCP_INFO among the *needs* takes socket locks: send such a request through ``sockdiag.sources.netlink.tcp_info_guard``.
+
+    Args:
+        table: netid, one of TABLES.
+        families: AF_INET, AF_INET6; empty is both.
+        states: mask of 1 << state.
+        needs: of ``sockdiag.model.query``.
+        bytecode: filter for the kernel to apply.
+    """
+    ext = extensions(needs)
+    wanted = set(families)
+    return [
+        request(number, PROTOCOLS[table], states, ext, bytecode)
+        for number, name in INET_FAMILIES.items()
+        if not wanted or name in wanted
+    ]
+
+
+def request(
+    family: int,
+    protocol: int,
+    states: int,
+    ext: int = 0,
+    bytecode: bytes = b"",
+) -> Request:
+    """Return one request as ``struct inet_diag_req_v2`` and its attributes.
+
+    Args:
+        family: AF_INET or AF_INET6.
+        protocol: IPPROTO_…, also above 255.
+        states: mask of 1 << state.
+        ext: EXT_… bits.
+        bytecode: filter for the kernel to apply, INET_DIAG_REQ_BYTECODE.
+    """
+    extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
+    low = protocol
+    if protocol > 0xFF:
+        # The kernel then takes no notice of the 8-bit field. One that does not know the attribute (before 5.9) finds no
+        # handler for 0 there, where the low byte of MPTCP would have made it answer with TCP sockets.
+        extra += attribute(REQ_PROTOCOL, pack("=I", protocol))
+        low = 0
+    payload = REQ_V2.pack(family, low, ext, 0, states, _NO_SOCKID) + extra
+    return Request(_name(family, protocol), payload, states=states)
+
+
+def compat_request(
+    states: int = ALL_STATES, ext: int = 0, protocol: int = IPPROTO_TCP, bytecode: bytes = b""
+) -> Request:
+    """Return the old form of a dump request, ``struct inet_diag_req``, which has no family.
+
+    The kernel answers with IPv4 and IPv6 sockets from one walk of the hash, where two requests of the newer form walk
+    it twice. Source: ``inet_diag_dump_compat()``, net/ipv4/inet_diag.c.
+
+    Args:
+        states: mask of 1 << state.
+        ext: EXT_… bits.
+        protocol: IPPROTO_TCP or IPPROTO_DCCP.
+        bytecode: filter for the kernel to apply, INET_DIAG_REQ_BYTECODE.
+    """
+    extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
+    kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
+    name = f"{_name(AF_INET, protocol)}+{_TABLE_OF[protocol]}6"
+    return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0) + extra, kind, states)
+
+
+def attribute(number: int, payload: bytes) -> bytes:
+    """Pack one netlink attribute."""
+    length = NLA_HDRLEN + len(payload)
+    return pack("=HH", length, number) + payload + bytes(align4(length) - length)
+
+
+def timer_name(number: int) -> str:
+    """Name idiag_timer; a number of a newer kernel becomes ``unknown(n)``."""
+    return TIMER_NAMES[number] if number < len(TIMER_NAMES) else f"unknown({number})"
+
+
+def interface_label(index: int, interfaces: Callable[[int], str | None]) -> str | None:
+    """Name the interface of an idiag_if: None for 0, ``ifN`` where the interface is gone."""
+    return (interfaces(index) or f"if{index}") if index else None
+
+
+def decode(
+    message: bytes, table: str, interfaces: Callable[[int], str | None], source: str = "netlink:inet_diag"
+) -> Socket:
+    """Make a socket of one message of an inet_diag answer, of a dump, of a query or of a destroy group.
+
+    Source: ``inet_sk_diag_fill()``, ``inet_twsk_diag_fill()``, ``inet_req_diag_fill()``, net/ipv4/inet_diag.c.
+    Units: queues in bytes, except LISTEN, where they count connections.
+
+    An attribute that is not known, or too short for its struct, is kept as bytes; of one that is longer than its struct
+    is known to be, the rest is. ``uid`` is None where the kernel says 0 of a socket without a file (inode 0): it says so
+    of mini-sockets, and before 6.18 of every orphan.
+
+    Args:
+        message: with its header.
+        table: netid that was asked for; INET_DIAG_PROTOCOL overrides it, but for raw sockets, which are of any protocol.
+        interfaces: name of an interface by index.
+        source: ``netlink:NAME``, for errors.
+
+    Raises:
+        ParseError: the message is shorter than its struct, of no IP family, or its attributes overlap.
+    """
+    if len(message) < _ATTRIBUTES:
+        raise ParseError(source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", str(len(message)))
+    (
+        family,
+        state,
+        timer,
+        retrans,
+        sport,
+        dport,
+        src,
+        dst,
+        index,
+        cookie,
+        expires,
+        recv_q,
+        send_q,
+        uid,
+        inode,
+    ) = MSG.unpack_from(message, NLMSG_HDRLEN)
+    if family == AF_INET:
+        local, peer = inet_ntoa(src[:4]), inet_ntoa(dst[:4])
+    elif family == AF_INET6:
+        local, peer = inet_ntop(_PYTHON_AF_INET6, src), inet_ntop(_PYTHON_AF_INET6, dst)
+    else:
+        raise ParseError(source, NLMSG_HDRLEN, "idiag_family", f"{AF_INET} or {AF_INET6}", str(family))
+    found = attributes(message, _ATTRIBUTES, source)
+    unknown: list[tuple[int, bytes]] = []
+    local_port = sport[0] << 8 | sport[1]
+    number = _integer(found, PROTOCOL, 1, unknown)
+    kind, protocol = TABLES[table]
+    if table == "raw":
+        number = local_port if number is None else number
+        protocol = IPPROTO_NAMES.get(number, str(number))
+    elif number is not None:
+        table = _TABLE_OF.get(number, table)
+        kind = TABLES[table][0]
+        protocol = IPPROTO_NAMES.get(number, str(number))
+    association = table == "sctp" and PEERS in found
+    shutdown, mark = _integer(found, SHUTDOWN, 1, unknown), _integer(found, MARK, 4, unknown)
+    cgroup_id = _integer(found, CGROUP_ID, 8, unknown)
+    memory = _skmem(found, unknown, source)
+    found.pop(PAD, None)
+    tcp_info = inet = mptcp_info = sctp_info = None
+    if found:
+        tcp_info, inet, mptcp_info, sctp_info = _rest(found, table, unknown)
+    if sctp_info is not None and sctp_info.s_type is not None:
+        kind = "SOCK_STREAM" if sctp_info.s_type == _SCTP_SOCKET_TCP else "SOCK_SEQPACKET"
+    name = timer_name(timer) if table != "sctp" else "t3_rtx"
+    socket = Socket._make(
+        (
+            table,
+            FAMILY_NAMES[family],
+            kind,
+            protocol,
+            _association_state(state) if association else state_name(state),
+            Endpoint._make((local, local_port, interface_label(index, interfaces))),
+            Endpoint._make((peer, dport[0] << 8 | dport[1], None)),
+            recv_q,
+            send_q,
+            IN_CONNECTIONS if state == LISTEN and not association else IN_BYTES,
+            uid if inode or uid else None,
+            inode,
+            cookie,
+            mark,
+            cgroup_id,
+            None,
+            shutdown,
+            Timer._make((name, expires, retrans)) if timer else None,
+            memory,
+            tcp_info,
+            inet,
+            mptcp_info,
+            sctp_info,
+            *_OTHER_FIELDS,
+        )
+    )
+    return socket._replace(unknown_attributes=tuple(unknown)) if unknown else socket
+
+
+# What follows sctp_info in the record does not come from inet_diag.
+_OTHER_FIELDS = tuple(f.default for f in Socket.FIELDS)[[f.name for f in Socket.FIELDS].index("sctp_info") + 1 :]
+_SCTP_SOCKET_TCP = 2
+
+
+def read(
+    system: System,
+    table: str,
+    families: Iterable[str] = (),
+    states: int = ALL_STATES,
+    *,
+    needs: Iterable[str] = (),
+    interfaces: Callable[[int], str | None] | None = None,
+) -> Reading:
+    """Read one table in clear; the requests are those of :func:`inet_requests`.
+
+    On the running system a request with TCP_INFO goes through the guard, so that a locked socket does not hang the
+    program: such a socket comes without tcp_info, and an error of the reading names it.
+
+    Raises:
+        SourceUnavailable: the kernel has no handler for the table.
+        SourceDenied: it may not be read.
+    """
+    if interfaces is None:
+        from sockdiag.sources.system.interfaces import interface_names
+
+        interfaces = interface_names(system.files)
+    needs = frozenset(needs)
+    guard: GuardedTransport | None = None
+    if system.files.live and (TCP_INFO in needs or table == "sctp"):
+        from sockdiag.sources.netlink import tcp_info_guard
+
+        guard = tcp_info_guard.GuardedTransport(system.netlink)
+    name = interfaces
+    sockets: list[Socket] = []
+    errors: list[ParseError | SourceError] = []
+    for index, asked in enumerate(inet_requests(table, families, states, needs)):
+        try:
+            reading = read_records(
+                guard or system.netlink,
+                asked,
+                lambda message, source=asked.source: decode(message, table, name, source),  # type: ignore[misc]
+                # A socket that moves while the table is walked is met twice. SCTP's rows are associations of a socket.
+                _cookie if table != "sctp" else None,
+            )
+        except (SourceUnavailable, SourceDenied) as error:
+            if index == 0:
+                raise
+            errors.append(error)
+            continue
+        sockets += reading.sockets
+        errors += reading.errors
+    if guard is not None:
+        errors += guard.take_errors()
+    return Reading(sockets, tuple(errors))
+
+
+def _cookie(socket: Socket) -> int | None:
+    return socket.cookie
+
+
+def _name(family: int, protocol: int) -> str:
+    table = "raw" if protocol == IPPROTO_RAW else _TABLE_OF.get(protocol, str(protocol))
+    return f"inet_diag_{table}{'6' if family == AF_INET6 else ''}"
+
+
+def _association_state(state: int) -> str:
+    from sockdiag.model.sctp_info import STATES
+
+    return STATES[state] if state < len(STATES) else f"UNKNOWN({state})"
+
+
+def _integer(found: dict[int, bytes], number: int, size: int, unknown: list[tuple[int, bytes]]) -> int | None:
+    payload = found.pop(number, None)
+    if payload is None:
+        return None
+    if len(payload) != size:
+        unknown.append((number, payload))
+        return None
+    return int.from_bytes(payload, _BYTE_ORDER)
+
+
+_BYTE_ORDER: Any = "little" if pack("=H", 1) == b"\1\0" else "big"
+
+
+def _skmem(found: dict[int, bytes], unknown: list[tuple[int, bytes]], source: str) -> SkMem | None:
+    payload = found.pop(SKMEMINFO, None)
+    if payload is None:
+        return None
+    if len(payload) & 3:
+        unknown.append((SKMEMINFO, payload))
+        return None
+    if len(payload) > _SKMEM_SIZE:
+        unknown.append((SKMEMINFO, payload[_SKMEM_SIZE:]))
+    return skmem(payload, "INET_DIAG_SKMEMINFO", source)
+
+
+_SKMEM_SIZE = 4 * len(SK_MEMINFO)
+
+
+_decode_attributes: Any = None
+
+
+def _rest(found: dict[int, bytes], table: str, unknown: list[tuple[int, bytes]]) -> Any:
+    # Listings in bulk never come here: what only they would import for nothing is imported at the first need.
+    global _decode_attributes
+    if _decode_attributes is None:
+        from sockdiag.sources.netlink.inet_attributes import decode_attributes
+
+        _decode_attributes = decode_attributes
+    return _decode_attributes(found, table, unknown)

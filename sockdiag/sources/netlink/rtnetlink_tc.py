@@ -1,0 +1,72 @@
+"""Queueing disciplines for looks that are taken often: without pyroute2, whose import takes longer than a whole look.
+
+``sockdiag.sources.netlink.rtnetlink_qdisc`` says the same by way of pyroute2, which a test compares.
+"""
+
+from __future__ import annotations
+
+from sockdiag.errors import SourceTruncated
+from sockdiag.kernel.netlink import NETLINK_ROUTE, NLMSG_HDRLEN, NLMSGHDR
+from sockdiag.kernel.rtnetlink import (
+    GNET_STATS_BASIC,
+    GNET_STATS_QUEUE,
+    RTM_GETQDISC,
+    RTM_NEWQDISC,
+    TCA_KIND,
+    TCA_STATS2,
+    TCA_STATS_BASIC,
+    TCA_STATS_QUEUE,
+    TCMSG,
+)
+from sockdiag.model.qdisc import Qdisc
+from sockdiag.sources.netlink.attributes import attributes, fields
+from sockdiag.sources.system.transport import KernelTransport, Request, feed, messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.sources.system.transport import Transport
+
+_REQUEST = Request("RTM_GETQDISC", TCMSG.pack(0, 0, 0, 0, 0), RTM_GETQDISC, protocol=NETLINK_ROUTE)
+
+
+def read_queues(names: Callable[[int], str | None], transport: Transport | None = None) -> list[Qdisc]:
+    """Read the queueing disciplines of the current network namespace.
+
+    Args:
+        names: names an interface by its index.
+        transport: who answers; None: the kernel.
+
+    Raises:
+        SourceError: the kernel has no traffic control, or its answer is not complete.
+        ParseError: its answer is not understood.
+    """
+    found: list[Qdisc] = []
+    failure = feed(
+        transport or KernelTransport(),
+        _REQUEST,
+        found.clear,
+        lambda datagram: found.extend(_qdisc(message, names) for message in messages(_REQUEST, datagram)),
+    )
+    if failure is not None:
+        raise failure
+    return found
+
+
+def _qdisc(message: bytes, names: Callable[[int], str | None]) -> Qdisc:
+    source = _REQUEST.source
+    if len(message) < NLMSG_HDRLEN + TCMSG.size or NLMSGHDR.unpack_from(message)[1] != RTM_NEWQDISC:
+        raise SourceTruncated(source, "a message that is no RTM_NEWQDISC")
+    _family, index, handle, parent, _info = TCMSG.unpack_from(message, NLMSG_HDRLEN)
+    found = attributes(message, NLMSG_HDRLEN + TCMSG.size, source)
+    stats = attributes(found[TCA_STATS2], 0, source) if TCA_STATS2 in found else {}
+    packets = drops = backlog = None
+    if TCA_STATS_BASIC in stats:
+        _bytes, packets = fields(GNET_STATS_BASIC, stats[TCA_STATS_BASIC], "TCA_STATS_BASIC", source)
+    if TCA_STATS_QUEUE in stats:
+        _length, backlog, drops, _again, _over = fields(
+            GNET_STATS_QUEUE, stats[TCA_STATS_QUEUE], "TCA_STATS_QUEUE", source
+        )
+    kind = found.get(TCA_KIND, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+    return Qdisc(names(index) or f"if{index}", kind, packets, drops, backlog, handle, parent)

@@ -1,0 +1,275 @@
+"""Ask for tcp_info without ever hanging.
+
+To fill tcp_info the kernel takes the socket lock (``lock_sock_fast()`` in ``tcp_get_info()``, ``mptcp_diag_fill_info()``).
+Where the owner of the socket sleeps with it held, in a page fault on a dead file server for instance, the asker sleeps
+with it, uninterruptibly. :class:`GuardedTransport` leaves such questions to processes that it can do without: one dumps
+the table; when its answer stops, the sockets that it has not answered for are listed without tcp_info, which takes no
+lock, and are asked for one at a time. A socket that does not answer in time comes without tcp_info, and is named.
+"""
+
+from __future__ import annotations
+
+import errno
+from struct import unpack_from
+from time import monotonic
+
+from sockdiag.errors import SourceTruncated, SourceUnavailable
+from sockdiag.kernel.inet_diag import MSG_LEN
+from sockdiag.kernel.netlink import NLMSG_HDRLEN, align4
+from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
+from sockdiag.sources.netlink.attributes import ip_text
+from sockdiag.sources.netlink.inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
+from sockdiag.sources.netlink.per_socket import Singles
+from sockdiag.sources.system.detached import FAILED, Disposable, error_of, wait
+from sockdiag.sources.system.transport import messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sockdiag.errors import SourceError
+    from sockdiag.sources.system.detached import Emit
+    from sockdiag.sources.system.transport import Request, Transport
+
+_ROWS = 2  # frame: a datagram
+
+# A listing without tcp_info that stops for this many limits is blocked: on a busy machine it may take its time.
+_PLAIN_LIMITS = 5
+
+# So many sockets are asked for one at a time (some 50 us each) before the others are dumped once more.
+_SINGLES = 2048
+
+_SRC, _DST = NLMSG_HDRLEN + 8, NLMSG_HDRLEN + 24
+_COOKIE = NLMSG_HDRLEN + 44
+_INODE = NLMSG_HDRLEN + 68
+_HINT = "its owner sleeps in a system call: see /proc/PID/wchan, /proc/PID/stack"
+
+
+class GuardedTransport:
+    """A transport that asks through another one, and cannot hang on a locked socket.
+
+    All requests may go through it; those that take no socket lock go straight to the other transport. Keep one for as
+    long as tables are read again and again: a socket that was found locked is not asked for again while the process
+    that waits for it is there.
+
+    Args:
+        transport: who answers.
+        limit: seconds that a socket may take to answer until it is given up.
+        patience: seconds that an answer of many sockets may stop until they are asked for one at a time; of one socket, a
+            quarter of it until the next is asked for meanwhile. Nothing but time is lost when it was too short.
+        total: seconds after which no more sockets are asked for one at a time.
+        most: processes that may be left waiting.
+    """
+
+    __slots__ = ("_blocked", "_errors", "_stuck", "_transport", "limit", "most", "patience", "total")
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        limit: float = 1.0,
+        patience: float = 0.2,
+        total: float = 10.0,
+        most: int = 64,
+    ) -> None:
+        self._transport = transport
+        self.limit = limit
+        self.patience = patience
+        self.total = total
+        self.most = most
+        self._stuck: dict[int, tuple[Disposable, bytes]] = {}
+        self._blocked: Disposable | None = None
+        self._errors: list[SourceError] = []
+
+    def take_errors(self) -> list[SourceError]:
+        """Return and forget what could not be asked for: one error for each locked socket."""
+        errors, self._errors = self._errors, []
+        return errors
+
+    def close(self) -> None:
+        """Let go of the processes that wait for locked sockets; they end when they wake up."""
+        for child, _row in self._stuck.values():
+            child.close()
+        self._stuck.clear()
+        if self._blocked is not None:
+            self._blocked.close()
+            self._blocked = None
+
+    def dump(self, request: Request) -> Iterator[bytes]:
+        """Yield the answer to a dump request; see :class:`~sockdiag.sources.system.transport.Transport`.
+
+        Rows of locked sockets come without tcp_info; :meth:`take_errors` names them.
+
+        Raises:
+            SourceUnavailable: also when the kernel answers nothing at all any more. Before Linux 6.9 one question that
+                waits for a socket lock keeps all others waiting (``sock_diag_mutex``, ``inet_diag_table_mutex``).
+            SourceError: of the other transport.
+        """
+        if not takes_lock(request):
+            yield from self._transport.dump(request)
+            return
+        self._forget_woken()
+        locked = [row for _child, row in self._stuck.values()]
+        seen: set[int] = set()
+        filtered = without(request, locked)
+        if filtered is not None:
+            child = self._dumper(filtered)
+            try:
+                for datagram in self._stream(child, self.patience):
+                    seen.update(_cookies(request, datagram))
+                    yield datagram
+            finally:
+                child.close()
+            if child.ended and not locked:
+                return
+        yield from self._rest(request, seen)
+
+    def query(self, request: Request) -> bytes:
+        """Return the one message that answers a request; see :class:`~sockdiag.sources.system.transport.Transport`.
+
+        Raises:
+            SourceTruncated: there was no answer within the limit (ETIMEDOUT).
+            SourceError: of the other transport.
+        """
+        if not takes_lock(request):
+            return self._transport.query(request)
+        transport = self._transport
+
+        def task(emit: Emit) -> None:
+            emit(_ROWS, transport.query(request))
+
+        child = Disposable(task, request.source)
+        try:
+            answer = b"".join(self._stream(child, self.limit))
+        finally:
+            child.close()
+        if not child.ended:
+            raise SourceTruncated(request.source, "no answer: the socket is locked", errno.ETIMEDOUT, _HINT)
+        return answer
+
+    def _forget_woken(self) -> None:
+        children = [child for child, _row in self._stuck.values()]
+        woken = wait(children, 0) if children else []
+        for cookie, (child, _row) in list(self._stuck.items()):
+            if child in woken:
+                child.close()
+                del self._stuck[cookie]
+
+    def _dumper(self, request: Request) -> Disposable:
+        transport = self._transport
+
+        def task(emit: Emit) -> None:
+            for datagram in transport.dump(request):
+                emit(_ROWS, datagram)
+
+        return Disposable(task, request.source)
+
+    def _stream(self, child: Disposable, seconds: float) -> Iterator[bytes]:
+        # Datagrams until the answer ends, which child.ended tells, or none comes for so many seconds.
+        while not child.ended and wait((child,), seconds):
+            for kind, payload in child.frames():
+                if kind == _ROWS:
+                    yield payload
+                elif kind == FAILED:
+                    raise error_of(payload)
+
+    def _rest(self, request: Request, seen: set[int]) -> Iterator[bytes]:
+        # The sockets that the dump has not answered for, with tcp_info where they do answer.
+        if protocol_of(request) == IPPROTO_SCTP:
+            # Listing them takes the lock too (sctp_sock_dump()), with or without tcp_info.
+            self._error(request, "a socket is locked: it and those behind it are missing")
+            return
+        rows = self._plain(request, seen)
+        left = {c: row for c, row in rows.items() if c not in self._stuck and has_info(request, row)}
+
+        def take(datagram: bytes) -> None:
+            for cookie, row in _identified(request, datagram):
+                if cookie in rows:
+                    rows[cookie] = row
+                left.pop(cookie, None)
+
+        most = self.most - len(self._stuck)
+        singles = Singles(self._transport, take, limit=self.limit, patience=self.patience / 4, most=most)
+        until = monotonic() + self.total
+        while left and monotonic() < until and len(singles.late) < most:
+            asked = questions(request, list(left.values())[:_SINGLES])
+            for question in asked[: singles.ask(asked, until)]:
+                left.pop(_cookie(question.message), None)
+            again = without(request, [*singles.late, *(row for _child, row in self._stuck.values())]) if left else None
+            if again is not None and self._dump_again(again, take):
+                left.clear()  # they have closed since they were listed
+        for child, row in singles.settle():
+            self._stuck[_cookie(row)] = (child, row)
+        for cookie, (_child, row) in self._stuck.items():
+            if cookie in rows:
+                self._error(request, f"no tcp_info of {describe(row)}: the socket is locked")
+        if left:
+            self._error(request, f"no tcp_info of {len(left)} sockets: too many are locked, or asking took too long")
+        yield from _joined(list(rows.values()))
+
+    def _plain(self, request: Request, seen: set[int]) -> dict[int, bytes]:
+        # The rows that were not seen, by cookie, in the kernel's order.
+        if self._blocked is not None and wait((self._blocked,), 0):
+            self._blocked.close()
+            self._blocked = None
+        if self._blocked is None:
+            rows: dict[int, bytes] = {}
+            child = self._dumper(without_info(request))
+            for datagram in self._stream(child, _PLAIN_LIMITS * self.limit):
+                rows.update((c, row) for c, row in _identified(request, datagram) if c not in seen)
+            if child.ended:
+                child.close()
+                return rows
+            self._blocked = child
+        reason = "sock_diag is blocked: another question waits for a socket lock"
+        raise SourceUnavailable(request.source, reason, errno.ETIMEDOUT, _HINT)
+
+    def _dump_again(self, request: Request, take: Callable[[bytes], None]) -> bool:
+        # Whether the dump came to its end.
+        child = self._dumper(request)
+        try:
+            for datagram in self._stream(child, self.patience):
+                take(datagram)
+        finally:
+            child.close()
+        return child.ended
+
+    def _error(self, request: Request, reason: str) -> None:
+        self._errors.append(SourceTruncated(request.source, reason, errno.ETIMEDOUT, _HINT))
+
+
+def describe(row: bytes) -> str:
+    """Name the socket of a message by addresses, inode and cookie."""
+    family = row[NLMSG_HDRLEN]
+    sport, dport = unpack_from("!HH", row, NLMSG_HDRLEN + 4)
+    form = "[%s]:%d" if family == AF_INET6 else "%s:%d"
+    local = form % (ip_text(family, row[_SRC:_DST]), sport)
+    peer = form % (ip_text(family, row[_DST : _DST + 16]), dport)
+    return f"{local} -> {peer} (inode {unpack_from('=I', row, _INODE)[0]}, cookie {_cookie(row):x})"
+
+
+def _cookie(row: bytes) -> int:
+    return int(unpack_from("=Q", row, _COOKIE)[0])
+
+
+def _cookies(request: Request, datagram: bytes) -> Sequence[int]:
+    # Of many messages of one length, their cookies are two strided slices.
+    length = unpack_from("=I", datagram)[0]
+    if length >= NLMSG_HDRLEN + MSG_LEN and not length & 3 and not len(datagram) % length:
+        words, step = memoryview(datagram).cast("I"), length >> 2
+        lengths = words[::step].tolist()
+        if lengths.count(length) == len(lengths):
+            at = _COOKIE >> 2
+            return [low | high << 32 for low, high in zip(words[at::step], words[at + 1 :: step], strict=True)]
+    return [cookie for cookie, _row in _identified(request, datagram)]
+
+
+def _identified(request: Request, datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    # Messages by cookie. One that is too short to have a cookie is nothing that can be asked for.
+    return ((_cookie(row), row) for row in messages(request, datagram) if len(row) >= NLMSG_HDRLEN + MSG_LEN)
+
+
+def _joined(rows: list[bytes]) -> Iterator[bytes]:
+    # As datagrams of about the kernel's size.
+    for start in range(0, len(rows), 64):
+        yield b"".join([row + bytes(align4(len(row)) - len(row)) for row in rows[start : start + 64]])

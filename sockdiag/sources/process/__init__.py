@@ -1,0 +1,1 @@
+"""What processes tell about sockets: descriptors, limits, cgroups, users."""

@@ -1,0 +1,86 @@
+"""/proc/PID/limits and the number of open files: which processes are near their limit."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+from sockdiag.model.fdinfo import Descriptors
+from sockdiag.sources.proc.table import number
+from sockdiag.sources.process.refusals import Refusals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.model.provenance import Gap
+    from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot
+
+SOURCE = "/proc/PID/limits"
+_LINE = b"Max open files"
+_SOCKET = b"socket:["
+
+# Descriptors of a process that are looked at, lowest first: a server makes its listeners before it accepts.
+_LOOKED_AT = 1024
+
+
+def parse_open_files(body: bytes, path: str) -> int | None:
+    """Return the soft limit of open files; None is unlimited.
+
+    Source: ``proc_pid_limits()``, fs/proc/base.c.
+    Units: descriptors.
+
+    Raises:
+        ParseError: the line is not there, or no number is in it.
+    """
+    for line, text in enumerate(body.split(b"\n"), 1):
+        if text.startswith(_LINE):
+            token = text[len(_LINE) :].split()[:1]
+            if token == [b"unlimited"]:
+                return None
+            value = number(token[0]) if token else None
+            if value is None:
+                raise ParseError(path, line, "soft limit", "a number or unlimited", text)
+            return value
+    raise ParseError(path, 1, "Max open files", "a line of this name", body[:80])
+
+
+def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors], list[Gap]]:
+    """Find the processes whose open files are at least *share* of their soft limit.
+
+    A process that ends meanwhile is left out.
+
+    Source: ``/proc/PID/limits``; the size of ``/proc/PID/fd`` is the number of descriptors since 6.2, before they are listed.
+
+    Returns:
+        The processes by pid, and what could not be seen.
+
+    Raises:
+        SourceError: /proc cannot be listed.
+    """
+    found: dict[int, Descriptors] = {}
+    pids = files.pids()
+    refused = Refusals(SOURCE, "open files")
+    for pid in pids:
+        try:
+            with files.process(pid) as process:
+                one = _look(pid, process, share, live=files.live)
+        except SourceUnavailable:
+            continue
+        except (SourceError, ParseError) as error:
+            if isinstance(error, SourceError):
+                refused.add(error)
+            continue
+        if one is not None:
+            found[pid] = one
+    return found, refused.gaps(len(pids))
+
+
+def _look(pid: int, process: ProcessFiles, share: float, *, live: bool) -> Descriptors | None:
+    limit = parse_open_files(process.read("limits"), f"{process.path}/limits")
+    if not limit:
+        return None
+    count = (process.size("fd") if live else 0) or len(process.names("fd"))
+    if count < share * limit:
+        return None
+    links = islice(process.descriptors(), _LOOKED_AT)
+    inodes = frozenset(int(target[8:-1]) for _fd, target in links if target[:8] == _SOCKET and target[8:-1].isdigit())
+    return Descriptors(pid, process.read("comm").removesuffix(b"\n"), count, limit, inodes)

@@ -1,0 +1,50 @@
+"""Processes that could not be looked into: counted, so that a host of thousands gives one gap and not thousands."""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EPERM
+
+from sockdiag.model.provenance import Gap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.errors import SourceError
+
+
+class Refusals:
+    """Errors met while looking into one process after the other.
+
+    Args:
+        source: what was read of each.
+        what: the same in words, for the gap.
+    """
+
+    __slots__ = ("_counts", "_source", "_what")
+
+    def __init__(self, source: str, what: str) -> None:
+        self._source = source
+        self._what = what
+        self._counts: dict[tuple[str, int | None], int] = {}
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def add(self, error: SourceError) -> None:
+        """Count one process."""
+        kind = (error.reason, error.errno)
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+
+    def gaps(self, processes: int) -> list[Gap]:
+        """Return one gap for each kind of error, of *processes* that there are."""
+        return [
+            Gap(self._source, f"{self._what} of {count} of {processes} processes: {reason}", number, _hint(number))
+            for (reason, number), count in self._counts.items()
+        ]
+
+
+def _hint(number: int | None) -> str:
+    if number not in {EACCES, EPERM}:
+        return ""
+    # Root of a container lacks capabilities that the host's processes have (ptrace_may_access()).
+    return "run as root" if os.geteuid() else "run as root of the host, with CAP_SYS_PTRACE"

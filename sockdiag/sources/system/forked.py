@@ -1,0 +1,305 @@
+"""Run a function in a forked child, so that what it does to its process (setns(2), say) is never done to this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from _signal import (  # type: ignore[import-not-found]
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_SETMASK,
+    SIGALRM,
+    SIGCHLD,
+    SIGHUP,
+    SIGINT,
+    SIGKILL,
+    SIGPIPE,
+    SIGQUIT,
+    SIGTERM,
+    pthread_sigmask,
+    signal,
+    sigtimedwait,
+)
+from errno import ETIMEDOUT
+
+from sockdiag.errors import ParseError, SockdiagError, SourceError, SourceTruncated
+from sockdiag.sources.system.detached import only
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+# Signals that end a program; whoever sends one to the parent means the child, which does the work.
+_PASSED = frozenset((SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE))
+# A child that has not ended this long after a signal hangs in the kernel, where nothing reaches it.
+_PATIENCE_S = 1.0
+_INTERRUPTED = 130
+_CHUNK = 1 << 18
+# A pipe takes this much without a reader.
+_MAX_ERROR = 1 << 15
+
+
+def run(begin: Callable[[], None], function: Callable[[], int]) -> int:
+    """Call *begin*, then *function*, in a forked child; for the main thread.
+
+    The child has this process's streams and terminal. Signals that would end this process are passed on to it.
+
+    Args:
+        begin: prepares the child.
+        function: does the work, and gives the exit status.
+
+    Returns:
+        The status that the function returned or gave to sys.exit(), 130 after KeyboardInterrupt, 128 + N where signal N
+        ended the child.
+
+    Raises:
+        Exception: what *begin* or *function* raised; a note has the child's traceback where it was not foreseen.
+    """
+    _flush()
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    mask = pthread_sigmask(SIG_BLOCK, _PASSED | {SIGCHLD})
+    # Where SIGCHLD is ignored children leave no status. (None is a handler that is not Python's.)
+    on_child = signal(SIGCHLD, SIG_DFL) or SIG_DFL
+    try:
+        pid = os.fork()
+        if pid == 0:
+            signal(SIGCHLD, on_child)
+            _work(mask, begin, function, writer)
+        status = _wait(pid)
+        error = _read_error(reader)
+    finally:
+        os.close(writer)
+        os.close(reader)
+        signal(SIGCHLD, on_child)
+        pthread_sigmask(SIG_SETMASK, mask)
+    if error is not None:
+        raise error
+    return status
+
+
+def _work(mask: set[int], begin: Callable[[], None], function: Callable[[], int], writer: int) -> NoReturn:
+    status = 1
+    try:
+        pthread_sigmask(SIG_SETMASK, mask)
+        try:
+            begin()
+            status = function()
+        except SystemExit as stop:
+            status = _exit_status(stop.code)
+        _flush()
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except BaseException as error:
+        os.write(writer, _portable(error))
+    finally:
+        os._exit(status)
+
+
+def _exit_status(code: object) -> int:
+    if code is None or isinstance(code, int):
+        return code or 0
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _portable(error: BaseException) -> bytes:
+    import pickle
+
+    if not isinstance(error, (SockdiagError, OSError)):
+        from traceback import format_exception
+
+        error.add_note("".join(format_exception(error)))
+    try:
+        text = pickle.dumps(error)
+        pickle.loads(text)  # noqa: S301
+    except Exception:
+        text = b""
+    return text if 0 < len(text) <= _MAX_ERROR else pickle.dumps(SockdiagError(str(error)[:1000]))
+
+
+def _read_error(reader: int) -> BaseException | None:
+    try:
+        text = os.read(reader, _MAX_ERROR)
+    except BlockingIOError:
+        return None
+    import pickle
+
+    error = pickle.loads(text)  # noqa: S301 - the child's own
+    assert isinstance(error, BaseException)
+    return error
+
+
+def _wait(pid: int) -> int:
+    told = None
+    while True:
+        info = sigtimedwait(_PASSED | {SIGCHLD}, _PATIENCE_S)
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+        if info is None or info.si_signo == SIGCHLD:
+            continue
+        now = time.monotonic()
+        if told is not None and now - told > _PATIENCE_S:
+            return int(128 + info.si_signo)
+        told = told or now
+        # What the terminal sent (SI_KERNEL) the child has got too; what a process sent (SI_USER) it has not.
+        if info.si_code <= 0:
+            os.kill(pid, info.si_signo)
+
+
+def collect(
+    begin: Callable[[], None], function: Callable[[], object], name: str, timeout_s: float, limit: int
+) -> object:
+    """Call *begin*, then *function*, in a forked child, and return what the function returned.
+
+    Args:
+        begin: prepares the child.
+        function: gives something that can be pickled.
+        name: what is asked, as the source of errors.
+        timeout_s: how long the child may take.
+        limit: how many bytes its pickled answer may have.
+
+    Raises:
+        SourceError: the child raised one, or something else, which is told in the reason.
+        ParseError: the child raised one.
+        SourceTruncated: no answer in time, too large a one, or the child was killed.
+    """
+    import pickle
+
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _answer(begin, function, name, limit, writer)
+    os.close(writer)
+    try:
+        text = _read(reader, name, timeout_s)
+    except BaseException:
+        os.kill(pid, SIGKILL)
+        _reap(pid, wait=False)
+        raise
+    finally:
+        os.close(reader)
+    status = _reap(pid, wait=True)
+    size = int.from_bytes(text[:8], "little")
+    if len(text) < 8 or len(text) - 8 != size:
+        raise SourceTruncated(name, f"the process that asked ended early ({_ending(status)})")
+    done, result = pickle.loads(memoryview(text)[8:])  # noqa: S301 - the child's own
+    if done:
+        found: object = result
+        return found
+    raise result
+
+
+def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
+    """Return what a function returns in a forked child that holds nothing of ours but a pipe.
+
+    Standard streams are /dev/null there: whoever reads ours does not wait for a child that cannot be ended.
+
+    Args:
+        function: gives at least one byte; what it raises, it tells in them.
+        timeout_s: how long it may take.
+
+    Raises:
+        TimeoutError: there is no answer in that time. The child is killed, or left behind where it hangs in the kernel.
+        SourceTruncated: the child ended without one.
+    """
+    reader, writer = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        raise SourceTruncated(
+            "check", f"no process could be started: {os.strerror(error.errno or 0)}", error.errno
+        ) from None
+    if pid == 0:
+        try:
+            # Handlers of the parent's would be no help here.
+            for number in (SIGTERM, SIGHUP, SIGALRM):
+                signal(number, SIG_DFL)
+            (pipe,) = only(writer)
+            data = memoryview(function())
+            while data:
+                data = data[os.write(pipe, data) :]
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        text = _read(reader, "check", timeout_s)
+    except BaseException as error:
+        os.kill(pid, SIGKILL)
+        _reap(pid, wait=False)
+        if isinstance(error, SourceTruncated) and error.errno == ETIMEDOUT:
+            raise TimeoutError from None
+        raise
+    finally:
+        os.close(reader)
+    status = _reap(pid, wait=True)
+    if not text:
+        raise SourceTruncated("check", f"the process that looks ended early ({_ending(status)})")
+    return text
+
+
+def _answer(begin: Callable[[], None], function: Callable[[], object], name: str, limit: int, writer: int) -> NoReturn:
+    import pickle
+
+    try:
+        signal(SIGINT, SIG_DFL)
+        try:
+            begin()
+            text = pickle.dumps((True, function()), pickle.HIGHEST_PROTOCOL)
+            if len(text) > limit:
+                raise SourceTruncated(name, f"an answer of {len(text)} bytes, more than {limit}")
+        except (SourceError, ParseError) as error:
+            text = pickle.dumps((False, error))
+        except BaseException as error:
+            text = pickle.dumps((False, SourceError(name, f"{type(error).__name__}: {str(error)[:1000]}")))
+        data = memoryview(len(text).to_bytes(8, "little") + text)
+        while data:
+            data = data[os.write(writer, data) :]
+    finally:
+        os._exit(0)
+
+
+def _read(reader: int, name: str, timeout_s: float) -> bytes:
+    from select import POLLIN, poll
+
+    poller = poll()
+    poller.register(reader, POLLIN)
+    end = time.monotonic() + timeout_s
+    pieces: list[bytes] = []
+    while poller.poll(max(0.0, end - time.monotonic()) * 1000):
+        piece = os.read(reader, _CHUNK)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+    raise SourceTruncated(name, f"no answer within {timeout_s:g} s", ETIMEDOUT)
+
+
+def _reap(pid: int, *, wait: bool) -> int | None:
+    """Return the status of a child that has ended; one that does not end even when killed is left behind."""
+    try:
+        for _ in range(50):
+            done, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.005)
+    except ChildProcessError:
+        pass
+    return None
+
+
+def _ending(status: int | None) -> str:
+    if status is None:
+        return "status unknown"
+    return f"signal {-status}" if status < 0 else f"exit status {status}"

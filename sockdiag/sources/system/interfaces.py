@@ -1,0 +1,98 @@
+"""Names of network interfaces by index."""
+
+from __future__ import annotations
+
+from _socket import if_indextoname
+
+from sockdiag.errors import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sockdiag.sources.system.proc_root import ProcRoot
+
+
+def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
+    """Return a function that names an interface by its index, None where it has no name (any more).
+
+    It asks at the first use of an index and remembers the answer: the kernel (SIOCGIFNAME, in the namespace that the
+    process is in by then), or of a captured system the files that pair index and name.
+
+    Source: ``/proc/net/dev_mcast``, ``/proc/net/igmp``, ``/proc/net/if_inet6``, ``/proc/net/dev``, ``/sys/class/net/NAME/ifindex``.
+    """
+    known: dict[int, str | None] = {}
+    if not files.live:
+        captured: dict[int, str] = {}
+
+        def look_up(index: int) -> str | None:
+            if not known:
+                captured.update(_pairs(files))
+            return captured.get(index)
+
+    else:
+
+        def look_up(index: int) -> str | None:
+            try:
+                return if_indextoname(index)
+            except (OSError, OverflowError):
+                return None
+
+    def name(index: int) -> str | None:
+        if index not in known:
+            known[index] = look_up(index)
+        return known[index]
+
+    return name
+
+
+def _pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:
+    named: set[str] = set()
+    for index, name in _proc_pairs(files):
+        named.add(name)
+        yield index, name
+    # /sys may show the devices of another namespace (that of its mount): only those that this one has count.
+    lines = _content(files, "/proc/net/dev").splitlines()[2:]
+    devices = {_text(line.partition(b":")[0].strip()) for line in lines} or set(_listed(files, "/sys/class/net"))
+    for device in sorted(devices - named):
+        yield from _pair(_content(files, f"/sys/class/net/{device}/ifindex").strip(), device, 10)
+
+
+def _proc_pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:
+    for line in _content(files, "/proc/net/if_inet6").splitlines():  # address index prefix scope flags name
+        columns = line.split()
+        if len(columns) >= 6:
+            yield from _pair(columns[1], _text(columns[5]), 16)
+    for line in _content(files, "/proc/net/igmp").splitlines()[1:]:  # index TAB name : count …; groups are indented
+        columns = line.split()
+        if len(columns) >= 2 and not line[:1].isspace():
+            yield from _pair(columns[0], _text(columns[1]), 10)
+    for line in _content(files, "/proc/net/dev_mcast").splitlines():  # index name users gusers address
+        columns = line.split()
+        if len(columns) >= 2:
+            yield from _pair(columns[0], _text(columns[1]), 10)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _pair(index: bytes, name: str, base: int) -> Iterator[tuple[int, str]]:
+    try:
+        yield int(index, base), name
+    except ValueError:
+        return
+
+
+def _content(files: ProcRoot, path: str) -> bytes:
+    try:
+        return files.read(path)
+    except SourceError:
+        return b""
+
+
+def _listed(files: ProcRoot, path: str) -> list[str]:
+    try:
+        return files.names(path)
+    except SourceError:
+        return []

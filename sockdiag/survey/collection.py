@@ -1,0 +1,187 @@
+"""Answer a query from the sources: netlink first, /proc where netlink has no answer, table by table.
+
+Whatever goes wrong with one source becomes a gap of the result and costs nothing else.
+"""
+
+from __future__ import annotations
+
+from errno import EISDIR, ELOOP, ENOENT, ENOTDIR
+
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.model.batch import Batch
+from sockdiag.model.provenance import Gap, Host, Namespace, Scope, Seen
+from sockdiag.model.query import CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
+from sockdiag.sources.netlink import socket_tables as netlink_tables
+from sockdiag.sources.proc import socket_tables as proc_tables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from sockdiag.sources.process.fd import OwnerScan
+    from sockdiag.sources.system.machine import System
+
+# Something is at the path, but no file to read.
+_THERE = (EISDIR, ENOTDIR, ELOOP)
+
+
+class Collection:
+    """The sockets that answer a query, read when :meth:`batches` is iterated.
+
+    Attributes:
+        owners: looks into the descriptors of all processes; called only where the query needs owners.
+        sources: where each table was read; complete, as ``gaps`` are, when the iteration has ended.
+        gaps: what could not be seen.
+        asked: tables that the user named; a table that this kernel lacks is a gap only then.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        query: Query,
+        *,
+        owners: Callable[[], OwnerScan],
+        asked: bool = False,
+        netns: Namespace | None = None,
+    ) -> None:
+        self.system = system
+        self.query = query
+        self.owners = owners
+        self.asked = asked
+        self.netns = netns or Namespace()
+        self.sources: dict[str, str | None] = {}
+        self.gaps: list[Gap] = []
+        self._protocols: frozenset[str] | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield all sockets, table by table."""
+        enrich = _Enrichment(self)
+        for table in TABLES:
+            if table in self.query.tables:
+                for batch in self._table(table):
+                    if batch.size:
+                        yield enrich(batch)
+
+    def gap(self, error: SourceError | ParseError) -> None:
+        """Note what could not be seen."""
+        gap = Gap.from_error(error)
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+    def _table(self, table: str) -> Iterator[Batch]:
+        failure: SourceError | None = None
+        if self.query.source != PROC:
+            first = True
+            try:
+                for batch in netlink_tables.read(self.system, table, self.query, self.gap):
+                    first = False
+                    # Now: whoever has enough rows does not read on.
+                    self.sources[table] = NETLINK
+                    yield batch
+            except (SourceUnavailable, SourceDenied) as error:
+                failure = error
+                if not first or self.query.source == NETLINK:
+                    self.sources.setdefault(table, None)
+                    if not first or not self._absent(table, error):
+                        self.gap(error)
+                    return
+            else:
+                self.sources[table] = NETLINK
+                return
+        yield from self._from_proc(table, failure)
+
+    def _from_proc(self, table: str, failure: SourceError | None) -> Iterator[Batch]:
+        try:
+            reading = proc_tables.read(self.system, table, self.query)
+        except SourceError as error:
+            self.sources[table] = None
+            if not self._absent(table, error):
+                # Where /proc simply has no such file, what netlink said tells more.
+                self.gap(error if failure is None or error.errno not in (None, ENOENT) else failure)
+            return
+        except ParseError as error:
+            self.sources[table] = None
+            self.gap(error)
+            return
+        self.sources[table] = PROC
+        for problem in reading.errors:
+            self.gap(problem)
+        yield Batch.of(reading.sockets)
+
+    def _absent(self, table: str, error: SourceError) -> bool:
+        # A protocol that the kernel does not register has no sockets: nothing is missing then. Some families register
+        # but do not count theirs; that they cannot be seen is told by "sources" and, to who asked for them, as a gap.
+        if self.asked or not isinstance(error, SourceUnavailable) or error.errno in _THERE:
+            return False
+        if self._protocols is None:
+            self._protocols = proc_tables.protocols_in_use(self.system)
+        return table not in self._protocols
+
+
+class _Enrichment:
+    """Add to batches what is not in the socket tables: owners, cgroup paths, tcp_info, the namespace."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        needs = collection.query.needs
+        self._owners: Any = None
+        self._cgroups: Any = None
+        system = collection.system
+        if OWNERS in needs:
+            scan = collection.owners()
+            self._owners = scan.owners
+            self._nobody: tuple[()] | None = None if scan.gaps else ()
+        if CGROUP in needs:
+            from sockdiag.sources.process.cgroup import CgroupPaths
+
+            self._cgroups = CgroupPaths(system.files)
+
+    def __call__(self, batch: Batch) -> Batch:
+        label = self._collection.netns.label
+        if label is not None:
+            batch.put_constant("netns", label)
+        if self._owners is not None:
+            # Of a socket with a file and no visible owner: nobody's only if every process could be looked into.
+            get, nobody = self._owners.get, self._nobody
+            batch.put("processes", [(get(inode) or nobody) if inode else () for inode in batch.values("inode")])
+        if self._cgroups is not None:
+            path = self._cgroups.path
+            batch.put("cgroup", [None if i is None else path(i) for i in batch.values("cgroup_id")])
+        return batch
+
+
+def describe(
+    system: System, at: float, netns: tuple[Namespace, ...], sources: dict[str, str | None], gaps: list[Gap]
+) -> Seen:
+    """Say of a result when and where it was seen, and what is missing."""
+    return Seen(at, _host(system), Scope(system.root or None, netns, sources), tuple(gaps))
+
+
+def _host(system: System) -> Host:
+    def line(path: str) -> str | None:
+        try:
+            return system.files.read(path).decode("utf-8", "replace").strip() or None
+        except SourceError:
+            return None
+
+    return Host(
+        line("/proc/sys/kernel/hostname"), line("/proc/sys/kernel/osrelease"), line("/proc/sys/kernel/random/boot_id")
+    )
+
+
+def tcp_counts(
+    system: System, exact: bool, gap: Callable[[Gap], None]
+) -> dict[tuple[str, str, str | None], int] | None:
+    """Count TCP sockets by (netid, family, state) without decoding them; None where netlink cannot tell."""
+    from sockdiag.kernel.sock_diag import FAMILY_NAMES
+    from sockdiag.kernel.tcp_states import state_name
+    from sockdiag.sources.netlink.inet_count import count_tcp
+
+    try:
+        counts, failure = count_tcp(system, exact)
+    except SourceError:
+        return None
+    if failure is not None:
+        gap(Gap.from_error(failure))
+    return {("tcp", FAMILY_NAMES.get(f, str(f)), state_name(s)): n for (f, s), n in counts.items()}

@@ -1,0 +1,245 @@
+"""Ask in every network namespace of the host, each once.
+
+This process never leaves its own namespace, in which it asks itself. The others are entered by workers
+(``sockdiag.survey.workers``), which send what they find piece by piece; one that does not answer is left behind.
+Results come in the order of the namespaces.
+"""
+
+from __future__ import annotations
+
+from array import array
+from errno import ENOENT
+from itertools import islice
+
+from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.model.batch import Batch
+from sockdiag.model.counters import Counters
+from sockdiag.model.provenance import Gap
+from sockdiag.model.query import OWNERS, Query
+from sockdiag.sources.namespaces import search as netns_search
+from sockdiag.survey.collection import Collection
+from sockdiag.survey.workers import Crew, Rest, Visit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from sockdiag.filter.where import Where
+    from sockdiag.model.provenance import Namespace
+    from sockdiag.sources.process.fd import OwnerScan
+    from sockdiag.sources.system.machine import System
+    from sockdiag.survey.workers import Answer, Question
+
+    Reduce = Callable[[Iterator[Batch], bool], Iterable[Any]]
+    Learn = Callable[[str | None, dict[str, str | None], list[Gap], int], None]
+
+# Sockets in one piece: some 100 KB.
+_ROWS = 256
+# Sockets that can be asked for their namespace while one looks for them in another (6.18: 10 µs and 3 ms).
+_ASKED_FOR_A_LOOK = 300
+
+
+class Everywhere:
+    """Every network namespace that can be found.
+
+    Args:
+        system: the running system, asked in this process's own namespace.
+        note: is told what could not be seen.
+
+    Attributes:
+        namespaces: those that were found; what has gone meanwhile or could not be entered is taken out as it is met.
+    """
+
+    def __init__(self, system: System, note: Callable[[Gap], None]) -> None:
+        self._system = system
+        self._note = note
+        found = netns_search.list_all(system.files)
+        for gap in found.gaps:
+            note(gap)
+        self._places = list(found.places)
+        self._sockets = found.sockets
+        self._missed: dict[tuple[bool, str, int | None], list[str]] = {}
+
+    @property
+    def namespaces(self) -> tuple[Namespace, ...]:
+        """Namespaces that were, or will be, looked at."""
+        return tuple(place.namespace for place in self._places)
+
+    def path_of(self, label: str) -> str | None:
+        """Return a file to enter a namespace by, by its label; None for this process's own."""
+        return next((p.path for p in self._places if p.namespace.label == label and p.held_by != "self"), None)
+
+    def each(self, question: Question, answer: Answer | None = None) -> Iterator[Any]:
+        """Yield what a question yields in each namespace, this process's own first.
+
+        Args:
+            question: is called with a visit of each; see :class:`~sockdiag.survey.workers.Visit`.
+            answer: answers what the visits ask.
+        """
+        self._find_kept()
+        yield from self._each(question, answer or _no_answer)
+
+    def _each(self, question: Question, answer: Answer) -> Iterator[Any]:
+        others = [place for place in self._places if place.held_by != "self"]
+        crew = Crew(others, question, answer)
+        try:
+            for place in self._places:
+                if place.held_by == "self":
+                    for item in question(Visit(self._system, place.namespace, answer)):
+                        if isinstance(item, Rest):
+                            crew.serve(item.until)
+                        else:
+                            yield item
+            for number, place in enumerate(others):
+                try:
+                    yield from crew.results(number)
+                except SourceError as error:
+                    self._failed(place, error)
+        finally:
+            crew.close()
+        self._tell_failed()
+
+    def _find_kept(self) -> None:
+        """Find the namespaces that only a socket keeps, once: each socket is asked that is not listed where one may look.
+
+        To look into all tables of a namespace takes as long as to ask hundreds of sockets, so that this is done where there
+        are many.
+        """
+        sockets, self._sockets = self._sockets, {}
+        visits = (Visit(self._system, p.namespace, _no_answer) for p in self._places if p.held_by == "self")
+        for inode in (inode for visit in visits for listed in _inodes(visit) for inode in listed):
+            sockets.pop(inode, None)
+        if len(sockets) > _ASKED_FOR_A_LOOK * len(self._places):
+            for listed in self._each(_inodes, _no_answer):
+                for inode in listed:
+                    sockets.pop(inode, None)
+        if not sockets:
+            return
+        from sockdiag.sources.namespaces.kept_by_sockets import find_kept
+
+        known = {place.namespace.inode for place in self._places if place.namespace.inode is not None}
+        places, gaps = find_kept(sockets, known)
+        self._places += places
+        for gap in gaps:
+            self._note(gap)
+
+    def _failed(self, place: netns_search.Place, error: SourceError) -> None:
+        partly = isinstance(error, SourceTruncated)
+        if not partly:
+            self._places.remove(place)
+            if isinstance(error, SourceUnavailable) and error.errno == ENOENT:
+                return  # it has gone
+        self._missed.setdefault((partly, error.reason, error.errno), []).append(str(place.namespace.label))
+
+    def _tell_failed(self) -> None:
+        # A user who may not enter one may enter none of hundreds: that is one gap.
+        for (partly, reason, number), labels in self._missed.items():
+            names = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
+            count = f"{len(labels)} network namespaces" if len(labels) > 1 else "network namespace"
+            what = "gave no whole answer" if partly else "could not be entered"
+            hint = "needs CAP_SYS_ADMIN: run as root" if number in (1, 13) and not partly else ""
+            self._note(Gap("setns", f"{count} {what}: {reason} ({names})", number, hint))
+        self._missed.clear()
+
+    def ask(
+        self,
+        query: Query,
+        where: Where | None,
+        answer: Reduce,
+        *,
+        owners: Callable[[], OwnerScan],
+        asked: bool,
+        learn: Learn,
+    ) -> Iterator[Any]:
+        """Yield what *answer* yields of the sockets of each namespace; each socket carries its namespace.
+
+        Args:
+            query: what is wanted.
+            where: filter, applied where the sockets are read.
+            answer: is called with the batches of a namespace, and whether it is this process's own; elsewhere in a child.
+            owners: looks into the descriptors of all processes, of whatever namespace.
+            asked: the user named the tables.
+            learn: is told of each namespace: its label (None for this process's own), where each table was read, what could
+                not be seen, how many sockets the filter could not judge.
+        """
+        if OWNERS in query.needs:
+            owners()  # once, before the workers are made
+
+        def question(visit: Visit) -> Iterator[tuple[Any, ...]]:
+            collection = Collection(visit.system, query, owners=owners, asked=asked, netns=visit.namespace)
+            unknown: list[int] = []
+            batches = collection.batches()
+            if where is not None:
+                batches = _sifted(batches, where, unknown)
+            for item in answer(batches, visit.own):
+                yield item, None
+            yield (
+                None,
+                (None if visit.own else visit.namespace.label, collection.sources, collection.gaps, sum(unknown)),
+            )
+
+        for item, end in self.each(question):
+            if end is None:
+                yield item
+            else:
+                learn(*end)
+
+    def counters(self) -> tuple[Counters, list[Gap]]:
+        """Add up the counters of all namespaces; those of the host count once.
+
+        Returns:
+            The sums, and what could not be read.
+        """
+        from sockdiag.model.counters import mib_of
+        from sockdiag.model.record import NETNS
+        from sockdiag.sources.proc.mib import read_counters
+
+        sums: dict[str, int] = {}
+        gaps: list[Gap] = []
+
+        def question(visit: Visit) -> Iterator[tuple[bool, dict[str, int], list[Gap]]]:
+            found, missing = read_counters(visit.system.files)
+            if not visit.own:
+                missing = [gap._replace(source=f"{visit.namespace.label}: {gap.source}") for gap in missing]
+            yield visit.own, dict(found.values), missing
+
+        for own, values, missing in self.each(question):
+            gaps += missing
+            for name, value in values.items():
+                if own or mib_of(name).scope == NETNS:
+                    sums[name] = sums.get(name, 0) + value
+        return Counters(sums), gaps
+
+
+def rows(batches: Iterator[Batch], own: bool) -> Iterator[Batch]:
+    """Answer with the sockets themselves; where they go from process to process, in pieces that a pipe takes well."""
+    for batch in batches:
+        if own or batch.columns is not None:
+            yield batch
+        else:
+            sockets = batch.sockets()
+            while some := list(islice(sockets, _ROWS)):
+                yield Batch.of(some)
+
+
+def _sifted(batches: Iterator[Batch], where: Where, unknown: list[int]) -> Iterator[Batch]:
+    for batch in batches:
+        chosen, undecided = where.sift(batch)
+        unknown.append(undecided)
+        if chosen is not None:
+            yield chosen
+
+
+def _inodes(visit: Visit) -> Iterator[array[int]]:
+    # What is not seen here, its gaps, is told by the question proper.
+    for batch in Collection(visit.system, Query(), owners=_nobody).batches():
+        yield array("Q", filter(None, batch.values("inode")))
+
+
+def _nobody() -> OwnerScan:
+    raise AssertionError("owners were not asked for")
+
+
+def _no_answer(_what: Any) -> None:
+    return None

@@ -1,0 +1,273 @@
+"""Read all that is to be known of one socket, each part with what could not be seen."""
+
+from __future__ import annotations
+
+from sockdiag.analysis.buffer_origin import SYSCTLS
+from sockdiag.analysis.inspect import FD, FILE, PROTO, SOCK, Evidence
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.model.provenance import Gap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.sources.process.pidfd_getfd import Stolen
+    from sockdiag.survey.session import Session
+
+_AGAIN = "inspect the running system"
+
+
+def gather(session: Session, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> Evidence:
+    """Read a socket again, with everything that tells of it.
+
+    Args:
+        session: the run.
+        wanted: the socket, as a listing showed it.
+        held: process and descriptor that it was named by.
+        steal: ask getsockopt(2) through a copy of its descriptor.
+
+    Raises:
+        SourceUnavailable: it is gone.
+    """
+    from sockdiag.sources.proc.net_protocols import read_protocols
+    from sockdiag.survey import host
+
+    lacks: list[Gap] = []
+    socket = _again(session, wanted, lacks)
+    seen = Evidence(socket, host.sysctls(session, SYSCTLS))
+    for gap in lacks:
+        seen.lack(SOCK, gap)
+    for gap in seen.sysctls.gaps():
+        seen.lack(SOCK, gap)
+    _descriptor(session, seen, held)
+    if steal:
+        _options(session, seen)
+    else:
+        seen.lack(SOCK, Gap("pidfd_getfd", "left out: --no-steal-fd"))
+    if socket.is_inet and seen.socket.mark is None and socket.source == "netlink":
+        seen.lack(SOCK, Gap("INET_DIAG_MARK", "told to CAP_NET_ADMIN only", 1, "run as root"))
+    before = len(session.gaps)
+    seen.protocols = host.part(session, lambda: read_protocols(session.system.files)) or ()
+    seen.memory = host.protocol_memory(session)
+    for gap in session.gaps[before:]:
+        seen.lack(PROTO, gap)
+    seen.kernel = host.kernel_version(session)
+    if socket.netid == "tcp" and socket.peer.port:
+        seen.listener = _has_listener(session, socket)
+    if socket.netid == "mptcp":
+        seen.subflows = _subflows(session, socket)
+    for layer in seen.lacks.values():
+        for gap in layer:
+            if steal or gap.source != "pidfd_getfd":
+                session.note(gap)
+    return seen
+
+
+def gone(wanted: Socket) -> SourceUnavailable:
+    """Say that a socket is gone."""
+    from sockdiag.render.cells import cell, endpoint
+
+    name = f"{wanted.netid} {endpoint(wanted.local)} {endpoint(wanted.peer)}"
+    return SourceUnavailable(name, f"the socket is gone (inode {cell(wanted.inode)})")
+
+
+def _again(session: Session, wanted: Socket, lacks: list[Gap]) -> Socket:
+    from sockdiag.sources.netlink import inet_lookup as inet_one
+
+    if wanted.source == "getsockopt":
+        return wanted
+    if not (wanted.source == "netlink" and wanted.netid in inet_one.TABLES and session.system.files.live):
+        return _from_table(session, wanted)
+    try:
+        found, errors = inet_one.read_one(session.system, wanted)
+    except (SourceUnavailable, SourceDenied) as error:
+        lacks.append(Gap.from_error(error))
+        return _from_table(session, wanted)
+    lacks += map(Gap.from_error, errors)
+    if found is None:
+        raise gone(wanted)
+    if found.cgroup_id is not None:
+        from sockdiag.sources.process.cgroup import CgroupPaths
+
+        found = found._replace(cgroup=CgroupPaths(session.system.files).path(found.cgroup_id))
+    return found._replace(netns=session.netns.label)
+
+
+def _from_table(session: Session, wanted: Socket) -> Socket:
+    from sockdiag.model.batch import all_sockets
+    from sockdiag.model.query import CGROUP, DETAILS, INET, SKMEM, TCP_INFO
+    from sockdiag.sources.netlink.inet_lookup import same
+
+    needs = {SKMEM, INET, CGROUP, DETAILS}
+    if not session.system.files.live:
+        needs.add(TCP_INFO)
+    query = session.query(needs)._replace(tables=(wanted.netid,))
+    found = next((s for s in all_sockets(session.sockets(query)) if same(s, wanted)), None)
+    if found is None:
+        raise gone(wanted)
+    return found
+
+
+def _descriptor(session: Session, seen: Evidence, held: tuple[int, int] | None) -> None:
+    from sockdiag.sources.process.fdinfo import find_watchers, read_fdinfo
+
+    inode = seen.socket.inode
+    if not inode:
+        return
+    files = session.system.files
+    scan = session.owners()
+    owners = scan.owners.get(inode)
+    for gap in scan.gaps:
+        seen.lack(FD, gap)
+    seen.owners = owners if owners or not scan.gaps else None
+    seen.socket = seen.socket._replace(processes=seen.owners)
+    seen.owner = _chosen(owners, held)
+    if seen.owner is None and not scan.gaps:
+        return
+    try:
+        watchers, gaps = find_watchers(files, inode)
+    except SourceError as error:
+        watchers, gaps = [], [Gap.from_error(error)]
+    if files.live or watchers:
+        seen.watchers = tuple(watchers)
+    else:
+        # What a capture keeps of a descriptor that is no socket does not tell which are epoll instances.
+        gaps = [Gap("/proc/PID/fdinfo", "a capture holds no epoll instances", None, _AGAIN)]
+    for gap in gaps:
+        seen.lack(FD, gap)
+    if seen.owner is None:
+        seen.lack(FILE, Gap("/proc/PID/fdinfo", "no process that holds it is visible", None, "run as root"))
+        return
+    try:
+        seen.fdinfo = read_fdinfo(files, seen.owner.pid, seen.owner.fd)
+    except (SourceError, ParseError) as error:
+        gap = Gap.from_error(error)
+        if not files.live:
+            gap = Gap(gap.source, "not captured", gap.errno, _AGAIN)
+        seen.lack(FILE, gap)
+
+
+def _chosen(owners: tuple[Owner, ...], held: tuple[int, int] | None) -> Owner | None:
+    named = next((o for o in owners if held == (o.pid, o.fd)), None)
+    return named or (owners[0] if owners else None)
+
+
+def _options(session: Session, seen: Evidence) -> None:
+    owner = seen.owner
+    if not seen.socket.inode:
+        return
+    if not session.system.files.live:
+        seen.lack(SOCK, Gap("pidfd_getfd", "a captured system cannot be asked", None, _AGAIN))
+        return
+    if owner is None:
+        if session.owners().unseen:
+            seen.lack(SOCK, Gap("pidfd_getfd", "no process that holds it is visible", None, "run as root"))
+        return
+    from sockdiag.sources.process.pidfd_getfd import ask
+
+    told = ask(owner.pid, owner.fd, seen.socket.inode)
+    if told.error is not None:
+        seen.lack(SOCK, Gap.from_error(told.error))
+    if told.values:
+        seen.options = told.values
+    mark = told.values.get("SO_MARK")
+    if seen.socket.mark is None and isinstance(mark, int) and seen.socket.is_inet:
+        seen.socket = seen.socket._replace(mark=mark)
+
+
+def _subflows(session: Session, socket: Socket) -> tuple[Socket, ...]:
+    from sockdiag.model.batch import all_sockets
+
+    query = session.query()._replace(tables=("tcp",))
+    return tuple(s for s in all_sockets(session.sockets(query)) if s.inode and s.inode == socket.inode)
+
+
+def _has_listener(session: Session, socket: Socket) -> bool:
+    from sockdiag.kernel.tcp_states import LISTEN
+
+    query = session.query()._replace(tables=("tcp",), states=1 << LISTEN)
+    return any(socket.local.port in batch.values("local.port") for batch in session.sockets(query))
+
+
+def from_descriptor(session: Session, pid: int, fd: int, inode: int) -> Socket | None:
+    """Describe a socket that no table lists by what getsockopt(2) tells of it; None where it cannot be asked.
+
+    A TCP socket that is neither bound nor connected is in no table, and some families have none.
+    """
+    if not session.system.files.live:
+        return None
+    from sockdiag.sources.process.pidfd_getfd import ask
+
+    told = ask(pid, fd, inode)
+    if "SO_DOMAIN" not in told.values:
+        if told.error is not None:
+            session.note(Gap.from_error(told.error))
+        return None
+    return _described(told, inode)
+
+
+def _described(told: Stolen, inode: int) -> Socket:
+    from sockdiag.kernel.sock_diag import FAMILY_NAMES, IPPROTO_NAMES, TYPE_NAMES
+    from sockdiag.model.skmem import SkMem
+    from sockdiag.model.socket import Socket
+
+    family, kind, protocol = (_number(told, name) for name in ("SO_DOMAIN", "SO_TYPE", "SO_PROTOCOL"))
+    table = _FAMILY_TABLES.get(family) or _PROTOCOL_TABLES.get(
+        (kind, protocol), "raw" if kind == _SOCK_RAW else "other"
+    )
+    is_inet = family in (2, 10)
+    local, peer = _endpoint(told.local), _endpoint(told.peer)
+    device = told.values.get("SO_BINDTODEVICE")
+    if isinstance(device, str) and device:
+        local = local._replace(interface=device)
+    state = None
+    if told.values.get("SO_ACCEPTCONN"):
+        state = "LISTEN"
+    elif told.peer is None and not local.port:
+        state = "CLOSE"
+    words = told.values.get("SO_MEMINFO")
+    skmem = None
+    if isinstance(words, tuple):
+        length = len(SkMem.FIELDS)
+        skmem = SkMem._make((*words[:length], *[None] * (length - len(words))))
+    return Socket(
+        netid=table,
+        family=FAMILY_NAMES.get(family, f"AF_{family}"),
+        type=TYPE_NAMES.get(kind, str(kind)),
+        protocol=IPPROTO_NAMES.get(protocol, str(protocol)) if is_inet else str(protocol),
+        state=state,
+        local=local,
+        peer=peer,
+        inode=inode,
+        cookie=int(cookie, 16) if isinstance(cookie := told.values.get("SO_COOKIE"), str) else None,
+        mark=_number(told, "SO_MARK") if is_inet else None,
+        skmem=skmem,
+        source="getsockopt",
+    )
+
+
+_SOCK_RAW = 3
+_FAMILY_TABLES = {1: "unix", 16: "netlink", 17: "packet", 40: "vsock", 44: "xdp"}
+_PROTOCOL_TABLES = {
+    (1, 6): "tcp",
+    (1, 262): "mptcp",
+    (2, 17): "udp",
+    (2, 136): "udplite",
+    (2, 1): "icmp",
+    (2, 58): "icmp",
+    (1, 132): "sctp",
+    (5, 132): "sctp",
+}
+
+
+def _number(told: Stolen, name: str) -> int:
+    value = told.values.get(name)
+    return value if isinstance(value, int) else -1
+
+
+def _endpoint(name: tuple[str, int] | bytes | None) -> Endpoint:
+    from sockdiag.model.address import Endpoint
+
+    if name is None:
+        return Endpoint()
+    return Endpoint(name) if isinstance(name, bytes) else Endpoint(name[0], name[1])

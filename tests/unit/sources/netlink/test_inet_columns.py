@@ -1,0 +1,75 @@
+"""Messages of several layouts in one answer become batches, IPv4 first, and nothing is lost or changed."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sockdiag.errors import SourceTruncated
+from sockdiag.kernel import inet_diag as k
+from sockdiag.kernel.tcp_states import LISTEN
+from sockdiag.model.batch import all_sockets
+from sockdiag.sources.netlink.inet_columns import Columns
+from sockdiag.sources.netlink.inet_diag import decode
+from sockdiag.sources.system.transport import Request
+from tests.unit.sources.inet_messages import inet_message
+
+REQUEST = Request("inet_diag_tcp+tcp6", b"")
+V4, V6 = socket.AF_INET, socket.AF_INET6
+MARK = {k.MARK: b"\7\0\0\0"}
+
+
+def nothing(_index: int) -> None:
+    return None
+
+
+def mixed(rows: int, *, one_length: bool) -> list[bytes]:
+    """Build messages of both families and of listeners in turn, of equal or of different lengths."""
+    kinds = [(V4, 1), (V6, 1), (V4, LISTEN), (V6, 6), (V4, 8)]
+    return [
+        inet_message(
+            MARK if one_length or family == V6 else {},
+            family=family,
+            state=state,
+            sport=1000 + row,
+            inode=row % 7,
+            cookie=row | row % 2 << 40,
+        )
+        for row in range(rows)
+        for family, state in [kinds[row % len(kinds)]]
+    ]
+
+
+@pytest.mark.parametrize("one_length", [True, False])
+@pytest.mark.parametrize("share", [1, 7, 300], ids=lambda n: f"{n} a datagram")
+def test_mixed_answer(one_length: bool, share: int) -> None:
+    """Every row comes once and as the clear decoder has it; rows of one family and kind keep their order."""
+    answer = mixed(6000, one_length=one_length)
+    columns = Columns("tcp", REQUEST, nothing)
+    for at in range(0, len(answer), share):
+        columns.take(b"".join(answer[at : at + share]))
+    batches = list(columns.rest())
+    assert not columns.errors
+    assert all(batch.columns is not None for batch in batches)
+    found = list(all_sockets(batches))
+    expected = [decode(message, "tcp", nothing) for message in answer]
+    assert sorted(found, key=lambda s: s.local.port) == expected
+    families = [s.family for s in found]
+    assert families == sorted(families)
+    for batch in batches:
+        values = [batch.values(name) for name in ("family", "state", "local", "peer", "uid", "inode", "cookie", "mark")]
+        rows = [(s.family, s.state, s.local, s.peer, s.uid, s.inode, s.cookie, s.mark) for s in batch.sockets()]
+        assert list(zip(*values, strict=True)) == rows
+    for family in ("AF_INET", "AF_INET6"):
+        for listening in (False, True):
+            kind = [s for s in found if s.family == family and (s.state == "LISTEN") is listening]
+            assert kind == [s for s in expected if s.family == family and (s.state == "LISTEN") is listening]
+    assert list(columns.rest()) == []
+
+
+def test_answer_that_ends_within_a_message() -> None:
+    """What is malformed is an error, whatever came before it in the datagram."""
+    columns = Columns("tcp", REQUEST, nothing)
+    with pytest.raises(SourceTruncated):
+        columns.take(inet_message() + inet_message(family=V6)[:-4])

@@ -1,0 +1,59 @@
+"""/proc/PID/limits and processes near their limit of open files."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sockdiag.errors import ParseError
+from sockdiag.sources.process.limits import parse_open_files, read_crowded
+from sockdiag.sources.system.captured_root import open_root
+from sockdiag.sources.system.proc_root import ProcRoot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMITS = b"""Limit                     Soft Limit           Hard Limit           Units
+Max cpu time              unlimited            unlimited            seconds
+Max open files            4                    524288               files
+"""
+
+
+def test_soft_limit() -> None:
+    """The soft limit is the first number; unlimited is None."""
+    assert parse_open_files(LIMITS, "x") == 4
+    assert parse_open_files(LIMITS.replace(b"4   ", b"unlimited"), "x") is None
+
+
+@pytest.mark.parametrize("body", [b"", b"Max open files\n", b"Max open files  x  y files\n"])
+def test_damaged(body: bytes) -> None:
+    """What is not such a file is refused."""
+    with pytest.raises(ParseError):
+        parse_open_files(body, "/proc/1/limits")
+
+
+def test_captured_process(tmp_path: Path) -> None:
+    """A process at its limit is found, with the sockets that it holds; one far from it is not."""
+    for pid, n in ((7, 4), (8, 1)):
+        fds = tmp_path / "proc" / str(pid) / "fd"
+        fds.mkdir(parents=True)
+        for fd in range(n):
+            os.symlink(f"socket:[{100 + fd}]", fds / str(fd))
+        (fds.parent / "limits").write_bytes(LIMITS)
+        (fds.parent / "comm").write_bytes(b"server\n")
+    found, gaps = read_crowded(open_root(str(tmp_path)), 0.8)
+    assert gaps == []
+    assert list(found) == [7]
+    assert (found[7].open, found[7].limit, found[7].comm) == (4, 4, b"server")
+    assert found[7].inodes == {100, 101, 102, 103}
+
+
+def test_this_process() -> None:
+    """This process is told with what the kernel says of it."""
+    found, _gaps = read_crowded(ProcRoot(), 0.0)
+    mine = found[os.getpid()]
+    assert mine.limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert abs(mine.open - len(os.listdir("/proc/self/fd"))) <= 2  # each of the two listings holds the folder open
