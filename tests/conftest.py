@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     ranks: dict[Path, int] = {}
     for item in items:
-        rank = 2 if item.get_closest_marker("alone") else 0 if item.get_closest_marker("slow") else 1
+        rank = 2 if _alone(item) else 0 if item.get_closest_marker("slow") else 1
         known = ranks.setdefault(item.path, rank)
         ranks[item.path] = max(known, rank) if 2 in (known, rank) else min(known, rank)
     items.sort(key=lambda item: ranks[item.path])
@@ -59,9 +59,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a test marked ``alone`` while no other process of this run is in a test."""
+    """Run a test marked ``alone``, or one that changes limits of the host, while no other process of this run is in a test."""
     with _turn(item):
         return (yield)
+
+
+def _alone(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("alone", "host_limits"))
 
 
 @contextlib.contextmanager
@@ -70,7 +74,7 @@ def _turn(item: pytest.Item) -> Iterator[None]:
     if turn is None:
         yield
         return
-    fcntl.flock(turn, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+    fcntl.flock(turn, fcntl.LOCK_EX if _alone(item) else fcntl.LOCK_SH)
     try:
         yield
     finally:

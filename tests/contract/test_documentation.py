@@ -60,7 +60,7 @@ def meant(line: str) -> str:
     for word, value in PLACEHOLDERS.items():
         line = re.sub(rf"(?<![\w=]){re.escape(word)}(?!\w)", value, line)
     # Two looks, but not far apart.
-    return re.sub(r"--interval \d+", "--interval 0.2", line).strip()
+    return re.sub(r"--interval [1-9]\d*", "--interval 0.2", line).strip()
 
 
 def refused(pid: int) -> str:

@@ -524,6 +524,7 @@ def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch
     assert check(*words, *questions[0]).status == 0
 
 
+@pytest.mark.alone
 def test_start_is_cheap(file: Path, empty_netns: Namespace) -> None:
     """A run on an idle host takes at most twelve times as long as the bare interpreter."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.live import inspect_probes as probes
 from tests.live.world.namespace import PROJECT
+from tests.needs import slowdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,8 +232,12 @@ sys.exit(run({command!r}))
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_two_hundred_namespaces_in_time() -> None:
-    """200 namespaces with a listener each take less than LIMIT_S, which is the promise, in each command; best of three."""
+    """200 namespaces with a listener each take less than LIMIT_S, which is the promise, in each command; best of three.
+
+    Where other programs keep the CPUs busy, it takes as much longer as they make any work take.
+    """
     with listening(200) as inodes:
         for words in (
             ["list", "-o", "netns"],
@@ -244,9 +249,10 @@ def test_two_hundred_namespaces_in_time() -> None:
         ):
             times = []
             for _ in range(3):
+                before = slowdown()
                 began = time.monotonic()
                 document = answer(*words, "--netns", "all")
-                times.append(time.monotonic() - began)
+                times.append((time.monotonic() - began) / max(before, slowdown()))
                 assert set(inodes) <= {namespace["name"] for namespace in document["scope"]["netns"]}
             assert min(times) < LIMIT_S, (words, times)
 
