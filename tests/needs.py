@@ -32,7 +32,7 @@ def slowdown() -> float:
     began, used = time.perf_counter(), time.process_time()
     while time.process_time() - used < 0.1:
         pass
-    return max(1.0, (time.perf_counter() - began) / 0.11)
+    return max(1.0, (time.perf_counter() - began) / 0.1)
 
 
 @functools.cache
