@@ -29,7 +29,7 @@ run: $(STAMP) ## Show the health of this machine's socket layer (ARGS="states --
 	@$(BIN)/sockdiag $(ARGS)
 
 test: $(STAMP) ## Run all tests (as root also those in network namespaces), one process per CPU (JOBS=1)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	tests/apart $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
 test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits

@@ -23,6 +23,7 @@ mount --bind "$1" "$1"
 cd "$1"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
+mount --rbind /sys/fs/cgroup sys/fs/cgroup
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
 mkdir run/outside
