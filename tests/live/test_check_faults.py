@@ -447,8 +447,10 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace, request: pyt
     file = folder / "state"
     empty_netns.make("tcp_listen", family=2, backlog=5)
     # How many descriptors a process has anybody may see since 6.2, but not that it has none.
-    nothing_open = subprocess.Popen(["sleep", "600"], preexec_fn=lambda: os.closerange(0, 3))
+    nothing_open = subprocess.Popen(["sh", "-c", "exec sleep 600 <&- >&- 2>&-"])
     request.addfinalizer(lambda: (nothing_open.kill(), nothing_open.wait()))
+    while os.listdir(f"/proc/{nothing_open.pid}/fd"):
+        time.sleep(0.01)
     said = inside(file, empty_netns, "--rule", "FD_LIMIT", user=NOBODY)
     assert said.status == 3
     assert said.line.startswith("SOCKDIAG UNKNOWN - not judged: FD_LIMIT (/proc/PID/limits: open files of ")
