@@ -10,7 +10,7 @@ from sockdiag.model.conntrack import Conntrack, ConntrackCpu
 from sockdiag.model.counters import U32, Counters
 from sockdiag.model.local_attrs import UnixAttrs
 from sockdiag.model.record import COUNTER
-from sockdiag.model.sample import Look
+from sockdiag.model.sample import Sample
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.sockstat import SockStat
@@ -37,42 +37,42 @@ LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
 _LEVELS = ("tcp", "mptcp")
 
 
-def remembered(look: Look) -> Earlier:
+def remembered(sample: Sample) -> Earlier:
     """Return what a later look is compared with.
 
     A socket that is not among those remembered had no drops and nothing in its queues, which is what a rule takes a socket for
     that was not there before. Where there are too many to remember, their table says so.
     """
-    counters = dict(look.counters.values)
+    counters = dict(sample.counters.values)
     if len(counters) > MOST_COUNTERS:
         counters = dict(list(counters.items())[:MOST_COUNTERS])
-    levels = () if look.sockstat is None else zip(SockStat.FIELDS, look.sockstat._values(), strict=True)
-    tracked = look.conntrack
+    levels = () if sample.sockstat is None else zip(SockStat.FIELDS, sample.sockstat._values(), strict=True)
+    tracked = sample.conntrack
     # Of a table that was read in part, a socket that is not remembered may have been there. Open files are never compared.
-    absent = {part.removeprefix("some "): why for part, why in look.absent.items() if part != _OPEN_FILES}
-    sockets = _sockets(look, absent)
+    absent = {part.removeprefix("some "): why for part, why in sample.absent.items() if part != _OPEN_FILES}
+    sockets = _sockets(sample, absent)
     return Earlier(
         counters,
         {one.name: value for one, value in levels if isinstance(value, int)},
         None if tracked is None else (tracked.count, tracked.max, *map(tracked.total, LOST_BY_CONNTRACK)),
-        None if look.qdiscs is None else tuple(q for q in look.qdiscs if q.is_root or q.is_ingress),
-        dict(look.tables),
+        None if sample.qdiscs is None else tuple(q for q in sample.qdiscs if q.is_root or q.is_ingress),
+        dict(sample.tables),
         absent,
-        _cgroups(look, absent),
+        _cgroups(sample, absent),
         tuple(sockets),
     )
 
 
-def _cgroups(look: Look, absent: dict[str, str]) -> tuple[tuple[str, str, int, int, int | None], ...] | None:
-    if look.cgroups is None:
+def _cgroups(sample: Sample, absent: dict[str, str]) -> tuple[tuple[str, str, int, int, int | None], ...] | None:
+    if sample.cgroups is None:
         return None
-    if len(look.cgroups) > MOST_CGROUPS:
-        absent[_CGROUPS] = f"{len(look.cgroups)} cgroups near their limits, too many to remember"
+    if len(sample.cgroups) > MOST_CGROUPS:
+        absent[_CGROUPS] = f"{len(sample.cgroups)} cgroups near their limits, too many to remember"
         return None
-    return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in look.cgroups)
+    return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in sample.cgroups)
 
 
-def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
+def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
     """Make a look of what was remembered, *age_s* before the look that it is compared with."""
     absent = dict(earlier.absent)
     for table, where in now.tables.items():
@@ -82,7 +82,7 @@ def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
     grouped: dict[str, list[Socket]] = {}
     for one in earlier.sockets:
         grouped.setdefault(one.netid, []).append(_socket(one))
-    return Look(
+    return Sample(
         now.at - age_s,
         [Batch.of(sockets) for table, sockets in grouped.items() if table not in absent],
         tables=earlier.tables,
@@ -104,7 +104,7 @@ def recalled(earlier: Earlier, now: Look, age_s: float) -> Look:
     )
 
 
-def still_there(before: Look, now: Look) -> Look:
+def still_there(before: Sample, now: Sample) -> Sample:
     """Return the look before without the sockets that are gone since: what these had counted is no longer in any sum."""
     known: dict[str, set[Any]] = {}
     for batch in now.batches:
@@ -116,7 +116,7 @@ def still_there(before: Look, now: Look) -> Look:
         rows = [row for row, identity in enumerate(identities(batch)) if identity in there]
         if rows:
             kept.append(Batch.of(batch.at(rows)))
-    return Look(
+    return Sample(
         before.at,
         kept,
         tables=before.tables,
@@ -130,14 +130,14 @@ def _table(batch: Batch) -> str:
     return str(batch.values("netid")[0])
 
 
-def set_to_zero(before: Look, now: Look) -> list[str]:
+def set_to_zero(before: Sample, now: Sample) -> list[str]:
     """Return the counters that went backwards without having wrapped: what they counted meanwhile is not known."""
     was, is_now = before.counters.values, now.counters.values
     smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
     return [d.name for d in smaller.since(before.counters) if d.value is None]
 
 
-def _softnet(earlier: Earlier, now: Look) -> list[SoftnetCpu] | None:
+def _softnet(earlier: Earlier, now: Sample) -> list[SoftnetCpu] | None:
     if now.softnet is None:
         return None
     columns = [one.name for one in SoftnetCpu.FIELDS if one.kind == COUNTER]
@@ -149,7 +149,7 @@ def _softnet(earlier: Earlier, now: Look) -> list[SoftnetCpu] | None:
     return found
 
 
-def _conntrack(earlier: Earlier, now: Look) -> Conntrack | None:
+def _conntrack(earlier: Earlier, now: Sample) -> Conntrack | None:
     if earlier.conntrack is None:
         return None
     count, limit, *lost = earlier.conntrack
@@ -162,10 +162,10 @@ def _conntrack(earlier: Earlier, now: Look) -> Conntrack | None:
     return Conntrack(count, limit, cpus=(ConntrackCpu(0)._replace(**was),))
 
 
-def _sockets(look: Look, absent: dict[str, str]) -> list[EarlierSocket]:
+def _sockets(sample: Sample, absent: dict[str, str]) -> list[EarlierSocket]:
     lossy: list[EarlierSocket] = []
     others: list[EarlierSocket] = []
-    for batch in look.batches:
+    for batch in sample.batches:
         if not batch.size:
             continue
         table = _table(batch)

@@ -6,7 +6,7 @@ from sockdiag.model.record import LABEL, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
 
 
 class FieldDoc(Record):
@@ -25,7 +25,7 @@ class FieldDoc(Record):
     help: str = field("What it means.", kind=LABEL)
 
 
-def explain(entry: Entry) -> FieldDoc:
+def explain(entry: FieldEntry) -> FieldDoc:
     """Describe a field of the catalogue."""
     f = entry.field
     return FieldDoc(

@@ -29,7 +29,7 @@ class Fullest(Record):
     socket: Socket = field("The socket.", of=Socket)
 
 
-class Crowded(Record):
+class BusiestState(Record):
     """The passing state that most sockets are in."""
 
     state: str = field("State.", kind=LABEL)
@@ -51,10 +51,10 @@ class Worst(Record):
     tcp_buffer: Fullest | None = field(
         "Fullest TCP receive buffer: at 1 the sender is made to wait.", default=None, of=Fullest
     )
-    state: Crowded | None = field("Passing state that most sockets are in.", default=None, of=Crowded)
+    state: BusiestState | None = field("Passing state that most sockets are in.", default=None, of=BusiestState)
 
 
-class Search:
+class HotspotSearch:
     """Look at batches as they pass and keep what is fullest."""
 
     __slots__ = ("_best",)
@@ -68,17 +68,17 @@ class Search:
             self._look(batch)
             yield batch
 
-    def join(self, other: Search) -> None:
+    def join(self, other: HotspotSearch) -> None:
         """Take over what another search found fuller."""
         for what, level in other._best.items():
             mine = self._best.get(what)
             if mine is None or level.ratio > mine.ratio:
                 self._best[what] = level
 
-    def worst(self, crowded: Crowded | None) -> Worst:
+    def worst(self, busiest: BusiestState | None) -> Worst:
         """Return what was found, and the state that was found elsewhere."""
         best = self._best
-        return Worst(best.get("buffer"), best.get("queue"), best.get("tcp"), crowded)
+        return Worst(best.get("buffer"), best.get("queue"), best.get("tcp"), busiest)
 
     def _look(self, batch: Batch) -> None:
         first = next(batch.sockets(), None) if batch.columns is None else None
@@ -122,7 +122,7 @@ class Search:
         self._best[what] = Fullest(round(ratio, 4), level, limit, drops, socket)
 
 
-def most_crowded(counts: Iterable[StateCount]) -> Crowded | None:
+def busiest_state(counts: Iterable[StateCount]) -> BusiestState | None:
     """Find the passing state that most TCP sockets are in."""
     sums: dict[str, int] = {}
     for count in counts:
@@ -131,4 +131,4 @@ def most_crowded(counts: Iterable[StateCount]) -> Crowded | None:
     if not sums:
         return None
     state = max(sums, key=lambda name: (sums[name], -PASSING.index(name)))
-    return Crowded(state, sums[state])
+    return BusiestState(state, sums[state])

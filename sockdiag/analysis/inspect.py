@@ -43,7 +43,7 @@ _NEW_BACKLOG = (6, 10)
 _STUBS = ("TIME_WAIT", "SYN_RECV")
 
 
-class Evidence:
+class SocketReadings:
     """What was read of one socket; a member is None where it could not be, and *lacks* says why, by layer."""
 
     def __init__(self, socket: Socket, sysctls: Sysctls) -> None:
@@ -68,16 +68,16 @@ class Evidence:
             held.append(gap)
 
 
-def layers(seen: Evidence) -> Layers:
+def layers(seen: SocketReadings) -> Layers:
     """Build the stack."""
     return Layers(_fd(seen), _file(seen), _socket(seen), _sock(seen), _proto(seen))
 
 
-def _lacks(seen: Evidence, layer: str) -> tuple[Gap, ...]:
+def _lacks(seen: SocketReadings, layer: str) -> tuple[Gap, ...]:
     return tuple(seen.lacks.get(layer, ()))
 
 
-def _fd(seen: Evidence) -> FdLayer:
+def _fd(seen: SocketReadings) -> FdLayer:
     owner, lacks = seen.owner, _lacks(seen, FD)
     note = file_note(seen.socket)
     if owner is None:
@@ -103,7 +103,7 @@ def _fd(seen: Evidence) -> FdLayer:
     )
 
 
-def _file(seen: Evidence) -> FileLayer:
+def _file(seen: SocketReadings) -> FileLayer:
     inode = seen.socket.inode
     info = seen.fdinfo
     if not inode:
@@ -122,7 +122,7 @@ def _file(seen: Evidence) -> FileLayer:
     )
 
 
-def _socket(seen: Evidence) -> SocketLayer:
+def _socket(seen: SocketReadings) -> SocketLayer:
     s = seen.socket
     note = file_note(s)
     if note:
@@ -133,7 +133,7 @@ def _socket(seen: Evidence) -> SocketLayer:
     return SocketLayer(socket_state(s.netid, s.state), s.type, ops, note, _lacks(seen, SOCKET))
 
 
-def _sock(seen: Evidence) -> SockLayer:
+def _sock(seen: SocketReadings) -> SockLayer:
     s = seen.socket
     memory = s.skmem
     lock = None if seen.options is None else seen.options.get("SO_BUF_LOCK")
@@ -169,7 +169,7 @@ def _backlog_limit(rcvbuf: int | None, sndbuf: int | None, kernel: tuple[int, in
     return rcvbuf + sndbuf + 65536
 
 
-def _proto(seen: Evidence) -> ProtoLayer:
+def _proto(seen: SocketReadings) -> ProtoLayer:
     s = seen.socket
     name = proto_name(s.netid, s.family, s.type)
     rows = {row.name: row for row in seen.protocols}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.measures import all_measures, combined, values
-from sockdiag.model.metric_family import Family
+from sockdiag.model.metric_family import MetricFamily
 from sockdiag.model.record import BYTES, COUNTER, HOST, NETNS, RATIO
 
 TYPE_CHECKING = False
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 OTHER = "other"
 
 
-def family_of(measure: Measure) -> Family:
+def family_of(measure: Measure) -> MetricFamily:
     """Return the family of a measure, without samples."""
     unit = measure.unit if measure.unit in (BYTES, RATIO) else ""
-    return Family(measure.metric, measure.help, tuple(label.name for label in measure.labels), measure.kind, unit)
+    return MetricFamily(measure.metric, measure.help, tuple(label.name for label in measure.labels), measure.kind, unit)
 
 
-def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) -> Iterator[Family]:
+def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) -> Iterator[MetricFamily]:
     """Yield the family of every measure that has a value.
 
     Args:
@@ -38,16 +38,16 @@ def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) ->
                 yield family_of(measure)._replace(samples=samples)
 
 
-def placed(families: Iterable[Family], netns: str) -> Iterator[Family]:
+def placed(families: Iterable[MetricFamily], netns: str) -> Iterator[MetricFamily]:
     """Say of families in which network namespace they were seen."""
     for family in families:
         samples = tuple(((netns, *labels), value) for labels, value in family.samples)
         yield family._replace(labels=(NETNS, *family.labels), samples=samples)
 
 
-def joined(parts: Iterable[Iterable[Family]]) -> list[Family]:
+def joined(parts: Iterable[Iterable[MetricFamily]]) -> list[MetricFamily]:
     """Put the families of several namespaces together, in the order of the measures."""
-    found: dict[str, Family] = {}
+    found: dict[str, MetricFamily] = {}
     for part in parts:
         for family in part:
             known = found.get(family.name)

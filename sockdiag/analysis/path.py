@@ -69,7 +69,7 @@ class PathStage(Record):
     )
 
 
-class PathLook:
+class PathSample:
     """What a path is made of, at one moment.
 
     Args:
@@ -102,7 +102,7 @@ class PathLook:
         self.unread = unread
 
 
-def path(before: PathLook | None, after: PathLook, netns: str | None = None) -> list[PathStage]:
+def path(before: PathSample | None, after: PathSample, netns: str | None = None) -> list[PathStage]:
     """Tell of each stage what came in and what was lost.
 
     Args:
@@ -118,7 +118,7 @@ def path(before: PathLook | None, after: PathLook, netns: str | None = None) -> 
 class _Numbers:
     """Values and differences by name, and which rows a name with * stands for."""
 
-    def __init__(self, before: PathLook | None, after: PathLook) -> None:
+    def __init__(self, before: PathSample | None, after: PathSample) -> None:
         self.before = before
         self.after = after
         self.seconds = None if before is None else max(after.at - before.at, 1e-6)

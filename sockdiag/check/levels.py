@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.check.status import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.finding import CRITICAL, DROPPING, WARNING
 
 TYPE_CHECKING = False
@@ -123,6 +123,22 @@ def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iter
         if hit.finding.verdict != DROPPING and status > now.get(name, CHECK_OK):
             kept[name] = Alert(hit.finding, status, held=True)
     return [a for a in alerts if alert_name(a.finding) not in kept] + list(kept.values())
+
+
+def worst_first(alerts: list[Alert]) -> list[Alert]:
+    """Order alerts, and put together what one process does at many sockets."""
+    from sockdiag.judging.case import Hit
+    from sockdiag.judging.group import by_cause
+
+    alike: dict[tuple[int, bool, bool], list[Hit]] = {}
+    for alert in alerts:
+        alike.setdefault((alert.status, alert.few, alert.held), []).append(Hit(alert.finding))
+    found = [
+        Alert(finding, status, few=few, held=kept)
+        for (status, few, kept), hits in alike.items()
+        for finding in by_cause(hit.finding for hit in hits)
+    ]
+    return sorted(found, key=lambda a: -badness_of(a.status))
 
 
 def status_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.analysis.measures import MAX, Facts, find, missing, value, values
 from sockdiag.check.levels import status_of
 from sockdiag.check.request import Bounded
-from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.check.status import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.counters import U32, mib_of
 from sockdiag.model.record import HOST, Record, field
 from sockdiag.render.plugin_text import number, perfdata
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
 # What is drawn where no measure is named: how near the limits are, and what is lost.
 USUAL = (
@@ -93,7 +93,7 @@ def alert_name(one: Bounded) -> str:
     return f"measure {one.text}"
 
 
-def taken(wanted: Iterable[Bounded], now: Look, before: Look | None) -> list[Taken]:
+def taken(wanted: Iterable[Bounded], now: Sample, before: Sample | None) -> list[Taken]:
     """Take measures of a look, and of counters what they grew by since the look before."""
     wanted = list(wanted)
     facts = Facts(now)

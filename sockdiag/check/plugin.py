@@ -1,58 +1,31 @@
-"""Run ``check`` as monitoring systems expect it: a line on standard output and 0 to 3, whatever happens.
+"""Answer as a monitoring plugin must, whatever happens: in time, and with a reason where there is no verdict.
 
-What is asked of the kernel may hang where no signal reaches. So a child asks, and this process waits for it, no longer than ``-t``
-says, and writes. A child that cannot be ended is left behind; it holds nothing of ours, so that nobody waits for it.
+Questions to the kernel may hang where no signal reaches. So a child process asks them, and this process waits for it, no
+longer than ``-t`` says, and writes. A child that cannot be ended is left behind; it holds nothing of ours, so that nobody
+waits for it.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 
-from sockdiag.cli.exit import CHECK_UNKNOWN
+from sockdiag.check.status import CHECK_UNKNOWN
+from sockdiag.survey.options import ALL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
-
-# A little less than the ten seconds that remote executors wait.
-TIMEOUT_S = 9.0
+    from sockdiag.check.options import CheckOptions
+    from sockdiag.sources.system.machine import System
 
 
 class Ended(BaseException):
     """A signal asks this process to end."""
 
 
-def run_check(words: list[str], env: Env) -> int:
-    """Run check on the words after the program's name."""
-    try:
-        status, text = _from_words(words, env)
-    except BaseException as error:
-        status, text = CHECK_UNKNOWN, unknown(error, env)
-    return written(status, text, env)
-
-
-def run_given(env: Env, given: Given) -> int:
-    """Run check on a command line that is parsed."""
-    try:
-        status, text = waited(env, given)
-    except BaseException as error:
-        status, text = CHECK_UNKNOWN, unknown(error, env)
-    return written(status, text, env)
-
-
-def written(status: int, text: str, env: Env) -> int:
-    """Write what there is to say; what nobody can read is no verdict."""
-    try:
-        env.write(text)
-    except OSError:
-        return CHECK_UNKNOWN
-    return status
-
-
-def unknown(error: BaseException, env: Env) -> str:
+def unknown(error: BaseException, *, debug: bool = False) -> str:
     """Say why there is no verdict."""
     from sockdiag.errors import SockdiagError
     from sockdiag.render.plugin_text import plugin_output
@@ -63,61 +36,38 @@ def unknown(error: BaseException, env: Env) -> str:
         first, more = "interrupted", []
     else:
         first, more = f"internal error: {type(error).__name__}: {error}", []
-        if env.environ.get("SOCKDIAG_DEBUG"):
+        if debug:
             from traceback import format_exception
 
             more = "".join(format_exception(error)).split("\n")
     return plugin_output(CHECK_UNKNOWN, first, (), more)
 
 
-def _from_words(words: list[str], env: Env) -> tuple[int, str]:
-    from sockdiag.check.request import paired
-    from sockdiag.cli.catalog import load
-    from sockdiag.cli.quick import parse
-    from sockdiag.cli.spec import Given
-    from sockdiag.errors import UsageError
-
-    command = load("check")
-    if words[0] != "check":
-        raise UsageError(f"options stand after the command: sockdiag check {words[0]} ...")
-    order: list[tuple[str, Any]] = []
-    given = parse(command, words[1:], order)
-    if given is None:
-        if {"-h", "--help"} & set(words):
-            from sockdiag.cli.help_text import help_text
-
-            return CHECK_UNKNOWN, help_text("check", env.width)
-        from sockdiag.cli.typer_app import complaint
-
-        raise UsageError(complaint(command, words[1:], env) or "the command line is not understood; see --help")
-    if given.version:
-        from sockdiag import __version__
-
-        return CHECK_UNKNOWN, f"sockdiag {__version__}\n"
-    ranges = dict(zip(("warning", "critical"), paired(order), strict=True))
-    return waited(env, Given({**vars(given), **ranges}))
-
-
-def waited(env: Env, given: Given) -> tuple[int, str]:
+def waited(options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> tuple[int, str]:
     """Let a child answer, and wait for it.
+
+    Args:
+        options: what is asked.
+        open_system: opens the system, in the child.
+        clock: seconds since the epoch.
 
     Raises:
         SockdiagError: there is no answer, or none in time.
         Ended: a signal asks this process to end.
     """
-    from sockdiag.check.request import asked, check_times
+    from sockdiag.check.request import check_request, check_times
     from sockdiag.errors import SockdiagError, SourceError, UsageError
     from sockdiag.sources.system.forked import answer_of
 
-    check_times(given)
-    asked(given)
-    if given.netns is not None and given.root:
+    check_times(options)
+    check_request(options)
+    if options.survey.netns is not None and options.captured:
         raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
     before = _mind_signals()
     try:
-        data = answer_of(lambda: _answer(env, given), given.timeout)
+        data = answer_of(lambda: _answer(options, open_system, clock), options.timeout_s)
     except TimeoutError:
-        raise SockdiagError(f"no answer within {given.timeout:g} s") from None
+        raise SockdiagError(f"no answer within {options.timeout_s:g} s") from None
     except SourceError as error:
         raise SockdiagError(error.reason) from None
     finally:
@@ -126,18 +76,19 @@ def waited(env: Env, given: Given) -> tuple[int, str]:
     return data[0], data[1:].decode("utf-8", "surrogateescape")
 
 
-def _answer(env: Env, given: Given) -> bytes:
+def _answer(options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> bytes:
     from sockdiag.check.answer import answer
-    from sockdiag.survey.session import ALL
 
     try:
-        if given.netns not in (None, ALL):
+        netns = options.survey.netns
+        if netns not in (None, ALL):
             from sockdiag.sources.namespaces.netns import enter, resolve
 
-            enter(resolve(given.netns))
-        status, text = answer(env, given)
+            enter(resolve(netns))
+        system = open_system()
+        status, text = answer(options, system, clock() if system.files.live else None)
     except BaseException as error:
-        status, text = CHECK_UNKNOWN, unknown(error, env)
+        status, text = CHECK_UNKNOWN, unknown(error, debug=options.debug)
     return bytes([status]) + text.encode("utf-8", "surrogateescape")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sockdiag.analysis.measures import Measure
-    from sockdiag.cli.spec import Given
+    from sockdiag.check.options import CheckOptions
 
 MOST_TIMEOUT_S = 3600
 
@@ -34,7 +34,7 @@ class Bounded(Record):
         return self.measure.kind == "counter" or self.measure.cumulative
 
 
-class Asked(Record):
+class CheckRequest(Record):
     """What is asked."""
 
     codes: tuple[str, ...] = field("Rules to judge.")
@@ -55,15 +55,15 @@ class Asked(Record):
         return tuple(table for table in known if table in needs)
 
 
-def asked(given: Given) -> Asked:
-    """Read what a command line asks for.
+def check_request(options: CheckOptions) -> CheckRequest:
+    """Read what a run is asked for.
 
     Raises:
         UsageError: a rule, a measure or a range is none.
     """
-    named = _codes("--rule", given.rule)
-    skipped = _codes("--skip", given.skip)
-    measures = _measures(given.measure, given.warning, given.critical)
+    named = _codes("--rule", options.rules)
+    skipped = _codes("--skip", options.skip)
+    measures = _measures(options.measures, options.warning, options.critical)
     # A service that is defined for a measure is about that measure.
     codes = named or (() if measures else tuple(RULES))
     codes = tuple(code for code in RULES if code in codes and code not in skipped)
@@ -71,21 +71,23 @@ def asked(given: Given) -> Asked:
         raise UsageError("--skip leaves no rule to judge")
     ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
     # Who takes two looks of one's own has not been told what was lost before them: the next run without must be.
-    pair = given.interval is not None
-    texts = (codes, ranges, given.where, given.source, given.horizon, given.netns == "all", pair)
-    return Asked(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
+    pair = options.interval_s is not None
+    survey = options.survey
+    # In this order and with these values, or every baseline is lost when the program is upgraded.
+    texts = (codes, ranges, survey.where or None, survey.source, options.horizon_s, survey.netns == "all", pair)
+    return CheckRequest(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
 
 
-def check_times(given: Given) -> None:
+def check_times(options: CheckOptions) -> None:
     """Refuse times that make no sense.
 
     Raises:
         UsageError: they do not.
     """
-    if not 0 < given.timeout <= MOST_TIMEOUT_S:
+    if not 0 < options.timeout_s <= MOST_TIMEOUT_S:
         raise UsageError(f"-t takes more than 0 and at most {MOST_TIMEOUT_S} seconds")
-    if given.interval is not None and given.interval >= given.timeout:
-        raise UsageError(f"--interval {given.interval:g} does not fit into -t {given.timeout:g}")
+    if options.interval_s is not None and options.interval_s >= options.timeout_s:
+        raise UsageError(f"--interval {options.interval_s:g} does not fit into -t {options.timeout_s:g}")
 
 
 def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:

@@ -7,14 +7,14 @@ import time
 
 from sockdiag.check.state_file import StateFile, private_folder
 from sockdiag.errors import SourceError
-from sockdiag.model.baseline import NotOurs, Place, read_entries, stored, write_entries
+from sockdiag.model.baseline import BaselinePlace, NotOurs, read_entries, stored, write_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from sockdiag.model.baseline import Entry, Stored
-    from sockdiag.survey.session import Session
+    from sockdiag.model.baseline import BaselineEntry, Stored
+    from sockdiag.survey.survey import Survey
 
 # Two looks that are nearer together tell of nothing but chance.
 YOUNGEST_S = 1.0
@@ -65,19 +65,20 @@ class State:
     """What runs before have left, and the place for what this one leaves.
 
     Args:
-        session: the run.
-        path: the state file; "" for the one of this user.
+        path: the state file.
         question: digest of what is asked.
+        clock: seconds since the epoch.
+        private: it lies in this user's own folder, which is made if it is not there.
 
     Attributes:
         problem: why the file cannot be used, or "".
     """
 
-    def __init__(self, session: Session, path: str, question: str) -> None:
-        self.path = path or state_path(session.env.environ)
+    def __init__(self, path: str, question: str, clock: Callable[[], float], *, private: bool) -> None:
+        self.path = path
         self.question = question
         self.problem = ""
-        self._clock = session.env.clock
+        self.clock = clock
         # From a monotonic clock to the one that goes on while the host is suspended.
         self._offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         self._entries: list[Stored] = []
@@ -85,7 +86,7 @@ class State:
         self._usable = True
         self._file = StateFile(self.path)
         try:
-            if not path:
+            if private:
                 private_folder(self._file.folder)
             self._entries, self._damaged = read_entries(self._file.read() or b"")
         except SourceError as error:
@@ -93,7 +94,7 @@ class State:
         except NotOurs as error:
             self.problem, self._usable = f"{self.path}: {error}", False
 
-    def entry(self, place: Place) -> tuple[Entry | None, str]:
+    def entry(self, place: BaselinePlace) -> tuple[BaselineEntry | None, str]:
         """Return what the run before has left of a place, or None and why there is nothing."""
         if not place.boot_id:
             # Counters of another boot could not be told from this one's.
@@ -114,7 +115,7 @@ class State:
             return None, "no baseline, the host was booted since"
         return None, "no baseline yet"
 
-    def age(self, entry: Entry, at: float) -> tuple[float | None, str]:
+    def age(self, entry: BaselineEntry, at: float) -> tuple[float | None, str]:
         """Return how old an entry's look is, or None and why it cannot be compared with.
 
         Args:
@@ -135,7 +136,7 @@ class State:
         """Return a time of the monotonic clock on the clock that entries have."""
         return at + self._offset
 
-    def save(self, entries: Iterable[Entry]) -> None:
+    def save(self, entries: Iterable[BaselineEntry]) -> None:
         """Leave entries for the next run; what goes wrong is in ``problem``."""
         if not self._usable:
             return
@@ -150,7 +151,7 @@ class State:
 
     def _merged(self, data: bytes | None, mine: list[Stored]) -> bytes:
         entries, _damaged = read_entries(data or b"")
-        now = self._clock()
+        now = self.clock()
         left = {(e.question, e.place.boot_id, e.place.netns): e for e in mine}
         boots = {e.place.boot_id: e.judged_at for e in mine}
         kept = []
@@ -168,25 +169,25 @@ class State:
         return write_entries([*left.values(), *kept])
 
 
-def place_of(session: Session) -> Place:
+def place_of(survey: Survey) -> BaselinePlace:
     """Say where the counters belong that are read in this process and namespace."""
     from sockdiag.sources.system.transport import netns_cookie
 
     cookie = netns_cookie()
-    inode = session.netns.inode
-    return Place(
-        _line(session, _BOOT_ID),
+    inode = survey.netns.inode
+    return BaselinePlace(
+        _line(survey, _BOOT_ID),
         f"{'-' if inode is None else inode}.{'-' if cookie is None else cookie}",
-        _line(session, "/etc/machine-id") or _line(session, "/proc/sys/kernel/hostname"),
+        _line(survey, "/etc/machine-id") or _line(survey, "/proc/sys/kernel/hostname"),
     )
 
 
-def _line(session: Session, path: str) -> str:
+def _line(survey: Survey, path: str) -> str:
     try:
-        return session.system.files.read(path).decode("utf-8", "replace").strip()
+        return survey.system.files.read(path).decode("utf-8", "replace").strip()
     except SourceError:
         return ""
 
 
-def _same(one: Place, other: Place) -> bool:
+def _same(one: BaselinePlace, other: BaselinePlace) -> bool:
     return one.boot_id == other.boot_id and one.netns == other.netns

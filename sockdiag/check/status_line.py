@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from sockdiag.check.answer import worst_first
-from sockdiag.check.levels import badness_of
-from sockdiag.cli.exit import CHECK_CRITICAL, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.check.levels import badness_of, worst_first
+from sockdiag.check.status import CHECK_CRITICAL, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.finding import INFO
 from sockdiag.render.plugin_text import WORDS, number, perfdata, plugin_output
 
@@ -60,12 +59,12 @@ def _more(names: list[str], shown: int) -> str:
 
 
 def _good(run: Run) -> str:
-    if run.wanted.measures:
+    if run.request.measures:
         return ", ".join(m.said() for m in run.measures)
-    judged = len(run.wanted.codes) - len({one.code for one in run.unknown})
+    judged = len(run.request.codes) - len({one.code for one in run.unknown})
     seconds = run.places[0].seconds if run.places else None
     since = "" if seconds is None else f" in {number(round(seconds, 1))} s"
-    where = f" in {_namespaces(len(run.places))}" if run.session.everywhere is not None else ""
+    where = f" in {_namespaces(len(run.places))}" if run.survey.everywhere else ""
     return f"{judged} {'rule' if judged == 1 else 'rules'} found nothing{where}{since}"
 
 
@@ -82,15 +81,15 @@ def _namespaces(n: int) -> str:
 
 def _data(run: Run) -> list[str]:
     data = [m.datum() for m in run.measures]
-    if run.wanted.codes:
+    if run.request.codes:
         for name, status in (("critical", CHECK_CRITICAL), ("warning", CHECK_WARNING)):
             data.append(perfdata(name, sum(a.status == status for a in run.alerts), least=0))
-    data.append(perfdata("time", round(time.monotonic() - run.began, 3), "s", least=0, most=run.given.timeout))
+    data.append(perfdata("time", round(time.monotonic() - run.began, 3), "s", least=0, most=run.options.timeout_s))
     return data
 
 
 def _lines(run: Run) -> Iterator[str]:
-    verbose = run.given.verbose
+    verbose = run.options.verbose
     if not verbose:
         return
     for m in run.asked_measures:
@@ -107,14 +106,14 @@ def _lines(run: Run) -> Iterator[str]:
         for there in run.places:
             for name in there.reset:
                 yield f"SET TO ZERO {name}"
-        for gap in run.session.gaps:
+        for gap in run.survey.gaps:
             yield f"NOT SEEN {gap.source}: {gap.reason}{f'; {gap.hint}' if gap.hint else ''}"
     if verbose > 2:
         yield from _whence(run)
 
 
 def _whence(run: Run) -> Iterator[str]:
-    for table, source in run.session.sources.items():
+    for table, source in run.survey.sources.items():
         yield f"SOURCE {table}: {source or '-'}"
     if run.state is not None:
         yield f"STATE {run.state.path}"
@@ -126,7 +125,7 @@ def _whence(run: Run) -> Iterator[str]:
 def _headline(run: Run, alert: Alert) -> str:
     finding = alert.finding
     kept = ", not clearly better yet" if alert.held else ""
-    there = f" [netns {finding.subject.netns}]" if run.session.everywhere is not None and finding.subject.netns else ""
+    there = f" [netns {finding.subject.netns}]" if run.survey.everywhere and finding.subject.netns else ""
     return f"{finding.code}: {finding.summary}{kept}{there}"
 
 

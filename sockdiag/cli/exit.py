@@ -1,4 +1,4 @@
-"""Exit statuses: of every command, and of ``check``, which has those of monitoring plugins. ``ss`` has its own."""
+"""Exit statuses of every command but ``check`` (``sockdiag.check.status``) and ``ss``, which has those of the original."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ FINDINGS = 3  # with --exit-code: findings of at least --fail-on severity
 PARTIAL = 4  # with --strict: the answer is there, and something that was asked for is missing
 INTERRUPTED = 130
 PIPE_CLOSED = 141
-
-# Of check. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes".
-CHECK_OK = 0
-CHECK_WARNING = 1
-CHECK_CRITICAL = 2
-CHECK_UNKNOWN = 3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +24,6 @@ MEANINGS = {
     PARTIAL: "With --strict: the answer is there, but something that was asked for could not be seen.",
     INTERRUPTED: "Interrupted.",
     PIPE_CLOSED: "The reader of the pipe went away.",
-}
-
-CHECK_MEANINGS = {
-    CHECK_OK: "OK: nothing is wrong, as far as was asked.",
-    CHECK_WARNING: "WARNING: a finding of severity warning, or a measure outside its -w range.",
-    CHECK_CRITICAL: "CRITICAL: a finding of severity critical, or a measure outside its -c range.",
-    CHECK_UNKNOWN: "UNKNOWN: whatever is no verdict: wrong usage, --help, a time-out, something that cannot be read.",
 }
 
 # Statuses that only an option brings about.

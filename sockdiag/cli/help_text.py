@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, load, summary
 from sockdiag.cli.options import GROUPS
-from sockdiag.cli.spec import Option
+from sockdiag.cli.spec import flag
 from sockdiag.render.wrap import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
-    from sockdiag.cli.spec import Command
+    from sockdiag.cli.spec import Command, Option
 
 # Of a terminal that does not tell, and the widest that is read with ease.
 WIDTH, _WIDEST = 80, 100
@@ -19,8 +20,8 @@ _NARROWEST = 40
 # The explanations begin here; an option that is longer stands on a line of its own.
 _INDENT = 26
 
-HELP = Option("help", "Show this text and exit.", short="-h")
-VERSION = Option("version", "Show the version and exit.")
+HELP = flag("help", "Show this text and exit.", short="-h")
+VERSION = flag("version", "Show the version and exit.")
 
 
 def help_text(name: str, width: int | None) -> str:
@@ -35,22 +36,22 @@ def help_text(name: str, width: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def grouped(command: Command) -> list[tuple[str, list[Option]]]:
+def grouped(command: Command) -> list[tuple[str, list[Option[Any]]]]:
     """Return a command's options below headings, its own first, under an empty one."""
     shared = {id(option): title for title, group in GROUPS for option in group}
-    found: dict[str, list[Option]] = {"": []}
+    found: dict[str, list[Option[Any]]] = {"": []}
     found.update((title, []) for title, _group in GROUPS)
     for option in command.options:
         found[shared.get(id(option), "")].append(option)
     return [(title, group) for title, group in found.items() if group]
 
 
-def spelled(option: Option) -> str:
+def spelled(option: Option[Any]) -> str:
     """Return an option as help shows it: the short form first, then the placeholder."""
     return ", ".join(sorted(option.flags, key=len)) + (f" {option.metavar}" if option.metavar else "")
 
 
-def explained(option: Option) -> str:
+def explained(option: Option[Any]) -> str:
     """Return what help says of an option, its default last."""
     return option.help + (f" Default: {option.told_default}." if option.told_default else "")
 
@@ -101,7 +102,7 @@ def _program(width: int) -> Iterator[str]:
     yield from _definitions(examples, width, 4 + max(len(line) for line, _ in examples))
 
 
-def _unbroken(options: Iterable[Option]) -> str:
+def _unbroken(options: Iterable[Option[Any]]) -> str:
     # An option stays with its placeholder, and two blanks part it from the next.
     return " ".join(spelled(option).replace(" ", "\0") + "\0" for option in options)
 

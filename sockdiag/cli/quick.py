@@ -1,20 +1,20 @@
 """Parse plain command lines without importing Typer, which takes longer than most answers.
 
 :func:`parse` understands what the declarations say: long and short options, ``--opt=value``, clustered short flags and
-positional arguments. Whatever else it meets, a mistake or a request for help, it gives up, and Typer decides; a test
+positional arguments. On anything else, a mistake or a request for help, it gives up and lets Typer decide; a test
 holds the two to equal results.
 """
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import CHOICE, COUNT, FLOAT, INT, LIST, Command, Given, Option, defaults
+from sockdiag.cli.spec import CHOICE, COUNT, FLOAT, INT, LIST, Args, Command, Option, defaults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-def parse(command: Command, words: list[str], order: list[tuple[str, Any]] | None = None) -> Given | None:
+def parse(command: Command, words: list[str], order: list[tuple[str, object]] | None = None) -> Args | None:
     """Parse the words after the command's name; None where Typer should look at them.
 
     Args:
@@ -22,7 +22,7 @@ def parse(command: Command, words: list[str], order: list[tuple[str, Any]] | Non
         words: the words.
         order: gets name and value of each option, in the order of the command line.
     """
-    values = defaults(command)
+    values: dict[str, Any] = defaults(command)
     by_flag = {flag: option for option in command.options for flag in option.flags}
     arguments: list[str] = []
     rest = list(reversed(words))
@@ -46,10 +46,10 @@ def parse(command: Command, words: list[str], order: list[tuple[str, Any]] | Non
         values[argument.name] = text
     if any(argument.required and values[argument.name] is None for argument in command.arguments):
         return None
-    return Given(values)
+    return Args(values)
 
 
-def _option(word: str, rest: list[str], by_flag: dict[str, Option]) -> tuple[Option | None, str | None]:
+def _option(word: str, rest: list[str], by_flag: dict[str, Option[Any]]) -> tuple[Option[Any] | None, str | None]:
     """Find the option of a word and its value, which may be the next of the *rest*; no option where it is not clear."""
     name, equals, text = word.partition("=")
     value = text if equals else None
@@ -68,7 +68,7 @@ def _option(word: str, rest: list[str], by_flag: dict[str, Option]) -> tuple[Opt
     return option, None
 
 
-def _convert(option: Option, text: str) -> Any:
+def _convert(option: Option[Any], text: str) -> Any:
     try:
         if option.kind == INT:
             return int(text)

@@ -1,38 +1,48 @@
 """How a command is declared: its options, arguments and examples, once.
 
-The quick parser, Typer's help and errors, man pages and completions all read these declarations.
+The quick parser, Typer's errors, help, man pages and completions all read these declarations. An option is also the key
+to its value: ``args[options.LIMIT]`` has the type that the declaration gives it.
 """
 
 from __future__ import annotations
 
+from sockdiag.typed import Typed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, TypeAlias
+    from typing import Any, TypeAlias, TypeVar, overload
+
+    from sockdiag.cli.env import Env
+    from sockdiag.model.record import Record
+
+    T = TypeVar("T")
 
     # What completes a value: ``columns`` (of the command's rows), ``fields``, ``netids``, ``limits``, ``rules``,
     # ``commands``, ``styles``, ``netns``, ``sockets``, ``path``, "" for nothing, or a function that returns the words.
     Completion: TypeAlias = str | Callable[[], Iterable[str]]
+    # JSON key -> a record, a list of one record, or a type in words (``sockdiag.render.schema``).
+    Keys: TypeAlias = Mapping[str, type[Record] | list[type[Record]] | str]
 
 FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
 # A flag and a text that may be given more than once: how often, and all of them in order.
 COUNT, LIST = "count", "list"
 # Kinds that take no value, and what stands for kinds that are not given.
 _BARE = (FLAG, COUNT)
-_ABSENT: dict[str, Any] = {FLAG: False, COUNT: 0, LIST: ()}
+_ABSENT: dict[str, object] = {FLAG: False, COUNT: 0, LIST: ()}
 
 
-class Option:
-    """An option of a command.
+class Option(Typed["T"]):
+    """An option of a command, made by one of the functions below, which know the type of its value.
 
     Attributes:
-        name: its name in the parsed result; ``--name`` with dashes unless *flags* say otherwise.
+        name: names the value; ``--name`` with dashes unless *flags* say otherwise.
         flags: all spellings, the long one first.
         kind: flag, text, int, float, choice, count or list.
         metavar: what stands for the value in help.
         choices: permitted values, for kind choice.
         default: value where it is not given.
-        help: sentences; the first says it all where there is room for one line only. The default is told besides.
+        help: sentences; the first one must do where there is room for one line only. Help adds the default.
         completion: what completes the value, as :data:`Completion` says.
     """
 
@@ -42,12 +52,12 @@ class Option:
         self,
         name: str,
         help: str,
+        kind: str,
+        default: T,
         *,
-        kind: str = FLAG,
         short: str = "",
         metavar: str = "",
         choices: tuple[str, ...] = (),
-        default: Any = None,
         completion: Completion = "",
     ) -> None:
         self.name = name
@@ -56,41 +66,154 @@ class Option:
         self.kind = kind
         self.metavar = metavar or ("|".join(choices) if choices else "" if kind in _BARE else kind.upper())
         self.choices = choices
-        self.default: Any = _ABSENT.get(kind) if default is None else default
+        self.default = default
         self.help = help
         self.completion = completion
 
     @property
     def bare(self) -> bool:
-        """Tell whether it takes no value."""
+        """Whether it takes no value."""
         return self.kind in _BARE
 
     @property
     def many(self) -> bool:
-        """Tell whether the value is a list with commas, as its placeholder then shows."""
+        """Whether the value is a list with commas, as its placeholder then shows."""
         return self.metavar.endswith(",…")
 
     @property
     def told_default(self) -> str:
-        """The default as help tells it: empty where there is none, or none but the absence of the option."""
+        """The default as help shows it: empty where there is none, or none but the absence of the option."""
         if self.kind in _ABSENT or self.default is None:
             return ""
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
-class Argument:
-    """A positional argument; optional unless *required*."""
+def flag(name: str, help: str, short: str = "") -> Option[bool]:
+    """Declare an option without a value."""
+    return Option(name, help, FLAG, False, short=short)
 
-    __slots__ = ("completion", "help", "metavar", "name", "required")
+
+def count(name: str, help: str, short: str = "") -> Option[int]:
+    """Declare an option without a value that may be repeated."""
+    return Option(name, help, COUNT, 0, short=short)
+
+
+def text(
+    name: str, help: str, *, metavar: str = "", short: str = "", completion: Completion = ""
+) -> Option[str | None]:
+    """Declare an option that takes a text."""
+    return Option(name, help, TEXT, None, metavar=metavar, short=short, completion=completion)
+
+
+def texts(
+    name: str, help: str, *, metavar: str = "", short: str = "", completion: Completion = ""
+) -> Option[tuple[str, ...]]:
+    """Declare an option that takes a text and may be repeated."""
+    return Option(name, help, LIST, (), metavar=metavar, short=short, completion=completion)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def whole(name: str, help: str, *, metavar: str = "", default: int) -> Option[int]: ...
+    @overload
+    def whole(name: str, help: str, *, metavar: str = "") -> Option[int | None]: ...
+    def whole(name: str, help: str, *, metavar: str = "", default: int | None = None) -> Option[Any]:
+        """Declare an option that takes a whole number."""
+
+    @overload
+    def number(name: str, help: str, *, metavar: str = "", short: str = "", default: float) -> Option[float]: ...
+    @overload
+    def number(name: str, help: str, *, metavar: str = "", short: str = "") -> Option[float | None]: ...
+    def number(
+        name: str, help: str, *, metavar: str = "", short: str = "", default: float | None = None
+    ) -> Option[Any]:
+        """Declare an option that takes a number."""
+
+    @overload
+    def choice(name: str, help: str, choices: tuple[str, ...], *, default: str) -> Option[str]: ...
+    @overload
+    def choice(name: str, help: str, choices: tuple[str, ...]) -> Option[str | None]: ...
+    def choice(name: str, help: str, choices: tuple[str, ...], *, default: str | None = None) -> Option[Any]:
+        """Declare an option that takes one of some words."""
+
+else:
+
+    def whole(name, help, *, metavar="", default=None):
+        """Declare an option that takes a whole number."""
+        return Option(name, help, INT, default, metavar=metavar)
+
+    def number(name, help, *, metavar="", short="", default=None):
+        """Declare an option that takes a number."""
+        return Option(name, help, FLOAT, default, metavar=metavar, short=short)
+
+    def choice(name, help, choices, *, default=None):
+        """Declare an option that takes one of some words."""
+        return Option(name, help, CHOICE, default, choices=choices)
+
+
+class Argument(Typed["T"]):
+    """A positional argument, made by :func:`argument` or :func:`required`."""
+
+    __slots__ = ("completion", "default", "help", "metavar", "name", "required")
 
     def __init__(
-        self, name: str, help: str, *, metavar: str = "", required: bool = False, completion: Completion = ""
+        self, name: str, help: str, default: T, *, metavar: str = "", required: bool, completion: Completion = ""
     ) -> None:
         self.name = name
         self.help = help
+        self.default = default
         self.metavar = metavar or name.upper()
         self.required = required
         self.completion = completion
+
+
+def argument(name: str, help: str, *, metavar: str = "", completion: Completion = "") -> Argument[str | None]:
+    """Declare a positional argument that may be left out."""
+    return Argument(name, help, None, metavar=metavar, required=False, completion=completion)
+
+
+def required(name: str, help: str, *, metavar: str = "", completion: Completion = "") -> Argument[str]:
+    """Declare a positional argument that must be there."""
+    return Argument(name, help, "", metavar=metavar, required=True, completion=completion)
+
+
+class Args:
+    """The values of a command line, by the option or argument that declares them."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, declared: Option[T] | Argument[T]) -> T:
+        value: Any = self._values[declared.name]
+        return value  # type: ignore[no-any-return]
+
+    def get(self, declared: Option[T]) -> T:
+        """Return the value of an option, its default where the command does not take it."""
+        value: Any = self._values.get(declared.name, declared.default)
+        return value  # type: ignore[no-any-return]
+
+    def value(self, declared: Option[Any]) -> object:
+        """Return the value of an option of whatever type."""
+        return self._values[declared.name]
+
+    def given(self, declared: Option[Any]) -> bool:
+        """Whether an option was given a value other than its default."""
+        return declared.name in self._values and self._values[declared.name] != declared.default
+
+    def replaced(self, declared: Option[T], value: T) -> Args:
+        """Return the same values with another one of an option."""
+        return Args({**self._values, declared.name: value})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Args) and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Args({self._values!r})"
 
 
 class Command:
@@ -99,22 +222,23 @@ class Command:
     Attributes:
         name: the word on the command line; "" is the program without a subcommand.
         summary: the question that it answers, one line.
-        help: what the summary does not say, paragraphs separated by blank lines.
+        help: what the summary leaves out, paragraphs separated by blank lines.
         options: its options, in the order of its help.
         arguments: its positional arguments.
         examples: (command line without the program's name, what it does).
-        run: function of (Env, Given) that returns the exit status.
-        everywhere: it takes --netns all.
-        prepare: function of (Env, Given) that is called first, before the namespace of --netns is entered, or None.
+        run: function of (Env, Args) that returns the exit status.
+        all_namespaces: it accepts ``--netns all``.
+        prepare: function of (Env, Args) that is called before the namespace of ``--netns`` is entered, and returns what
+            to run there; None for *run* as it is.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
-        rows: returns the records whose fields --output names; None: those that *document* marks, or its first ones.
+        rows: returns the records whose fields --output names; None for those that *document* marks, or its first ones.
         statuses: exit status -> meaning, where they are not those of ``sockdiag.cli.exit``.
     """
 
     __slots__ = (
+        "all_namespaces",
         "arguments",
         "document",
-        "everywhere",
         "examples",
         "help",
         "name",
@@ -128,18 +252,18 @@ class Command:
 
     def __init__(
         self,
-        run: Any,
+        run: Callable[[Env, Args], int],
         *,
         name: str,
         summary: str,
         help: str = "",
-        options: tuple[Option, ...] = (),
-        arguments: tuple[Argument, ...] = (),
+        options: tuple[Option[Any], ...] = (),
+        arguments: tuple[Argument[Any], ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
-        everywhere: bool = False,
-        prepare: Callable[[Any, Given], None] | None = None,
-        document: Callable[[], dict[str, Any]] | None = None,
-        rows: Callable[[], tuple[Any, ...]] | None = None,
+        all_namespaces: bool = False,
+        prepare: Callable[[Env, Args], Callable[[], int]] | None = None,
+        document: Callable[[], Keys] | None = None,
+        rows: Callable[[], tuple[type[Record], ...]] | None = None,
         statuses: Mapping[int, str] | None = None,
     ) -> None:
         self.run = run
@@ -149,7 +273,7 @@ class Command:
         self.options = options
         self.arguments = arguments
         self.examples = examples
-        self.everywhere = everywhere
+        self.all_namespaces = all_namespaces
         self.prepare = prepare
         self.document = document
         self.rows = rows
@@ -161,27 +285,8 @@ class Command:
         return f"sockdiag {self.name}".strip()
 
 
-class Given:
-    """The values that a command line gives: one attribute an option and argument."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.__dict__.update(values)
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Given) and self.__dict__ == other.__dict__
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Given({self.__dict__!r})"
-
-
-def defaults(command: Command) -> dict[str, Any]:
+def defaults(command: Command) -> dict[str, object]:
     """Return the values of a command line that gives nothing."""
-    values: dict[str, Any] = {option.name: option.default for option in command.options}
+    values: dict[str, object] = {option.name: option.default for option in command.options}
     values.update((argument.name, None) for argument in command.arguments)
     return values

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.help_text import HELP, help_text
-from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Command, Given, Option, defaults
+from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Args, Command, Option, defaults
 from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ def _show_help(name: str, env: Env) -> NoReturn:
     raise typer.Exit
 
 
-def _parameter(option: Option) -> inspect.Parameter:
+def _parameter(option: Option[Any]) -> inspect.Parameter:
     help_text = option.help
     info = typer.Option(*option.flags, help=help_text, metavar=option.metavar or None, show_default=False)
     kind: Any = _TYPES.get(option.kind, str)
@@ -72,7 +72,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _choice(option: Option) -> Any:
+def _choice(option: Option[Any]) -> Any:
     def check(value: str | None) -> str | None:
         if value is not None and value not in option.choices:
             raise typer.BadParameter(unknown("value", value, option.choices))
@@ -83,13 +83,13 @@ def _choice(option: Option) -> Any:
 
 def _callback(command: Command, env: Env) -> Any:
     def run(**values: Any) -> None:
-        from sockdiag.cli.main import execute, guarded
+        from sockdiag.cli.running import execute, guarded
 
         for option in command.options:
             if option.kind == LIST:
                 values[option.name] = tuple(values[option.name])
         # Typer has its own statuses for a closed pipe and an interrupt.
-        raise typer.Exit(guarded(lambda: execute(command, Given(values), env), env))
+        raise typer.Exit(guarded(lambda: execute(command, Args(values), env), env))
 
     parameters = [
         *(

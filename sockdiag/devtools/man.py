@@ -17,6 +17,8 @@ from sockdiag.model.finding import Finding
 from sockdiag.model.socket import Socket
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from sockdiag.cli.spec import Command, Option
 
 _PROGRAM_ABOUT = "state, memory and losses of every Linux socket"
@@ -104,7 +106,7 @@ def _help_options(page: Page, command: Command) -> None:
         _option(page, option)
 
 
-def _option(page: Page, option: Option) -> None:
+def _option(page: Page, option: Option[Any]) -> None:
     page.item(", ".join(sorted(option.flags, key=len)), explained(option), option.metavar)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.spec import Argument, Command
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
 
 # Completions that are looked up when TAB is pressed.
 DYNAMIC = ("netns", "sockets", "path", "")
@@ -41,16 +41,16 @@ def rows(command: Command) -> tuple[Any, ...]:
     return marked or tuple(lists.values())[:1]
 
 
-def columns(command: Command) -> list[Entry]:
+def columns(command: Command) -> list[FieldEntry]:
     """Return the columns of a command, each name once."""
-    found: dict[str, Entry] = {}
+    found: dict[str, FieldEntry] = {}
     for record in rows(command):
         for entry in catalogue() if record is Socket else entries(record):
             found.setdefault(entry.name, entry)
     return list(found.values())
 
 
-def values(declared: Option | Argument, command: Command) -> list[str]:
+def values(declared: Option[Any] | Argument[Any], command: Command) -> list[str]:
     """Return the words for a value, none where it is looked up or free.
 
     Raises:

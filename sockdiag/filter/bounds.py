@@ -17,7 +17,7 @@ IPV4, IPV6 = 1, 2
 _FAMILY_NAMES = {IPV4: ("AF_INET",), IPV6: ("AF_INET6",)}
 
 
-class Reach:
+class Bounds:
     """A box around a set of sockets: masks of states, tables and IP families.
 
     Attributes:
@@ -33,11 +33,11 @@ class Reach:
         self.tables = tables
         self.families = families
 
-    def __and__(self, other: Reach) -> Reach:
-        return Reach(self.states & other.states, self.tables & other.tables, self.families & other.families)
+    def __and__(self, other: Bounds) -> Bounds:
+        return Bounds(self.states & other.states, self.tables & other.tables, self.families & other.families)
 
-    def __or__(self, other: Reach) -> Reach:
-        return Reach(self.states | other.states, self.tables | other.tables, self.families | other.families)
+    def __or__(self, other: Bounds) -> Bounds:
+        return Bounds(self.states | other.states, self.tables | other.tables, self.families | other.families)
 
     @property
     def table_names(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Reach:
         return _FAMILY_NAMES.get(self.families, ())
 
 
-EVERYTHING = Reach()
+EVERYTHING = Bounds()
 
 
 def tables_mask(names: Iterable[str]) -> int:
@@ -58,33 +58,33 @@ def tables_mask(names: Iterable[str]) -> int:
     return sum(1 << TABLES.index(name) for name in set(names) if name in TABLES)
 
 
-def reach(tree: Node | None) -> Reach:
+def bounds(tree: Node | None) -> Bounds:
     """Return a box around the sockets for which a filter is true or unknown."""
-    return EVERYTHING if tree is None else _reach(tree)[0]
+    return EVERYTHING if tree is None else _bounds(tree)[0]
 
 
-def _reach(node: Node) -> tuple[Reach, Reach]:
+def _bounds(node: Node) -> tuple[Bounds, Bounds]:
     # Boxes around the sockets for which a node can be other than false, and other than true.
     if isinstance(node, Compare):
-        return node.reach or EVERYTHING, node.reach_not or EVERYTHING
+        return node.bounds or EVERYTHING, node.bounds_not or EVERYTHING
     if isinstance(node, Not):
-        passing, failing = _reach(node.part)
+        passing, failing = _bounds(node.part)
         return failing, passing
-    boxes = [_reach(part) for part in node.parts]
+    boxes = [_bounds(part) for part in node.parts]
     if isinstance(node, And):
         return _meet(p for p, _ in boxes), _join(f for _, f in boxes)
     return _join(p for p, _ in boxes), _meet(f for _, f in boxes)
 
 
-def _meet(boxes: Iterable[Reach]) -> Reach:
+def _meet(boxes: Iterable[Bounds]) -> Bounds:
     result = EVERYTHING
     for box in boxes:
         result &= box
     return result
 
 
-def _join(boxes: Iterable[Reach]) -> Reach:
-    result = Reach(0, 0, 0)
+def _join(boxes: Iterable[Bounds]) -> Bounds:
+    result = Bounds(0, 0, 0)
     for box in boxes:
         result |= box
     return result

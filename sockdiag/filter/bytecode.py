@@ -15,7 +15,7 @@ from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNSPEC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.filter.operands import Host
+    from sockdiag.filter.operands import HostOperand
     from sockdiag.filter.tree import Node
 
 
@@ -40,7 +40,7 @@ _MAX_PORT = 0xFFFF
 _ADDRESS_SIZES = {AF_INET: 4, AF_INET6: 16}
 
 
-class _Label:
+class _JumpLabel:
     # A place that operations jump to; it is behind all of them.
     __slots__ = ("offset",)
 
@@ -54,16 +54,16 @@ class Assembler:
     __slots__ = ("_length", "_operations", "reject")
 
     def __init__(self) -> None:
-        self._operations: list[tuple[int, bytes, _Label, int]] = []
+        self._operations: list[tuple[int, bytes, _JumpLabel, int]] = []
         self._length = 0
-        self.reject = _Label()
+        self.reject = _JumpLabel()
 
-    def add(self, code: int, payload: bytes, fail: _Label) -> None:
+    def add(self, code: int, payload: bytes, fail: _JumpLabel) -> None:
         """Append an operation that jumps to *fail* if it does not hold."""
         self._operations.append((code, payload, fail, self._length))
         self._length += _OP_SIZE + len(payload)
 
-    def place(self, label: _Label) -> None:
+    def place(self, label: _JumpLabel) -> None:
         """Put a label before the next operation."""
         label.offset = self._length
 
@@ -90,20 +90,20 @@ def assemble(tree: Node) -> bytes | None:
     return assembler.code()
 
 
-def _emit(tree: Node, assembler: Assembler, fail: _Label) -> None:
+def _emit(tree: Node, assembler: Assembler, fail: _JumpLabel) -> None:
     if isinstance(tree, And):
         for part in tree.parts:
             _emit(part, assembler, fail)
     elif isinstance(tree, Or):
         _emit_any(tree.parts, assembler, fail)
     elif isinstance(tree, Not):
-        holds_not = _Label()
+        holds_not = _JumpLabel()
         _emit(tree.part, assembler, holds_not)
         assembler.add(JMP, b"", fail)
         assembler.place(holds_not)
     elif tree.field in HOSTS or (tree.op == "=" and tree.field in PORTS):
         code = S_COND if tree.field in ("src", "sport") else D_COND
-        hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+        hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
         if len(hosts) == 1:
             assembler.add(code, _host(hosts[0]), fail)
         else:
@@ -112,10 +112,10 @@ def _emit(tree: Node, assembler: Assembler, fail: _Label) -> None:
         _emit_leaf(tree, assembler, fail)
 
 
-def _emit_any(parts: tuple[Node, ...], assembler: Assembler, fail: _Label) -> None:
-    holds = _Label()
+def _emit_any(parts: tuple[Node, ...], assembler: Assembler, fail: _JumpLabel) -> None:
+    holds = _JumpLabel()
     for part in parts[:-1]:
-        otherwise = _Label()
+        otherwise = _JumpLabel()
         _emit(part, assembler, otherwise)
         assembler.add(JMP, b"", holds)
         assembler.place(otherwise)
@@ -123,7 +123,7 @@ def _emit_any(parts: tuple[Node, ...], assembler: Assembler, fail: _Label) -> No
     assembler.place(holds)
 
 
-def _emit_leaf(leaf: Compare, assembler: Assembler, fail: _Label) -> None:
+def _emit_leaf(leaf: Compare, assembler: Assembler, fail: _JumpLabel) -> None:
     field, operand = leaf.field, leaf.operand
     if field == "autobound":
         assembler.add(AUTO, b"", fail)
@@ -135,11 +135,11 @@ def _emit_leaf(leaf: Compare, assembler: Assembler, fail: _Label) -> None:
         assembler.add(CGROUP_COND, CGROUP.pack(operand), fail)
     else:
         codes = {("sport", ">="): S_GE, ("sport", "<="): S_LE, ("dport", ">="): D_GE, ("dport", "<="): D_LE}
-        hosts: tuple[Host, ...] = operand  # type: ignore[assignment]
+        hosts: tuple[HostOperand, ...] = operand  # type: ignore[assignment]
         assembler.add(codes[field, leaf.op], PORT_WORD.pack(0, hosts[0].port & _MAX_PORT), fail)
 
 
-def _host(host: Host) -> bytes:
+def _host(host: HostOperand) -> bytes:
     port = (host.port + (1 << 31)) % (1 << 32) - (1 << 31)
     # The kernel wants an address of the family's size, even if no bit of it counts.
     address = host.address.ljust(_ADDRESS_SIZES.get(host.family, 0), b"\0")
@@ -156,7 +156,7 @@ def is_sent(tree: Node) -> bool:
         return False
     if tree.field in ("fwmark", "cgroup", "autobound"):
         return True
-    hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+    hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
     return hosts[0].family in (AF_UNSPEC, AF_INET, AF_INET6)
 
 
@@ -177,7 +177,7 @@ def _first_addresses(tree: Node) -> Node:
         return Or(*map(_first_addresses, tree.parts))
     if tree.field in ("fwmark", "cgroup", "autobound"):
         return tree
-    hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+    hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
     return Compare(tree.field, tree.op, hosts[:1])
 
 

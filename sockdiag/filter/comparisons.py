@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.filter.bounds import Reach, tables_mask
+from sockdiag.filter.bounds import Bounds, tables_mask
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_knowledge, by_value, remembered
 from sockdiag.filter.quantity import parse_quantity
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.errors import FilterError
     from sockdiag.filter.tree import Node
     from sockdiag.filter.where_tokens import Lexer, Token
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
 
 # The words of a field whose words are few: an operand that is none of them is a mistake.
 WORDS: dict[str, tuple[str, ...]] = {
@@ -54,7 +54,7 @@ _ORDERS: dict[str, Callable[[Any], Callable[[Any], bool]]] = {
 }
 
 
-def compare_field(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token | None) -> Node:
+def compare_field(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token | None) -> Node:
     """Return the comparison of a field.
 
     Args:
@@ -83,24 +83,34 @@ def _is_set(value: object) -> bool:
     return bool(value)
 
 
-def _leaf(entry: Entry, op: str, operand: object, leaf: Any) -> Compare:
+def _leaf(entry: FieldEntry, op: str, operand: object, leaf: Any) -> Compare:
     if entry.name in ("netid", "family") and op == "=":
         return _table_leaf(entry, str(operand), leaf)
-    reach = None if entry.tables is None else Reach(tables=tables_mask(entry.tables))
-    return Compare(entry.name, op, operand, leaf, reach=reach)
+    bounds = None if entry.tables is None else Bounds(tables=tables_mask(entry.tables))
+    return Compare(entry.name, op, operand, leaf, bounds=bounds)
 
 
-def _table_leaf(entry: Entry, operand: str, leaf: Any) -> Compare:
+def _table_leaf(entry: FieldEntry, operand: str, leaf: Any) -> Compare:
     name = _word(entry.name, operand) or operand
     if entry.name == "netid":
         tables = tables_mask((name,))
         return Compare(
-            entry.name, "=", name, leaf, reach=Reach(tables=tables), reach_not=Reach(tables=Reach().tables & ~tables)
+            entry.name,
+            "=",
+            name,
+            leaf,
+            bounds=Bounds(tables=tables),
+            bounds_not=Bounds(tables=Bounds().tables & ~tables),
         )
     if name in _FAMILY_TABLES:
         tables = tables_mask((_FAMILY_TABLES[name],))
         return Compare(
-            entry.name, "=", name, leaf, reach=Reach(tables=tables), reach_not=Reach(tables=Reach().tables & ~tables)
+            entry.name,
+            "=",
+            name,
+            leaf,
+            bounds=Bounds(tables=tables),
+            bounds_not=Bounds(tables=Bounds().tables & ~tables),
         )
     others = tables_mask(_FAMILY_TABLES.values())
     family = _IP_FAMILIES.get(name, 3)
@@ -109,9 +119,9 @@ def _table_leaf(entry: Entry, operand: str, leaf: Any) -> Compare:
         "=",
         name,
         leaf,
-        reach=Reach(tables=Reach().tables & ~others, families=family),
+        bounds=Bounds(tables=Bounds().tables & ~others, families=family),
         # Sockets of other tables fail too, and the family says nothing of them.
-        reach_not=Reach(families=3 & ~family) if family != 3 else None,
+        bounds_not=Bounds(families=3 & ~family) if family != 3 else None,
     )
 
 
@@ -125,7 +135,7 @@ def _word(name: str, text: str) -> str | None:
     return None
 
 
-def _test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) -> Callable[[Any], bool]:
+def _test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     kind = entry.annotation.removesuffix(" | None")
     if kind.startswith("tuple[") and kind.endswith(", ...]"):
         inner = _typed_test(lexer, field, entry, op, value, kind[len("tuple[") : -len(", ...]")])
@@ -133,7 +143,9 @@ def _test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) -> Ca
     return _typed_test(lexer, field, entry, op, value, kind)
 
 
-def _typed_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token, kind: str) -> Callable[[Any], bool]:
+def _typed_test(
+    lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token, kind: str
+) -> Callable[[Any], bool]:
     if kind in ("str", "bytes", "str | bytes"):
         return _text_test(lexer, field, entry, op, value)
     if op == "~":
@@ -147,14 +159,14 @@ def _typed_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token,
     raise lexer.error(field, f"{entry.name} cannot be compared")
 
 
-def _members(entry: Entry) -> str:
+def _members(entry: FieldEntry) -> str:
     from sockdiag.model.fields import record_class
 
     names = [f"{entry.name}.{inner.name}" for inner in record_class(entry.field).FIELDS]
     return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
-def _bool_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) -> Callable[[Any], bool]:
+def _bool_test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     word = value.text.lower()
     if op != "=":
         raise lexer.error(field, f"{entry.name} is yes or no: only = and != compare it")
@@ -164,7 +176,7 @@ def _bool_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) 
     return lambda known: known is wanted
 
 
-def _number_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) -> Callable[[Any], bool]:
+def _number_test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     declared = entry.field
     if declared.words and not value.text[:1].isdigit():
         return _named_number(lexer, field, entry, op, value)
@@ -180,7 +192,7 @@ def _number_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token
     return _ORDERS[op](wanted)
 
 
-def _named_number(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) -> Callable[[Any], bool]:
+def _named_number(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     words = entry.field.words
     if op != "=":
         raise lexer.error(field, f"{entry.name} has names: only = and != compare it with one")
@@ -204,7 +216,7 @@ def not_among(lexer: Lexer, value: Token, name: str, words: Iterable[str]) -> Fi
     return lexer.error(value, f"{name} is never '{value.text}'{hint}")
 
 
-def _text_test(lexer: Lexer, field: Token, entry: Entry, op: str, value: Token) -> Callable[[Any], bool]:
+def _text_test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     if op == "~":
         accepts = compile_glob(value.pattern)
         return remembered(lambda known: accepts(shown(known)))

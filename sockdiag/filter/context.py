@@ -108,7 +108,7 @@ def netlink_protocol(name: str) -> int | None:
     return next((number for number, word in NETLINK_NAMES.items() if word == name), None)
 
 
-class Context:
+class FilterContext:
     """The look-ups of one filter; by default this system's.
 
     Args:

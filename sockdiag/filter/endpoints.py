@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from _socket import inet_pton
 
-from sockdiag.filter.bounds import IPV4, IPV6, Reach, tables_mask
+from sockdiag.filter.bounds import IPV4, IPV6, Bounds, tables_mask
 from sockdiag.filter.cnumbers import INT_MAX, UINT_MAX, signed, unsigned
 from sockdiag.filter.comparisons import shown
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import Leaf, by_rows, by_value, remembered
-from sockdiag.filter.operands import ANY_PORT, Host, HostParser, OperandError, split_family
+from sockdiag.filter.operands import ANY_PORT, HostOperand, HostParser, OperandError, split_family
 from sockdiag.filter.ss_match import Matcher, same_bits
-from sockdiag.filter.ss_view import SocketSight
+from sockdiag.filter.ss_view import SsView
 from sockdiag.filter.tree import And, Compare
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
@@ -23,11 +23,11 @@ from sockdiag.model.fields import IP_TABLES, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.filter.context import Context
+    from sockdiag.filter.context import FilterContext
     from sockdiag.filter.leaf import Answer
     from sockdiag.filter.tree import Node
     from sockdiag.filter.where_tokens import Lexer, Token
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
     from sockdiag.model.socket import Socket
 
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -36,7 +36,7 @@ _FAMILY_NAMES = {AF_INET: "AF_INET", AF_INET6: "AF_INET6"}
 HOST_FORMS = "ADDR[/LEN][:PORT], [IPV6[/LEN]]:PORT, *:PORT, a host name, or unix:PATTERN"
 
 
-def port_of(text: str, context: Context) -> tuple[int, ...]:
+def port_of(text: str, context: FilterContext) -> tuple[int, ...]:
     """Return the ports that a PORT operand means, more than one where a service has several; none for any port.
 
     Raises:
@@ -64,7 +64,7 @@ class HostReader:
         end: ``local`` or ``peer``.
     """
 
-    def __init__(self, lexer: Lexer, context: Context, end: str) -> None:
+    def __init__(self, lexer: Lexer, context: FilterContext, end: str) -> None:
         self._lexer = lexer
         self._context = context
         self._end = end
@@ -97,11 +97,11 @@ class HostReader:
         if family == AF_UNSPEC and parts:
             joined = And(*parts)
             return Compare(
-                word, "=", hosts, joined, kernel=True, reach=Reach(tables=_IP_MASK, families=_families(hosts))
+                word, "=", hosts, joined, kernel=True, bounds=Bounds(tables=_IP_MASK, families=_families(hosts))
             )
         return And(*parts)
 
-    def _inet(self, text: str, family: int, value: Token) -> tuple[Host, ...]:
+    def _inet(self, text: str, family: int, value: Token) -> tuple[HostOperand, ...]:
         problem = ""
         for form in (text, *_bracketed(text)):
             try:
@@ -124,7 +124,9 @@ class HostReader:
                 return None
             return accepts(shown(name or b""))
 
-        return Compare(f"{self._end}.address", "~", pattern, by_rows(judge), reach=Reach(tables=tables_mask(("unix",))))
+        return Compare(
+            f"{self._end}.address", "~", pattern, by_rows(judge), bounds=Bounds(tables=tables_mask(("unix",)))
+        )
 
     def _number(self, text: str, family: int, value: Token) -> Node:
         if family == AF_NETLINK:
@@ -141,9 +143,9 @@ class HostReader:
         matches = Matcher(self._context).own(Compare("src" if self._end == "local" else "dst", "=", hosts))
 
         def judge(socket: Socket) -> Answer:
-            return socket.netid == table and matches(SocketSight(socket, self._context))
+            return socket.netid == table and matches(SsView(socket, self._context))
 
-        return Compare(self._end, "=", hosts, by_rows(judge), reach=Reach(tables=tables_mask((table,))))
+        return Compare(self._end, "=", hosts, by_rows(judge), bounds=Bounds(tables=tables_mask((table,))))
 
     def _vsock(self, text: str, value: Token) -> Node:
         cid, _, port = text.partition(":")
@@ -161,7 +163,7 @@ class HostReader:
                 and (wanted[1] is None or end.port == wanted[1])
             )
 
-        return Compare(self._end, "=", text, by_rows(judge), reach=Reach(tables=tables_mask(("vsock",))))
+        return Compare(self._end, "=", text, by_rows(judge), bounds=Bounds(tables=tables_mask(("vsock",))))
 
 
 def _bracketed(text: str) -> list[str]:
@@ -173,12 +175,12 @@ def _bracketed(text: str) -> list[str]:
     return [f"[{text}]"] if text.count(":") > 1 and text[:1] != "[" else []
 
 
-def _families(hosts: tuple[Host, ...]) -> int:
+def _families(hosts: tuple[HostOperand, ...]) -> int:
     # An IPv4 address can be that of an IPv6 socket.
     return IPV6 if all(host.family == AF_INET6 for host in hosts) else IPV4 | IPV6
 
 
-def _end_entry(end: str, member: str) -> Entry:
+def _end_entry(end: str, member: str) -> FieldEntry:
     entry = resolve(f"{end}.{member}")
     assert entry is not None
     return entry
@@ -187,19 +189,21 @@ def _end_entry(end: str, member: str) -> Entry:
 def _port_leaf(end: str, port: int) -> Compare:
     word = "sport" if end == "local" else "dport"
     entry = _end_entry(end, "port")
-    reach = Reach(tables=tables_mask(entry.tables or ()))
-    return Compare(word, "=", (Host(AF_UNSPEC, port=port),), by_value(entry, port.__eq__), kernel=True, reach=reach)
+    bounds = Bounds(tables=tables_mask(entry.tables or ()))
+    return Compare(
+        word, "=", (HostOperand(AF_UNSPEC, port=port),), by_value(entry, port.__eq__), kernel=True, bounds=bounds
+    )
 
 
-def address_leaf(end: str, hosts: tuple[Host, ...]) -> Compare:
+def address_leaf(end: str, hosts: tuple[HostOperand, ...]) -> Compare:
     """Return the comparison of an end's address with any of several prefixes; their ports do not count."""
-    bare = tuple(Host(host.family, host.address, host.length) for host in hosts)
+    bare = tuple(HostOperand(host.family, host.address, host.length) for host in hosts)
     leaf = by_value(_end_entry(end, "address"), remembered(lambda known: _has(bare, known)), IP_TABLES)
-    reach = Reach(tables=_IP_MASK, families=_families(bare))
-    return Compare("src" if end == "local" else "dst", "=", bare, leaf, kernel=True, reach=reach)
+    bounds = Bounds(tables=_IP_MASK, families=_families(bare))
+    return Compare("src" if end == "local" else "dst", "=", bare, leaf, kernel=True, bounds=bounds)
 
 
-def _has(hosts: tuple[Host, ...], address: str | bytes) -> bool:
+def _has(hosts: tuple[HostOperand, ...], address: str | bytes) -> bool:
     if isinstance(address, bytes):
         return False
     family = AF_INET6 if ":" in address else AF_INET
@@ -218,20 +222,20 @@ def _has(hosts: tuple[Host, ...], address: str | bytes) -> bool:
 
 def _family_leaf(family: int) -> Compare:
     name = _FAMILY_NAMES[family]
-    reach = Reach(tables=_IP_MASK, families=IPV4 if family == AF_INET else IPV6)
+    bounds = Bounds(tables=_IP_MASK, families=IPV4 if family == AF_INET else IPV6)
     entry = resolve("family")
     assert entry is not None
-    return Compare("family", "=", name, by_value(entry, name.__eq__), reach=reach)
+    return Compare("family", "=", name, by_value(entry, name.__eq__), bounds=bounds)
 
 
-def autobound_leaf(context: Context) -> Leaf:
+def autobound_leaf(context: FilterContext) -> Leaf:
     """Return the leaf of ``autobound``: a port in the local range, a unix name that the kernel made up."""
     matches = Matcher(context).own(Compare("autobound", "=", None))
     limits: list[int] = []
 
     def judge(socket: Socket) -> Answer:
         if not socket.is_inet:
-            return matches(SocketSight(socket, context))
+            return matches(SsView(socket, context))
         port = socket.local.port
         if port is None:
             return None

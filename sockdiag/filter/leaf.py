@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from sockdiag.model.batch import Batch
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
     from sockdiag.model.socket import Socket
 
     Answer: TypeAlias = bool | None
@@ -45,7 +45,7 @@ def by_rows(judge: Callable[[Socket], Answer], needs: frozenset[str] = frozenset
     return Leaf(judge, lambda batch: list(map(judge, batch.sockets())), needs)
 
 
-def by_value(entry: Entry, test: Callable[[Any], bool], tables: frozenset[str] | None = None) -> Leaf:
+def by_value(entry: FieldEntry, test: Callable[[Any], bool], tables: frozenset[str] | None = None) -> Leaf:
     """Make a leaf of a test of a field's value; below a tuple of records, of the value in any of them.
 
     Args:
@@ -77,7 +77,7 @@ def by_value(entry: Entry, test: Callable[[Any], bool], tables: frozenset[str] |
     return Leaf(judge, answers, entry.needs)
 
 
-def by_knowledge(entry: Entry, answer_unknown: bool, test: Callable[[Any], bool]) -> Leaf:
+def by_knowledge(entry: FieldEntry, answer_unknown: bool, test: Callable[[Any], bool]) -> Leaf:
     """Make a leaf whose answer is always known.
 
     Args:
@@ -103,7 +103,7 @@ def by_knowledge(entry: Entry, answer_unknown: bool, test: Callable[[Any], bool]
     return Leaf(judge, answers, entry.needs)
 
 
-def by_absence(entry: Entry) -> Leaf:
+def by_absence(entry: FieldEntry) -> Leaf:
     """Make a leaf that is true where a socket is known not to have a thing, and has no answer where that is unknown."""
 
     def judge(socket: Socket) -> Answer:

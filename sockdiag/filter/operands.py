@@ -13,7 +13,7 @@ from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.filter.context import Context
+    from sockdiag.filter.context import FilterContext
 
 FAMILY_PREFIXES = (
     ("unix:", AF_UNIX),
@@ -33,7 +33,7 @@ class OperandError(Exception):
     """An operand does not parse. The message may be empty."""
 
 
-class Host:
+class HostOperand:
     """One alternative of a HOST or PORT operand.
 
     Attributes:
@@ -56,7 +56,7 @@ class Host:
         self.pattern = pattern
 
     @classmethod
-    def of(cls, address: bytes, length: int, port: int = ANY_PORT) -> Host:
+    def of(cls, address: bytes, length: int, port: int = ANY_PORT) -> HostOperand:
         """Return the host of an IP prefix."""
         return cls(AF_INET if len(address) == 4 else AF_INET6, address, length, port)
 
@@ -64,7 +64,7 @@ class Host:
         return self.family, self.address, self.length, self.port, self.pattern
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Host) and self._key() == other._key()
+        return isinstance(other, HostOperand) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -94,13 +94,13 @@ class HostParser:
 
     __slots__ = ("_context", "_largest", "_services", "_wide")
 
-    def __init__(self, context: Context, services: tuple[str, ...], *, wide: bool = True) -> None:
+    def __init__(self, context: FilterContext, services: tuple[str, ...], *, wide: bool = True) -> None:
         self._context = context
         self._services = services
         self._wide = wide
         self._largest = LONG_MAX if wide else INT_MAX
 
-    def parse(self, text: str, family: int, *, is_port: bool) -> tuple[Host, ...]:
+    def parse(self, text: str, family: int, *, is_port: bool) -> tuple[HostOperand, ...]:
         """Parse an operand without its family prefix.
 
         Args:
@@ -116,7 +116,7 @@ class HostParser:
         """
         if family == AF_UNIX:
             raw = text.encode("utf-8", "surrogateescape").decode("latin-1")
-            return (Host(AF_UNIX, length=8 * len(raw), pattern=raw),)
+            return (HostOperand(AF_UNIX, length=8 * len(raw), pattern=raw),)
         if family == AF_PACKET:
             return (self._link(*_cut_port(text, is_port=is_port)),)
         if family == AF_NETLINK:
@@ -125,7 +125,7 @@ class HostParser:
             return (self._vsock(*_cut_port(text, is_port=is_port)),)
         return self._inet(text, family, is_port=is_port)
 
-    def _link(self, name: str, port: str | None) -> Host:
+    def _link(self, name: str, port: str | None) -> HostOperand:
         index = ANY_PORT
         if port not in (None, "", "*"):
             number = signed(port, self._largest)
@@ -133,15 +133,15 @@ class HostParser:
             if number is None and not index:
                 raise OperandError
         if name in ("", "*"):
-            return Host(AF_PACKET, port=index)
+            return HostOperand(AF_PACKET, port=index)
         kind = self._context.ether_type(name)
         if kind is None:
             kind = unsigned(name, 0xFFFF)
         if kind is None:
             raise OperandError
-        return Host(AF_PACKET, word(kind), 32, index)
+        return HostOperand(AF_PACKET, word(kind), 32, index)
 
-    def _netlink(self, name: str, port: str | None) -> Host:
+    def _netlink(self, name: str, port: str | None) -> HostOperand:
         portid = ANY_PORT
         if port not in (None, "", "*"):
             number = signed(port, self._largest)
@@ -149,15 +149,15 @@ class HostParser:
                 raise OperandError
             portid = number or 0
         if name in ("", "*"):
-            return Host(AF_NETLINK, port=portid)
+            return HostOperand(AF_NETLINK, port=portid)
         protocol = self._context.netlink_protocol(name)
         if protocol is None:
             protocol = unsigned(name, 0xFF)
         if protocol is None:
             raise OperandError
-        return Host(AF_NETLINK, word(protocol), 32, portid)
+        return HostOperand(AF_NETLINK, word(protocol), 32, portid)
 
-    def _vsock(self, name: str, port: str | None) -> Host:
+    def _vsock(self, name: str, port: str | None) -> HostOperand:
         number = ANY_PORT
         if port not in (None, "*"):
             value = unsigned(port, UINT_MAX)
@@ -168,24 +168,24 @@ class HostParser:
         if name not in ("", "*") and unsigned(name, UINT_MAX) is None:
             raise OperandError
         # The CID is parsed, and then takes no part in the comparison.
-        return Host(AF_VSOCK, port=number)
+        return HostOperand(AF_VSOCK, port=number)
 
-    def _inet(self, text: str, family: int, *, is_port: bool) -> tuple[Host, ...]:
+    def _inet(self, text: str, family: int, *, is_port: bool) -> tuple[HostOperand, ...]:
         address, port = _cut_inet(text)
         if is_port:
             address, port = "", address if text[:1] == "[" else text
         number = self.port(port[1:] if port[:1] == ":" else port)
         if address[:1] in ("", "*"):
-            return (Host(AF_UNSPEC, port=number),)
+            return (HostOperand(AF_UNSPEC, port=number),)
         if address in _EVERY_ADDRESS:
-            return (Host(family, port=number),)
+            return (HostOperand(family, port=number),)
         prefix = parse_prefix(address, family)
         if prefix is not None:
-            return (Host.of(*prefix, number),)
+            return (HostOperand.of(*prefix, number),)
         found = self._look_up(address, family)
         if not found:
             raise OperandError(f'Error: an inet prefix is expected rather than "{address}".')
-        return tuple(Host.of(raw, 8 * len(raw), number) for raw in found)
+        return tuple(HostOperand.of(raw, 8 * len(raw), number) for raw in found)
 
     def _look_up(self, name: str, family: int) -> list[bytes]:
         if "/" in name or ":" in name or _is_odd_number(name):
@@ -294,7 +294,7 @@ def _is_odd_number(name: str) -> bool:
     return True
 
 
-def device_index(name: str, context: Context) -> int:
+def device_index(name: str, context: FilterContext) -> int:
     """Return the index of an interface; ``ifN`` is N whether it exists or not; 0 where the name is none."""
     index = context.interface(name)
     if index:
@@ -314,7 +314,7 @@ def _scan_unsigned(text: str) -> int:
     return (-value if negative else value) & UINT_MAX
 
 
-def parse_device(text: str, context: Context) -> int:
+def parse_device(text: str, context: FilterContext) -> int:
     """Parse DEV: a name, ``ifN``, or an index; 0 is "bound to none".
 
     Raises:

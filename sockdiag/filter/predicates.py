@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sockdiag.filter.bounds import Reach, tables_mask
+from sockdiag.filter.bounds import Bounds, tables_mask
 from sockdiag.filter.cnumbers import INT_MAX, signed
 from sockdiag.filter.comparisons import compare_field
 from sockdiag.filter.endpoints import HOST_FORMS, HostReader, address_leaf, autobound_leaf, port_of
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_absence, by_rows, by_value, remembered
-from sockdiag.filter.operands import Host, OperandError, device_index, parse_mark, parse_prefix
+from sockdiag.filter.operands import HostOperand, OperandError, device_index, parse_mark, parse_prefix
 from sockdiag.filter.states import STATE_WORDS, StateSets, words_of
 from sockdiag.filter.tree import And, Compare, Not
 from sockdiag.kernel.sock_diag import AF_UNSPEC
@@ -25,11 +25,11 @@ from sockdiag.model.fields import resolve, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.filter.context import Context
+    from sockdiag.filter.context import FilterContext
     from sockdiag.filter.leaf import Answer
     from sockdiag.filter.tree import Node
     from sockdiag.filter.where_tokens import Lexer, Token
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
     from sockdiag.model.socket import Socket
 
 _MAX_PORT = 0xFFFF
@@ -67,7 +67,7 @@ class Predicates:
         context: the look-ups.
     """
 
-    def __init__(self, lexer: Lexer, context: Context) -> None:
+    def __init__(self, lexer: Lexer, context: FilterContext) -> None:
         self._lexer = lexer
         self._context = context
         self._sets = StateSets()
@@ -106,7 +106,7 @@ class Predicates:
                 return node
         return compare_field(self._lexer, field, entry, op, value)
 
-    def _special(self, field: Token, name: str, entry: Entry, op: str, value: Token) -> Node | None:
+    def _special(self, field: Token, name: str, entry: FieldEntry, op: str, value: Token) -> Node | None:
         if name in _HOSTS:
             if op == "~":
                 name, entry = f"{_HOSTS[name]}.address", resolve(f"{_HOSTS[name]}.address") or entry
@@ -118,7 +118,7 @@ class Predicates:
         if entry.name in ("local.address", "peer.address") and op == "=":
             prefix = parse_prefix(value.text, AF_UNSPEC) if ":" in value.text or "." in value.text else None
             if prefix is not None:
-                return address_leaf(entry.name.partition(".")[0], (Host.of(*prefix),))
+                return address_leaf(entry.name.partition(".")[0], (HostOperand.of(*prefix),))
         if entry.name == "local.interface" and op == "=":
             return self._device(entry, value)
         if entry.name == "mark" and op == "=":
@@ -135,7 +135,7 @@ class Predicates:
         if op != "=":
             raise self._lexer.error(field, f"'{field.text}' has no order: only = != ~ !~ compare it")
 
-    def _port(self, field: Token, entry: Entry, op: str, value: Token) -> Node:
+    def _port(self, field: Token, entry: FieldEntry, op: str, value: Token) -> Node:
         if op == "~":
             raise self._lexer.error(
                 field, f"{entry.name} is no text: a pattern cannot match it; compare it with = != > < >= <="
@@ -145,13 +145,13 @@ class Predicates:
         except OperandError as error:
             raise self._lexer.error(value, str(error)) from None
         word = "sport" if entry.name == "local.port" else "dport"
-        reach = None if entry.tables is None else Reach(tables=tables_mask(entry.tables))
+        bounds = None if entry.tables is None else Bounds(tables=tables_mask(entry.tables))
         if not ports:
             return And()
         if op == "=":
             wanted = frozenset(ports)
-            hosts = tuple(Host(AF_UNSPEC, port=p) for p in ports)
-            return Compare(word, op, hosts, by_value(entry, wanted.__contains__), kernel=True, reach=reach)
+            hosts = tuple(HostOperand(AF_UNSPEC, port=p) for p in ports)
+            return Compare(word, op, hosts, by_value(entry, wanted.__contains__), kernel=True, bounds=bounds)
         if len(ports) > 1:
             raise self._lexer.error(value, f"'{value.text}' is the name of several ports: {', '.join(map(str, ports))}")
         # The kernel has no strict comparison, and its ports have 16 bits.
@@ -159,9 +159,11 @@ class Predicates:
         limit = ports[0] + (op == ">") - (op == "<")
         leaf = by_value(entry, (lambda port: port >= limit) if low else (lambda port: port <= limit))
         kernel = 0 <= limit <= _MAX_PORT
-        return Compare(word, ">=" if low else "<=", (Host(AF_UNSPEC, port=limit),), leaf, kernel=kernel, reach=reach)
+        return Compare(
+            word, ">=" if low else "<=", (HostOperand(AF_UNSPEC, port=limit),), leaf, kernel=kernel, bounds=bounds
+        )
 
-    def _device(self, entry: Entry, value: Token) -> Node:
+    def _device(self, entry: FieldEntry, value: Token) -> Node:
         index = device_index(value.text, self._context)
         number = signed(value.text, INT_MAX)
         if not index and number is not None and number >= 0:
@@ -172,30 +174,30 @@ class Predicates:
         found = self._context.interface_name(index) if index else None
         if found:
             names.add(found)
-        reach = None if entry.tables is None else Reach(tables=tables_mask(entry.tables))
+        bounds = None if entry.tables is None else Bounds(tables=tables_mask(entry.tables))
         leaf = by_value(entry, frozenset(names).__contains__)
-        return Compare("dev", "=", index, leaf, kernel=index > 0, reach=reach)
+        return Compare("dev", "=", index, leaf, kernel=index > 0, bounds=bounds)
 
-    def _mark(self, entry: Entry, value: Token) -> Node:
+    def _mark(self, entry: FieldEntry, value: Token) -> Node:
         try:
             mark, mask = parse_mark(value.text)
         except OperandError:
             raise self._lexer.error(value, f"'{value.text}' is no mark: MARK or MARK/MASK, as 0x10/0xff") from None
         leaf = by_value(entry, lambda known: known & mask == mark)
         return Compare(
-            "fwmark", "=", (mark, mask), leaf, kernel=True, reach=Reach(tables=tables_mask(entry.tables or ()))
+            "fwmark", "=", (mark, mask), leaf, kernel=True, bounds=Bounds(tables=tables_mask(entry.tables or ()))
         )
 
-    def _cgroup(self, entry: Entry, value: Token) -> Node:
+    def _cgroup(self, entry: FieldEntry, value: Token) -> Node:
         path = "/" + value.text.removeprefix(_UNMOUNTED).strip("/")
-        reach = Reach(tables=tables_mask(entry.tables or ()))
+        bounds = Bounds(tables=tables_mask(entry.tables or ()))
         try:
             number = self._context.cgroup_id(value.text)
         except LookupError:
-            return Compare(entry.name, "=", path, by_value(entry, path.__eq__), reach=reach)
+            return Compare(entry.name, "=", path, by_value(entry, path.__eq__), bounds=bounds)
         by_id = resolve("cgroup_id")
         assert by_id is not None
-        return Compare("cgroup", "=", number, by_value(by_id, number.__eq__), kernel=number > 0, reach=reach)
+        return Compare("cgroup", "=", number, by_value(by_id, number.__eq__), kernel=number > 0, bounds=bounds)
 
     def _state(self, field: Token, op: str, value: Token) -> Node:
         if op == "~":
@@ -253,7 +255,7 @@ class Predicates:
         if mask >> CLOSE & 1:
             asked |= 1 << BOUND_INACTIVE
         others = ALL_STATES & ~asked | 1
-        return Compare("state", "=", mask, leaf, reach=Reach(states=asked), reach_not=Reach(states=others))
+        return Compare("state", "=", mask, leaf, bounds=Bounds(states=asked), bounds_not=Bounds(states=others))
 
     def _user(self, field: Token, op: str, value: Token) -> Node:
         uid = resolve("uid")

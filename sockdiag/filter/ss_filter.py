@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from sockdiag.filter.context import Context
-    from sockdiag.filter.ss_view import Sight
+    from sockdiag.filter.context import FilterContext
+    from sockdiag.filter.ss_view import SsSocket
     from sockdiag.filter.tree import Node
 
 # A line of a filter file fills a buffer of this size, with its end of line and a NUL.
@@ -60,13 +60,13 @@ class SsFilter:
 
     __slots__ = ("families", "kernel_match", "match", "preferred", "settled", "tree")
 
-    def __init__(self, tree: Node | None, preferred: int, families: int | None, context: Context) -> None:
+    def __init__(self, tree: Node | None, preferred: int, families: int | None, context: FilterContext) -> None:
         self.tree = tree
         self.preferred = preferred
         self.families = families
         matcher = Matcher(context)
-        self.match: Callable[[Sight], bool] = matcher.own(tree)
-        self.kernel_match: Callable[[Sight], bool] = matcher.kernel(tree)
+        self.match: Callable[[SsSocket], bool] = matcher.own(tree)
+        self.kernel_match: Callable[[SsSocket], bool] = matcher.kernel(tree)
         self.settled = matcher.is_settled(tree)
 
     def bytecode(self) -> bytes | None:
@@ -78,7 +78,7 @@ class SsFilter:
 
 def parse_ss(
     words: Sequence[str],
-    context: Context,
+    context: FilterContext,
     *,
     file_text: bytes | None = None,
     preferred: int = AF_UNSPEC,
@@ -98,7 +98,7 @@ def parse_ss(
     Raises:
         SsFilterError: ss refuses it.
     """
-    parser = _Parser(_texts(words, file_text), context, preferred, services, version)
+    parser = _SsParser(_texts(words, file_text), context, preferred, services, version)
     try:
         return SsFilter(parser.parse(), parser.preferred, parser.families, context)
     except RecursionError:
@@ -138,11 +138,11 @@ def _split(text: str) -> Iterator[str]:
         yield found
 
 
-class _Parser(Grammar):
+class _SsParser(Grammar):
     def __init__(
         self,
         texts: Iterator[str],
-        context: Context,
+        context: FilterContext,
         preferred: int,
         services: tuple[str, ...],
         version: tuple[int, int],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.filter.cnumbers import INT_MAX
 from sockdiag.filter.glob import compile_glob
-from sockdiag.filter.operands import ANY_PORT, Host
+from sockdiag.filter.operands import ANY_PORT, HostOperand
 from sockdiag.filter.ss_view import words
 from sockdiag.filter.tree import And, Compare, Not, Or
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from sockdiag.filter.context import Context
-    from sockdiag.filter.ss_view import Sight
+    from sockdiag.filter.context import FilterContext
+    from sockdiag.filter.ss_view import SsSocket
     from sockdiag.filter.tree import Node
 
-    Test: TypeAlias = Callable[[Sight], bool]
+    Test: TypeAlias = Callable[[SsSocket], bool]
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _AUTOBOUND_NAME = "@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
@@ -33,7 +33,7 @@ class Matcher:
 
     __slots__ = ("_context",)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: FilterContext) -> None:
         self._context = context
 
     def own(self, tree: Node | None) -> Test:
@@ -65,7 +65,7 @@ class Matcher:
             return _marked(operand)
         if field == "cgroup":
             return lambda row: row.cgroup_id == operand
-        hosts: tuple[Host, ...] = operand  # type: ignore[assignment]
+        hosts: tuple[HostOperand, ...] = operand  # type: ignore[assignment]
         local = field in ("src", "sport")
         port = hosts[0].port
         if leaf.op == ">=":
@@ -80,7 +80,7 @@ class Matcher:
         name = compile_glob(_AUTOBOUND_NAME)
         limits: list[int] = []
 
-        def test(row: Sight) -> bool:
+        def test(row: SsSocket) -> bool:
             family = row.family
             if family == AF_UNIX:
                 return not row.local or name(row.local.decode("latin-1"))
@@ -112,7 +112,7 @@ def _build(tree: Node | None, leaf: Callable[[Compare], Test]) -> Test:
             second = rest[0]
             return lambda row: first(row) and second(row)
 
-        def every(row: Sight) -> bool:
+        def every(row: SsSocket) -> bool:
             for part in parts:  # noqa: SIM110 - a generator costs twice as much
                 if not part(row):
                     return False
@@ -120,7 +120,7 @@ def _build(tree: Node | None, leaf: Callable[[Compare], Test]) -> Test:
 
         return every
 
-    def some(row: Sight) -> bool:
+    def some(row: SsSocket) -> bool:
         for part in parts:  # noqa: SIM110
             if part(row):
                 return True
@@ -140,7 +140,7 @@ def _named(pattern: str, *, local: bool) -> Test:
     accepts = compile_glob(pattern, fold=True)
     known: dict[bytes, bool] = {}
 
-    def test(row: Sight) -> bool:
+    def test(row: SsSocket) -> bool:
         if row.family != AF_UNIX:
             return False
         name = (row.local if local else row.remote) or b""
@@ -152,7 +152,7 @@ def _named(pattern: str, *, local: bool) -> Test:
     return test
 
 
-def _placed(hosts: tuple[Host, ...], *, local: bool) -> Test:
+def _placed(hosts: tuple[HostOperand, ...], *, local: bool) -> Test:
     port = hosts[0].port
     if not hosts[0].length:
         if port == ANY_PORT:
@@ -161,7 +161,7 @@ def _placed(hosts: tuple[Host, ...], *, local: bool) -> Test:
 
     known: dict[tuple[int, bytes | None, int], bool] = {}
 
-    def test(row: Sight) -> bool:
+    def test(row: SsSocket) -> bool:
         if port not in (ANY_PORT, row.lport if local else row.rport):
             return False
         address = row.local if local else row.remote
@@ -175,14 +175,14 @@ def _placed(hosts: tuple[Host, ...], *, local: bool) -> Test:
     return test
 
 
-def _own_address(host: Host, row: Sight, there: bytes) -> bool:
+def _own_address(host: HostOperand, row: SsSocket, there: bytes) -> bool:
     # The bits are compared whatever the families are; then an IPv4 rule is compared with a mapped address.
     if same_bits(host, there):
         return True
     return host.family == AF_INET and row.family == AF_INET6 and there[:12] == _MAPPED and same_bits(host, there[12:])
 
 
-def same_bits(host: Host, there: bytes) -> bool:
+def same_bits(host: HostOperand, there: bytes) -> bool:
     """Tell whether the bits that count of a host's address are those of an address at least as long."""
     size = len(host.address)
     shift = 8 * size - host.length
@@ -197,7 +197,7 @@ def _kernel_leaf(leaf: Compare) -> Test:
         return _marked(operand)
     if field == "cgroup":
         return lambda row: row.cgroup_id == operand
-    hosts: tuple[Host, ...] = operand  # type: ignore[assignment]
+    hosts: tuple[HostOperand, ...] = operand  # type: ignore[assignment]
     local = field in ("src", "sport")
     # The port of a range has 16 bits there.
     port = hosts[0].port & 0xFFFF
@@ -208,11 +208,11 @@ def _kernel_leaf(leaf: Compare) -> Test:
     return _kernel_host(hosts[0], local=local)
 
 
-def _kernel_host(host: Host, *, local: bool) -> Test:
+def _kernel_host(host: HostOperand, *, local: bool) -> Test:
     # Of several addresses of a name, ss sends the first one, as often as there are addresses.
     port = host.port if host.port == ANY_PORT else (host.port + (1 << 31)) % (1 << 32) - (1 << 31)
 
-    def test(row: Sight) -> bool:
+    def test(row: SsSocket) -> bool:
         if port not in (ANY_PORT, row.lport if local else row.rport):
             return False
         if host.family == AF_UNSPEC:
@@ -234,7 +234,7 @@ def _implies(tree: Node, *, positive: bool) -> bool:
         return True
     if tree.field == "autobound":
         return False
-    hosts: tuple[Host, ...] = tree.operand  # type: ignore[assignment]
+    hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
     first = hosts[0]
     if not (-INT_MAX <= first.port <= INT_MAX if tree.op == "=" else 0 <= first.port <= 0xFFFF):
         return False

@@ -22,12 +22,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from sockdiag.filter.context import Context
+    from sockdiag.filter.context import FilterContext
     from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Socket
 
-    class Sight(Protocol):
-        """What a filter of ss looks at.
+    class SsSocket(Protocol):
+        """A socket as a filter of ss compares it.
 
         Attributes:
             family: AF_….
@@ -54,12 +54,12 @@ if TYPE_CHECKING:
 _NUMBERS = {name: number for number, name in FAMILY_NAMES.items()}
 
 
-class SocketSight:
-    """The sight of a socket of the model."""
+class SsView:
+    """A socket of the model, as a filter of ss compares it."""
 
     __slots__ = ("cgroup_id", "family", "iface", "local", "lport", "mark", "number", "remote", "rport")
 
-    def __init__(self, socket: Socket, context: Context) -> None:
+    def __init__(self, socket: Socket, context: FilterContext) -> None:
         self.family = family = _NUMBERS.get(socket.family, AF_UNSPEC)
         self.local: bytes | None = None
         self.remote: bytes | None = None
@@ -115,11 +115,11 @@ def _cid(end: Endpoint) -> bytes:
     return cid.to_bytes(4, byteorder)
 
 
-def words(sight: Sight, *, local: bool) -> bytes | None:
+def words(view: SsSocket, *, local: bool) -> bytes | None:
     """Return the 16 bytes of an address that ss compares; None where they cannot be known (the name of a unix socket)."""
-    address = sight.local if local else sight.remote
-    if sight.family == AF_UNIX:
+    address = view.local if local else view.remote
+    if view.family == AF_UNIX:
         return None if address else bytes(16)
     if address is None:
-        address = word(sight.number) if local else b""
+        address = word(view.number) if local else b""
     return address.ljust(16, b"\0")

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sockdiag.filter.bounds import Reach
+    from sockdiag.filter.bounds import Bounds
     from sockdiag.filter.leaf import Leaf
 
     Node: TypeAlias = "And | Or | Not | Compare"
@@ -98,10 +98,10 @@ class Compare:
         operand: what it is compared with: alternatives of hosts or ports, an index, mark and mask, an id, a value.
         detail: how --where judges it: a leaf, or other comparisons that it comes to.
         kernel: inet_diag bytecode can make it, and decides exactly as here.
-        reach, reach_not: which sockets it can be other than false of, and other than true; None is all.
+        bounds, bounds_not: which sockets it can be other than false of, and other than true; None is all.
     """
 
-    __slots__ = ("detail", "field", "kernel", "op", "operand", "reach", "reach_not")
+    __slots__ = ("bounds", "bounds_not", "detail", "field", "kernel", "op", "operand")
 
     def __init__(
         self,
@@ -111,16 +111,16 @@ class Compare:
         detail: Leaf | Node | None = None,
         *,
         kernel: bool = False,
-        reach: Reach | None = None,
-        reach_not: Reach | None = None,
+        bounds: Bounds | None = None,
+        bounds_not: Bounds | None = None,
     ) -> None:
         self.field = field
         self.op = op
         self.operand = operand
         self.detail = detail
         self.kernel = kernel
-        self.reach = reach
-        self.reach_not = reach_not
+        self.bounds = bounds
+        self.bounds_not = bounds_not
 
     def __repr__(self) -> str:
         return f"{self.field} {self.op} {self.operand!r}"

@@ -19,8 +19,8 @@ from __future__ import annotations
 from itertools import compress
 
 from sockdiag.errors import FilterError
-from sockdiag.filter.bounds import reach
-from sockdiag.filter.context import Context
+from sockdiag.filter.bounds import bounds
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.leaf import Leaf
 from sockdiag.filter.tree import And, Compare, Not
 from sockdiag.filter.where_grammar import parse_where
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sockdiag.filter.tree import Node
     from sockdiag.model.socket import Socket
 
-__all__ = ["Context", "Where", "compile_where"]
+__all__ = ["FilterContext", "Where", "compile_where"]
 
 
 class Where:
@@ -56,7 +56,7 @@ class Where:
         self.text = text
         self.tree = tree
         self.needs = frozenset[str]() if tree is None else _needs(tree)
-        passing = reach(tree)
+        passing = bounds(tree)
         self.states = passing.states
         self.tables = passing.table_names
         self.families = passing.family_names
@@ -97,7 +97,7 @@ class Where:
         return None if self.tree is None else compile_part(self.tree, net_admin=net_admin)
 
 
-def compile_where(text: str, context: Context | None = None) -> Where:
+def compile_where(text: str, context: FilterContext | None = None) -> Where:
     """Compile a --where expression.
 
     Args:
@@ -110,7 +110,7 @@ def compile_where(text: str, context: Context | None = None) -> Where:
     # A caret under a line with tabs would be displaced.
     text = "".join([" " if c in "\t\r\n\v\f" else c for c in text])
     try:
-        return Where(text, parse_where(text, context or Context()))
+        return Where(text, parse_where(text, context or FilterContext()))
     except RecursionError:
         raise FilterError(text, 0, "the expression is nested too deeply", len(text)) from None
 

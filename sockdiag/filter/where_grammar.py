@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from sockdiag.errors import FilterError
-    from sockdiag.filter.context import Context
+    from sockdiag.filter.context import FilterContext
     from sockdiag.filter.tree import Node
 
 _COMPARISONS = {*OPERATORS.values(), "~", "!~"}
@@ -21,7 +21,7 @@ _COMPARISONS = {*OPERATORS.values(), "~", "!~"}
 _BEFORE_VALUES = (*HOSTS, *PORTS, "dev", "fwmark", "cgroup")
 
 
-def parse_where(text: str, context: Context) -> Node | None:
+def parse_where(text: str, context: FilterContext) -> Node | None:
     """Parse an expression; None where it is empty.
 
     Args:
@@ -31,11 +31,11 @@ def parse_where(text: str, context: Context) -> Node | None:
     Raises:
         FilterError: it does not parse.
     """
-    return _Parser(text, context).parse()
+    return _WhereParser(text, context).parse()
 
 
-class _Parser(Grammar):
-    def __init__(self, text: str, context: Context) -> None:
+class _WhereParser(Grammar):
+    def __init__(self, text: str, context: FilterContext) -> None:
         self._text = text
         self._lexer = Lexer(text)
         self._predicates = Predicates(self._lexer, context)

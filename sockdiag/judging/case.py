@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.batch import Batch
     from sockdiag.model.finding import Finding
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
 
 DEFAULT_HORIZON_S = 10.0
@@ -93,8 +93,8 @@ class Case:
 
     def __init__(
         self,
-        now: Look,
-        before: Look | None = None,
+        now: Sample,
+        before: Sample | None = None,
         horizon: float = DEFAULT_HORIZON_S,
         owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
         silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
@@ -187,13 +187,13 @@ class Case:
         Raises:
             Unseen: a table could not be read; when the others are through.
         """
-        look = self.before if earlier and self.before is not None else self.now
-        for batch in look.batches:
+        sample = self.before if earlier and self.before is not None else self.now
+        for batch in sample.batches:
             if batch_table(batch) in tables:
                 yield (batch, *(batch.values(name) for name in names))
         for table in tables:
-            if table in look.absent:
-                raise Unseen(f"sockets: {table}", look.absent[table])
+            if table in sample.absent:
+                raise Unseen(f"sockets: {table}", sample.absent[table])
 
     def earlier(self, tables: Collection[str], keys: Collection[Any], *names: str) -> dict[Any, tuple[Any, ...]]:
         """Return the values of columns that sockets had at the earlier look, by identity.

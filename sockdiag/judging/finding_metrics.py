@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.registry import RULES, load
 from sockdiag.model.finding import SEVERITIES, UNKNOWN, VERDICTS, at_least, worst_verdict
-from sockdiag.model.metric_family import Family
+from sockdiag.model.metric_family import MetricFamily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
     from sockdiag.model.finding import Finding
 
-_FINDINGS = Family(
+_FINDINGS = MetricFamily(
     "sockdiag_findings",
     "Findings of a rule, by severity; no sample of a rule that lacks what it needs, unless it found something.",
     ("code", "severity"),
 )
-_SUCCESS = Family(
+_SUCCESS = MetricFamily(
     "sockdiag_rule_success",
     "1 where a rule had all that it needs, 0 where it cannot tell and is not to be relied on.",
     ("code",),
 )
-_VERDICT = Family("sockdiag_verdict", "1 for the worst verdict of all findings, 0 for the others.", ("verdict",))
+_VERDICT = MetricFamily("sockdiag_verdict", "1 for the worst verdict of all findings, 0 for the others.", ("verdict",))
 
 DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)
 
 
-def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> list[Family]:
+def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> list[MetricFamily]:
     """Return the findings of all rules; 0 for those that found nothing, so that alerts need not ask for absence.
 
     Args:

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from sockdiag import __version__
-from sockdiag.model.metric_family import INFO, Family
+from sockdiag.model.metric_family import INFO, MetricFamily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sockdiag.model.provenance import Gap
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
-_SOURCE = Family(
+_SOURCE = MetricFamily(
     "sockdiag_source_success",
     "1 where a part of the look could be read, 0 where it, or some of it, could not; no sample of what this kernel does not have.",
     ("source",),
 )
-_GAPS = Family("sockdiag_gaps", "Things that were asked for and could not be seen; sockdiag doctor names them.")
-_SECONDS = Family(
+_GAPS = MetricFamily("sockdiag_gaps", "Things that were asked for and could not be seen; sockdiag doctor names them.")
+_SECONDS = MetricFamily(
     "sockdiag_look_duration_seconds",
     "Time that the look and its judgement took, without the wait of --interval.",
     unit="seconds",
 )
-_CPU = Family("sockdiag_look_cpu_seconds", "Processor time of the same.", unit="seconds")
-_INTERVAL = Family(
+_CPU = MetricFamily("sockdiag_look_cpu_seconds", "Processor time of the same.", unit="seconds")
+_INTERVAL = MetricFamily(
     "sockdiag_interval_seconds",
     "Time between the two looks that findings compare; no sample where there was one.",
     unit="seconds",
 )
-_AT = Family("sockdiag_look_timestamp_seconds", "When the look was taken, in seconds since 1970.", unit="seconds")
-_BUILD = Family("sockdiag_build", "The program.", ("version",), INFO)
+_AT = MetricFamily("sockdiag_look_timestamp_seconds", "When the look was taken, in seconds since 1970.", unit="seconds")
+_BUILD = MetricFamily("sockdiag_build", "The program.", ("version",), INFO)
 
 DECLARED = (_SOURCE, _GAPS, _SECONDS, _CPU, _INTERVAL, _AT, _BUILD)
 
@@ -43,7 +43,7 @@ _WITHOUT_SIZES = ("skmem:raw", "skmem:icmp")
 
 def own_families(
     sources: Mapping[str, bool], gaps: int, at: float, seconds: float, cpu: float, interval: float | None
-) -> list[Family]:
+) -> list[MetricFamily]:
     """Return what a run says of itself.
 
     Args:
@@ -65,32 +65,32 @@ def own_families(
     return [*found, _AT._replace(samples=(((), round(at, 3)),)), _BUILD._replace(samples=(((__version__,), 1),))]
 
 
-def sources_read(look: Look, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
+def sources_read(sample: Sample, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
     """Yield the parts of a look and whether they could be read."""
     from sockdiag.sources.process.cgroup_memory import SOURCE as CGROUPS
     from sockdiag.sources.process.limits import SOURCE as DESCRIPTORS
 
-    for table, source in look.tables.items():
-        lacking = table in look.absent or f"some {table}" in look.absent
+    for table, source in sample.tables.items():
+        lacking = table in sample.absent or f"some {table}" in sample.absent
         if source is not None or lacking:
             yield f"sockets:{table}", not lacking
-    for need in look.absent:
+    for need in sample.absent:
         if need.startswith("skmem:") and need not in _WITHOUT_SIZES:
             yield need, False
-    prefixes = {name.partition(".")[0] for name in look.counters}
+    prefixes = {name.partition(".")[0] for name in sample.counters}
     refused = {gap.source for gap in gaps}
     for file, prefix in _FILES:
         if prefix in prefixes or f"/proc/net/{file}" in refused or file != "snmp6":
             yield file, prefix in prefixes and f"/proc/net/{file}" not in refused
-    yield "sockstat", look.sockstat is not None
-    yield "protocols", look.protocols is not None
-    yield "sysctl", not look.limits.gaps()
+    yield "sockstat", sample.sockstat is not None
+    yield "protocols", sample.protocols is not None
+    yield "sysctl", not sample.limits.gaps()
     tracked = any("nf_conntrack" in source for source in refused)
-    if look.conntrack is not None or tracked:
+    if sample.conntrack is not None or tracked:
         yield "nf_conntrack", not tracked
-    unread = any(need.endswith(":RTM_GETQDISC") for need in look.absent)
-    if look.qdiscs is not None or unread:  # a capture has none
+    unread = any(need.endswith(":RTM_GETQDISC") for need in sample.absent)
+    if sample.qdiscs is not None or unread:  # a capture has none
         yield "qdisc", not unread
-    yield "descriptors", look.descriptors is not None and DESCRIPTORS not in look.absent
-    if look.cgroups is not None or CGROUPS in look.absent:
-        yield "cgroups", CGROUPS not in look.absent
+    yield "descriptors", sample.descriptors is not None and DESCRIPTORS not in sample.absent
+    if sample.cgroups is not None or CGROUPS in sample.absent:
+        yield "cgroups", CGROUPS not in sample.absent

@@ -1,4 +1,4 @@
-"""Look and judge for `metrics`, once or again and again, and give what was seen as families."""
+"""Sample and judge for `metrics`, once or again and again, and return metric families."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import os
 import time
 
 from sockdiag.errors import SockdiagError, UsageError
+from sockdiag.model.record import Record, field
+from sockdiag.survey.options import HORIZON_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
     from sockdiag.model.finding import Finding
-    from sockdiag.model.metric_family import Family
-    from sockdiag.model.sample import Look
-    from sockdiag.survey.session import Session
-    from sockdiag.survey.workers import Rest
+    from sockdiag.model.metric_family import MetricFamily
+    from sockdiag.model.sample import Sample
+    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.workers import Pause
 
+# Listeners, UDP ports and devices that are shown one by one, unless told otherwise.
+TOP = 20
 # An earlier look that is this many intervals old tells of another time, and nothing is compared with it.
 _STALE = 20
 
@@ -31,28 +33,28 @@ class Scraped:
     """What was seen.
 
     Args:
-        session: the run, with gaps and sources.
+        survey: what could not be read, and where the rest was.
         families: what is shown.
         verdict: the worst of all findings.
         interval: seconds between the looks that were compared, None where there was one.
     """
 
-    __slots__ = ("families", "interval", "session", "verdict")
+    __slots__ = ("families", "interval", "survey", "verdict")
 
-    def __init__(self, session: Session, families: list[Family], verdict: str, interval: float | None) -> None:
-        self.session = session
+    def __init__(self, survey: Survey, families: list[MetricFamily], verdict: str, interval: float | None) -> None:
+        self.survey = survey
         self.families = families
         self.verdict = verdict
         self.interval = interval
 
 
 class _Part:
-    """What one network namespace comes to; it travels between processes."""
+    """What was found in one network namespace, as it travels between processes."""
 
     __slots__ = ("families", "findings", "interval", "read", "sources", "unknown")
 
     def __init__(self) -> None:
-        self.families: list[Family] = []
+        self.families: list[MetricFamily] = []
         self.findings: list[Finding] = []
         self.unknown: set[str] = set()
         self.sources: dict[str, bool] = {}
@@ -60,30 +62,35 @@ class _Part:
         self.read = True
 
 
-class Scraper:
-    """Looks, and of looks that are taken again and again keeps the two that later ones are compared with.
+class ScrapeOptions(Record):
+    """What is scraped, and how it is judged."""
 
-    The look before is at least an interval old once there is one of that age: whoever scrapes, and when, all are told what was lost
-    within the interval. With --netns all no look is kept, for namespaces are looked at by processes that end: two are taken each
-    time where --interval is given.
+    interval_s: float | None = field("Seconds between two samples; None for a single one.", default=None)
+    horizon_s: float = field("Seconds within which a trend that reaches its limit is a risk.", default=HORIZON_S)
+    top: int = field("Listeners, UDP ports and devices that are shown one by one.", default=TOP)
+
+
+class Scraper:
+    """Samples and judges; if it does so again and again, it keeps the two samples that later ones are compared with.
+
+    Once there is an earlier sample that is at least an interval old, each scrape is compared with such a one, so that
+    every client, whenever it scrapes, sees what was lost within the interval. With all namespaces no sample is kept, as
+    the processes that enter them end: two are taken each time, if there is an interval.
 
     Args:
-        env: the program's surroundings.
-        given: the command line.
-        keep_s: looks are taken again and again, and this many seconds lie between those that are compared; None for one run.
+        open_survey: opens the system, once for each scrape.
+        options: what is scraped.
+        keep_s: scrapes follow one another, and this many seconds lie between the samples that are compared; None for a
+            single scrape.
     """
 
-    def __init__(self, env: Env, given: Given, keep_s: float | None = None) -> None:
-        from sockdiag.survey.session import ALL
-
-        if given.top < 0:
+    def __init__(self, open_survey: Callable[[], Survey], options: ScrapeOptions, keep_s: float | None = None) -> None:
+        if options.top < 0:
             raise UsageError("--top takes 0 or more rows")
-        self._env = env
-        self._given = given
-        self._everywhere = given.netns == ALL
-        self._keep_s = None if self._everywhere else keep_s
-        self._twice_s: float | None = None if self._keep_s is not None else given.interval
-        self._kept: list[Look] = []
+        self._open_survey = open_survey
+        self._options = options
+        self._again_s = keep_s
+        self._kept: list[Sample] = []
 
     def scrape(self) -> Scraped:
         """Look and judge.
@@ -96,15 +103,16 @@ class Scraper:
         from sockdiag.metrics.own import own_families
         from sockdiag.model.finding import UNKNOWN, worst_verdict
         from sockdiag.survey.per_namespace import in_each
-        from sockdiag.survey.session import Session
 
         started, cpu = time.monotonic(), _cpu()
-        session = Session(self._env, self._given)
-        if self._everywhere:
+        survey = self._open_survey()
+        keep_s = None if survey.everywhere else self._again_s
+        twice_s = self._options.interval_s if keep_s is None else None
+        if survey.everywhere:
             self._prepare()
-        parts: list[_Part] = list(in_each(session, self._steps))
+        parts = list(in_each(survey, lambda there: self._steps(there, twice_s, keep_s, alone=not survey.everywhere)))
         if not any(part.read for part in parts):
-            raise NothingRead(session.gaps[0].reason if session.gaps else "nothing could be read")
+            raise NothingRead(survey.gaps[0].reason if survey.gaps else "nothing could be read")
         findings = [finding for part in parts for finding in part.findings]
         unknown = {code for part in parts for code in part.unknown}
         # What could not be read in one of the namespaces could not be read.
@@ -112,49 +120,51 @@ class Scraper:
         for part in parts:
             sources.update((source, read and sources.get(source, True)) for source, read in part.sources.items())
         judged = judged_families(findings, unknown)
-        seconds, spent = time.monotonic() - started - (self._twice_s or 0.0), _cpu() - cpu
-        own = own_families(sources, len(session.gaps), session.started, max(0.0, seconds), spent, parts[0].interval)
-        if session.place is not None:
-            label = session.netns.label or ""
+        seconds, spent = time.monotonic() - started - (twice_s or 0.0), _cpu() - cpu
+        own = own_families(sources, len(survey.gaps), survey.started, max(0.0, seconds), spent, parts[0].interval)
+        if survey.place is not None:
+            label = survey.netns.label or ""
             judged, own = list(placed(judged, label)), list(placed(own, label))
         verdicts = [finding.verdict for finding in findings]
         verdict = worst_verdict([*verdicts, UNKNOWN] if unknown else verdicts)
-        return Scraped(session, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
+        return Scraped(survey, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
 
-    def _steps(self, session: Session) -> Iterator[Rest | _Part]:
+    def _steps(
+        self, survey: Survey, twice_s: float | None, keep_s: float | None, *, alone: bool
+    ) -> Iterator[Pause | _Part]:
         from sockdiag.analysis.measures import Facts
         from sockdiag.analysis.metric_families import families, placed
         from sockdiag.judging.registry import RULES
         from sockdiag.metrics.own import sources_read
         from sockdiag.model.query import SKMEM
         from sockdiag.model.record import HOST, NETNS
-        from sockdiag.survey.diagnose import judged_alone
-        from sockdiag.survey.sample import take
-        from sockdiag.survey.workers import Rest
+        from sockdiag.survey.diagnose import judge_sample
+        from sockdiag.survey.sample import take_sample
+        from sockdiag.survey.workers import Pause
 
-        query = session.query([SKMEM])
+        query = survey.query([SKMEM])
         before = None
-        if self._twice_s is not None:
-            before = take(session, query, last=False, rates=True)
-            yield Rest(before.at + self._twice_s)
-        now = take(session, query, last=True, rates=True)
-        if self._twice_s is not None:
-            yield Rest()  # until all others were looked at again
-        elif self._keep_s is not None:
-            before = self._earlier(now, self._keep_s)
-        case, judgement = judged_alone(session, now, before, self._given.horizon, RULES)
+        if twice_s is not None:
+            before = take_sample(survey, query, last=False)
+            yield Pause(before.at + twice_s)
+        now = take_sample(survey, query)
+        if twice_s is not None:
+            yield Pause()  # until all others were looked at again
+        elif keep_s is not None:
+            before = self._earlier(now, keep_s)
+        case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES)
         part = _Part()
         part.read = bool(now.counters) or any(now.tables.values())
         part.findings, part.unknown = judgement.findings, {one.code for one in judgement.unknown}
-        part.sources = dict(sources_read(now, session.gaps))
+        part.sources = dict(sources_read(now, survey.gaps))
         part.interval = case.seconds
-        facts, top = Facts(now), self._given.top
-        here = session.place is None and session.own
-        if here and not self._everywhere:
+        facts, top = Facts(now), self._options.top
+        here = survey.place is None and survey.own
+        if here and alone:
             part.families = list(families(facts, top))
         else:
             # What is the host's is shown where the program was started, and is no namespace's.
-            part.families = list(placed(families(facts, top, (NETNS,)), session.netns.label or ""))
+            part.families = list(placed(families(facts, top, (NETNS,)), survey.netns.label or ""))
             part.families += families(facts, top, (HOST,)) if here else ()
         yield part
 
@@ -165,11 +175,11 @@ class Scraper:
         from sockdiag.judging.registry import RULES
         from sockdiag.survey.diagnose import prepare
 
-        prepare(RULES, rates=True)
+        prepare(RULES)
 
-    def _earlier(self, now: Look, keep_s: float) -> Look | None:
+    def _earlier(self, now: Sample, keep_s: float) -> Sample | None:
         """Return the look to compare with, and keep this one if it can be the next."""
-        kept = [look for look in self._kept if now.at - look.at <= _STALE * keep_s]
+        kept = [sample for sample in self._kept if now.at - sample.at <= _STALE * keep_s]
         if len(kept) > 1 and now.at - kept[1].at >= keep_s:
             del kept[0]
         before = kept[0] if kept else None

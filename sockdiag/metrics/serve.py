@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from sockdiag.cli.env import Env
     from sockdiag.metrics.scrape import Scraper
-    from sockdiag.model.metric_family import Family
+    from sockdiag.model.metric_family import MetricFamily
 
 _LOOPBACK = "127.0.0.1"
 # A look as young as this is shared.
@@ -63,8 +62,14 @@ def listen(address: str) -> Server:
         raise SockdiagError(f"--listen {address}: {error.strerror}") from None
 
 
-def serve(env: Env, server: Server, scraper: Scraper) -> int:
+def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug: bool = False) -> int:
     """Answer until SIGTERM or SIGINT.
+
+    Args:
+        server: listens.
+        scraper: samples and judges.
+        log: writes a line.
+        debug: let mistakes in the program through, with their tracebacks.
 
     Returns:
         0 after SIGTERM.
@@ -77,15 +82,13 @@ def serve(env: Env, server: Server, scraper: Scraper) -> int:
 
     # A single run does without; one that goes on for months does not.
     gc.enable()
-    server.set_app(_application(_Shared(scraper), env))
+    server.set_app(_application(_Shared(scraper), log, debug=debug))
     host, port = server.server_address[:2]
     shown = f"[{host!s}]" if ":" in str(host) else str(host)
     # An exception out of a handler may come up anywhere, and be taken there for a client's mistake.
     numbers = (signal.SIGTERM, signal.SIGINT)
     earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
-    # Each look is a client's, who waits elsewhere.
-    env.unwatch()
-    env.warn(f"serving http://{shown}:{port}/metrics")
+    log(f"serving http://{shown}:{port}/metrics")
     try:
         server.serve_forever(_POLL_S)
     except Stopped:
@@ -105,9 +108,9 @@ class _Shared:
     def __init__(self, scraper: Scraper) -> None:
         self._scraper = scraper
         self._lock = Lock()
-        self._last: tuple[float, list[Family]] | None = None
+        self._last: tuple[float, list[MetricFamily]] | None = None
 
-    def families(self) -> list[Family]:
+    def families(self) -> list[MetricFamily]:
         """Return what a look came to that is at most a moment old."""
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise SockdiagError(f"another look has taken more than {_PATIENCE_S:g} s")
@@ -142,7 +145,7 @@ class _Collector:
             yield _metric(family)
 
 
-def _metric(family: Family) -> Any:
+def _metric(family: MetricFamily) -> Any:
     from prometheus_client.core import Metric
 
     metric = Metric(family.name, family.help, family.kind, family.unit)
@@ -152,7 +155,7 @@ def _metric(family: Family) -> Any:
     return metric
 
 
-def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
+def _application(shared: _Shared, log: Callable[[str], None], *, debug: bool) -> Callable[..., Iterable[bytes]]:
     from prometheus_client import CollectorRegistry, make_wsgi_app
 
     registry = CollectorRegistry(auto_describe=False)
@@ -174,9 +177,9 @@ def _application(shared: _Shared, env: Env) -> Callable[..., Iterable[bytes]]:
             except SockdiagError as error:
                 return _say(start, "503 Service Unavailable", f"{error}\n".encode("utf-8", "backslashreplace"))
             except Exception as error:
-                if env.environ.get("SOCKDIAG_DEBUG"):
+                if debug:
                     raise
-                env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
+                log(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
                 return _say(start, "500 Internal Server Error", b"internal error; see the log\n")
             return found
         if path == "/":

@@ -27,7 +27,7 @@ class NotOurs(ValueError):
     """The file was not written by this program."""
 
 
-class Place(Record):
+class BaselinePlace(Record):
     """Where a baseline holds: counters of another boot or namespace are other counters."""
 
     boot_id: str = field("Changes at every boot.")
@@ -74,14 +74,14 @@ class Earlier(Record):
     sockets: tuple[EarlierSocket, ...] = field("Sockets that had something to remember.", default=())
 
 
-class Entry(Record):
+class BaselineEntry(Record):
     """What one run leaves.
 
     Times are seconds of CLOCK_BOOTTIME, which no clock step touches; *wall* tells entries of other boots that are out of date.
     """
 
     question: str = field("What was asked, as a digest.")
-    place: Place = field("Where it holds.")
+    place: BaselinePlace = field("Where it holds.")
     looked_at: float = field("When the look was taken.")
     judged_at: float = field("When the alerts were raised: later, where a young look was kept.")
     wall: float = field("Seconds since the epoch at that time.")
@@ -93,13 +93,13 @@ class Stored(Record):
     """An entry that is not decoded."""
 
     question: str = field("What was asked.")
-    place: Place = field("Where it holds.")
+    place: BaselinePlace = field("Where it holds.")
     looked_at: float = field("When the look was taken.")
     judged_at: float = field("When it was judged.")
     wall: float = field("The same since the epoch.")
     body: bytes = field("The rest.")
 
-    def decode(self) -> Entry:
+    def decode(self) -> BaselineEntry:
         """Read the rest.
 
         Raises:
@@ -111,7 +111,7 @@ class Stored(Record):
             raise ValueError(str(error)) from None
 
 
-def stored(entry: Entry) -> Stored:
+def stored(entry: BaselineEntry) -> Stored:
     """Write an entry down."""
     return Stored(entry.question, entry.place, entry.looked_at, entry.judged_at, entry.wall, _body(entry))
 
@@ -180,7 +180,7 @@ def _head(whole: bytes) -> Stored | None:
     except ValueError:
         return None
     question, boot_id, netns, machine = map(_unquoted, words[:4])
-    return Stored(question, Place(boot_id, netns, machine), looked_at, judged_at, wall, body)
+    return Stored(question, BaselinePlace(boot_id, netns, machine), looked_at, judged_at, wall, body)
 
 
 def _time(text: str) -> float:
@@ -190,7 +190,7 @@ def _time(text: str) -> float:
     return value
 
 
-def _body(entry: Entry) -> bytes:
+def _body(entry: BaselineEntry) -> bytes:
     earlier = entry.earlier
     lines = ["alert\t" + f"{status}\t{_quoted(name)}" for name, status in entry.alerts.items()]
     lines += [f"counter\t{value}\t{_quoted(name)}" for name, value in earlier.counters.items()]
@@ -209,7 +209,7 @@ def _body(entry: Entry) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _decode(held: Stored) -> Entry:
+def _decode(held: Stored) -> BaselineEntry:
     alerts: dict[str, int] = {}
     counters: dict[str, int] = {}
     sockstat: dict[str, int] = {}
@@ -255,7 +255,7 @@ def _decode(held: Stored) -> Entry:
         None if cgroups is None else tuple(cgroups),
         tuple(sockets),
     )
-    return Entry(held.question, held.place, held.looked_at, held.judged_at, held.wall, earlier, alerts)
+    return BaselineEntry(held.question, held.place, held.looked_at, held.judged_at, held.wall, earlier, alerts)
 
 
 def _quoted(text: Any) -> str:

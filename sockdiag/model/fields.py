@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.batch import Batch
-    from sockdiag.model.record import Field
+    from sockdiag.model.record import Field, Record
 
 # Short names of what is often asked for.
 ALIASES = {
@@ -97,7 +97,7 @@ _NONE_IS_ABSENT = (
 )
 
 
-class Entry:
+class FieldEntry:
     """One field in the catalogue.
 
     Attributes:
@@ -149,7 +149,7 @@ class Entry:
         self._absent = any(lead in _NONE_IS_ABSENT for lead in leads)
 
     def __repr__(self) -> str:
-        return f"Entry({self.name})"
+        return f"FieldEntry({self.name})"
 
     def is_absent(self, netid: str, state: str | None, source: str) -> bool:
         """Tell whether None means that such a socket has no such thing, rather than that it is unknown.
@@ -202,7 +202,7 @@ def record_class(field: Field) -> Any:
     return of
 
 
-def entries(record: Any, parent: Entry | None = None) -> Iterator[Entry]:
+def entries(record: Any, parent: FieldEntry | None = None) -> Iterator[FieldEntry]:
     """Yield an entry for each field of a record class, each followed by those of the records in it."""
     for index, field in enumerate(record.FIELDS):
         entry = _entry(record, index, field, parent)
@@ -212,7 +212,7 @@ def entries(record: Any, parent: Entry | None = None) -> Iterator[Entry]:
             yield from entries(inner, entry)
 
 
-def resolve_in(record: Any, name: str) -> Entry | None:
+def resolve_in(record: Any, name: str) -> FieldEntry | None:
     """Find a field by its dotted name, in which a unit suffix may be left out; None if there is none."""
     entry = None
     for part in name.split("."):
@@ -235,17 +235,17 @@ def _position(record: Any, name: str) -> int | None:
     return None
 
 
-def _entry(record: Any, index: int, field: Field, parent: Entry | None) -> Entry:
+def _entry(record: Any, index: int, field: Field, parent: FieldEntry | None) -> FieldEntry:
     annotation = next(
         (c.__annotations__[field.name] for c in record.__mro__ if field.name in getattr(c, "__annotations__", ())), ""
     )
     own = frozenset((field.needs,)) if field.needs else frozenset()
     if parent is None:
         get = itemgetter(index)
-        return Entry(field.name, field, annotation, get, needs=own, steps=(get,))
+        return FieldEntry(field.name, field, annotation, get, needs=own, steps=(get,))
     many = parent.many or parent.annotation.startswith("tuple[")
     step = _members(index) if many else _member(index)
-    return Entry(
+    return FieldEntry(
         f"{parent.name}.{field.name}",
         field,
         annotation,
@@ -268,10 +268,10 @@ def _members(index: int) -> Callable[[Any], Any]:
     return lambda value: None if value is None else tuple([None if v is None else v[index] for v in value])
 
 
-_all: list[Entry] = []
+_all: list[FieldEntry] = []
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[FieldEntry]:
     """Return an entry for every field of a socket, derived ones last."""
     if not _all:
         _all.extend(entries(Socket))
@@ -279,18 +279,38 @@ def catalogue() -> list[Entry]:
     return _all
 
 
-def _derived(field: Field) -> Entry:
+def _derived(field: Field) -> FieldEntry:
     needs = frozenset((field.needs,)) if field.needs else frozenset()
-    return Entry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
+    return FieldEntry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
 
 
-def resolve(name: str) -> Entry | None:
+def resolve(name: str) -> FieldEntry | None:
     """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none."""
     name = ALIASES.get(name, name)
     for field in Derived.FIELDS:
         if field.name == name:
             return _derived(field)
     return resolve_in(Socket, name)
+
+
+def find(record: type[Record], name: str) -> FieldEntry:
+    """Find a field of a record class by its name, an alias, or its heading in any case.
+
+    Raises:
+        UsageError: there is none.
+    """
+    wanted = name.lower().replace("-", "_")
+    of_socket = record is Socket
+    entry = resolve(wanted) if of_socket else resolve_in(record, wanted)
+    if entry is not None:
+        return entry
+    from sockdiag.errors import UsageError, unknown
+
+    near = suggest(wanted) if of_socket else None
+    if near:
+        raise UsageError(f"there is no column '{name}'; did you mean '{near}'?")
+    names = [one.name for one in (catalogue() if of_socket else entries(record))]
+    raise UsageError(unknown("column", name, names, "'sockdiag fields' lists them" if of_socket else ""))
 
 
 def suggest(name: str) -> str | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 INFO = "info"
 
 
-class Family(Record):
+class MetricFamily(Record):
     """A quantity and its samples. Source: the OpenMetrics specification, "MetricFamily"."""
 
     name: str = field("Name without the suffix that its kind gives to samples (_total, _info).", kind=LABEL)
@@ -30,7 +30,7 @@ class Family(Record):
         return self.name + {"counter": "_total", INFO: "_info"}.get(self.kind, "")
 
 
-class Sample(Record):
+class MetricSample(Record):
     """One sample of a family."""
 
     name: str = field("Name of the metric.", kind=LABEL)
@@ -40,9 +40,9 @@ class Sample(Record):
     unit: str = field("Base unit, or empty.", kind=LABEL)
 
 
-def samples(families: Iterable[Family]) -> Iterator[Sample]:
+def samples(families: Iterable[MetricFamily]) -> Iterator[MetricSample]:
     """Yield the samples of families, one by one."""
     for family in families:
         for labels, value in family.samples:
             named = dict(zip(family.labels, labels, strict=True))
-            yield Sample(family.sample_name, named, value, family.kind, family.unit)
+            yield MetricSample(family.sample_name, named, value, family.kind, family.unit)

@@ -1,4 +1,4 @@
-"""What could not be seen."""
+"""Where a result comes from, and the gaps in it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Scope(Record):
     )
 
 
-class Seen(Record):
+class Provenance(Record):
     """What every result says of itself: when, where, and what is missing."""
 
     at: float = field("Seconds since the epoch.", kind=ID)

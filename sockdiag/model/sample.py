@@ -1,4 +1,4 @@
-"""Everything that is judged, as it was at one moment."""
+"""All that rules judge, as it was at one moment."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from sockdiag.model.sysctl import Sysctls
 
 
-class Look:
-    """One look at a network namespace and its host.
+class Sample:
+    """One sample of a network namespace and its host.
 
     Args:
         at: seconds of a monotonic clock.
         batches: its sockets.
-        tables: where each table was read: netlink, proc, or None where the kernel offers neither.
+        tables: the source of each table: netlink, proc, or None where the kernel offers neither.
         counters: event counters.
         limits: sysctls.
         sockstat: levels of /proc/net/sockstat, None where it could not be read.

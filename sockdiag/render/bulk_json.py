@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.batch import Batch, Column
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
     from sockdiag.model.record import Field
     from sockdiag.model.socket import Owner
 
@@ -34,7 +34,7 @@ _PIECE_ROWS = 64
 _LONG = 16
 
 
-def batch_lines(batch: Batch, columns: Sequence[Entry] | None) -> Iterator[str]:
+def batch_lines(batch: Batch, columns: Sequence[FieldEntry] | None) -> Iterator[str]:
     """Yield the lines of a batch in pieces; *columns* None shows every field."""
     if not batch.size:
         return
@@ -76,7 +76,7 @@ def _shortened(template: str, parts: Sequence[Iterable[Any]], rows: int) -> tupl
     return "".join(line), arguments
 
 
-def _sliced(batch: Batch, entry: Entry) -> bool:
+def _sliced(batch: Batch, entry: FieldEntry) -> bool:
     # A derived field has no place in the batch, and one below a record or tuple has it in that.
     if entry.many:
         return False
@@ -175,7 +175,7 @@ def _fold(text: str, mine: Sequence[Sequence[Any]], parts: list[Sequence[Any]]) 
     return "".join(folded)
 
 
-def _chosen(batch: Batch, columns: Sequence[Entry], parts: list[Sequence[Any]]) -> str:
+def _chosen(batch: Batch, columns: Sequence[FieldEntry], parts: list[Sequence[Any]]) -> str:
     tree: dict[str, Any] = {}
     for entry in columns:
         *parents, leaf = entry.name.split(".")

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.batch import Batch
-    from sockdiag.model.fields import Entry
-    from sockdiag.model.provenance import Seen
+    from sockdiag.model.fields import FieldEntry
+    from sockdiag.model.provenance import Provenance
 
 
 class Table:
@@ -27,7 +27,7 @@ class Table:
 
     def __init__(
         self,
-        columns: Sequence[Entry],
+        columns: Sequence[FieldEntry],
         rows: Iterable[Any] = (),
         *,
         batches: Iterable[Batch] | None = None,
@@ -65,15 +65,15 @@ class Document:
         table: the rows for tables, CSV and NDJSON; also the value of *table_key* in JSON.
         table_key: JSON key of the rows.
         lines: what people see instead of the plain table: a function of the screen width and a colour flag.
-        seen: when, where, and what is missing; a function, for it is complete only when all rows were read.
+        provenance: when, where, and what is missing; a function, for it is complete only when all rows were read.
     """
 
-    __slots__ = ("command", "keys", "lines", "seen", "table", "table_key")
+    __slots__ = ("command", "keys", "lines", "provenance", "table", "table_key")
 
     def __init__(
         self,
         command: str,
-        seen: Callable[[], Seen],
+        provenance: Callable[[], Provenance],
         *,
         table: Table,
         table_key: str,
@@ -81,7 +81,7 @@ class Document:
         lines: Callable[[Style], Iterable[str]] | None = None,
     ) -> None:
         self.command = command
-        self.seen = seen
+        self.provenance = provenance
         self.table = table
         self.table_key = table_key
         self.keys = keys or {}

@@ -15,10 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sockdiag.model.metric_family import Family
+    from sockdiag.model.metric_family import MetricFamily
 
 
-def openmetrics(families: Iterable[Family]) -> Iterator[str]:
+def openmetrics(families: Iterable[MetricFamily]) -> Iterator[str]:
     """Yield the lines of the OpenMetrics format. Source: the OpenMetrics specification 1.0.0, "Text format"."""
     for family in families:
         yield f"# TYPE {family.name} {family.kind}\n"
@@ -29,7 +29,7 @@ def openmetrics(families: Iterable[Family]) -> Iterator[str]:
     yield "# EOF\n"
 
 
-def prometheus_text(families: Iterable[Family]) -> Iterator[str]:
+def prometheus_text(families: Iterable[MetricFamily]) -> Iterator[str]:
     """Yield the lines of the text format 0.0.4, without timestamps. Source: Prometheus, "Exposition formats"."""
     for family in families:
         name = family.sample_name
@@ -37,7 +37,7 @@ def prometheus_text(families: Iterable[Family]) -> Iterator[str]:
         yield from _samples(family)
 
 
-def _samples(family: Family) -> Iterator[str]:
+def _samples(family: MetricFamily) -> Iterator[str]:
     name = family.sample_name
     for labels, value in family.samples:
         pairs = ",".join([f'{label}="{_escaped(text)}"' for label, text in zip(family.labels, labels, strict=True)])
@@ -61,7 +61,7 @@ def label_text(text: str) -> str:
 _MOST = (1 << 63) - 1
 
 
-def influx(families: Iterable[Family], at: float) -> Iterator[str]:
+def influx(families: Iterable[MetricFamily], at: float) -> Iterator[str]:
     """Yield a line a sample: the metric is the measurement, labels are tags, sorted, and the value is the field ``value``.
 
     Source: InfluxDB, "Line protocol". A tag without a value is left out, as the format demands.

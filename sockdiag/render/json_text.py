@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sockdiag.model.provenance import Seen
+    from sockdiag.model.provenance import Provenance
     from sockdiag.render.document import Document, Style, Table
 
 
@@ -37,24 +37,26 @@ def render_ndjson(document: Document, _style: Style) -> Iterator[str]:
     yield from rows(document.table)
 
 
-def envelope(command: str, seen: Seen) -> dict[str, Any]:
+def envelope(command: str, provenance: Provenance) -> dict[str, Any]:
     """Build the keys that every document begins with."""
     from datetime import UTC, datetime
 
     return {
         "schema": f"sockdiag.{command}/1",
-        "generated_at": datetime.fromtimestamp(seen.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "host": plain(seen.host),
-        "scope": plain(seen.scope),
-        "complete": seen.complete,
-        "gaps": [plain(gap) for gap in seen.gaps],
+        "generated_at": datetime.fromtimestamp(provenance.at, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z"),
+        "host": plain(provenance.host),
+        "scope": plain(provenance.scope),
+        "complete": provenance.complete,
+        "gaps": [plain(gap) for gap in provenance.gaps],
     }
 
 
 def render_json(document: Document, _style: Style) -> Iterator[str]:
     """Yield one JSON document: a line a key, a line a row."""
     document.table.settle()
-    head = envelope(document.command, document.seen())
+    head = envelope(document.command, document.provenance())
     yield "{\n"
     for key, value in head.items():
         yield f"{_compact(key)}: {_compact(value)},\n"

@@ -6,7 +6,7 @@ from sockdiag.model.query import TABLES
 from sockdiag.render.cells import UNKNOWN, cell, endpoint, ratio, size
 from sockdiag.render.escape import printable
 from sockdiag.render.table import aligned
-from sockdiag.render.wrap import Row
+from sockdiag.render.wrap import TableLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.hotspots import Fullest
     from sockdiag.analysis.overview import Overview
-    from sockdiag.model.provenance import Seen
+    from sockdiag.model.provenance import Provenance
     from sockdiag.render.document import Style
 
 _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
 
 
-def overview_lines(view: Overview, seen: Seen, style: Style) -> Iterator[str]:
+def overview_lines(view: Overview, provenance: Provenance, style: Style) -> Iterator[str]:
     """Yield the lines of the screen."""
-    host, scope = seen.host, seen.scope
+    host, scope = provenance.host, provenance.scope
     where = scope.root or " ".join(filter(None, (cell(host.hostname), "Linux", cell(host.kernel))))
     netns = ", ".join(n.label or UNKNOWN for n in scope.netns)
     which = (
@@ -53,7 +53,7 @@ def _states(view: Overview, style: Style) -> Iterator[str]:
     if rows:
         # A state and its number stay together.
         lines = aligned((), list(zip(*rows, strict=True)), (False, True, False), style.width, prose=True)
-        yield from (Row(line.replace("\0", " ")) for line in lines)
+        yield from (TableLine(line.replace("\0", " ")) for line in lines)
     else:
         yield "  none\n"
 
@@ -78,12 +78,12 @@ def _worst(view: Overview, style: Style) -> Iterator[str]:
         ("  TCP receive buffer", *_fullest(worst.tcp_buffer, style, "B", (0.9, 2))),
         ("  accept queue", *_fullest(worst.queue, style, "waiting", (0.5, 0.9))),
     ]
-    crowded = worst.state
-    if crowded is None:
+    busiest = worst.state
+    if busiest is None:
         rows.append(("  state", UNKNOWN, "no connection is in a passing state"))
     else:
-        who = "" if crowded.pid is None else f", {crowded.held} of them held by {cell(crowded.held_by)}({crowded.pid})"
-        rows.append(("  state", crowded.state, f"{crowded.count} sockets{who}"))
+        who = "" if busiest.pid is None else f", {busiest.held} of them held by {cell(busiest.held_by)}({busiest.pid})"
+        rows.append(("  state", busiest.state, f"{busiest.count} sockets{who}"))
     yield from aligned((), list(zip(*rows, strict=True)), (False, False, False), style.width, prose=True)
 
 

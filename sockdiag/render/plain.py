@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
 
 
 # What stands for a secret.
@@ -58,7 +58,7 @@ def number_word(number: int, words: tuple[str, ...]) -> str | int:
     return words[number] if number < len(words) else number
 
 
-def outermost(columns: Sequence[Entry]) -> list[Entry]:
+def outermost(columns: Sequence[FieldEntry]) -> list[FieldEntry]:
     """Leave out the columns that lie in another one of them: ``local`` has all of ``local.port``."""
     names = {entry.name for entry in columns}
 
@@ -69,7 +69,7 @@ def outermost(columns: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in columns if not inside(entry.name)]
 
 
-def chosen_object(row: Any, columns: Sequence[Entry]) -> dict[str, Any]:
+def chosen_object(row: Any, columns: Sequence[FieldEntry]) -> dict[str, Any]:
     """Build the object of the chosen columns only, nested as the whole one is; none of them lies in another."""
     found: dict[str, Any] = {}
     for entry in columns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.fields import record_class
-from sockdiag.model.provenance import Seen
+from sockdiag.model.provenance import Provenance
 from sockdiag.model.record import FLAGS, Field
 
 TYPE_CHECKING = False
@@ -36,9 +36,9 @@ def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         "generated_at": {"type": "string", "format": "date-time"},
         "complete": {"type": "boolean", "description": "False when something that was asked for could not be seen."},
     }
-    for field in Seen.FIELDS:
+    for field in Provenance.FIELDS:
         if field.name != "at":
-            properties[field.name] = _field(Seen, field, definitions)
+            properties[field.name] = _field(Provenance, field, definitions)
     required = list(properties)
     # Rows first: a record that is part of them need not be whole anywhere.
     for key, value in sorted(keys.items(), key=lambda item: not item[0].endswith("*")):

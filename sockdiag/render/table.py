@@ -9,7 +9,7 @@ from sockdiag.model.socket import Socket
 from sockdiag.render.cells import UNKNOWN, cell
 from sockdiag.render.escape import is_printable, width
 from sockdiag.render.plain import plain
-from sockdiag.render.wrap import Row, fitted, wrapped
+from sockdiag.render.wrap import TableLine, fitted, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.batch import Batch
-    from sockdiag.model.fields import Entry
+    from sockdiag.model.fields import FieldEntry
     from sockdiag.render.document import Document, Style, Table
 
 _GAP = "  "
@@ -41,7 +41,7 @@ def cells(table: Table) -> list[list[str]]:
     return [_column(values, entry.field) for values, entry in zip(columns, table.columns, strict=True)]
 
 
-def _values(batch: Batch, entries: Sequence[Entry]) -> list[Sequence[Any]]:
+def _values(batch: Batch, entries: Sequence[FieldEntry]) -> list[Sequence[Any]]:
     # Values of each column; from the batch's own columns where all are a socket's own fields.
     if all(entry.name.partition(".")[0] in _OWN and not entry.many for entry in entries):
         return [batch.values(entry.name) for entry in entries]
@@ -65,7 +65,7 @@ def _column(values: list[Any], field: Field) -> list[str]:
     return [cell(value, field) for value in values]
 
 
-def is_number(entry: Entry) -> bool:
+def is_number(entry: FieldEntry) -> bool:
     """Tell whether a column holds quantities, which are aligned right."""
     return entry.field.kind in (GAUGE, COUNTER) and bool(entry.field.unit)
 
@@ -112,7 +112,7 @@ def aligned(
         yield from _with_prose(shown, _total([*spaces[:-1], 0]), fit)
         return
     for row in zip(*shown, strict=True):
-        yield Row(_GAP.join(row).rstrip() + "\n")
+        yield TableLine(_GAP.join(row).rstrip() + "\n")
 
 
 def _narrowed(widths: list[list[int]], right: Sequence[bool], spaces: list[int], fit: int) -> list[int]:
@@ -146,7 +146,7 @@ def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str
             lines = [start + row[-1]]
         else:
             lines = [start, *wrapped(row[-1], fit, below, below)]
-        yield from (Row(line.rstrip() + "\n") for line in lines)
+        yield from (TableLine(line.rstrip() + "\n") for line in lines)
 
 
 def _pad(text: str, space: int, right: bool, last: bool) -> str:
@@ -192,7 +192,7 @@ def render_csv(document: Document, _style: Style) -> Iterator[str]:
     yield text.getvalue()
 
 
-def _csv_value(value: Any, entry: Entry) -> str:
+def _csv_value(value: Any, entry: FieldEntry) -> str:
     if value is None:
         return ""
     if isinstance(value, (Record, tuple, list, dict, bytes)):

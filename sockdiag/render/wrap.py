@@ -42,7 +42,7 @@ def wrapped(text: str, columns: int, first: str = "", rest: str = "") -> list[st
     return [*lines, line]
 
 
-class Row(str):
+class TableLine(str):
     """A row of a table, which stays on its line."""
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class Row(str):
 
 def fitted(text: str, columns: int) -> Iterator[str]:
     """Yield lines of a screen, broken where the terminal ends; the rest stands below its text, or a little to the right."""
-    if isinstance(text, Row):
+    if isinstance(text, TableLine):
         yield text
         return
     *lines, last = text.split("\n")

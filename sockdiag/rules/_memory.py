@@ -22,9 +22,9 @@ WHO = Advice(
 
 def account_of(case: Case, name: str, *, before: bool = False) -> ProtocolMemory | None:
     """Return the account of a protocol, None where nothing is known of it."""
-    look = case.before if before and case.before is not None else case.now
-    cpus = None if look.softnet is None else len(look.softnet)
-    rows = protocol_memory(look.sockstat, look.protocols, look.limits, look.page_size, cpus)
+    sample = case.before if before and case.before is not None else case.now
+    cpus = None if sample.softnet is None else len(sample.softnet)
+    rows = protocol_memory(sample.sockstat, sample.protocols, sample.limits, sample.page_size, cpus)
     return next((row for row in rows if row.protocol == name), None)
 
 

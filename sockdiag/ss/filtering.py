@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sockdiag.errors import SourceError
-from sockdiag.filter.context import Context as LookUps
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilter, SsFilterError, parse_ss
 from sockdiag.ss.stop import Stop
 from sockdiag.ss.tables import TCP, UDP
@@ -24,7 +24,7 @@ def build(words: list[str], settings: Settings) -> SsFilter:
     from sockdiag.ss.names import Names
 
     selection = settings.selection
-    look_ups = LookUps(port_range=Names(numeric=True).ephemeral, cgroup_id=_cgroup_id)
+    look_ups = FilterContext(port_range=Names(numeric=True).ephemeral, cgroup_id=_cgroup_id)
     services = tuple(name for name, table in (("udp", UDP), ("tcp", TCP)) if selection.tables & table)
     try:
         parsed = parse_ss(

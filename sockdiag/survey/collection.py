@@ -9,7 +9,7 @@ from errno import EISDIR, ELOOP, ENOENT, ENOTDIR
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.batch import Batch
-from sockdiag.model.provenance import Gap, Host, Namespace, Scope, Seen
+from sockdiag.model.provenance import Gap, Host, Namespace, Provenance, Scope
 from sockdiag.model.query import CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
 from sockdiag.sources.netlink import socket_tables as netlink_tables
 from sockdiag.sources.proc import socket_tables as proc_tables
@@ -153,9 +153,9 @@ class _Enrichment:
 
 def describe(
     system: System, at: float, netns: tuple[Namespace, ...], sources: dict[str, str | None], gaps: list[Gap]
-) -> Seen:
+) -> Provenance:
     """Say of a result when and where it was seen, and what is missing."""
-    return Seen(at, _host(system), Scope(system.root or None, netns, sources), tuple(gaps))
+    return Provenance(at, _host(system), Scope(system.root or None, netns, sources), tuple(gaps))
 
 
 def _host(system: System) -> Host:

@@ -1,45 +1,46 @@
-"""Judge one network namespace or all of them, from one look or two."""
+"""Judge a system: from one sample or two of each network namespace to findings and verdicts."""
 
 from __future__ import annotations
 
-from sockdiag.cli.exit import FINDINGS, OK, PARTIAL
 from sockdiag.errors import SourceError, UsageError
-from sockdiag.model.finding import PROCESS, SOCKET, UNKNOWN, at_least, badness, worst_verdict
+from sockdiag.model.finding import PROCESS, SOCKET, UNKNOWN, badness, worst_verdict
 from sockdiag.model.provenance import Gap
-from sockdiag.model.query import OWNERS as NEEDS_OWNERS
-from sockdiag.model.query import PROC, SKMEM
-from sockdiag.survey.host_cache import OWNERS
+from sockdiag.model.query import OWNERS, PROC, SKMEM
+from sockdiag.survey.options import HORIZON_S, Judging
 from sockdiag.survey.per_namespace import in_each
-from sockdiag.survey.sample import TABLES, take
-from sockdiag.survey.workers import Rest
+from sockdiag.survey.sample import TABLES, judged_query, take_sample
+from sockdiag.survey.workers import Pause
+from sockdiag.typed import Typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-    from typing import Any
+    from typing import TypeVar
 
     from sockdiag.filter.where import Where
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement, NotJudged
     from sockdiag.model.finding import Finding
     from sockdiag.model.query import Query
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
-    from sockdiag.render.document import Document
-    from sockdiag.survey.session import Session
+    from sockdiag.sources.system.machine import System
+    from sockdiag.survey.survey import Survey
 
-    Rows = Callable[[Case, Judgement], Iterable[Any]]
-    Earlier = Callable[[Session, Look, Look | None], Look | None]
+    T = TypeVar("T")
+
+_LONGEST_INTERVAL_S = 3600
+_LONGEST_HORIZON_S = 86400
 
 
-class Verdicts:
-    """What the rules said of all that was looked at.
+class Diagnosis(Typed["T"]):
+    """What the rules found in all namespaces that were judged.
 
     Attributes:
-        findings: worst first; each subject has its namespace. One of the whole host is there once.
-        unknown: rules that could not tell, those of several namespaces once.
-        rows: what was asked for beside findings, the namespaces in order.
-        seconds: time between the two looks; None where there was one.
+        findings: worst first; each subject names its namespace. A finding about the whole host is there once.
+        unknown: rules that could not tell; one that could not tell in several namespaces is there once.
+        rows: results of the examination (:class:`Examination`), namespace by namespace.
+        seconds: time between the two samples; None if there was one.
     """
 
     __slots__ = ("findings", "rows", "seconds", "unknown")
@@ -47,234 +48,266 @@ class Verdicts:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.unknown: list[NotJudged] = []
-        self.rows: list[Any] = []
+        self.rows: list[T] = []
         self.seconds: float | None = None
 
     @property
     def interval_s(self) -> float | None:
-        """The time between the two looks as documents tell it."""
+        """Time between the two samples, rounded as documents show it."""
         return None if self.seconds is None else round(self.seconds, 3)
 
-    def verdict(self, findings: Iterable[Finding] | None = None) -> str:
-        """Return the worst verdict of findings, all unless told; unknown where a rule could not tell, if none is worse."""
-        verdicts = [f.verdict for f in (self.findings if findings is None else findings)]
+    @property
+    def verdict(self) -> str:
+        """The worst verdict of all findings; unknown if a rule could not tell and none is worse."""
+        return self.verdict_of(self.findings)
+
+    def verdict_of(self, findings: Iterable[Finding]) -> str:
+        """Return the worst verdict of some findings; unknown if a rule could not tell and none is worse."""
+        verdicts = [finding.verdict for finding in findings]
         return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
 
     def system(self) -> list[Finding]:
-        """Return the findings that are about no single socket."""
+        """Return the findings that are not about a single socket."""
         return [finding for finding in self.findings if finding.subject.kind != SOCKET]
 
 
-class _Part:
-    """What one namespace comes to; it travels between processes."""
+class Examination(Typed["T"]):
+    """What a caller wants to know of a namespace beside the findings.
+
+    One is made in each namespace, in the process that sampled it, so that it can keep what belongs to that namespace.
+
+    Args:
+        survey: asks the namespace.
+    """
+
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
+
+    def earlier(self, now: Sample, before: Sample | None) -> Sample | None:  # noqa: ARG002
+        """Return the sample to compare with, in place of the first of two (None if there was one)."""
+        return before
+
+    def results(self, case: Case, judgement: Judgement) -> Iterable[T]:  # noqa: ARG002
+        """Yield results; they must be picklable, and should name their namespace (``case.netns``)."""
+        return ()
+
+
+class _Part(Typed["T"]):
+    """The findings and results of one namespace, as they travel between processes."""
 
     __slots__ = ("findings", "own", "rows", "seconds", "unknown")
 
-    def __init__(self, session: Session, case: Case, judgement: Judgement, rows: list[Any]) -> None:
-        self.own = session.own
+    def __init__(self, own: bool, seconds: float | None, judgement: Judgement, rows: list[T]) -> None:
+        self.own = own
+        self.seconds = seconds
         self.findings = judgement.findings
         self.unknown = judgement.unknown
         self.rows = rows
-        self.seconds = case.seconds
 
 
-def verdicts(
-    session: Session,
-    where: Where | None = None,
-    tables: Collection[str] = TABLES,
-    *,
-    codes: Iterable[str] | None = None,
-    rows: Rows | None = None,
-    earlier: Earlier | None = None,
-) -> Verdicts:
-    """Look at one network namespace, or with --netns all at each, once or twice --interval seconds apart, and judge it.
-
-    This is what a command calls that judges; gaps and sources are noted with the session. With --netns all the looks
-    of all namespaces are taken over the same interval. What is the host's (its findings, its counters) is judged in this
-    process's own namespace alone; who owns the sockets is looked up once.
+def judging(
+    system: System, interval: float | None = None, horizon: float | None = None, codes: Iterable[str] | None = None
+) -> Judging:
+    """Check how a system is to be judged.
 
     Args:
-        session: the run; its command line has --interval and --horizon (``options.JUDGING``).
-        where: which sockets; counters, limits and processes are looked at all the same.
-        tables: which tables are judged.
-        codes: the rules; all of them unless told.
-        rows: is called with the looks and the judgement of each namespace, in the process that looked at it, for what is
-            wanted beside the findings: rows, figures. They must be picklable, and should carry their namespace
-            (``socket.netns``, ``case.netns``).
-        earlier: is called in that process before, with the session of the namespace, its look and the first of two or
-            None, and returns the look to compare with: that of a run before.
+        system: the system; a captured one holds a single sample.
+        interval: seconds between two samples; None for a single one.
+        horizon: seconds within which a trend counts; None for the default.
+        codes: the rules; None for all.
 
     Raises:
-        UsageError: the interval or the horizon makes no sense.
+        UsageError: the interval or the horizon makes no sense, or a code names no rule.
     """
-    from sockdiag.kernel.tcp_states import HASHED_STATES
+    if interval is not None and not 0 < interval <= _LONGEST_INTERVAL_S:
+        raise UsageError(f"--interval takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
+    horizon = HORIZON_S if horizon is None else horizon
+    if not 0 < horizon <= _LONGEST_HORIZON_S:
+        raise UsageError(f"--horizon takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
+    if interval is not None and not system.files.live:
+        raise UsageError("--interval and --root exclude each other: a capture holds one look")
+    if codes is not None:
+        from sockdiag.errors import unknown
+        from sockdiag.judging.registry import RULES
 
-    check_interval(session)
-    query = session.query([SKMEM], where)
-    query = query._replace(tables=tuple(t for t in query.tables if t in tables), states=query.states & HASHED_STATES)
-    return _judge(session, query, where, session.given.interval, session.given.horizon, codes, rows, earlier=earlier)
+        codes = tuple(codes)
+        for code in codes:
+            if code not in RULES:
+                raise UsageError(unknown("rule", code, list(RULES), "'sockdiag rules' lists them"))
+    return Judging(codes, interval, horizon)
 
 
-def some(session: Session, query: Query, codes: Iterable[str] | None = None) -> Verdicts:
-    """Judge the sockets of a query by what one look shows, by all rules or by those of *codes*."""
-    from sockdiag.cli.options import HORIZON
+def diagnose(
+    survey: Survey,
+    how: Judging,
+    where: Where | None = None,
+    tables: Collection[str] = TABLES,
+    examine: Callable[[Survey], Examination[T]] = Examination,
+) -> Diagnosis[T]:
+    """Sample every namespace that a survey covers, once or twice, and judge it.
 
+    All namespaces are sampled over the same interval. What belongs to the host (its findings, its counters) is judged in
+    this process's own namespace alone, and the owners of sockets are looked up once. Gaps and sources are noted with the
+    survey.
+
+    Args:
+        survey: covers one namespace or several.
+        how: rules, interval and horizon, as :func:`judging` checked them.
+        where: which sockets; counters, limits and processes are judged all the same.
+        tables: which tables.
+        examine: makes what the caller wants to know of each namespace beside the findings.
+    """
+    return _diagnose(survey, judged_query(survey, where, tables), where, how, examine)
+
+
+def diagnose_query(survey: Survey, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
+    """Judge the sockets of a query by a single sample, by all rules or by those of *codes*."""
     tables = tuple(table for table in query.tables if table in TABLES)
     query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
-    return _judge(session, query, None, None, HORIZON.default, codes, None, quiet=True)
+    codes = None if codes is None else tuple(codes)
+    return _diagnose(survey, query, None, Judging(codes), Examination[None], quiet=True)
 
 
-def about(session: Session, socket: Socket) -> list[Finding]:
-    """Judge one socket by what one look shows; findings about others, or about the host, are left out.
+def diagnose_socket(survey: Survey, socket: Socket) -> list[Finding]:
+    """Judge one socket by a single sample; findings about other sockets, or about the host, are left out.
 
     Rules that compare sockets (all of one process, all towards one peer) see the whole table that it is in.
     """
     if socket.netid not in TABLES:
         return []
-    identity = "cookie" if socket.cookie is not None else "inode"
-    wanted = getattr(socket, identity)
+    query = survey.query([SKMEM])._replace(tables=(socket.netid,))
+    return _diagnose(survey, query, None, Judging(), lambda there: _OfSocket(there, socket), quiet=True).rows
 
-    def its_own(_case: Case, judgement: Judgement) -> list[Finding]:
+
+class _OfSocket(Examination["Finding"]):
+    """Findings about one socket."""
+
+    def __init__(self, survey: Survey, socket: Socket) -> None:
+        super().__init__(survey)
+        self._identity = "cookie" if socket.cookie is not None else "inode"
+        self._wanted = getattr(socket, self._identity)
+
+    def results(self, case: Case, judgement: Judgement) -> list[Finding]:  # noqa: ARG002
+        """Return the findings that rest on the socket."""
         return [
             hit.finding
             for hit in judgement.hits
-            if any(batch.values(identity)[row] == wanted for batch, row in hit.rows)
+            if any(batch.values(self._identity)[row] == self._wanted for batch, row in hit.rows)
         ]
 
-    from sockdiag.cli.options import HORIZON
 
-    query = session.query([SKMEM])._replace(tables=(socket.netid,))
-    return _judge(session, query, None, None, HORIZON.default, None, its_own, quiet=True).rows
-
-
-def finish(session: Session, document: Document, findings: Iterable[Finding]) -> int:
-    """Show a document and choose the exit status: 3 with --exit-code and findings of --fail-on severity or worse."""
-    status = session.show(document)
-    given = session.given
-    if given.exit_code and status in (OK, PARTIAL) and any(at_least(f.severity, given.fail_on) for f in findings):
-        return FINDINGS
-    return status
-
-
-def check_interval(session: Session) -> None:
-    """Refuse intervals and horizons that make no sense.
-
-    Raises:
-        UsageError: they do not.
-    """
-    interval = session.given.interval
-    if interval is not None and not 0 < interval <= 3600:
-        raise UsageError("--interval takes more than 0 and at most 3600 seconds")
-    if not 0 < session.given.horizon <= 86400:
-        raise UsageError("--horizon takes more than 0 and at most 86400 seconds")
-    if interval is not None and not session.system.files.live:
-        raise UsageError("--interval and --root exclude each other: a capture holds one look")
-
-
-def _judge(
-    session: Session,
+def _diagnose(
+    survey: Survey,
     query: Query,
     where: Where | None,
-    interval: float | None,
-    horizon: float,
-    codes: Iterable[str] | None,
-    rows: Rows | None,
+    how: Judging,
+    examine: Callable[[Survey], Examination[T]],
     *,
     quiet: bool = False,
-    earlier: Earlier | None = None,
-) -> Verdicts:
+) -> Diagnosis[T]:
+    """Judge the sockets of a query.
+
+    Args:
+        survey: covers one namespace or several.
+        query: the sockets.
+        where: filter of these.
+        how: rules, interval and horizon.
+        examine: see :func:`diagnose`.
+        quiet: a sample reads more than these rules may need; note what they lack, and no other gap.
+    """
     from sockdiag.judging.registry import RULES
 
-    chosen = tuple(RULES if codes is None else codes)
-    rates = interval is not None or earlier is not None
+    codes = tuple(RULES if how.codes is None else how.codes)
+    interval = how.interval_s
 
-    def steps(there: Session) -> Iterator[Rest | _Part]:
+    def steps(there: Survey) -> Iterator[Pause | _Part[T]]:
+        examination = examine(there)
         before = None
         if interval is not None:
-            before = take(there, query, where, last=False, rates=True)
-            yield Rest(before.at + interval)
-        gaps = list(there.gaps)
-        now = take(there, query, where, last=True, rates=rates)
+            before = take_sample(there, query, where, last=False)
+            yield Pause(before.at + interval)
+        compares = interval is not None or type(examination).earlier is not Examination.earlier
+        now = take_sample(there.apart() if quiet else there, query, where, rates=compares)
         if interval is not None:
-            yield Rest()  # until all others were looked at again
-        if quiet:
-            # A look reads more than these rules may need; what they lack is told below.
-            there.gaps[:] = gaps
-        if earlier is not None:
-            before = earlier(there, now, before)
-        yield _judged(there, now, before, horizon, chosen, rows)
+            yield Pause()  # until all others have been sampled again
+        before = examination.earlier(now, before)
+        yield _judged(there, now, before, how.horizon_s, codes, examination)
 
-    if session.everywhere is not None:
-        prepare(chosen, rates=rates)
-        if NEEDS_OWNERS in query.needs:
-            session.owners()  # before there are others who would look, too
-    session.hostwide.quiet = quiet
-    found = Verdicts()
-    for part in in_each(session, steps):
+    if survey.namespaces is not None:
+        prepare(codes)
+        if OWNERS in query.needs:
+            survey.owners()  # here, before each worker scans on its own
+    found: Diagnosis[T] = Diagnosis()
+    for part in in_each(survey, steps):
         _add(found, part)
     found.findings.sort(key=badness)
     return found
 
 
-def prepare(codes: Iterable[str], *, rates: bool) -> None:
-    """Import what the workers need, once."""
+def prepare(codes: Iterable[str]) -> None:
+    """Import what the workers need once, before they are forked."""
     from sockdiag.judging.registry import load
 
     for code in codes:
         load(code)
     import sockdiag.judging.other_namespace
+    import sockdiag.sources.netlink.rtnetlink_tc
     import sockdiag.sources.proc.mib
     import sockdiag.sources.proc.net_protocols
     import sockdiag.sources.proc.net_sockstat
     import sockdiag.sources.proc.net_stat_nf_conntrack
-    import sockdiag.sources.proc.sys_net
-
-    if rates:
-        import sockdiag.sources.netlink.rtnetlink_tc  # noqa: F401
+    import sockdiag.sources.proc.sys_net  # noqa: F401
 
 
-def _judged(session: Session, now: Any, before: Any, horizon: float, codes: Iterable[str], rows: Rows | None) -> _Part:
-    """Run rules, name owners, and say where advice is for; what could not be told is noted as gaps."""
+def _judged(
+    survey: Survey,
+    now: Sample,
+    before: Sample | None,
+    horizon: float,
+    codes: Iterable[str],
+    examination: Examination[T],
+) -> _Part[T]:
+    """Run the rules, name owners, and say in which namespace advice applies."""
     from sockdiag.judging.group import name_owners
 
-    case, judgement = judged_alone(session, now, before, horizon, codes)
+    case, judgement = judge_sample(survey, now, before, horizon, codes)
     judgement.hits = name_owners(case, judgement.hits)
-    if session.place is not None:
+    if survey.place is not None:
         from sockdiag.judging.other_namespace import advise_there
 
-        place = session.place
+        place = survey.place
         judgement.hits = [hit if hit.finding.subject.whole_host else advise_there(hit, place) for hit in judgement.hits]
-    return _Part(session, case, judgement, [] if rows is None else list(rows(case, judgement)))
+    return _Part(survey.own, case.seconds, judgement, list(examination.results(case, judgement)))
 
 
-def judged_alone(
-    session: Session, now: Look, before: Look | None, horizon: float, codes: Iterable[str]
+def judge_sample(
+    survey: Survey, now: Sample, before: Sample | None, horizon: float, codes: Iterable[str]
 ) -> tuple[Case, Judgement]:
-    """Run rules on a look, or two of the same namespace, and leave out what belongs to the host, where that is another's.
+    """Run rules on a sample, or two of the same namespace; the host's own findings are left out of other namespaces.
 
-    What could not be told is noted as gaps, one for each thing that is missing. Owners are not named.
+    What the rules lack is noted as gaps, one for each missing source. Owners are not named.
     """
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import judge
 
-    label = session.netns.label
-    case = Case(now, before, horizon, lambda inodes: _owners(session, inodes), _silence(session), label)
+    label = survey.netns.label
+    case = Case(now, before, horizon, lambda inodes: _owners(survey, inodes), _silence(survey), label)
     judgement = judge(case, codes)
-    if not session.own:
+    if not survey.own:
         judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
     missing: dict[tuple[str, str], list[str]] = {}
     for one in judgement.unknown:
         missing.setdefault((one.source, one.reason), []).append(one.code)
     for (source, reason), lacking in missing.items():
-        session.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
+        survey.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
     return case, judgement
 
 
-def _add(found: Verdicts, part: _Part) -> None:
+def _add(found: Diagnosis[T], part: _Part[T]) -> None:
     for finding in part.findings:
         if finding.subject.kind == PROCESS and not finding.subject.sockets:
-            # Of the process as a whole: it says the same wherever its sockets are.
-            anywhere = finding._replace(subject=finding.subject._replace(netns=None))
+            # It is about the process as a whole: the same wherever its sockets are.
+            anywhere = _nowhere(finding)
             place = next((i for i, f in enumerate(found.findings) if _nowhere(f) == anywhere), None)
             if place is not None:
                 found.findings[place] = anywhere
@@ -290,13 +323,15 @@ def _nowhere(finding: Finding) -> Finding:
     return finding._replace(subject=finding.subject._replace(netns=None))
 
 
-def _owners(session: Session, inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
-    found: Mapping[int, tuple[Owner, ...]] = session.once((OWNERS, inodes))
-    return found
+def _owners(survey: Survey, inodes: Collection[int]) -> Mapping[int, tuple[Owner, ...]]:
+    owners, gaps = survey.host.owners(inodes)
+    for gap in gaps:
+        survey.note(gap)
+    return owners
 
 
-def _silence(session: Session) -> Callable[[Socket], tuple[int | None, int | None]] | None:
-    if not session.system.files.live or session.given.source == PROC:
+def _silence(survey: Survey) -> Callable[[Socket], tuple[int | None, int | None]] | None:
+    if not survey.system.files.live or survey.options.source == PROC:
         return None
 
     def silence(socket: Socket) -> tuple[int | None, int | None]:
@@ -304,7 +339,7 @@ def _silence(session: Session) -> Callable[[Socket], tuple[int | None, int | Non
         from sockdiag.sources.netlink.inet_lookup import read_one
 
         try:
-            found, _errors = read_one(session.system, socket)
+            found, _errors = read_one(survey.system, socket)
         except (SourceError, ParseError):
             return None, None
         info = None if found is None else found.tcp_info

@@ -1,4 +1,4 @@
-"""Ask in every network namespace of the host, each once.
+"""Ask in every network namespace of the host, or in one that this process is not in.
 
 This process never leaves its own namespace, in which it asks itself. The others are entered by workers
 (``sockdiag.survey.workers``), which send what they find piece by piece; one that does not answer is left behind.
@@ -16,9 +16,9 @@ from sockdiag.model.batch import Batch
 from sockdiag.model.counters import Counters
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, Query
-from sockdiag.sources.namespaces import search as netns_search
+from sockdiag.sources.namespaces import search
 from sockdiag.survey.collection import Collection
-from sockdiag.survey.workers import Crew, Rest, Visit
+from sockdiag.survey.workers import Pause, Visit, WorkerPool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,30 +40,43 @@ _ROWS = 256
 _ASKED_FOR_A_LOOK = 300
 
 
-class Everywhere:
-    """Every network namespace that can be found.
+class NamespaceSet:
+    """Network namespaces that a question is asked in.
 
     Args:
         system: the running system, asked in this process's own namespace.
-        note: is told what could not be seen.
+        note: called with each gap.
+        places: the namespaces.
+        sockets: sockets that processes hold, by inode; one that none of the namespaces lists may keep another alive.
 
     Attributes:
-        namespaces: those that were found; what has gone meanwhile or could not be entered is taken out as it is met.
+        found: the namespaces; one that has gone meanwhile or could not be entered is taken out when that is noticed.
     """
 
-    def __init__(self, system: System, note: Callable[[Gap], None]) -> None:
+    def __init__(
+        self,
+        system: System,
+        note: Callable[[Gap], None],
+        places: Iterable[search.FoundNamespace],
+        sockets: dict[int, tuple[int, int]] | None = None,
+    ) -> None:
         self._system = system
         self._note = note
-        found = netns_search.list_all(system.files)
-        for gap in found.gaps:
-            note(gap)
-        self._places = list(found.places)
-        self._sockets = found.sockets
+        self._places = list(places)
+        self._sockets = sockets or {}
         self._missed: dict[tuple[bool, str, int | None], list[str]] = {}
 
+    @classmethod
+    def of_host(cls, system: System, note: Callable[[Gap], None]) -> NamespaceSet:
+        """Find every network namespace of the host."""
+        found = search.list_all(system.files)
+        for gap in found.gaps:
+            note(gap)
+        return cls(system, note, found.places, found.sockets)
+
     @property
-    def namespaces(self) -> tuple[Namespace, ...]:
-        """Namespaces that were, or will be, looked at."""
+    def found(self) -> tuple[Namespace, ...]:
+        """The namespaces that were asked, or will be."""
         return tuple(place.namespace for place in self._places)
 
     def path_of(self, label: str) -> str | None:
@@ -82,22 +95,22 @@ class Everywhere:
 
     def _each(self, question: Question, answer: Answer) -> Iterator[Any]:
         others = [place for place in self._places if place.held_by != "self"]
-        crew = Crew(others, question, answer)
+        pool = WorkerPool(others, question, answer)
         try:
             for place in self._places:
                 if place.held_by == "self":
                     for item in question(Visit(self._system, place.namespace, answer)):
-                        if isinstance(item, Rest):
-                            crew.serve(item.until)
+                        if isinstance(item, Pause):
+                            pool.serve(item.until)
                         else:
                             yield item
             for number, place in enumerate(others):
                 try:
-                    yield from crew.results(number)
+                    yield from pool.results(number)
                 except SourceError as error:
                     self._failed(place, error)
         finally:
-            crew.close()
+            pool.close()
         self._tell_failed()
 
     def _find_kept(self) -> None:
@@ -124,7 +137,7 @@ class Everywhere:
         for gap in gaps:
             self._note(gap)
 
-    def _failed(self, place: netns_search.Place, error: SourceError) -> None:
+    def _failed(self, place: search.FoundNamespace, error: SourceError) -> None:
         partly = isinstance(error, SourceTruncated)
         if not partly:
             self._places.remove(place)

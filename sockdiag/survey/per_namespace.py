@@ -1,48 +1,58 @@
-"""Do the same in this network namespace, or with --netns all in each."""
+"""Do the same in the network namespace that a survey stands in, or in each of those that it covers."""
 
 from __future__ import annotations
 
 import time
 
 from sockdiag import progress
-from sockdiag.survey.workers import Rest
+from sockdiag.survey.workers import Pause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
+    from typing import TypeVar
 
-    from sockdiag.survey.session import Session
+    from sockdiag.survey.survey import Survey
     from sockdiag.survey.workers import Visit
 
+    T = TypeVar("T")
 
-def in_each(session: Session, steps: Callable[[Session], Iterable[Any]]) -> Iterator[Any]:
-    """Yield what a function yields of each network namespace that is looked at, this process's own first.
 
-    What the sessions of namespaces lack, and where they read tables, is noted with the session of the run.
+def in_each(survey: Survey, steps: Callable[[Survey], Iterable[Pause | T]]) -> Iterator[T]:
+    """Yield what a function yields in each network namespace, this process's own first.
+
+    Gaps of the namespaces, and the sources of their tables, are noted with the survey.
 
     Args:
-        session: the run.
-        steps: is called with a session of each namespace, where --netns is not all with *session* itself. It yields
-            :class:`~sockdiag.survey.workers.Rest` between two looks. In another namespace than this process's own it
-            runs in another process, so that what it yields must be picklable, and what it does to variables is lost.
+        survey: covers one namespace or several.
+        steps: called with a survey of each namespace; where there is only one, with *survey* itself. It yields a
+            :class:`~sockdiag.survey.workers.Pause` between two samples. In any other namespace than this process's own
+            it runs in a worker process: what it yields must be picklable, and what it assigns to variables is lost.
     """
-    if session.everywhere is None:
-        for item in steps(session):
-            if isinstance(item, Rest):
+    if survey.namespaces is None:
+        for item in steps(survey):
+            if isinstance(item, Pause):
                 progress.pause(item.until - time.monotonic())
             else:
                 yield item
         return
 
-    def question(visit: Visit) -> Iterator[Any]:
-        there = session.inside(visit)
+    def question(visit: Visit) -> Iterator[Pause | tuple[T, None] | tuple[None, _End]]:
+        there = survey.inside(visit)
         for item in steps(there):
-            yield item if isinstance(item, Rest) else (item, None)
-        yield None, (None if visit.own else visit.namespace.label, there.sources, there.gaps)
+            yield item if isinstance(item, Pause) else (item, None)
+        # Where there is one namespace, nothing needs to say which.
+        label = None if visit.own or not survey.everywhere else visit.namespace.label
+        yield None, (label, there.sources, there.gaps)
 
-    for item, end in session.everywhere.each(question, session.once):
+    for item, end in survey.namespaces.each(question, survey.host.answer):
         if end is None:
             yield item
         else:
-            session.learn(*end)
+            survey.learn(*end)
+
+
+if TYPE_CHECKING:
+    from sockdiag.model.provenance import Gap
+
+    _End = tuple[str | None, dict[str, str | None], list[Gap]]

@@ -1,21 +1,22 @@
-"""Look at everything that is judged, in one network namespace."""
+"""Take a sample: read everything that rules judge, once, in one network namespace."""
 
 from __future__ import annotations
 
 import time
 
 from sockdiag.model.query import PROC
-from sockdiag.model.sample import Look
-from sockdiag.survey.host import outer_sysctls, part
-from sockdiag.survey.host_cache import CGROUPS, DESCRIPTORS
+from sockdiag.model.sample import Sample
+from sockdiag.survey.host import outer_sysctls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from sockdiag.filter.where import Where
     from sockdiag.model.provenance import Gap
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
-    from sockdiag.survey.session import Session
+    from sockdiag.survey.survey import Survey
 
 # Tables whose sockets are judged.
 TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
@@ -40,15 +41,17 @@ LIMITS = (
 )
 
 
-def take(session: Session, query: Query, where: Where | None = None, *, last: bool, rates: bool) -> Look:
-    """Look once. Counters come first, so that what happens while sockets are listed counts for the next look.
+def take_sample(
+    survey: Survey, query: Query | None = None, where: Where | None = None, *, last: bool = True, rates: bool = True
+) -> Sample:
+    """Read everything that rules judge. Counters come first: what happens while sockets are read counts for the next sample.
 
     Args:
-        session: the run.
-        query: which sockets.
+        survey: asks the namespace.
+        query: which sockets; by default all that are judged.
         where: filter of these.
-        last: it is the look that is judged: read limits and processes too.
-        rates: two looks are compared: read what only tells by a difference.
+        last: the sample is the one that is judged: read limits and processes too.
+        rates: two samples will be compared: read what only a difference shows.
     """
     from sockdiag.model.counters import Counters, mib_of
     from sockdiag.model.record import NETNS
@@ -59,53 +62,76 @@ def take(session: Session, query: Query, where: Where | None = None, *, last: bo
     from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
     from sockdiag.sources.proc.sys_net import read_page_size
 
-    files = session.system.files
+    if query is None:
+        query = judged_query(survey, where)
+    files = survey.system.files
     absent: dict[str, str] = {}
     at = time.monotonic()
     counters, gaps = read_counters(files)
-    told = {mib_of(name).source for name in counters}
+    read = {mib_of(name).source for name in counters}
     for gap in gaps:
-        session.note(gap)
-        if gap.source not in told:
+        survey.note(gap)
+        if gap.source not in read:
             absent[gap.source] = gap.reason
-    if not session.own:
+    if not survey.own:
         counters = Counters({name: n for name, n in counters.values.items() if mib_of(name).scope == NETNS})
-    softnet = part(session, lambda: read_softnet_stat(files), absent)
-    sockets = list(session.sockets(query, where))
+    softnet = survey.attempt(lambda: read_softnet_stat(files), absent)
+    sockets = list(survey.batches(query, where))
+    _note_tables(survey, query, absent)
+    limits = outer_sysctls(survey, LIMITS)
+    cgroups, unseen, gaps_of_cgroups = survey.host.cgroups(last=last)
+    _take_over(survey, absent, unseen, gaps_of_cgroups)
+    descriptors = None
+    if last:
+        descriptors, unseen, gaps_of_processes = survey.host.crowded_processes()
+        _take_over(survey, absent, unseen, gaps_of_processes)
+    return Sample(
+        at,
+        sockets,
+        tables=dict(survey.sources),
+        counters=counters,
+        limits=limits,
+        sockstat=survey.attempt(lambda: read_sockstat(files), absent),
+        sockstat6=survey.attempt(lambda: read_sockstat6(files), absent, optional=True),
+        protocols=survey.attempt(lambda: read_protocols(files), absent),
+        softnet=softnet,
+        conntrack=survey.attempt(lambda: read_nf_conntrack_stat(files), absent, optional=True),
+        qdiscs=_qdiscs(survey, absent) if rates else None,
+        cgroups=cgroups,
+        descriptors=descriptors,
+        page_size=read_page_size(files),
+        netns=survey.netns.inode,
+        absent=absent,
+    )
+
+
+def judged_query(survey: Survey, where: Where | None = None, tables: Collection[str] = TABLES) -> Query:
+    """Build the query of a sample: the tables that are judged, with memory, in the states that the kernel hashes."""
+    from sockdiag.kernel.tcp_states import HASHED_STATES
+    from sockdiag.model.query import SKMEM
+
+    query = survey.query([SKMEM], where)
+    return query._replace(
+        tables=tuple(table for table in query.tables if table in tables), states=query.states & HASHED_STATES
+    )
+
+
+def _take_over(survey: Survey, absent: dict[str, str], unseen: Mapping[str, str], gaps: Iterable[Gap]) -> None:
+    for gap in gaps:
+        survey.note(gap)
+    absent.update(unseen)
+
+
+def _note_tables(survey: Survey, query: Query, absent: dict[str, str]) -> None:
     for table in query.tables:
-        source = session.sources.get(table)
-        lacking = next((gap for gap in session.gaps if table in _tables(gap)), None)
+        source = survey.sources.get(table)
+        lacking = next((gap for gap in survey.gaps if table in _tables(gap)), None)
         if source is None and lacking is not None:
             absent[table] = absent[f"skmem:{table}"] = lacking.reason
         elif lacking is not None:
             absent[f"some {table}"] = lacking.reason
         if source == PROC:
             absent[f"skmem:{table}"] = f"/proc/net/{table} does not show buffer sizes"
-    descriptors = None
-    limits = outer_sysctls(session, LIMITS)
-    cgroups, unseen = session.once((CGROUPS, last))
-    absent.update(unseen)
-    if last:
-        descriptors, unseen = session.once((DESCRIPTORS, None))
-        absent.update(unseen)
-    return Look(
-        at,
-        sockets,
-        tables=dict(session.sources),
-        counters=counters,
-        limits=limits,
-        sockstat=part(session, lambda: read_sockstat(files), absent),
-        sockstat6=part(session, lambda: read_sockstat6(files), absent, optional=True),
-        protocols=part(session, lambda: read_protocols(files), absent),
-        softnet=softnet,
-        conntrack=part(session, lambda: read_nf_conntrack_stat(files), absent, optional=True),
-        qdiscs=_qdiscs(session, absent) if rates else None,
-        cgroups=cgroups,
-        descriptors=descriptors,
-        page_size=read_page_size(files),
-        netns=session.netns.inode,
-        absent=absent,
-    )
 
 
 def _tables(gap: Gap) -> list[str]:
@@ -116,10 +142,10 @@ def _tables(gap: Gap) -> list[str]:
     return [name.removesuffix("6") for name in path.removeprefix("inet_diag_").removesuffix("_diag").split("+")]
 
 
-def _qdiscs(session: Session, absent: dict[str, str]) -> list[Qdisc] | None:
-    if not session.system.files.live:
+def _qdiscs(survey: Survey, absent: dict[str, str]) -> list[Qdisc] | None:
+    if not survey.system.files.live:
         return None
     from sockdiag.sources.netlink.rtnetlink_tc import read_queues
     from sockdiag.sources.system.interfaces import interface_names
 
-    return part(session, lambda: read_queues(interface_names(session.system.files)), absent)
+    return survey.attempt(lambda: read_queues(interface_names(survey.system.files)), absent)

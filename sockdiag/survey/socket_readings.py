@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.analysis.buffer_origin import SYSCTLS
-from sockdiag.analysis.inspect import FD, FILE, PROTO, SOCK, Evidence
-from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.analysis.inspect import FD, FILE, PROTO, SOCK, SocketReadings
+from sockdiag.errors import ParseError, SockdiagError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap
 
 TYPE_CHECKING = False
@@ -12,110 +12,116 @@ if TYPE_CHECKING:
     from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.sources.process.pidfd_getfd import Stolen
-    from sockdiag.survey.session import Session
+    from sockdiag.survey.survey import Survey
 
 _AGAIN = "inspect the running system"
 
 
-def gather(session: Session, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> Evidence:
+class SocketGone(SockdiagError):
+    """A socket that a listing showed is there no longer.
+
+    Attributes:
+        socket: the socket, as it was.
+    """
+
+    def __init__(self, socket: Socket) -> None:
+        super().__init__(f"the socket is gone (inode {socket.inode})")
+        self.socket = socket
+
+
+def gather(survey: Survey, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> SocketReadings:
     """Read a socket again, with everything that tells of it.
 
     Args:
-        session: the run.
+        survey: asks the namespace that it is in.
         wanted: the socket, as a listing showed it.
         held: process and descriptor that it was named by.
         steal: ask getsockopt(2) through a copy of its descriptor.
 
     Raises:
-        SourceUnavailable: it is gone.
+        SocketGone: it is gone.
     """
     from sockdiag.sources.proc.net_protocols import read_protocols
     from sockdiag.survey import host
 
     lacks: list[Gap] = []
-    socket = _again(session, wanted, lacks)
-    seen = Evidence(socket, host.sysctls(session, SYSCTLS))
+    socket = _again(survey, wanted, lacks)
+    seen = SocketReadings(socket, host.sysctls(survey, SYSCTLS))
     for gap in lacks:
         seen.lack(SOCK, gap)
     for gap in seen.sysctls.gaps():
         seen.lack(SOCK, gap)
-    _descriptor(session, seen, held)
+    _descriptor(survey, seen, held)
     if steal:
-        _options(session, seen)
+        _options(survey, seen)
     else:
         seen.lack(SOCK, Gap("pidfd_getfd", "left out: --no-steal-fd"))
     if socket.is_inet and seen.socket.mark is None and socket.source == "netlink":
         seen.lack(SOCK, Gap("INET_DIAG_MARK", "told to CAP_NET_ADMIN only", 1, "run as root"))
-    before = len(session.gaps)
-    seen.protocols = host.part(session, lambda: read_protocols(session.system.files)) or ()
-    seen.memory = host.protocol_memory(session)
-    for gap in session.gaps[before:]:
-        seen.lack(PROTO, gap)
-    seen.kernel = host.kernel_version(session)
+    of_protocols = survey.apart()
+    seen.protocols = of_protocols.attempt(lambda: read_protocols(survey.system.files)) or ()
+    seen.memory = host.protocol_memory(of_protocols)
+    for gap in of_protocols.gaps:
+        if gap not in survey.gaps:
+            survey.note(gap)
+            seen.lack(PROTO, gap)
+    seen.kernel = host.kernel_version(survey)
     if socket.netid == "tcp" and socket.peer.port:
-        seen.listener = _has_listener(session, socket)
+        seen.listener = _has_listener(survey, socket)
     if socket.netid == "mptcp":
-        seen.subflows = _subflows(session, socket)
+        seen.subflows = _subflows(survey, socket)
     for layer in seen.lacks.values():
         for gap in layer:
             if steal or gap.source != "pidfd_getfd":
-                session.note(gap)
+                survey.note(gap)
     return seen
 
 
-def gone(wanted: Socket) -> SourceUnavailable:
-    """Say that a socket is gone."""
-    from sockdiag.render.cells import cell, endpoint
-
-    name = f"{wanted.netid} {endpoint(wanted.local)} {endpoint(wanted.peer)}"
-    return SourceUnavailable(name, f"the socket is gone (inode {cell(wanted.inode)})")
-
-
-def _again(session: Session, wanted: Socket, lacks: list[Gap]) -> Socket:
+def _again(survey: Survey, wanted: Socket, lacks: list[Gap]) -> Socket:
     from sockdiag.sources.netlink import inet_lookup as inet_one
 
     if wanted.source == "getsockopt":
         return wanted
-    if not (wanted.source == "netlink" and wanted.netid in inet_one.TABLES and session.system.files.live):
-        return _from_table(session, wanted)
+    if not (wanted.source == "netlink" and wanted.netid in inet_one.TABLES and survey.system.files.live):
+        return _from_table(survey, wanted)
     try:
-        found, errors = inet_one.read_one(session.system, wanted)
+        found, errors = inet_one.read_one(survey.system, wanted)
     except (SourceUnavailable, SourceDenied) as error:
         lacks.append(Gap.from_error(error))
-        return _from_table(session, wanted)
+        return _from_table(survey, wanted)
     lacks += map(Gap.from_error, errors)
     if found is None:
-        raise gone(wanted)
+        raise SocketGone(wanted)
     if found.cgroup_id is not None:
         from sockdiag.sources.process.cgroup import CgroupPaths
 
-        found = found._replace(cgroup=CgroupPaths(session.system.files).path(found.cgroup_id))
-    return found._replace(netns=session.netns.label)
+        found = found._replace(cgroup=CgroupPaths(survey.system.files).path(found.cgroup_id))
+    return found._replace(netns=survey.netns.label)
 
 
-def _from_table(session: Session, wanted: Socket) -> Socket:
+def _from_table(survey: Survey, wanted: Socket) -> Socket:
     from sockdiag.model.batch import all_sockets
     from sockdiag.model.query import CGROUP, DETAILS, INET, SKMEM, TCP_INFO
     from sockdiag.sources.netlink.inet_lookup import same
 
     needs = {SKMEM, INET, CGROUP, DETAILS}
-    if not session.system.files.live:
+    if not survey.system.files.live:
         needs.add(TCP_INFO)
-    query = session.query(needs)._replace(tables=(wanted.netid,))
-    found = next((s for s in all_sockets(session.sockets(query)) if same(s, wanted)), None)
+    query = survey.query(needs)._replace(tables=(wanted.netid,))
+    found = next((s for s in all_sockets(survey.batches(query)) if same(s, wanted)), None)
     if found is None:
-        raise gone(wanted)
+        raise SocketGone(wanted)
     return found
 
 
-def _descriptor(session: Session, seen: Evidence, held: tuple[int, int] | None) -> None:
+def _descriptor(survey: Survey, seen: SocketReadings, held: tuple[int, int] | None) -> None:
     from sockdiag.sources.process.fdinfo import find_watchers, read_fdinfo
 
     inode = seen.socket.inode
     if not inode:
         return
-    files = session.system.files
-    scan = session.owners()
+    files = survey.system.files
+    scan = survey.owners()
     owners = scan.owners.get(inode)
     for gap in scan.gaps:
         seen.lack(FD, gap)
@@ -152,15 +158,15 @@ def _chosen(owners: tuple[Owner, ...], held: tuple[int, int] | None) -> Owner | 
     return named or (owners[0] if owners else None)
 
 
-def _options(session: Session, seen: Evidence) -> None:
+def _options(survey: Survey, seen: SocketReadings) -> None:
     owner = seen.owner
     if not seen.socket.inode:
         return
-    if not session.system.files.live:
+    if not survey.system.files.live:
         seen.lack(SOCK, Gap("pidfd_getfd", "a captured system cannot be asked", None, _AGAIN))
         return
     if owner is None:
-        if session.owners().unseen:
+        if survey.owners().unseen:
             seen.lack(SOCK, Gap("pidfd_getfd", "no process that holds it is visible", None, "run as root"))
         return
     from sockdiag.sources.process.pidfd_getfd import ask
@@ -175,33 +181,33 @@ def _options(session: Session, seen: Evidence) -> None:
         seen.socket = seen.socket._replace(mark=mark)
 
 
-def _subflows(session: Session, socket: Socket) -> tuple[Socket, ...]:
+def _subflows(survey: Survey, socket: Socket) -> tuple[Socket, ...]:
     from sockdiag.model.batch import all_sockets
 
-    query = session.query()._replace(tables=("tcp",))
-    return tuple(s for s in all_sockets(session.sockets(query)) if s.inode and s.inode == socket.inode)
+    query = survey.query()._replace(tables=("tcp",))
+    return tuple(s for s in all_sockets(survey.batches(query)) if s.inode and s.inode == socket.inode)
 
 
-def _has_listener(session: Session, socket: Socket) -> bool:
+def _has_listener(survey: Survey, socket: Socket) -> bool:
     from sockdiag.kernel.tcp_states import LISTEN
 
-    query = session.query()._replace(tables=("tcp",), states=1 << LISTEN)
-    return any(socket.local.port in batch.values("local.port") for batch in session.sockets(query))
+    query = survey.query()._replace(tables=("tcp",), states=1 << LISTEN)
+    return any(socket.local.port in batch.values("local.port") for batch in survey.batches(query))
 
 
-def from_descriptor(session: Session, pid: int, fd: int, inode: int) -> Socket | None:
+def from_descriptor(survey: Survey, pid: int, fd: int, inode: int) -> Socket | None:
     """Describe a socket that no table lists by what getsockopt(2) tells of it; None where it cannot be asked.
 
     A TCP socket that is neither bound nor connected is in no table, and some families have none.
     """
-    if not session.system.files.live:
+    if not survey.system.files.live:
         return None
     from sockdiag.sources.process.pidfd_getfd import ask
 
     told = ask(pid, fd, inode)
     if "SO_DOMAIN" not in told.values:
         if told.error is not None:
-            session.note(Gap.from_error(told.error))
+            survey.note(Gap.from_error(told.error))
         return None
     return _described(told, inode)
 

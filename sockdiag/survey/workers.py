@@ -1,8 +1,8 @@
-"""Ask a question in many network namespaces: a few workers go from one to the next.
+"""Ask a question in many network namespaces: a few worker processes enter one after the other.
 
-A question that takes two looks rests in between: the workers take the first look everywhere, and then come back for the
-second, so that the time between the two is the same in all of them, and passes once. What a worker has seen stays with
-it; only what the question yields comes here.
+A question that takes two samples pauses in between. The workers take the first sample in every namespace and then come
+back for the second, so that the same interval lies between the two everywhere, and passes only once. What a worker has
+read stays with it; only what the question yields comes here. docs/processes.md draws this.
 
 A worker visits many namespaces because starting a process for each costs more than most of them have to say, and 200
 processes that wait for their second look would hold a gigabyte. (What /proc/net shows follows setns(2) in all kernels but
@@ -20,7 +20,7 @@ from time import monotonic
 from sockdiag import progress
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.namespaces import netns
-from sockdiag.sources.system.detached import ASKED, END, FAILED, Asking, error_of, packed, unforeseen, wait
+from sockdiag.sources.system.detached import ASKED, END, FAILED, DetachedWorker, error_of, packed, unforeseen, wait
 from sockdiag.sources.system.machine import this_system
 
 TYPE_CHECKING = False
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.provenance import Namespace
-    from sockdiag.sources.namespaces.search import Place
-    from sockdiag.sources.system.detached import Line
+    from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.sources.system.detached import Channel
     from sockdiag.sources.system.machine import System
 
     Question = Callable[["Visit"], Iterable[Any]]
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 # Frames; each begins with the number of the place.
 _AT, _ITEM, _DONE, _MISSED = 2, 3, 4, 5
 _NUMBER = Struct("=I")
-_STATION = Struct("=Id")  # and how many seconds nothing more will be heard
+_POSITION = Struct("=Id")  # and how many seconds nothing more will be heard
 
 # More workers than CPUs do not finish sooner.
 _MOST_WORKERS = 8
 
 
-class Rest:
-    """What a question yields between two looks. What it yields for the asker comes after its last rest.
+class Pause:
+    """Yielded by a question between two samples. What it yields as an answer must come after its last pause.
 
     Args:
-        until: it goes on at this time of the monotonic clock at the earliest, and when all others rest too.
+        until: the question goes on at this time of the monotonic clock at the earliest, and not before all others pause too.
     """
 
     __slots__ = ("until",)
@@ -80,7 +80,7 @@ class Visit:
         self.own = path is None
 
 
-class Crew:
+class WorkerPool:
     """The workers that ask a question in namespaces other than this process's own; they start at once.
 
     Args:
@@ -89,7 +89,7 @@ class Crew:
         answer: answers what visits ask.
     """
 
-    def __init__(self, places: list[Place], question: Question, answer: Answer) -> None:
+    def __init__(self, places: list[FoundNamespace], question: Question, answer: Answer) -> None:
         import ctypes  # noqa: F401  # for setns(2) before Python 3.12: once, not in each worker
         import pickle  # noqa: F401
 
@@ -143,7 +143,7 @@ class Crew:
         worker.until = monotonic() + netns.TIMEOUT_S
         places, question = list(worker.left), self._question
         try:
-            worker.child = Asking(lambda line: _tour(places, question, line), "network namespaces")
+            worker.child = DetachedWorker(lambda line: _run(places, question, line), "network namespaces")
         except SourceError as error:
             worker.child = None
             for number, _place in worker.left:
@@ -183,7 +183,7 @@ class Crew:
         if kind == ASKED:
             child.answer(dumps(self._answer(loads(payload)), HIGHEST_PROTOCOL))  # noqa: S301 - the worker's own
         elif kind == _AT:
-            worker.at, seconds = _STATION.unpack(payload)
+            worker.at, seconds = _POSITION.unpack(payload)
             worker.until = monotonic() + netns.TIMEOUT_S + seconds
         elif kind not in (END, FAILED):
             (number,) = _NUMBER.unpack_from(payload)
@@ -210,29 +210,29 @@ class _Worker:
 
     __slots__ = ("at", "child", "left", "places", "until")
 
-    def __init__(self, places: list[tuple[int, Place]]) -> None:
+    def __init__(self, places: list[tuple[int, FoundNamespace]]) -> None:
         self.places = places
         self.left = places
-        self.child: Asking | None = None
+        self.child: DetachedWorker | None = None
         self.at = 0
         self.until = 0.0
 
 
-def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> None:
+def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Channel) -> None:
     from pickle import HIGHEST_PROTOCOL, dumps, loads
 
     def ask(what: Any) -> Any:
         return loads(line.ask(dumps(what, HIGHEST_PROTOCOL)))  # noqa: S301
 
-    def begin(place: Place) -> Iterator[Any]:
+    def begin(place: FoundNamespace) -> Iterator[Any]:
         netns.enter(place.path)
         visit = Visit(this_system(), place.namespace, ask, place.path)
         _is_there(place, visit.system)
         return iter(question(visit))
 
-    def step(number: int, place: Place, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
+    def step(number: int, place: FoundNamespace, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
         """Go on until the next rest; None where there is none."""
-        line.emit(_AT, _STATION.pack(number, 0.0))
+        line.emit(_AT, _POSITION.pack(number, 0.0))
         try:
             if steps is None:
                 steps = begin(place)
@@ -240,7 +240,7 @@ def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> No
                 netns.enter(place.path)
                 _is_there(place, this_system())
             for item in steps:
-                if isinstance(item, Rest):
+                if isinstance(item, Pause):
                     return steps, item.until
                 line.emit(_ITEM, _NUMBER.pack(number) + dumps(item, HIGHEST_PROTOCOL))
         except SourceError as error:
@@ -251,12 +251,12 @@ def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> No
             line.emit(_DONE, _NUMBER.pack(number))
         return None
 
-    going: list[tuple[int, Place, Iterator[Any] | None, float]] = [(n, p, None, 0.0) for n, p in places]
+    going: list[tuple[int, FoundNamespace, Iterator[Any] | None, float]] = [(n, p, None, 0.0) for n, p in places]
     while going:
-        resting: list[tuple[int, Place, Iterator[Any] | None, float]] = []
+        resting: list[tuple[int, FoundNamespace, Iterator[Any] | None, float]] = []
         for number, place, steps, until in going:
             if (seconds := until - monotonic()) > 0:
-                line.emit(_AT, _STATION.pack(number, seconds))
+                line.emit(_AT, _POSITION.pack(number, seconds))
                 line.rest(until)
             paused = step(number, place, steps)
             if paused is not None:
@@ -264,6 +264,6 @@ def _tour(places: list[tuple[int, Place]], question: Question, line: Line) -> No
         going = resting
 
 
-def _is_there(place: Place, system: System) -> None:
+def _is_there(place: FoundNamespace, system: System) -> None:
     if netns.inode_of(system.files) != place.namespace.inode:
         raise SourceUnavailable(place.path, "it has gone", ENOENT)

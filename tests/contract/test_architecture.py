@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "sockdiag"
 
 # Lower layers first. A module may import its own layer and those before it.
 LAYERS = [
-    ("errors", "progress"),
+    ("errors", "progress", "typed"),
     "kernel",
     "model",
     ("sources", "filter", "analysis"),

@@ -13,20 +13,20 @@ from sockdiag.cli import typer_app
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.env import Env
 from sockdiag.cli.quick import parse
-from sockdiag.cli.spec import CHOICE, FLOAT, INT, Command, Given
+from sockdiag.cli.spec import CHOICE, FLOAT, INT, Args, Command
 
 ALL = ["", *COMMANDS]
 
 
-def by_typer(command: Command, words: list[str], monkeypatch: pytest.MonkeyPatch) -> Given | None:
+def by_typer(command: Command, words: list[str], monkeypatch: pytest.MonkeyPatch) -> Args | None:
     """Let Typer parse the words; None where it refuses them or shows help."""
-    seen: list[Given] = []
+    seen: list[Args] = []
 
-    def keep(_command: Command, given_: Given, _env: Env) -> int:
-        seen.append(given_)
+    def keep(_command: Command, args: Args, _env: Env) -> int:
+        seen.append(args)
         return 0
 
-    monkeypatch.setattr("sockdiag.cli.main.execute", keep)
+    monkeypatch.setattr("sockdiag.cli.running.execute", keep)
     words = [command.name, *words] if command.name else words
     assert isinstance(typer_app.run_typer(words, Env()), int)
     return seen[0] if seen else None
@@ -78,7 +78,7 @@ def test_declarations_are_complete(name: str) -> None:
         assert not seen & set(option.flags)
         seen |= set(option.flags)
     parameters: dict[str, Any] = dict(inspect.signature(command.run).parameters)
-    assert list(parameters) == ["env", "given"]
+    assert list(parameters) == ["env", "args"]
 
 
 @pytest.mark.parametrize("name", ALL)

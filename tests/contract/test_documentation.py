@@ -182,7 +182,7 @@ def test_options_of_every_command_exist() -> None:
     assert len(named) >= 8
     for name in COMMANDS:
         command = load(name)
-        if command.everywhere and command.document is not None:
+        if command.all_namespaces and command.document is not None:
             assert named <= {flag for option in command.options for flag in option.flags}, name
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from sockdiag.cli.catalog import COMMANDS, load
-from sockdiag.cli.spec import Command, Option
+from sockdiag.cli.spec import Command, flag
 from sockdiag.devtools.gen import PROJECT, stale
 from sockdiag.render.table import STYLES, styles
 
@@ -23,7 +23,7 @@ def test_generated_files_are_current() -> None:
 def test_a_new_option_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """An option that a command gets is missing from its page and from the completions of every shell."""
     command = load("protocols")
-    monkeypatch.setattr(command, "options", (*command.options, Option("brand_new", "Do what is new.")))
+    monkeypatch.setattr(command, "options", (*command.options, flag("brand_new", "Do what is new.")))
     assert {path.name for path in stale()} == {
         "sockdiag-protocols.1",
         "sockdiag.bash",

@@ -127,14 +127,11 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
     command = commands()[name]
     asked = []
 
-    def keep(_session: object, record: object, *_default: object) -> None:
+    def keep(_args: object, _survey: object, record: object, *_default: object) -> None:
         asked.append(record)
         raise KeyboardInterrupt
 
-    module = sys.modules[command.run.__module__]
-    monkeypatch.setattr("sockdiag.survey.session.choose_columns", keep)
-    if hasattr(module, "choose_columns"):
-        monkeypatch.setattr(module, "choose_columns", keep)
+    monkeypatch.setattr("sockdiag.cli.columns.choose_columns", keep)
     words = [name] if name else []
     argument = [":39307"] if any(a.required for a in command.arguments) else []
     invoke(*words, *argument, "--root", WORLD)

@@ -16,6 +16,7 @@ from sockdiag.analysis.measures import all_measures, find
 from sockdiag.analysis.metric_families import family_of
 from sockdiag.cli import typer_app
 from sockdiag.cli.catalog import COMMANDS
+from sockdiag.cli.commands.check import MEASURE
 from sockdiag.cli.env import Env
 from sockdiag.judging import finding_metrics
 from sockdiag.judging.registry import RULES
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sockdiag.cli.spec import Command, Given
+    from sockdiag.cli.spec import Args, Command
 
 SHIPPED = PROJECT / "integrations"
 FILES = sorted(path for path in SHIPPED.rglob("*") if path.is_file())
@@ -77,19 +78,19 @@ def test_each_file_runs_the_program(name: str) -> None:
 @pytest.mark.parametrize(("file", "line"), LINES)
 def test_command_lines_are_accepted(file: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command line is one that the program accepts."""
-    accepted: list[Given] = []
+    accepted: list[Args] = []
 
-    def keep(_command: Command, given: Given, _env: Env) -> int:
-        accepted.append(given)
+    def keep(_command: Command, args: Args, _env: Env) -> int:
+        accepted.append(args)
         return 0
 
-    monkeypatch.setattr("sockdiag.cli.main.execute", keep)
+    monkeypatch.setattr("sockdiag.cli.running.execute", keep)
     words = shlex.split(line)[1:]
     assert typer_app.run_typer(words, Env()) == 0
     assert len(accepted) == 1
     if words[0] == "rules" and len(words) > 1:
         assert words[1] in RULES
-    for name in getattr(accepted[0], "measure", None) or ():
+    for name in accepted[0].get(MEASURE):
         assert find(name)[0].name
 
 

@@ -14,10 +14,12 @@ import pytest
 from sockdiag.check import state
 from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
+from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
-from sockdiag.model.baseline import Place, read_entries, write_entries
+from sockdiag.model.baseline import BaselinePlace, read_entries, write_entries
+from sockdiag.sources.system.machine import this_system
 from tests.live.plugin import NOTHING, RULES, Said, check, edit, older
 from tests.live.world.namespace import netns
 
@@ -131,7 +133,7 @@ def test_another_namespace(kept: Path, empty_netns: Namespace) -> None:
 def test_two_hosts_share_a_file(kept: Path, empty_netns: Namespace) -> None:
     """Each host has its own entry, and neither takes the other's away."""
     entries, _damaged = read_entries(kept.read_bytes())
-    theirs = [e._replace(place=Place("1" * 36, e.place.netns, "f" * 32)) for e in entries]
+    theirs = [e._replace(place=BaselinePlace("1" * 36, e.place.netns, "f" * 32)) for e in entries]
     kept.write_bytes(write_entries(theirs))
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline yet")
     older(kept)
@@ -435,9 +437,9 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace, request: pyt
     """What was asked by name and may not be seen is no verdict; of all rules the others are."""
     # Imports what it needs while it may: the interpreter's own files need not be that user's to read.
     for words in ((), ("--netns", "all")):
-        given = parse(load("check"), ["--state", str(tmp_path / "root"), *words])
-        assert given is not None
-        assert answer(Env(environ={}), given)[0] in {0, 1, 2}
+        args = parse(load("check"), ["--state", str(tmp_path / "root"), *words])
+        assert args is not None
+        assert answer(check_options(args, {}), this_system())[0] in {0, 1, 2}
     folder = tmp_path / "nobody"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)

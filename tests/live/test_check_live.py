@@ -18,11 +18,12 @@ import pytest
 
 from sockdiag.check.answer import answer
 from sockdiag.cli.catalog import load
+from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
 from sockdiag.model.baseline import read_entries
-from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.machine import System, this_system
 from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
 from tests.live.world.namespace import PROJECT, netns
@@ -488,9 +489,9 @@ def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch
         statuses[code] = statuses.get(code, 0) + 1
 
     # Imports are made once.
-    given = parse(load("check"), [*words, *questions[0]])
-    assert given is not None
-    assert answer(Env(environ={}), given)[0] == 3
+    args = parse(load("check"), [*words, *questions[0]])
+    assert args is not None
+    assert answer(check_options(args, {}), this_system())[0] == 3
     for i in range(1000):
         if len(running) >= 16:
             reap()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
-from sockdiag.filter.ss_view import SocketSight
+from sockdiag.filter.ss_view import SsView
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from tests.live.filters import dumps, expressions, population
 from tests.live.world import model
@@ -50,7 +50,7 @@ def no_cgroup(path: str) -> int:
     )
 
 
-HERE = Context(port_range=population.port_range, cgroup_id=no_cgroup)
+HERE = FilterContext(port_range=population.port_range, cgroup_id=no_cgroup)
 
 
 def ask_us(
@@ -383,11 +383,11 @@ def test_live_rows(populated: Namespace, option: str, table: str, service: str) 
     indexes = populated.call(population.interfaces)
     names = {index: name for name, index in indexes.items()}
     limits = populated.call(population.port_range)
-    context = Context(interface=indexes.get, interface_name=names.get, port_range=lambda: limits)
+    context = FilterContext(interface=indexes.get, interface_name=names.get, port_range=lambda: limits)
     chance = random.Random(11)
     checked = 0
     sockets = populated.call(population.listed, table)
-    sights = [(socket.cookie, SocketSight(socket, context)) for socket in sockets]
+    views = [(socket.cookie, SsView(socket, context)) for socket in sockets]
     while checked < 120:
         words = expressions.ss_words(chance)
         if "autobound" in words:
@@ -403,15 +403,15 @@ def test_live_rows(populated: Namespace, option: str, table: str, service: str) 
             if {(s.cookie, s.state) for s in again} == {(s.cookie, s.state) for s in sockets}:
                 break
             sockets = again
-            sights = [(socket.cookie, SocketSight(socket, context)) for socket in sockets]
+            views = [(socket.cookie, SsView(socket, context)) for socket in sockets]
         else:
             pytest.fail("never steady")
         shown = {int(word[3:], 16) for line in lines for word in line.split() if word.startswith("sk:")}
         families = INET if parsed.families is None else parsed.families
         ours = {
             cookie
-            for cookie, sight in sights
-            if families >> sight.family & 1 and parsed.match(sight) and parsed.kernel_match(sight)
+            for cookie, view in views
+            if families >> view.family & 1 and parsed.match(view) and parsed.kernel_match(view)
         }
         assert ours == shown, words
 
@@ -536,7 +536,7 @@ def shown_identity(line: str, table: str) -> str:
 def test_other_families(local: Namespace, table: str, text: str) -> None:
     """Operands of unix, packet and netlink sockets."""
     family, options = FAMILIES[table]
-    context = Context(interface=local.call(population.interfaces).get)
+    context = FilterContext(interface=local.call(population.interfaces).get)
     parsed = parse_ss(text.split(), context, preferred=family, services=(), version=installed())
     assert parsed.families in (None, 1 << family)
     # Who asks is seen, too: its netlink sockets come and go.
@@ -546,16 +546,16 @@ def test_other_families(local: Namespace, table: str, text: str) -> None:
     known = {identity(s) for s in sockets}
     lines = [line for line in local.ss("-Hnae", *options, *text.split()) if not line.startswith("\t")]
     shown = {shown_identity(line, table) for line in lines}
-    assert {identity(s) for s in sockets if parsed.match(SocketSight(s, context))} == shown & known
+    assert {identity(s) for s in sockets if parsed.match(SsView(s, context))} == shown & known
 
 
 def test_other_families_are_told_apart(local: Namespace) -> None:
     """Each of the texts above selects something, or nothing, on purpose: most select some sockets but not all."""
     telling = 0
     for table, texts in (("unix", UNIX), ("packet", PACKET), ("netlink", NETLINK)):
-        context = Context(interface=local.call(population.interfaces).get)
+        context = FilterContext(interface=local.call(population.interfaces).get)
         sockets = local.call(model.sockets, table, "netlink")[0]
         for text in texts:
             parsed = parse_ss(text.split(), context, preferred=FAMILIES[table][0], services=(), version=installed())
-            telling += 0 < sum(parsed.match(SocketSight(s, context)) for s in sockets) < len(sockets)
+            telling += 0 < sum(parsed.match(SsView(s, context)) for s in sockets) < len(sockets)
     assert telling > (len(UNIX) + len(PACKET) + len(NETLINK)) // 2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.filter.bytecode import MAX_LENGTH
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
-from sockdiag.filter.ss_view import SocketSight
+from sockdiag.filter.ss_view import SsView
 from sockdiag.filter.where import compile_where
 from sockdiag.kernel.sock_diag import IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.kernel.tcp_states import STATE_NUMBERS
@@ -36,11 +36,11 @@ def populated() -> Iterator[Namespace]:
 
 
 @pytest.fixture(scope="module")
-def context(populated: Namespace) -> Context:
+def context(populated: Namespace) -> FilterContext:
     indexes = populated.call(population.interfaces)
     names = {index: name for name, index in indexes.items()}
     limits = populated.call(population.port_range)
-    return Context(interface=indexes.get, interface_name=names.get, port_range=lambda: limits)
+    return FilterContext(interface=indexes.get, interface_name=names.get, port_range=lambda: limits)
 
 
 def run(namespace: Namespace, table: str, programs: list[bytes]) -> tuple[list[Socket], list[set[int]]]:
@@ -59,7 +59,7 @@ COUNTS = [("tcp", 120), ("udp", 300)]
 
 
 @pytest.mark.parametrize(("table", "count"), COUNTS)
-def test_bytecode_of_ss_filters(populated: Namespace, context: Context, table: str, count: int) -> None:
+def test_bytecode_of_ss_filters(populated: Namespace, context: FilterContext, table: str, count: int) -> None:
     """The kernel's run of an ss filter gives what the kernel's reading of it gives here."""
     chance = random.Random(count)
     filters = []
@@ -73,15 +73,15 @@ def test_bytecode_of_ss_filters(populated: Namespace, context: Context, table: s
             filters.append((words, parse_ss(words, context)))
     programs = [parsed.bytecode() or b"" for _words, parsed in filters]
     sockets, passed = run(populated, table, programs)
-    sights = [(socket.cookie, SocketSight(socket, context)) for socket in sockets]
+    views = [(socket.cookie, SsView(socket, context)) for socket in sockets]
     for (words, parsed), found in zip(filters, passed, strict=True):
-        assert found == {cookie for cookie, sight in sights if parsed.kernel_match(sight)}, words
+        assert found == {cookie for cookie, view in views if parsed.kernel_match(view)}, words
         if parsed.settled:
-            assert all(parsed.match(sight) for cookie, sight in sights if cookie in found), words
+            assert all(parsed.match(view) for cookie, view in views if cookie in found), words
 
 
 @pytest.mark.parametrize(("table", "count"), COUNTS)
-def test_what_is_pushed_of_where(populated: Namespace, context: Context, table: str, count: int) -> None:
+def test_what_is_pushed_of_where(populated: Namespace, context: FilterContext, table: str, count: int) -> None:
     """The kernel drops nothing that passes or has no answer, and what it sends, judged again, is the same result."""
     chance = random.Random(count)
     filters = [compile_where(expressions.where_text(chance), context) for _ in range(count)]
@@ -119,7 +119,7 @@ def test_what_is_pushed_of_where(populated: Namespace, context: Context, table: 
         "(src 127/8 or src ::1) and not dport = 80",
     ],
 )
-def test_kernel_decides_alone_what_it_can(populated: Namespace, context: Context, text: str) -> None:
+def test_kernel_decides_alone_what_it_can(populated: Namespace, context: FilterContext, text: str) -> None:
     """Of an expression that the kernel knows all of, its result is the result."""
     where = compile_where(text, context)
     program = where.bytecode()
@@ -129,7 +129,7 @@ def test_kernel_decides_alone_what_it_can(populated: Namespace, context: Context
     assert 0 < len(found) < len(sockets)
 
 
-def test_longest_bytecode(populated: Namespace, context: Context) -> None:
+def test_longest_bytecode(populated: Namespace, context: FilterContext) -> None:
     """The kernel accepts what is not refused here for its length."""
     words = ["sport", "22"]
     while True:

@@ -61,7 +61,7 @@ def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.wait(10)
 
 
-def place(inode: int, **options: bool) -> search.Place | None:
+def place(inode: int, **options: bool) -> search.FoundNamespace | None:
     """Return where a namespace was found, which must be at most one place."""
     places = search.list_all(LIVE, **options).places
     assert len({p.namespace.inode for p in places}) == len(places)
@@ -77,7 +77,7 @@ def test_named() -> None:
         path = netns.resolve(NAME)
         assert path == f"/run/netns/{NAME}"
         assert netns.name_of(inode) == NAME
-        assert place(inode) == search.Place(Namespace(NAME, inode), path, "name")
+        assert place(inode) == search.FoundNamespace(Namespace(NAME, inode), path, "name")
         assert netns.collect_in(path, lambda: netns.current(LIVE)) == Namespace(NAME, inode)
     assert netns.name_of(inode) is None
     with pytest.raises(SourceUnavailable):
@@ -108,7 +108,7 @@ def test_of_a_process(empty_netns: World) -> None:
     """A namespace without a name is found by the process in it, whose number leads to it."""
     path = netns.resolve(str(empty_netns.pid))
     assert path == empty_netns.path
-    assert place(empty_netns.inode) == search.Place(Namespace(None, empty_netns.inode), path, "process")
+    assert place(empty_netns.inode) == search.FoundNamespace(Namespace(None, empty_netns.inode), path, "process")
     assert netns.collect_in(path, _inode) == empty_netns.inode
 
 
@@ -118,7 +118,7 @@ def test_of_an_open_descriptor() -> None:
         fd = os.open(f"/run/netns/{NAME}", os.O_RDONLY)
     try:
         found = place(inode)
-        assert found == search.Place(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
+        assert found == search.FoundNamespace(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
         assert place(inode, descriptors=False) is None
         assert netns.collect_in(found.path, _inode) == inode
     finally:
@@ -132,7 +132,7 @@ def test_of_an_open_proc_file() -> None:
         inode = int(line)
         fd = os.open(f"/proc/{process.pid}/ns/net", os.O_RDONLY)
     try:
-        assert place(inode) == search.Place(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
+        assert place(inode) == search.FoundNamespace(Namespace(None, inode), f"/proc/{os.getpid()}/fd/{fd}", "fd")
     finally:
         os.close(fd)
     assert place(inode) is None
@@ -156,7 +156,7 @@ thread.join()
     with running(sys.executable, "-c", code) as (process, line):
         thread, inode = map(int, line.split())
         path = f"/proc/{process.pid}/task/{thread}/ns/net"
-        assert place(inode) == search.Place(Namespace(None, inode), path, "process")
+        assert place(inode) == search.FoundNamespace(Namespace(None, inode), path, "process")
         assert netns.collect_in(path, _inode) == inode
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from sockdiag.sources.namespaces import netns
 from sockdiag.sources.system.machine import this_system
-from sockdiag.survey.namespaces import Everywhere
-from sockdiag.survey.workers import Rest
+from sockdiag.survey.namespaces import NamespaceSet
+from sockdiag.survey.workers import Pause
 from tests.live.test_everywhere_live import listening
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def names() -> Iterator[list[str]]:
         yield sorted(inodes)
 
 
-def ask(question: Any, names: list[str], answer: Any = None) -> tuple[list[Any], list[Gap], Everywhere]:
+def ask(question: Any, names: list[str], answer: Any = None) -> tuple[list[Any], list[Gap], NamespaceSet]:
     """Ask a question in the namespaces of a test; give what it yielded and what could not be seen."""
     gaps: list[Gap] = []
-    everywhere = Everywhere(this_system(), gaps.append)
+    everywhere = NamespaceSet.of_host(this_system(), gaps.append)
     gaps.clear()
     everywhere._sockets = {}
     everywhere._places = [p for p in everywhere._places if p.held_by == "self" or p.namespace.name in names]
@@ -60,10 +60,10 @@ def test_looks_rest_together(names: list[str]) -> None:
 
     def question(visit: Visit) -> Iterator[Any]:
         first = time.monotonic()
-        yield Rest(first + 1.0)
+        yield Pause(first + 1.0)
         second = time.monotonic()
         inode = os.stat("/proc/self/ns/net").st_ino
-        yield Rest()
+        yield Pause()
         third = time.monotonic()
         yield visit.namespace.label, first, second, third, visit.namespace.inode == inode
 
@@ -105,7 +105,7 @@ def test_trouble_in_one_namespace(names: list[str], how: str, monkeypatch: pytes
 
     def question(visit: Visit) -> Iterator[Any]:
         if how == "killed at rest":
-            yield Rest(time.monotonic() + 0.2)
+            yield Pause(time.monotonic() + 0.2)
         if visit.namespace.label == bad:
             if how.startswith("killed"):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -126,19 +126,19 @@ def test_trouble_in_one_namespace(names: list[str], how: str, monkeypatch: pytes
     )
     assert told in gap.reason
     # It was there, and part of it may have been seen.
-    assert bad in {namespace.name for namespace in everywhere.namespaces}
+    assert bad in {namespace.name for namespace in everywhere.found}
 
 
 def test_workers_end_with_who_began(names: list[str]) -> None:
     """A worker that rests for an hour ends when its answers are no longer wanted."""
     gaps: list[Gap] = []
-    everywhere = Everywhere(this_system(), gaps.append)
+    everywhere = NamespaceSet.of_host(this_system(), gaps.append)
     everywhere._places = [p for p in everywhere._places if p.namespace.name in names]
     everywhere._sockets = {}
     reader, writer = os.pipe()
 
     def question(_visit: Visit) -> Iterator[Any]:
-        yield Rest(time.monotonic() + 3600)
+        yield Pause(time.monotonic() + 3600)
 
     started: list[int] = []
 

@@ -52,14 +52,12 @@ def test_where_shows_what_passes(world: World, text: str) -> None:
 
 def passing(text: str) -> set[tuple[str, str]]:
     """Judge every socket of this namespace one by one, with all that could be asked for."""
-    from sockdiag.cli.commands.list import COMMAND
-    from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given, defaults
     from sockdiag.model.batch import all_sockets
     from sockdiag.model.query import INET, SKMEM
-    from sockdiag.survey.session import Session
+    from sockdiag.sources.system.machine import this_system
+    from sockdiag.survey.survey import Survey
 
-    session = Session(Env(), Given(defaults(COMMAND)))
+    survey = Survey(this_system())
     where = compile_where(text)
-    sockets = all_sockets(session.sockets(session.query([SKMEM, INET])))
+    sockets = all_sockets(survey.batches(survey.query([SKMEM, INET])))
     return {(s.netid, f"{s.cookie:x}") for s in sockets if s.cookie is not None and where.match(s)}

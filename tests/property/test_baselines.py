@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sockdiag.model.baseline import (
     MOST_BYTES,
     MOST_ENTRIES,
+    BaselineEntry,
+    BaselinePlace,
     Earlier,
     EarlierSocket,
-    Entry,
     NotOurs,
-    Place,
     read_entries,
     stored,
     write_entries,
@@ -55,9 +55,9 @@ EARLIER = st.builds(
 )
 TIME = st.floats(0, 1e9)
 ENTRIES = st.builds(
-    Entry,
+    BaselineEntry,
     TEXT,
-    st.builds(Place, TEXT, TEXT, TEXT),
+    st.builds(BaselinePlace, TEXT, TEXT, TEXT),
     TIME,
     TIME,
     TIME,
@@ -67,7 +67,7 @@ ENTRIES = st.builds(
 
 
 @given(st.lists(ENTRIES, max_size=4))
-def test_what_is_written_is_read(entries: list[Entry]) -> None:
+def test_what_is_written_is_read(entries: list[BaselineEntry]) -> None:
     """Every entry comes back as it was, the newest first."""
     read, damaged = read_entries(write_entries(map(stored, entries)))
     assert not damaged
@@ -76,7 +76,7 @@ def test_what_is_written_is_read(entries: list[Entry]) -> None:
 
 
 @given(st.lists(ENTRIES, min_size=1, max_size=3), st.data())
-def test_half_of_a_file(entries: list[Entry], data: st.DataObject) -> None:
+def test_half_of_a_file(entries: list[BaselineEntry], data: st.DataObject) -> None:
     """Cut anywhere, it holds whole entries and nothing else."""
     whole = write_entries(map(stored, entries))
     half = whole[: data.draw(st.integers(0, len(whole) - 1))]
@@ -85,7 +85,7 @@ def test_half_of_a_file(entries: list[Entry], data: st.DataObject) -> None:
 
 
 @given(st.lists(ENTRIES, min_size=1, max_size=2), st.data())
-def test_a_changed_byte(entries: list[Entry], data: st.DataObject) -> None:
+def test_a_changed_byte(entries: list[BaselineEntry], data: st.DataObject) -> None:
     """A byte that is another costs its entry, or the file; it never gives another entry."""
     whole = bytearray(write_entries(map(stored, entries)))
     place = data.draw(st.integers(0, len(whole) - 1))
@@ -111,12 +111,15 @@ def test_any_bytes(data: bytes) -> None:
 
 def test_sizes_are_bounded() -> None:
     """Entries are so many, and so large, and no more; the newest stay."""
-    many = [Entry("q", Place("b", str(i), "m"), 1, 1, float(i), Earlier({"x": i})) for i in range(MOST_ENTRIES + 50)]
+    many = [
+        BaselineEntry("q", BaselinePlace("b", str(i), "m"), 1, 1, float(i), Earlier({"x": i}))
+        for i in range(MOST_ENTRIES + 50)
+    ]
     read, damaged = read_entries(write_entries(map(stored, many)))
     assert not damaged
     assert [one.wall for one in read] == [float(i) for i in range(MOST_ENTRIES + 49, 49, -1)]
     large = Earlier({f"a.counter.of.some.length.{i}": i for i in range(40000)})
-    few = [Entry("q", Place("b", str(i), "m"), 1, 1, float(i), large) for i in range(20)]
+    few = [BaselineEntry("q", BaselinePlace("b", str(i), "m"), 1, 1, float(i), large) for i in range(20)]
     data = write_entries(map(stored, few))
     assert MOST_BYTES / 2 < len(data) <= MOST_BYTES + 100
     assert read_entries(data)[0][0].wall == 19
@@ -127,7 +130,7 @@ def test_sizes_are_bounded() -> None:
 )
 def test_an_entry_of_nonsense(body: bytes) -> None:
     """An entry whose checksum is right and whose words are not is a ValueError, and nothing else."""
-    entry = stored(Entry("q", Place("b", "n", "m"), 1, 1, 1, Earlier({})))._replace(body=body)
+    entry = stored(BaselineEntry("q", BaselinePlace("b", "n", "m"), 1, 1, 1, Earlier({})))._replace(body=body)
     ((read,), damaged) = read_entries(write_entries([entry]))
     assert not damaged
     with pytest.raises(ValueError):

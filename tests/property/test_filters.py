@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sockdiag.errors import FilterError
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
-from sockdiag.filter.ss_view import SocketSight
+from sockdiag.filter.ss_view import SsView
 from sockdiag.filter.where import compile_where
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, STATE_NAMES, STATE_NUMBERS
 from sockdiag.model.address import Endpoint
@@ -24,7 +24,7 @@ from sockdiag.model.socket import Owner, Socket, Timer
 from tests.live.filters import expressions
 from tests.unit.filter.bytecode_machine import Entry, audit, run
 
-CONTEXT = Context(
+CONTEXT = FilterContext(
     service=lambda _name, _protocol: None,
     hosts=lambda _name, _family: [],
     interface={"lo": 1, "fil0": 7}.get,
@@ -216,7 +216,7 @@ def test_any_words_of_ss(words: list[str], file_text: bytes | None, preferred: i
         assert refused.message
         return
     socket = Socket("tcp", "AF_INET6", local=Endpoint("::ffff:10.0.0.1", 22), peer=Endpoint("::1", 5))
-    assert parsed.match(SocketSight(socket, CONTEXT)) in (True, False)
-    assert parsed.kernel_match(SocketSight(socket, CONTEXT)) in (True, False)
+    assert parsed.match(SsView(socket, CONTEXT)) in (True, False)
+    assert parsed.kernel_match(SsView(socket, CONTEXT)) in (True, False)
     code = parsed.bytecode()
     assert code is None or audit(code) is None

@@ -132,15 +132,15 @@ def missing(measure: Measure, facts: Facts) -> str:
 
     A table of which only some could be read is among them; what was counted of it is the least that there is.
     """
-    look = facts.look
+    sample = facts.sample
     said = []
     for need in measure.needs:
         table = need.removeprefix("skmem:")
         keys = [need, table, f"some {table}", *_SOURCES.get(need, ())]
         if need == "counters":
             keys.append(mib_of(measure.name).source or "/proc/net/dev")
-        why = next((look.absent[key] for key in keys if key in look.absent), "")
-        if not why and need in ("sockstat", "protocols", "softnet", "qdiscs") and getattr(look, need) is None:
+        why = next((sample.absent[key] for key in keys if key in sample.absent), "")
+        if not why and need in ("sockstat", "protocols", "softnet", "qdiscs") and getattr(sample, need) is None:
             why = "not read"
         if why:
             said.append(f"{need}: {why}")

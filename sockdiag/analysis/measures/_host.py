@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Facts, Labels, Value
     from sockdiag.analysis.memory import ProtocolMemory
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
 
-def _accounts(look: Look) -> dict[str, ProtocolMemory]:
+def _accounts(sample: Sample) -> dict[str, ProtocolMemory]:
     from sockdiag.analysis.memory import protocol_memory
 
-    cpus = None if look.softnet is None else len(look.softnet)
-    rows = protocol_memory(look.sockstat, look.protocols, look.limits, look.page_size, cpus)
+    cpus = None if sample.softnet is None else len(sample.softnet)
+    rows = protocol_memory(sample.sockstat, sample.protocols, sample.limits, sample.page_size, cpus)
     return {row.protocol: row for row in rows}
 
 
 def _account(protocol: str, value: Callable[[ProtocolMemory, int | None], Value]) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         account = facts.once(_accounts).get(protocol)
-        yield (), None if account is None else value(account, facts.look.page_size)
+        yield (), None if account is None else value(account, facts.sample.page_size)
 
     return read
 
@@ -85,21 +85,21 @@ _TCP_MEM = (
 def _level(table: str, column: str) -> Reader:
     # A level of sockstat.
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        found = getattr(facts.look, table)
+        found = getattr(facts.sample, table)
         yield (), None if found is None else getattr(found, column)
 
     return read
 
 
 def _limit(name: str) -> Reader:
-    return lambda facts: iter(single(facts.look.limits.number(name)))
+    return lambda facts: iter(single(facts.sample.limits.number(name)))
 
 
 def _part_of(table: str, column: str, name: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         ((_labels, used),) = _level(table, column)(facts)
         assert not isinstance(used, float)
-        yield (), ratio(used, facts.look.limits.number(name))
+        yield (), ratio(used, facts.sample.limits.number(name))
 
     return read
 
@@ -129,18 +129,18 @@ _FRAGMENTS = (
 
 def _fragments(value: Callable[[int | None, int | None], Value]) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        look = facts.look
+        sample = facts.sample
         for family, table, column, name in _FRAGMENTS:
-            found = getattr(look, table)
+            found = getattr(sample, table)
             if found is not None or table == "sockstat":  # without IPv6 there is no sockstat6
-                yield (family,), value(None if found is None else getattr(found, column), look.limits.number(name))
+                yield (family,), value(None if found is None else getattr(found, column), sample.limits.number(name))
 
     return read
 
 
 def _files(value: Callable[[int | None, int | None], Value]) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        numbers = facts.look.limits.vector("fs.file-nr") or ()
+        numbers = facts.sample.limits.vector("fs.file-nr") or ()
         used, limit = (numbers[0], numbers[2]) if len(numbers) == 3 else (None, None)
         yield (), value(used, limit)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeVar
 
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
     Part = TypeVar("Part")
     # Values of the labels, in their order.
@@ -79,16 +79,16 @@ class Facts:
         look: the look.
     """
 
-    __slots__ = ("_found", "look")
+    __slots__ = ("_found", "sample")
 
-    def __init__(self, look: Look) -> None:
-        self.look = look
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
         self._found: dict[Any, Any] = {}
 
-    def once(self, function: Callable[[Look], Part]) -> Part:
+    def once(self, function: Callable[[Sample], Part]) -> Part:
         """Return what a function makes of the look, calling it once."""
         if function not in self._found:
-            self._found[function] = function(self.look)
+            self._found[function] = function(self.sample)
         found: Part = self._found[function]
         return found
 

@@ -34,7 +34,7 @@ def counter_measure(name: str, help: str = "") -> Measure:
     """
 
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        yield (), facts.look.counters.get(name)
+        yield (), facts.sample.counters.get(name)
 
     mib = mib_of(name)
     said = help or meaning_of(name)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.conntrack import Conntrack
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -22,27 +22,27 @@ _KIND = Label("kind", "Kind of the queueing discipline.")
 
 def _softnet(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        for row in facts.look.softnet or ():
+        for row in facts.sample.softnet or ():
             yield (str(row.cpu),), getattr(row, column)
 
     return read
 
 
 def _backlog_limit(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-    yield (), facts.look.limits.number("net.core.netdev_max_backlog")
+    yield (), facts.sample.limits.number("net.core.netdev_max_backlog")
 
 
 _LOST = ("rx_errs", "rx_drop", "tx_errs", "tx_drop")
 
 
-def _devices(look: Look) -> dict[str, dict[str, int]]:
+def _devices(sample: Sample) -> dict[str, dict[str, int]]:
     # Those that lost most come first: their numbers only grow, so that their order seldom changes.
     found: dict[str, dict[str, int]] = {}
-    for name in look.counters:
+    for name in sample.counters:
         prefix, _, rest = name.partition(".")
         if prefix == "dev":
             device, _, column = rest.rpartition(".")
-            found.setdefault(device, {})[column] = look.counters[name]
+            found.setdefault(device, {})[column] = sample.counters[name]
     lost = {device: sum(columns.get(column, 0) for column in _LOST) for device, columns in found.items()}
     return {device: found[device] for device in sorted(found, key=lambda device: (-lost[device], device))}
 
@@ -59,8 +59,8 @@ def _device(column: str) -> Reader:
 
 def _conntrack(value: Callable[[Conntrack], Value]) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        if facts.look.conntrack is not None:  # else nothing is tracked
-            yield (), value(facts.look.conntrack)
+        if facts.sample.conntrack is not None:  # else nothing is tracked
+            yield (), value(facts.sample.conntrack)
 
     return read
 
@@ -68,7 +68,7 @@ def _conntrack(value: Callable[[Conntrack], Value]) -> Reader:
 def _qdisc(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         # A root counts what is dropped below it, too.
-        roots = [qdisc for qdisc in facts.look.qdiscs or () if qdisc.is_root]
+        roots = [qdisc for qdisc in facts.sample.qdiscs or () if qdisc.is_root]
         for qdisc in sorted(roots, key=lambda one: (-(one.drops or 0), one.device)):
             yield (qdisc.device, qdisc.kind), getattr(qdisc, column)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
     Reader = Callable[[Facts], Iterator[tuple[Labels, Value]]]
 
@@ -54,11 +54,11 @@ def _notable(queue: _Queue) -> tuple[int, bool, int, str]:
     return -(queue.drops or 0), (queue.fill or 0) < _FULL, tables.index(netid), local
 
 
-def _listeners(look: Look) -> list[_Queue]:
+def _listeners(sample: Sample) -> list[_Queue]:
     from sockdiag.analysis.listeners import find_listeners
 
     found = []
-    for one, _batch, _row in find_listeners(batch for batch in look.batches if table_of(batch) in _LISTENING):
+    for one, _batch, _row in find_listeners(batch for batch in sample.batches if table_of(batch) in _LISTENING):
         socket = one.socket
         local = socket.local
         name = local_name(local.address, local.port, local.interface)
@@ -76,9 +76,9 @@ def _listeners(look: Look) -> list[_Queue]:
     return found
 
 
-def _udp(look: Look) -> list[_Queue]:
+def _udp(sample: Sample) -> list[_Queue]:
     found: list[_Queue] = []
-    for batch in look.batches:
+    for batch in sample.batches:
         table = table_of(batch)
         if table in _RECEIVING:
             found += _ports(batch, table)
@@ -104,7 +104,7 @@ def _ports(batch: Batch, table: str) -> Iterable[_Queue]:
         yield _Queue((table, name), used, limit, fill, drops)
 
 
-def _of(find: Callable[[Look], list[_Queue]], part: str, tables: tuple[str, ...] = ()) -> Reader:
+def _of(find: Callable[[Sample], list[_Queue]], part: str, tables: tuple[str, ...] = ()) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         for queue in facts.once(find):
             if not tables or queue.labels[0] in tables:
@@ -113,7 +113,7 @@ def _of(find: Callable[[Look], list[_Queue]], part: str, tables: tuple[str, ...]
     return read
 
 
-def _sockets(find: Callable[[Look], list[_Queue]]) -> Reader:
+def _sockets(find: Callable[[Sample], list[_Queue]]) -> Reader:
     return lambda facts: ((queue.labels, 1) for queue in facts.once(find))
 
 

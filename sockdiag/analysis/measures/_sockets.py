@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.model.batch import Batch
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
 _STATES = tuple(name for number, name in enumerate(STATE_NAMES) if number not in (0, NEW_SYN_RECV, BOUND_INACTIVE))
 _INET = ("AF_INET", "AF_INET6")
@@ -37,17 +37,17 @@ def table_of(batch: Batch) -> str:
     return str(batch.values("netid")[0]) if batch.size else ""
 
 
-def _counts(look: Look) -> dict[Labels, Value]:
+def _counts(sample: Sample) -> dict[Labels, Value]:
     from sockdiag.analysis.states import count_states, state_counts
 
     found: dict[Labels, Value] = {}
     for table, (families, states) in _KNOWN.items():
-        if table in look.tables or table in look.absent:
+        if table in sample.tables or table in sample.absent:
             # A table that could not be read, or not all of it, is unknown; one that was read and lists none is 0.
-            whole = table not in look.absent and f"some {table}" not in look.absent
-            zero = 0 if whole and look.tables.get(table) is not None else None
+            whole = table not in sample.absent and f"some {table}" not in sample.absent
+            zero = 0 if whole and sample.tables.get(table) is not None else None
             found.update({(table, family, state): zero for family in families for state in states})
-    for row in state_counts(count_states(look.batches)):
+    for row in state_counts(count_states(sample.batches)):
         found[row.netid, row.family, row.state or "UNKNOWN"] = row.count
     return found
 
@@ -68,11 +68,11 @@ class _Sums:
         self.drops: int | None = 0
 
 
-def _sums(look: Look) -> dict[str, _Sums]:
+def _sums(sample: Sample) -> dict[str, _Sums]:
     from sockdiag.analysis.socket_memory import held_by_rows
 
-    found = {table: _Sums() for table, source in look.tables.items() if source is not None}
-    for batch in look.batches:
+    found = {table: _Sums() for table, source in sample.tables.items() if source is not None}
+    for batch in sample.batches:
         sums = found.setdefault(table_of(batch), _Sums())
         held = held_by_rows(batch)
         if held is None:
@@ -93,7 +93,7 @@ def _memory(part: str, tables: tuple[str, ...] = TABLES) -> Callable[[Facts], It
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
         for table, sums in facts.once(_sums).items():
             if table in tables:
-                known = table not in facts.look.absent and f"skmem:{table}" not in facts.look.absent
+                known = table not in facts.sample.absent and f"skmem:{table}" not in facts.sample.absent
                 yield (table,), getattr(sums, part) if known else None
 
     return read

@@ -8,36 +8,36 @@ from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
+    from sockdiag.survey.diagnose import Diagnosis
 
 
-def run(env: Env, given: Given) -> int:
+def run(env: Env, args: Args) -> int:
     """Show findings by cause, with advice."""
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.judging.group import by_cause
     from sockdiag.model.finding import Finding
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.render.findings_text import doctor_lines
-    from sockdiag.survey.diagnose import finish, verdicts
-    from sockdiag.survey.session import Session, choose_columns, ordered
+    from sockdiag.survey.diagnose import diagnose
 
-    session = Session(env, given)
-    found = verdicts(session)
-    findings = list(ordered(by_cause(found.findings), session, Finding))
-    verdict, everywhere = found.verdict(), session.everywhere is not None
+    this = Invocation(env, args)
+    survey = this.survey
+    found: Diagnosis[None] = diagnose(survey, this.judging())
+    findings = list(this.ordered(by_cause(found.findings), Finding))
+    verdict, everywhere = found.verdict, survey.everywhere
     default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
-    columns, chosen = choose_columns(session, Finding, default)
-    table = Table(columns, findings, chosen=chosen, header=not given.no_header)
+    columns, chosen = this.columns(Finding, default)
+    table = this.table(columns, findings, chosen=chosen)
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
-    document = Document("doctor", session.seen, table=table, table_key="findings", keys=keys, lines=lines)
-    return finish(session, document, findings)
+    document = Document("doctor", survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
+    return this.finish(document, findings)
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.model.finding import Finding
 
@@ -52,8 +52,8 @@ COMMAND = Command(
         "What one process brings about at forty sockets is one finding. Advice follows from the figures: no sysctl is named "
         "that would not help. --interval tells what is lost now from what was lost some time since boot."
     ),
-    options=(*options.JUDGING, *options.EVERYWHERE),
+    options=(*options.JUDGING, *options.COMMON),
     examples=(("doctor --interval 2", "what is wrong now"), ("doctor", "levels and history, at once")),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
 )

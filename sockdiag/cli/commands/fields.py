@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import Argument, Command
+from sockdiag.cli.invocation import Invocation
+from sockdiag.cli.spec import Command, argument
 from sockdiag.errors import UsageError, unknown
-from sockdiag.survey.session import choose_columns, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from sockdiag.analysis.field_docs import FieldDoc
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.render.document import Style
 
 
-def run(env: Env, given: Given) -> int:
+NAME = argument("name", "A field, or a group of fields as skmem.", completion="fields")
+
+
+def run(env: Env, args: Args) -> int:
     """Describe the fields of a socket."""
     from sockdiag.analysis.field_docs import FieldDoc, explain
     from sockdiag.model.fields import catalogue
-    from sockdiag.render.document import Document, Table
-    from sockdiag.survey.session import Session
+    from sockdiag.render.document import Document
 
     docs = [explain(entry) for entry in catalogue()]
-    if given.name:
-        name = given.name.lower().replace("-", "_")
+    wanted = args[NAME]
+    if wanted:
+        name = wanted.lower().replace("-", "_")
         docs = [doc for doc in docs if doc.name == name or doc.name.startswith(name + ".")]
         if not docs:
-            raise UsageError(
-                unknown("field", given.name, [e.name for e in catalogue()], "'sockdiag fields' lists them")
-            )
-    session = Session(env, given)
-    docs = list(ordered(docs, session, FieldDoc))
-    columns, chosen = choose_columns(session, FieldDoc, ("name", "unit", "help"))
-    table = Table(columns, docs, chosen=chosen, header=not given.no_header)
-    lines = (lambda style: _cards(docs, style)) if given.name and not given.output else None
-    return session.show(Document("fields", session.seen, table=table, table_key="fields", lines=lines))
+            raise UsageError(unknown("field", wanted, [e.name for e in catalogue()], "'sockdiag fields' lists them"))
+    this = Invocation(env, args)
+    docs = list(this.ordered(docs, FieldDoc))
+    columns, chosen = this.columns(FieldDoc, ("name", "unit", "help"))
+    table = this.table(columns, docs, chosen=chosen)
+    lines = (lambda style: _cards(docs, style)) if wanted and not args[options.COLUMNS] else None
+    return this.show(Document("fields", this.survey.provenance, table=table, table_key="fields", lines=lines))
 
 
 def _cards(docs: list[FieldDoc], _style: Style) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _cards(docs: list[FieldDoc], _style: Style) -> Iterator[str]:
                 yield f"  {title}: {value}\n"
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.field_docs import FieldDoc
 
@@ -70,8 +70,8 @@ COMMAND = Command(
     name="fields",
     summary=summary("fields"),
     help="These names are the columns of 'list', the keys of its JSON, and what --where filters on.",
-    options=options.EVERYWHERE,
-    arguments=(Argument("name", "A field, or a group of fields as skmem.", completion="fields"),),
+    options=options.COMMON,
+    arguments=(NAME,),
     examples=(("fields", "all fields"), ("fields skmem.rcvbuf", "one of them, with its kernel name and source")),
     document=document,
 )

@@ -4,62 +4,65 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import Argument, Command
+from sockdiag.cli.spec import Command, argument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
 
 
-def run(env: Env, given: Given) -> int:
+NAME = argument("name", "One of them: net.core.rmem_max, or rmem_max.", completion="limits")
+
+
+def run(env: Env, args: Args) -> int:
     """Show limits."""
     from sockdiag.analysis.limits.rows import limits, limits_everywhere
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.errors import UsageError, unknown
     from sockdiag.model.sysctl import Limit
     from sockdiag.model.sysctl_table import SYSCTLS
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.sources.proc.sys_net import read_page_size, read_sysctls
     from sockdiag.survey.host import kernel_version, sysctls
     from sockdiag.survey.per_namespace import in_each
-    from sockdiag.survey.session import Session, choose_columns, ordered
 
-    session = Session(env, given)
+    this = Invocation(env, args)
+    survey = this.survey
     names = None
-    if given.name:
-        names = tuple(name for name in SYSCTLS if name == given.name or name.rpartition(".")[2] == given.name)
+    wanted = args[NAME]
+    if wanted:
+        names = tuple(name for name in SYSCTLS if wanted in (name, name.rpartition(".")[2]))
         if not names:
             raise UsageError(
                 unknown(
                     "limit",
-                    given.name,
+                    wanted,
                     [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)],
                     "'sockdiag limits' lists them",
                 )
             )
-    page_size, kernel = read_page_size(session.system.files), kernel_version(session)
-    everywhere = session.everywhere is not None
+    page_size, kernel = read_page_size(survey.system.files), kernel_version(survey)
+    everywhere = survey.everywhere
     if everywhere:
-        wanted = names or tuple(SYSCTLS)
-        parts = list(in_each(session, lambda there: [(there.netns.label, read_sysctls(there.system.files, wanted))]))
+        read = names or tuple(SYSCTLS)
+        parts = list(in_each(survey, lambda there: [(there.netns.label, read_sysctls(there.system.files, read))]))
         rows, gaps = limits_everywhere(parts, page_size, kernel)
         for gap in gaps:
-            session.note(gap)
+            survey.note(gap)
     else:
-        rows = limits(sysctls(session, names), page_size, kernel, session.netns.label)
-    if names is None and not (given.json or given.ndjson or given.csv):
+        rows = limits(sysctls(survey, names), page_size, kernel, survey.netns.label)
+    if names is None and this.renderer.people:
         # What this kernel does not have concerns people only when they ask for it.
         rows = [row for row in rows if row.value is not None]
     default = (*(("netns",) if everywhere else ()), "name", "value", "effective", "note")
-    columns, chosen = choose_columns(session, Limit, default)
-    table = Table(columns, ordered(rows, session, Limit), chosen=chosen, header=not given.no_header)
+    columns, chosen = this.columns(Limit, default)
+    table = this.table(columns, this.ordered(rows, Limit), chosen=chosen)
     answered = any(row.value is not None for row in rows)
-    return session.show(Document("limits", session.seen, table=table, table_key="limits"), answered=answered)
+    return this.show(Document("limits", survey.provenance, table=table, table_key="limits"), answered=answered)
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.model.sysctl import Limit
 
@@ -76,13 +79,13 @@ COMMAND = Command(
         "that is not visible in this network namespace is unknown; the note says why. With --netns all a limit of the host "
         "is there once, without a namespace."
     ),
-    options=options.EVERYWHERE,
-    arguments=(Argument("name", "One of them: net.core.rmem_max, or rmem_max.", completion="limits"),),
+    options=options.COMMON,
+    arguments=(NAME,),
     examples=(
         ("limits", "all of them"),
         ("limits tcp_rmem", "how large a TCP receive buffer can become"),
         ("limits somaxconn --netns all", "the same limit in every network namespace"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
 )

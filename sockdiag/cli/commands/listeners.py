@@ -8,13 +8,17 @@ from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from sockdiag.analysis.listeners import Listener
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement
+    from sockdiag.model.record import Record
+    from sockdiag.survey.diagnose import Examination
+    from sockdiag.survey.survey import Survey
 
 # The rules that judge listeners.
 CODES = (
@@ -27,22 +31,23 @@ CODES = (
 )
 
 
-def run(env: Env, given: Given) -> int:
+def run(env: Env, args: Args) -> int:
     """Show listeners and what is wrong with them."""
     from sockdiag.analysis.listeners import TABLES, Listener
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.model.record import RATIO
     from sockdiag.render.cells import ratio
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.render.findings_text import finding_lines
     from sockdiag.render.table import aligned, cells, is_number
-    from sockdiag.survey.diagnose import finish, verdicts
-    from sockdiag.survey.session import Session, choose_columns, ordered
+    from sockdiag.survey.diagnose import diagnose
 
-    session = Session(env, given)
-    found = verdicts(session, session.where(), TABLES, codes=CODES, rows=_rows)
-    findings, everywhere = found.findings, session.everywhere is not None
+    this = Invocation(env, args)
+    survey = this.survey
+    found = diagnose(survey, this.judging(CODES), survey.where, TABLES, _examination())
+    findings, everywhere = found.findings, survey.everywhere
     found.rows.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
-    rows = ordered(found.rows, session, Listener)
+    rows = this.ordered(found.rows, Listener)
     default = [
         "socket.netid",
         "socket.local",
@@ -58,8 +63,8 @@ def run(env: Env, given: Given) -> int:
         default.remove("drops_in_interval")
     if everywhere:
         default.insert(0, "socket.netns")
-    columns, chosen = choose_columns(session, Listener, default)
-    table = Table(columns, list(rows), chosen=chosen, header=not given.no_header)
+    columns, chosen = this.columns(Listener, default)
+    table = this.table(columns, list(rows), chosen=chosen)
 
     def lines(style: Any) -> Any:
         headings = [entry.field.header for entry in table.columns] if table.header else []
@@ -72,11 +77,23 @@ def run(env: Env, given: Given) -> int:
             yield from finding_lines(finding, style, everywhere=everywhere)
 
     keys = {"interval_s": found.interval_s, "findings": findings}
-    document = Document("listeners", session.seen, table=table, table_key="listeners", keys=keys, lines=lines)
-    return finish(session, document, findings)
+    document = Document("listeners", survey.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
+    return this.finish(document, findings)
 
 
-def _rows(case: Case, _judgement: Judgement) -> list[Listener]:
+def _examination() -> Callable[[Survey], Examination[Listener]]:
+    from sockdiag.survey.diagnose import Examination
+
+    class Listeners(Examination["Listener"]):
+        """All listeners, whatever was found."""
+
+        def results(self, case: Case, judgement: Judgement) -> list[Listener]:  # noqa: ARG002
+            return _listeners(case)
+
+    return Listeners
+
+
+def _listeners(case: Case) -> list[Listener]:
     from sockdiag.judging.case import Unseen
     from sockdiag.judging.listeners import listeners
 
@@ -94,7 +111,7 @@ def _rows(case: Case, _judgement: Judgement) -> list[Listener]:
     return named
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.listeners import Listener
     from sockdiag.model.finding import Finding
@@ -102,7 +119,7 @@ def document() -> dict[str, Any]:
     return {"interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
 
 
-def rows() -> tuple[Any, ...]:
+def rows() -> tuple[type[Record], ...]:
     """Name the record of the rows."""
     from sockdiag.analysis.listeners import Listener
 
@@ -117,12 +134,12 @@ COMMAND = Command(
         "A queue takes one connection more than its limit, which is the smaller of what the process asked listen(2) for and "
         "of somaxconn at that time. DROPS are the listener's own: attempts refused since it was made, each retry counts."
     ),
-    options=(*options.JUDGING, options.WHERE, options.NETID, *options.EVERYWHERE),
+    options=(*options.JUDGING, options.WHERE, options.NETID, *options.COMMON),
     examples=(
         ("listeners", "the fullest queues first"),
         ("listeners --interval 2 --netid tcp", "which refuse connections now"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
     rows=rows,
 )

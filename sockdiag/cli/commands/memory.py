@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import CHOICE, Command, Option
+from sockdiag.cli.spec import Command, choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,41 +14,45 @@ if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.socket_memory import Holders, MemoryGroup, SocketMemory
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
-    from sockdiag.survey.session import Session
+    from sockdiag.survey.survey import Survey
 
-BY = ("netid", "process", "user", "container", "port", "peer", "netns")
+BY = choice(
+    "by", "What to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
+)
 SHOWN = 20
 
 
-def run(env: Env, given: Given) -> int:
+def run(env: Env, args: Args) -> int:
     """Show socket memory."""
     from sockdiag.analysis.socket_memory import MemoryGroup, find_holders, merge_holders
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.model.query import SKMEM
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.survey.host import protocol_memory
-    from sockdiag.survey.session import Session, choose_columns, ordered
 
-    session = Session(env, given)
-    where = session.where()
-    by = given.by
-    holder = session.holder() if by in ("process", "container") else None
-    protocols = protocol_memory(session)
-    limit = SHOWN if given.limit is None else given.limit
-    parts = session.reduce(
-        session.query([SKMEM], where),
+    this = Invocation(env, args)
+    survey = this.survey
+    where = survey.where
+    by = args[BY]
+    holder = survey.holder() if by in ("process", "container") else None
+    protocols = protocol_memory(survey)
+    limit = args[options.LIMIT]
+    shown = SHOWN if limit is None else limit
+    parts = survey.reduce(
+        survey.query([SKMEM], where),
         where,
-        lambda batches: find_holders(batches, by, limit, session.user_name, holder),
+        lambda batches: find_holders(batches, by, shown, survey.user_name, holder),
     )
-    holders = merge_holders(parts, limit)
-    groups = _with_rss(session, holders.groups) if by == "process" else holders.groups
+    holders = merge_holders(parts, shown)
+    groups = _with_rss(survey, holders.groups) if by == "process" else holders.groups
     if holder is not None:
-        holders.largest = _with_owners(session, holders.largest)
+        holders.largest = _with_owners(survey, holders.largest)
     keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
-    if given.json:
-        keys["findings"] = _findings(session)
+    if this.renderer.document:
+        keys["findings"] = _findings(survey)
     default = [
         "key",
         *(["pid", "rss_bytes"] if by == "process" else []),
@@ -58,12 +62,12 @@ def run(env: Env, given: Given) -> int:
         "wmem_bytes",
         "fwd_alloc_bytes",
     ]
-    columns, chosen = choose_columns(session, MemoryGroup, default)
-    rows = list(ordered(groups, session, MemoryGroup))
-    table = Table(columns, rows, chosen=chosen, header=not given.no_header)
-    lines = None if chosen else _lines(protocols, table, holders, everywhere=session.everywhere is not None)
-    answer = Document("memory", session.seen, table=table, table_key="groups", keys=keys, lines=lines)
-    return session.show(answer, answered=any(row.pages is not None for row in protocols))
+    columns, chosen = this.columns(MemoryGroup, default)
+    rows = list(this.ordered(groups, MemoryGroup))
+    table = this.table(columns, rows, chosen=chosen)
+    lines = None if chosen else _lines(protocols, table, holders, everywhere=survey.everywhere)
+    answer = Document("memory", survey.provenance, table=table, table_key="groups", keys=keys, lines=lines)
+    return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
 # Rules about memory that runs out, and the tables that they look at.
@@ -79,15 +83,17 @@ _CODES = (
 _JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
-def _findings(session: Session) -> list[Finding]:
-    from sockdiag.survey.diagnose import some
+def _findings(survey: Survey) -> list[Finding]:
+    from sockdiag.survey.diagnose import diagnose_query
 
-    query = session.query()
-    return some(session, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES).findings
+    query = survey.query()
+    return diagnose_query(
+        survey, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES
+    ).findings
 
 
-def _with_owners(session: Session, largest: list[SocketMemory]) -> list[SocketMemory]:
-    scan = session.owners()
+def _with_owners(survey: Survey, largest: list[SocketMemory]) -> list[SocketMemory]:
+    scan = survey.owners()
     nobody = None if scan.gaps else ()
 
     def owned(row: SocketMemory) -> SocketMemory:
@@ -98,9 +104,9 @@ def _with_owners(session: Session, largest: list[SocketMemory]) -> list[SocketMe
     return list(map(owned, largest))
 
 
-def _with_rss(session: Session, groups: list[MemoryGroup]) -> list[MemoryGroup]:
+def _with_rss(survey: Survey, groups: list[MemoryGroup]) -> list[MemoryGroup]:
     # psutil knows the pid's own memory; a captured system has no processes to ask.
-    if not session.system.files.live:
+    if not survey.system.files.live:
         return groups
     from psutil import Error, Process
 
@@ -134,7 +140,7 @@ def _lines(
     return lines
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.analysis.socket_memory import MemoryGroup, SocketMemory
@@ -159,15 +165,15 @@ COMMAND = Command(
         f"(--limit, {SHOWN} unless told). Amounts are what the kernel charges: payload plus its overhead."
     ),
     options=(
-        Option("by", "What to sum by.", kind=CHOICE, choices=BY, default="netid"),
+        BY,
         options.WHERE,
         options.NETID,
-        *options.EVERYWHERE,
+        *options.COMMON,
     ),
     examples=(
         ("memory", "protocols, tables and the largest sockets"),
         ("memory --by process --limit 5", "which processes make the kernel hold memory"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
 )

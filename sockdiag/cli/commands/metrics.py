@@ -4,57 +4,92 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import INT, TEXT, Command, Option
+from sockdiag.cli.spec import Command, flag, text, whole
+from sockdiag.metrics.scrape import TOP as _TOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterator
 
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
-    from sockdiag.metrics.scrape import Scraped
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.spec import Args, Keys
+    from sockdiag.metrics.http_server import Server
+    from sockdiag.metrics.scrape import Scraped, ScrapeOptions
 
-# Seconds between the looks that --listen compares, unless told.
+# Seconds between the samples that --listen compares, unless told otherwise.
 _INTERVAL = 15.0
-_TOP = 20
+
+TEXTFILE = text(
+    "textfile",
+    "Replace this file, whole or not at all, for node_exporter's textfile collector.",
+    metavar="PATH",
+    completion="path",
+)
+LISTEN = text("listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", metavar="[ADDR:]PORT")
+PROMETHEUS = flag("prometheus", "The older text format of Prometheus, which promtool and the textfile collector read.")
+INFLUX = flag("influx", "InfluxDB's line protocol, for telegraf.")
+TOP = whole(
+    "top",
+    "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.",
+    metavar="N",
+    default=_TOP,
+)
 
 
-def prepare(_env: Env, given: Given) -> None:
+def prepare(env: Env, args: Args) -> Callable[[], int]:
     """Open what --listen names in the network namespace of the caller, who will look for it there."""
-    if given.listen is not None:
-        _refuse(given)
-        from sockdiag.metrics.serve import listen
+    address = args[LISTEN]
+    if address is None:
+        return lambda: run(env, args)
+    _refuse(args)
+    from sockdiag.metrics.serve import listen
 
-        given.server = listen(given.listen)  # type: ignore[attr-defined]
+    server = listen(address)
+    return lambda: _serve(env, args, server)
 
 
-def run(env: Env, given: Given) -> int:
-    """Write metrics, or serve them."""
+def run(env: Env, args: Args) -> int:
+    """Write metrics."""
     from sockdiag.cli import exit as status
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.metrics.scrape import Scraper
     from sockdiag.metrics.textfile import replace_file
-    from sockdiag.survey.diagnose import check_interval
-    from sockdiag.survey.session import Session
 
-    _refuse(given)
-    check_interval(Session(env, given))
-    if given.listen is not None:
-        from sockdiag.metrics.serve import serve
-
-        return serve(env, given.server, Scraper(env, given, given.interval or _INTERVAL))
-    scraped = Scraper(env, given).scrape()
-    if given.textfile is None:
-        return _show(scraped, given)
+    _refuse(args)
+    this = Invocation(env, args)
+    scraped = Scraper(lambda: this.survey, _scrape_options(this)).scrape()
+    path = args[TEXTFILE]
+    if path is None:
+        return _show(scraped, this)
     try:
-        replace_file(given.textfile, "".join(_lines(scraped, given)))
+        replace_file(path, "".join(_lines(scraped, args)))
     except OSError as error:
-        env.warn(f"cannot write {given.textfile}: {error.strerror}; what was there is as it was")
+        env.warn(f"cannot write {path}: {error.strerror}; what was there is as it was")
         return status.FAILED
-    return status.PARTIAL if given.strict and scraped.session.gaps else status.OK
+    return status.PARTIAL if args[options.STRICT] and scraped.survey.gaps else status.OK
 
 
-def _refuse(given: Given) -> None:
+def _serve(env: Env, args: Args, server: Server) -> int:
+    from sockdiag.cli.invocation import Invocation, open_survey
+    from sockdiag.metrics.scrape import Scraper
+    from sockdiag.metrics.serve import serve
+
+    wanted = _scrape_options(Invocation(env, args))
+    # The clients wait elsewhere: no progress is shown here.
+    env.unwatch()
+    scraper = Scraper(lambda: open_survey(env, args), wanted, wanted.interval_s or _INTERVAL)
+    return serve(server, scraper, env.warn, debug=bool(env.environ.get("SOCKDIAG_DEBUG")))
+
+
+def _scrape_options(this: Invocation) -> ScrapeOptions:
+    from sockdiag.metrics.scrape import ScrapeOptions
+
+    how = this.judging()
+    return ScrapeOptions(how.interval_s, how.horizon_s, this.args[TOP])
+
+
+def _refuse(args: Args) -> None:
     """Refuse options that exclude each other.
 
     Raises:
@@ -62,54 +97,53 @@ def _refuse(given: Given) -> None:
     """
     from sockdiag.errors import UsageError
 
-    names = ("json", "ndjson", "csv", "table", "influx", "prometheus", "listen")
-    chosen = [name for name in names if getattr(given, name) not in (None, False)]
+    chosen = [option.name for option in (*options.FORMATS, INFLUX, PROMETHEUS, LISTEN) if args.given(option)]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other")
-    if given.textfile is not None and chosen not in ([], ["prometheus"]):
+    textfile = args[TEXTFILE]
+    if textfile is not None and chosen not in ([], ["prometheus"]):
         raise UsageError(f"--textfile and --{chosen[0]} exclude each other")
-    if given.textfile == "":
+    if textfile == "":
         raise UsageError("--textfile names no file")
-    if given.listen is not None and given.root:
+    if args[LISTEN] is not None and args[options.ROOT]:
         raise UsageError("--listen and --root exclude each other: a capture does not change")
-    shaped = [name for name in ("output", "sort", "limit") if getattr(given, name) is not None]
-    if shaped and not chosen[:1] and given.textfile is not None:
+    shaped = [option.name for option in (options.COLUMNS, options.SORT, options.LIMIT) if args.given(option)]
+    if shaped and not chosen[:1] and textfile is not None:
         raise UsageError(f"--textfile and --{shaped[0]} exclude each other")
 
 
-def _lines(scraped: Scraped, given: Given) -> Iterator[str]:
+def _lines(scraped: Scraped, args: Args) -> Iterator[str]:
     from sockdiag.render.exposition import openmetrics, prometheus_text
 
-    if given.influx:
+    if args[INFLUX]:
         from sockdiag.render.exposition import influx
 
-        return influx(scraped.families, scraped.session.started)
-    if given.prometheus or given.textfile is not None:
+        return influx(scraped.families, scraped.survey.started)
+    if args[PROMETHEUS] or args[TEXTFILE] is not None:
         return prometheus_text(scraped.families)
     return openmetrics(scraped.families)
 
 
-def _show(scraped: Scraped, given: Given) -> int:
-    from sockdiag.model.metric_family import Sample, samples
-    from sockdiag.render.document import Document, Table
-    from sockdiag.survey.session import choose_columns, ordered
+def _show(scraped: Scraped, this: Invocation) -> int:
+    from sockdiag.model.metric_family import MetricSample, samples
+    from sockdiag.render.document import Document
 
-    session = scraped.session
-    columns, chosen = choose_columns(session, Sample)
-    rows = ordered(samples(scraped.families), session, Sample)
-    table = Table(columns, rows, chosen=chosen, header=not given.no_header)
-    shaped = chosen or given.sort or given.limit is not None
+    args = this.args
+    columns, chosen = this.columns(MetricSample)
+    table = this.table(columns, this.ordered(samples(scraped.families), MetricSample), chosen=chosen)
+    shaped = chosen or args[options.SORT] or args[options.LIMIT] is not None
     interval = None if scraped.interval is None else round(scraped.interval, 3)
     keys = {"verdict": scraped.verdict, "interval_s": interval}
-    lines = None if shaped else lambda _style: _lines(scraped, given)
-    return session.show(Document("metrics", session.seen, table=table, table_key="samples", keys=keys, lines=lines))
+    lines = None if shaped else lambda _style: _lines(scraped, args)
+    provenance = scraped.survey.provenance
+    return this.show(Document("metrics", provenance, table=table, table_key="samples", keys=keys, lines=lines))
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
-    from sockdiag.model.metric_family import Sample
+    from sockdiag.model.metric_family import MetricSample
 
-    return {"verdict": "str", "interval_s": "float | None", "samples": [Sample]}
+    return {"verdict": "str", "interval_s": "float | None", "samples": [MetricSample]}
 
 
 COMMAND = Command(
@@ -123,30 +157,7 @@ COMMAND = Command(
         f"({_INTERVAL:g} s unless told).\n\n"
         "--listen needs the extra: pip install 'sockdiag[metrics]'."
     ),
-    options=(
-        Option(
-            "textfile",
-            "Replace this file, whole or not at all, for node_exporter's textfile collector.",
-            kind=TEXT,
-            metavar="PATH",
-            completion="path",
-        ),
-        Option(
-            "listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", kind=TEXT, metavar="[ADDR:]PORT"
-        ),
-        Option("prometheus", "The older text format of Prometheus, which promtool and the textfile collector read."),
-        Option("influx", "InfluxDB's line protocol, for telegraf."),
-        Option(
-            "top",
-            "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.",
-            kind=INT,
-            metavar="N",
-            default=_TOP,
-        ),
-        options.INTERVAL,
-        options.HORIZON,
-        *options.EVERYWHERE,
-    ),
+    options=(TEXTFILE, LISTEN, PROMETHEUS, INFLUX, TOP, options.INTERVAL, options.HORIZON, *options.COMMON),
     examples=(
         ("metrics", "OpenMetrics text"),
         (
@@ -156,7 +167,7 @@ COMMAND = Command(
         ("metrics --listen :9756", "for Prometheus to scrape on loopback"),
         ("metrics --influx", "for telegraf's inputs.exec"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     prepare=prepare,
     document=document,
 )

@@ -6,54 +6,55 @@ import time
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import FLOAT, Command, Option
+from sockdiag.cli.spec import Command, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
-    from sockdiag.analysis.path import PathLook, PathStage
+    from sockdiag.analysis.path import PathSample, PathStage
     from sockdiag.analysis.socket_queues import SocketQueues
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.counters import Counters
     from sockdiag.model.qdisc import Qdisc
-    from sockdiag.survey.session import Session
-    from sockdiag.survey.workers import Rest
+    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.workers import Pause
 
-_INTERVAL = 1.0
+INTERVAL = number("interval", "Seconds between the two looks; 0 for totals.", metavar="S", default=1.0)
 _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "loss_is_minimum", "loss_total")
 
 
-def run(env: Env, given: Given) -> int:
+def run(env: Env, args: Args) -> int:
     """Show the stages."""
     from sockdiag.analysis.path import PathStage
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.errors import UsageError
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.survey.per_namespace import in_each
-    from sockdiag.survey.session import Session, choose_columns, ordered
 
-    if not 0 <= given.interval <= 3600:
+    seconds = args[INTERVAL]
+    if not 0 <= seconds <= 3600:
         raise UsageError("--interval takes 0 to 3600 seconds")
-    session = Session(env, given)
-    everywhere = session.everywhere is not None
+    this = Invocation(env, args)
+    survey = this.survey
+    everywhere = survey.everywhere
     if everywhere:
         _prepare()
-    parts = list(in_each(session, _steps))
+    parts = list(in_each(survey, lambda there: _steps(there, seconds)))
     stages = [stage for part in parts for stage in part[0]]
     interval = next((seconds for _stages, seconds, _answered in parts), None)
-    columns, chosen = choose_columns(session, PathStage, (*(("netns",) if everywhere else ()), *_COLUMNS))
-    table = Table(columns, list(ordered(stages, session, PathStage)), chosen=chosen, header=not given.no_header)
+    columns, chosen = this.columns(PathStage, (*(("netns",) if everywhere else ()), *_COLUMNS))
+    table = this.table(columns, list(this.ordered(stages, PathStage)), chosen=chosen)
     lines = None
-    if not chosen and not given.sort and given.limit is None:
+    if not chosen and not args[options.SORT] and args[options.LIMIT] is None:
         from sockdiag.render.path_text import everywhere_lines, path_lines
 
         lines = lambda style: (everywhere_lines if everywhere else path_lines)(stages, interval, style)  # noqa: E731
     keys = {"interval_s": interval}
     answered = any(answered for _stages, _seconds, answered in parts)
-    document = Document("path", session.seen, table=table, table_key="stages", keys=keys, lines=lines)
-    return session.show(document, answered=answered)
+    document = Document("path", survey.provenance, table=table, table_key="stages", keys=keys, lines=lines)
+    return this.show(document, answered=answered)
 
 
 def _prepare() -> None:
@@ -67,93 +68,90 @@ def _prepare() -> None:
     import sockdiag.sources.proc.sys_net  # noqa: F401
 
 
-def _steps(session: Session) -> Iterator[Rest | tuple[list[PathStage], float | None, bool]]:
+def _steps(survey: Survey, seconds: float) -> Iterator[Pause | tuple[list[PathStage], float | None, bool]]:
     """Look once or twice; yield the stages, the seconds between the looks, and whether counters could be read."""
     from sockdiag.analysis.path import path
     from sockdiag.model.record import HOST
-    from sockdiag.survey.workers import Rest
+    from sockdiag.survey.workers import Pause
 
     before = None
-    if session.given.interval and session.system.files.live:
-        before = _look(session)
-        yield Rest(before.at + session.given.interval)
-    after = _look(session)
-    stages = path(before, after, session.netns.label)
-    if not session.own:
+    if seconds and survey.system.files.live:
+        before = _look(survey)
+        yield Pause(before.at + seconds)
+    after = _look(survey)
+    stages = path(before, after, survey.netns.label)
+    if not survey.own:
         stages = [stage for stage in stages if stage.scope != HOST]
     yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters)
 
 
-def _look(session: Session) -> PathLook:
-    from sockdiag.analysis.path import PathLook
+def _look(survey: Survey) -> PathSample:
+    from sockdiag.analysis.path import PathSample
     from sockdiag.sources.proc.mib import read_counters
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
-    from sockdiag.survey.host import part
 
-    files = session.system.files
-    sockets, unread = _sockets(session)
-    levels: dict[str, int | None] = {"net.core.netdev_max_backlog": _max_backlog(session)}
-    tables = (_qdiscs(session, levels, unread), _conntrack(session, levels))
+    files = survey.system.files
+    sockets, unread = _sockets(survey)
+    levels: dict[str, int | None] = {"net.core.netdev_max_backlog": _max_backlog(survey)}
+    tables = (_qdiscs(survey, levels, unread), _conntrack(survey, levels))
     at = time.monotonic()
     counters, gaps = read_counters(files)
     for gap in gaps:
-        session.note(gap)
-    for cpu in part(session, lambda: read_softnet_stat(files)) or ():
+        survey.note(gap)
+    for cpu in survey.attempt(lambda: read_softnet_stat(files)) or ():
         levels[f"softnet_stat.{cpu.cpu}.backlog"] = cpu.backlog
     known = {name: value for name, value in levels.items() if value is not None}
-    counters = counters.joined(*tables).at(session.netns.inode, None)
-    return PathLook(at, counters, sockets, known, frozenset(unread))
+    counters = counters.joined(*tables).at(survey.netns.inode, None)
+    return PathSample(at, counters, sockets, known, frozenset(unread))
 
 
-def _sockets(session: Session) -> tuple[SocketQueues, set[str]]:
+def _sockets(survey: Survey) -> tuple[SocketQueues, set[str]]:
     from sockdiag.analysis.socket_queues import QUEUE_TABLES, SocketQueues
     from sockdiag.model.query import SKMEM
 
     queues = SocketQueues()
-    known = len(session.gaps)
+    known = len(survey.gaps)
     # Many connections are read for their queues alone.
     for tables, needs in ((("tcp",), ()), (QUEUE_TABLES[1:], (SKMEM,))):
-        for batch in session.sockets(session.query(needs)._replace(tables=tables)):
+        for batch in survey.batches(survey.query(needs)._replace(tables=tables)):
             queues.add(batch)
-    absent = {table for table in QUEUE_TABLES if session.sources.get(table) is None}
+    absent = {table for table in QUEUE_TABLES if survey.sources.get(table) is None}
     queues.start(table for table in QUEUE_TABLES if table not in absent)
     # A table that this kernel does not have leaves no gap.
-    return queues, {f"sockets.{table}" for table in absent} if len(session.gaps) > known else set()
+    return queues, {f"sockets.{table}" for table in absent} if len(survey.gaps) > known else set()
 
 
-def _max_backlog(session: Session) -> int | None:
+def _max_backlog(survey: Survey) -> int | None:
     from sockdiag.sources.proc.sys_net import read_sysctls
 
     # In other namespaces than the first it cannot be seen; the stage's losses are known without it.
     name = "net.core.netdev_max_backlog"
-    return read_sysctls(session.system.files, (name,)).number(name)
+    return read_sysctls(survey.system.files, (name,)).number(name)
 
 
-def _conntrack(session: Session, levels: dict[str, int | None]) -> Counters:
+def _conntrack(survey: Survey, levels: dict[str, int | None]) -> Counters:
     from sockdiag.model.counters import Counters, counters_of
     from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
-    from sockdiag.survey.host import part
 
     # That it is not there says that it is not loaded.
-    table = part(session, lambda: read_nf_conntrack_stat(session.system.files), optional=True)
+    table = survey.attempt(lambda: read_nf_conntrack_stat(survey.system.files), optional=True)
     if table is None:
         return Counters({})
     levels.update({"nf_conntrack.count": table.count, "nf_conntrack.max": table.max})
     return counters_of("nf_conntrack", table.cpus)
 
 
-def _qdiscs(session: Session, levels: dict[str, int | None], unread: set[str]) -> Counters:
+def _qdiscs(survey: Survey, levels: dict[str, int | None], unread: set[str]) -> Counters:
     from sockdiag.errors import SourceUnavailable
     from sockdiag.model.counters import Counters
     from sockdiag.sources.netlink.rtnetlink_qdisc import SOURCE, read_qdiscs
-    from sockdiag.survey.host import part
 
     def read() -> list[Qdisc]:
-        if not session.system.files.live:
+        if not survey.system.files.live:
             raise SourceUnavailable(SOURCE, "a captured system does not hold them")
         return read_qdiscs()
 
-    found = part(session, read)
+    found = survey.attempt(read)
     if found is None:
         unread.update(("qdisc", "qdisc_ingress"))
     values: dict[str, int | None] = {}
@@ -166,7 +164,7 @@ def _qdiscs(session: Session, levels: dict[str, int | None], unread: set[str]) -
     return Counters({name: value for name, value in values.items() if value is not None})
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.path import PathStage
 
@@ -185,8 +183,8 @@ COMMAND = Command(
         "With --netns all, stages of the host are there once; of the other namespaces, those are drawn that lost something."
     ),
     options=(
-        Option("interval", "Seconds between the two looks; 0 for totals.", kind=FLOAT, metavar="S", default=_INTERVAL),
-        *options.EVERYWHERE,
+        INTERVAL,
+        *options.COMMON,
     ),
     examples=(
         ("path", "which stage loses packets now"),
@@ -194,6 +192,6 @@ COMMAND = Command(
         ("path --interval 0", "what was lost since boot"),
         ("path --netns all", "in which container packets are lost"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
 )

@@ -9,40 +9,39 @@ from sockdiag.cli.spec import Command
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.protocols import Protocol
-    from sockdiag.survey.session import Session
+    from sockdiag.survey.survey import Survey
 
 
-def run(env: Env, given: Given) -> int:
+def run(env: Env, args: Args) -> int:
     """Show the protocols."""
     from sockdiag.analysis.protocols import add_up
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.model.protocols import Protocol
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.sources.proc.net_protocols import read_protocols
-    from sockdiag.survey.host import part
     from sockdiag.survey.per_namespace import in_each
-    from sockdiag.survey.session import Session, choose_columns, ordered
 
-    session = Session(env, given)
+    this = Invocation(env, args)
+    survey = this.survey
 
-    def look(there: Session) -> Iterator[tuple[str | None, list[Protocol]]]:
-        found = part(there, lambda: read_protocols(there.system.files))
+    def read(there: Survey) -> Iterator[tuple[str | None, list[Protocol]]]:
+        found = there.attempt(lambda: read_protocols(there.system.files))
         if found is not None:
             yield there.netns.label, list(found)
 
-    parts = list(in_each(session, look))
+    parts = list(in_each(survey, read))
     rows = add_up(parts)
     default = ("name", "size_bytes", "sockets", "memory_pages", "pressure", "slab", "module", "operations")
-    columns, chosen = choose_columns(session, Protocol, default)
-    table = Table(columns, ordered(rows, session, Protocol), chosen=chosen, header=not given.no_header)
-    return session.show(Document("protocols", session.seen, table=table, table_key="protocols"), answered=bool(parts))
+    columns, chosen = this.columns(Protocol, default)
+    table = this.table(columns, this.ordered(rows, Protocol), chosen=chosen)
+    return this.show(Document("protocols", survey.provenance, table=table, table_key="protocols"), answered=bool(parts))
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.model.protocols import Protocol
 
@@ -58,12 +57,12 @@ COMMAND = Command(
         "network namespace; memory and pressure are the whole host's. A protocol without memory accounting shows none. "
         "--netns all adds up the sockets of every namespace; -o +namespaces shows how many each has."
     ),
-    options=options.EVERYWHERE,
+    options=options.COMMON,
     examples=(
         ("protocols", "all of them"),
         ("protocols --sort -sockets -o name,sockets,memory_pages", "which are used"),
         ("protocols --netns all -o name,sockets,namespaces", "and where"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
 )

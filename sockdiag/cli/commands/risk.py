@@ -4,39 +4,45 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import Command, Option
+from sockdiag.cli.spec import Command, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement
     from sockdiag.model.finding import Finding, SocketRisk
+    from sockdiag.survey.diagnose import Examination
+    from sockdiag.survey.survey import Survey
 
 _SHOWN = 40
 
+ALL = flag("all", "Show every socket, healthy ones too.")
 
-def run(env: Env, given: Given) -> int:
+
+def run(env: Env, args: Args) -> int:
     """Judge sockets and what they depend on."""
+    from sockdiag.cli.invocation import Invocation
     from sockdiag.model.finding import SocketRisk, SystemRisk
-    from sockdiag.render.document import Document, Table
+    from sockdiag.render.document import Document
     from sockdiag.render.findings_text import risk_lines
-    from sockdiag.survey.diagnose import finish, verdicts
-    from sockdiag.survey.session import Session, choose_columns, ordered
+    from sockdiag.survey.diagnose import diagnose
 
-    session = Session(env, given)
-    found = verdicts(session, session.where(), rows=_all if given.all else _socket_risks)
+    this = Invocation(env, args)
+    survey = this.survey
+    found = diagnose(survey, this.judging(), survey.where, examine=_examination(all_sockets=args[ALL]))
     rows = found.rows
-    if session.everywhere is not None:
+    everywhere = survey.everywhere
+    if everywhere:
         rows.sort(key=_badness)
     system = tuple(found.system())
-    verdict, interval = found.verdict(), found.interval_s
-    whole = SystemRisk(found.verdict(system), system)
+    verdict, interval = found.verdict, found.interval_s
+    whole = SystemRisk(found.verdict_of(system), system)
     keys = {"verdict": verdict, "interval_s": interval, "system": whole}
-    everywhere = session.everywhere is not None
     default = [
         *(["socket.netns"] if everywhere else []),
         "verdict",
@@ -47,14 +53,14 @@ def run(env: Env, given: Given) -> int:
         "findings.code",
         "findings.summary",
     ]
-    columns, chosen = choose_columns(session, SocketRisk, default)
-    table = Table(columns, ordered(rows, session, SocketRisk), chosen=chosen, header=not given.no_header)
+    columns, chosen = this.columns(SocketRisk, default)
+    table = this.table(columns, this.ordered(rows, SocketRisk), chosen=chosen)
     told = found.findings
     lines = None
-    if not chosen and not given.all:
+    if not chosen and not args[ALL]:
         lines = lambda style: risk_lines(verdict, interval, told, style, _SHOWN, everywhere=everywhere)  # noqa: E731
-    document = Document("risk", session.seen, table=table, table_key="sockets", keys=keys, lines=lines)
-    return finish(session, document, told)
+    document = Document("risk", survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
+    return this.finish(document, told)
 
 
 def _badness(row: SocketRisk) -> Any:
@@ -67,8 +73,17 @@ def _badness(row: SocketRisk) -> Any:
 _HEALTHY = (99, 99, 1.0)
 
 
-def _all(case: Case, judgement: Judgement) -> list[SocketRisk]:
-    return _socket_risks(case, judgement) + _healthy(case, judgement)
+def _examination(*, all_sockets: bool) -> Callable[[Survey], Examination[SocketRisk]]:
+    from sockdiag.survey.diagnose import Examination
+
+    class Risks(Examination["SocketRisk"]):
+        """The sockets that findings are about, or all of them."""
+
+        def results(self, case: Case, judgement: Judgement) -> list[SocketRisk]:
+            found = _socket_risks(case, judgement)
+            return found + _healthy(case, judgement) if all_sockets else found
+
+    return Risks
 
 
 def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
@@ -112,7 +127,7 @@ def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
     ]
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.model.finding import SocketRisk, SystemRisk
 
@@ -129,17 +144,17 @@ COMMAND = Command(
         "One look judges levels; --interval compares two and knows rates, trends and what was lost meanwhile."
     ),
     options=(
-        Option("all", "Show every socket, healthy ones too."),
+        ALL,
         *options.JUDGING,
         options.WHERE,
         options.NETID,
-        *options.EVERYWHERE,
+        *options.COMMON,
     ),
     examples=(
         ("risk", "levels, at once"),
         ("risk --interval 2", "what is lost within two seconds, and where"),
         ("risk --interval 5 --exit-code --fail-on warning", "for a script: exit status 3 if something is wrong"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
 )

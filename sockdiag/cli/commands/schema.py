@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load, summary
-from sockdiag.cli.spec import Argument, Command
+from sockdiag.cli.spec import Command, required
 from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args
 
 
-def run(env: Env, given: Given) -> int:
+COMMAND_NAME = required("command", "The command.", completion="commands")
+
+
+def run(env: Env, args: Args) -> int:
     """Print the schema."""
     from json import dumps
 
     from sockdiag.render.schema import document_schema
 
-    documented = {name: load(name) for name in COMMANDS if name != "schema"}
+    documented = {one: load(one) for one in COMMANDS if one != "schema"}
     documented["overview"] = load("")
-    command = documented.get(given.command)
+    name = args[COMMAND_NAME]
+    command = documented.get(name)
     if command is None or not command.document:
-        raise UsageError(unknown("document", given.command, [n for n, c in documented.items() if c.document]))
-    env.write(dumps(document_schema(given.command, command.document()), indent=2) + "\n")
+        raise UsageError(unknown("document", name, [n for n, c in documented.items() if c.document]))
+    env.write(dumps(document_schema(name, command.document()), indent=2) + "\n")
     return status.OK
 
 
@@ -33,7 +37,7 @@ COMMAND = Command(
     name="schema",
     summary=summary("schema"),
     help="Every --json document validates against it. 'overview' is the document of sockdiag without a command.",
-    arguments=(Argument("command", "The command.", required=True, completion="commands"),),
+    arguments=(COMMAND_NAME,),
     examples=(
         ("schema states", "what the keys of 'states --json' are"),
         ("schema overview", "those of 'sockdiag --json'"),

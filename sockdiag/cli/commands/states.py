@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.catalog import summary
-from sockdiag.cli.spec import CHOICE, Command, Option
-from sockdiag.survey.session import Session, choose_columns, ordered
+from sockdiag.cli.invocation import Invocation
+from sockdiag.cli.spec import Command, choice, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
     from sockdiag.analysis.states import StateCount
     from sockdiag.cli.env import Env
-    from sockdiag.cli.spec import Given
+    from sockdiag.cli.spec import Args, Keys
     from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
+    from sockdiag.model.record import Record
+    from sockdiag.survey.survey import Survey
 
-BY = ("process", "user", "container", "port", "peer", "netns")
+BY = choice("by", "Group the sockets.", choices=("process", "user", "container", "port", "peer", "netns"))
+EXACT = flag("exact", "Walk all sockets, instead of taking the number of ESTABLISHED ones from counters.")
 
 
-def run(env: Env, given: Given) -> int:
+def run(env: Env, args: Args) -> int:
     """Count sockets by state."""
     from sockdiag.analysis.states import (
         Group,
@@ -33,29 +36,31 @@ def run(env: Env, given: Given) -> int:
     )
     from sockdiag.render.document import Document, Table
 
-    session = Session(env, given)
-    where = session.where()
-    if given.by is None:
-        columns, chosen = choose_columns(session, StateCount)
-        rows = ordered(_counts(session, given, where), session, StateCount)
-        table = Table(columns, rows, chosen=chosen, header=not given.no_header)
-        keys: dict[str, Any] = {"findings": _findings(session)} if given.json else {}
-        return session.show(Document("states", session.seen, table=table, table_key="states", keys=keys))
-    holder = session.holder() if given.by in ("process", "container") else None
-    parts = session.reduce(
-        session.query((), where), where, lambda batches: group_states(batches, given.by, session.user_name, holder)
+    this = Invocation(env, args)
+    survey = this.survey
+    where = survey.where
+    whole = this.renderer.document
+    by = args[BY]
+    if by is None:
+        columns, chosen = this.columns(StateCount)
+        rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
+        table = this.table(columns, rows, chosen=chosen)
+        keys: dict[str, Any] = {"findings": _findings(survey)} if whole else {}
+        return this.show(Document("states", survey.provenance, table=table, table_key="states", keys=keys))
+    holder = survey.holder() if by in ("process", "container") else None
+    parts = survey.reduce(
+        survey.query((), where), where, lambda batches: group_states(batches, by, survey.user_name, holder)
     )
     groups = merge_groups(parts)
-    if given.json:
-        columns, chosen = choose_columns(session, Group)
-        table = Table(columns, ordered(groups, session, Group), chosen=chosen)
-        keys = {"by": given.by, "states": sum_groups(groups)}
-        keys["findings"] = _findings(session)
-        return session.show(Document("states", session.seen, table=table, table_key="groups", keys=keys))
-    default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or given.by == "process"]
-    columns, chosen = choose_columns(session, GroupRow, default)
-    table = Table(columns, ordered(group_rows(groups), session, GroupRow), chosen=chosen, header=not given.no_header)
-    return session.show(Document("states", session.seen, table=table, table_key="states"))
+    if whole:
+        columns, chosen = this.columns(Group)
+        table = Table(columns, this.ordered(groups, Group), chosen=chosen)
+        keys = {"by": by, "states": sum_groups(groups), "findings": _findings(survey)}
+        return this.show(Document("states", survey.provenance, table=table, table_key="groups", keys=keys))
+    default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or by == "process"]
+    columns, chosen = this.columns(GroupRow, default)
+    table = this.table(columns, this.ordered(group_rows(groups), GroupRow), chosen=chosen)
+    return this.show(Document("states", survey.provenance, table=table, table_key="states"))
 
 
 # Rules about sockets that stay where they should only pass through, and the states of those.
@@ -63,35 +68,35 @@ _CODES = ("SYN_QUEUE_FULL", "SYN_SENT_UNANSWERED", "LAST_ACK_STUCK", "CLOSE_WAIT
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
 
 
-def _findings(session: Session) -> list[Finding]:
+def _findings(survey: Survey) -> list[Finding]:
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
-    from sockdiag.survey.diagnose import some
+    from sockdiag.survey.diagnose import diagnose_query
 
     states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
-    query = session.query()
+    query = survey.query()
     tables = tuple(table for table in ("tcp", "mptcp") if table in query.tables)
-    return some(session, query._replace(tables=tables, states=states), _CODES).findings
+    return diagnose_query(survey, query._replace(tables=tables, states=states), _CODES).findings
 
 
-def _counts(session: Session, given: Given, where: Where | None) -> list[StateCount]:
+def _counts(survey: Survey, where: Where | None, *, exact: bool) -> list[StateCount]:
     from sockdiag.analysis.states import add_counts, count_states, state_counts
     from sockdiag.survey.collection import tcp_counts
 
-    query = session.query((), where)
-    if where is not None or session.everywhere is not None:
-        return state_counts(add_counts(session.reduce(query, where, count_states)))
+    query = survey.query((), where)
+    if where is not None or survey.namespaces is not None:
+        return state_counts(add_counts(survey.reduce(query, where, count_states)))
     counts = {}
     if "tcp" in query.tables and query.source != "proc":
-        found = tcp_counts(session.system, given.exact, session.note)
+        found = tcp_counts(survey.system, exact, survey.note)
         if found is not None:
-            session.sources["tcp"] = "netlink"
+            survey.sources["tcp"] = "netlink"
             counts.update(found)
             query = query._replace(tables=tuple(t for t in query.tables if t != "tcp"))
-    counts.update(count_states(session.sockets(query)))
+    counts.update(count_states(survey.batches(query)))
     return state_counts(counts)
 
 
-def document() -> dict[str, Any]:
+def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.states import Group, StateCount
     from sockdiag.model.finding import Finding
@@ -99,7 +104,7 @@ def document() -> dict[str, Any]:
     return {"states*": [StateCount], "by?": "str", "groups?*": [Group], "findings?": [Finding]}
 
 
-def rows() -> tuple[Any, ...]:
+def rows() -> tuple[type[Record], ...]:
     """Name the records of the rows: the second with --by."""
     from sockdiag.analysis.states import GroupRow, StateCount
 
@@ -116,17 +121,17 @@ COMMAND = Command(
         "counts the one with the lowest pid."
     ),
     options=(
-        Option("by", "Group the sockets.", kind=CHOICE, choices=BY),
-        Option("exact", "Walk all sockets, instead of taking the number of ESTABLISHED ones from counters."),
+        BY,
+        EXACT,
         options.WHERE,
         options.NETID,
-        *options.EVERYWHERE,
+        *options.COMMON,
     ),
     examples=(
         ("states", "all tables by state"),
         ("states --by process --where 'state = close-wait'", "who does not close its connections"),
     ),
-    everywhere=True,
+    all_namespaces=True,
     document=document,
     rows=rows,
 )

@@ -17,6 +17,8 @@ from sockdiag.ss.options import LONG
 from sockdiag.ss.tables import FAMILY_NAMES
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from sockdiag.cli.spec import Argument, Command
 
 # How a value is completed: one of words; several with commas; the same after "+" or after "-"; tables after "!"; a
@@ -81,16 +83,16 @@ def _line(name: str, command: Command) -> Line:
     )
 
 
-def _value(option: Option, command: Command) -> Value | None:
+def _value(option: Option[Any], command: Command) -> Value | None:
     return None if option.bare else _given(option, command)
 
 
-def _given(declared: Option | Argument, command: Command) -> Value:
+def _given(declared: Option[Any] | Argument[Any], command: Command) -> Value:
     words = tuple(values(declared, command))
     if declared.name == "where":
         return Value(FILTER)
     if declared.completion == "netns":
-        return Value(NETNS, ("all",) if command.everywhere else ())
+        return Value(NETNS, ("all",) if command.all_namespaces else ())
     if isinstance(declared.completion, str) and declared.completion in (PATH, SOCKETS):
         return Value(declared.completion)
     if not words:

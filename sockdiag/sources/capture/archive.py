@@ -54,7 +54,7 @@ def unpack(path: str) -> str:
     _remove_at_exit(folder)
     try:
         with open(path, "rb") as packed, _decompressed(packed) as plain:
-            bounded: Any = _Bounded(plain, path)
+            bounded: Any = _BoundedStream(plain, path)
             archive = tarfile.TarFile(fileobj=bounded, errors="surrogateescape")
             _Unpacking(path, folder).run(archive)
             # The check sum stands at the end, after the padding of the last record.
@@ -175,7 +175,7 @@ class _Unpacking:
         return SourceUnavailable(self._path, f"not unpacked: {what}", errno.EINVAL)
 
 
-class _Bounded:
+class _BoundedStream:
     """A file that refuses to give more than a bound, for one piece and in all."""
 
     def __init__(self, plain: IO[bytes], path: str) -> None:

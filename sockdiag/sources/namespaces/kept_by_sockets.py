@@ -12,7 +12,7 @@ from fcntl import ioctl
 
 from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
-from sockdiag.sources.namespaces.search import Place
+from sockdiag.sources.namespaces.search import FoundNamespace
 from sockdiag.sources.process.pidfd_getfd import copied
 from sockdiag.sources.system.proc_root import source_error
 
@@ -27,7 +27,7 @@ _SOURCE = "SIOCGSKNS"
 MOST = 20_000
 
 
-def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) -> tuple[list[Place], list[Gap]]:
+def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) -> tuple[list[FoundNamespace], list[Gap]]:
     """Find the namespaces of sockets that no known one was seen to list.
 
     Most are in a known one all the same: a TCP socket that is neither bound nor connected is in no table.
@@ -41,7 +41,7 @@ def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) ->
     Returns:
         Places of those that are not, whose paths are good as long as this process lives; and what could not be asked.
     """
-    found: dict[int, Place] = {}
+    found: dict[int, FoundNamespace] = {}
     refused: dict[tuple[str, int | None, str], int] = {}
     # One process after the other, as they were found.
     opened, handle = 0, -1
@@ -65,7 +65,7 @@ def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) ->
         if number in known or number in found:
             os.close(namespace)
         else:
-            found[number] = Place(Namespace(None, number), f"/proc/{os.getpid()}/fd/{namespace}", "socket")
+            found[number] = FoundNamespace(Namespace(None, number), f"/proc/{os.getpid()}/fd/{namespace}", "socket")
     _close(handle)
     gaps = [
         Gap(_SOURCE, f"{count} sockets may be in network namespaces that nothing else keeps: {reason}", number, hint)

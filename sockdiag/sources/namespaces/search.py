@@ -24,7 +24,7 @@ _SOURCE = "/proc/PID/ns/net"
 _SOCKET = b"socket:["
 
 
-class Place(Record):
+class FoundNamespace(Record):
     """A network namespace and a way into it."""
 
     namespace: Namespace = field("Which one.", of=Namespace)
@@ -32,17 +32,17 @@ class Place(Record):
     held_by: str = field("self, name, mount, process, fd or socket: what keeps it.", kind=LABEL)
 
 
-class Places(Record):
+class FoundNamespaces(Record):
     """Every network namespace that could be found, each once: this process's, the named by name, the others by inode."""
 
-    places: tuple[Place, ...] = field("The namespaces.")
+    places: tuple[FoundNamespace, ...] = field("The namespaces.")
     gaps: tuple[Gap, ...] = field("Where there may be more; bounded.", default=())
     sockets: dict[int, tuple[int, int]] = field(
         "Inodes of the sockets that processes hold, with a process and descriptor of each.", default={}
     )
 
 
-def list_all(files: ProcRoot, *, descriptors: bool = True) -> Places:
+def list_all(files: ProcRoot, *, descriptors: bool = True) -> FoundNamespaces:
     """Find every network namespace: named, mounted anywhere, or held by a process, a thread or an open descriptor.
 
     One that only a socket keeps, with no process in it, is found by nothing of these: see
@@ -64,7 +64,7 @@ def list_all(files: ProcRoot, *, descriptors: bool = True) -> Places:
         search.found.values(),
         key=lambda p: (p.namespace.inode not in own, p.namespace.name is None, p.namespace.name, p.namespace.inode),
     )
-    return Places(tuple(ordered), (*search.gaps, *search.refused.gaps(search.processes)), search.sockets)
+    return FoundNamespaces(tuple(ordered), (*search.gaps, *search.refused.gaps(search.processes)), search.sockets)
 
 
 def outer_places(files: ProcRoot) -> Iterator[str]:
@@ -102,7 +102,7 @@ class _Search:
 
     def __init__(self, files: ProcRoot) -> None:
         self.files = files
-        self.found: dict[int, Place] = {}
+        self.found: dict[int, FoundNamespace] = {}
         self.gaps: list[Gap] = []
         self.refused = Refusals(_SOURCE, "network namespaces")
         self.processes = 0
@@ -112,7 +112,7 @@ class _Search:
 
     def add(self, inode: int | None, path: str, held_by: str) -> None:
         if inode is not None and inode not in self.found:
-            self.found[inode] = Place(Namespace(self._names.get(inode), inode), path, held_by)
+            self.found[inode] = FoundNamespace(Namespace(self._names.get(inode), inode), path, held_by)
 
     def look(self, descriptors: bool) -> None:
         for inode, name, path in named():

@@ -35,7 +35,7 @@ from sockdiag.model.sctp_info import SctpInfo
 from sockdiag.model.tcp_info import LISTEN_FIELDS, NOT_SET, TcpInfo
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
 from sockdiag.sources.netlink.attributes import attributes, ip_text, sockaddr
-from sockdiag.sources.netlink.wire import Layout
+from sockdiag.sources.netlink.wire import StructLayout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     Unknown = list[tuple[int, bytes]]
 
 
-TCP_INFO = Layout(TcpInfo)
-MPTCP_INFO = Layout(MptcpInfo)
-SCTP_INFO = Layout(SctpInfo)
-VEGAS_INFO = Layout(VegasInfo)
-DCTCP_INFO = Layout(DctcpInfo)
-BBR_INFO = Layout(BbrInfo)
-MEM_INFO = Layout(MemInfo)
+TCP_INFO = StructLayout(TcpInfo)
+MPTCP_INFO = StructLayout(MptcpInfo)
+SCTP_INFO = StructLayout(SctpInfo)
+VEGAS_INFO = StructLayout(VegasInfo)
+DCTCP_INFO = StructLayout(DctcpInfo)
+BBR_INFO = StructLayout(BbrInfo)
+MEM_INFO = StructLayout(MemInfo)
 
 _TCP_NAMES = [f.name for f in TcpInfo.FIELDS]
 _NOT_SET = [(_TCP_NAMES.index(name), value) for name, value in NOT_SET.items()]
@@ -211,7 +211,7 @@ def _text(payload: bytes) -> str | None:
     return payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
-def _whole(layout: Layout, read: Callable[[bytes], Any] | None = None) -> Callable[[bytes], Any]:
+def _whole(layout: StructLayout, read: Callable[[bytes], Any] | None = None) -> Callable[[bytes], Any]:
     def decode(payload: bytes) -> Any:
         return (read or layout.decode)(payload) if len(payload) == layout.size else None
 

@@ -32,7 +32,7 @@ _TIMER_TIMEWAIT = 3
 Counts = dict[tuple[int, int], int]
 
 
-class Tally:
+class StateTally:
     """Count messages by (family, state), and apart those that stand for no full socket.
 
     Attributes:
@@ -93,7 +93,7 @@ def count_tcp(system: System, exact: bool) -> tuple[Counts, SourceError | None]:
         SourceUnavailable: the kernel has no inet_diag or tcp_diag.
         SourceDenied: it may not be asked.
     """
-    tally = Tally()
+    tally = StateTally()
     others = ALL_STATES if exact else ALL_STATES & ~(1 << ESTABLISHED)
     failure = feed(system.netlink, compat_request(others), tally.begin, tally.take)
     counts = tally.counts
@@ -106,7 +106,7 @@ def count_tcp(system: System, exact: bool) -> tuple[Counts, SourceError | None]:
     return counts, None
 
 
-def _established(system: System, tally: Tally) -> Counts | None:
+def _established(system: System, tally: StateTally) -> Counts | None:
     # None where the counters cannot tell: absent, or at odds with what was seen.
     try:
         both = read_snmp(system.files).get("Tcp.CurrEstab")

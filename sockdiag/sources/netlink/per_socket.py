@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import monotonic
 
 from sockdiag.errors import SourceError
-from sockdiag.sources.system.detached import FAILED, Disposable, wait
+from sockdiag.sources.system.detached import FAILED, DetachedProcess, wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ROWS, _ASKED = 2, 3
 
 
-class Singles:
+class SocketQueries:
     """Questions and the processes that ask them.
 
     Args:
@@ -44,7 +44,7 @@ class Singles:
         self.limit = limit
         self.patience = patience
         self.most = most
-        self._late: list[tuple[float, Disposable, Question]] = []
+        self._late: list[tuple[float, DetachedProcess, Question]] = []
 
     @property
     def late(self) -> list[bytes]:
@@ -68,7 +68,7 @@ class Singles:
                 position += 1
         return position
 
-    def settle(self) -> list[tuple[Disposable, bytes]]:
+    def settle(self) -> list[tuple[DetachedProcess, bytes]]:
         """Wait for the sockets that are late until their time is over.
 
         Returns:
@@ -86,7 +86,7 @@ class Singles:
                 del self._late[0]
         return locked
 
-    def _start(self, questions: Sequence[Question]) -> Disposable:
+    def _start(self, questions: Sequence[Question]) -> DetachedProcess:
         transport = self._transport
 
         def task(emit: Emit) -> None:
@@ -102,9 +102,9 @@ class Singles:
                     pass  # it has closed since it was listed
                 emit(_ASKED, answer)
 
-        return Disposable(task, questions[0].request.source)
+        return DetachedProcess(task, questions[0].request.source)
 
-    def _follow(self, child: Disposable, position: int, until: float) -> tuple[int, float]:
+    def _follow(self, child: DetachedProcess, position: int, until: float) -> tuple[int, float]:
         # Take answers until they stop; returns what is asked then, and since when.
         asked_at = monotonic()
         while not child.ended and monotonic() < until:
@@ -120,13 +120,13 @@ class Singles:
                 break
         return position, asked_at
 
-    def _catch_up(self, child: Disposable) -> None:
+    def _catch_up(self, child: DetachedProcess) -> None:
         # A late socket has answered. What its process would ask next, another one has asked.
         if self._take_from(child) or child.ended:
             child.close()
             self._late = [entry for entry in self._late if entry[1] is not child]
 
-    def _take_from(self, child: Disposable) -> int:
+    def _take_from(self, child: DetachedProcess) -> int:
         asked = 0
         for kind, payload in child.frames():
             if kind in (_ROWS, _ASKED) and payload:

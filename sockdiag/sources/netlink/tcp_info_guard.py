@@ -19,8 +19,8 @@ from sockdiag.kernel.netlink import NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
 from sockdiag.sources.netlink.attributes import ip_text
 from sockdiag.sources.netlink.inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
-from sockdiag.sources.netlink.per_socket import Singles
-from sockdiag.sources.system.detached import FAILED, Disposable, error_of, wait
+from sockdiag.sources.netlink.per_socket import SocketQueries
+from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
 from sockdiag.sources.system.transport import messages
 
 TYPE_CHECKING = False
@@ -77,8 +77,8 @@ class GuardedTransport:
         self.patience = patience
         self.total = total
         self.most = most
-        self._stuck: dict[int, tuple[Disposable, bytes]] = {}
-        self._blocked: Disposable | None = None
+        self._stuck: dict[int, tuple[DetachedProcess, bytes]] = {}
+        self._blocked: DetachedProcess | None = None
         self._errors: list[SourceError] = []
 
     def take_errors(self) -> list[SourceError]:
@@ -138,7 +138,7 @@ class GuardedTransport:
         def task(emit: Emit) -> None:
             emit(_ROWS, transport.query(request))
 
-        child = Disposable(task, request.source)
+        child = DetachedProcess(task, request.source)
         try:
             answer = b"".join(self._stream(child, self.limit))
         finally:
@@ -155,16 +155,16 @@ class GuardedTransport:
                 child.close()
                 del self._stuck[cookie]
 
-    def _dumper(self, request: Request) -> Disposable:
+    def _dumper(self, request: Request) -> DetachedProcess:
         transport = self._transport
 
         def task(emit: Emit) -> None:
             for datagram in transport.dump(request):
                 emit(_ROWS, datagram)
 
-        return Disposable(task, request.source)
+        return DetachedProcess(task, request.source)
 
-    def _stream(self, child: Disposable, seconds: float) -> Iterator[bytes]:
+    def _stream(self, child: DetachedProcess, seconds: float) -> Iterator[bytes]:
         # Datagrams until the answer ends, which child.ended tells, or none comes for so many seconds.
         while not child.ended and wait((child,), seconds):
             for kind, payload in child.frames():
@@ -189,7 +189,7 @@ class GuardedTransport:
                 left.pop(cookie, None)
 
         most = self.most - len(self._stuck)
-        singles = Singles(self._transport, take, limit=self.limit, patience=self.patience / 4, most=most)
+        singles = SocketQueries(self._transport, take, limit=self.limit, patience=self.patience / 4, most=most)
         until = monotonic() + self.total
         while left and monotonic() < until and len(singles.late) < most:
             asked = questions(request, list(left.values())[:_SINGLES])

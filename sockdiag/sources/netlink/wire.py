@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LITTLE = sys.byteorder == "little"
 
 
-class Layout:
+class StructLayout:
     """Layout of a struct that a record mirrors, member by member.
 
     A field's ``wire`` is a struct format of one value (``I``, ``2xQ``: two bytes of padding before it), or a number of

@@ -16,7 +16,7 @@ from sockdiag.model.proc_attrs import ProcAttrs
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import IN_CONNECTIONS, Socket, Timer
-from sockdiag.sources.proc.inet_cells import COLON, COMMON, HEADING, TCP_TAIL, Cells, Layout
+from sockdiag.sources.proc.inet_cells import COLON, COMMON, HEADING, TCP_TAIL, Cells, ProcLayout
 from sockdiag.sources.proc.table import Rejected, pointer, read_tables, table_lines
 from sockdiag.sources.reading import Reading
 
@@ -79,7 +79,7 @@ def parse_inet(
     """
     rejected = Rejected(path)
     lines = table_lines(body, rejected)
-    layout = Layout.of(lines[0]) if lines else None
+    layout = ProcLayout.of(lines[0]) if lines else None
     if layout is None:
         if lines or not body:
             rejected.add(1, "heading", HEADING, lines[0] if lines else b"")

@@ -50,7 +50,7 @@ _PASSED = 0x19000000
 COLON = 0x3A
 
 
-class Layout:
+class ProcLayout:
     """Where the columns are, by the heading.
 
     Attributes:
@@ -65,7 +65,7 @@ class Layout:
         self.order = None if order == list(range(len(order))) else order
 
     @classmethod
-    def of(cls, heading: bytes) -> Layout | None:
+    def of(cls, heading: bytes) -> ProcLayout | None:
         """Find the columns in a heading line; None where one that all kernels have is missing."""
         words = heading.decode("latin-1").lower().split()
         for first, second in _JOINED:

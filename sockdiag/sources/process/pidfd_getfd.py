@@ -2,7 +2,7 @@
 
 The process is not stopped and notices nothing; the descriptor here is closed at once. Options whose reading resets
 something are never asked for (``sockdiag.kernel.sockopts``). Some options take the socket lock, which a sleeping owner
-may hold for ever: the asking is done by a disposable child, and what it had told when the time was up is kept.
+may hold for ever: a detached process asks, and what it had told when the time was up is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from time import monotonic
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.sockopts import COOKIE, INT, LINGER, RATE, SOCKOPTS, SOL_SOCKET, TEXT, TIMEVAL, WORDS, kinds_of
-from sockdiag.sources.system.detached import FAILED, Disposable, error_of, wait
+from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def ask(pid: int, fd: int, inode: int | None, limit: float = LIMIT_S) -> Stolen:
     found = Stolen()
     import ctypes  # noqa: F401  # here, as it takes longer than all the answers
 
-    child = Disposable(lambda emit: _ask(pid, fd, inode, emit), SOURCE)
+    child = DetachedProcess(lambda emit: _ask(pid, fd, inode, emit), SOURCE)
     end = monotonic() + limit
     try:
         while not child.ended and wait((child,), max(0.0, end - monotonic())):

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
 
-    Child = TypeVar("Child", bound="Disposable")
+    Child = TypeVar("Child", bound="DetachedProcess")
     Emit = Callable[[int, bytes], None]
     Task = Callable[[Emit], None]
-    AskingTask = Callable[["Line"], None]
+    AskingTask = Callable[["Channel"], None]
 
 # Kinds of frames. The others are the task's own.
 END, FAILED, ASKED = 0, 1, 255
@@ -41,7 +41,7 @@ _ERRORS: dict[str, type[SourceError]] = {
 }
 
 
-class Disposable:
+class DetachedProcess:
     """A process that runs *task* and sends frames.
 
     Args:
@@ -114,11 +114,11 @@ class Disposable:
         return self._fd
 
 
-class Asking(Disposable):
-    """A disposable process that may ask this one; whoever reads an ASKED frame answers it.
+class DetachedWorker(DetachedProcess):
+    """A detached process that may ask this one; whoever reads an ASKED frame answers it.
 
     Args:
-        task: gets its end of the line.
+        task: gets its end of the channel.
         name: names the work in errors.
     """
 
@@ -202,13 +202,13 @@ def _work_asking(task: AskingTask, write_end: int, read_end: int) -> None:
     try:
         gc.disable()
         pipe, answers = only(write_end, read_end)
-        line = Line(_emitter(pipe), answers)
+        line = Channel(_emitter(pipe), answers)
         _run(lambda _emit: task(line), line.emit)
     finally:
         os._exit(0)
 
 
-class Line:
+class Channel:
     """What an asking process has of the one that made it; when that is gone, it ends.
 
     Attributes:

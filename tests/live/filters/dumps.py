@@ -47,7 +47,7 @@ FIRST_INODE = 1000
 
 @dataclass
 class Row:
-    """One socket of an IP table, in the shape of a sight."""
+    """One socket of an IP table, in the shape that a filter of ss compares."""
 
     family: int
     local: bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sockdiag.analysis.inspect import Evidence, layers, paths
+from sockdiag.analysis.inspect import SocketReadings, layers, paths
 from sockdiag.analysis.tcp_topics import tcp_topics
 from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
@@ -38,7 +38,7 @@ def tcp(state: str, inode: int | None = 7, **named: object) -> Socket:
 
 def test_backlog_limit_of_each_kernel() -> None:
     """Measured on 6.18: rcvbuf 16384 and sndbuf 4608 give 100608; before 6.10 it is the sum and 64 KiB."""
-    seen = Evidence(tcp("ESTABLISHED", skmem=MEMORY), NO_SYSCTLS)
+    seen = SocketReadings(tcp("ESTABLISHED", skmem=MEMORY), NO_SYSCTLS)
     assert layers(seen).sock.backlog_limit is None
     seen.kernel = (6, 18)
     assert layers(seen).sock.backlog_limit == 100608
@@ -61,7 +61,7 @@ def test_backlog_limit_of_each_kernel() -> None:
 )
 def test_sockets_without_a_file(socket: Socket, words: str) -> None:
     """Why nobody holds it, and no struct socket."""
-    stack = layers(Evidence(socket, NO_SYSCTLS))
+    stack = layers(SocketReadings(socket, NO_SYSCTLS))
     assert words in stack.fd.note
     assert words in stack.file.note
     assert (stack.fd.pid, stack.socket.state, stack.socket.ops) == (None, None, None)
@@ -69,7 +69,7 @@ def test_sockets_without_a_file(socket: Socket, words: str) -> None:
 
 def test_held_socket() -> None:
     """Flags of file and descriptor are told apart; the other holders are the others."""
-    seen = Evidence(tcp("CLOSE_WAIT"), NO_SYSCTLS)
+    seen = SocketReadings(tcp("CLOSE_WAIT"), NO_SYSCTLS)
     me, other = Owner(5, b"a", 3), Owner(6, b"b", 3)
     seen.owner, seen.owners = me, (me, other)
     seen.fdinfo = FdInfo(0o2004002, 10, 7)
@@ -86,7 +86,7 @@ def test_held_socket() -> None:
 
 def test_nobody_visible_and_nobody() -> None:
     """Nobody is visible, or nobody has it: two things."""
-    seen = Evidence(tcp("ESTABLISHED"), NO_SYSCTLS)
+    seen = SocketReadings(tcp("ESTABLISHED"), NO_SYSCTLS)
     assert "is visible" in layers(seen).fd.note
     seen.owners = ()
     assert "No process has" in layers(seen).fd.note
@@ -127,7 +127,7 @@ def test_topics_in_words() -> None:
 def test_facts_and_what_moved() -> None:
     """A row a known thing with its place; the second look marks what is another value."""
     socket = tcp("ESTABLISHED", recv_q=1, send_q=0, skmem=MEMORY)
-    stack = layers(Evidence(socket, NO_SYSCTLS))
+    stack = layers(SocketReadings(socket, NO_SYSCTLS))
     first = facts(stack, {"SO_RCVBUF": 16384}, {"SO_RCVBUF": "SOL_SOCKET"}, paths(socket, None))
     by_name = {(row.layer, row.name): row for row in first}
     assert by_name["sock", "recv_q"].source == "inet_diag_msg.idiag_rqueue"
@@ -135,7 +135,7 @@ def test_facts_and_what_moved() -> None:
     assert by_name["getsockopt", "SO_RCVBUF"].source == "getsockopt(SOL_SOCKET, SO_RCVBUF)"
     assert by_name["socket", "ops"].source == "derived"
     assert all(row.was is None for row in first)
-    moved = layers(Evidence(socket._replace(recv_q=9), NO_SYSCTLS))
+    moved = layers(SocketReadings(socket._replace(recv_q=9), NO_SYSCTLS))
     second = facts(moved, None, {}, paths(socket, None), known(first))
     assert [(row.name, row.was, row.value) for row in second if row.was is not None] == [("recv_q", 1, 9)]
     text = "".join(inspect_lines(moved, second, paths(socket, None), Style(None, False)))
@@ -155,13 +155,13 @@ def test_facts_and_what_moved() -> None:
 def test_place_of_a_fact(netid: str, family: str, source: str, place: str) -> None:
     """Of the places of a field, the one that the row came from."""
     socket = Socket(netid, family, recv_q=1, inode=7, source=source)
-    rows = facts(layers(Evidence(socket, NO_SYSCTLS)), None, {}, paths(socket, None))
+    rows = facts(layers(SocketReadings(socket, NO_SYSCTLS)), None, {}, paths(socket, None))
     assert next(row.source for row in rows if row.name == "recv_q") == place
 
 
 def test_names_cannot_write_to_the_terminal() -> None:
     """A process name with an escape sequence is shown escaped."""
-    seen = Evidence(tcp("ESTABLISHED"), NO_SYSCTLS)
+    seen = SocketReadings(tcp("ESTABLISHED"), NO_SYSCTLS)
     seen.owner = Owner(5, b"\x1b[31mred", 3)
     seen.owners = (seen.owner, Owner(6, b"\x1b]0;x\x07", 4))
     stack = layers(seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.hotspots import Search
+from sockdiag.analysis.hotspots import HotspotSearch
 from sockdiag.analysis.socket_memory import find_holders, merge_holders
 from sockdiag.analysis.states import NOT_VISIBLE, add_counts, group_states, merge_groups
 from sockdiag.model.batch import Batch
@@ -64,11 +64,11 @@ def test_worst_of_several() -> None:
     """The fuller one stays."""
     searches = []
     for rows in (ONE, OTHER):
-        search = Search()
+        search = HotspotSearch()
         list(search.watch([Batch.of(rows)]))
         searches.append(search)
     searches[0].join(searches[1])
-    searches[1].join(Search())
+    searches[1].join(HotspotSearch())
     buffer = searches[0].worst(None).buffer
     assert buffer is not None
     assert (buffer.used, buffer.socket.inode) == (950, 5)

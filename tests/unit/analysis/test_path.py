@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sockdiag.analysis.losses import LOSSES, ROW_LOSSES, meaning_of
-from sockdiag.analysis.path import PathLook, PathStage, path
+from sockdiag.analysis.path import PathSample, PathStage, path
 from sockdiag.analysis.path_table import LIMIT, LOSS, OPTIONAL, SIGN, STEPS, Item
 from sockdiag.analysis.socket_queues import SocketQueues
 from sockdiag.model.batch import Batch
@@ -25,10 +25,10 @@ ZERO = {
 }
 
 
-def look(at: float = 0.0, sockets: SocketQueues | None = None, **changes: int) -> PathLook:
+def sample(at: float = 0.0, sockets: SocketQueues | None = None, **changes: int) -> PathSample:
     """Return a look; names have ``__`` for the dots."""
     values = {**ZERO, **{name.replace("__", "."): value for name, value in changes.items()}}
-    return PathLook(at, Counters(values), sockets or queues())
+    return PathSample(at, Counters(values), sockets or queues())
 
 
 def queues(*drops: tuple[str, int, int | None], rings: int = 0) -> SocketQueues:
@@ -43,7 +43,7 @@ def queues(*drops: tuple[str, int, int | None], rings: int = 0) -> SocketQueues:
 
 def changed(seconds: float = 2.0, **changes: int) -> dict[str, PathStage]:
     """Return the stages by name, where counters grew."""
-    return {stage.stage: stage for stage in path(look(), look(seconds, **changes))}
+    return {stage.stage: stage for stage in path(sample(), sample(seconds, **changes))}
 
 
 def losses(stages: dict[str, PathStage]) -> dict[str, int]:
@@ -83,7 +83,7 @@ def test_no_stage_mixes_scopes() -> None:
         scopes = {mib_of(item.name).scope for item in counted}
         assert len(scopes) <= 1, step.stage
         assert {mib_of(name).scope for item in counted for name in item.less} <= scopes, step.stage
-    stages = path(None, look())
+    stages = path(None, sample())
     assert [stage.stage for stage in stages if stage.scope == HOST] == ["softnet"]
     for stage in stages:
         assert {c.scope for c in stage.counters if c.role not in (LIMIT, "level")} <= {stage.scope}
@@ -158,7 +158,9 @@ def test_nothing_lost() -> None:
 
 def test_one_look_is_history() -> None:
     """Totals are told, losses of now and rates are not."""
-    stages = {stage.stage: stage for stage in path(None, look(Udp__RcvbufErrors=5, Udp__InErrors=5, Ip__InReceives=9))}
+    stages = {
+        stage.stage: stage for stage in path(None, sample(Udp__RcvbufErrors=5, Udp__InErrors=5, Ip__InReceives=9))
+    }
     for stage in stages.values():
         assert (stage.loss, stage.loss_per_s, stage.packets, stage.loss_is_minimum) == (None, None, None, False)
         assert all(c.delta is None and c.per_s is None for c in stage.counters)
@@ -185,7 +187,7 @@ def test_sockets_drops() -> None:
     """By socket: growth of those that were there, all of the new ones, nothing of those that went."""
     before = queues(("udp", 1, 10), ("udp", 2, 5), ("raw", 3, 0), ("netlink", 4, 2**32 - 1))
     after = queues(("udp", 1, 14), ("udp", 9, 3), ("raw", 3, 6), ("netlink", 4, 2))
-    stages = {s.stage: s for s in path(look(sockets=before), look(1.0, after))}
+    stages = {s.stage: s for s in path(sample(sockets=before), sample(1.0, after))}
     assert losses(stages) == {"udp_receive_queue": 7, "other_receive_queues": 9}
     drops = {c.name: (c.value, c.delta) for c in stages["other_receive_queues"].counters}
     assert drops == {
@@ -199,7 +201,9 @@ def test_sockets_drops() -> None:
 def test_socket_drops_and_mib_are_one_loss() -> None:
     """A datagram that is refused counts at the socket and in the MIB; on 6.18 those without memory at the socket alone."""
     before, after = queues(("udp", 1, 0)), queues(("udp", 1, 12))
-    stages = {s.stage: s for s in path(look(sockets=before), look(1.0, after, Udp__InErrors=8, Udp__RcvbufErrors=8))}
+    stages = {
+        s.stage: s for s in path(sample(sockets=before), sample(1.0, after, Udp__InErrors=8, Udp__RcvbufErrors=8))
+    }
     assert losses(stages) == {"udp_receive_queue": 12}
     assert {c.name: c.loss for c in stages["udp_receive_queue"].counters if c.loss} == {
         "sockets.udp.drops": 4,
@@ -210,10 +214,10 @@ def test_socket_drops_and_mib_are_one_loss() -> None:
 def test_unknown_drops_are_not_zero() -> None:
     """A packet socket seen in /proc only, and one with a ring."""
     unknown = queues(("packet", 1, None))
-    (stage,) = (s for s in path(look(sockets=unknown), look(1.0, unknown)) if s.stage == "other_receive_queues")
+    (stage,) = (s for s in path(sample(sockets=unknown), sample(1.0, unknown)) if s.stage == "other_receive_queues")
     assert (stage.loss, stage.loss_total) == (None, None)
     ring = queues(rings=1)
-    (stage,) = (s for s in path(look(sockets=ring), look(1.0, ring)) if s.stage == "other_receive_queues")
+    (stage,) = (s for s in path(sample(sockets=ring), sample(1.0, ring)) if s.stage == "other_receive_queues")
     assert (stage.loss, stage.loss_total) == (None, None)
     assert "ring" in stage.unseen[0]
 
@@ -232,7 +236,7 @@ def test_rings_and_queues_of_batches() -> None:
         )
     )
     assert (found.rings, found.recv_q_bytes, found.accept_queue) == (1, {"packet": 5, "tcp": 100}, {"tcp": 3})
-    (stage,) = (s for s in path(None, PathLook(0.0, Counters(ZERO), found)) if s.stage == "read")
+    (stage,) = (s for s in path(None, PathSample(0.0, Counters(ZERO), found)) if s.stage == "read")
     levels = {c.name: c.value for c in stage.counters if c.role == "level"}
     assert levels == {"sockets.packet.recv_q_bytes": 5, "sockets.tcp.recv_q_bytes": 100, "sockets.tcp.accept_queue": 3}
 
@@ -250,7 +254,7 @@ def test_rings_and_queues_of_batches() -> None:
 def test_unread_sources(missing: str, stages: set[str]) -> None:
     """Without a source the stages that need it are unknown; what a kernel may lack is not missing."""
     values = Counters({name: value for name, value in ZERO.items() if name.partition(".")[0] != missing})
-    found = path(PathLook(0.0, values, queues()), PathLook(1.0, values, queues()))
+    found = path(PathSample(0.0, values, queues()), PathSample(1.0, values, queues()))
     assert {stage.stage for stage in found if stage.loss is None} == stages | {"netfilter"}
     assert {stage.stage for stage in found if stage.loss_total is None} == stages | {"netfilter"}
     assert ("ipv6_in" in {stage.stage for stage in found}) == (missing != "Ip6")
@@ -262,15 +266,15 @@ def test_unread_qdiscs_and_tables() -> None:
     sockets = SocketQueues()
     sockets.start(("tcp", "udp", "udplite", "icmp", "packet", "netlink"))
     unread = frozenset(("qdisc", "qdisc_ingress", "sockets.raw"))
-    looks = [PathLook(at, values, sockets, unread=unread) for at in (0.0, 1.0)]
-    found = {stage.stage: stage for stage in path(looks[0], looks[1])}
+    samples = [PathSample(at, values, sockets, unread=unread) for at in (0.0, 1.0)]
+    found = {stage.stage: stage for stage in path(samples[0], samples[1])}
     assert {name for name, stage in found.items() if stage.loss is None} == {
         "netfilter",
         "qdisc",
         "qdisc_ingress",
         "other_receive_queues",
     }
-    known = [PathLook(at, values, queues()) for at in (0.0, 1.0)]
+    known = [PathSample(at, values, queues()) for at in (0.0, 1.0)]
     found = {stage.stage: stage for stage in path(known[0], known[1])}
     assert "qdisc_ingress" not in found
     assert found["qdisc"].loss == 0
@@ -278,20 +282,20 @@ def test_unread_qdiscs_and_tables() -> None:
 
 def test_reset_counter() -> None:
     """A counter that went backwards is unknown; what the others lost is a minimum."""
-    before, after = look(dev__0__rx_drop=9), look(1.0, dev__0__rx_drop=2, dev__0__rx_errs=4)
+    before, after = sample(dev__0__rx_drop=9), sample(1.0, dev__0__rx_drop=2, dev__0__rx_errs=4)
     (stage,) = (s for s in path(before, after) if s.stage == "nic_rx")
     assert (stage.loss, stage.loss_is_minimum) == (4, True)
     assert {c.name: (c.delta, c.loss) for c in stage.counters if c.name.endswith("rx_drop")} == {
         "dev.0.rx_drop": (None, None)
     }
-    (stage,) = (s for s in path(before, look(1.0, dev__0__rx_drop=2)) if s.stage == "nic_rx")
+    (stage,) = (s for s in path(before, sample(1.0, dev__0__rx_drop=2)) if s.stage == "nic_rx")
     assert stage.loss is None
 
 
 def test_rows_have_names_with_dots() -> None:
     """A VLAN's name has a dot; its parts stay within its own counters."""
     values = {**ZERO, "dev.eth0.7.rx_errs": 3, "dev.eth0.7.rx_fifo": 2, "dev.eth0.7.rx_drop": 0}
-    (stage,) = (s for s in path(None, PathLook(0.0, Counters(values), queues())) if s.stage == "nic_rx")
+    (stage,) = (s for s in path(None, PathSample(0.0, Counters(values), queues())) if s.stage == "nic_rx")
     assert stage.loss_total == 3
     assert {c.name: c.within for c in stage.counters if c.value} == {
         "dev.eth0.7.rx_errs": None,
@@ -302,6 +306,6 @@ def test_rows_have_names_with_dots() -> None:
 
 def test_drops_of_raw_sockets_are_not_also_of_an_unknown_protocol() -> None:
     """What a raw socket had no room for is told at the socket; more of an unknown protocol than that is told at IP."""
-    before = look(sockets=queues(("raw", 1, 5)), Ip__InUnknownProtos=5)
-    after = look(2.0, queues(("raw", 1, 9)), Ip__InUnknownProtos=11)
+    before = sample(sockets=queues(("raw", 1, 5)), Ip__InUnknownProtos=5)
+    after = sample(2.0, queues(("raw", 1, 9)), Ip__InUnknownProtos=11)
     assert losses({stage.stage: stage for stage in path(before, after)}) == {"ipv4_in": 2, "other_receive_queues": 4}

@@ -10,9 +10,9 @@ import pytest
 from sockdiag.analysis.baseline import recalled, remembered
 from sockdiag.check.levels import alert_name, events, status_of, worst
 from sockdiag.check.measured import Taken, measured, taken
-from sockdiag.check.request import asked, paired
+from sockdiag.check.request import check_request, paired
 from sockdiag.check.state import state_path
-from sockdiag.cli.catalog import load
+from sockdiag.cli.commands.check import COMMAND, CRITICAL, WARNING, check_options
 from sockdiag.cli.quick import parse
 from sockdiag.errors import SourceTruncated, UsageError
 from sockdiag.judging.registry import RULES
@@ -23,12 +23,12 @@ from sockdiag.model.finding import DROPPING, Evidence, Finding, Subject
 from sockdiag.model.softnet import SoftnetCpu
 from sockdiag.sources.system.forked import answer_of
 from tests.program import FIXTURES, invoke
-from tests.unit.rules.looks import listener, look, sock
+from tests.unit.rules.samples import listener, sample, sock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
 WORLD = ("--root", str(FIXTURES / "6.18-world"))
 
@@ -48,10 +48,10 @@ def test_where_the_state_is(tmp_path: Path) -> None:
 
 def ask(*words: str) -> Any:
     order: list[tuple[str, Any]] = []
-    given = parse(load("check"), list(words), order)
-    assert given is not None
-    given.__dict__.update(zip(("warning", "critical"), paired(order), strict=True))
-    return asked(given)
+    args = parse(COMMAND, list(words), order)
+    assert args is not None
+    warning, critical = paired(order)
+    return check_request(check_options(args.replaced(WARNING, warning).replaced(CRITICAL, critical), {}))
 
 
 def test_which_rules() -> None:
@@ -171,19 +171,19 @@ def test_names_of_alerts() -> None:
     )
 
 
-def grow(text: str, now: Look, before: Look | None) -> Taken:
+def grow(text: str, now: Sample, before: Sample | None) -> Taken:
     (one,) = ask("--measure", text).measures
     return taken([one], now, before)[0]
 
 
-def again(before: Look, now: Look) -> Look:
+def again(before: Sample, now: Sample) -> Sample:
     return recalled(remembered(before), now, now.at - before.at)
 
 
 def test_what_a_counter_grew_by() -> None:
     """By direct looks and by remembered ones; a wrap counts on, a fall is not known, no look before neither."""
     cpu = SoftnetCpu(0, False, 100, 7, 0, 0)
-    before = look(
+    before = sample(
         counters={
             "Udp.InErrors": 5,
             "softnet_stat.0.processed": (1 << 32) - 10,
@@ -193,7 +193,7 @@ def test_what_a_counter_grew_by() -> None:
         softnet=[cpu._replace(processed=(1 << 32) - 10, dropped=2)],
         conntrack=Conntrack(1, 9, cpus=(ConntrackCpu(0, drop=(1 << 32) - 1),)),
     )
-    now = look(
+    now = sample(
         at=10.0,
         counters={"Udp.InErrors": 12, "softnet_stat.0.processed": 100, "softnet_stat.0.dropped": 7},
         softnet=[cpu],
@@ -206,7 +206,7 @@ def test_what_a_counter_grew_by() -> None:
         assert grow("conntrack.drops", now, past) == Taken(5, 10.0)
     assert grow("Udp.InErrors", now, None).why == "it takes two looks"
     assert (
-        grow("Udp.InErrors", look(counters={"Udp.InErrors": 3}, at=10.0), before).why
+        grow("Udp.InErrors", sample(counters={"Udp.InErrors": 3}, at=10.0), before).why
         == "set to zero since the look before"
     )
     assert grow("Udp.NoSuch", now, before).value is None
@@ -218,10 +218,10 @@ def test_drops_of_sockets_that_come_and_go() -> None:
     def at(port: int, interface: str | None = None) -> dict[str, Any]:
         return {"local": Endpoint("0.0.0.0", port, interface), "peer": Endpoint("0.0.0.0", 0)}
 
-    before = look(
+    before = sample(
         [sock(cookie=1, drops=100, **at(53)), sock(cookie=2, drops=50, **at(53, "eth0")), sock("raw", 9, drops=3)]
     )
-    now = look(
+    now = sample(
         [sock(cookie=2, drops=52, **at(53, "eth0")), sock(cookie=3, drops=4, **at(53)), sock("raw", 9, drops=3)],
         at=10.0,
     )
@@ -278,6 +278,6 @@ def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_full_accept_queue_on_the_line() -> None:
     """What a listener's queue is, is told by the measure under every spelling of its port."""
-    full = look([listener(3, 9, local=Endpoint("0.0.0.0", 443))])
+    full = sample([listener(3, 9, local=Endpoint("0.0.0.0", 443))])
     for text in ("listener[:443].accept_queue", "listener[0.0.0.0:443].accept_queue", "listener.accept_queue"):
         assert grow(text, full, None).value == 3

@@ -8,13 +8,13 @@ from socket import AF_INET, AF_INET6, inet_pton
 import pytest
 
 from sockdiag.filter.bytecode import MAX_LENGTH, Assembler, assemble
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilterError, parse_ss
 from sockdiag.filter.tree import And, Or
 from tests.live.filters import expressions
 from tests.unit.filter.bytecode_machine import Entry, audit, run
 
-CONTEXT = Context(
+CONTEXT = FilterContext(
     interface={"lo": 1, "fil0": 7}.get,
     cgroup_id=lambda _path: 0x1122334455,
     hosts=lambda _name, family: (

@@ -6,8 +6,8 @@ from socket import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC,
 
 import pytest
 
-from sockdiag.filter.context import Context
-from sockdiag.filter.operands import Host, HostParser, OperandError, device_index, parse_device, parse_mark, word
+from sockdiag.filter.context import FilterContext
+from sockdiag.filter.operands import HostOperand, HostParser, OperandError, device_index, parse_device, parse_mark, word
 
 SERVICES = {("ssh", "tcp"): 22, ("syslog", "udp"): 514, ("shell", "tcp"): 514, ("both", "tcp"): 7, ("both", "udp"): 9}
 HOSTS = {
@@ -16,19 +16,19 @@ HOSTS = {
     ("dual", AF_INET6): ["fd00::3"],
     ("six", AF_INET6): ["fd00::4"],
 }
-CONTEXT = Context(
+CONTEXT = FilterContext(
     service=lambda name, protocol: SERVICES.get((name, protocol)),
     hosts=lambda name, family: [inet_pton(family, text) for text in HOSTS.get((name, family), [])],
     interface={"lo": 1, "eth0": 2, "5": 9}.get,
 )
 
 
-def v4(text: str, length: int = 32, port: int = -1) -> Host:
-    return Host(AF_INET, inet_pton(AF_INET, text), length, port)
+def v4(text: str, length: int = 32, port: int = -1) -> HostOperand:
+    return HostOperand(AF_INET, inet_pton(AF_INET, text), length, port)
 
 
-def v6(text: str, length: int = 128, port: int = -1) -> Host:
-    return Host(AF_INET6, inet_pton(AF_INET6, text), length, port)
+def v6(text: str, length: int = 128, port: int = -1) -> HostOperand:
+    return HostOperand(AF_INET6, inet_pton(AF_INET6, text), length, port)
 
 
 def parse(
@@ -38,7 +38,7 @@ def parse(
     is_port: bool = False,
     services: tuple[str, ...] = ("udp", "tcp"),
     wide: bool = True,
-) -> tuple[Host, ...]:
+) -> tuple[HostOperand, ...]:
     return HostParser(CONTEXT, services, wide=wide).parse(text, family, is_port=is_port)
 
 
@@ -74,21 +74,21 @@ def parse(
         ("[::ffff:10.0.0.1]", v6("::ffff:10.0.0.1")),
         (":::22", v6("::", port=22)),
         ("[::1/255.0.0.0]", v6("::1", 8)),
-        ("*", Host(AF_UNSPEC)),
-        ("", Host(AF_UNSPEC)),
-        ("[]", Host(AF_UNSPEC)),
-        ("*:22", Host(AF_UNSPEC, port=22)),
-        (":22", Host(AF_UNSPEC, port=22)),
-        ("*22", Host(AF_UNSPEC, port=22)),
-        ("**", Host(AF_UNSPEC)),
-        ("any", Host(AF_UNSPEC)),
-        ("all", Host(AF_UNSPEC)),
-        ("default:22", Host(AF_UNSPEC, port=22)),
-        ("[*]:22", Host(AF_UNSPEC, port=22)),
+        ("*", HostOperand(AF_UNSPEC)),
+        ("", HostOperand(AF_UNSPEC)),
+        ("[]", HostOperand(AF_UNSPEC)),
+        ("*:22", HostOperand(AF_UNSPEC, port=22)),
+        (":22", HostOperand(AF_UNSPEC, port=22)),
+        ("*22", HostOperand(AF_UNSPEC, port=22)),
+        ("**", HostOperand(AF_UNSPEC)),
+        ("any", HostOperand(AF_UNSPEC)),
+        ("all", HostOperand(AF_UNSPEC)),
+        ("default:22", HostOperand(AF_UNSPEC, port=22)),
+        ("[*]:22", HostOperand(AF_UNSPEC, port=22)),
         ("six", v6("fd00::4")),
     ],
 )
-def test_hosts(text: str, host: Host) -> None:
+def test_hosts(text: str, host: HostOperand) -> None:
     """Addresses, prefixes, ports behind them."""
     assert parse(text) == (host,)
 
@@ -104,31 +104,31 @@ def test_names_have_several_addresses() -> None:
 @pytest.mark.parametrize(
     ("text", "family", "host"),
     [
-        ("any", AF_INET, Host(AF_INET)),
-        ("any:5", AF_INET6, Host(AF_INET6, port=5)),
-        ("*", AF_INET6, Host(AF_UNSPEC)),
-        ("/tmp/*", AF_UNIX, Host(AF_UNIX, length=48, pattern="/tmp/*")),
-        ("é", AF_UNIX, Host(AF_UNIX, length=16, pattern="Ã©")),
-        ("", AF_UNIX, Host(AF_UNIX)),
-        ("ip", AF_PACKET, Host(AF_PACKET, word(0x800), 32)),
-        ("IPv4:lo", AF_PACKET, Host(AF_PACKET, word(0x800), 32, 1)),
-        ("0x88cc:2", AF_PACKET, Host(AF_PACKET, word(0x88CC), 32, 2)),
-        ("*", AF_PACKET, Host(AF_PACKET)),
-        (":eth0", AF_PACKET, Host(AF_PACKET, port=2)),
-        ("all:*", AF_PACKET, Host(AF_PACKET, word(3), 32)),
-        ("ip:5", AF_PACKET, Host(AF_PACKET, word(0x800), 32, 5)),
-        (":if9", AF_PACKET, Host(AF_PACKET, port=9)),
-        ("rtnl", AF_NETLINK, Host(AF_NETLINK, word(0), 32)),
-        ("genl:kernel", AF_NETLINK, Host(AF_NETLINK, word(16), 32, 0)),
-        ("rtnl:0x10", AF_NETLINK, Host(AF_NETLINK, word(0), 32, 16)),
-        ("255", AF_NETLINK, Host(AF_NETLINK, word(255), 32)),
-        ("*:-3", AF_NETLINK, Host(AF_NETLINK, port=-3)),
-        ("", AF_NETLINK, Host(AF_NETLINK)),
-        ("5", AF_VSOCK, Host(AF_VSOCK)),
-        ("*:*", AF_VSOCK, Host(AF_VSOCK)),
+        ("any", AF_INET, HostOperand(AF_INET)),
+        ("any:5", AF_INET6, HostOperand(AF_INET6, port=5)),
+        ("*", AF_INET6, HostOperand(AF_UNSPEC)),
+        ("/tmp/*", AF_UNIX, HostOperand(AF_UNIX, length=48, pattern="/tmp/*")),
+        ("é", AF_UNIX, HostOperand(AF_UNIX, length=16, pattern="Ã©")),
+        ("", AF_UNIX, HostOperand(AF_UNIX)),
+        ("ip", AF_PACKET, HostOperand(AF_PACKET, word(0x800), 32)),
+        ("IPv4:lo", AF_PACKET, HostOperand(AF_PACKET, word(0x800), 32, 1)),
+        ("0x88cc:2", AF_PACKET, HostOperand(AF_PACKET, word(0x88CC), 32, 2)),
+        ("*", AF_PACKET, HostOperand(AF_PACKET)),
+        (":eth0", AF_PACKET, HostOperand(AF_PACKET, port=2)),
+        ("all:*", AF_PACKET, HostOperand(AF_PACKET, word(3), 32)),
+        ("ip:5", AF_PACKET, HostOperand(AF_PACKET, word(0x800), 32, 5)),
+        (":if9", AF_PACKET, HostOperand(AF_PACKET, port=9)),
+        ("rtnl", AF_NETLINK, HostOperand(AF_NETLINK, word(0), 32)),
+        ("genl:kernel", AF_NETLINK, HostOperand(AF_NETLINK, word(16), 32, 0)),
+        ("rtnl:0x10", AF_NETLINK, HostOperand(AF_NETLINK, word(0), 32, 16)),
+        ("255", AF_NETLINK, HostOperand(AF_NETLINK, word(255), 32)),
+        ("*:-3", AF_NETLINK, HostOperand(AF_NETLINK, port=-3)),
+        ("", AF_NETLINK, HostOperand(AF_NETLINK)),
+        ("5", AF_VSOCK, HostOperand(AF_VSOCK)),
+        ("*:*", AF_VSOCK, HostOperand(AF_VSOCK)),
     ],
 )
-def test_hosts_of_families(text: str, family: int, host: Host) -> None:
+def test_hosts_of_families(text: str, family: int, host: HostOperand) -> None:
     """What a family prefix makes of an operand."""
     assert parse(text, family) == (host,)
 
@@ -136,8 +136,8 @@ def test_hosts_of_families(text: str, family: int, host: Host) -> None:
 @pytest.mark.parametrize(("wide", "port"), [(True, 22 - (1 << 32)), (False, 22)])
 def test_port_of_vsock(wide: bool, port: int) -> None:
     """7.1 stores the port where no socket's port is equal to it."""
-    assert parse("*:22", AF_VSOCK, wide=wide) == (Host(AF_VSOCK, port=port),)
-    assert parse("22", AF_VSOCK, is_port=True, wide=wide) == (Host(AF_VSOCK, port=port),)
+    assert parse("*:22", AF_VSOCK, wide=wide) == (HostOperand(AF_VSOCK, port=port),)
+    assert parse("22", AF_VSOCK, is_port=True, wide=wide) == (HostOperand(AF_VSOCK, port=port),)
 
 
 def prefix_expected(text: str) -> str:
@@ -223,7 +223,7 @@ def test_refused_hosts(text: str, family: int, message: str) -> None:
 )
 def test_ports(text: str, port: int) -> None:
     """Numbers of any size, services, and any."""
-    assert parse(text, is_port=True) == (Host(AF_UNSPEC, port=port),)
+    assert parse(text, is_port=True) == (HostOperand(AF_UNSPEC, port=port),)
 
 
 @pytest.mark.parametrize(
@@ -324,4 +324,4 @@ def test_hosts_compare_by_value() -> None:
     assert hash(v4("10.0.0.1")) == hash(v4("10.0.0.1"))
     assert v4("10.0.0.1") != v4("10.0.0.2")
     assert repr(v4("10.0.0.1", 8, 22)) == "2:0a000001/8:22"
-    assert repr(Host(AF_UNIX, pattern="/x")) == "unix:/x"
+    assert repr(HostOperand(AF_UNIX, pattern="/x")) == "unix:/x"

@@ -7,7 +7,7 @@ from socket import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC,
 
 import pytest
 
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilter, SsFilterError, parse_ss
 
 SYNTAX = 'ss: bison bellows (while parsing filter): "syntax error!" Sorry.'
@@ -24,7 +24,7 @@ def hosts(name: str, family: int) -> list[bytes]:
     return [inet_pton(AF_INET, text) for text in known]
 
 
-CONTEXT = Context(
+CONTEXT = FilterContext(
     service=lambda name, protocol: {("ssh", "tcp"): 22}.get((name, protocol)),
     hosts=hosts,
     interface={"lo": 1}.get,

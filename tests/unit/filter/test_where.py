@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.where import Where, compile_where
 from sockdiag.model.address import NOWHERE, Endpoint
 from sockdiag.model.batch import Batch, Column
@@ -18,7 +18,7 @@ from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.model.tcp_info import TcpInfo
 
-CONTEXT = Context(
+CONTEXT = FilterContext(
     service=lambda name, protocol: {("ssh", "tcp"): 22, ("two", "tcp"): 7, ("two", "udp"): 9}.get((name, protocol)),
     hosts=lambda _name, family: [b"\x0a\0\0\1", b"\x0a\0\0\2"] if family == 2 else [],
     interface={"eth0": 2}.get,
@@ -488,7 +488,7 @@ def test_bytecode_without_privileges() -> None:
 
 def test_cgroup_by_id() -> None:
     """Where a path can be looked up, no socket's path is."""
-    context = Context(cgroup_id=lambda path: {"/system.slice": 7}[path])
+    context = FilterContext(cgroup_id=lambda path: {"/system.slice": 7}[path])
     compiled = compile_where("cgroup = /system.slice", context)
     assert compiled.match(tcp()) is True
     assert compiled.match(tcp(cgroup_id=8)) is False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sockdiag.errors import FilterError, UsageError
-from sockdiag.filter.context import Context
+from sockdiag.filter.context import FilterContext
 from sockdiag.filter.where import compile_where
 
-CONTEXT = Context(
+CONTEXT = FilterContext(
     service=lambda name, protocol: {("both", "tcp"): 7, ("both", "udp"): 9, ("ssh", "tcp"): 22}.get((name, protocol)),
     hosts=lambda _name, _family: [],
     interface={"lo": 1}.get,

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from sockdiag.cli.env import Env
 from sockdiag.errors import SockdiagError
 from sockdiag.metrics import http_server, serve
-from sockdiag.model.metric_family import Family
+from sockdiag.model.metric_family import MetricFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,8 @@ class Looks:
             if self.error is not None:
                 raise self.error
             families = [
-                Family("sockdiag_looks", "Looks.", (), "counter", "", (((), self.taken),)),
-                Family("sockdiag_x", "Names.", ("local",), samples=((('a"b\\\x1b\n',), 1),)),
+                MetricFamily("sockdiag_looks", "Looks.", (), "counter", "", (((), self.taken),)),
+                MetricFamily("sockdiag_x", "Names.", ("local",), samples=((('a"b\\\x1b\n',), 1),)),
             ]
             return type("Scraped", (), {"families": families})
         finally:
@@ -60,7 +60,7 @@ class Running:
         env = Env(err=writer, environ={})
         self.server = serve.listen("127.0.0.1:0")
         self.place: tuple[str, int] = self.server.server_address[:2]  # type: ignore[assignment]
-        self.server.set_app(serve._application(serve._Shared(self.looks), env))  # type: ignore[arg-type]
+        self.server.set_app(serve._application(serve._Shared(self.looks), env.warn, debug=False))  # type: ignore[arg-type]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
         self._writer = writer
@@ -147,7 +147,10 @@ def test_pages(running: Running) -> None:
 
 def test_a_client_may_ask_for_some_families(running: Running) -> None:
     """By ``name[]``, as of any exporter that prometheus_client serves."""
-    families = [Family("sockdiag_gaps", "Gaps.", samples=(((), 3),)), Family("sockdiag_x", "X.", samples=(((), 1),))]
+    families = [
+        MetricFamily("sockdiag_gaps", "Gaps.", samples=(((), 3),)),
+        MetricFamily("sockdiag_x", "X.", samples=(((), 1),)),
+    ]
     running.looks.scrape = lambda: type("Scraped", (), {"families": families})  # type: ignore[method-assign]
     _status, _headers, body = running.ask(b"GET /metrics?name[]=sockdiag_gaps HTTP/1.0\r\n\r\n")
     assert [s.name for m in read_text(body.decode()) for s in m.samples] == ["sockdiag_gaps"]
@@ -228,7 +231,7 @@ def test_a_client_that_does_not_read_is_cut_off(running: Running, monkeypatch: p
     monkeypatch.setattr(
         running.looks,
         "scrape",
-        lambda: type("Scraped", (), {"families": [Family("sockdiag_x", "X.", ("a",), samples=many)]}),
+        lambda: type("Scraped", (), {"families": [MetricFamily("sockdiag_x", "X.", ("a",), samples=many)]}),
     )
     with running.connect() as client:
         client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from sockdiag.model.metric_family import INFO, Family
+from sockdiag.model.metric_family import INFO, MetricFamily
 from sockdiag.render.exposition import influx, label_text, openmetrics, prometheus_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FAMILIES = [
-    Family(
+    MetricFamily(
         "sockdiag_a_bytes", 'Bytes "of" a\\b.', ("x", "y"), "gauge", "bytes", ((("1", "é"), 3), (("2", ""), 1 << 62))
     ),
-    Family("sockdiag_b", "Losses.", (), "counter", "", (((), 7),)),
-    Family("sockdiag_c_ratio", "Share.", (), "gauge", "ratio", (((), 1e-05),)),
-    Family("sockdiag_d", "Program.", ("version",), INFO, "", ((("1.0",), 1),)),
+    MetricFamily("sockdiag_b", "Losses.", (), "counter", "", (((), 7),)),
+    MetricFamily("sockdiag_c_ratio", "Share.", (), "gauge", "ratio", (((), 1e-05),)),
+    MetricFamily("sockdiag_d", "Program.", ("version",), INFO, "", ((("1.0",), 1),)),
 ]
 PARSERS = [(openmetrics, read_openmetrics), (prometheus_text, read_text)]
 
@@ -77,7 +77,7 @@ NAMES = st.one_of(
 @given(NAMES, NAMES)
 def test_hostile_names_stay_labels(one: str, other: str) -> None:
     """Whatever a socket is called, there is one sample, with that label, and nothing that a terminal obeys."""
-    family = Family("sockdiag_x", "X.", ("local",), samples=(((one,), 1),))
+    family = MetricFamily("sockdiag_x", "X.", ("local",), samples=(((one,), 1),))
     for write, read in PARSERS:
         text = "".join(write([family]))
         assert all(line.isprintable() for line in text.splitlines())
@@ -115,7 +115,7 @@ def tags_of(line: str) -> tuple[str, dict[str, str], str, str]:
 @given(NAMES)
 def test_line_protocol_holds_hostile_names(name: str) -> None:
     """A name is one tag, whatever it is; an empty one is none, which the format cannot hold."""
-    family = Family("sockdiag_x", "X.", ("z", "a"), samples=(((name, "1"), 5),))
+    family = MetricFamily("sockdiag_x", "X.", ("z", "a"), samples=(((name, "1"), 5),))
     (line,) = influx([family], 12.5)
     assert line.isprintable() or line[:-1].isprintable()
     assert line.endswith("\n")
@@ -128,7 +128,7 @@ def test_line_protocol_holds_hostile_names(name: str) -> None:
 def test_line_protocol_numbers() -> None:
     """Integers are integers as far as they go, and floats are never written as integers."""
     values = (3, 1 << 63, 0.0, 0.5)
-    lines = influx([Family("sockdiag_x", "X.", (), samples=tuple(((), v) for v in values))], 1)
+    lines = influx([MetricFamily("sockdiag_x", "X.", (), samples=tuple(((), v) for v in values))], 1)
     assert [line.split(" ")[1] for line in lines] == [
         "value=3i",
         "value=9.223372036854776e+18",

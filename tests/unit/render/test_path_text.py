@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sockdiag.analysis.path import PathLook, path
+from sockdiag.analysis.path import PathSample, path
 from sockdiag.analysis.socket_queues import SocketQueues
 from sockdiag.model.counters import Counters
 from sockdiag.render.document import Style
@@ -44,8 +44,8 @@ def screen(
     sockets = SocketQueues()
     sockets.start(("tcp", "udp", "udplite", "raw", "icmp", "packet", "netlink"))
     sockets.recv_q_bytes["udp"] = 2048
-    looks = [PathLook(at, Counters(v), sockets) for at, v in ((1.0, before), (3.0, after)) if v is not None]
-    stages = path(looks[0] if before is not None else None, looks[-1])
+    samples = [PathSample(at, Counters(v), sockets) for at, v in ((1.0, before), (3.0, after)) if v is not None]
+    stages = path(samples[0] if before is not None else None, samples[-1])
     interval = 2.0 if before is not None else None
     return list(path_lines(stages, interval, Style(width, color)))
 

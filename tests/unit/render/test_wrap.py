@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sockdiag.render.escape import width
 from sockdiag.render.table import aligned
-from sockdiag.render.wrap import Row, fitted, wrapped
+from sockdiag.render.wrap import TableLine, fitted, wrapped
 from tests.program import FIXTURES
 
 WORLD = str(FIXTURES / "6.18-world")
@@ -49,7 +49,7 @@ def test_colours_take_no_room() -> None:
 
 def test_rows_stay_on_their_line() -> None:
     """A row of a table is not prose."""
-    row = Row("a  b  c\n")
+    row = TableLine("a  b  c\n")
     assert list(fitted(row, 3)) == [row]
 
 

@@ -6,13 +6,13 @@ from sockdiag.judging.case import Case
 from sockdiag.judging.group import by_cause, name_owners
 from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
-from tests.unit.rules.looks import RCVBUF, listener, look, owners, sock
+from tests.unit.rules.samples import RCVBUF, listener, owners, sample, sock
 
 
 def test_one_process_is_one_cause() -> None:
     """What a process that does not get to its sockets brings about is one finding, the worst of them first."""
     sockets = [sock(cookie=i, rmem_alloc=RCVBUF - 9) for i in range(1, 6)]
-    now = look([*sockets, listener(6, 5, cookie=9), listener(8, 7, cookie=10, local=Endpoint("127.0.0.1", 80))])
+    now = sample([*sockets, listener(6, 5, cookie=9), listener(8, 7, cookie=10, local=Endpoint("127.0.0.1", 80))])
     case = Case(now, owners=owners)
     hits = name_owners(case, judge(case).hits)
     assert len(hits) == 7
@@ -25,6 +25,8 @@ def test_one_process_is_one_cause() -> None:
 
 def test_without_owners_sockets_stay_apart() -> None:
     """Sockets whose owner is not visible need not be one process's."""
-    now = look([sock(cookie=1, rmem_alloc=RCVBUF), sock(cookie=2, rmem_alloc=RCVBUF, local=Endpoint("127.0.0.1", 54))])
+    now = sample(
+        [sock(cookie=1, rmem_alloc=RCVBUF), sock(cookie=2, rmem_alloc=RCVBUF, local=Endpoint("127.0.0.1", 54))]
+    )
     case = Case(now)
     assert len(by_cause(hit.finding for hit in name_owners(case, judge(case).hits))) == 2

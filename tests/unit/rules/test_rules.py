@@ -19,20 +19,20 @@ from sockdiag.model.protocols import Protocol
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from sockdiag.model.softnet import SoftnetCpu
-from tests.unit.rules.looks import NETNS, RCVBUF, SOCKSTAT, found, listener, look, sock, unknown
+from tests.unit.rules.samples import NETNS, RCVBUF, SOCKSTAT, found, listener, sample, sock, unknown
 
 if TYPE_CHECKING:
-    from sockdiag.model.sample import Look
+    from sockdiag.model.sample import Sample
 
 FULL = RCVBUF - 500
 
 
-def two(before: dict[str, Any], now: dict[str, Any]) -> tuple[Look, Look]:
+def two(before: dict[str, Any], now: dict[str, Any]) -> tuple[Sample, Sample]:
     """Make two looks, two seconds apart: the later one first, as the rules take them."""
-    return look(**{"at": 2.0, **now}), look(**before)
+    return sample(**{"at": 2.0, **now}), sample(**before)
 
 
-def counted(**moved: int) -> tuple[Look, Look]:
+def counted(**moved: int) -> tuple[Sample, Sample]:
     """Make two looks between which counters grew; ``__`` stands for the dot."""
     return two({}, {"counters": {name.replace("__", "."): n for name, n in moved.items()}})
 
@@ -87,11 +87,11 @@ def unix(sent: int, waiting: int) -> list[Any]:
 
 
 # code, verdict, looks: later one, and the earlier where there are two.
-BAD: list[tuple[str, str, tuple[Look, ...]]] = [
-    ("FILE_TABLE_FULL", "at_risk", (look(limits={"fs.file-nr": (860, 0, 1000)}),)),
-    ("FILE_TABLE_FULL", "at_risk", (look(limits={"fs.file-nr": (1000, 0, 1000)}),)),
-    ("UDP_RECEIVE_BUFFER_FULL", "at_risk", (look([sock(rmem_alloc=FULL, recv_q=FULL)]),)),
-    ("UDP_RECEIVE_BUFFER_FULL", "recovered", (look([sock(drops=5)], counters={"Udp.RcvbufErrors": 5}),)),
+BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
+    ("FILE_TABLE_FULL", "at_risk", (sample(limits={"fs.file-nr": (860, 0, 1000)}),)),
+    ("FILE_TABLE_FULL", "at_risk", (sample(limits={"fs.file-nr": (1000, 0, 1000)}),)),
+    ("UDP_RECEIVE_BUFFER_FULL", "at_risk", (sample([sock(rmem_alloc=FULL, recv_q=FULL)]),)),
+    ("UDP_RECEIVE_BUFFER_FULL", "recovered", (sample([sock(drops=5)], counters={"Udp.RcvbufErrors": 5}),)),
     (
         "UDP_RECEIVE_BUFFER_FULL",
         "dropping",
@@ -136,9 +136,9 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
         ),
     ),
     ("UDP_DROPS", "dropping", counted(Udp__RcvbufErrors=50)),
-    ("UDP_MEMORY_LIMIT", "at_risk", (look(sockstat=SOCKSTAT._replace(udp_mem_pages=9500)),)),
+    ("UDP_MEMORY_LIMIT", "at_risk", (sample(sockstat=SOCKSTAT._replace(udp_mem_pages=9500)),)),
     ("RAW_RECEIVE_BUFFER_FULL", "dropping", two({"sockets": [sock("raw")]}, {"sockets": [sock("raw", drops=2)]})),
-    ("PACKET_RECEIVE_BUFFER_FULL", "at_risk", (look([sock("packet", rmem_alloc=FULL)]),)),
+    ("PACKET_RECEIVE_BUFFER_FULL", "at_risk", (sample([sock("packet", rmem_alloc=FULL)]),)),
     (
         "NETLINK_RECEIVE_BUFFER_FULL",
         "at_risk",
@@ -147,7 +147,7 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
             {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
         ),
     ),
-    ("ACCEPT_QUEUE_FULL", "at_risk", (look([listener(6, 5)]),)),
+    ("ACCEPT_QUEUE_FULL", "at_risk", (sample([listener(6, 5)]),)),
     ("ACCEPT_QUEUE_FULL", "at_risk", two({"sockets": [listener(10, 100)]}, {"sockets": [listener(40, 100)]})),
     (
         "ACCEPT_QUEUE_OVERFLOW",
@@ -157,9 +157,9 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
             {"sockets": [listener(6, 5, 4)], "counters": {"TcpExt.ListenOverflows": 3}},
         ),
     ),
-    ("ACCEPT_QUEUE_OVERFLOW", "recovered", (look([listener(0, 5, 4)]),)),
+    ("ACCEPT_QUEUE_OVERFLOW", "recovered", (sample([listener(0, 5, 4)]),)),
     ("ACCEPT_QUEUE_OVERFLOW", "dropping", counted(TcpExt__ListenOverflows=3)),
-    ("SYN_QUEUE_FULL", "at_risk", (look([listener(0, 9), *requests(10)]),)),
+    ("SYN_QUEUE_FULL", "at_risk", (sample([listener(0, 9), *requests(10)]),)),
     ("SYN_QUEUE_FULL", "dropping", counted(TcpExt__TCPReqQFullDrop=3)),
     ("LISTEN_DROP", "dropping", two({"sockets": [listener(0, 5)]}, {"sockets": [listener(0, 5, 2)]})),
     (
@@ -195,7 +195,7 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
     (
         "FD_LIMIT",
         "at_risk",
-        (look([listener(0, 5)], descriptors={7: Descriptors(7, b"server", 98, 100, frozenset({101}))}),),
+        (sample([listener(0, 5)], descriptors={7: Descriptors(7, b"server", 98, 100, frozenset({101}))}),),
     ),
     ("TCP_BACKLOG_DROP", "dropping", counted(TcpExt__TCPBacklogDrop=1)),
     (
@@ -206,12 +206,12 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
     ("TCP_RECEIVE_DROP", "dropping", counted(TcpExt__TCPRcvQDrop=1)),
     ("TCP_OUT_OF_ORDER_PRUNE", "dropping", counted(TcpExt__OfoPruned=1)),
     ("TCP_OUT_OF_ORDER_PRUNE", "dropping", counted(TcpExt__TCPOFODrop=3, TcpExt__RcvPruned=3, TcpExt__PruneCalled=3)),
-    ("CGROUP_MEMORY_LIMIT", "at_risk", (look(cgroups=[cgroup(950)]),)),
-    ("CGROUP_MEMORY_LIMIT", "at_risk", (look(cgroups=[cgroup(1600)]),)),
+    ("CGROUP_MEMORY_LIMIT", "at_risk", (sample(cgroups=[cgroup(950)]),)),
+    ("CGROUP_MEMORY_LIMIT", "at_risk", (sample(cgroups=[cgroup(1600)]),)),
     (
         "CGROUP_MEMORY_LIMIT",
         "at_risk",
-        (look([sock(cgroup_id=77)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77, 78}))]),),
+        (sample([sock(cgroup_id=77)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77, 78}))]),),
     ),
     ("CGROUP_MEMORY_LIMIT", "at_risk", two({"cgroups": [cgroup(500)]}, {"cgroups": [cgroup(700)]})),
     ("CGROUP_MEMORY_LIMIT", "at_risk", two({"cgroups": [cgroup(100, 5)]}, {"cgroups": [cgroup(100, 9)]})),
@@ -220,9 +220,9 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
         "at_risk",
         two({"cgroups": []}, {"cgroups": [cgroup(100, 4, "/a"), cgroup(100, 4, "/a/b")]}),
     ),
-    ("TCP_MEMORY_PRESSURE", "at_risk", (look(protocols=[Protocol("TCP", memory_pages=2500, pressure=True)]),)),
-    ("TCP_MEMORY_PRESSURE", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_mem_pages=2900)),)),
-    ("TCP_RECEIVER_STALLED", "stalled", (look(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)),)),
+    ("TCP_MEMORY_PRESSURE", "at_risk", (sample(protocols=[Protocol("TCP", memory_pages=2500, pressure=True)]),)),
+    ("TCP_MEMORY_PRESSURE", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_mem_pages=2900)),)),
+    ("TCP_RECEIVER_STALLED", "stalled", (sample(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)),)),
     (
         "TCP_RECEIVER_STALLED",
         "stalled",
@@ -231,27 +231,27 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
             {"sockets": tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=150000)},
         ),
     ),
-    ("ZERO_WINDOW_FROM_PEER", "stalled", (look(tcp(1, "ESTABLISHED", send_q=9, timer=timer("persist", 2))),)),
-    ("PEER_SILENT", "stalled", (look(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 4))),)),
-    ("SYN_SENT_UNANSWERED", "stalled", (look(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
-    ("LAST_ACK_STUCK", "stalled", (look(tcp(1, "LAST_ACK", timer=timer("retransmit", 3), inode=0)),)),
-    ("CLOSE_WAIT_LEAK", "leaking", (look(tcp(10, "CLOSE_WAIT")),)),
+    ("ZERO_WINDOW_FROM_PEER", "stalled", (sample(tcp(1, "ESTABLISHED", send_q=9, timer=timer("persist", 2))),)),
+    ("PEER_SILENT", "stalled", (sample(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 4))),)),
+    ("SYN_SENT_UNANSWERED", "stalled", (sample(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
+    ("LAST_ACK_STUCK", "stalled", (sample(tcp(1, "LAST_ACK", timer=timer("retransmit", 3), inode=0)),)),
+    ("CLOSE_WAIT_LEAK", "leaking", (sample(tcp(10, "CLOSE_WAIT")),)),
     ("CLOSE_WAIT_LEAK", "leaking", two({"sockets": tcp(3, "CLOSE_WAIT")}, {"sockets": tcp(4, "CLOSE_WAIT")})),
     ("FIN_WAIT2_LEAK", "leaking", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(3, "FIN_WAIT2")})),
-    ("ORPHANS", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_orphan=300)),)),
+    ("ORPHANS", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=300)),)),
     ("ORPHANS", "dropping", counted(TcpExt__TCPAbortOnMemory=1)),
-    ("TIME_WAIT_OVERFLOW", "at_risk", (look(sockstat=SOCKSTAT._replace(tcp_tw=1000)),)),
-    ("EPHEMERAL_PORTS", "at_risk", (look(ports(96)),)),
+    ("TIME_WAIT_OVERFLOW", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_tw=1000)),)),
+    ("EPHEMERAL_PORTS", "at_risk", (sample(ports(96)),)),
     ("RETRANSMISSION", "at_risk", counted(Tcp__RetransSegs=100, TcpExt__TCPOrigDataSent=1000)),
     ("IP_REASSEMBLY", "dropping", counted(Ip6__ReasmFails=1)),
-    ("IP_REASSEMBLY", "at_risk", (look(sockstat=SOCKSTAT._replace(frag_memory_bytes=4000000)),)),
+    ("IP_REASSEMBLY", "at_risk", (sample(sockstat=SOCKSTAT._replace(frag_memory_bytes=4000000)),)),
     ("IP_DISCARD", "dropping", counted(Ip__OutDiscards=1)),
     ("DEVICE_DROP", "dropping", two({}, {"counters": {"dev.eth0.rx_drop": 100, "dev.eth0.rx_packets": 1000}})),
     ("SOFTNET_BACKLOG_DROP", "dropping", two({}, {"counters": {"softnet_stat.0.dropped": 9, "dev.eth0.rx_drop": 9}})),
     ("SOFTNET_BACKLOG_DROP", "ok", two({}, {"counters": {"softnet_stat.0.dropped": 9}})),
-    ("SOFTNET_BACKLOG_DROP", "at_risk", (look(softnet=softnet(900)),)),
+    ("SOFTNET_BACKLOG_DROP", "at_risk", (sample(softnet=softnet(900)),)),
     ("SOFTNET_SQUEEZE", "ok", two({}, {"counters": {"softnet_stat.0.time_squeeze": 90}})),
-    ("CONNTRACK_FULL", "at_risk", (look(conntrack=conntrack(96)),)),
+    ("CONNTRACK_FULL", "at_risk", (sample(conntrack=conntrack(96)),)),
     ("CONNTRACK_FULL", "dropping", two({"conntrack": conntrack(100)}, {"conntrack": conntrack(100, 5)})),
     (
         "CONNTRACK_FULL",
@@ -262,22 +262,26 @@ BAD: list[tuple[str, str, tuple[Look, ...]]] = [
     (
         "UNIX_LISTENER_FULL",
         "stalled",
-        (look([sock("unix", state="LISTEN", recv_q=4, send_q=3, recv_q_unit="connections", local=Endpoint(b"\0x"))]),),
+        (
+            sample(
+                [sock("unix", state="LISTEN", recv_q=4, send_q=3, recv_q_unit="connections", local=Endpoint(b"\0x"))]
+            ),
+        ),
     ),
     ("UNIX_DGRAM_QUEUE", "stalled", two({"sockets": unix(9000, 100)}, {"sockets": unix(9000, 100)})),
-    ("PAST_LOSSES", "recovered", (look(counters={"TcpExt.ListenDrops": 4}),)),
+    ("PAST_LOSSES", "recovered", (sample(counters={"TcpExt.ListenDrops": 4}),)),
 ]
 
 # code, looks: nothing is to be said.
-HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
-    *((code, (look(),)) for code in RULES),
+HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
+    *((code, (sample(),)) for code in RULES),
     *((code, two({}, {})) for code in RULES),
-    ("UDP_RECEIVE_BUFFER_FULL", (look([sock(rmem_alloc=RCVBUF // 2)]),)),
+    ("UDP_RECEIVE_BUFFER_FULL", (sample([sock(rmem_alloc=RCVBUF // 2)]),)),
     ("UDP_RECEIVE_BUFFER_FULL", two({"sockets": [sock()]}, {"sockets": [sock(rmem_alloc=50000, recv_q=50000)]})),
     ("UDP_DROPS", two({"sockets": [sock(drops=4)]}, {"sockets": [sock(drops=4)]})),
-    ("ACCEPT_QUEUE_FULL", (look([listener(50, 100)]),)),
-    ("ACCEPT_QUEUE_FULL", (look([listener(1, 0)._replace(recv_q=0)]),)),
-    ("TCP_RECEIVER_STALLED", (look(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=1000, drops=77)),)),
+    ("ACCEPT_QUEUE_FULL", (sample([listener(50, 100)]),)),
+    ("ACCEPT_QUEUE_FULL", (sample([listener(1, 0)._replace(recv_q=0)]),)),
+    ("TCP_RECEIVER_STALLED", (sample(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=1000, drops=77)),)),
     (
         "TCP_RECEIVER_STALLED",
         two(
@@ -287,67 +291,67 @@ HEALTHY: list[tuple[str, tuple[Look, ...]]] = [
     ),
     ("CLOSE_WAIT_LEAK", two({"sockets": tcp(2, "CLOSE_WAIT")}, {"sockets": tcp(2, "CLOSE_WAIT")})),
     ("CLOSE_WAIT_LEAK", two({}, {"sockets": tcp(20, "CLOSE_WAIT")})),
-    ("CLOSE_WAIT_LEAK", (look(tcp(20, "CLOSE_WAIT", send_q=5)),)),
-    ("FIN_WAIT2_LEAK", (look(tcp(20, "FIN_WAIT2", inode=0)),)),
-    ("EPHEMERAL_PORTS", (look(ports(50)),)),
-    ("EPHEMERAL_PORTS", (look([s._replace(state="TIME_WAIT", peer=Endpoint("127.0.0.1", 80)) for s in ports(96)]),)),
+    ("CLOSE_WAIT_LEAK", (sample(tcp(20, "CLOSE_WAIT", send_q=5)),)),
+    ("FIN_WAIT2_LEAK", (sample(tcp(20, "FIN_WAIT2", inode=0)),)),
+    ("EPHEMERAL_PORTS", (sample(ports(50)),)),
+    ("EPHEMERAL_PORTS", (sample([s._replace(state="TIME_WAIT", peer=Endpoint("127.0.0.1", 80)) for s in ports(96)]),)),
     ("RETRANSMISSION", counted(Tcp__RetransSegs=20, TcpExt__TCPOrigDataSent=100)),
     ("UNIX_DGRAM_QUEUE", two({"sockets": unix(9000, 100)}, {"sockets": unix(8000, 100)})),
-    ("PEER_SILENT", (look(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 1))),)),
-    ("ORPHANS", (look(sockstat=SOCKSTAT._replace(tcp_orphan=100)),)),
-    ("CONNTRACK_FULL", (look(conntrack=conntrack(50, 7)),)),
-    ("FILE_TABLE_FULL", (look(limits={"fs.file-nr": (840, 0, 1000)}),)),
+    ("PEER_SILENT", (sample(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 1))),)),
+    ("ORPHANS", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=100)),)),
+    ("CONNTRACK_FULL", (sample(conntrack=conntrack(50, 7)),)),
+    ("FILE_TABLE_FULL", (sample(limits={"fs.file-nr": (840, 0, 1000)}),)),
     ("TCP_RECEIVE_DROP", counted(TcpExt__RcvPruned=3, TcpExt__TCPOFODrop=3, TcpExt__PruneCalled=3)),
     ("TCP_OUT_OF_ORDER_PRUNE", counted(TcpExt__PruneCalled=30, TcpExt__TCPRcvQDrop=1, TcpExt__RcvPruned=1)),
-    ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(800)]),)),
-    ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, sock_bytes=90)]),)),
-    ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(950, members=((1, 7),))]),)),
+    ("CGROUP_MEMORY_LIMIT", (sample(cgroups=[cgroup(800)]),)),
+    ("CGROUP_MEMORY_LIMIT", (sample(cgroups=[cgroup(950, sock_bytes=90)]),)),
+    ("CGROUP_MEMORY_LIMIT", (sample(cgroups=[cgroup(950, members=((1, 7),))]),)),
     (
         "CGROUP_MEMORY_LIMIT",
-        (look([sock(cgroup_id=1)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77}))]),),
+        (sample([sock(cgroup_id=1)], cgroups=[cgroup(950, members=((1, 7),), ids=frozenset({77}))]),),
     ),
-    ("CGROUP_MEMORY_LIMIT", (look(cgroups=[cgroup(100, 5)]),)),
+    ("CGROUP_MEMORY_LIMIT", (sample(cgroups=[cgroup(100, 5)]),)),
     ("CGROUP_MEMORY_LIMIT", two({"cgroups": [cgroup(800, 5)]}, {"cgroups": [cgroup(800, 5)]})),
-    ("FD_LIMIT", (look(absent={"/proc/PID/limits": "Permission denied"}, descriptors=None),)),
-    ("CONNTRACK_FULL", (look(conntrack=Conntrack(count=9, max=0)),)),
+    ("FD_LIMIT", (sample(absent={"/proc/PID/limits": "Permission denied"}, descriptors=None),)),
+    ("CONNTRACK_FULL", (sample(conntrack=Conntrack(count=9, max=0)),)),
 ]
 
 # code, a look that lacks what the rule needs here; what it needs always is in test_unreadable.py.
-MISSING: list[tuple[str, Look]] = [
-    ("UDP_RECEIVE_BUFFER_FULL", look(absent={"udp": "Permission denied"})),
-    ("UDP_RECEIVE_BUFFER_FULL", look([sock(rmem_alloc=None, rcvbuf=None, recv_q=5000, source="proc")])),
-    ("UDP_DROPS", look(absent={"udp": "Permission denied"})),
-    ("UDP_MEMORY_LIMIT", look(limits={"net.ipv4.udp_mem": None})),
-    ("UDP_MEMORY_LIMIT", look(sockstat=None)),
-    ("RAW_RECEIVE_BUFFER_FULL", look([sock("raw", rmem_alloc=5000, rcvbuf=None, source="proc")])),
-    ("PACKET_RECEIVE_BUFFER_FULL", look(absent={"packet": "Permission denied"})),
-    ("NETLINK_RECEIVE_BUFFER_FULL", look(absent={"netlink": "Permission denied"})),
-    ("ACCEPT_QUEUE_FULL", look(absent={"tcp": "Permission denied"})),
-    ("ACCEPT_QUEUE_FULL", look([listener(5, 5)._replace(send_q=None, source="proc")])),
-    ("SYN_QUEUE_FULL", look(absent={"tcp": "Permission denied"})),
-    ("FD_LIMIT", look([listener(0, 5)], absent={"/proc/PID/limits": "Permission denied"}, descriptors=None)),
-    ("FILE_TABLE_FULL", look(limits={"fs.file-nr": None})),
-    ("FD_LIMIT", look([listener(0, 5)], absent={"/proc/PID/limits": "of 3 of 9 processes: Permission denied"})),
-    ("TCP_MEMORY_PRESSURE", look(sockstat=None)),
-    ("TCP_RECEIVER_STALLED", look(absent={"skmem:tcp": "not in /proc"})),
-    ("ORPHANS", look(sockstat=SOCKSTAT._replace(tcp_orphan=5), limits={"net.ipv4.tcp_max_orphans": None})),
-    ("TIME_WAIT_OVERFLOW", look(sockstat=None)),
-    ("EPHEMERAL_PORTS", look(limits={"net.ipv4.ip_local_port_range": None})),
-    ("SOFTNET_BACKLOG_DROP", look(softnet=softnet(9), limits={"net.core.netdev_max_backlog": None})),
-    ("CONNTRACK_FULL", look(conntrack=Conntrack(count=9))),
-    ("CGROUP_MEMORY_LIMIT", look(cgroups=[cgroup(950)], netns=None)),
-    ("CGROUP_MEMORY_LIMIT", look(cgroups=[cgroup(950, members=((1, 7),), unseen=True)])),
+MISSING: list[tuple[str, Sample]] = [
+    ("UDP_RECEIVE_BUFFER_FULL", sample(absent={"udp": "Permission denied"})),
+    ("UDP_RECEIVE_BUFFER_FULL", sample([sock(rmem_alloc=None, rcvbuf=None, recv_q=5000, source="proc")])),
+    ("UDP_DROPS", sample(absent={"udp": "Permission denied"})),
+    ("UDP_MEMORY_LIMIT", sample(limits={"net.ipv4.udp_mem": None})),
+    ("UDP_MEMORY_LIMIT", sample(sockstat=None)),
+    ("RAW_RECEIVE_BUFFER_FULL", sample([sock("raw", rmem_alloc=5000, rcvbuf=None, source="proc")])),
+    ("PACKET_RECEIVE_BUFFER_FULL", sample(absent={"packet": "Permission denied"})),
+    ("NETLINK_RECEIVE_BUFFER_FULL", sample(absent={"netlink": "Permission denied"})),
+    ("ACCEPT_QUEUE_FULL", sample(absent={"tcp": "Permission denied"})),
+    ("ACCEPT_QUEUE_FULL", sample([listener(5, 5)._replace(send_q=None, source="proc")])),
+    ("SYN_QUEUE_FULL", sample(absent={"tcp": "Permission denied"})),
+    ("FD_LIMIT", sample([listener(0, 5)], absent={"/proc/PID/limits": "Permission denied"}, descriptors=None)),
+    ("FILE_TABLE_FULL", sample(limits={"fs.file-nr": None})),
+    ("FD_LIMIT", sample([listener(0, 5)], absent={"/proc/PID/limits": "of 3 of 9 processes: Permission denied"})),
+    ("TCP_MEMORY_PRESSURE", sample(sockstat=None)),
+    ("TCP_RECEIVER_STALLED", sample(absent={"skmem:tcp": "not in /proc"})),
+    ("ORPHANS", sample(sockstat=SOCKSTAT._replace(tcp_orphan=5), limits={"net.ipv4.tcp_max_orphans": None})),
+    ("TIME_WAIT_OVERFLOW", sample(sockstat=None)),
+    ("EPHEMERAL_PORTS", sample(limits={"net.ipv4.ip_local_port_range": None})),
+    ("SOFTNET_BACKLOG_DROP", sample(softnet=softnet(9), limits={"net.core.netdev_max_backlog": None})),
+    ("CONNTRACK_FULL", sample(conntrack=Conntrack(count=9))),
+    ("CGROUP_MEMORY_LIMIT", sample(cgroups=[cgroup(950)], netns=None)),
+    ("CGROUP_MEMORY_LIMIT", sample(cgroups=[cgroup(950, members=((1, 7),), unseen=True)])),
     (
         "IP_REASSEMBLY",
-        look(sockstat=SOCKSTAT._replace(frag_memory_bytes=9), limits={"net.ipv4.ipfrag_high_thresh": None}),
+        sample(sockstat=SOCKSTAT._replace(frag_memory_bytes=9), limits={"net.ipv4.ipfrag_high_thresh": None}),
     ),
 ]
 
 
-@pytest.mark.parametrize(("code", "verdict", "looks"), BAD, ids=lambda v: v if isinstance(v, str) else "")
-def test_bad_evidence(code: str, verdict: str, looks: tuple[Look, ...]) -> None:
+@pytest.mark.parametrize(("code", "verdict", "samples"), BAD, ids=lambda v: v if isinstance(v, str) else "")
+def test_bad_evidence(code: str, verdict: str, samples: tuple[Sample, ...]) -> None:
     """The rule finds it, with a declared verdict and severity, figures and a sentence with a number."""
-    findings = found(code, *looks)
+    findings = found(code, *samples)
     assert [f.verdict for f in findings] == [verdict]
     finding = findings[0]
     rule = load(code).RULE
@@ -360,40 +364,44 @@ def test_bad_evidence(code: str, verdict: str, looks: tuple[Look, ...]) -> None:
     assert finding.headroom_ratio is None or 0 <= finding.headroom_ratio <= 1
 
 
-@pytest.mark.parametrize(("code", "looks"), HEALTHY, ids=lambda v: v if isinstance(v, str) else "")
-def test_healthy_evidence(code: str, looks: tuple[Look, ...]) -> None:
+@pytest.mark.parametrize(("code", "samples"), HEALTHY, ids=lambda v: v if isinstance(v, str) else "")
+def test_healthy_evidence(code: str, samples: tuple[Sample, ...]) -> None:
     """The rule says nothing, and knows that."""
-    assert found(code, *looks) == []
-    assert not unknown(code, *looks)
+    assert found(code, *samples) == []
+    assert not unknown(code, *samples)
 
 
 @pytest.mark.parametrize(("code", "now"), MISSING, ids=lambda v: v if isinstance(v, str) else "")
-def test_missing_evidence(code: str, now: Look) -> None:
+def test_missing_evidence(code: str, now: Sample) -> None:
     """The rule does not say that all is well."""
     assert unknown(code, now)
 
 
-ONE: list[tuple[str, tuple[Look, ...]]] = [
-    ("PEER_SILENT", (look(tcp(1, "ESTABLISHED", send_q=9, timer=timer("retransmit", 3))),)),
-    ("LAST_ACK_STUCK", (look(tcp(1, "LAST_ACK", timer=timer("retransmit", 2), inode=0)),)),
-    ("SYN_SENT_UNANSWERED", (look(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
-    ("ACCEPT_QUEUE_FULL", (look([listener(1, 0)]),)),
+ONE: list[tuple[str, tuple[Sample, ...]]] = [
+    ("PEER_SILENT", (sample(tcp(1, "ESTABLISHED", send_q=9, timer=timer("retransmit", 3))),)),
+    ("LAST_ACK_STUCK", (sample(tcp(1, "LAST_ACK", timer=timer("retransmit", 2), inode=0)),)),
+    ("SYN_SENT_UNANSWERED", (sample(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
+    ("ACCEPT_QUEUE_FULL", (sample([listener(1, 0)]),)),
     (
         "ACCEPT_QUEUE_OVERFLOW",
         two({"sockets": [listener(1, 0)]}, {"sockets": [listener(1, 0, 1)], "counters": {"TcpExt.ListenOverflows": 1}}),
     ),
     (
         "UNIX_LISTENER_FULL",
-        (look([sock("unix", state="LISTEN", recv_q=1, send_q=0, recv_q_unit="connections", local=Endpoint(b"\0x"))]),),
+        (
+            sample(
+                [sock("unix", state="LISTEN", recv_q=1, send_q=0, recv_q_unit="connections", local=Endpoint(b"\0x"))]
+            ),
+        ),
     ),
-    ("TCP_RECEIVER_STALLED", (look(tcp(1, "ESTABLISHED", recv_q=1, rmem_alloc=FULL)),)),
-    ("ZERO_WINDOW_FROM_PEER", (look(tcp(1, "ESTABLISHED", send_q=1, timer=timer("persist", 1))),)),
+    ("TCP_RECEIVER_STALLED", (sample(tcp(1, "ESTABLISHED", recv_q=1, rmem_alloc=FULL)),)),
+    ("ZERO_WINDOW_FROM_PEER", (sample(tcp(1, "ESTABLISHED", send_q=1, timer=timer("persist", 1))),)),
     (
         "TCP_BACKLOG_DROP",
         two({"sockets": tcp(1, "ESTABLISHED", backlog=1)}, {"sockets": tcp(1, "ESTABLISHED", backlog=1)}),
     ),
-    ("TIME_WAIT_OVERFLOW", (look(sockstat=SOCKSTAT._replace(tcp_tw=1), limits={"net.ipv4.tcp_max_tw_buckets": 1}),)),
-    ("ORPHANS", (look(sockstat=SOCKSTAT._replace(tcp_orphan=1), limits={"net.ipv4.tcp_max_orphans": 1}),)),
+    ("TIME_WAIT_OVERFLOW", (sample(sockstat=SOCKSTAT._replace(tcp_tw=1), limits={"net.ipv4.tcp_max_tw_buckets": 1}),)),
+    ("ORPHANS", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=1), limits={"net.ipv4.tcp_max_orphans": 1}),)),
     ("CONNTRACK_FULL", two({"conntrack": conntrack(100)}, {"conntrack": conntrack(100, 1)})),
     ("QDISC_DROP", two({"qdiscs": qdisc(1)}, {"qdiscs": qdisc(2)})),
     ("UDP_DROPS", two({"sockets": [sock()]}, {"sockets": [sock(drops=1)]})),
@@ -415,10 +423,10 @@ ONE: list[tuple[str, tuple[Look, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "looks"), ONE, ids=lambda v: v if isinstance(v, str) else "")
-def test_one_is_singular(code: str, looks: tuple[Look, ...]) -> None:
+@pytest.mark.parametrize(("code", "samples"), ONE, ids=lambda v: v if isinstance(v, str) else "")
+def test_one_is_singular(code: str, samples: tuple[Sample, ...]) -> None:
     """Of one thing a sentence speaks in the singular."""
-    (finding,) = found(code, *looks)
+    (finding,) = found(code, *samples)
     assert re.search(r"(?<![\d.])1\b", finding.summary)
     assert not re.search(r"(?<![\d.])1 (?!s\b|is\b|fits\b)\w+s\b", finding.summary), finding.summary
     assert not re.search(r"(?<![\d.])1 \w+( \w+)? (wait|fit|are|have)\b", finding.summary), finding.summary
@@ -431,14 +439,14 @@ def test_every_rule_is_tried() -> None:
 
 def test_counters_that_are_missing_are_no_zero() -> None:
     """Without any counter of it a rule does not know."""
-    now = look()
+    now = sample()
     now.counters = Counters({})
     assert unknown("TCP_BACKLOG_DROP", now)
 
 
 def test_a_kernel_without_tcprcvqdrop() -> None:
     """Before 5.0 RcvPruned tells of segments in order, less those out of order, which it counts too."""
-    before, now = look(), look(at=2.0, counters={"TcpExt.RcvPruned": 5, "TcpExt.TCPOFODrop": 2})
+    before, now = sample(), sample(at=2.0, counters={"TcpExt.RcvPruned": 5, "TcpExt.TCPOFODrop": 2})
     for one in (before, now):
         values = {name: one.counters.get(name) for name in one.counters if name != "TcpExt.TCPRcvQDrop"}
         one.counters = Counters({name: value for name, value in values.items() if value is not None})
@@ -465,8 +473,8 @@ def test_what_is_used_up_is_named() -> None:
 
 def test_only_the_innermost_cgroup_is_told() -> None:
     """What is throttled in a cgroup is counted in those above it too."""
-    now = look(at=2.0, cgroups=[cgroup(100, 4, "/a"), cgroup(100, 4, "/a/b"), cgroup(100, 6, "/ab")])
-    assert [f.subject.name for f in found("CGROUP_MEMORY_LIMIT", now, look(cgroups=[]))] == [
+    now = sample(at=2.0, cgroups=[cgroup(100, 4, "/a"), cgroup(100, 4, "/a/b"), cgroup(100, 6, "/ab")])
+    assert [f.subject.name for f in found("CGROUP_MEMORY_LIMIT", now, sample(cgroups=[]))] == [
         "the cgroup /a/b",
         "the cgroup /ab",
     ]

@@ -11,10 +11,10 @@ from sockdiag.judging.judge import Judgement, judge
 from sockdiag.judging.registry import RULES, load
 from sockdiag.model.counters import Counters, mib_of
 from sockdiag.model.finding import OK, UNKNOWN
-from sockdiag.model.sample import Look
+from sockdiag.model.sample import Sample
 from sockdiag.model.sysctl import Sysctls
 from sockdiag.model.sysctl_table import SYSCTLS
-from tests.unit.rules.looks import look, owners
+from tests.unit.rules.samples import owners, sample
 from tests.unit.rules.test_rules import BAD
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def required(code: str) -> tuple[str, ...]:
     return (*rule.needs, *rule.partly)
 
 
-def hidden(seen: Look, source: str) -> Look:
+def hidden(seen: Sample, source: str) -> Sample:
     """Return a look without what one source tells."""
-    values = {name: getattr(seen, name) for name in Look.__slots__}
+    values = {name: getattr(seen, name) for name in Sample.__slots__}
     at, batches = values.pop("at"), values.pop("batches")
     values["absent"] = {**seen.absent, source: WHY}
     if source in PARTS:
@@ -59,10 +59,10 @@ def hidden(seen: Look, source: str) -> Look:
     elif not source.startswith(("skmem:", "some ")):
         batches = [batch for batch in batches if batch_table(batch) != source]
         values["absent"][f"skmem:{source}"] = WHY
-    return Look(at, batches, **values)
+    return Sample(at, batches, **values)
 
 
-def judged(code: str, now: Look, before: Look | None = None) -> Judgement:
+def judged(code: str, now: Sample, before: Sample | None = None) -> Judgement:
     return judge(Case(now, before, owners=owners), [code])
 
 
@@ -73,11 +73,11 @@ def unknown(judgement: Judgement, code: str) -> bool:
 @pytest.mark.parametrize(("code", "source"), [(code, source) for code in RULES for source in required(code)])
 def test_what_it_needs_is_hidden(code: str, source: str) -> None:
     """On a healthy system, of one look and of two: without it the rule does not know, and the whole is not ok."""
-    healthy = look()
+    healthy = sample()
     for now, before in (
         (hidden(healthy, source), None),
-        (hidden(look(at=2.0), source), healthy),
-        (look(at=2.0), hidden(healthy, source)),
+        (hidden(sample(at=2.0), source), healthy),
+        (sample(at=2.0), hidden(healthy, source)),
     ):
         judgement = judged(code, now, before)
         assert unknown(judgement, code)
@@ -88,22 +88,22 @@ def test_what_it_needs_is_hidden(code: str, source: str) -> None:
 @pytest.mark.parametrize(("code", "table"), [(c, t) for c in RULES for t in required(c) if "/" not in t])
 def test_a_part_of_a_table_is_hidden(code: str, table: str) -> None:
     """Of a table that was not read to its end the rest may hold anything."""
-    seen = look()
+    seen = sample()
     judgement = judged(code, hidden(seen, f"some {table.removeprefix('skmem:')}"))
     assert unknown(judgement, code)
 
 
 def _bad() -> Iterator[Any]:
-    for place, (code, _verdict, looks) in enumerate(BAD):
+    for place, (code, _verdict, samples) in enumerate(BAD):
         sysctls = [name for name in load(code).RULE.reads if name in SYSCTLS]
         for source in (*required(code), *IN_CASE.get(code, ()), *sysctls):
-            yield pytest.param(code, source, looks, id=f"{code}-{place}-{source}")
+            yield pytest.param(code, source, samples, id=f"{code}-{place}-{source}")
 
 
-@pytest.mark.parametrize(("code", "source", "looks"), list(_bad()))
-def test_bad_evidence_with_a_part_hidden(code: str, source: str, looks: tuple[Look, ...]) -> None:
+@pytest.mark.parametrize(("code", "source", "samples"), list(_bad()))
+def test_bad_evidence_with_a_part_hidden(code: str, source: str, samples: tuple[Sample, ...]) -> None:
     """Where something is wrong, the rule still finds it without the source, or does not know: it is never silent."""
-    judgement = judged(code, *(hidden(one, source) for one in looks))
+    judgement = judged(code, *(hidden(one, source) for one in samples))
     assert judgement.verdict() != OK or any(f.severity == "info" for f in judgement.findings)
 
 
@@ -126,5 +126,5 @@ def test_what_is_read_is_needed() -> None:
 @pytest.mark.parametrize("code", ["UDP_MEMORY_LIMIT", "TCP_MEMORY_PRESSURE"])
 def test_memory_without_any_account(code: str) -> None:
     """Two files tell of the memory of protocols; one of them is enough for the level."""
-    seen = hidden(hidden(look(), "/proc/net/sockstat"), "/proc/net/protocols")
+    seen = hidden(hidden(sample(), "/proc/net/sockstat"), "/proc/net/protocols")
     assert unknown(judged(code, seen), code)

@@ -11,7 +11,7 @@ from sockdiag.model.record import Record, field
 from sockdiag.model.sctp_info import SctpInfo
 from sockdiag.model.tcp_info import TcpInfo
 from sockdiag.sources.netlink import inet_attributes as info
-from sockdiag.sources.netlink.wire import Layout
+from sockdiag.sources.netlink.wire import StructLayout
 
 
 class Sample(Record):
@@ -31,7 +31,7 @@ SAMPLE = struct.pack("=BBBxI3s", 7, 0x5A, 0b101, 0x01020304, b"abc")
 
 def test_members_and_bit_fields() -> None:
     """Bit fields share a byte from the lowest bit, the next one begins where one does not fit."""
-    assert Layout(Sample).decode(SAMPLE) == Sample(7, 0xA, 5, 1, 2, 0x01020304, b"abc")
+    assert StructLayout(Sample).decode(SAMPLE) == Sample(7, 0xA, 5, 1, 2, 0x01020304, b"abc")
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_members_and_bit_fields() -> None:
 )
 def test_a_member_that_does_not_fit_is_none(length: int, present: int) -> None:
     """The bytes that are there give their members, the same for every length."""
-    whole = Layout(Sample).decode(SAMPLE)
-    cut = Layout(Sample).decode((SAMPLE + bytes(100))[:length])
+    whole = StructLayout(Sample).decode(SAMPLE)
+    cut = StructLayout(Sample).decode((SAMPLE + bytes(100))[:length])
     assert cut == (*whole[:present], *[None] * (7 - present))
 
 
 def test_plans_are_bounded() -> None:
     """A file with structs of all lengths does not fill memory."""
-    layout = Layout(Sample)
+    layout = StructLayout(Sample)
     for length in range(500):
         layout.decode(bytes(length))
     assert len(layout._plans) <= 64
@@ -217,7 +217,7 @@ SCTP_INFO = {
     ],
 )
 def test_layout_is_the_kernels(
-    record: type[Record], layout: Layout, offsets: dict[str, int | tuple[int, int, int]], size: int
+    record: type[Record], layout: StructLayout, offsets: dict[str, int | tuple[int, int, int]], size: int
 ) -> None:
     """Each member is read from the kernel's offset and from nowhere else, and from there alone."""
     assert layout.size == size

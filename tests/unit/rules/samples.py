@@ -1,4 +1,4 @@
-"""Looks made by hand: what a rule is given, without a kernel."""
+"""Samples made by hand: the input of a rule, without a kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch
 from sockdiag.model.counters import Counters
-from sockdiag.model.sample import Look
+from sockdiag.model.sample import Sample
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket
 from sockdiag.model.sockstat import SockStat
@@ -100,13 +100,13 @@ def listener(waiting: int, limit: int, drops: int = 0, **more: Any) -> Socket:
     return sock("tcp", state="LISTEN", recv_q=waiting, send_q=limit, recv_q_unit="connections", drops=drops, **more)
 
 
-def look(
+def sample(
     sockets: Iterable[Socket] = (),
     at: float = 0.0,
     counters: dict[str, int] | None = None,
     limits: dict[str, Any] | None = None,
     **more: Any,
-) -> Look:
+) -> Sample:
     """Make a look; a limit of None is unknown."""
     tables: dict[str, list[Socket]] = {}
     for one in sockets:
@@ -122,7 +122,7 @@ def look(
         "softnet": [SoftnetCpu(0, False, 0, 0, 0, 0, backlog=0, input_queue=0)],
         **more,
     }
-    return Look(
+    return Sample(
         at,
         map(Batch.of, tables.values()),
         tables=dict.fromkeys(tables, "netlink"),
@@ -137,11 +137,11 @@ def owners(inodes: Iterable[int]) -> dict[int, tuple[Owner, ...]]:
     return {inode: (Owner(7, b"server", 3),) for inode in inodes}
 
 
-def found(code: str, now: Look, before: Look | None = None) -> list[Finding]:
+def found(code: str, now: Sample, before: Sample | None = None) -> list[Finding]:
     """Return what one rule finds."""
     return judge(Case(now, before, owners=owners), [code]).findings
 
 
-def unknown(code: str, now: Look, before: Look | None = None) -> bool:
+def unknown(code: str, now: Sample, before: Sample | None = None) -> bool:
     """Tell whether one rule cannot tell."""
     return [one.code for one in judge(Case(now, before, owners=owners), [code]).unknown] == [code]

@@ -1,0 +1,101 @@
+"""Columns of a table: which the command line chooses, and the order of its rows."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.errors import UsageError
+from sockdiag.model.fields import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, TypeVar
+
+    from sockdiag.cli.spec import Args
+    from sockdiag.model.fields import FieldEntry
+    from sockdiag.model.record import Record
+    from sockdiag.survey.survey import Survey
+
+    Row = TypeVar("Row", bound=Record)
+
+
+def sort_column(record: type[Record], args: Args, survey: Survey | None = None) -> FieldEntry | None:
+    """Return the column that ``--sort`` names, or None.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    name = args.get(options.SORT)
+    return _column(record, name.removeprefix("-"), survey) if name else None
+
+
+def choose_columns(
+    args: Args, survey: Survey, record: type[Record], default: Sequence[str] = ()
+) -> tuple[list[FieldEntry], bool]:
+    """Find the columns that ``--output`` names.
+
+    Args:
+        args: the command line.
+        survey: names users.
+        record: class of the rows.
+        default: names of those shown where nothing is chosen; empty is every field of the class.
+
+    Returns:
+        The columns, and whether they are the user's choice (``+COL`` only adds to the default ones).
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    default = default or [field.name for field in record.FIELDS]
+    text = args.get(options.COLUMNS) or "+"
+    adds = text.startswith("+")
+    names = [name.strip() for name in text.removeprefix("+").split(",") if name.strip()]
+    found: dict[str, FieldEntry] = {}
+    for name in [*default, *names] if adds else names:
+        entry = _column(record, name, survey)
+        found.setdefault(entry.name, entry)
+    if not found:
+        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
+    return list(found.values()), not adds
+
+
+def ordered(args: Args, survey: Survey, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
+    """Apply ``--sort`` and ``--limit`` to records. Unknown values come last either way."""
+    entry = sort_column(record, args, survey)
+    if entry is not None:
+        known, missing = [], []
+        for row in rows:
+            value = entry.get(row)
+            if value is None:
+                missing.append(row)
+            else:
+                known.append((_comparable(value), row))
+        known.sort(key=lambda pair: pair[0], reverse=(args.get(options.SORT) or "").startswith("-"))
+        rows = [row for _value, row in known] + missing
+    limit = args.get(options.LIMIT)
+    if limit is not None:
+        from itertools import islice
+        from sys import maxsize
+
+        rows = list(islice(rows, min(limit, maxsize)))
+    return rows
+
+
+def _column(record: type[Record], name: str, survey: Survey | None) -> FieldEntry:
+    entry = find(record, name)
+    if entry.name == "user" and survey is not None:
+        entry.get = lambda socket: None if socket.uid is None else survey.user_name(socket.uid)
+    return entry
+
+
+def _comparable(value: Any) -> Any:
+    # Values of one column are of one kind, but names are bytes or text, and a nested record compares by its members.
+    if isinstance(value, (int, float)):
+        return (0, value, b"")
+    if isinstance(value, bytes):
+        return (1, 0, value)
+    if isinstance(value, str):
+        return (1, 0, value.encode("utf-8", "surrogateescape"))
+    if isinstance(value, tuple):
+        return (2, 0, b"", tuple(_comparable(v) for v in value if v is not None))
+    return (3, 0, b"")

@@ -1,0 +1,66 @@
+"""Run a parsed command, and turn whatever goes wrong into one line and an exit status."""
+
+from __future__ import annotations
+
+import errno
+
+from sockdiag.cli import exit as status
+from sockdiag.errors import SockdiagError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Args, Command
+
+
+def guarded(function: Callable[[], int], env: Env) -> int:
+    """Run *function* and turn whatever it raises into a line on standard error and an exit status."""
+    try:
+        return function()
+    except UsageError as error:
+        env.warn(str(error))
+        return status.USAGE
+    except SockdiagError as error:
+        hint = getattr(error, "hint", "")
+        env.warn(f"{error}{f' ({hint})' if hint else ''}")
+        return status.FAILED
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            return status.PIPE_CLOSED
+        env.warn(f"cannot write the answer: {error.strerror}" if not error.filename else str(error))
+        return status.FAILED
+    except KeyboardInterrupt:
+        return status.INTERRUPTED
+    except Exception as error:
+        # A mistake in the program: its user gets one line, its author asks for the rest.
+        if env.environ.get("SOCKDIAG_DEBUG"):
+            raise
+        env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
+        return status.FAILED
+    finally:
+        env.unwatch()
+
+
+def execute(command: Command, args: Args, env: Env) -> int:
+    """Run a parsed command, in the namespace that it names."""
+    from sockdiag.cli import options
+    from sockdiag.survey.options import ALL
+
+    def run() -> int:
+        return command.run(env, args)
+
+    begin = run if command.prepare is None else command.prepare(env, args)
+    netns = args.get(options.NETNS)
+    if netns is None:
+        return begin()
+    if args.get(options.ROOT):
+        raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
+    if netns == ALL:
+        if not command.all_namespaces:
+            raise UsageError(f"'{command.name}' looks at one network namespace; --netns all is not for it")
+        return begin()
+    from sockdiag.sources.namespaces.netns import resolve, run_in
+
+    return run_in(resolve(netns), lambda: guarded(begin, env))

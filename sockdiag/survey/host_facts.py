@@ -1,0 +1,204 @@
+"""Facts about the whole host that are expensive to read: read once per survey, however many network namespaces it covers.
+
+The process that began the survey reads them. A worker in another namespace asks it, through the pipe that the worker
+pool gives it (:class:`RelayedHostFacts`), so that the descriptors of all processes are scanned once and not once per
+namespace.
+"""
+
+from __future__ import annotations
+
+from sockdiag.errors import ParseError, SourceError
+from sockdiag.model.provenance import Gap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from sockdiag.model.cgroup_memory import CgroupMemory
+    from sockdiag.model.fdinfo import Descriptors
+    from sockdiag.model.socket import Owner
+    from sockdiag.model.sysctl import Value
+    from sockdiag.sources.process.fd import OwnerScan
+    from sockdiag.sources.system.machine import System
+
+    Gaps: TypeAlias = "tuple[Gap, ...]"
+    Absent: TypeAlias = "dict[str, str]"
+
+# Processes that use less of their descriptor limit than this are not looked into.
+_CROWDED = 0.8
+
+# Cgroups whose sockets use less of their memory limit than this are not judged.
+_FILLING = 0.5
+
+
+class HostFacts:
+    """Reads facts about the host, and remembers them.
+
+    Each method returns the gaps with the fact: whether they matter depends on who asks.
+
+    Args:
+        system: the system, as this process sees it.
+        numeric: users stay numbers.
+        scan_all: the owners of all sockets are scanned at once, because every namespace will ask for some.
+    """
+
+    def __init__(self, system: System, *, numeric: bool = False, scan_all: bool = False) -> None:
+        from sockdiag.sources.process.passwd import Users
+
+        self._system = system
+        self._numeric = numeric
+        self._scan_all = scan_all
+        self._users = Users(system.files)
+        self._scan: OwnerScan | None = None
+        self._crowded: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] | None = None
+        self._cgroups: dict[bool, tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]] = {}
+        self._limits: dict[tuple[str, ...], dict[str, Value]] = {}
+
+    def user_name(self, uid: int) -> str:
+        """Name a user; the number where it has no name, or where names are not wanted."""
+        return str(uid) if self._numeric else self._users.label(uid)
+
+    def user_label(self, uid: int) -> str:
+        """Name a user as filters compare it, whatever is displayed."""
+        return self._users.label(uid)
+
+    def owner_scan(self, note: Callable[[Gap], None]) -> OwnerScan:
+        """Scan the descriptors of all processes, once.
+
+        Args:
+            note: called with each gap when the scan is made, and not when it is reused.
+        """
+        if self._scan is None:
+            from sockdiag.sources.process.fd import scan_owners
+
+            self._scan = scan_owners(self._system.files, numeric=self._numeric)
+            for gap in self._scan.gaps:
+                note(gap)
+        return self._scan
+
+    def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
+        """Return who holds some inodes."""
+        if self._scan_all:
+            scan = self.owner_scan(_ignore)
+        else:
+            from sockdiag.sources.process.fd import scan_owners
+
+            scan = scan_owners(self._system.files, set(inodes), numeric=self._numeric)
+        return {inode: scan.owners.get(inode) for inode in inodes}, tuple(scan.gaps)
+
+    def crowded_processes(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
+        """Return the processes that are near their limit of open files, and why some or all could not be seen."""
+        if self._crowded is None:
+            from sockdiag.sources.process.limits import SOURCE, read_crowded
+
+            try:
+                found, gaps = read_crowded(self._system.files, _CROWDED)
+            except SourceError as error:
+                self._crowded = None, {SOURCE: error.reason}, ()
+            else:
+                self._crowded = found, _last(SOURCE, gaps), tuple(gaps)
+        return self._crowded
+
+    def cgroups(self, *, last: bool) -> tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]:
+        """Return the cgroups whose sockets are near their memory limit.
+
+        Args:
+            last: for the sample that is judged; otherwise for an earlier one, which is remembered apart.
+        """
+        if last not in self._cgroups:
+            self._cgroups[last] = self._read_cgroups()
+        return self._cgroups[last]
+
+    def _read_cgroups(self) -> tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]:
+        from sockdiag.sources.process.cgroup_memory import SOURCE, read_cgroup_memory
+
+        try:
+            found = read_cgroup_memory(self._system.files, _FILLING)
+        except (SourceError, ParseError) as error:
+            gap = Gap.from_error(error)
+            return None, {gap.source: gap.reason}, (gap,)
+        return found.cgroups, _last(SOURCE, found.errors), found.errors
+
+    def limits(self, names: tuple[str, ...]) -> dict[str, Value]:
+        """Read sysctls that a namespace does not show: here, or in the host's own namespace where it can be entered."""
+        if names not in self._limits:
+            self._limits[names] = self._read_limits(names)
+        return self._limits[names]
+
+    def _read_limits(self, names: tuple[str, ...]) -> dict[str, Value]:
+        from sockdiag.sources.namespaces.netns import collect_in
+        from sockdiag.sources.namespaces.search import outer_places
+        from sockdiag.sources.proc.sys_net import read_sysctls
+
+        files = self._system.files
+        found = dict(read_sysctls(files, names).values)
+        if found:
+            return found
+        for place in outer_places(files):
+            try:
+                there = collect_in(place, lambda: dict(read_sysctls(files, names).values))
+            except SourceError:
+                continue
+            if there:
+                assert isinstance(there, dict)
+                return there
+        return {}
+
+    def answer(self, question: tuple[str, tuple[Any, ...], dict[str, Any]]) -> Any:
+        """Answer what a :class:`RelayedHostFacts` asks."""
+        name, positional, named = question
+        return getattr(self, name)(*positional, **named)
+
+
+class RelayedHostFacts(HostFacts):
+    """The same in a worker process, which asks the process that began the survey.
+
+    Args:
+        own: the facts as they were when the worker was forked; names of users and a finished scan are taken from there.
+        ask: sends a question for :meth:`HostFacts.answer`, and returns the answer.
+    """
+
+    def __init__(self, own: HostFacts, ask: Callable[[Any], Any]) -> None:
+        self._own = own
+        self._ask = ask
+
+    def user_name(self, uid: int) -> str:
+        """Name a user, as :meth:`HostFacts.user_name`."""
+        return self._own.user_name(uid)
+
+    def user_label(self, uid: int) -> str:
+        """Name a user, as :meth:`HostFacts.user_label`."""
+        return self._own.user_label(uid)
+
+    def owner_scan(self, note: Callable[[Gap], None]) -> OwnerScan:
+        """Return the scan that was made before the fork, or make one here."""
+        return self._own.owner_scan(note)
+
+    def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
+        """Ask :meth:`HostFacts.owners`."""
+        found: tuple[Mapping[int, tuple[Owner, ...]], Gaps] = self._ask(("owners", (tuple(inodes),), {}))
+        return found
+
+    def crowded_processes(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
+        """Ask :meth:`HostFacts.crowded_processes`."""
+        found: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] = self._ask(("crowded_processes", (), {}))
+        return found
+
+    def cgroups(self, *, last: bool) -> tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]:
+        """Ask :meth:`HostFacts.cgroups`."""
+        found: tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps] = self._ask(("cgroups", (), {"last": last}))
+        return found
+
+    def limits(self, names: tuple[str, ...]) -> dict[str, Value]:
+        """Ask :meth:`HostFacts.limits`."""
+        found: dict[str, Value] = self._ask(("limits", (names,), {}))
+        return found
+
+
+def _last(source: str, gaps: Sequence[Gap]) -> Absent:
+    return {source: gaps[-1].reason} if gaps else {}
+
+
+def _ignore(_gap: Gap) -> None:
+    """Do nothing: the caller gets the gaps with the answer."""

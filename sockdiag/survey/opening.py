@@ -1,0 +1,90 @@
+"""Open a system for a survey: this one, another network namespace, every one, or a captured system."""
+
+from __future__ import annotations
+
+import os
+
+from sockdiag.errors import UsageError, unknown
+from sockdiag.model.query import TABLES
+from sockdiag.survey.options import ALL, SurveyOptions
+from sockdiag.survey.survey import Survey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.sources.system.machine import System
+
+_SOURCES = ("auto", "netlink", "proc")
+
+
+def open_system(
+    root: str | os.PathLike[str] = "",
+    *,
+    netns: str | int | None = None,
+    netids: Iterable[str] = (),
+    where: str = "",
+    source: str = "auto",
+    numeric: bool = False,
+) -> Survey:
+    """Open a system that can be asked for its sockets, sampled and diagnosed.
+
+    Nothing is read yet but the identity of the network namespace, and with ``netns="all"`` the list of them. This
+    process never changes its own namespace: others are entered by child processes.
+
+    Args:
+        root: a captured system, as a folder or an archive; by default this one.
+        netns: another network namespace: a name in /run/netns, the PID of a process in it, a path, or ``all``.
+        netids: tables to read (``tcp``, ``udp``, ``unix``, …); by default all.
+        where: a filter in the language of ``--where``, for every question that has none of its own.
+        source: ``netlink``, ``proc``, or ``auto``: netlink, and /proc for tables that it does not have.
+        numeric: users stay numbers.
+
+    Raises:
+        UsageError: an argument makes no sense.
+        FilterError: the filter does not parse.
+        SourceError: the captured system or the namespace cannot be opened.
+    """
+    chosen = tuple(netids)
+    for netid in chosen:
+        if netid not in TABLES:
+            raise UsageError(unknown("table", netid, TABLES))
+    if source not in _SOURCES:
+        raise UsageError(unknown("source", source, _SOURCES))
+    path = os.fspath(root)
+    place = None if netns is None else str(netns)
+    if path and place is not None:
+        raise UsageError(
+            "a captured system has the network namespaces that it was captured in: netns does not go with it"
+        )
+    options = SurveyOptions(place, source, chosen, where, numeric)
+    system = _system(path)
+    places = _places(system, place) if place not in (None, ALL) else ()
+    survey = Survey(system, options, places=places)
+    _ = survey.where  # a filter that does not parse is refused now
+    return survey
+
+
+def _system(root: str) -> System:
+    if root:
+        from sockdiag.sources.capture.transport import captured_system
+
+        return captured_system(root)
+    from sockdiag.sources.system.machine import this_system
+
+    return this_system()
+
+
+def _places(system: System, netns: str) -> tuple[FoundNamespace, ...]:
+    """Find the one namespace that a name, a PID or a path stands for; none if it is this process's own."""
+    from sockdiag.model.provenance import Namespace
+    from sockdiag.sources.namespaces.netns import OWN, resolve
+    from sockdiag.sources.namespaces.search import FoundNamespace
+
+    path = resolve(netns)
+    inode = system.files.inode(path)
+    if inode == system.files.inode(OWN):
+        return ()
+    name = None if "/" in netns or netns.isdecimal() else netns
+    return (FoundNamespace(Namespace(name, inode), path, "name" if name else "process"),)

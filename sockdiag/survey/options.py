@@ -1,0 +1,41 @@
+"""What a survey is asked for: an options object in, so that the engine knows no command line."""
+
+from __future__ import annotations
+
+from sockdiag.model.query import TABLES
+from sockdiag.model.record import LABEL, Record, field
+
+# What stands for every network namespace of the host.
+ALL = "all"
+
+# Seconds within which a trend counts as a risk, unless the caller says otherwise.
+HORIZON_S = 10.0
+
+
+class SurveyOptions(Record):
+    """Which sockets of a system are read, and how."""
+
+    netns: str | None = field(
+        "Network namespace: a name for the one that the system stands for, or ``all``; None for this process's own.",
+        default=None,
+        kind=LABEL,
+    )
+    source: str = field("Where sockets are read: auto, netlink or proc.", default="auto", kind=LABEL)
+    netids: tuple[str, ...] = field("Tables that were asked for by name; empty for all.", default=(), kind=LABEL)
+    where: str = field("Filter in the language of ``--where``; empty for none.", default="", kind=LABEL)
+    numeric: bool = field("Users and hosts stay numbers.", default=False, kind=LABEL)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables to read, in the model's order."""
+        return tuple(table for table in TABLES if table in self.netids) if self.netids else TABLES
+
+
+class Judging(Record):
+    """How a diagnosis judges."""
+
+    codes: tuple[str, ...] | None = field("Rules to run; None for all.", default=None, kind=LABEL)
+    interval_s: float | None = field(
+        "Seconds between two samples; None for a single sample, which shows levels only.", default=None
+    )
+    horizon_s: float = field("Seconds within which a trend that reaches its limit is a risk.", default=HORIZON_S)

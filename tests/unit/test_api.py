@@ -1,0 +1,141 @@
+"""The public names: lazy, complete, and the same answers that the commands give."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import sockdiag
+from sockdiag.judging.group import by_cause
+from tests.program import FIXTURES, PROJECT, invoke
+
+WORLD = str(FIXTURES / "6.18-world")
+BUSY = str(FIXTURES / "reports" / "6.18-busy")
+
+
+def loaded(program: str) -> set[str]:
+    """Return the modules that are loaded after a program."""
+    text = f"import sys\n{program}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", text], cwd=PROJECT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_is_cheap() -> None:
+    """Importing the package loads neither what it is made of nor what it depends on."""
+    modules = loaded("import sockdiag")
+    assert {name for name in modules if name.partition(".")[0] == "sockdiag"} == {"sockdiag"}
+    assert not {name.partition(".")[0] for name in modules} & {
+        "typer",
+        "pyroute2",
+        "psutil",
+        "tabulate",
+        "typing",
+        "re",
+    }
+
+
+def test_answers_need_no_command_line() -> None:
+    """Sockets, samples and verdicts come without Typer, pyroute2 and the commands."""
+    modules = loaded(
+        f"import sockdiag\ns = sockdiag.open_system({BUSY!r})\nlist(s.sockets())\ns.sample()\ns.diagnose()"
+    )
+    assert not {name.partition(".")[0] for name in modules} & {"typer", "pyroute2", "psutil", "tabulate"}
+    assert not {name for name in modules if name.startswith(("sockdiag.cli", "sockdiag.ss", "sockdiag.check"))}
+
+
+def test_public_names() -> None:
+    """Each public name exists, each is listed once, and no other is."""
+    assert sorted(set(sockdiag.__all__)) == sorted(sockdiag.__all__)
+    assert sorted(sockdiag.__all__) == dir(sockdiag)
+    for name in sockdiag.__all__:
+        assert getattr(sockdiag, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sockdiag.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def document(*words: str) -> dict[str, Any]:
+    """Return the document of a command."""
+    found: dict[str, Any] = json.loads(invoke(*words, "--json").out)
+    return found
+
+
+@pytest.mark.parametrize("where", ["", "state = listening", "recv_q > 0 and netid = tcp"])
+def test_sockets_are_those_of_list(where: str) -> None:
+    """The same records, under the same names, and the same gaps."""
+    words = ["--where", where] if where else []
+    shown = document("list", "--root", WORLD, *words)
+    capture = sockdiag.open_system(WORLD)
+    assert [sockdiag.plain(socket) for socket in capture.sockets(where)] == shown["sockets"]
+    assert [sockdiag.plain(gap) for gap in capture.gaps] == shown["gaps"]
+    assert capture.sources == shown["scope"]["sources"]
+    assert capture.provenance().complete == shown["complete"]
+
+
+def test_fields_that_are_looked_up_on_demand() -> None:
+    """They are filled if they are asked for, or if the filter names them, and are unknown otherwise."""
+    capture = sockdiag.open_system(WORLD, netids=["tcp"])
+    assert all(socket.processes is None for socket in capture.sockets())
+    asked = [sockdiag.plain(socket) for socket in capture.sockets(fields=("processes",))]
+    shown = document("list", "--root", WORLD, "--netid", "tcp", "-o", "processes")["sockets"]
+    assert [socket["processes"] for socket in asked] == [socket["processes"] for socket in shown]
+    assert any(socket["processes"] for socket in asked)
+    with pytest.raises(sockdiag.UsageError, match="there is no column 'nothing'"):
+        list(capture.sockets(fields=("nothing",)))
+
+
+@pytest.mark.parametrize("root", [WORLD, BUSY])
+def test_findings_are_those_of_doctor(root: str) -> None:
+    """The same findings, verdict and gaps."""
+    shown = document("doctor", "--root", root)
+    capture = sockdiag.open_system(root)
+    diagnosis = capture.diagnose()
+    assert [sockdiag.plain(finding) for finding in by_cause(diagnosis.findings)] == shown["findings"]
+    assert diagnosis.verdict == shown["verdict"]
+    assert diagnosis.interval_s is shown["interval_s"] is None
+    assert [sockdiag.plain(gap) for gap in capture.gaps] == shown["gaps"]
+
+
+def test_a_sample_holds_what_was_read() -> None:
+    """Sockets, counters and limits of one moment."""
+    sample = sockdiag.open_system(WORLD).sample()
+    assert sum(batch.size for batch in sample.batches) > 50
+    assert sample.counters.get("Tcp.CurrEstab") is not None
+    assert sample.tables["tcp"] == "netlink"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"netids": ["tpc"]}, "did you mean 'tcp'"),
+        ({"source": "procfs"}, "source"),
+        ({"where": "sport ="}, "a value is missing after '='"),
+        ({"root": WORLD, "netns": "all"}, "netns does not go with it"),
+    ],
+)
+def test_mistakes_are_refused_at_once(arguments: dict[str, Any], message: str) -> None:
+    """What makes no sense is a UsageError before anything is read."""
+    with pytest.raises(sockdiag.UsageError, match=message):
+        sockdiag.open_system(**arguments)
+
+
+def test_what_cannot_be_opened(tmp_path: Any) -> None:
+    """A folder that is no capture, and a namespace that is none."""
+    with pytest.raises(sockdiag.SourceUnavailable, match="no captured system"):
+        sockdiag.open_system(tmp_path)
+    with pytest.raises(sockdiag.SourceUnavailable, match="no network namespace of this name"):
+        sockdiag.open_system(netns="no-such-namespace")
+
+
+def test_an_interval_needs_a_running_system() -> None:
+    """A capture holds a single sample; other arguments are checked as on the command line."""
+    capture = sockdiag.open_system(BUSY)
+    with pytest.raises(sockdiag.UsageError, match="a capture holds one look"):
+        capture.diagnose(1.0)
+    with pytest.raises(sockdiag.UsageError, match="--horizon"):
+        capture.diagnose(horizon=0)
+    with pytest.raises(sockdiag.UsageError, match="there is no rule 'ORPHAN'"):
+        capture.diagnose(codes=["ORPHAN"])
