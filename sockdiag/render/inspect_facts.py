@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.model.inspection import Fact, Layers, Paths, Topic
+from sockdiag.kernel.families import OTHER_TABLES
+from sockdiag.model.inspection import Egress, Fact, Layers, Paths, Topic
 from sockdiag.model.record import Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
@@ -29,6 +30,7 @@ def facts(
     levels: Mapping[str, str],
     paths: Paths,
     before: Known | None = None,
+    egress: Egress | None = None,
 ) -> list[Fact]:
     """List what is known.
 
@@ -38,6 +40,7 @@ def facts(
         levels: level of each option.
         paths: what creates and feeds it.
         before: (layer, name) and value of an earlier list, to tell what moved.
+        egress: how its packets leave this host; None where they do not.
     """
     rows: list[Fact] = []
     origin = _Origin(layers.sock.socket)
@@ -54,6 +57,8 @@ def facts(
             for c in station.counters
             if c.total is not None
         ]
+    if egress is not None:
+        rows += _walk("egress", "", egress, origin)
     rows = [row._replace(value=tuple(row.value)) if isinstance(row.value, list) else row for row in rows]
     if before is None:
         return rows
@@ -92,17 +97,14 @@ def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[
             yield Fact(layer, name, plain(value, field), unit, None, origin.of(field), field.kernel)
 
 
-# Netlink attributes and structs of each table but the IP ones; those of inet_diag begin with INET_DIAG and inet_diag.
-_FAMILIES = ("unix", "netlink", "packet", "vsock", "xdp")
-
-
 class _Origin:
     """Which of the places that a field can be read from a socket came from."""
 
     def __init__(self, socket: Socket) -> None:
         self.by = socket.source
         self.netid = socket.netid
-        self.family = socket.netid if socket.netid in _FAMILIES else "inet"
+        # Its attributes and structs begin with this word and _DIAG or _diag.
+        self.family = socket.netid if socket.netid in OTHER_TABLES else "inet"
 
     def of(self, field: Field) -> str:
         for source in field.sources:

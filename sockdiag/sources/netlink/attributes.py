@@ -1,13 +1,13 @@
-"""Split the attributes (struct nlattr) that follow a netlink message's fixed part, and read their payloads."""
+"""Pack and split the attributes (struct nlattr) that follow a netlink message's fixed part, and read their payloads."""
 
 from __future__ import annotations
 
 from _socket import AF_INET6 as _PYTHON_AF_INET6
 from _socket import inet_ntoa, inet_ntop
-from struct import unpack_from
+from struct import pack, unpack_from
 
 from sockdiag.errors import ParseError
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.address import Endpoint
 from sockdiag.model.skmem import SkMem
@@ -16,6 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from struct import Struct
     from typing import Any
+
+
+def attribute(number: int, payload: bytes) -> bytes:
+    """Pack one netlink attribute."""
+    length = NLA_HDRLEN + len(payload)
+    return pack("=HH", length, number) + payload + bytes(align4(length) - length)
 
 
 def attributes(data: bytes, offset: int, source: str) -> dict[int, bytes]:

@@ -11,6 +11,7 @@ from _socket import inet_ntoa, inet_ntop
 from struct import pack
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.kernel.families import IP_PROTOCOLS
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     EXT_CONG,
@@ -35,21 +36,15 @@ from sockdiag.kernel.inet_diag import (
     SOCKID,
     TIMER_NAMES,
 )
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLMSG_HDRLEN, align4
+from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
     AF_UNSPEC,
     DCCPDIAG_GETSOCK,
-    FAMILY_NAMES,
-    IPPROTO_DCCP,
-    IPPROTO_MPTCP,
     IPPROTO_NAMES,
     IPPROTO_RAW,
-    IPPROTO_SCTP,
     IPPROTO_TCP,
-    IPPROTO_UDP,
-    IPPROTO_UDPLITE,
     SK_MEMINFO,
     TCPDIAG_GETSOCK,
 )
@@ -57,7 +52,7 @@ from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN, state_name
 from sockdiag.model.address import Endpoint
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
-from sockdiag.sources.netlink.attributes import attributes, skmem
+from sockdiag.sources.netlink.attributes import attribute, attributes, skmem
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.reading import Reading
 from sockdiag.sources.system.transport import Request
@@ -72,25 +67,13 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
 
 # table -> protocol number that is asked for
-PROTOCOLS = {
-    "tcp": IPPROTO_TCP,
-    "mptcp": IPPROTO_MPTCP,
-    "udp": IPPROTO_UDP,
-    "udplite": IPPROTO_UDPLITE,
-    "raw": IPPROTO_RAW,
-    "sctp": IPPROTO_SCTP,
-    "dccp": IPPROTO_DCCP,
-}
+PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
 
 # table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
 TABLES: dict[str, tuple[str | None, str]] = {
-    "tcp": ("SOCK_STREAM", "TCP"),
-    "mptcp": ("SOCK_STREAM", "MPTCP"),
-    "udp": ("SOCK_DGRAM", "UDP"),
-    "udplite": ("SOCK_DGRAM", "UDPLITE"),
-    "raw": ("SOCK_RAW", "RAW"),
-    "sctp": (None, "SCTP"),
-    "dccp": ("SOCK_DCCP", "DCCP"),
+    protocol.netid: (protocol.types[0] if len(protocol.types) == 1 else None, IPPROTO_NAMES[protocol.numbers[0]])
+    for protocol in IP_PROTOCOLS
+    if protocol.in_diag
 }
 
 _TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
@@ -190,12 +173,6 @@ def compat_request(
     return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0) + extra, kind, states)
 
 
-def attribute(number: int, payload: bytes) -> bytes:
-    """Pack one netlink attribute."""
-    length = NLA_HDRLEN + len(payload)
-    return pack("=HH", length, number) + payload + bytes(align4(length) - length)
-
-
 def timer_name(number: int) -> str:
     """Name idiag_timer; a number of a newer kernel becomes ``unknown(n)``."""
     return TIMER_NAMES[number] if number < len(TIMER_NAMES) else f"unknown({number})"
@@ -278,7 +255,7 @@ def decode(
     socket = Socket._make(
         (
             table,
-            FAMILY_NAMES[family],
+            INET_FAMILIES[family],
             kind,
             protocol,
             _association_state(state) if association else state_name(state),

@@ -38,8 +38,7 @@ from sockdiag.kernel.sock_diag import (
 )
 from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, LISTEN, SYN_RECV, TIME_WAIT
 from sockdiag.model.record import ID, LABEL, Record, field
-from sockdiag.sources.netlink.attributes import attributes
-from sockdiag.sources.netlink.inet_diag import attribute
+from sockdiag.sources.netlink.attributes import attribute, attributes
 from sockdiag.sources.system.transport import Request
 
 TYPE_CHECKING = False

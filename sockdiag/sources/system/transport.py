@@ -15,6 +15,7 @@ from struct import pack, unpack, unpack_from
 from sockdiag import progress
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.netlink import (
+    NETLINK_ROUTE,
     NETLINK_SOCK_DIAG,
     NLM_F_ACK,
     NLM_F_DUMP,
@@ -67,7 +68,7 @@ class Request(Record):
     @property
     def source(self) -> str:
         """Name of the source in gaps."""
-        return f"netlink:{self.name}"
+        return f"{'rtnetlink' if self.protocol == NETLINK_ROUTE else 'netlink'}:{self.name}"
 
 
 class KernelTransport:
@@ -238,8 +239,10 @@ def _error(request: Request, number: int) -> SourceError:
     if number in (errno.EPERM, errno.EACCES):
         return SourceDenied(request.source, reason, number, "run as root")
     if number in (errno.ENOENT, errno.EINVAL, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ECONNREFUSED):
-        module = request.name.split("_diag")[0] + "_diag"
-        return SourceUnavailable(request.source, reason, number, _MODULE_HINT.format(module))
+        hint = ""
+        if request.protocol == NETLINK_SOCK_DIAG:
+            hint = _MODULE_HINT.format(request.name.split("_diag")[0] + "_diag")
+        return SourceUnavailable(request.source, reason, number, hint)
     if number == errno.ENOBUFS:
         return SourceTruncated(request.source, "part of the answer was lost (ENOBUFS)", number)
     return SourceTruncated(request.source, reason, number)
