@@ -27,6 +27,7 @@ from sockdiag.sources.system.machine import System, this_system
 from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
 from tests.live.world.namespace import PROJECT, netns
+from tests.needs import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -290,6 +291,7 @@ def test_all_namespaces(file: Path, empty_netns: Namespace) -> None:
 
 def test_under_negate(file: Path, empty_netns: Namespace) -> None:
     """Debian's negate(1) wrapper passes the text on and turns the status."""
+    need(NEGATE)
     prefix = ("nsenter", f"--net={empty_netns.path}", NEGATE, "-t", "10", "-s", "-o", "CRITICAL", "-c", "OK")
     said = check(*RULES, "--state", str(file), prefix=prefix)
     assert (said.status, said.line) == (2, f"SOCKDIAG CRITICAL - {NOTHING}; no baseline yet")
@@ -525,6 +527,7 @@ def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch
     assert check(*words, *questions[0]).status == 0
 
 
+@pytest.mark.alone
 def test_start_is_cheap(file: Path, empty_netns: Namespace) -> None:
     """A run on an idle host takes at most twelve times as long as the bare interpreter."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -32,8 +32,8 @@ def populate() -> None:
         "ip link set fil0 up",
         "ip addr add 10.0.0.1/24 dev lo",
         "ip addr add 10.0.1.7/24 dev fil0",
-        "ip addr add fd00::1/128 dev lo",
-        "ip addr add fd00:1::2/128 dev lo",
+        "ip addr add fd00::1/128 dev lo nodad",
+        "ip addr add fd00:1::2/128 dev lo nodad",
     ):
         subprocess.run(command.split(), check=True, stdout=subprocess.DEVNULL)
     chance = random.Random(1)
