@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import LOSING_TABLES
 from sockdiag.model.record import COUNT, ID, LABEL, RATIO, Record, field
 from sockdiag.model.socket import Socket
 
@@ -12,10 +13,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.states import StateCount
     from sockdiag.model.batch import Batch
 
-# A full receive buffer of these loses what comes next; TCP closes its window instead, and unix makes the sender wait.
-LOSING_TABLES = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
-
-# States that a connection passes through in a moment. Many sockets in one of them are worth a look.
+# States that a connection passes through in a moment. Many sockets in one of them deserve attention.
 PASSING = ("CLOSE_WAIT", "SYN_RECV", "SYN_SENT", "LAST_ACK", "FIN_WAIT1", "FIN_WAIT2", "CLOSING")
 
 
@@ -55,7 +53,7 @@ class Worst(Record):
 
 
 class HotspotSearch:
-    """Look at batches as they pass and keep what is fullest."""
+    """Watch batches as they pass and keep the fullest levels."""
 
     __slots__ = ("_best",)
 
@@ -63,7 +61,7 @@ class HotspotSearch:
         self._best: dict[str, Fullest] = {}
 
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches, having looked at each."""
+        """Yield the batches, each after it was searched."""
         for batch in batches:
             self._look(batch)
             yield batch

@@ -193,7 +193,7 @@ def paths(
     Args:
         socket: the socket.
         counters: of its namespace and host, None where unknown.
-        before: an earlier look at them.
+        before: an earlier sample of them.
         listener: another socket listens on its port, which tells an accepted connection from a client's.
     """
     listening = socket.state == "LISTEN"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from sockdiag.errors import UsageError
-from sockdiag.model.fields import IP_TABLES
+from sockdiag.kernel.families import IP_TABLES
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import ID, LABEL, Record, field
 

@@ -67,7 +67,7 @@ def losses(before: Counters | None, after: Counters, seconds: float) -> list[Los
     """List the counters of loss that are not zero, those that moved first.
 
     Args:
-        before: an earlier look at the same counters, or None.
+        before: an earlier sample of the same counters, or None.
         after: the later one. A counter that the kernel lacks is not listed.
         seconds: time between the two.
     """

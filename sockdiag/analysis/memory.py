@@ -89,7 +89,7 @@ def protocol_memory(
     Args:
         sockstat: /proc/net/sockstat, preferred for TCP and UDP, or None where it could not be read.
         protocols: /proc/net/protocols, or None.
-        limits: sysctls that were read; tcp_mem, udp_mem, sctp_mem and mem_pcpu_rsv are looked at.
+        limits: sysctls that were read; tcp_mem, udp_mem, sctp_mem and mem_pcpu_rsv are used.
         page_size: bytes of a page, None where unknown.
         cpus: CPUs that are online, None where unknown.
 

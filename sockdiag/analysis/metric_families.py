@@ -27,7 +27,7 @@ def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) ->
     """Yield the family of every measure that has a value.
 
     Args:
-        facts: the look.
+        facts: the sample.
         top: how many listeners, UDP ports or devices are shown one by one.
         scopes: whose numbers are shown.
     """

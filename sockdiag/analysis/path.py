@@ -1,4 +1,4 @@
-"""Where packets were lost on their way through the kernel: the stages of ``path_table`` with the numbers of two looks."""
+"""Where packets were lost on their way through the kernel: the stages of ``path_table`` with the numbers of two samples."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def path(before: PathSample | None, after: PathSample, netns: str | None = None)
     """Tell of each stage what came in and what was lost.
 
     Args:
-        before: an earlier look at the same namespace; None where there was one look, which tells history only.
+        before: an earlier sample of the same namespace; None: there is one sample, and it only tells history.
         after: the later one.
         netns: name or inode of the namespace.
     """
@@ -212,7 +212,7 @@ def _unseen(
     if unread:
         reasons.append("a source of its counters could not be read")
     elif any(amount(name) is None for name in losses):
-        reasons.append("not all of its counters are known, or can be compared with the earlier look")
+        reasons.append("not all of its counters are known, or can be compared with the earlier sample")
     if step.unseen and (not step.suspects or any(amount(name) != 0 for name in step.suspects)):
         reasons.append(step.unseen)
     rings = numbers.after.sockets.rings

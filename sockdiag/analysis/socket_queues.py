@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.hotspots import LOSING_TABLES
+from sockdiag.kernel.families import LOSING_TABLES
 from sockdiag.model.batch import identities
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ _U32 = 0xFFFFFFFF
 
 
 class SocketQueues:
-    """Sums over the sockets of one look.
+    """Sums over the sockets of one sample.
 
     Attributes:
         drops: by table, ``sk_drops`` of each socket that has some, by what identifies it; None where one is unknown.
@@ -75,7 +75,7 @@ class SocketQueues:
         return None if drops is None else sum(drops.values())
 
     def dropped_since(self, before: SocketQueues, table: str) -> int | None:
-        """Return what the sockets of a table dropped since an earlier look; of one that has gone, nothing is known."""
+        """Return what the sockets of a table dropped since an earlier sample; of one that has gone, nothing is known."""
         now, then = self.drops.get(table), before.drops.get(table)
         if now is None or then is None:
             return None

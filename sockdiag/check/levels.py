@@ -51,16 +51,16 @@ class Alert:
         finding: the finding.
         status: 0 where it raises no alert.
         few: it would, were its losses not so few.
-        held: it does because it did before.
+        sustained: it does because it did before.
     """
 
-    __slots__ = ("few", "finding", "held", "status")
+    __slots__ = ("few", "finding", "status", "sustained")
 
-    def __init__(self, finding: Finding, status: int, *, few: bool = False, held: bool = False) -> None:
+    def __init__(self, finding: Finding, status: int, *, few: bool = False, sustained: bool = False) -> None:
         self.finding = finding
         self.status = status
         self.few = few
-        self.held = held
+        self.sustained = sustained
 
 
 def events(finding: Finding) -> int | None:
@@ -94,7 +94,7 @@ def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) 
     return found
 
 
-def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
+def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
     """Keep up alerts whose level is only a little below the threshold that raised them.
 
     Args:
@@ -107,7 +107,7 @@ def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iter
         The alerts of this run, some of them with the status that they had before.
     """
     from sockdiag.judging.group import name_owners
-    from sockdiag.judging.judge import judge_relaxed
+    from sockdiag.judging.judge import judge
 
     now = {alert_name(a.finding): a.status for a in alerts}
     fading = {name: status for name, status in raised.items() if now.get(name, CHECK_OK) < status}
@@ -116,12 +116,12 @@ def held(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iter
         return alerts
     kept: dict[str, Alert] = {}
     # In their order, so that the text does not change from run to run.
-    relaxed = judge_relaxed(case, [code for code in codes if code in again], 1 - MARGIN)
+    relaxed = judge(case.relaxed(1 - MARGIN), [code for code in codes if code in again])
     for hit in name_owners(case, relaxed.hits):
         name = alert_name(hit.finding)
         status = min(_STATUS.get(hit.finding.severity, CHECK_OK), fading.get(name, CHECK_OK))
         if hit.finding.verdict != DROPPING and status > now.get(name, CHECK_OK):
-            kept[name] = Alert(hit.finding, status, held=True)
+            kept[name] = Alert(hit.finding, status, sustained=True)
     return [a for a in alerts if alert_name(a.finding) not in kept] + list(kept.values())
 
 
@@ -132,9 +132,9 @@ def worst_first(alerts: list[Alert]) -> list[Alert]:
 
     alike: dict[tuple[int, bool, bool], list[Hit]] = {}
     for alert in alerts:
-        alike.setdefault((alert.status, alert.few, alert.held), []).append(Hit(alert.finding))
+        alike.setdefault((alert.status, alert.few, alert.sustained), []).append(Hit(alert.finding))
     found = [
-        Alert(finding, status, few=few, held=kept)
+        Alert(finding, status, few=few, sustained=kept)
         for (status, few, kept), hits in alike.items()
         for finding in by_cause(hit.finding for hit in hits)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.measures import MAX, Facts, find, missing, value, values
 from sockdiag.check.levels import status_of
-from sockdiag.check.request import Bounded
+from sockdiag.check.request import BoundedMeasure
 from sockdiag.check.status import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.counters import U32, mib_of
 from sockdiag.model.record import HOST, Record, field
@@ -48,11 +48,11 @@ class Taken(Record):
 class Measured(Record):
     """A measure of this run."""
 
-    bounded: Bounded = field("The measure and its ranges.")
+    bounded: BoundedMeasure = field("The measure and its ranges.")
     value: float | None = field("Its value, of a rate a second; None is unknown.")
     why: str = field("Why it is unknown.")
     status: int = field("Plugin status.")
-    held: bool = field("It has the status because it had it before.")
+    sustained: bool = field("It has the status because it had it before.")
 
     def said(self) -> str:
         """Say what it is."""
@@ -65,7 +65,7 @@ class Measured(Record):
         if bounds is None:
             return text
         flag = "-w" if self.status == CHECK_WARNING else "-c"
-        return f"{text} ({flag} {bounds.text}{', not clearly better yet' if self.held else ''})"
+        return f"{text} ({flag} {bounds.text}{', not clearly better yet' if self.sustained else ''})"
 
     def datum(self) -> str:
         """Write it as performance data."""
@@ -83,17 +83,17 @@ class Measured(Record):
         )
 
 
-def usual() -> tuple[Bounded, ...]:
+def usual() -> tuple[BoundedMeasure, ...]:
     """Return what is drawn where no measure is named."""
-    return tuple(Bounded(text, *find(text), None, None) for text in USUAL)
+    return tuple(BoundedMeasure(text, *find(text), None, None) for text in USUAL)
 
 
-def alert_name(one: Bounded) -> str:
+def alert_name(one: BoundedMeasure) -> str:
     """Name a measure among the alerts."""
     return f"measure {one.text}"
 
 
-def taken(wanted: Iterable[Bounded], now: Sample, before: Sample | None) -> list[Taken]:
+def taken(wanted: Iterable[BoundedMeasure], now: Sample, before: Sample | None) -> list[Taken]:
     """Take measures of a look, and of counters what they grew by since the look before."""
     wanted = list(wanted)
     facts = Facts(now)
@@ -101,7 +101,7 @@ def taken(wanted: Iterable[Bounded], now: Sample, before: Sample | None) -> list
     # Of sums over sockets, those that had drops and are closed since do not count.
     alive = past
     if before is not None and any(one.measure.cumulative for one in wanted):
-        from sockdiag.analysis.baseline import still_there
+        from sockdiag.check.baseline import still_there
 
         alive = Facts(still_there(before, now))
     seconds = None if before is None else max(now.at - before.at, 1e-6)
@@ -111,7 +111,7 @@ def taken(wanted: Iterable[Bounded], now: Sample, before: Sample | None) -> list
     ]
 
 
-def measured(one: Bounded, parts: list[Taken], raised: Mapping[str, int]) -> Measured:
+def measured(one: BoundedMeasure, parts: list[Taken], raised: Mapping[str, int]) -> Measured:
     """Put together what a measure is in all namespaces, and compare it with its ranges.
 
     Args:
@@ -131,21 +131,21 @@ def measured(one: Bounded, parts: list[Taken], raised: Mapping[str, int]) -> Mea
     else:
         total = max(totals) if one.measure.combine == MAX else sum(totals)
     grown = sum(totals) if one.is_rate else None
-    status, held = status_of(total, one.warning, one.critical, raised.get(alert_name(one), CHECK_OK), grown)
-    return Measured(one, total, "", status, held)
+    status, sustained = status_of(total, one.warning, one.critical, raised.get(alert_name(one), CHECK_OK), grown)
+    return Measured(one, total, "", status, sustained)
 
 
-def _level(one: Bounded, facts: Facts) -> Taken:
+def _level(one: BoundedMeasure, facts: Facts) -> Taken:
     found = value(one.measure, one.key, facts)
     return Taken(found, None, "" if found is not None else missing(one.measure, facts) or _labelled(one, facts))
 
 
-def _labelled(one: Bounded, facts: Facts) -> str:
+def _labelled(one: BoundedMeasure, facts: Facts) -> str:
     # Nothing has such labels, which is no lack, or a value of something that has is unknown.
     return "not told by the kernel" if values(one.measure, one.key, facts) else ""
 
 
-def _growth(one: Bounded, facts: Facts, past: Facts | None, seconds: float | None) -> Taken:
+def _growth(one: BoundedMeasure, facts: Facts, past: Facts | None, seconds: float | None) -> Taken:
     now = dict(values(one.measure, one.key, facts))
     if not now:
         return Taken(why=missing(one.measure, facts))
@@ -169,6 +169,6 @@ def _growth(one: Bounded, facts: Facts, past: Facts | None, seconds: float | Non
     return Taken(grown, seconds)
 
 
-def _wraps(one: Bounded) -> bool:
+def _wraps(one: BoundedMeasure) -> bool:
     prefix = one.measure.name.partition(".")[0]
     return mib_of(f"{_MIBS.get(prefix, prefix)}.").wraps_at == U32

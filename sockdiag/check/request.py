@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_TIMEOUT_S = 3600
 
 
-class Bounded(Record):
+class BoundedMeasure(Record):
     """A measure and its ranges."""
 
     text: str = field("As it was named.")
@@ -39,7 +39,7 @@ class CheckRequest(Record):
 
     codes: tuple[str, ...] = field("Rules to judge.")
     named: bool = field("They were named one by one.")
-    measures: tuple[Bounded, ...] = field("Measures to compare.")
+    measures: tuple[BoundedMeasure, ...] = field("Measures to compare.")
     question: str = field("Digest of all that makes a baseline this question's own.")
 
     @property
@@ -105,7 +105,7 @@ def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _measures(names: Sequence[str], warnings: Sequence[str], criticals: Sequence[str]) -> tuple[Bounded, ...]:
+def _measures(names: Sequence[str], warnings: Sequence[str], criticals: Sequence[str]) -> tuple[BoundedMeasure, ...]:
     if not names and (warnings or criticals):
         raise UsageError("-w and -c are ranges of a measure: name it with --measure before them")
     if len(warnings) > len(names) or len(criticals) > len(names):
@@ -120,7 +120,7 @@ def _measures(names: Sequence[str], warnings: Sequence[str], criticals: Sequence
         bounds = [
             _range(flag, texts[i] if i < len(texts) else "") for flag, texts in (("-w", warnings), ("-c", criticals))
         ]
-        found.append(Bounded(text.strip(), measure, key, *bounds))
+        found.append(BoundedMeasure(text.strip(), measure, key, *bounds))
     return tuple(found)
 
 

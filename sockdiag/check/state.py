@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import time
 
+from sockdiag.check.entries import BaselinePlace, NotOurs, read_entries, stored, write_entries
 from sockdiag.check.state_file import StateFile, private_folder
 from sockdiag.errors import SourceError
-from sockdiag.model.baseline import BaselinePlace, NotOurs, read_entries, stored, write_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sockdiag.model.baseline import BaselineEntry, Stored
-    from sockdiag.survey.survey import Survey
+    from sockdiag.check.entries import BaselineEntry, Stored
+    from sockdiag.survey.reader import SystemReader
 
 # Two looks that are nearer together tell of nothing but chance.
 YOUNGEST_S = 1.0
@@ -169,7 +169,7 @@ class State:
         return write_entries([*left.values(), *kept])
 
 
-def place_of(survey: Survey) -> BaselinePlace:
+def place_of(survey: SystemReader) -> BaselinePlace:
     """Say where the counters belong that are read in this process and namespace."""
     from sockdiag.sources.system.transport import netns_cookie
 
@@ -182,7 +182,7 @@ def place_of(survey: Survey) -> BaselinePlace:
     )
 
 
-def _line(survey: Survey, path: str) -> str:
+def _line(survey: SystemReader, path: str) -> str:
     try:
         return survey.system.files.read(path).decode("utf-8", "replace").strip()
     except SourceError:

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.check.answer import Run
     from sockdiag.check.levels import Alert
+    from sockdiag.check.run import Run
 
 # Rules that could not tell, named on the status line.
 _NAMED = 3
@@ -124,7 +124,7 @@ def _whence(run: Run) -> Iterator[str]:
 
 def _headline(run: Run, alert: Alert) -> str:
     finding = alert.finding
-    kept = ", not clearly better yet" if alert.held else ""
+    kept = ", not clearly better yet" if alert.sustained else ""
     there = f" [netns {finding.subject.netns}]" if run.survey.everywhere and finding.subject.netns else ""
     return f"{finding.code}: {finding.summary}{kept}{there}"
 

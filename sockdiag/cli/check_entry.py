@@ -33,7 +33,7 @@ def _from_words(words: list[str], env: Env) -> tuple[int, str]:
 
         raise UsageError(complaint(COMMAND, words[1:], env) or "the command line is not understood; see --help")
     if args[VERSION]:
-        from sockdiag import __version__
+        from sockdiag.version import __version__
 
         return CHECK_UNKNOWN, f"sockdiag {__version__}\n"
     warning, critical = paired(order)

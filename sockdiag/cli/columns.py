@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args
     from sockdiag.model.fields import FieldEntry
     from sockdiag.model.record import Record
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
     Row = TypeVar("Row", bound=Record)
 
 
-def sort_column(record: type[Record], args: Args, survey: Survey | None = None) -> FieldEntry | None:
+def sort_column(record: type[Record], args: Args, survey: SystemReader | None = None) -> FieldEntry | None:
     """Return the column that ``--sort`` names, or None.
 
     Raises:
@@ -30,7 +30,7 @@ def sort_column(record: type[Record], args: Args, survey: Survey | None = None) 
 
 
 def choose_columns(
-    args: Args, survey: Survey, record: type[Record], default: Sequence[str] = ()
+    args: Args, survey: SystemReader, record: type[Record], default: Sequence[str] = ()
 ) -> tuple[list[FieldEntry], bool]:
     """Find the columns that ``--output`` names.
 
@@ -59,7 +59,7 @@ def choose_columns(
     return list(found.values()), not adds
 
 
-def ordered(args: Args, survey: Survey, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
+def ordered(args: Args, survey: SystemReader, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
     """Apply ``--sort`` and ``--limit`` to records. Unknown values come last either way."""
     entry = sort_column(record, args, survey)
     if entry is not None:
@@ -81,11 +81,8 @@ def ordered(args: Args, survey: Survey, rows: Iterable[Row], record: type[Row]) 
     return rows
 
 
-def _column(record: type[Record], name: str, survey: Survey | None) -> FieldEntry:
-    entry = find(record, name)
-    if entry.name == "user" and survey is not None:
-        entry.get = lambda socket: None if socket.uid is None else survey.user_name(socket.uid)
-    return entry
+def _column(record: type[Record], name: str, survey: SystemReader | None) -> FieldEntry:
+    return find(record, name) if survey is None else find(record, name, survey.user_name)
 
 
 def _comparable(value: Any) -> Any:

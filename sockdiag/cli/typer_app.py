@@ -49,7 +49,7 @@ class _LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class _Command(TyperCommand):
+class _HelpfulCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         _show_help(self.name or "", ctx.obj)
 
@@ -113,7 +113,7 @@ def _callback(command: Command, env: Env) -> Any:
 
 def _click_command(command: Command, env: Env) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name=command.name, cls=_Command)(_callback(command, env))
+    app.command(name=command.name, cls=_HelpfulCommand)(_callback(command, env))
     return typer.main.get_command(app)
 
 

@@ -1,1 +1,1 @@
-"""Generators of what is checked in: man pages and completions, both from the commands' declarations."""
+"""Generators of the files that are checked in and follow from declarations: man pages, completions, tables."""

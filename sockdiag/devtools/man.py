@@ -10,8 +10,8 @@ from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, summary
 from sockdiag.cli.env import REMEMBERED, VARIABLES
 from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, synopsis
 from sockdiag.devtools import man_topics
+from sockdiag.devtools.completion_values import columns, commands, rows
 from sockdiag.devtools.roff import Page
-from sockdiag.devtools.words import columns, commands, rows
 from sockdiag.model.fields import catalogue
 from sockdiag.model.finding import Finding
 from sockdiag.model.socket import Socket

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sockdiag import __version__
 from sockdiag.cli.catalog import COMMANDS
+from sockdiag.version import __version__
 
 # Characters that roff would take for something else, or print as a typographic one that no shell understands.
 _ESCAPES = {

@@ -7,8 +7,9 @@ from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_knowledge, by_value, remembered
 from sockdiag.filter.quantity import parse_quantity
 from sockdiag.filter.tree import Compare, Not
+from sockdiag.kernel.families import FAMILY_NAMES, OTHER_TABLES
 from sockdiag.kernel.inet_diag import TIMER_NAMES
-from sockdiag.kernel.sock_diag import FAMILY_NAMES, TYPE_NAMES
+from sockdiag.kernel.sock_diag import TYPE_NAMES
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import FLAGS
 
@@ -33,14 +34,8 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 _PREFIXES = ("AF_", "SOCK_")
 
-# Tables of each address family, for what is asked for.
-_FAMILY_TABLES = {
-    "AF_UNIX": "unix",
-    "AF_NETLINK": "netlink",
-    "AF_PACKET": "packet",
-    "AF_VSOCK": "vsock",
-    "AF_XDP": "xdp",
-}
+# The table of each address family that has one of its own.
+_FAMILY_TABLES = {family.name: netid for netid, family in OTHER_TABLES.items()}
 _IP_FAMILIES = {"AF_INET": 1, "AF_INET6": 2}
 
 _TRUE = ("yes", "true", "1", "on")

@@ -17,9 +17,10 @@ from sockdiag.filter.operands import ANY_PORT, HostOperand, HostParser, OperandE
 from sockdiag.filter.ss_match import Matcher, same_bits
 from sockdiag.filter.ss_view import SsView
 from sockdiag.filter.tree import And, Compare
+from sockdiag.kernel.families import FAMILY_NAMES, IP_TABLES
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
-from sockdiag.model.fields import IP_TABLES, resolve
+from sockdiag.model.fields import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
 
 _MAPPED = bytes(10) + b"\xff\xff"
-_IP_MASK = tables_mask(IP_TABLES)
-_FAMILY_NAMES = {AF_INET: "AF_INET", AF_INET6: "AF_INET6"}
+_IP = frozenset(IP_TABLES)
+_IP_MASK = tables_mask(_IP)
 HOST_FORMS = "ADDR[/LEN][:PORT], [IPV6[/LEN]]:PORT, *:PORT, a host name, or unix:PATTERN"
 
 
@@ -198,7 +199,7 @@ def _port_leaf(end: str, port: int) -> Compare:
 def address_leaf(end: str, hosts: tuple[HostOperand, ...]) -> Compare:
     """Return the comparison of an end's address with any of several prefixes; their ports do not count."""
     bare = tuple(HostOperand(host.family, host.address, host.length) for host in hosts)
-    leaf = by_value(_end_entry(end, "address"), remembered(lambda known: _has(bare, known)), IP_TABLES)
+    leaf = by_value(_end_entry(end, "address"), remembered(lambda known: _has(bare, known)), _IP)
     bounds = Bounds(tables=_IP_MASK, families=_families(bare))
     return Compare("src" if end == "local" else "dst", "=", bare, leaf, kernel=True, bounds=bounds)
 
@@ -221,7 +222,7 @@ def _has(hosts: tuple[HostOperand, ...], address: str | bytes) -> bool:
 
 
 def _family_leaf(family: int) -> Compare:
-    name = _FAMILY_NAMES[family]
+    name = FAMILY_NAMES[family]
     bounds = Bounds(tables=_IP_MASK, families=IPV4 if family == AF_INET else IPV6)
     entry = resolve("family")
     assert entry is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from sockdiag.filter.context import FilterContext
-    from sockdiag.filter.ss_view import SsSocket
+    from sockdiag.filter.ss_match import SsSocket
     from sockdiag.filter.tree import Node
 
 # A line of a filter file fills a buffer of this size, with its end of line and a NUL.

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from sockdiag.filter.cnumbers import INT_MAX
 from sockdiag.filter.glob import compile_glob
-from sockdiag.filter.operands import ANY_PORT, HostOperand
-from sockdiag.filter.ss_view import words
+from sockdiag.filter.operands import ANY_PORT, HostOperand, word
 from sockdiag.filter.tree import And, Compare, Not, Or
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
+    from typing import Protocol, TypeAlias
 
     from sockdiag.filter.context import FilterContext
-    from sockdiag.filter.ss_view import SsSocket
     from sockdiag.filter.tree import Node
 
-    Test: TypeAlias = Callable[[SsSocket], bool]
+    Test: TypeAlias = Callable[["SsSocket"], bool]
+
+    class SsSocket(Protocol):
+        """A socket as a filter of ss compares it.
+
+        Attributes:
+            family: AF_….
+            local, remote: address bytes of an IP socket; the name of a unix socket as it is shown (``@`` for NUL), None
+                where it has none.
+            lport, rport: ports; inode and peer inode of a unix socket, port id and -1 of a netlink one, interface index
+                and 0 of a packet one.
+            iface: index of the bound interface, 0 for none.
+            mark, cgroup_id: 0 where they were not told.
+            number: protocol of a netlink or packet socket.
+        """
+
+        family: int
+        local: bytes | None
+        remote: bytes | None
+        lport: int
+        rport: int
+        iface: int
+        mark: int
+        cgroup_id: int
+        number: int
+
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _AUTOBOUND_NAME = "@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
@@ -168,11 +191,21 @@ def _placed(hosts: tuple[HostOperand, ...], *, local: bool) -> Test:
         key = (row.family, address, row.number)
         answer = known.get(key)
         if answer is None:
-            there = words(row, local=local)
+            there = _words(row, local=local)
             answer = known[key] = there is not None and any(_own_address(host, row, there) for host in hosts)
         return answer
 
     return test
+
+
+def _words(view: SsSocket, *, local: bool) -> bytes | None:
+    """Return the 16 bytes of an address that ss compares; None where they cannot be known (the name of a unix socket)."""
+    address = view.local if local else view.remote
+    if view.family == AF_UNIX:
+        return None if address else bytes(16)
+    if address is None:
+        address = word(view.number) if local else b""
+    return address.ljust(16, b"\0")
 
 
 def _own_address(host: HostOperand, row: SsSocket, there: bytes) -> bool:

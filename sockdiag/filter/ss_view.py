@@ -1,11 +1,12 @@
-"""A socket as ss sees it: addresses are words, everything has a number, and what was not told is 0."""
+"""A socket of the model as a filter of ss compares it: everything has a number, and what is unknown is 0."""
 
 from __future__ import annotations
 
 from _socket import inet_pton
 
-from sockdiag.filter.operands import device_index, word
+from sockdiag.filter.operands import device_index
 from sockdiag.kernel.byte_order import U32
+from sockdiag.kernel.families import FAMILY_NAMES
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import (
     AF_INET,
@@ -15,47 +16,20 @@ from sockdiag.kernel.sock_diag import (
     AF_UNIX,
     AF_UNSPEC,
     AF_VSOCK,
-    FAMILY_NAMES,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from sockdiag.filter.context import FilterContext
     from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Socket
-
-    class SsSocket(Protocol):
-        """A socket as a filter of ss compares it.
-
-        Attributes:
-            family: AF_….
-            local, remote: address bytes of an IP socket; the name of a unix socket as it is shown (``@`` for NUL), None
-                where it has none.
-            lport, rport: ports; inode and peer inode of a unix socket, port id and -1 of a netlink one, interface index
-                and 0 of a packet one.
-            iface: index of the bound interface, 0 for none.
-            mark, cgroup_id: 0 where they were not told.
-            number: protocol of a netlink or packet socket.
-        """
-
-        family: int
-        local: bytes | None
-        remote: bytes | None
-        lport: int
-        rport: int
-        iface: int
-        mark: int
-        cgroup_id: int
-        number: int
 
 
 _NUMBERS = {name: number for number, name in FAMILY_NAMES.items()}
 
 
 class SsView:
-    """A socket of the model, as a filter of ss compares it."""
+    """An :class:`~sockdiag.filter.ss_match.SsSocket` made of a socket of the model."""
 
     __slots__ = ("cgroup_id", "family", "iface", "local", "lport", "mark", "number", "remote", "rport")
 
@@ -113,13 +87,3 @@ def _signed(number: int) -> int:
 def _cid(end: Endpoint) -> bytes:
     cid = 0xFFFFFFFF if end.address is None else int(end.address)
     return U32.pack(cid)
-
-
-def words(view: SsSocket, *, local: bool) -> bytes | None:
-    """Return the 16 bytes of an address that ss compares; None where they cannot be known (the name of a unix socket)."""
-    address = view.local if local else view.remote
-    if view.family == AF_UNIX:
-        return None if address else bytes(16)
-    if address is None:
-        address = word(view.number) if local else b""
-    return address.ljust(16, b"\0")

@@ -6,57 +6,46 @@ Source: inetsw_array and inetsw6 (net/ipv4/af_inet.c, net/ipv6/af_inet6.c) and t
 
 from __future__ import annotations
 
-# netid -> (AF_INET, AF_INET6)
-_INET_OPS = {
-    "tcp": ("inet_stream_ops", "inet6_stream_ops"),
-    "mptcp": ("mptcp_stream_ops", "mptcp_v6_stream_ops"),
-    "udp": ("inet_dgram_ops", "inet6_dgram_ops"),
-    "udplite": ("inet_dgram_ops", "inet6_dgram_ops"),
-    "raw": ("inet_sockraw_ops", "inet6_sockraw_ops"),
-    "icmp": ("inet_sockraw_ops", "inet6_sockraw_ops"),
-    "sctp": ("inet_seqpacket_ops", "inet6_seqpacket_ops"),
-    "dccp": ("inet_dccp_ops", "inet6_dccp_ops"),
-}
-
-# By netid and type.
-_TYPE_OPS = {
-    ("unix", "SOCK_STREAM"): "unix_stream_ops",
-    ("unix", "SOCK_DGRAM"): "unix_dgram_ops",
-    ("unix", "SOCK_RAW"): "unix_dgram_ops",
-    ("unix", "SOCK_SEQPACKET"): "unix_seqpacket_ops",
-    ("packet", "SOCK_DGRAM"): "packet_ops",
-    ("packet", "SOCK_RAW"): "packet_ops",
-    ("packet", "SOCK_PACKET"): "packet_ops_spkt",
-    ("vsock", "SOCK_STREAM"): "vsock_stream_ops",
-    ("vsock", "SOCK_DGRAM"): "vsock_dgram_ops",
-    ("vsock", "SOCK_SEQPACKET"): "vsock_seqpacket_ops",
-}
-
-_ONE_OPS = {"netlink": "netlink_ops", "xdp": "xsk_proto_ops"}
+from sockdiag.kernel.families import FAMILIES, IP_PROTOCOLS, IP_TABLES, OTHER_TABLES
 
 # netid -> names of its struct protos in /proc/net/protocols: AF_INET, AF_INET6; of unix, stream last (5.15).
-PROTO_NAMES = {
-    "tcp": ("TCP", "TCPv6"),
-    "mptcp": ("MPTCP", "MPTCPv6"),
-    "udp": ("UDP", "UDPv6"),
-    "udplite": ("UDP-Lite", "UDPLITEv6"),
-    "raw": ("RAW", "RAWv6"),
-    "icmp": ("PING", "PINGv6"),
-    "sctp": ("SCTP", "SCTPv6"),
-    "dccp": ("DCCP", "DCCPv6"),
-    "unix": ("UNIX", "UNIX-STREAM"),
-    "netlink": ("NETLINK",),
-    "packet": ("PACKET",),
-    "xdp": ("XDP",),
-    "vsock": ("AF_VSOCK",),
+PROTO_NAMES: dict[str, tuple[str, ...]] = {
+    **{protocol.netid: protocol.protos for protocol in IP_PROTOCOLS},
+    **{netid: family.protos for netid, family in OTHER_TABLES.items()},
 }
+
+
+_TABLES = {
+    (kind, number): protocol.netid
+    for protocol in IP_PROTOCOLS
+    if protocol.netid != "raw"
+    for kind in protocol.types
+    for number in protocol.numbers
+}
+
+
+def table_of(family: int, type: str, protocol: int) -> str:
+    """Return the netid of a socket by the arguments of socket(2); ``other`` where no table lists it.
+
+    Args:
+        family: AF_….
+        type: SOCK_….
+        protocol: IPPROTO_…, of an IP socket.
+    """
+    for one in FAMILIES:
+        if one.number == family and one.netid is not None:
+            return one.netid
+    return _TABLES.get((type, protocol), "raw" if type == "SOCK_RAW" else "other")
 
 
 def proto_ops(netid: str, family: str, type: str | None) -> str | None:
     """Name the proto_ops of a socket; None where it cannot be told."""
-    if netid in _INET_OPS:
-        return _INET_OPS[netid][family == "AF_INET6"]
-    return _ONE_OPS.get(netid) or _TYPE_OPS.get((netid, type or ""))
+    if netid in IP_TABLES:
+        return IP_TABLES[netid].ops[family == "AF_INET6"]
+    other = OTHER_TABLES.get(netid)
+    if other is None:
+        return None
+    return other.ops.get(None) or other.ops.get(type)
 
 
 def proto_name(netid: str, family: str, type: str | None) -> str | None:
@@ -87,7 +76,8 @@ def socket_state(netid: str, state: str | None) -> str | None:
     Source: ``__inet_stream_connect()``, ``inet_accept()``, ``unix_stream_connect()``; connect(2) of datagram, raw,
     netlink and packet sockets leaves it SS_UNCONNECTED.
     """
-    if netid in ("tcp", "mptcp", "sctp", "dccp", "vsock"):
+    record = IP_TABLES.get(netid) or OTHER_TABLES.get(netid)
+    if record is not None and record.connects:
         if state in ("CLOSE", "LISTEN", "BOUND_INACTIVE"):
             return SS_UNCONNECTED
         return SS_CONNECTING if state == "SYN_SENT" else SS_CONNECTED if state else None

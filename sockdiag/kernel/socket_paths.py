@@ -6,15 +6,12 @@ Linux 6.x. Source: net/core/dev.c, net/ipv4, net/ipv6, net/unix, net/netlink, ne
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import BACKLOG, DEVICE, IP_TABLES, OTHER_TABLES, WAKE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Stations = tuple[tuple[str, tuple[str, ...]], ...]
+    from sockdiag.kernel.families import Stations
 
-_DEVICE = ("device: driver, NAPI", ("dev.*.rx_fifo", "dev.*.rx_drop"))
-_BACKLOG = (
-    "per-CPU input queue (loopback, veth, RPS): enqueue_to_backlog()",
-    ("softnet_stat.*.dropped",),
-)
 _IP = (
     "ip_rcv() → ip_local_deliver()",
     ("Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards", "Ip.ReasmFails", "TcpExt.IPReversePathFilter"),
@@ -23,8 +20,6 @@ _IP6 = (
     "ipv6_rcv() → ip6_input()",
     ("Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards", "Ip6.ReasmFails"),
 )
-_WAKE = "sk->sk_data_ready(), sock_def_readable(): wakes read(2) and epoll"
-
 _TCP_QUEUES: Stations = (
     ("sk_backlog, while the owner holds the lock: tcp_add_backlog()", ("TcpExt.TCPBacklogDrop",)),
     (
@@ -38,7 +33,7 @@ _TCP_QUEUES: Stations = (
             "TcpExt.TCPBeyondWindow",
         ),
     ),
-    (_WAKE, ()),
+    WAKE,
 )
 _LISTEN_QUEUES: Stations = (
     ("SYN queue: tcp_conn_request()", ("TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies")),
@@ -56,47 +51,8 @@ def _udp(prefix: str, name: str, receive: str) -> Stations:
         (receive, (f"{prefix}.NoPorts", f"{prefix}.InCsumErrors")),
         (f"socket filter, receive buffer: {name}_queue_rcv_skb()", (f"{prefix}.RcvbufErrors", f"{prefix}.InErrors")),
         ("memory of all UDP (udp_mem) and of the cgroup: __udp_enqueue_schedule_skb()", (f"{prefix}.MemErrors",)),
-        (_WAKE, ()),
+        WAKE,
     )
-
-
-_DIRECT: dict[str, Stations] = {
-    "unix": (
-        ("the sender's send buffer: sock_alloc_send_pskb(); it waits or gets EAGAIN, nothing is lost", ()),
-        ("sk_receive_queue of the peer: unix_stream_sendmsg(), unix_dgram_sendmsg()", ()),
-        (_WAKE, ()),
-    ),
-    "netlink": (
-        ("netlink_unicast(), netlink_broadcast(): refused when the receive buffer is full, then ENOBUFS", ()),
-        (_WAKE, ()),
-    ),
-    "packet": (
-        _DEVICE,
-        _BACKLOG,
-        ("ptype_all, ptype_base: packet_rcv(), tpacket_rcv(); before IP, also of what is sent", ()),
-        (_WAKE, ()),
-    ),
-    "xdp": (_DEVICE, ("XDP program: xsk_rcv() into the ring that the owner maps", ())),
-    "vsock": (("transport (virtio, vmci, hyperv): virtio_transport_recv_pkt()", ()), (_WAKE, ())),
-}
-
-_CREATE = {
-    "tcp": "tcp_v{n}_init_sock()",
-    "mptcp": "mptcp_init_sock()",
-    "udp": "udp{s}_init_sock()",
-    "udplite": "udplite{s}_sk_init()",
-    "raw": "raw{s}_init()",
-    "icmp": "ping_init_sock()",
-    "sctp": "sctp_init_sock()",
-    "dccp": "dccp_v{n}_init_sock()",
-}
-_CREATE_OTHERS = {
-    "unix": "socket(2) → __sock_create() → unix_create() → unix_create1()",
-    "netlink": "socket(2) → __sock_create() → netlink_create() → __netlink_create()",
-    "packet": "socket(2) → __sock_create() → packet_create() → __register_prot_hook()",
-    "vsock": "socket(2) → __sock_create() → vsock_create()",
-    "xdp": "socket(2) → __sock_create() → xsk_create()",
-}
 
 
 def create_path(netid: str, family: str, accepted: bool) -> str | None:
@@ -114,18 +70,20 @@ def create_path(netid: str, family: str, accepted: bool) -> str | None:
             f"the handshake's ACK → tcp_check_req() → tcp_{version}_syn_recv_sock() → tcp_create_openreq_child(); "
             "its file: accept(2) → inet_csk_accept()"
         )
-    if netid in _CREATE:
-        inner = _CREATE[netid].format(n="6" if six else "4", s="v6" if six else "")
+    if netid in IP_TABLES:
+        inner = IP_TABLES[netid].create.format(n="6" if six else "4", s="v6" if six else "")
         return f"socket(2) → __sock_create() → {'inet6_create' if six else 'inet_create'}() → {inner}"
-    return _CREATE_OTHERS.get(netid)
+    if netid in OTHER_TABLES:
+        return f"socket(2) → __sock_create() → {OTHER_TABLES[netid].create}"
+    return None
 
 
 def receive_path(netid: str, family: str, listening: bool) -> Stations:
     """Return what feeds such a socket: each station and the counters of what is lost there."""
-    if netid in _DIRECT:
-        return _DIRECT[netid]
+    if netid in OTHER_TABLES:
+        return OTHER_TABLES[netid].receive
     six = family == "AF_INET6"
-    below = (_DEVICE, _BACKLOG, *((_IP6, _IP) if six else (_IP,)))
+    below = (DEVICE, BACKLOG, *((_IP6, _IP) if six else (_IP,)))
     if netid in ("tcp", "mptcp", "dccp"):
         receive = "tcp_v6_rcv() → __inet6_lookup_skb()" if six else "tcp_v4_rcv() → __inet_lookup_skb()"
         queues = _LISTEN_QUEUES if listening else _TCP_QUEUES
@@ -148,8 +106,8 @@ def receive_path(netid: str, family: str, listening: bool) -> Stations:
         return (
             *below,
             (f"{name}: filter, receive buffer; what it loses only the socket's drops count", ()),
-            (_WAKE, ()),
+            WAKE,
         )
     if netid == "sctp":
-        return (*below, ("sctp_rcv() → sctp_assoc_bh_rcv()", ("Sctp.SctpInPktBacklog",)), (_WAKE, ()))
+        return (*below, ("sctp_rcv() → sctp_assoc_bh_rcv()", ("Sctp.SctpInPktBacklog",)), WAKE)
     return ()

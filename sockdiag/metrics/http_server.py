@@ -136,7 +136,7 @@ class _TooLarge(Exception):
     """A request is larger than any that is meant."""
 
 
-class _Bounded:
+class _BoundedReader:
     """The beginning of what a client sends."""
 
     def __init__(self, file: Any) -> None:
@@ -172,7 +172,7 @@ class _Handler(WSGIRequestHandler):
 
     def handle(self) -> None:
         """Read one request and answer it."""
-        file: Any = _Bounded(self.rfile)
+        file: Any = _BoundedReader(self.rfile)
         self.rfile = file
         try:
             self.raw_requestline = self.rfile.readline(MOST_BYTES + 1)

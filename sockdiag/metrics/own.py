@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag import __version__
 from sockdiag.model.metric_family import INFO, MetricFamily
+from sockdiag.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.errors import SockdiagError, UsageError
 from sockdiag.model.record import Record, field
-from sockdiag.survey.options import HORIZON_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.metric_family import MetricFamily
     from sockdiag.model.sample import Sample
+    from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.survey import Survey
     from sockdiag.survey.workers import Pause
 
@@ -48,7 +49,7 @@ class Scraped:
         self.interval = interval
 
 
-class _Part:
+class _ScrapedNamespace:
     """What was found in one network namespace, as it travels between processes."""
 
     __slots__ = ("families", "findings", "interval", "read", "sources", "unknown")
@@ -130,8 +131,8 @@ class Scraper:
         return Scraped(survey, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
 
     def _steps(
-        self, survey: Survey, twice_s: float | None, keep_s: float | None, *, alone: bool
-    ) -> Iterator[Pause | _Part]:
+        self, survey: SystemReader, twice_s: float | None, keep_s: float | None, *, alone: bool
+    ) -> Iterator[Pause | _ScrapedNamespace]:
         from sockdiag.analysis.measures import Facts
         from sockdiag.analysis.metric_families import families, placed
         from sockdiag.judging.registry import RULES
@@ -153,7 +154,7 @@ class Scraper:
         elif keep_s is not None:
             before = self._earlier(now, keep_s)
         case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES)
-        part = _Part()
+        part = _ScrapedNamespace()
         part.read = bool(now.counters) or any(now.tables.values())
         part.findings, part.unknown = judgement.findings, {one.code for one in judgement.unknown}
         part.sources = dict(sources_read(now, survey.gaps))

@@ -6,11 +6,13 @@ from sockdiag.model.record import LABEL, RATIO, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockdiag.model.socket import Socket
 
 
 class Derived(Record):
-    """What is computed from a socket's fields. The value of a field is what the function of its name returns."""
+    """Fields that are computed from a socket's other fields; see :func:`getter`."""
 
     fill: float | None = field(
         "Receive memory in use: rmem_alloc / rcvbuf; 1 is the limit.",
@@ -39,24 +41,13 @@ def fill(socket: Socket) -> float | None:
     return skmem.rmem_alloc / skmem.rcvbuf
 
 
-_users: dict[int, str] = {}
+def getter(name: str, user_name: Callable[[int], str]) -> Callable[[Socket], float | str | None]:
+    """Return the function that computes the field *name*.
 
-
-def user(socket: Socket) -> str | None:
-    """Return the name of the socket's user in this system's user database."""
-    uid = socket.uid
-    if uid is None:
-        return None
-    name = _users.get(uid)
-    if name is None:
-        from pwd import getpwuid
-
-        try:
-            name = getpwuid(uid).pw_name
-        except (KeyError, OverflowError, OSError):
-            name = str(uid)
-        _users[uid] = name
-    return name
-
-
-GETTERS = {"fill": fill, "user": user}
+    Args:
+        name: of a field of :class:`Derived`.
+        user_name: names users; records know their numbers only.
+    """
+    if name == "user":
+        return lambda socket: None if socket.uid is None else user_name(socket.uid)
+    return fill

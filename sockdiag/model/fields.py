@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from _operator import itemgetter
 
-from sockdiag.model.derived import GETTERS, Derived
+from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
+from sockdiag.model.derived import Derived, getter
 from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
@@ -41,28 +42,24 @@ ALIASES = {
 # A name may be given without the unit it ends in.
 _SUFFIXES = ("_us", "_ms", "_bytes", "_pages", "_ratio", "_per_s", "_bytes_per_s")
 
-IP_TABLES = frozenset(("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "sctp", "dccp"))
-
 # Tables whose sockets can have the thing at all, by the longest leading part of the name; all where none is listed.
+_IP = frozenset(IP_TABLES)
 _TABLES = {
-    "local.port": IP_TABLES | {"netlink", "vsock"},
-    "local.interface": IP_TABLES | {"packet", "xdp"},
-    "peer": IP_TABLES | {"unix", "netlink", "vsock"},
-    "peer.port": IP_TABLES | {"netlink", "vsock"},
-    "peer.interface": IP_TABLES,
-    "mark": IP_TABLES,
-    "cgroup_id": IP_TABLES,
-    "cgroup": IP_TABLES,
-    "shutdown": IP_TABLES | {"unix"},
+    **{
+        name: _IP | {netid for netid, family in OTHER_TABLES.items() if name in family.has}
+        for name in ("local.port", "local.interface", "peer", "peer.port", "shutdown")
+    },
+    "peer.interface": _IP,
+    "mark": _IP,
+    "cgroup_id": _IP,
+    "cgroup": _IP,
     "timer": frozenset(("tcp", "mptcp", "sctp", "dccp")),
     "tcp_info": frozenset(("tcp",)),
-    "inet": IP_TABLES,
+    "inet": _IP,
     "mptcp_info": frozenset(("mptcp",)),
     "sctp_info": frozenset(("sctp",)),
-    "unix": frozenset(("unix",)),
-    "netlink": frozenset(("netlink",)),
-    "packet": frozenset(("packet",)),
-    "xdp": frozenset(("xdp",)),
+    # What only the sockets of a family have is called as its table.
+    **{netid: frozenset((netid,)) for netid in OTHER_TABLES},
 }
 
 # What a TIME_WAIT or SYN_RECV socket, of which the kernel keeps only a stub, does not have.
@@ -74,27 +71,8 @@ _STUB_STATES = ("TIME_WAIT", "SYN_RECV", "NEW_SYN_RECV")
 # What a process may be without.
 _NONE_IN_ELEMENT = ("processes.container", "processes.unit")
 
-# Where None from netlink says that there is none: no device bound, no timer armed, no peer, no ring.
-_NONE_IS_ABSENT = (
-    "local.interface",
-    "peer.interface",
-    "unix.peer_inode",
-    "unix.vfs_ino",
-    "unix.vfs_dev",
-    "unix.icons",
-    "packet.rx_ring",
-    "packet.tx_ring",
-    "packet.fanout",
-    "packet.memberships",
-    "xdp.umem",
-    "xdp.rx_entries",
-    "xdp.tx_entries",
-    "inet.vegas",
-    "inet.dctcp",
-    "inet.bbr",
-    "inet.ulp",
-    "inet.md5_keys",
-)
+# Where None from netlink says that no device is bound; in an SCTP address it does not.
+_DEVICES = ("local.interface", "peer.interface")
 
 
 class FieldEntry:
@@ -134,6 +112,7 @@ class FieldEntry:
         many: bool = False,
         needs: frozenset[str] = frozenset(),
         steps: tuple[Callable[[Any], Any], ...] = (),
+        absent: bool = False,
     ) -> None:
         self.name = name
         self.field = field
@@ -146,7 +125,7 @@ class FieldEntry:
         parts = name.split(".")
         leads = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
         self.tables: frozenset[str] | None = next((_TABLES[lead] for lead in leads if lead in _TABLES), None)
-        self._absent = any(lead in _NONE_IS_ABSENT for lead in leads)
+        self._absent = absent or field.optional or name in _DEVICES
 
     def __repr__(self) -> str:
         return f"FieldEntry({self.name})"
@@ -182,7 +161,7 @@ class FieldEntry:
                 lead = ".".join(parts[:n])
                 if lead in batch.columns or batch.constants.get(lead) is not None:
                     return _descend(batch.values(lead), self._steps[n:])
-            if self.name not in GETTERS and record_class(self.field) is None:
+            if self.name not in _DERIVED and record_class(self.field) is None:
                 return [None] * batch.size
         return [self.get(socket) for socket in batch.sockets()]
 
@@ -253,6 +232,7 @@ def _entry(record: Any, index: int, field: Field, parent: FieldEntry | None) -> 
         many=many,
         needs=parent.needs | own,
         steps=(*parent._steps, step),
+        absent=parent._absent,
     )
 
 
@@ -279,29 +259,43 @@ def catalogue() -> list[FieldEntry]:
     return _all
 
 
-def _derived(field: Field) -> FieldEntry:
+def _derived(field: Field, user_name: Callable[[int], str] = str) -> FieldEntry:
     needs = frozenset((field.needs,)) if field.needs else frozenset()
-    return FieldEntry(field.name, field, Derived.__annotations__[field.name], GETTERS[field.name], needs=needs)
+    get = getter(field.name, user_name)
+    return FieldEntry(field.name, field, Derived.__annotations__[field.name], get, needs=needs)
 
 
-def resolve(name: str) -> FieldEntry | None:
-    """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none."""
+_DERIVED = frozenset([field.name for field in Derived.FIELDS])
+
+
+def resolve(name: str, user_name: Callable[[int], str] = str) -> FieldEntry | None:
+    """Find a field of a socket by its dotted name, by an alias, or by its name without the unit; None if there is none.
+
+    Args:
+        name: as the user wrote it.
+        user_name: names users, who are numbers without it.
+    """
     name = ALIASES.get(name, name)
     for field in Derived.FIELDS:
         if field.name == name:
-            return _derived(field)
+            return _derived(field, user_name)
     return resolve_in(Socket, name)
 
 
-def find(record: type[Record], name: str) -> FieldEntry:
+def find(record: type[Record], name: str, user_name: Callable[[int], str] = str) -> FieldEntry:
     """Find a field of a record class by its name, an alias, or its heading in any case.
+
+    Args:
+        record: the class.
+        name: as the user wrote it.
+        user_name: names users, who are numbers without it.
 
     Raises:
         UsageError: there is none.
     """
     wanted = name.lower().replace("-", "_")
     of_socket = record is Socket
-    entry = resolve(wanted) if of_socket else resolve_in(record, wanted)
+    entry = resolve(wanted, user_name) if of_socket else resolve_in(record, wanted)
     if entry is not None:
         return entry
     from sockdiag.errors import UsageError, unknown

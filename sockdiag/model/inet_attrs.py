@@ -109,13 +109,18 @@ class InetAttrs(Record):
         sources=("INET_DIAG_CONG",),
     )
     vegas: VegasInfo | None = field(
-        "State of a delay-based algorithm.", default=None, of=VegasInfo, sources=("INET_DIAG_VEGASINFO",)
+        "State of a delay-based algorithm.", default=None, optional=True, of=VegasInfo, sources=("INET_DIAG_VEGASINFO",)
     )
-    dctcp: DctcpInfo | None = field("State of DCTCP.", default=None, of=DctcpInfo, sources=("INET_DIAG_DCTCPINFO",))
-    bbr: BbrInfo | None = field("State of BBR.", default=None, of=BbrInfo, sources=("INET_DIAG_BBRINFO",))
+    dctcp: DctcpInfo | None = field(
+        "State of DCTCP.", default=None, optional=True, of=DctcpInfo, sources=("INET_DIAG_DCTCPINFO",)
+    )
+    bbr: BbrInfo | None = field(
+        "State of BBR.", default=None, optional=True, of=BbrInfo, sources=("INET_DIAG_BBRINFO",)
+    )
     ulp: UlpInfo | None = field(
         "Upper layer protocol; read with tcp_info.",
         default=None,
+        optional=True,
         of=UlpInfo,
         needs="tcp_info",
         kernel="icsk->icsk_ulp_ops",
@@ -124,6 +129,7 @@ class InetAttrs(Record):
     md5_keys: tuple[Md5Key, ...] | None = field(
         "TCP-MD5 keys; read with tcp_info, told to CAP_NET_ADMIN only.",
         default=None,
+        optional=True,
         of=Md5Key,
         needs="tcp_info",
         kernel="tp->md5sig_info",

@@ -233,7 +233,7 @@ class StationCounter(Record):
     name: str = field("Exact name; * stands for the sum over the rows of a table.", kind=LABEL)
     total: int | None = field("Its value; unknown where this kernel has none.", unit=COUNT, kind=COUNTER)
     scope: str = field("Whose it is: netns or host.", kind=LABEL)
-    change: int | None = field("Since the last look, with --follow.", default=None, unit=COUNT)
+    change: int | None = field("Since the previous sample, with --follow.", default=None, unit=COUNT)
 
 
 class Station(Record):
@@ -258,7 +258,7 @@ class Fact(Record):
     value: int | float | str | bool | tuple[str, ...] | tuple[int, ...] | None = field("Its value.")
     unit: str = field("Unit.", default="", kind=LABEL)
     was: int | float | str | bool | tuple[str, ...] | tuple[int, ...] | None = field(
-        "Its value at the look before, where it moved; with --follow.", default=None
+        "Its value in the previous sample, where it moved; with --follow.", default=None
     )
     source: str = field(
         "Where it was read: attribute or file; derived where it follows from others.", default="", kind=LABEL

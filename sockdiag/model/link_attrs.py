@@ -188,17 +188,18 @@ class PacketAttrs(Record):
         sources=("packet_diag_info.pdi_flags",),
     )
     rx_ring: PacketRing | None = field(
-        "Receive ring.", default=None, of=PacketRing, header="RX-RING", sources=("PACKET_DIAG_RX_RING",)
+        "Receive ring.", default=None, optional=True, of=PacketRing, header="RX-RING", sources=("PACKET_DIAG_RX_RING",)
     )
     tx_ring: PacketRing | None = field(
-        "Send ring.", default=None, of=PacketRing, header="TX-RING", sources=("PACKET_DIAG_TX_RING",)
+        "Send ring.", default=None, optional=True, of=PacketRing, header="TX-RING", sources=("PACKET_DIAG_TX_RING",)
     )
     fanout: PacketFanout | None = field(
-        "Fanout group.", default=None, of=PacketFanout, header="FANOUT", sources=("PACKET_DIAG_FANOUT",)
+        "Fanout group.", default=None, optional=True, of=PacketFanout, header="FANOUT", sources=("PACKET_DIAG_FANOUT",)
     )
     memberships: tuple[PacketMembership, ...] | None = field(
         "Multicast, promiscuous and all-multicast memberships.",
         default=None,
+        optional=True,
         of=PacketMembership,
         header="MEMBERSHIPS",
         kernel="po->mclist",
@@ -343,6 +344,7 @@ class XdpAttrs(Record):
     rx_entries: int | None = field(
         "Size of the rx ring.",
         default=None,
+        optional=True,
         unit=COUNT,
         header="RX-ENTRIES",
         kernel="xs->rx->nentries",
@@ -351,6 +353,7 @@ class XdpAttrs(Record):
     tx_entries: int | None = field(
         "Size of the tx ring.",
         default=None,
+        optional=True,
         unit=COUNT,
         header="TX-ENTRIES",
         kernel="xs->tx->nentries",
@@ -359,6 +362,7 @@ class XdpAttrs(Record):
     umem: XdpUmem | None = field(
         "Memory of the frames.",
         default=None,
+        optional=True,
         of=XdpUmem,
         header="UMEM",
         kernel="xs->umem",

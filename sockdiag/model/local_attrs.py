@@ -14,6 +14,7 @@ class UnixAttrs(Record):
     peer_inode: int | None = field(
         "sockfs inode of the socket at the other end; 0: it has none (not accepted yet), null: not connected.",
         default=None,
+        optional=True,
         kind=ID,
         header="PEER-INODE",
         kernel="sock_i_ino(unix_sk(sk)->peer)",
@@ -22,6 +23,7 @@ class UnixAttrs(Record):
     vfs_ino: int | None = field(
         "Inode of the socket file in its filesystem; not the sockfs inode.",
         default=None,
+        optional=True,
         kind=ID,
         header="VFS-INO",
         needs="details",
@@ -31,6 +33,7 @@ class UnixAttrs(Record):
     vfs_dev: tuple[int, int] | None = field(
         "Device of that filesystem: major and minor.",
         default=None,
+        optional=True,
         kind=ID,
         header="VFS-DEV",
         needs="details",
@@ -40,6 +43,7 @@ class UnixAttrs(Record):
     icons: tuple[int, ...] | None = field(
         "On a stream listener: sockfs inodes of the clients whose connections wait in accept(2).",
         default=None,
+        optional=True,
         kind=ID,
         header="ICONS",
         needs="details",

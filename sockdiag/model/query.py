@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.record import Record, field
 
 # Order of tables in results. Names are the model's netids.
-TABLES = (
-    "tcp",
-    "mptcp",
-    "udp",
-    "udplite",
-    "raw",
-    "icmp",
-    "sctp",
-    "dccp",
-    "unix",
-    "netlink",
-    "packet",
-    "vsock",
-    "xdp",
-)
+TABLES = (*IP_TABLES, *OTHER_TABLES)
 
 AUTO, NETLINK, PROC = "auto", "netlink", "proc"
 

@@ -54,6 +54,7 @@ class Field:
         base: 16 for an identity that people know in hexadecimal, and that JSON shows as a string.
         scope: HOST where the number is the whole host's whichever namespace it is read in, else "".
         wire: struct format of the field in the kernel's struct, where the record mirrors one.
+        optional: None from netlink says that the socket has none (no ring, no peer), not that it is unknown.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Field:
         "name",
         "needs",
         "of",
+        "optional",
         "scope",
         "sources",
         "unit",
@@ -90,6 +92,7 @@ class Field:
         wire: str,
         base: int,
         scope: str,
+        optional: bool,
     ) -> None:
         self.default = default
         self.kernel = kernel
@@ -104,6 +107,7 @@ class Field:
         self.wire = wire
         self.base = base
         self.scope = scope
+        self.optional = optional
 
 
 def field(
@@ -121,9 +125,10 @@ def field(
     wire: str = "",
     base: int = 10,
     scope: str = "",
+    optional: bool = False,
 ) -> Any:
     """Declare a field of a :class:`Record`; see :class:`Field` for the arguments."""
-    return Field(default, kernel, help, sources, unit, kind, header, needs, of, words, wire, base, scope)
+    return Field(default, kernel, help, sources, unit, kind, header, needs, of, words, wire, base, scope, optional)
 
 
 class _RecordMeta(type):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import BYTES, COUNT, FLAGS, ID, LABEL, MS, Record, field
@@ -87,7 +88,7 @@ class Socket(Record):
     """One kernel socket, as far as its source tells. None is unknown or not applicable, never zero."""
 
     netid: str = field(
-        "Table: tcp, udp, udplite, raw, icmp, mptcp, sctp, dccp, unix, netlink, packet, vsock, xdp.",
+        f"Table: {', '.join((*IP_TABLES, *OTHER_TABLES))}.",
         kind=LABEL,
         header="NETID",
     )

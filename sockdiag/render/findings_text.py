@@ -59,7 +59,7 @@ def risk_lines(
 
     Args:
         verdict: of everything.
-        interval_s: time between the looks, None for one.
+        interval_s: time between the samples, None for one.
         findings: worst first; one that concerns many sockets once.
         style: how it may look.
         shown: how many are shown.

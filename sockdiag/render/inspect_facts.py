@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.model.inspection import Fact, Layers, Paths, Topic
 from sockdiag.model.record import Record
 from sockdiag.model.socket import Socket
@@ -92,17 +93,14 @@ def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[
             yield Fact(layer, name, plain(value, field), unit, None, origin.of(field), field.kernel)
 
 
-# Netlink attributes and structs of each table but the IP ones; those of inet_diag begin with INET_DIAG and inet_diag.
-_FAMILIES = ("unix", "netlink", "packet", "vsock", "xdp")
-
-
 class _Origin:
     """Which of the places that a field can be read from a socket came from."""
 
     def __init__(self, socket: Socket) -> None:
         self.by = socket.source
         self.netid = socket.netid
-        self.family = socket.netid if socket.netid in _FAMILIES else "inet"
+        # Its attributes and structs begin with this word and _DIAG or _diag.
+        self.family = socket.netid if socket.netid in OTHER_TABLES else "inet"
 
     def of(self, field: Field) -> str:
         for source in field.sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.escape import printable, width
@@ -58,7 +59,7 @@ _SOCK_GROUPS = (
     ("buffers", ("rcvbuf", "sndbuf")),
     ("memory", ("skmem",)),
     ("timer", ("timer",)),
-    ("options", ("inet", "unix", "netlink", "packet", "xdp")),
+    ("options", ("inet", *OTHER_TABLES)),
     ("connection", ("mptcp_info", "sctp_info", "subflows")),
 )
 _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "inode")
@@ -75,7 +76,7 @@ def inspect_lines(
         paths: what creates and feeds it.
         style: how it may look.
         findings: what follows from it.
-        at: time of the look, with --follow.
+        at: time of the sample, with --follow.
     """
     socket = layers.sock.socket
     head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"

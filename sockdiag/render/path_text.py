@@ -45,7 +45,7 @@ def path_lines(
 
     Args:
         stages: the stages, in the order of the way.
-        interval: seconds between the two looks, None where there was one.
+        interval: seconds between the two samples, None: there was one.
         style: colour and width.
         again: it is not the first of several: what all have in common was said.
     """

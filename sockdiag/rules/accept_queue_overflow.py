@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted, per_second
-from sockdiag.judging.listeners import ACCEPT, backlog_advice, fits, listeners, queue_is_cause, waits
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.listeners import (
+    ACCEPT,
+    BACKLOG_SYSCTLS,
+    QUEUE_COUNTERS,
+    QUEUE_FIELDS,
+    backlog_advice,
+    fits,
+    listeners,
+    queue_is_cause,
+    waits,
+)
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 
@@ -13,7 +23,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "ACCEPT_QUEUE_OVERFLOW",
     CRITICAL,
     (DROPPING, RECOVERED),
@@ -27,6 +37,12 @@ RULE = Rule(
     (),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
     partly=("mptcp",),
+    tables=("tcp", "mptcp"),
+    sysctls=BACKLOG_SYSCTLS,
+    counters=QUEUE_COUNTERS,
+    compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
+    commands=("listeners",),
+    blames_reader=True,
 )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import INFO, STALLED, Advice
-from sockdiag.rules._tcp import unanswered
+from sockdiag.rules._tcp import TABLES, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Hit
 
-RULE = Rule(
+RULE = DeclaredRule(
     "LAST_ACK_STUCK",
     INFO,
     (STALLED,),
@@ -28,6 +28,8 @@ RULE = Rule(
     ),
     ("net.ipv4.tcp_orphan_retries, where many hold memory",),
     partly=("mptcp",),
+    tables=TABLES,
+    commands=("states",),
 )
 
 _ADVICE = Advice(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.losses import LOSSES
-from sockdiag.judging.case import Hit, Rule
+from sockdiag.judging.case import DeclaredRule, Hit
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 
-RULE = Rule(
+RULE = DeclaredRule(
     "PAST_LOSSES",
     INFO,
     (RECOVERED,),
@@ -25,6 +25,7 @@ RULE = Rule(
     tuple(LOSSES),
     (),
     partly=("/proc/net/snmp", "/proc/net/snmp6", "/proc/net/netstat"),
+    counters=tuple(LOSSES),
 )
 
 

@@ -40,7 +40,7 @@ def dump(settings: Settings, transport: Transport | None) -> None:
     except OSError as error:
         raise Stop(255, f"fopen dump file: {os.strerror(error.errno or 0)}") from None
     try:
-        for request in inet_requests(settings, "tcp", None):
+        for request in inet_requests(settings, TCP, None):
             header = bytes(NLMSG_HDRLEN)
             try:
                 for datagram in dumped(listing, request, quiet=True):

@@ -183,7 +183,7 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
         settings.proc_context = True
         settings.sock_context = settings.sock_context or option == "z"
     elif option in "Vv":
-        from sockdiag import __version__
+        from sockdiag.version import __version__
 
         program = "6.1.0" if settings.old else "7.1.0"
         write(f"ss utility, iproute2-{program} (sockdiag {__version__})\n")

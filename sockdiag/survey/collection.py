@@ -33,7 +33,7 @@ class Collection:
         owners: looks into the descriptors of all processes; called only where the query needs owners.
         sources: where each table was read; complete, as ``gaps`` are, when the iteration has ended.
         gaps: what could not be seen.
-        asked: tables that the user named; a table that this kernel lacks is a gap only then.
+        tables_named: the user named the tables; one that this kernel lacks is a gap only then.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class Collection:
         query: Query,
         *,
         owners: Callable[[], OwnerScan],
-        asked: bool = False,
+        tables_named: bool = False,
         netns: Namespace | None = None,
     ) -> None:
         self.system = system
         self.query = query
         self.owners = owners
-        self.asked = asked
+        self.tables_named = tables_named
         self.netns = netns or Namespace()
         self.sources: dict[str, str | None] = {}
         self.gaps: list[Gap] = []
@@ -112,7 +112,7 @@ class Collection:
     def _absent(self, table: str, error: SourceError) -> bool:
         # A protocol that the kernel does not register has no sockets: nothing is missing then. Some families register
         # but do not count theirs; that they cannot be seen is told by "sources" and, to who asked for them, as a gap.
-        if self.asked or not isinstance(error, SourceUnavailable) or error.errno in _THERE:
+        if self.tables_named or not isinstance(error, SourceUnavailable) or error.errno in _THERE:
             return False
         if self._protocols is None:
             self._protocols = proc_tables.protocols_in_use(self.system)
@@ -174,7 +174,7 @@ def tcp_counts(
     system: System, exact: bool, gap: Callable[[Gap], None]
 ) -> dict[tuple[str, str, str | None], int] | None:
     """Count TCP sockets by (netid, family, state) without decoding them; None where netlink cannot tell."""
-    from sockdiag.kernel.sock_diag import FAMILY_NAMES
+    from sockdiag.kernel.families import FAMILY_NAMES
     from sockdiag.kernel.tcp_states import state_name
     from sockdiag.sources.netlink.inet_count import count_tcp
 

@@ -6,12 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.model.sysctl import Sysctls
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 _MEMORY_LIMITS = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.sctp.sctp_mem", "net.core.mem_pcpu_rsv")
 
 
-def sysctls(survey: Survey, names: tuple[str, ...] | None = None) -> Sysctls:
+def sysctls(survey: SystemReader, names: tuple[str, ...] | None = None) -> Sysctls:
     """Read sysctls, all that are known where *names* is None."""
     from sockdiag.sources.proc.sys_net import read_sysctls
 
@@ -22,7 +22,7 @@ def sysctls(survey: Survey, names: tuple[str, ...] | None = None) -> Sysctls:
     return found
 
 
-def outer_sysctls(survey: Survey, names: tuple[str, ...]) -> Sysctls:
+def outer_sysctls(survey: SystemReader, names: tuple[str, ...]) -> Sysctls:
     """Read sysctls; those that only the host's own namespace shows are read there, where it can be found and entered."""
     from sockdiag.model.sysctl import Sysctls
     from sockdiag.sources.proc.sys_net import read_sysctls
@@ -39,14 +39,14 @@ def outer_sysctls(survey: Survey, names: tuple[str, ...]) -> Sysctls:
     return found
 
 
-def kernel_version(survey: Survey) -> tuple[int, int] | None:
+def kernel_version(survey: SystemReader) -> tuple[int, int] | None:
     """Return major and minor version of the system's kernel."""
     from sockdiag.model.sysctl import release_version
 
     return release_version(survey.provenance().host.kernel)
 
 
-def protocol_memory(survey: Survey) -> list[ProtocolMemory]:
+def protocol_memory(survey: SystemReader) -> list[ProtocolMemory]:
     """Compare the memory of each protocol with its limits."""
     from sockdiag.analysis.memory import protocol_memory as compare
     from sockdiag.sources.proc.net_protocols import read_protocols
@@ -63,7 +63,7 @@ def protocol_memory(survey: Survey) -> list[ProtocolMemory]:
     )
 
 
-def _cpus(survey: Survey) -> int | None:
+def _cpus(survey: SystemReader) -> int | None:
     # One line a CPU that is online.
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
 

@@ -162,7 +162,7 @@ class NamespaceSet:
         answer: Reduce,
         *,
         owners: Callable[[], OwnerScan],
-        asked: bool,
+        tables_named: bool,
         learn: Learn,
     ) -> Iterator[Any]:
         """Yield what *answer* yields of the sockets of each namespace; each socket carries its namespace.
@@ -172,7 +172,7 @@ class NamespaceSet:
             where: filter, applied where the sockets are read.
             answer: is called with the batches of a namespace, and whether it is this process's own; elsewhere in a child.
             owners: looks into the descriptors of all processes, of whatever namespace.
-            asked: the user named the tables.
+            tables_named: the user named the tables.
             learn: is told of each namespace: its label (None for this process's own), where each table was read, what could
                 not be seen, how many sockets the filter could not judge.
         """
@@ -180,7 +180,9 @@ class NamespaceSet:
             owners()  # once, before the workers are made
 
         def question(visit: Visit) -> Iterator[tuple[Any, ...]]:
-            collection = Collection(visit.system, query, owners=owners, asked=asked, netns=visit.namespace)
+            collection = Collection(
+                visit.system, query, owners=owners, tables_named=tables_named, netns=visit.namespace
+            )
             unknown: list[int] = []
             batches = collection.batches()
             if where is not None:

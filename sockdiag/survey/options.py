@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import LABEL, Record, field
-
-# What stands for every network namespace of the host.
-ALL = "all"
-
-# Seconds within which a trend counts as a risk, unless the caller says otherwise.
-HORIZON_S = 10.0
 
 
 class SurveyOptions(Record):

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Visit
 
     T = TypeVar("T")
 
 
-def in_each(survey: Survey, steps: Callable[[Survey], Iterable[Pause | T]]) -> Iterator[T]:
+def in_each(survey: SystemReader, steps: Callable[[SystemReader], Iterable[Pause | T]]) -> Iterator[T]:
     """Yield what a function yields in each network namespace, this process's own first.
 
     Gaps of the namespaces, and the sources of their tables, are noted with the survey.

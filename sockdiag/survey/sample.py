@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sockdiag.judging.declared import SYSCTLS_READ, TABLES
 from sockdiag.model.query import PROC
 from sockdiag.model.sample import Sample
 from sockdiag.survey.host import outer_sysctls
@@ -16,33 +17,16 @@ if TYPE_CHECKING:
     from sockdiag.model.provenance import Gap
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
-    from sockdiag.survey.survey import Survey
-
-# Tables whose sockets are judged.
-TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
-
-LIMITS = (
-    "net.core.somaxconn",
-    "net.core.rmem_default",
-    "net.core.rmem_max",
-    "net.core.netdev_max_backlog",
-    "net.core.mem_pcpu_rsv",
-    "net.ipv4.tcp_mem",
-    "net.ipv4.udp_mem",
-    "net.ipv4.tcp_max_orphans",
-    "net.ipv4.tcp_max_tw_buckets",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.tcp_tw_reuse",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.ipfrag_high_thresh",
-    "net.ipv6.ip6frag_high_thresh",
-    "fs.file-nr",
-)
+    from sockdiag.survey.reader import SystemReader
 
 
 def take_sample(
-    survey: Survey, query: Query | None = None, where: Where | None = None, *, last: bool = True, rates: bool = True
+    survey: SystemReader,
+    query: Query | None = None,
+    where: Where | None = None,
+    *,
+    last: bool = True,
+    rates: bool = True,
 ) -> Sample:
     """Read everything that rules judge. Counters come first: what happens while sockets are read counts for the next sample.
 
@@ -78,7 +62,7 @@ def take_sample(
     softnet = survey.attempt(lambda: read_softnet_stat(files), absent)
     sockets = list(survey.batches(query, where))
     _note_tables(survey, query, absent)
-    limits = outer_sysctls(survey, LIMITS)
+    limits = outer_sysctls(survey, SYSCTLS_READ)
     cgroups, unseen, gaps_of_cgroups = survey.host.cgroups(last=last)
     _take_over(survey, absent, unseen, gaps_of_cgroups)
     descriptors = None
@@ -105,7 +89,7 @@ def take_sample(
     )
 
 
-def judged_query(survey: Survey, where: Where | None = None, tables: Collection[str] = TABLES) -> Query:
+def judged_query(survey: SystemReader, where: Where | None = None, tables: Collection[str] = TABLES) -> Query:
     """Build the query of a sample: the tables that are judged, with memory, in the states that the kernel hashes."""
     from sockdiag.kernel.tcp_states import HASHED_STATES
     from sockdiag.model.query import SKMEM
@@ -116,13 +100,13 @@ def judged_query(survey: Survey, where: Where | None = None, tables: Collection[
     )
 
 
-def _take_over(survey: Survey, absent: dict[str, str], unseen: Mapping[str, str], gaps: Iterable[Gap]) -> None:
+def _take_over(survey: SystemReader, absent: dict[str, str], unseen: Mapping[str, str], gaps: Iterable[Gap]) -> None:
     for gap in gaps:
         survey.note(gap)
     absent.update(unseen)
 
 
-def _note_tables(survey: Survey, query: Query, absent: dict[str, str]) -> None:
+def _note_tables(survey: SystemReader, query: Query, absent: dict[str, str]) -> None:
     for table in query.tables:
         source = survey.sources.get(table)
         lacking = next((gap for gap in survey.gaps if table in _tables(gap)), None)
@@ -142,7 +126,7 @@ def _tables(gap: Gap) -> list[str]:
     return [name.removesuffix("6") for name in path.removeprefix("inet_diag_").removesuffix("_diag").split("+")]
 
 
-def _qdiscs(survey: Survey, absent: dict[str, str]) -> list[Qdisc] | None:
+def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:
     if not survey.system.files.live:
         return None
     from sockdiag.sources.netlink.rtnetlink_tc import read_queues

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.sources.process.pidfd_getfd import Stolen
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 _AGAIN = "inspect the running system"
 
@@ -29,7 +29,7 @@ class SocketGone(SockdiagError):
         self.socket = socket
 
 
-def gather(survey: Survey, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> SocketReadings:
+def gather(survey: SystemReader, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> SocketReadings:
     """Read a socket again, with everything that tells of it.
 
     Args:
@@ -77,7 +77,7 @@ def gather(survey: Survey, wanted: Socket, held: tuple[int, int] | None, *, stea
     return seen
 
 
-def _again(survey: Survey, wanted: Socket, lacks: list[Gap]) -> Socket:
+def _again(survey: SystemReader, wanted: Socket, lacks: list[Gap]) -> Socket:
     from sockdiag.sources.netlink import inet_lookup as inet_one
 
     if wanted.source == "getsockopt":
@@ -99,7 +99,7 @@ def _again(survey: Survey, wanted: Socket, lacks: list[Gap]) -> Socket:
     return found._replace(netns=survey.netns.label)
 
 
-def _from_table(survey: Survey, wanted: Socket) -> Socket:
+def _from_table(survey: SystemReader, wanted: Socket) -> Socket:
     from sockdiag.model.batch import all_sockets
     from sockdiag.model.query import CGROUP, DETAILS, INET, SKMEM, TCP_INFO
     from sockdiag.sources.netlink.inet_lookup import same
@@ -114,7 +114,7 @@ def _from_table(survey: Survey, wanted: Socket) -> Socket:
     return found
 
 
-def _descriptor(survey: Survey, seen: SocketReadings, held: tuple[int, int] | None) -> None:
+def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int] | None) -> None:
     from sockdiag.sources.process.fdinfo import find_watchers, read_fdinfo
 
     inode = seen.socket.inode
@@ -158,7 +158,7 @@ def _chosen(owners: tuple[Owner, ...], held: tuple[int, int] | None) -> Owner | 
     return named or (owners[0] if owners else None)
 
 
-def _options(survey: Survey, seen: SocketReadings) -> None:
+def _options(survey: SystemReader, seen: SocketReadings) -> None:
     owner = seen.owner
     if not seen.socket.inode:
         return
@@ -181,21 +181,21 @@ def _options(survey: Survey, seen: SocketReadings) -> None:
         seen.socket = seen.socket._replace(mark=mark)
 
 
-def _subflows(survey: Survey, socket: Socket) -> tuple[Socket, ...]:
+def _subflows(survey: SystemReader, socket: Socket) -> tuple[Socket, ...]:
     from sockdiag.model.batch import all_sockets
 
     query = survey.query()._replace(tables=("tcp",))
     return tuple(s for s in all_sockets(survey.batches(query)) if s.inode and s.inode == socket.inode)
 
 
-def _has_listener(survey: Survey, socket: Socket) -> bool:
+def _has_listener(survey: SystemReader, socket: Socket) -> bool:
     from sockdiag.kernel.tcp_states import LISTEN
 
     query = survey.query()._replace(tables=("tcp",), states=1 << LISTEN)
     return any(socket.local.port in batch.values("local.port") for batch in survey.batches(query))
 
 
-def from_descriptor(survey: Survey, pid: int, fd: int, inode: int) -> Socket | None:
+def from_descriptor(survey: SystemReader, pid: int, fd: int, inode: int) -> Socket | None:
     """Describe a socket that no table lists by what getsockopt(2) tells of it; None where it cannot be asked.
 
     A TCP socket that is neither bound nor connected is in no table, and some families have none.
@@ -213,14 +213,14 @@ def from_descriptor(survey: Survey, pid: int, fd: int, inode: int) -> Socket | N
 
 
 def _described(told: Stolen, inode: int) -> Socket:
-    from sockdiag.kernel.sock_diag import FAMILY_NAMES, IPPROTO_NAMES, TYPE_NAMES
+    from sockdiag.kernel.families import FAMILY_NAMES
+    from sockdiag.kernel.proto_ops import table_of
+    from sockdiag.kernel.sock_diag import IPPROTO_NAMES, TYPE_NAMES
     from sockdiag.model.skmem import SkMem
     from sockdiag.model.socket import Socket
 
     family, kind, protocol = (_number(told, name) for name in ("SO_DOMAIN", "SO_TYPE", "SO_PROTOCOL"))
-    table = _FAMILY_TABLES.get(family) or _PROTOCOL_TABLES.get(
-        (kind, protocol), "raw" if kind == _SOCK_RAW else "other"
-    )
+    table = table_of(family, TYPE_NAMES.get(kind, ""), protocol)
     is_inet = family in (2, 10)
     local, peer = _endpoint(told.local), _endpoint(told.peer)
     device = told.values.get("SO_BINDTODEVICE")
@@ -250,20 +250,6 @@ def _described(told: Stolen, inode: int) -> Socket:
         skmem=skmem,
         source="getsockopt",
     )
-
-
-_SOCK_RAW = 3
-_FAMILY_TABLES = {1: "unix", 16: "netlink", 17: "packet", 40: "vsock", 44: "xdp"}
-_PROTOCOL_TABLES = {
-    (1, 6): "tcp",
-    (1, 262): "mptcp",
-    (2, 17): "udp",
-    (2, 136): "udplite",
-    (2, 1): "icmp",
-    (2, 58): "icmp",
-    (1, 132): "sctp",
-    (5, 132): "sctp",
-}
 
 
 def _number(told: Stolen, name: str) -> int:

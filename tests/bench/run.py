@@ -3,6 +3,7 @@
     make bench                                  # N=100000: 200,000 sockets
     make bench N=2000
     make bench ARGS="--runs 9 --no-ss-owners"
+    make bench N=200000 ARGS="--record 'before the rebuild'"    # a dated page in docs/benchmarks, too
 
 Prints what was measured, ratios of medians, and the targets beside them; no verdict. Exit status 1 if something could
 not run or gave a wrong answer.
@@ -23,7 +24,8 @@ from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from tests.bench.connections import Connections, allow_many, tcp_inuse  # noqa: E402 - run as a script
+from tests.bench import record  # noqa: E402 - run as a script
+from tests.bench.connections import Connections, allow_many, tcp_inuse  # noqa: E402
 from tests.bench.measure import Cost, Runner, middle  # noqa: E402
 from tests.live.world.netdev import link_up, unshare_network  # noqa: E402
 
@@ -121,8 +123,8 @@ def name_of(command: list[str]) -> str:
     return " ".join(["sockdiag" if word is SOCKDIAG else word for word in command])
 
 
-def start_up(bench: Bench) -> None:
-    """Measure how long `states` takes where there is nothing to count."""
+def start_up(bench: Bench) -> tuple[float, float]:
+    """Measure how long the bare interpreter takes, and `states` where there is nothing to count; in milliseconds."""
     bare, ours = [sys.executable, "-c", "pass"], [SOCKDIAG, "states"]
     costs: dict[bool, list[Cost]] = {False: [], True: []}
     for _ in range(START_RUNS):
@@ -134,9 +136,10 @@ def start_up(bench: Bench) -> None:
     say(
         f"  sockdiag states: {full.wall_s * 1000:.1f} ms, ratio {full.wall_s / base.wall_s:.1f} (target {START_TARGET})"
     )
+    return base.wall_s * 1000, full.wall_s * 1000
 
 
-def compare(bench: Bench, runs: int, ss_owners: bool) -> None:
+def compare(bench: Bench, runs: int, ss_owners: bool) -> tuple[list[record.Cost], list[record.Ratio]]:
     """Ask both programs each question, in turn, and print medians and ratios."""
     least = bench.runner.floor()
     ours = [question.ours for question in QUESTIONS]
@@ -147,20 +150,26 @@ def compare(bench: Bench, runs: int, ss_owners: bool) -> None:
             costs.setdefault(name_of(command), []).append(bench.run(command))
     medians = {name: middle(runs) for name, runs in costs.items() if not any(cost.status for cost in runs)}
     say(f"\nMedians of {runs} runs, in turn (ss -tanp once); a peak below {least / 1024:.0f} MiB cannot be told:")
+    kept: list[record.Cost] = []
     for name, cost in medians.items():
         peak = f"{cost.peak_kb / 1024:.0f}" if cost.peak_kb > least else f"<{least / 1024:.0f}"
+        kept.append(record.Cost(name, cost.wall_s, cost.cpu_s, cost.peak_kb / 1024 if cost.peak_kb > least else None))
         say(f"  {name:40} {cost.wall_s:8.3f} s wall {cost.cpu_s:8.3f} s CPU {peak:>5} MiB peak")
     say("\nRatios of wall time (of CPU time), ours to theirs; targets are of wall time, at 200,000 sockets:")
+    ratios: list[record.Ratio] = []
     for question in QUESTIONS:
         name, other = name_of([SOCKDIAG, *question.ours]), name_of(question.theirs)
+        wall = cpu = None
+        figures = "not measured"
         if name in medians and other in medians:
             one, two = medians[name], medians[other]
-            figures = f"{one.wall_s / two.wall_s:6.3f} ({one.cpu_s / two.cpu_s:.3f})"
-        else:
-            figures = "not measured"
+            wall, cpu = one.wall_s / two.wall_s, one.cpu_s / two.cpu_s
+            figures = f"{wall:6.3f} ({cpu:.3f})"
+        ratios.append(record.Ratio(name, other, wall, cpu, question.target))
         say(f"  {name:40} {figures:>15}  target {question.target}  of {other}")
     if (states := medians.get("sockdiag states")) is not None:
         say(f"  peak memory of sockdiag states: {states.peak_kb / 1024:.1f} MiB, target {MEMORY_TARGET_KB // 1024}")
+    return kept, ratios
 
 
 def main() -> int:
@@ -169,6 +178,7 @@ def main() -> int:
     parser.add_argument("n", nargs="?", type=int, default=int(os.environ.get("N") or 100_000), help="connections")
     parser.add_argument("--runs", type=int, default=5, help="runs of each command")
     parser.add_argument("--no-ss-owners", action="store_true", help="leave ss -tanp out (25 s at 200,000 sockets)")
+    parser.add_argument("--record", metavar="TITLE", help="write a dated page with the results to docs/benchmarks, too")
     given = parser.parse_args()
     if os.geteuid():
         print("needs root, to make a network namespace", file=sys.stderr)
@@ -179,15 +189,18 @@ def main() -> int:
     folders = [str(Path(__file__).parents[2] / "sockdiag"), sysconfig.get_path("purelib")]
     subprocess.run([sys.executable, "-m", "compileall", "-q", *folders], check=False, stderr=subprocess.DEVNULL)
     bench = Bench()
-    start_up(bench)
+    python_ms, states_ms = start_up(bench)
     with Connections(given.n) as connections:
         sockets = tcp_inuse()
         say(f"\n{sockets} sockets ({given.n} connections) in {connections.seconds:.1f} s")
         bench.check_answers(sockets)
-        compare(bench, given.runs, not given.no_ss_owners)
+        costs, ratios = compare(bench, given.runs, not given.no_ss_owners)
         begin = time.monotonic()
     say(f"\nClosed in {time.monotonic() - begin:.1f} s; {tcp_inuse()} sockets left")
     bench.runner.close()
+    if given.record:
+        results = record.Results(given.n, sockets, given.runs, python_ms, states_ms, costs, ratios, bench.failures)
+        say(f"Written: {record.write(given.record, results)}")
     if bench.failures:
         say("Not all could run: see FAILED above.")
     return bool(bench.failures)

@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PACKAGE = Path(__file__).parents[2] / "sockdiag"
-
-# Lower layers first. A module may import its own layer and those before it.
-LAYERS = [
-    ("errors", "progress", "typed"),
-    "kernel",
-    "model",
-    ("sources", "filter", "analysis"),
-    "judging",
-    "rules",
-    "render",
-    ("survey", "check", "metrics", "cli", "ss", "__main__"),
-    "devtools",
-]
-RANK = {name: i for i, layer in enumerate(LAYERS) for name in ([layer] if isinstance(layer, str) else layer)}
-
-# Siblings of one rank that must not know each other.
-STRANGERS = {
-    ("analysis", "sources"),
-    ("filter", "sources"),
-    ("sources", "analysis"),
-    ("sources", "filter"),
-    ("ss", "cli"),
-    ("rules", "sources"),
-    ("judging", "sources"),
-    ("check", "ss"),
-    ("metrics", "ss"),
-    ("survey", "ss"),
-    ("ss", "survey"),
-    ("ss", "check"),
-    ("ss", "metrics"),
-    ("check", "metrics"),
-    ("metrics", "check"),
-}
 
 # Who may open files and sockets of the system, and why.
 OS_PLACES = {
@@ -74,10 +47,6 @@ def relative(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def layer_of(name: str) -> str:
-    return name.partition("/")[0].removesuffix(".py")
-
-
 def imports(path: Path) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -89,20 +58,69 @@ def imports(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_imports_go_down(path: Path) -> None:
-    """A module imports only its own layer and those below it."""
-    name = relative(path)
-    mine = layer_of(name)
-    if mine == "__init__":
-        return
-    for imported in imports(path):
-        parts = imported.split(".")
-        if parts[0] != "sockdiag" or len(parts) < 2 or parts[1] == "__version__":
-            continue
-        theirs = parts[1]
-        assert RANK[theirs] <= RANK[mine], f"{name} imports {imported}"
-        assert (mine, theirs) not in STRANGERS, f"{name} imports {imported}"
+def test_imports_go_down() -> None:
+    """import-linter finds every contract of pyproject.toml kept."""
+    pytest.importorskip("importlinter", reason="import-linter is not installed")
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_there_are_no_circles() -> None:
+    """No module imports itself through others, not for its types and not inside a function either."""
+    names = {module_name(path): path for path in MODULES}
+    graph = {name: {target for i in imports(path) if (target := target_of(i, names))} for name, path in names.items()}
+    assert circles(graph) == []
+
+
+def module_name(path: Path) -> str:
+    return ".".join(("sockdiag", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def target_of(imported: str, names: Mapping[str, Path]) -> str:
+    """Return the module that an import names, or "" where it is none of ours."""
+    if imported in names:
+        return imported
+    parent = imported.rpartition(".")[0]
+    return parent if parent in names else ""
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected parts of a graph that have more than one node (Tarjan)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_nodes: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        order[node] = lowest[node] = len(order)
+        open_nodes.append(node)
+        for target in graph[node]:
+            if target not in order:
+                visit(target)
+                lowest[node] = min(lowest[node], lowest[target])
+            elif target in open_nodes:
+                lowest[node] = min(lowest[node], order[target])
+        if lowest[node] == order[node]:
+            part = open_nodes[open_nodes.index(node) :]
+            del open_nodes[open_nodes.index(node) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for node in graph:
+        if node not in order:
+            visit(node)
+    return found
+
+
+def test_a_circle_is_found() -> None:
+    """Two modules that import each other are one, and so are three; a chain is none."""
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"a"}, "c": {"a"}}) == [["a", "b"]]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

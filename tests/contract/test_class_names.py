@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 # Still shared, to be renamed.
-SHARED = ("Bounded", "CgroupPaths", "Command", "Owners", "Part")
+SHARED = ("BoundedMeasure", "CgroupPaths", "Command", "Owners", "Part")
 
 PACKAGE = Path(__file__).parents[2] / "sockdiag"
 

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,9 @@ from tests.documents.masks import MASKS
 from tests.documents.play import check_shown, shell
 from tests.documents.reading import DOCUMENTS, NAMES, blocks, command_lines, headings, inline, links, read, shell_lines
 from tests.program import FIXTURES, PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CAPTURE = "6.18-world"
 # What stands for something else in a command line, and what it is tried with.
@@ -131,6 +135,20 @@ def test_links_lead_somewhere(name: str) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in headings(file.read_text(encoding="utf-8")), target
+
+
+def test_every_document_is_reached() -> None:
+    """Links lead from README to every document."""
+    reached: set[Path] = set()
+    todo = [PROJECT / "README.md"]
+    while todo:
+        path = todo.pop()
+        if path in reached or path.suffix != ".md" or not path.exists():
+            continue
+        reached.add(path)
+        targets = [target.partition("#")[0] for target in links(path.read_text(encoding="utf-8"))]
+        todo += [(path.parent / target).resolve() for target in targets if target and ":" not in target]
+    assert set(DOCUMENTS) <= reached
 
 
 @cache

@@ -14,7 +14,7 @@ import pytest
 from sockdiag.cli.catalog import COMMANDS
 from sockdiag.cli.env import VARIABLES
 from sockdiag.devtools import man, man_topics, roff
-from sockdiag.devtools.words import columns, commands, rows
+from sockdiag.devtools.completion_values import columns, commands, rows
 from sockdiag.ss import usage
 from sockdiag.ss.options import LONG
 from tests.needs import need, refuse

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.devtools.words import commands
+from sockdiag.devtools.completion_values import commands
 from sockdiag.render.schema import document_schema
 
 if TYPE_CHECKING:

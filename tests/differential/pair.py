@@ -44,7 +44,14 @@ class Result(NamedTuple):
 
 def environment(**variables: str) -> dict[str, str]:
     """Return an environment in which both programs behave alike, with *variables*."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "SOCKDIAG_SS_VERSION": "6.1", **variables}
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT),
+        "SOCKDIAG_SS_VERSION": "6.1",
+        **measured,
+        **variables,
+    }
 
 
 def run(command: tuple[str, ...], args: list[str], env: dict[str, str], cwd: str | None = None) -> Result:

@@ -17,7 +17,10 @@ from typing import NamedTuple
 
 from tests.program import PROJECT
 
-DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")),
+    *sorted((PROJECT / "docs").rglob("*.md")),
+]
 NAMES = [path.relative_to(PROJECT).as_posix() for path in DOCUMENTS]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DECLARED = re.compile(r"<!-- (?:shown|run): ([^>]*?) -->\n\Z")

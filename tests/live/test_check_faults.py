@@ -13,12 +13,12 @@ import pytest
 
 from sockdiag.check import state
 from sockdiag.check.answer import answer
+from sockdiag.check.entries import BaselinePlace, read_entries, write_entries
 from sockdiag.cli.catalog import load
 from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
-from sockdiag.model.baseline import BaselinePlace, read_entries, write_entries
 from sockdiag.sources.system.machine import this_system
 from tests.live.plugin import NOTHING, RULES, Said, check, edit, older
 from tests.live.world.namespace import netns
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sockdiag.model.baseline import Stored
+    from sockdiag.check.entries import Stored
     from tests.live.world.namespace import Namespace
 
 NOBODY = 65534

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.check.answer import answer
+from sockdiag.check.entries import read_entries
 from sockdiag.cli.catalog import load
 from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
-from sockdiag.model.baseline import read_entries
 from sockdiag.sources.system.machine import System, this_system
 from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
@@ -473,7 +473,7 @@ def test_a_mistake_in_the_program(file: Path) -> None:
 def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that overlap leave a whole file, with the entry of each question, and none of them fails."""
     # Each of them writes.
-    monkeypatch.setattr("sockdiag.check.answer.KEPT_S", 0.0)
+    monkeypatch.setattr("sockdiag.check.run.KEPT_S", 0.0)
     questions = [("--horizon", str(5 + i)) for i in range(5)]
     words = ("--measure", "Udp.InDatagrams", "--measure", "states[LISTEN]", "--state", str(file))
     reader, writer = os.pipe()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.kernel.families import FAMILY_NAMES
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
-from sockdiag.kernel.sock_diag import FAMILY_NAMES, IPPROTO_NAMES, SK_MEMINFO, TYPE_NAMES
+from sockdiag.kernel.sock_diag import IPPROTO_NAMES, SK_MEMINFO, TYPE_NAMES
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.tcp_info import LISTEN_FIELDS
 from tests.live.world import model

@@ -3,12 +3,12 @@
 How to use it::
 
     measure, key = find("listener[:443].accept_queue_ratio")   # UsageError, with the nearest name, where there is none
-    facts = Facts(look)                                         # one for all measures of a look
+    facts = Facts(sample)                                       # one for all measures of a sample
     values(measure, key, facts)                                 # [(("tcp", "0.0.0.0:443"), 0.25)]
     value(measure, key, facts)                                  # 0.25; None is unknown, never 0
-    missing(measure, facts)                                     # why it is unknown, where a part of the look lacks
+    missing(measure, facts)                                     # why it is unknown, where a part of the sample is missing
 
-``measure.needs`` names the parts of a look that it is read from, so that a caller reads only those.
+``measure.needs`` names the parts of a sample that it is read from, so that a caller reads only those.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def values(measure: Measure, key: str, facts: Facts) -> list[tuple[Labels, Value
     Args:
         measure: the measure.
         key: as :func:`find` returned it. A part ``:443`` is any address with that port.
-        facts: the look.
+        facts: the sample.
 
     Returns:
         Label values and value; a value of None is unknown. Nothing where nothing has such labels.
@@ -108,7 +108,7 @@ def value(measure: Measure, key: str, facts: Facts) -> Value:
     """Return what a key selects as one value: the sum, or the greatest where sums make no sense (``measure.combine``).
 
     Returns:
-        The value; None where it is unknown: a part of the look could not be read (:func:`missing` says which), or nothing
+        The value; None where it is unknown: a part of the sample could not be read (:func:`missing` says which), or nothing
         has such labels and that does not make it 0.
     """
     found = [value for _labels, value in values(measure, key, facts)]
@@ -128,7 +128,7 @@ def combined(measure: Measure, found: Iterable[Value]) -> Value:
 
 
 def missing(measure: Measure, facts: Facts) -> str:
-    """Say which parts of the look a measure lacks and why, "" where none is known to be missing.
+    """Say which parts of the sample a measure lacks and why, "" where none is known to be missing.
 
     A table of which only some could be read is among them; what was counted of it is the least that there is.
     """
@@ -147,7 +147,7 @@ def missing(measure: Measure, facts: Facts) -> str:
     return "; ".join(said)
 
 
-# What a part of a look is called among what is absent of it.
+# Names of the parts of a sample among what is absent from it.
 _SOURCES = {
     "sockstat": ("/proc/net/sockstat",),
     "sockstat6": ("/proc/net/sockstat6",),

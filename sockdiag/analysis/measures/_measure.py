@@ -1,4 +1,4 @@
-"""What a measure is, and the look that measures are taken of."""
+"""Measures, and the sample that they are read from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Label(Record):
 
 
 class Measure(Record):
-    """A named quantity of a look. ``metrics`` shows it as a family, ``check --measure`` compares it with a range.
+    """A named quantity of a sample. ``metrics`` shows it as a family, ``check --measure`` compares it with a range.
 
     ``read`` is a pure function of a :class:`Facts`: it yields (label values, value), one pair for each set of labels, or
     several that ``combine`` puts together (listeners that share a port). A value of None is unknown; a set of labels that is
@@ -42,9 +42,9 @@ class Measure(Record):
     name: str = field("Name, as tcp_mem.used_ratio; of a kernel counter the kernel's, as Udp.RcvbufErrors.", kind=LABEL)
     unit: str = field("bytes, ratio, s or count.", kind=LABEL)
     help: str = field("What it is, one sentence.", kind=LABEL)
-    read: Callable[[Facts], Iterable[tuple[Labels, Value]]] = field("Takes it of a look.")
+    read: Callable[[Facts], Iterable[tuple[Labels, Value]]] = field("Reads it from a sample.")
     needs: tuple[str, ...] = field(
-        "Parts of a look that it is read from: counters, limits, sockstat, sockstat6, protocols, softnet, conntrack, qdiscs; "
+        "Parts of a sample that it is read from: counters, limits, sockstat, sockstat6, protocols, softnet, conntrack, qdiscs; "
         "a table of sockets, as tcp; with its memory and drops, as skmem:udp.",
         kind=LABEL,
     )
@@ -76,7 +76,7 @@ class Facts:
     """A look, with what several measures work out of it, once.
 
     Args:
-        look: the look.
+        sample: the sample.
     """
 
     __slots__ = ("_found", "sample")
@@ -86,7 +86,7 @@ class Facts:
         self._found: dict[Any, Any] = {}
 
     def once(self, function: Callable[[Sample], Part]) -> Part:
-        """Return what a function makes of the look, calling it once."""
+        """Return the result of a function of the sample, which is called once."""
         if function not in self._found:
             self._found[function] = function(self.sample)
         found: Part = self._found[function]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.measures._measure import Facts, Label, Measure, count
+from sockdiag.kernel.families import LOSING_TABLES, OTHER_TABLES
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, NEW_SYN_RECV, STATE_NAMES
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import BYTES
@@ -24,12 +25,9 @@ NETID = Label("netid", "Table: tcp, udp, unix, …", TABLES)
 _FAMILY = Label(
     "family",
     "Address family, in the kernel's word.",
-    (*_INET, "AF_UNIX", "AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_XDP"),
+    (*_INET, *(family.name for family in OTHER_TABLES.values())),
 )
 _STATE = Label("state", "State, in the kernel's word.", _STATES)
-
-# Tables that count what they refused (sk_drops) as lost data.
-_LOSING = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
 
 
 def table_of(batch: Batch) -> str:
@@ -124,8 +122,8 @@ MEASURES = (
         "socket.drops",
         "Packets and messages refused by the sockets that are there now, each since it was made; use delta(), "
         "it falls when a socket is closed.",
-        _memory("drops", _LOSING),
-        tuple(f"skmem:{table}" for table in _LOSING),
+        _memory("drops", LOSING_TABLES),
+        tuple(f"skmem:{table}" for table in LOSING_TABLES),
         labels=(NETID,),
         cumulative=True,
     ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.model.counters import Counters
     from sockdiag.model.socket import Socket
     from sockdiag.render.inspect_facts import Known
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 TARGET = required("target", "The socket.", completion="sockets")
 PEER = argument("peer", "Its other end, where TARGET is its own.")
@@ -74,7 +74,7 @@ def _inspect(env: Env, args: Args, target: Target) -> int:
     return _follow(this, target, found[0])
 
 
-def _find(survey: Survey, target: Target, inode: int | None) -> list[Socket]:
+def _find(survey: SystemReader, target: Target, inode: int | None) -> list[Socket]:
     from sockdiag.analysis.inspect_target import matching
 
     query = survey.query()._replace(tables=target.tables)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 BY = choice(
     "by", "What to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
@@ -70,29 +70,16 @@ def run(env: Env, args: Args) -> int:
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
-# Rules about memory that runs out, and the tables that they look at.
-_CODES = (
-    "UDP_RECEIVE_BUFFER_FULL",
-    "UDP_MEMORY_LIMIT",
-    "RAW_RECEIVE_BUFFER_FULL",
-    "PACKET_RECEIVE_BUFFER_FULL",
-    "NETLINK_RECEIVE_BUFFER_FULL",
-    "TCP_MEMORY_PRESSURE",
-    "CGROUP_MEMORY_LIMIT",
-)
-_JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
-
-
-def _findings(survey: Survey) -> list[Finding]:
+def _findings(survey: SystemReader) -> list[Finding]:
+    from sockdiag.judging.declared import RULES_OF, TABLES_OF
     from sockdiag.survey.diagnose import diagnose_query
 
     query = survey.query()
-    return diagnose_query(
-        survey, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES
-    ).findings
+    tables = tuple(table for table in TABLES_OF["memory"] if table in query.tables)
+    return diagnose_query(survey, query._replace(tables=tables), RULES_OF["memory"]).findings
 
 
-def _with_owners(survey: Survey, largest: list[SocketMemory]) -> list[SocketMemory]:
+def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[SocketMemory]:
     scan = survey.owners()
     nobody = None if scan.gaps else ()
 
@@ -104,7 +91,7 @@ def _with_owners(survey: Survey, largest: list[SocketMemory]) -> list[SocketMemo
     return list(map(owned, largest))
 
 
-def _with_rss(survey: Survey, groups: list[MemoryGroup]) -> list[MemoryGroup]:
+def _with_rss(survey: SystemReader, groups: list[MemoryGroup]) -> list[MemoryGroup]:
     # psutil knows the pid's own memory; a captured system has no processes to ask.
     if not survey.system.files.live:
         return groups

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.model.counters import Counters
     from sockdiag.model.provenance import Gap
     from sockdiag.model.query import Query
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 # Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
 WALKED = 20_000
@@ -69,7 +69,7 @@ def run(env: Env, args: Args) -> int:
     return this.show(answer, answered=any(row.pages is not None for row in memory))
 
 
-def _counters(survey: Survey) -> tuple[Counters, list[Gap]]:
+def _counters(survey: SystemReader) -> tuple[Counters, list[Gap]]:
     if survey.namespaces is not None:
         return survey.namespaces.counters()
     from sockdiag.sources.proc.mib import read_counters
@@ -77,7 +77,7 @@ def _counters(survey: Survey) -> tuple[Counters, list[Gap]]:
     return read_counters(survey.system.files)
 
 
-def _states(survey: Survey, search: HotspotSearch) -> list[StateCount]:
+def _states(survey: SystemReader, search: HotspotSearch) -> list[StateCount]:
     from sockdiag.analysis.states import count_states, state_counts
     from sockdiag.kernel.tcp_states import LISTEN
     from sockdiag.model.query import PROC, SKMEM
@@ -100,7 +100,7 @@ def _states(survey: Survey, search: HotspotSearch) -> list[StateCount]:
     return state_counts(counts)
 
 
-def _states_everywhere(survey: Survey, search: HotspotSearch, query: Query) -> list[StateCount]:
+def _states_everywhere(survey: SystemReader, search: HotspotSearch, query: Query) -> list[StateCount]:
     from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.states import add_counts, count_states, state_counts
 
@@ -119,7 +119,7 @@ def _inodes(batches: Iterable[Batch]) -> list[int]:
     return [inode for batch in batches for inode in batch.values("inode") if inode]
 
 
-def _busiest_state(survey: Survey, states: list[StateCount]) -> BusiestState | None:
+def _busiest_state(survey: SystemReader, states: list[StateCount]) -> BusiestState | None:
     # Who holds most of them: owners are looked up for these sockets alone.
     from sockdiag.analysis.hotspots import busiest_state
     from sockdiag.kernel.tcp_states import STATE_NUMBERS

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.counters import Counters
     from sockdiag.model.qdisc import Qdisc
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Pause
 
 INTERVAL = number("interval", "Seconds between the two looks; 0 for totals.", metavar="S", default=1.0)
@@ -68,7 +68,7 @@ def _prepare() -> None:
     import sockdiag.sources.proc.sys_net  # noqa: F401
 
 
-def _steps(survey: Survey, seconds: float) -> Iterator[Pause | tuple[list[PathStage], float | None, bool]]:
+def _steps(survey: SystemReader, seconds: float) -> Iterator[Pause | tuple[list[PathStage], float | None, bool]]:
     """Look once or twice; yield the stages, the seconds between the looks, and whether counters could be read."""
     from sockdiag.analysis.path import path
     from sockdiag.model.record import HOST
@@ -85,7 +85,7 @@ def _steps(survey: Survey, seconds: float) -> Iterator[Pause | tuple[list[PathSt
     yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters)
 
 
-def _look(survey: Survey) -> PathSample:
+def _look(survey: SystemReader) -> PathSample:
     from sockdiag.analysis.path import PathSample
     from sockdiag.sources.proc.mib import read_counters
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
@@ -105,7 +105,7 @@ def _look(survey: Survey) -> PathSample:
     return PathSample(at, counters, sockets, known, frozenset(unread))
 
 
-def _sockets(survey: Survey) -> tuple[SocketQueues, set[str]]:
+def _sockets(survey: SystemReader) -> tuple[SocketQueues, set[str]]:
     from sockdiag.analysis.socket_queues import QUEUE_TABLES, SocketQueues
     from sockdiag.model.query import SKMEM
 
@@ -121,7 +121,7 @@ def _sockets(survey: Survey) -> tuple[SocketQueues, set[str]]:
     return queues, {f"sockets.{table}" for table in absent} if len(survey.gaps) > known else set()
 
 
-def _max_backlog(survey: Survey) -> int | None:
+def _max_backlog(survey: SystemReader) -> int | None:
     from sockdiag.sources.proc.sys_net import read_sysctls
 
     # In other namespaces than the first it cannot be seen; the stage's losses are known without it.
@@ -129,7 +129,7 @@ def _max_backlog(survey: Survey) -> int | None:
     return read_sysctls(survey.system.files, (name,)).number(name)
 
 
-def _conntrack(survey: Survey, levels: dict[str, int | None]) -> Counters:
+def _conntrack(survey: SystemReader, levels: dict[str, int | None]) -> Counters:
     from sockdiag.model.counters import Counters, counters_of
     from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
 
@@ -141,7 +141,7 @@ def _conntrack(survey: Survey, levels: dict[str, int | None]) -> Counters:
     return counters_of("nf_conntrack", table.cpus)
 
 
-def _qdiscs(survey: Survey, levels: dict[str, int | None], unread: set[str]) -> Counters:
+def _qdiscs(survey: SystemReader, levels: dict[str, int | None], unread: set[str]) -> Counters:
     from sockdiag.errors import SourceUnavailable
     from sockdiag.model.counters import Counters
     from sockdiag.sources.netlink.rtnetlink_qdisc import SOURCE, read_qdiscs

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.protocols import Protocol
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 
 def run(env: Env, args: Args) -> int:
@@ -28,7 +28,7 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     survey = this.survey
 
-    def read(there: Survey) -> Iterator[tuple[str | None, list[Protocol]]]:
+    def read(there: SystemReader) -> Iterator[tuple[str | None, list[Protocol]]]:
         found = there.attempt(lambda: read_protocols(there.system.files))
         if found is not None:
             yield there.netns.label, list(found)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.judge import Judgement
     from sockdiag.model.finding import Finding, SocketRisk
     from sockdiag.survey.diagnose import Examination
-    from sockdiag.survey.survey import Survey
+    from sockdiag.survey.reader import SystemReader
 
 _SHOWN = 40
 
@@ -73,7 +73,7 @@ def _badness(row: SocketRisk) -> Any:
 _HEALTHY = (99, 99, 1.0)
 
 
-def _examination(*, all_sockets: bool) -> Callable[[Survey], Examination[SocketRisk]]:
+def _examination(*, all_sockets: bool) -> Callable[[SystemReader], Examination[SocketRisk]]:
     from sockdiag.survey.diagnose import Examination
 
     class Risks(Examination["SocketRisk"]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sockdiag.cli.catalog import SS_SUMMARY, summary
 from sockdiag.cli.help_text import HELP, VERSION
 from sockdiag.cli.spec import Option
-from sockdiag.devtools.words import commands, values
+from sockdiag.devtools.completion_values import commands, values
 from sockdiag.filter import comparisons
 from sockdiag.filter.states import STATE_WORDS
 from sockdiag.filter.tree import HOSTS, PORTS, PREDICATES

@@ -10,6 +10,7 @@ import errno
 import os
 
 from sockdiag.kernel.byte_order import S32, U16
+from sockdiag.kernel.families import FAMILIES
 from sockdiag.kernel.inet_diag import MD5SIG, MD5SIG_KEY, MD5SIG_STRUCT, MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import (
     NLA_HDRLEN,
@@ -22,7 +23,7 @@ from sockdiag.kernel.netlink import (
     NLMSGHDR,
     align4,
 )
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK, AF_XDP
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.sources.capture.transport import file_names
 from sockdiag.sources.system.captured_root import STAT_FILE, Stat, format_stats
 from sockdiag.sources.system.proc_root import source_error
@@ -34,16 +35,8 @@ if TYPE_CHECKING:
     from sockdiag.errors import SourceError
     from sockdiag.sources.system.transport import Request
 
-# Where a message's payload tells one socket from another: addresses, inode, cookie.
-_IDENTITY = {
-    AF_INET: slice(4, 52),
-    AF_INET6: slice(4, 52),
-    AF_UNIX: slice(4, 16),
-    AF_NETLINK: slice(2, 28),
-    AF_PACKET: slice(4, 16),
-    AF_VSOCK: slice(4, 32),
-    AF_XDP: slice(4, 16),
-}
+# Where a message's payload tells one socket from another.
+_IDENTITY = {family.number: family.identity for family in FAMILIES}
 
 _INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
 _MD5SIG_TYPE = U16.pack(MD5SIG)

@@ -13,9 +13,10 @@ from struct import Struct
 
 from sockdiag.errors import SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.byte_order import ORDER
+from sockdiag.kernel.families import FAMILIES
 from sockdiag.kernel.inet_diag import MSG_SOCKID
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNIX, AF_VSOCK, SOCK_DIAG_BY_FAMILY
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
 from sockdiag.sources.system.captured_root import CapturedRoot
 from sockdiag.sources.system.machine import System
@@ -33,8 +34,8 @@ DATAGRAM = 32768
 # No diag message is near this; a damaged length must not make us wait for a gigabyte.
 MAX_MESSAGE = 1 << 20
 
-# Place of the state in the payload; the other families have none, or none that can be asked for.
-_STATE_AT = {AF_INET: 1, AF_INET6: 1, AF_UNIX: 2, AF_VSOCK: 2}
+# Offset of the state in the payload, of the families that have one that can be asked for.
+_STATE_AT = {family.number: family.state_at for family in FAMILIES if family.state_at is not None}
 
 _HEADER = Struct(f"{ORDER}IHH")
 

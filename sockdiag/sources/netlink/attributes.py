@@ -1,4 +1,4 @@
-"""Netlink attributes (struct nlattr): split those that follow a message's fixed part, read their payloads, pack one."""
+"""Pack and split the attributes (struct nlattr) that follow a netlink message's fixed part, and read their payloads."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> 
             value, rest = _ulp(payload)
             index = _ULP
         else:
-            index, decode = _DECODERS.get(number, _UNKNOWN)
+            index, decode = DECODERS.get(number, _UNKNOWN)
             value = decode(payload)
             rest = value is None
         if rest:
@@ -254,7 +254,7 @@ _NO_VALUES: list[Any] = [f.default for f in InetAttrs.FIELDS]
 _NAMES = [f.name for f in InetAttrs.FIELDS]
 _ULP = _NAMES.index("ulp")
 _UNKNOWN: tuple[int, Callable[[bytes], Any]] = (0, lambda _payload: None)
-_DECODERS: dict[int, tuple[int, Callable[[bytes], Any]]] = {
+DECODERS: dict[int, tuple[int, Callable[[bytes], Any]]] = {
     number: (_NAMES.index(name), decode)
     for number, name, decode in (
         (TOS, "tos", _uint(1)),

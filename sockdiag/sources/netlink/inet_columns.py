@@ -4,6 +4,7 @@ The kernel packs up to 32 KiB of messages into a datagram. Messages of one table
 same length and layout, so one field of all of them is a strided slice. :class:`Columns` sorts messages by layout and
 gives :class:`~sockdiag.model.batch.Batch` es; a message whose layout is not the one of its group, and attributes that
 need more than slicing, go through the clear decoder, ``sockdiag.sources.netlink.inet_diag.decode()``. The two are tested equal.
+An attribute that this version does not know, as a newer kernel may add to every socket, is a column of bytes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from itertools import compress
 from sockdiag.errors import ParseError
 from sockdiag.kernel.byte_order import LITTLE, U32, units
 from sockdiag.kernel.inet_diag import (
-    BBRINFO,
     CGROUP_ID,
-    CLASS_ID,
-    CONG,
-    DCTCPINFO,
+    INFO,
+    LOCALS,
     MARK,
+    MD5SIG,
+    MEMINFO,
     MSG_ATTRIBUTES,
     MSG_COOKIE,
     MSG_DPORT,
@@ -38,22 +39,19 @@ from sockdiag.kernel.inet_diag import (
     MSG_UID,
     MSG_WQUEUE,
     PAD,
+    PEERS,
     PROTOCOL,
     SHUTDOWN,
+    SK_BPF_STORAGES,
     SKMEMINFO,
-    SKV6ONLY,
-    SOCKOPT,
-    TCLASS,
-    TOS,
-    VEGASINFO,
+    ULP_INFO,
 )
 from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR
 from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
 from sockdiag.kernel.tcp_states import LISTEN, state_name
 from sockdiag.model.batch import Batch, Column, uniform
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
-from sockdiag.sources.netlink.inet_diag import TABLES, decode, interface_label, timer_name
-from sockdiag.sources.netlink.inet_request import PROTOCOLS
+from sockdiag.sources.netlink.inet_diag import PROTOCOLS, TABLES, decode, interface_label, timer_name
 from sockdiag.sources.reading import MAX_ERRORS
 from sockdiag.sources.system.transport import Request, messages
 
@@ -64,12 +62,9 @@ if TYPE_CHECKING:
 
     from sockdiag.errors import SourceError
 
-# Attributes that become columns of their own, and those of which rows have few different values: InetAttrs. Any other
-# one (tcp_info above all) sends its group to the clear decoder.
-_SLICED = {SHUTDOWN, MARK, CGROUP_ID, SKMEMINFO}
-_FEW_VALUES = {TOS, TCLASS, SKV6ONLY, CLASS_ID, SOCKOPT, CONG, VEGASINFO, DCTCPINFO, BBRINFO}
-_KNOWN = _SLICED | _FEW_VALUES | {PROTOCOL, PAD}
-_SIZES = {SHUTDOWN: 1, MARK: 4, CGROUP_ID: 8, PROTOCOL: 1}
+# Attributes that a decoder must see row by row: their values differ in every row, or their content decides whether they
+# are understood. A group with one of them goes to the clear decoder.
+_ROW_BY_ROW = {INFO, MEMINFO, MD5SIG, ULP_INFO, LOCALS, PEERS, SK_BPF_STORAGES}
 
 # Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches.
 _BATCH_ROWS = 2048
@@ -163,9 +158,23 @@ class Columns:
     def _batch(self, data: bytes, length: int, family: int, listening: bool) -> Batch:
         cut = _Cut(data, length)
         layout = self._layout(cut) if family in INET_FAMILIES else None
-        if layout is None or self._decode(data[:length], length)[0].unknown_attributes:
+        if layout is None:
             return Batch.of(self._decode(data, length))
-        return self._columnar(cut, family, listening, layout)
+        # The number and the size of an attribute decide whether it is understood: the first row speaks for all.
+        (first,) = self._decode(data[:length], length)
+        opaque = {}
+        for number, payload in first.unknown_attributes:
+            offset, size = layout[number]
+            opaque[number] = (offset + size - len(payload), len(payload))
+            if len(payload) == size:
+                del layout[number]
+        protocol = layout.get(PROTOCOL)
+        if protocol and cut.octets(protocol[0]) != bytes((PROTOCOLS[self._table] & 0xFF,)) * cut.rows:
+            return Batch.of(self._decode(data, length))
+        batch = self._columnar(cut, family, listening, layout)
+        if opaque:
+            _put_opaque(batch, cut, opaque)
+        return batch
 
     def _decode(self, data: bytes, length: int) -> list[Socket]:
         sockets = []
@@ -180,7 +189,7 @@ class Columns:
         return self._decode(b"".join([data[row * length : (row + 1) * length] for row in rows]), length)
 
     def _layout(self, cut: _Cut) -> dict[int, tuple[int, int]] | None:
-        # Offset and payload length of each attribute; None where rows differ in that, or one is not known here.
+        # Offset and payload length of each attribute; None where rows differ in that, or must be decoded one by one.
         found: dict[int, tuple[int, int]] = {}
         data, length = cut.data, cut.length
         if length & 3 or self._table == "raw":
@@ -189,19 +198,12 @@ class Columns:
         while length - offset >= NLA_HDRLEN:
             size, kind = NLATTR.unpack_from(data, offset)
             number = kind & NLA_TYPE_MASK
-            if not NLA_HDRLEN <= size <= length - offset or number not in _KNOWN or number in found:
+            if not NLA_HDRLEN <= size <= length - offset or number in _ROW_BY_ROW or number in found:
                 return None
-            if size - NLA_HDRLEN != _SIZES.get(number, size - NLA_HDRLEN):
-                return None
-            if not uniform(cut.words(offset)):
+            if not uniform(cut.words(offset)) or (number == SKMEMINFO and size == NLA_HDRLEN):
                 return None
             found[number] = (offset + NLA_HDRLEN, size - NLA_HDRLEN)
             offset += (size + 3) & ~3
-        if found.get(SKMEMINFO, (0, 0))[1] > 4 * len(SK_MEMINFO):
-            return None
-        protocol = found.get(PROTOCOL)
-        if protocol and cut.octets(protocol[0]) != bytes((PROTOCOLS[self._table] & 0xFF,)) * cut.rows:
-            return None
         return found
 
     def _columnar(self, cut: _Cut, family: int, listening: bool, layout: dict[int, tuple[int, int]]) -> Batch:
@@ -262,7 +264,8 @@ class Columns:
                 columns["mark"] = cut.numbers(offset)
             elif number == CGROUP_ID:
                 columns["cgroup_id"] = _cgroup_ids(cut, offset)
-            elif number in _FEW_VALUES:
+            elif number not in (PROTOCOL, PAD):
+                # Options of a socket, of which rows have few different values.
                 few[number] = (offset, size)
         if few:
             columns["inet"] = Column("", lambda: [self._inet_attrs(few, cut)])
@@ -316,6 +319,14 @@ class _Cut:
             ports.byteswap()
         return ports
 
+    def hexadecimal(self, offset: int, size: int) -> list[str]:
+        if not size:
+            return [""] * self.rows
+        payloads = bytearray(self.rows * size)
+        for place in range(size):
+            payloads[place::size] = self.octets(offset + place)
+        return payloads.hex(" ", size).split(" ")
+
     def numbers(self, offset: int) -> Column:
         return Column("%d", lambda: [self.words(offset)])
 
@@ -338,6 +349,35 @@ def _put(
     else:
         known = {value: decode_one(value) for value in set(raw)}
         columns[name] = Column('"%s"' if quoted else "", [list(map(known.__getitem__, raw))])
+
+
+def _put_opaque(batch: Batch, cut: _Cut, opaque: dict[int, tuple[int, int]]) -> None:
+    # What this version does not know keeps its bytes. In JSON they are hexadecimal.
+    assert batch.columns is not None
+    data = cut.data
+    if all(uniform(cut.octets(offset + i)) for offset, size in opaque.values() for i in range(size)):
+        batch.constants["unknown_attributes"] = tuple(
+            [(number, data[offset : offset + size]) for number, (offset, size) in opaque.items()]
+        )
+        return
+    del batch.constants["unknown_attributes"]
+
+    text = ",".join([f'[{number},"%s"]' for number in opaque])
+    batch.columns["unknown_attributes"] = Column(
+        f"[{text}]", lambda: [cut.hexadecimal(*place) for place in opaque.values()], _Numbered(tuple(opaque))
+    )
+
+
+class _Numbered:
+    """Make ``unknown_attributes`` of the hexadecimal payloads of these attributes."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self.numbers = numbers
+
+    def __call__(self, *payloads: str) -> tuple[tuple[int, bytes], ...]:
+        return tuple(zip(self.numbers, map(bytes.fromhex, payloads), strict=True))
 
 
 def _address(cut: _Cut, offset: int, family: int) -> Column:

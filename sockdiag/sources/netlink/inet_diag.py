@@ -11,6 +11,7 @@ from _socket import inet_ntoa, inet_ntop
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.kernel.byte_order import integer, low_first
+from sockdiag.kernel.families import IP_PROTOCOLS
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     EXT_CONG,
@@ -34,7 +35,6 @@ from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
-    FAMILY_NAMES,
     IPPROTO_NAMES,
     SK_MEMINFO,
 )
@@ -43,7 +43,7 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
 from sockdiag.sources.netlink.attributes import attributes, skmem
-from sockdiag.sources.netlink.inet_request import PROTOCOLS, TABLE_OF, request
+from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.reading import Reading
 
@@ -57,16 +57,16 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
     from sockdiag.sources.system.transport import Request
 
+# table -> protocol number that is asked for
+PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
+
 # table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
 TABLES: dict[str, tuple[str | None, str]] = {
-    "tcp": ("SOCK_STREAM", "TCP"),
-    "mptcp": ("SOCK_STREAM", "MPTCP"),
-    "udp": ("SOCK_DGRAM", "UDP"),
-    "udplite": ("SOCK_DGRAM", "UDPLITE"),
-    "raw": ("SOCK_RAW", "RAW"),
-    "sctp": (None, "SCTP"),
-    "dccp": ("SOCK_DCCP", "DCCP"),
+    protocol.netid: (protocol.types[0] if len(protocol.types) == 1 else None, IPPROTO_NAMES[protocol.numbers[0]])
+    for protocol in IP_PROTOCOLS
+    if protocol.in_diag
 }
+_TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
 
 
 def extensions(needs: Iterable[str], *, meminfo: bool = False) -> int:
@@ -179,7 +179,7 @@ def decode(
         number = local_port if number is None else number
         protocol = IPPROTO_NAMES.get(number, str(number))
     elif number is not None:
-        table = TABLE_OF.get(number, table)
+        table = _TABLE_OF.get(number, table)
         kind = TABLES[table][0]
         protocol = IPPROTO_NAMES.get(number, str(number))
     association = table == "sctp" and PEERS in found
@@ -196,7 +196,7 @@ def decode(
     socket = Socket._make(
         (
             table,
-            FAMILY_NAMES[family],
+            INET_FAMILIES[family],
             kind,
             protocol,
             _association_state(state) if association else state_name(state),

@@ -9,31 +9,14 @@ from sockdiag.kernel.sock_diag import (
     AF_INET6,
     AF_UNSPEC,
     DCCPDIAG_GETSOCK,
-    IPPROTO_DCCP,
-    IPPROTO_MPTCP,
-    IPPROTO_RAW,
-    IPPROTO_SCTP,
+    IPPROTO_NAMES,
     IPPROTO_TCP,
-    IPPROTO_UDP,
-    IPPROTO_UDPLITE,
     TCPDIAG_GETSOCK,
 )
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.sources.netlink.attributes import attribute
 from sockdiag.sources.system.transport import Request
 
-# table -> protocol number that is asked for
-PROTOCOLS = {
-    "tcp": IPPROTO_TCP,
-    "mptcp": IPPROTO_MPTCP,
-    "udp": IPPROTO_UDP,
-    "udplite": IPPROTO_UDPLITE,
-    "raw": IPPROTO_RAW,
-    "sctp": IPPROTO_SCTP,
-    "dccp": IPPROTO_DCCP,
-}
-
-TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
 # Any socket.
 NO_SOCKID = bytes(SOCKID.size)
 
@@ -83,10 +66,10 @@ def compat_request(
     """
     extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
     kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
-    name = f"{_name(AF_INET, protocol)}+{TABLE_OF[protocol]}6"
+    name = f"{_name(AF_INET, protocol)}+{IPPROTO_NAMES[protocol].lower()}6"
     return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, NO_SOCKID, states, 0) + extra, kind, states)
 
 
 def _name(family: int, protocol: int) -> str:
-    table = "raw" if protocol == IPPROTO_RAW else TABLE_OF.get(protocol, str(protocol))
+    table = IPPROTO_NAMES.get(protocol, str(protocol)).lower()
     return f"inet_diag_{table}{'6' if family == AF_INET6 else ''}"

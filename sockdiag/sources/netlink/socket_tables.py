@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import SourceDenied, SourceUnavailable
+from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.model.batch import Batch
 from sockdiag.model.query import TCP_INFO
 from sockdiag.sources.system.interfaces import interface_names
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
     from sockdiag.sources.system.transport import Request
 
-_INET_TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "sctp", "dccp")
-
-# table -> module with read(system, query)
-_OTHERS = {
-    "unix": "sockdiag.sources.netlink.unix_diag",
-    "netlink": "sockdiag.sources.netlink.netlink_diag",
-    "packet": "sockdiag.sources.netlink.packet_diag",
-    "vsock": "sockdiag.sources.netlink.vsock_diag",
-    "xdp": "sockdiag.sources.netlink.xdp_diag",
-}
-
 
 def read(system: System, table: str, query: Query, gap: Callable[[SourceError | ParseError], None]) -> Iterator[Batch]:
     """Yield the sockets of one table.
@@ -43,13 +33,13 @@ def read(system: System, table: str, query: Query, gap: Callable[[SourceError | 
         SourceUnavailable: the kernel has no handler for it, or there is none (icmp).
         SourceDenied: it may not be asked.
     """
-    if table in _INET_TABLES:
+    protocol = IP_TABLES.get(table)
+    if protocol is not None and protocol.in_diag:
         yield from _inet(system, table, query, gap)
         return
-    name = _OTHERS.get(table)
-    if name is None:
+    if table not in OTHER_TABLES:
         raise SourceUnavailable(f"netlink:{table}", "no sock_diag handler exists")
-    module = __import__(name, fromlist=["read"])
+    module = __import__(f"sockdiag.sources.netlink.{table}_diag", fromlist=["read"])
     reading: Reading = module.read(system, query)
     for error in reading.errors:
         gap(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from errno import ENOENT
 
 from sockdiag.errors import ParseError, SourceError, SourceTruncated, SourceUnavailable
-from sockdiag.kernel.proto_ops import PROTO_NAMES
+from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.sources.system.interfaces import interface_names
 
 TYPE_CHECKING = False
@@ -97,4 +97,8 @@ def protocols_in_use(system: System) -> frozenset[str]:
         used = {row.name for row in read_protocols(system.files) if row.sockets}
     except (SourceError, ParseError):
         return _EVERY_KERNEL
-    return frozenset(table for table, names in PROTO_NAMES.items() if any(name in used for name in names))
+    protos = {
+        **{netid: protocol.protos for netid, protocol in IP_TABLES.items()},
+        **{netid: family.protos for netid, family in OTHER_TABLES.items()},
+    }
+    return frozenset(netid for netid, names in protos.items() if any(name in used for name in names))

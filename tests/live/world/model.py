@@ -26,7 +26,7 @@ def sockets(
     """Read a table from one source; return its sockets, and what could not be seen."""
     query = Query(tables=(table,), source=source, needs=frozenset(needs), states=states)
     system = this_system()
-    collection = Collection(system, query, asked=True, owners=lambda: scan_owners(system.files))
+    collection = Collection(system, query, tables_named=True, owners=lambda: scan_owners(system.files))
     return list(all_sockets(collection.batches())), collection.gaps
 
 

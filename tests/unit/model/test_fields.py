@@ -238,12 +238,16 @@ def test_values_of_a_batch(name: str, values: list[object]) -> None:
 
 
 def test_user_names() -> None:
-    """The derived user is a name, or the number where there is none."""
-    entry = resolve("user")
+    """The derived user is the name that the caller's function gives, and a number without one; unknown stays unknown."""
+    entry = resolve("user", lambda uid: {0: "root"}.get(uid) or str(uid))
     assert entry is not None
     assert entry.get(SOCKET) == "root"
     assert entry.get(SOCKET._replace(uid=4_000_000_001)) == "4000000001"
     assert entry.get(SOCKET._replace(uid=None)) is None
+    numeric = resolve("user")
+    assert numeric is not None
+    assert numeric.get(SOCKET) == "0"
+    assert numeric.get(SOCKET._replace(uid=None)) is None
 
 
 def test_tcp_info_is_not_imported_before_it_is_named() -> None:

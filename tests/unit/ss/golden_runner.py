@@ -39,8 +39,9 @@ def main() -> None:
     subprocess.run(["mount", "-t", "tmpfs", "golden", str(target)], check=True)
     tree(source, target)
     answers = {}
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     for case in json.loads((source / "cases.json").read_text()):
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **case["env"]}
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **measured, **case["env"]}
         done = subprocess.run(
             [sys.executable, "-c", _OURS, *case["args"]],
             cwd=target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -10,6 +11,8 @@ from sockdiag.errors import SourceTruncated
 from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.batch import all_sockets
+from sockdiag.render.bulk_json import batch_lines
+from sockdiag.render.plain import plain
 from sockdiag.sources.netlink.inet_columns import Columns
 from sockdiag.sources.netlink.inet_diag import decode
 from sockdiag.sources.system.transport import Request
@@ -66,6 +69,41 @@ def test_mixed_answer(one_length: bool, share: int) -> None:
             kind = [s for s in found if s.family == family and (s.state == "LISTEN") is listening]
             assert kind == [s for s in expected if s.family == family and (s.state == "LISTEN") is listening]
     assert list(columns.rest()) == []
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["on all", "on some"])
+@pytest.mark.parametrize("differs", [True, False], ids=["of each", "of all"])
+@pytest.mark.parametrize("size", [0, 1, 2, 4, 7, 8, 64])
+def test_attribute_of_a_newer_kernel(size: int, differs: bool, everywhere: bool) -> None:
+    """What this version does not know is a column of bytes: no table is decoded row by row for it."""
+
+    def payload(row: int) -> bytes:
+        return (row * 2654435761 % (1 << 64) if differs else 7).to_bytes(64, "little")[:size]
+
+    answer = [
+        inet_message(
+            {**MARK, **({99: payload(row), 0x3FFF: b"\1"} if everywhere or row % 3 else {}), k.SOCKOPT: b"\1\0"},
+            family=V6 if row % 2 else V4,
+            sport=1000 + row,
+        )
+        for row in range(5000)
+    ]
+    columns = Columns("tcp", REQUEST, nothing)
+    for at in range(0, len(answer), 150):
+        columns.take(b"".join(answer[at : at + 150]))
+    batches = list(columns.rest())
+    assert not columns.errors
+    assert all(batch.columns is not None for batch in batches)
+    expected = [decode(message, "tcp", nothing) for message in answer]
+    found = sorted(all_sockets(batches), key=lambda s: s.local.port)
+    assert found == expected
+    assert {len(s.unknown_attributes) for s in expected} == ({2} if everywhere else {0, 2})
+    for batch in batches:
+        records = list(batch.sockets())
+        assert list(batch.values("unknown_attributes")) == [s.unknown_attributes for s in records]
+        assert list(batch.values("inet")) == [s.inet for s in records]
+        lines = "".join(batch_lines(batch, None))
+        assert lines == "".join(json.dumps(plain(s), separators=(",", ":")) + "\n" for s in records)
 
 
 def test_answer_that_ends_within_a_message() -> None:

@@ -1,7 +1,7 @@
-"""What a run remembers for the next one, and how it is written down.
+"""What a run leaves for the next one, and how a state file holds it.
 
-A state file holds an entry for each question that was asked in each place: two hosts, two namespaces or two services that share
-one keep out of each other's way. An entry has a length and a checksum, so that half of one is no entry.
+A state file has one entry per question and place: hosts, namespaces and services that share a file do not disturb each other.
+An entry has a length and a checksum, so that half of one is no entry.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BaselinePlace(Record):
 
 
 class EarlierSocket(Record):
-    """What is remembered of one socket."""
+    """What is kept of one socket."""
 
     netid: str = field("Table.")
     cookie: int | None = field("Identity.", default=None)
@@ -54,10 +54,11 @@ class EarlierSocket(Record):
     timer: str | None = field("Timer that was armed.", default=None)
     peer_inode: int | None = field("Peer of a unix socket.", default=None)
     interface: str | None = field("Interface that the local end is bound to.", default=None)
+    further: tuple[int | str | None, ...] = field("What else rules compare, as Earlier.columns names it.", default=())
 
 
 class Earlier(Record):
-    """An earlier look, as far as rules and measures compare with it."""
+    """An earlier sample, as far as rules and measures compare with it."""
 
     counters: Mapping[str, int] = field("Event counters.")
     sockstat: Mapping[str, int] = field("Levels of /proc/net/sockstat by field name.", default={})
@@ -66,12 +67,13 @@ class Earlier(Record):
     )
     qdiscs: tuple[Qdisc, ...] | None = field("Queueing disciplines; None: not read.", default=None)
     tables: Mapping[str, str | None] = field("Where each table was read.", default={})
-    absent: Mapping[str, str] = field("What cannot be compared with, as a look names it, and why.", default={})
+    absent: Mapping[str, str] = field("What cannot be compared with, as a sample names it, and why.", default={})
     cgroups: tuple[tuple[str, str, int, int, int | None], ...] | None = field(
         "Cgroups near the limit of their memory: path, file of the limit, limit, usage, how often throttled.",
         default=None,
     )
-    sockets: tuple[EarlierSocket, ...] = field("Sockets that had something to remember.", default=())
+    sockets: tuple[EarlierSocket, ...] = field("The sockets that rules compare with.", default=())
+    columns: tuple[str, ...] = field("Fields of sockets beyond those of EarlierSocket, by dotted name.", default=())
 
 
 class BaselineEntry(Record):
@@ -82,7 +84,7 @@ class BaselineEntry(Record):
 
     question: str = field("What was asked, as a digest.")
     place: BaselinePlace = field("Where it holds.")
-    looked_at: float = field("When the look was taken.")
+    looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When the alerts were raised: later, where a young look was kept.")
     wall: float = field("Seconds since the epoch at that time.")
     earlier: Earlier = field("The look.")
@@ -94,7 +96,7 @@ class Stored(Record):
 
     question: str = field("What was asked.")
     place: BaselinePlace = field("Where it holds.")
-    looked_at: float = field("When the look was taken.")
+    looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When it was judged.")
     wall: float = field("The same since the epoch.")
     body: bytes = field("The rest.")
@@ -205,7 +207,11 @@ def _body(entry: BaselineEntry) -> bytes:
     if earlier.cgroups is not None:
         lines.append("cgroups")
         lines += ["cgroup\t" + "\t".join(map(_optional, cells)) for cells in earlier.cgroups]
-    lines += ["socket\t" + "\t".join(map(_cell, s._values())) for s in earlier.sockets]
+    if earlier.columns:
+        lines.append("columns\t" + "\t".join(earlier.columns))
+    for one in earlier.sockets:
+        *known, further = one._values()
+        lines.append("\t".join(("socket", *map(_cell, known), *map(_further, further))))
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
@@ -218,13 +224,17 @@ def _decode(held: Stored) -> BaselineEntry:
     conntrack: Any = None
     qdiscs: list[Qdisc] | None = None
     cgroups: list[Any] | None = None
+    columns: tuple[str, ...] = ()
     sockets: list[EarlierSocket] = []
     for line in held.body.decode("utf-8", "surrogateescape").split("\n"):
         kind, *words = line.split("\t")
         if kind == "counter":
             counters[_unquoted(words[1])] = int(words[0])
         elif kind == "socket":
-            sockets.append(EarlierSocket(*_values(_SOCKET, words)))
+            known, further = words[: len(_SOCKET)], words[len(_SOCKET) :]
+            sockets.append(EarlierSocket._make((*_values(_SOCKET, known), _values((_any,) * len(columns), further))))
+        elif kind == "columns":
+            columns = tuple(words)
         elif kind == "alert":
             alerts[_unquoted(words[1])] = int(words[0])
         elif kind == "sockstat":
@@ -254,6 +264,7 @@ def _decode(held: Stored) -> BaselineEntry:
         absent,
         None if cgroups is None else tuple(cgroups),
         tuple(sockets),
+        columns,
     )
     return BaselineEntry(held.question, held.place, held.looked_at, held.judged_at, held.wall, earlier, alerts)
 
@@ -276,6 +287,15 @@ def _optional(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else _optional(value)
+
+
+def _further(value: int | str | None) -> str:
+    # The file of another release may have other columns: a value says by itself whether it is text.
+    return "-" if value is None else f"={_quoted(value)}" if isinstance(value, str) else str(int(value))
+
+
+def _any(text: str) -> int | str:
+    return _unquoted(text[1:]) if text.startswith("=") else int(text)
 
 
 def _integer(text: str) -> int:

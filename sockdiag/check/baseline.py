@@ -1,9 +1,13 @@
-"""Remember of a look what a later one is compared with, and make a look of it again."""
+"""What is kept of a sample for the next run to compare with, and how that becomes a sample again.
+
+Which sockets are kept, and which of their fields, follows from what the rules declare (``judging/declared.py``).
+"""
 
 from __future__ import annotations
 
+from sockdiag.check.entries import Earlier, EarlierSocket
+from sockdiag.judging.declared import COMPARED, KEPT
 from sockdiag.model.address import Endpoint
-from sockdiag.model.baseline import Earlier, EarlierSocket
 from sockdiag.model.batch import Batch, identities
 from sockdiag.model.cgroup_memory import CgroupMemory
 from sockdiag.model.conntrack import Conntrack, ConntrackCpu
@@ -21,34 +25,48 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-# Sockets in a state that lasts until their owner or peer does something, which two looks can tell from one that is left soon.
-LASTING = frozenset({"CLOSE_WAIT", "FIN_WAIT2"})
+# Fields of sockets that EarlierSocket has.
+_COLUMNS = frozenset(
+    {
+        "inode",
+        "state",
+        "recv_q_unit",
+        "recv_q",
+        "send_q",
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "skmem.backlog",
+        "timer",
+        "unix.peer_inode",
+    }
+)
+# What rules compare beyond these.
+FURTHER = tuple(sorted({name for names in COMPARED.values() for name in names} - _COLUMNS))
+
 # A socket takes some 40 bytes.
 MOST_SOCKETS = 20000
 MOST_COUNTERS = 40000
 MOST_CGROUPS = 4096
 
-# As looks name what could not be read.
+# As a sample names what could not be read.
 _OPEN_FILES = "/proc/PID/limits"
 _CGROUPS = "/sys/fs/cgroup"
 
 LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
 
-_LEVELS = ("tcp", "mptcp")
-
 
 def remembered(sample: Sample) -> Earlier:
-    """Return what a later look is compared with.
+    """Return what a later sample is compared with.
 
-    A socket that is not among those remembered had no drops and nothing in its queues, which is what a rule takes a socket for
-    that was not there before. Where there are too many to remember, their table says so.
+    A socket that is not kept had zeros in all that rules compare, which is what they assume about a socket that was not there.
+    Where there are too many to keep, their table is absent.
     """
     counters = dict(sample.counters.values)
     if len(counters) > MOST_COUNTERS:
         counters = dict(list(counters.items())[:MOST_COUNTERS])
     levels = () if sample.sockstat is None else zip(SockStat.FIELDS, sample.sockstat._values(), strict=True)
     tracked = sample.conntrack
-    # Of a table that was read in part, a socket that is not remembered may have been there. Open files are never compared.
+    # A socket that was not seen may have been there all the same, where a table was read in part. Open files are not compared.
     absent = {part.removeprefix("some "): why for part, why in sample.absent.items() if part != _OPEN_FILES}
     sockets = _sockets(sample, absent)
     return Earlier(
@@ -60,6 +78,7 @@ def remembered(sample: Sample) -> Earlier:
         absent,
         _cgroups(sample, absent),
         tuple(sockets),
+        FURTHER,
     )
 
 
@@ -73,15 +92,19 @@ def _cgroups(sample: Sample, absent: dict[str, str]) -> tuple[tuple[str, str, in
 
 
 def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
-    """Make a look of what was remembered, *age_s* before the look that it is compared with."""
+    """Make a sample of what was kept, *age_s* older than the one that it is compared with."""
     absent = dict(earlier.absent)
     for table, where in now.tables.items():
         was = earlier.tables.get(table)
         if where is not None and was is not None and was != where:
             absent[table] = f"the baseline is from {was}, which knows sockets by other names"
+    for table, names in COMPARED.items():
+        lacking = [name for name in names if name in FURTHER and name not in earlier.columns]
+        if lacking:
+            absent.setdefault(table, f"the baseline is of a release that did not keep {', '.join(lacking)}")
     grouped: dict[str, list[Socket]] = {}
     for one in earlier.sockets:
-        grouped.setdefault(one.netid, []).append(_socket(one))
+        grouped.setdefault(one.netid, []).append(_socket(one, earlier.columns))
     return Sample(
         now.at - age_s,
         [Batch.of(sockets) for table, sockets in grouped.items() if table not in absent],
@@ -105,7 +128,7 @@ def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
 
 
 def still_there(before: Sample, now: Sample) -> Sample:
-    """Return the look before without the sockets that are gone since: what these had counted is no longer in any sum."""
+    """Return the earlier sample without the sockets that are gone: no sum contains any longer what they had counted."""
     known: dict[str, set[Any]] = {}
     for batch in now.batches:
         if batch.size:
@@ -131,7 +154,7 @@ def _table(batch: Batch) -> str:
 
 
 def set_to_zero(before: Sample, now: Sample) -> list[str]:
-    """Return the counters that went backwards without having wrapped: what they counted meanwhile is not known."""
+    """Return the counters that went backwards and have not wrapped: what they counted in between is unknown."""
     was, is_now = before.counters.values, now.counters.values
     smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
     return [d.name for d in smaller.since(before.counters) if d.value is None]
@@ -186,24 +209,31 @@ def _sockets(sample: Sample, absent: dict[str, str]) -> list[EarlierSocket]:
 
 
 def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
-    chosen = {row for row, value in enumerate(drops) if value}
-    if table in _LEVELS and LASTING & set(states := batch.values("state")):
-        chosen.update(row for row, state in enumerate(states) if state in LASTING)
-    chosen.update(row for row, waiting in enumerate(batch.values("recv_q")) if waiting)
-    chosen.update(row for row, backlog in enumerate(batch.values("skmem.backlog")) if backlog)
-    if table not in _LEVELS:
-        chosen.update(row for row, memory in enumerate(batch.values("skmem.rmem_alloc")) if memory)
-    unsent = [row for row, value in enumerate(batch.values("send_q")) if value and row not in chosen]
-    if unsent and table in _LEVELS:
-        timers = batch.values("timer")
-        chosen.update(row for row in unsent if timers[row] is not None and timers[row].name == "persist")
-    elif unsent and table == "unix":
-        chosen.update(unsent)
+    """Return the rows that rules compare with, as they declare it."""
+    read = {"skmem.drops": drops}
+
+    def column(name: str) -> Sequence[Any]:
+        if name not in read:
+            read[name] = batch.values(name)
+        return read[name]
+
+    chosen: set[int] = set()
+    for name, state, timer in KEPT.get(table, ()):
+        if state and state not in column("state"):
+            continue
+        values = column(name or "state")
+        rows = [row for row, value in enumerate(values) if value and row not in chosen] if any(values) else []
+        if state:
+            rows = [row for row in rows if column("state")[row] == state]
+        if timer and rows:
+            rows = [row for row in rows if (armed := column("timer")[row]) is not None and armed.name == timer]
+        chosen.update(rows)
     return sorted(chosen)
 
 
 def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
-    for one in batch.at(rows) if rows else ():
+    columns = [batch.values(name) for name in FURTHER] if rows else []
+    for row, one in zip(rows, batch.at(rows) if rows else (), strict=True):
         memory = one.skmem
         ends = None
         if isinstance(one.local.address, str) and isinstance(one.peer.address, str):
@@ -223,15 +253,16 @@ def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSock
             None if one.timer is None else one.timer.name,
             None if one.unix is None else one.unix.peer_inode,
             one.local.interface,
+            tuple([column[row] for column in columns]) if columns else (),
         )
 
 
-def _socket(one: EarlierSocket) -> Socket:
+def _socket(one: EarlierSocket, columns: Sequence[str]) -> Socket:
     local, peer = Endpoint(), Endpoint()
     if one.ends is not None:
         local, peer = Endpoint(one.ends[0], one.ends[1], one.interface), Endpoint(one.ends[2], one.ends[3])
     more: Mapping[str, Any] = {} if one.peer_inode is None else {"unix": UnixAttrs(peer_inode=one.peer_inode)}
-    return Socket(
+    socket = Socket(
         one.netid,
         "",
         local=local,
@@ -246,3 +277,21 @@ def _socket(one: EarlierSocket) -> Socket:
         skmem=SkMem(rmem_alloc=one.rmem_alloc, drops=one.drops, backlog=one.backlog),
         **more,
     )
+    for name, value in zip(columns, one.further, strict=True):
+        # Another release may have kept what none of these rules compares.
+        if name in FURTHER:
+            socket = _with(socket, name, value)
+    return socket
+
+
+def _with(socket: Socket, name: str, value: Any) -> Socket:
+    from sockdiag.model.fields import record_class
+
+    outer, _, inner = name.rpartition(".")
+    if outer:
+        record = getattr(socket, outer)
+        if record is None:
+            kind = record_class(next(field for field in Socket.FIELDS if field.name == outer))
+            record = kind._make([None] * len(kind.FIELDS))
+        return socket._replace(**{outer: record._replace(**{inner: value})})
+    return socket._replace(**{name: value})

@@ -1,0 +1,232 @@
+"""One run of ``check``: sample, compare with the run before, judge, and leave a baseline for the next run."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sockdiag.check.levels import Alert, alert_name, alerts_of, sustained, worst
+from sockdiag.check.measured import alert_name as measure_name
+from sockdiag.check.measured import measured, taken, usual
+from sockdiag.check.request import check_request
+from sockdiag.check.state import KEPT_S, State, place_of
+from sockdiag.check.status import CHECK_OK, CHECK_UNKNOWN
+from sockdiag.judging.declared import TABLES
+from sockdiag.model.record import Record, field
+from sockdiag.survey.diagnose import Examination, diagnose, judging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sockdiag.check.entries import BaselineEntry, BaselinePlace
+    from sockdiag.check.measured import Measured, Taken
+    from sockdiag.check.options import CheckOptions
+    from sockdiag.check.request import BoundedMeasure, CheckRequest
+    from sockdiag.judging.case import Case
+    from sockdiag.judging.judge import Judgement, NotJudged
+    from sockdiag.model.sample import Sample
+    from sockdiag.survey.reader import SystemReader
+
+# Sources of gaps about network namespaces: where they are found, and how they are entered.
+_WHERE_NAMESPACES_ARE = ("/proc", "/proc/PID/ns/net")
+_ENTERED = "setns"
+
+
+class NamespaceResult(Record):
+    """What a run knows of one network namespace, as it travels between processes."""
+
+    netns: str | None = field("Its label.")
+    alerts: tuple[tuple[str, Alert], ...] = field("Findings with their plugin statuses, by the name of the alert.")
+    measures: tuple[Taken, ...] = field("Values of the measures.")
+    entry: BaselineEntry | None = field("What is left for the next run.")
+    raised: Mapping[str, int] = field("Alerts of the run before, by name.")
+    note: str = field("Why there is no baseline, or the like.")
+    reset: tuple[str, ...] = field("Counters that were set to zero since the earlier sample.")
+    seconds: float | None = field("Time between the samples.")
+
+
+class _Comparison(Examination["NamespaceResult"]):
+    """Compares a namespace with what the run before left of it.
+
+    Args:
+        survey: asks the namespace.
+        request: what is asked.
+        drawn: measures to take.
+        state: the state file; None for a captured system.
+    """
+
+    def __init__(
+        self, survey: SystemReader, request: CheckRequest, drawn: tuple[BoundedMeasure, ...], state: State | None
+    ) -> None:
+        super().__init__(survey)
+        self._request = request
+        self._drawn = drawn
+        self._state = state
+        self._place: BaselinePlace | None = None
+        self._past: BaselineEntry | None = None
+        self._note = ""
+
+    def earlier(self, now: Sample, before: Sample | None) -> Sample | None:
+        """Return the first of two samples, or the one that the run before left."""
+        from sockdiag.check.baseline import recalled
+
+        if self._state is None:
+            self._note = "a capture holds one look" if before is None else ""
+            return before
+        self._place = place_of(self.survey)
+        self._past, self._note = self._state.entry(self._place)
+        if before is not None:
+            self._note = ""
+            return before
+        if self._past is None:
+            return None
+        age, self._note = self._state.age(self._past, now.at)
+        return None if age is None else recalled(self._past.earlier, now, age)
+
+    def results(self, case: Case, judgement: Judgement) -> Iterator[NamespaceResult]:
+        """Give findings their statuses, and take the measures."""
+        from sockdiag.check.baseline import set_to_zero
+
+        raised = self._past.alerts if self._past is not None else {}
+        alerts = alerts_of(judgement.hits, raised, guarded=case.before is not None)
+        alerts = sustained(case, alerts, raised, self._request.codes)
+        reset = () if case.before is None else tuple(set_to_zero(case.before, case.now))
+        yield NamespaceResult(
+            case.netns,
+            tuple((alert_name(a.finding), a) for a in alerts),
+            tuple(taken(self._drawn, case.now, case.before)),
+            self._entry(case, alerts),
+            raised,
+            self._note if self._request.compares else "",
+            reset,
+            case.seconds,
+        )
+
+    def _entry(self, case: Case, alerts: list[Alert]) -> BaselineEntry | None:
+        from sockdiag.check.baseline import remembered
+        from sockdiag.check.entries import BaselineEntry
+
+        state, place, old = self._state, self._place, self._past
+        if state is None or place is None:
+            return None
+        at = state.boottime(case.now.at)
+        raised = {alert_name(a.finding): a.status for a in alerts if a.status}
+        clock = state.clock()
+        if old is not None and 0 <= at - old.looked_at < KEPT_S:
+            return BaselineEntry(state.question, place, old.looked_at, at, clock, old.earlier, raised)
+        return BaselineEntry(state.question, place, at, at, clock, remembered(case.now), raised)
+
+
+class Run:
+    """One run.
+
+    Args:
+        survey: asks the system.
+        options: what is asked.
+
+    Attributes:
+        status: plugin status.
+        alerts: findings of all namespaces with their statuses.
+        measures: measures that are compared or drawn.
+        places: results of each namespace, this process's own first.
+        unknown: rules that could not tell.
+        state: the state file; None for a captured system.
+        blind: this run cannot compare, and neither will the next one.
+        cannot_tell: so many rules could not tell that there is no verdict.
+        unseen: why some network namespaces were not sampled, if all were asked for.
+    """
+
+    def __init__(self, survey: SystemReader, options: CheckOptions) -> None:
+        self.survey = survey
+        self.options = options
+        self.request = check_request(options)
+        self.began = time.monotonic()
+        self.state: State | None = None
+        if survey.system.files.live:
+            path = options.state or options.own_state
+            self.state = State(path, self.request.question, survey.system.clock, private=not options.state)
+        self.drawn: tuple[BoundedMeasure, ...] = self.request.measures
+        self.status = CHECK_UNKNOWN
+        self.alerts: list[Alert] = []
+        self.measures: list[Measured] = []
+        self.places: list[NamespaceResult] = []
+        self.unknown: list[NotJudged] = []
+        self.blind = False
+        self.cannot_tell = False
+        self.unseen = ""
+
+    def judge(self) -> None:
+        """Sample, judge, and leave what the next run compares with."""
+        if not self.drawn:
+            self.drawn = usual()
+        options, request = self.options, self.request
+        found = diagnose(
+            self.survey,
+            judging(self.survey.system, options.interval_s, options.horizon_s, request.codes),
+            self.survey.where,
+            request.tables(TABLES),
+            lambda there: _Comparison(there, request, self.drawn, self.state),
+        )
+        self.unknown = found.unknown
+        self.places = found.rows
+        self.alerts = self._alerts()
+        # What spans all namespaces is remembered with this process's own, which comes first.
+        raised = self.places[0].raised if self.places else {}
+        self.measures = [
+            measured(one, [there.measures[i] for there in self.places], raised) for i, one in enumerate(self.drawn)
+        ]
+        self._remember()
+        self.status = self._status()
+
+    @property
+    def asked_measures(self) -> list[Measured]:
+        """Measures that were asked for."""
+        return self.measures if self.request.measures else []
+
+    def _alerts(self) -> list[Alert]:
+        found: list[Alert] = []
+        seen = set()
+        for there in self.places:
+            for name, alert in there.alerts:
+                about = alert.finding.subject
+                # What is wrong with a process as a whole is the same wherever its sockets are.
+                if about.pid is not None and not about.sockets and about.inode is None and about.cookie is None:
+                    if name in seen:
+                        continue
+                    seen.add(name)
+                found.append(alert)
+        return found
+
+    def _remember(self) -> None:
+        if self.state is None:
+            return
+        entries = [there.entry for there in self.places if there.entry is not None]
+        for one in self.asked_measures:
+            if entries and one.status not in (CHECK_OK, CHECK_UNKNOWN):
+                alerts = {**entries[0].alerts, measure_name(one.bounded): one.status}
+                entries[0] = entries[0]._replace(alerts=alerts)
+        self.state.save(entries)
+
+    def _status(self) -> int:
+        statuses = [a.status for a in self.alerts]
+        statuses += [m.status for m in self.asked_measures]
+        strict = self.options.strict
+        lacking = len(self.unknown)
+        self.cannot_tell = bool(lacking) and (self.request.named or strict or lacking * 2 > len(self.request.codes))
+        # It would be so at each run, and losses would never be seen.
+        self.blind = bool(
+            self.request.compares
+            and self.state is not None
+            and self.state.problem
+            and any(there.seconds is None for there in self.places)
+        )
+        hidden = [gap for gap in self.survey.gaps if gap.source in (*_WHERE_NAMESPACES_ARE, _ENTERED)]
+        if self.survey.everywhere and hidden:
+            self.unseen = hidden[0].reason
+            # Root looks wherever one can; some container hosts have a process that nobody may look into.
+            if os.geteuid() != 0 or strict or any(gap.source == _ENTERED for gap in hidden):
+                statuses.append(CHECK_UNKNOWN)
+        if self.cannot_tell or self.blind or not self.places:
+            statuses.append(CHECK_UNKNOWN)
+        return worst(statuses)

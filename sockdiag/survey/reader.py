@@ -1,0 +1,329 @@
+"""Read one system: which sockets there are, where each table was read, and what could not be read."""
+
+from __future__ import annotations
+
+from sockdiag.defaults import ALL_NAMESPACES
+from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+from sockdiag.model.provenance import Gap, Namespace
+from sockdiag.model.query import SKMEM, Query
+from sockdiag.model.record import LABEL, Record, field
+from sockdiag.survey.collection import Collection, describe
+from sockdiag.survey.host_facts import HostFacts, RelayedHostFacts
+from sockdiag.survey.options import SurveyOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeVar
+
+    from sockdiag.filter.where import Where
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.provenance import Provenance
+    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.sources.process.fd import OwnerScan
+    from sockdiag.sources.system.machine import System
+    from sockdiag.survey.namespaces import NamespaceSet
+    from sockdiag.survey.workers import Visit
+
+    T = TypeVar("T")
+
+
+class Standpoint(Record):
+    """Where a survey stands."""
+
+    netns: Namespace = field("The network namespace.", of=Namespace)
+    own: bool = field(
+        "What belongs to the host is read and judged here. With all namespaces that is this process's own.",
+        default=True,
+        kind=LABEL,
+    )
+    place: str | None = field(
+        "The namespace as ``--netns`` takes it; None for the one that the program was started in.",
+        default=None,
+        kind=LABEL,
+    )
+
+
+class SystemReader:
+    """Reads one system, and remembers where it read and what it could not see.
+
+    A running host, another network namespace and a captured system are all the same to it. With all namespaces, or
+    one that this process is not in, the same question is asked in each by worker processes; see docs/processes.md.
+
+    Args:
+        system: the system.
+        options: what is asked for.
+        places: the namespaces to ask in, where it is not the one that *system* stands for; by default those that
+            ``options.netns`` = ``all`` means.
+        host: facts about the host that another survey of the same run shares.
+        standpoint: where it stands, if another survey of the same run knows.
+        started: when it began, in seconds since the epoch, if not now.
+
+    Attributes:
+        started: when, in seconds since the epoch; of a captured system, when it was captured.
+        gaps: what could not be seen so far.
+        sources: where each table was read: netlink, proc, or None where neither could be.
+        netns: the network namespace; without name and inode where several are asked.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        options: SurveyOptions | None = None,
+        *,
+        places: Sequence[FoundNamespace] = (),
+        host: HostFacts | None = None,
+        standpoint: Standpoint | None = None,
+        started: float | None = None,
+    ) -> None:
+        self.system = system
+        self.options = options or SurveyOptions()
+        self.started = system.clock() if started is None else started
+        self.gaps: list[Gap] = []
+        self.sources: dict[str, str | None] = {}
+        # Gaps of namespaces that were noted, without the namespace.
+        self._noted: list[Gap] = []
+        self._where: Where | None = None
+        self.namespaces: NamespaceSet | None = None
+        everywhere = self.options.netns == ALL_NAMESPACES
+        if standpoint is None:
+            here = places[0].namespace if len(places) == 1 else _current(system, self.options.netns)
+            standpoint = Standpoint(here, place=None if everywhere else self.options.netns)
+            if places or everywhere:
+                from sockdiag.survey.namespaces import NamespaceSet
+
+                found = NamespaceSet(system, self.note, places) if places else NamespaceSet.of_host(system, self.note)
+                self.namespaces = found
+        self.netns = standpoint.netns
+        self.own = standpoint.own
+        self.place = standpoint.place
+        self.host = host or HostFacts(system, numeric=self.options.numeric, scan_all=self.namespaces is not None)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether more than one network namespace is asked, so that answers name theirs."""
+        return self.namespaces is not None and self.options.netns == ALL_NAMESPACES
+
+    def inside(self, visit: Visit) -> SystemReader:
+        """Return a survey of the same run in one namespace, with gaps and sources of its own."""
+        host = self.host if visit.own else RelayedHostFacts(self.host, visit.ask)
+        own = visit.own or not self.everywhere
+        return SystemReader(
+            visit.system,
+            self.options,
+            host=host,
+            standpoint=Standpoint(visit.namespace, own, visit.place),
+            started=self.started,
+        )
+
+    def apart(self) -> SystemReader:
+        """Return a survey of the same namespace that notes what it cannot see apart from this one."""
+        apart = SystemReader(
+            self.system,
+            self.options,
+            host=self.host,
+            standpoint=Standpoint(self.netns, self.own, self.place),
+            started=self.started,
+        )
+        apart.sources = self.sources
+        apart.gaps = list(self.gaps)
+        return apart
+
+    # What could not be seen
+
+    def note(self, gap: Gap) -> None:
+        """Note something that could not be seen."""
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+    def attempt(
+        self, read: Callable[[], T], absent: dict[str, str] | None = None, *, optional: bool = False
+    ) -> T | None:
+        """Read something, or note why it cannot be read.
+
+        Args:
+            read: reads it.
+            absent: takes the reason, by source, if it cannot be read.
+            optional: it is no gap if the kernel does not have it.
+
+        Returns:
+            What was read; None if it could not be.
+        """
+        try:
+            found = read()
+        except (SourceError, ParseError) as error:
+            if not (optional and isinstance(error, SourceUnavailable)):
+                gap = Gap.from_error(error)
+                self.note(gap)
+                if absent is not None:
+                    absent[gap.source] = gap.reason
+            return None
+        for problem in getattr(found, "errors", ()):
+            self.note(problem if isinstance(problem, Gap) else Gap.from_error(problem))
+        return found
+
+    def learn(self, label: str | None, sources: dict[str, str | None], gaps: Iterable[Gap]) -> None:
+        """Take over the sources and gaps of a namespace; its label is None for this process's own."""
+        for table, source in sources.items():
+            if self.sources.get(table) is None:
+                self.sources[table] = source
+        for gap in gaps:
+            # What is missing in all of them is noted once.
+            if gap not in self._noted and gap not in self.gaps:
+                self._noted.append(gap)
+                self.note(gap if label is None else gap._replace(source=f"{label}: {gap.source}"))
+
+    def provenance(self) -> Provenance:
+        """Say when and where the answer was seen, and what is missing from it by now."""
+        netns = (self.netns,) if self.namespaces is None else self.namespaces.found
+        return describe(self.system, self.started, netns, self.sources, self.gaps)
+
+    # Users and owners
+
+    def user_name(self, uid: int) -> str:
+        """Name a user, or give the number where it has no name or names are not wanted."""
+        return self.host.user_name(uid)
+
+    def owners(self) -> OwnerScan:
+        """Look into the descriptors of all processes, once."""
+        return self.host.owner_scan(self.note)
+
+    def holder(self) -> Callable[[int], Owner | None]:
+        """Return a function from an inode to the process that holds it: of several, the one with the lowest pid."""
+        return self.owners().owners.holder
+
+    # Sockets
+
+    @property
+    def where(self) -> Where | None:
+        """The filter of the options, compiled; None without one.
+
+        Raises:
+            FilterError: it does not parse.
+        """
+        if self._where is None and self.options.where:
+            self._where = self.compiled(self.options.where)
+        return self._where
+
+    def compiled(self, where: str) -> Where:
+        """Compile a filter in the language of ``--where``.
+
+        Raises:
+            FilterError: it does not parse.
+        """
+        from sockdiag.filter.where import FilterContext, compile_where
+        from sockdiag.sources.process.cgroup import CgroupPaths
+
+        context = FilterContext(
+            user_name=self.host.user_label,
+            cgroup_id=CgroupPaths(self.system.files).id_of,
+            port_range=self._port_range,
+        )
+        if self.options.numeric:
+            context.hosts = lambda _name, _family: []
+        return compile_where(where, context)
+
+    def _port_range(self) -> tuple[int, int]:
+        from sockdiag.sources.proc.sys_net import read_sysctls
+
+        name = "net.ipv4.ip_local_port_range"
+        found = read_sysctls(self.system.files, (name,)).vector(name)
+        return (found[0], found[1]) if found and len(found) == 2 else (32768, 60999)
+
+    def query(self, needs: Iterable[str] = (), where: Where | None = None) -> Query:
+        """Build a query: the tables of the options, what is needed of each socket, and what a filter narrows."""
+        tables = self.options.tables
+        wanted = frozenset(needs)
+        query = Query(tables=tables, needs=wanted, source=self.options.source)
+        if where is not None:
+            query = query._replace(
+                needs=wanted | where.needs,
+                states=query.states & where.states,
+                tables=tuple(table for table in tables if table in where.tables),
+                families=where.families,
+                bytecode=where.bytecode() or b"",
+            )
+        return query
+
+    def batches(self, query: Query, where: Where | None = None) -> Iterable[Batch]:
+        """Yield the sockets that a query and a filter select, in bulk; gaps and sources are complete when all are read."""
+        if self.namespaces is not None:
+            from sockdiag.survey.namespaces import rows
+
+            return self._in_namespaces(query, where, rows)
+        named = bool(self.options.netids)
+        collection = Collection(self.system, query, tables_named=named, netns=self.netns, owners=self.owners)
+        collection.gaps = self.gaps
+        collection.sources = self.sources
+        batches = collection.batches()
+        return batches if where is None else self._matching(batches, where)
+
+    def sockets(self, where: str = "", *, fields: Iterable[str] = ()) -> Iterator[Socket]:
+        """Yield sockets as records.
+
+        Args:
+            where: filter in the language of ``--where``; by default that of the options.
+            fields: names of fields to fill that are looked up on demand only, as ``processes``, ``cgroup`` or
+                ``tcp_info``. Fields that the filter names are filled as well; the others stay None.
+
+        Raises:
+            FilterError: the filter does not parse.
+            UsageError: there is no such field.
+        """
+        from sockdiag.model.batch import all_sockets
+        from sockdiag.model.fields import find
+        from sockdiag.model.socket import Socket
+
+        compiled = self.compiled(where) if where else self.where
+        needs = {SKMEM, *(need for name in fields for need in find(Socket, name).needs)}
+        return all_sockets(self.batches(self.query(needs, compiled), compiled))
+
+    def reduce(self, query: Query, where: Where | None, function: Callable[[Iterable[Batch]], T]) -> Iterator[T]:
+        """Yield what a function makes of the sockets that a query and a filter select, once for each namespace.
+
+        With several namespaces it runs where the sockets are read, and only its result, which must be picklable, comes
+        here.
+        """
+        if self.namespaces is None:
+            yield function(self.batches(query, where))
+        else:
+            yield from self._in_namespaces(query, where, lambda batches, _own: (function(batches),))
+
+    def _matching(self, batches: Iterable[Batch], where: Where) -> Iterator[Batch]:
+        undecided = 0
+        for batch in batches:
+            passed, unknown = where.sift(batch)
+            undecided += unknown
+            if passed is not None:
+                yield passed
+        self._undecided(undecided)
+
+    def _in_namespaces(
+        self, query: Query, where: Where | None, answer: Callable[[Iterator[Batch], bool], Iterable[T]]
+    ) -> Iterator[T]:
+        assert self.namespaces is not None
+        unknown: list[int] = []
+
+        def learn(label: str | None, sources: dict[str, str | None], gaps: list[Gap], undecided: int) -> None:
+            unknown.append(undecided)
+            self.learn(label, sources, gaps)
+
+        named = bool(self.options.netids)
+        yield from self.namespaces.ask(query, where, answer, owners=self.owners, tables_named=named, learn=learn)
+        self._undecided(sum(unknown))
+
+    def _undecided(self, undecided: int) -> None:
+        if undecided:
+            self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
+
+
+def _current(system: System, name: str | None) -> Namespace:
+    from sockdiag.sources.namespaces.netns import current
+
+    try:
+        here = current(system.files)
+    except SourceError:
+        return Namespace()
+    named = name and name != ALL_NAMESPACES and "/" not in name and not name.isdecimal()
+    return here._replace(name=name) if named else here

@@ -1,0 +1,91 @@
+"""Whatever the attributes, columns cut in bulk say what the clear decoder says, and are JSON of the same bytes."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sockdiag.kernel import inet_diag as k
+from sockdiag.model.batch import Batch, all_sockets
+from sockdiag.model.fields import catalogue
+from sockdiag.render.bulk_json import batch_lines
+from sockdiag.render.plain import chosen_object, plain
+from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink.inet_attributes import DECODERS
+from sockdiag.sources.netlink.inet_columns import Columns
+from sockdiag.sources.system.transport import Request
+from tests.unit.sources.inet_messages import inet_message
+
+if TYPE_CHECKING:
+    from sockdiag.model.socket import Socket
+
+REQUEST = Request("inet_diag_tcp", b"")
+TABLES = st.sampled_from(sorted(inet_diag.TABLES))
+# Sizes of the attributes that are known, and those about them.
+SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 20, 32, 36, 40, 41])
+NUMBERS = st.one_of(st.integers(0, 30), st.sampled_from([0x1234, 0x3FFF]))
+# Numbers that no decoder of columns knows yet.
+NEW = st.one_of(st.integers(max(DECODERS) + 1, 60), st.just(0x3FFF))
+FIELDS = [entry for entry in catalogue() if entry.name not in ("fill", "user")]
+CHOSEN = [entry for entry in catalogue() if entry.name in ("netid", "unknown_attributes", "mark", "inet.sockopt")]
+
+
+def nothing(_index: int) -> None:
+    return None
+
+
+@st.composite
+def rows_of_attributes(draw: Any, numbers: st.SearchStrategy[int]) -> list[dict[int, bytes]]:
+    """Rows that have the same attributes in the same sizes, with contents that may differ."""
+    sizes = draw(st.dictionaries(numbers, SIZES, max_size=5))
+    content = st.one_of(st.just(b""), st.binary(max_size=41))
+    rows = draw(st.integers(1, 4))
+    return [{n: draw(content)[:size].ljust(size, b"\0") for n, size in sizes.items()} for _ in range(rows)]
+
+
+def both(messages: list[bytes], table: str, share: int) -> tuple[list[Batch], list[Socket]]:
+    columns = Columns(table, REQUEST, nothing)
+    for at in range(0, len(messages), share):
+        columns.take(b"".join(messages[at : at + share]))
+    batches = list(columns.rest())
+    assert not columns.errors
+    return batches, [inet_diag.decode(message, table, nothing) for message in messages]
+
+
+def compare(batches: list[Batch], expected: list[Socket]) -> None:
+    found = list(all_sockets(batches))
+    assert sorted(found, key=lambda s: s.local.port or 0) == expected
+    for batch in batches:
+        records = list(batch.sockets())
+        for entry in FIELDS:
+            assert list(entry.values(batch)) == [entry.get(socket) for socket in records], entry.name
+        for chosen in (None, CHOSEN):
+            lines = "".join(batch_lines(batch, chosen))
+            objects = [plain(s) if chosen is None else chosen_object(s, chosen) for s in records]
+            assert lines == "".join(json.dumps(o, separators=(",", ":")) + "\n" for o in objects)
+        arrived = pickle.loads(pickle.dumps(batch))
+        assert list(arrived.values("unknown_attributes")) == [socket.unknown_attributes for socket in records]
+
+
+@given(rows_of_attributes(NUMBERS), TABLES, st.integers(1, 4))
+def test_any_attributes(rows: list[dict[int, bytes]], table: str, share: int) -> None:
+    """Known and unknown attributes, of right and of wrong sizes."""
+    messages = [inet_message(attributes, sport=1000 + row) for row, attributes in enumerate(rows)]
+    compare(*both(messages, table, share))
+
+
+@given(rows_of_attributes(NEW), st.lists(st.booleans(), min_size=1, max_size=4), st.sampled_from(["tcp", "udp"]))
+def test_attributes_of_a_newer_kernel(rows: list[dict[int, bytes]], some: list[bool], table: str) -> None:
+    """What a newer kernel adds to all sockets or to some of them stays in columns."""
+    known = {k.PROTOCOL: bytes([inet_diag.PROTOCOLS[table]]), k.MARK: bytes(4), k.SOCKOPT: b"\1\0"}
+    messages = [
+        inet_message({**known, **(attributes if some[row % len(some)] else {})}, sport=1000 + row)
+        for row, attributes in enumerate(rows)
+    ]
+    batches, expected = both(messages, table, 4)
+    assert all(batch.columns is not None for batch in batches)
+    compare(batches, expected)
