@@ -25,7 +25,7 @@ def dump(settings: Settings, transport: Transport | None) -> None:
     Raises:
         Stop: there is nothing to write, or the file cannot be written.
     """
-    from sockdiag.ss.answers import dumped, tell
+    from sockdiag.ss.answers import dumped, report
     from sockdiag.ss.inet_tables import inet_requests
     from sockdiag.ss.layout import RowLayout
     from sockdiag.ss.listing import Listing
@@ -47,7 +47,7 @@ def dump(settings: Settings, transport: Transport | None) -> None:
                     header = datagram[:NLMSG_HDRLEN]
                     _write_all(fd, datagram)
             except SourceUnavailable as error:
-                tell(error, listing)
+                report(error, listing)
                 continue
             seq, portid = NLMSGHDR.unpack(header)[3:]
             done = NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI, seq, portid)

@@ -30,7 +30,7 @@ from sockdiag.kernel.sock_diag import (
 )
 from sockdiag.sources.netlink.inet_request import request as dump_request
 from sockdiag.sources.system.transport import KernelTransport
-from sockdiag.ss.answers import dumped, split, tell
+from sockdiag.ss.answers import dumped, report, split
 from sockdiag.ss.listing import redirected
 from sockdiag.ss.output import complain
 from sockdiag.ss.tables import DCCP, MPTCP, RAW, SCTP, TCP, UDP
@@ -85,7 +85,7 @@ def show_table(listing: Listing, table: int) -> None:
             if not number and in_proc:
                 _inet_proc(listing, name, protocol)
             else:
-                tell(error, listing)
+                report(error, listing)
             return
 
 
@@ -102,7 +102,7 @@ def inet_requests(settings: Settings, table: int, bytecode: bytes | None) -> lis
     preferred, states = settings.selection.preferred, settings.selection.states
     families = (preferred,) if preferred in (AF_INET, AF_INET6) else (AF_INET, AF_INET6)
     return [
-        # Error messages do not tell the families apart.
+        # Error messages name the table, not the family.
         dump_request(family, protocol, states, extensions, bytecode or b"")._replace(name=f"inet_diag_{name}")
         for family in families
     ]
@@ -134,7 +134,7 @@ def show_inet(listing: Listing, datagram: bytes, protocol: int, name: str) -> No
 
 
 def _destroy(row: SocketRow, message: bytes, protocol: int) -> bool:
-    """Ask the kernel to close a socket; tell whether it did.
+    """Ask the kernel to close a socket; return whether it did.
 
     Raises:
         TableEnd: it may not be closed.
