@@ -1,4 +1,4 @@
-"""Answers of the kernel: ask for a table, split what comes, tell what went wrong."""
+"""Answers of the kernel: request a table, split the answer into messages, report what went wrong."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dumped(listing: Listing, request: Request, *, quiet: bool = False) -> Iterat
     except SourceUnavailable as error:
         if quiet:
             raise
-        tell(error, listing)
+        report(error, listing)
     except SourceError as error:
         complain(f"ss: {error}\n")
     finally:
@@ -50,14 +50,14 @@ def dumped(listing: Listing, request: Request, *, quiet: bool = False) -> Iterat
             guard.close()
 
 
-def tell(error: SourceUnavailable, listing: Listing) -> None:
-    """Tell that a table cannot be had, unless nobody asked for it by name."""
+def report(error: SourceUnavailable, listing: Listing) -> None:
+    """Report that a table is not available, unless it is shown only by default."""
     if not listing.settings.selection.by_default:
         complain(f"ss: {error}{f': {error.hint}' if error.hint else ''}\n")
 
 
 def split(datagram: bytes, name: str) -> Iterator[bytes]:
-    """Split a datagram into messages; tell on standard error if it does not end where its last message does."""
+    """Split a datagram into messages; report on standard error if its last message is cut."""
     try:
         yield from messages(Request(name=name, payload=b""), datagram)
     except SourceError as error:

@@ -1,7 +1,7 @@
 """The short way for long tables: columns of an inet_diag datagram without a SocketRow for each message.
 
-A datagram that needs more than that (a bound device, a v6only attribute) goes the clear way, ``sockdiag.ss.inet``, and
-so do all where an option needs it (-i, -K, -r); the two are tested equal.
+A datagram that needs more than that (a bound device, a v6only attribute) is decoded message by message instead, by
+``sockdiag.ss.inet``, and so are all datagrams where an option needs it (-i, -K, -r). A test compares the two.
 **Source:** struct inet_diag_msg, include/uapi/linux/inet_diag.h.
 """
 
@@ -204,7 +204,7 @@ def _split(datagram: bytes) -> list[bytes]:
 
 
 def possible(listing: Listing, protocol: int) -> bool:
-    """Tell whether every row that the kernel sends is shown, with what its own message tells."""
+    """Return whether all rows that the kernel sends are shown, each from its own message alone."""
     settings = listing.settings
     return not (
         settings.info

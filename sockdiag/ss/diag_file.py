@@ -25,7 +25,7 @@ def dump(settings: Settings, transport: Transport | None) -> None:
     Raises:
         Stop: there is nothing to write, or the file cannot be written.
     """
-    from sockdiag.ss.answers import dumped, tell
+    from sockdiag.ss.answers import dumped, report
     from sockdiag.ss.inet_tables import inet_requests
     from sockdiag.ss.layout import RowLayout
     from sockdiag.ss.listing import Listing
@@ -40,14 +40,14 @@ def dump(settings: Settings, transport: Transport | None) -> None:
     except OSError as error:
         raise Stop(255, f"fopen dump file: {os.strerror(error.errno or 0)}") from None
     try:
-        for request in inet_requests(settings, "tcp", None):
+        for request in inet_requests(settings, TCP, None):
             header = bytes(NLMSG_HDRLEN)
             try:
                 for datagram in dumped(listing, request, quiet=True):
                     header = datagram[:NLMSG_HDRLEN]
                     _write_all(fd, datagram)
             except SourceUnavailable as error:
-                tell(error, listing)
+                report(error, listing)
                 continue
             seq, portid = NLMSGHDR.unpack(header)[3:]
             done = NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI, seq, portid)

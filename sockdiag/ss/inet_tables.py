@@ -20,13 +20,17 @@ from sockdiag.kernel.inet_diag import (
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
+    IPPROTO_DCCP,
+    IPPROTO_MPTCP,
     IPPROTO_RAW,
+    IPPROTO_SCTP,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
     SOCK_DESTROY,
 )
-from sockdiag.sources.netlink.inet_request import PROTOCOLS
 from sockdiag.sources.netlink.inet_request import request as dump_request
 from sockdiag.sources.system.transport import KernelTransport
-from sockdiag.ss.answers import dumped, split, tell
+from sockdiag.ss.answers import dumped, report, split
 from sockdiag.ss.listing import redirected
 from sockdiag.ss.output import complain
 from sockdiag.ss.tables import DCCP, MPTCP, RAW, SCTP, TCP, UDP
@@ -44,21 +48,20 @@ class TableEnd(Exception):
     """A table ends before its last socket."""
 
 
-# Table, name, database of service names, whether /proc has it too; in the order of the output.
+# Table, name, protocol, database of service names, whether /proc has it too; in the order of the output.
 _INET = {
-    RAW: ("raw", "raw", True),
-    UDP: ("udp", "udp", True),
-    TCP: ("tcp", "tcp", True),
-    DCCP: ("dccp", "", False),
-    SCTP: ("sctp", "", False),
-    MPTCP: ("mptcp", "", False),
+    RAW: ("raw", IPPROTO_RAW, "raw", True),
+    UDP: ("udp", IPPROTO_UDP, "udp", True),
+    TCP: ("tcp", IPPROTO_TCP, "tcp", True),
+    DCCP: ("dccp", IPPROTO_DCCP, "", False),
+    SCTP: ("sctp", IPPROTO_SCTP, "", False),
+    MPTCP: ("mptcp", IPPROTO_MPTCP, "", False),
 }
 
 
 def show_table(listing: Listing, table: int) -> None:
     """Show one of the tables, from the first source that has it."""
-    name, services, in_proc = _INET[table]
-    protocol = PROTOCOLS[name]
+    name, protocol, services, in_proc = _INET[table]
     settings = listing.settings
     from sockdiag.ss.bulk import Bulk, possible
 
@@ -71,7 +74,7 @@ def show_table(listing: Listing, table: int) -> None:
     bulk: Bulk | None = None
     if possible(listing, protocol):
         bulk = Bulk(listing, protocol)
-    for number, request in enumerate(inet_requests(settings, name, listing.bytecode)):
+    for number, request in enumerate(inet_requests(settings, table, listing.bytecode)):
         try:
             for datagram in dumped(listing, request, quiet=True):
                 if bulk is None or not bulk.take(datagram):
@@ -82,11 +85,11 @@ def show_table(listing: Listing, table: int) -> None:
             if not number and in_proc:
                 _inet_proc(listing, name, protocol)
             else:
-                tell(error, listing)
+                report(error, listing)
             return
 
 
-def inet_requests(settings: Settings, table: str, bytecode: bytes | None) -> list[Request]:
+def inet_requests(settings: Settings, table: int, bytecode: bytes | None) -> list[Request]:
     """Return what to ask for one table: the preferred family, or IPv4 and then IPv6."""
     extensions = 0
     if settings.memory:
@@ -95,11 +98,12 @@ def inet_requests(settings: Settings, table: str, bytecode: bytes | None) -> lis
         extensions |= EXT_INFO | EXT_VEGASINFO | EXT_CONG
     if settings.tos:
         extensions |= EXT_TOS | EXT_TCLASS
+    name, protocol, _services, _in_proc = _INET[table]
     preferred, states = settings.selection.preferred, settings.selection.states
     families = (preferred,) if preferred in (AF_INET, AF_INET6) else (AF_INET, AF_INET6)
     return [
-        # Messages do not tell the families apart.
-        dump_request(family, PROTOCOLS[table], states, extensions, bytecode or b"")._replace(name=f"inet_diag_{table}")
+        # Error messages name the table, not the family.
+        dump_request(family, protocol, states, extensions, bytecode or b"")._replace(name=f"inet_diag_{name}")
         for family in families
     ]
 
@@ -130,7 +134,7 @@ def show_inet(listing: Listing, datagram: bytes, protocol: int, name: str) -> No
 
 
 def _destroy(row: SocketRow, message: bytes, protocol: int) -> bool:
-    """Ask the kernel to close a socket; tell whether it did.
+    """Ask the kernel to close a socket; return whether it did.
 
     Raises:
         TableEnd: it may not be closed.

@@ -1,4 +1,4 @@
-"""What every table needs while it is shown."""
+"""What all tables of a run share: options, names, owners, the filter, and the layout that takes their rows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Listing:
 
 
 def redirected(variable: str) -> bool:
-    """Tell whether a table is to be read from files: *variable* or PROC_ROOT is set."""
+    """Return whether a table is read from files: *variable* or PROC_ROOT is set."""
     return variable in os.environ or "PROC_ROOT" in os.environ
 
 

@@ -112,7 +112,7 @@ class Names:
         return str(port)
 
     def ephemeral(self) -> tuple[int, int]:
-        """Return the range of ports that the kernel chooses from; 1024 to 4999 where it is not told."""
+        """Return the range of ports that the kernel chooses from; 1024 to 4999 where it cannot be read."""
         if self._ephemeral is None:
             path = os.environ.get("PROC_IP_LOCAL_PORT_RANGE") or (
                 os.environ.get("PROC_ROOT", "/proc").rstrip("/") + "/sys/net/ipv4/ip_local_port_range"

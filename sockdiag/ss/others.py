@@ -161,7 +161,7 @@ def tipc_request(listing: Listing) -> Request:
 
 
 def tipc_cells(message: bytes, listing: Listing) -> list[str] | None:
-    """Return the columns of a message of a tipc_diag answer; None if it tells nothing."""
+    """Return the columns of a message of a tipc_diag answer; None if it has no attributes."""
     settings = listing.settings
     try:
         outer = attributes(message, NLMSG_HDRLEN, "netlink:tipc_diag")

@@ -28,7 +28,7 @@ class OutputError(Stop):
 
 
 def write(text: str, fd: int = 1) -> None:
-    """Write *text*, one byte a character.
+    """Write *text*, one byte per character.
 
     Raises:
         OutputError: the pipe is closed, or the disk is full.
@@ -53,7 +53,7 @@ def complain(text: str) -> None:
 
 
 def bytes_text(data: bytes) -> str:
-    """Keep bytes as text, one character a byte."""
+    """Keep bytes as text, one character per byte."""
     return data.decode("latin-1")
 
 

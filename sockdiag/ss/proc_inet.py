@@ -153,7 +153,7 @@ def _tcp(row: SocketRow, rest: bytes, listing: Listing) -> list[str]:
 
 
 def _internals(tail: list[bytes], retrans: int) -> str:
-    """Print what the line tells of rto, ato, quick acks, window and threshold."""
+    """Print rto, ato, quick acks, window and threshold of a line."""
     try:
         rto, ato, quick, cwnd, ssthresh = (int(word) for word in tail[:5])
     except ValueError:

@@ -1,4 +1,4 @@
-"""A socket as the program sees it: what it filters by and prints, with 0 where nothing was told."""
+"""A socket as the program sees it: what it filters by and prints, with 0 where the kernel sent nothing; texts of cells."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SocketRow:
 
     @property
     def is_inet(self) -> bool:
-        """Tell whether the socket has IP addresses."""
+        """Return whether the socket has IP addresses."""
         return self.family in (AF_INET, AF_INET6)
 
 

@@ -23,7 +23,7 @@ _NONE = "unavailable"
 
 
 def selinux_enabled() -> bool:
-    """Tell whether the kernel has SELinux and it is mounted, as libselinux does."""
+    """Return whether the kernel has SELinux and selinuxfs is mounted, as libselinux checks."""
     try:
         return any(b" selinuxfs " in line for line in _FILES.read("/proc/self/mounts").split(b"\n"))
     except SourceError:

@@ -7,7 +7,7 @@ from sockdiag.ss.tables import Selection
 
 
 class Settings:
-    """What the options ask for. The flags are named after what is shown.
+    """The options of a run. A flag is named after what it shows.
 
     Attributes:
         old: behave as the 6.1 program.

@@ -7,7 +7,7 @@ import os
 from sockdiag.errors import SourceUnavailable
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_NETLINK, AF_PACKET, AF_TIPC, AF_UNIX, AF_VSOCK, AF_XDP
-from sockdiag.ss.answers import dumped, records, split, tell
+from sockdiag.ss.answers import dumped, records, report, split
 from sockdiag.ss.listing import redirected
 from sockdiag.ss.tables import (
     CLOSED,
@@ -81,7 +81,7 @@ def _netlink(listing: Listing) -> None:
                 if listing.accepts is None or listing.accepts(row):
                     netlink.put(row, peer, details, listing)
         except SourceUnavailable as error:
-            tell(error, listing)
+            report(error, listing)
         else:
             return
     from sockdiag.ss.proc_others import netlink_table
@@ -100,7 +100,7 @@ def _packet(listing: Listing) -> None:
                 if listing.accepts is None or listing.accepts(row):
                     listing.layout.row(packet.show(row, listing))
         except SourceUnavailable as error:
-            tell(error, listing)
+            report(error, listing)
         else:
             return
     from sockdiag.ss.proc_others import packet_table
@@ -120,7 +120,7 @@ def _unix(listing: Listing) -> None:
                 if tables & unix.table(row.type) and (listing.accepts is None or listing.accepts(row)):
                     listing.layout.row(unix.show(row, listing))
         except SourceUnavailable as error:
-            tell(error, listing)
+            report(error, listing)
         else:
             return
     from sockdiag.ss.proc_others import unix_table
@@ -161,4 +161,4 @@ def _xdp(listing: Listing) -> None:
             if listing.accepts is None or listing.accepts(row):
                 listing.layout.row(xdp_cells(row, listing))
     except SourceUnavailable as error:
-        tell(error, listing)
+        report(error, listing)

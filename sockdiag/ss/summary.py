@@ -14,7 +14,7 @@ from sockdiag.ss.output import complain
 
 
 def text() -> str:
-    """Return the summary; what cannot be read is told on standard error and counts as 0."""
+    """Return the summary; what cannot be read is reported on standard error and counts as 0."""
     counts: dict[str, dict[str, int]] = {}
     try:
         _sockstat(counts, "PROC_NET_SOCKSTAT", "net/sockstat")

@@ -51,8 +51,7 @@ from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
 from sockdiag.kernel.tcp_states import LISTEN, state_name
 from sockdiag.model.batch import Batch, Column, uniform
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
-from sockdiag.sources.netlink.inet_diag import TABLES, decode, interface_label, timer_name
-from sockdiag.sources.netlink.inet_request import PROTOCOLS
+from sockdiag.sources.netlink.inet_diag import PROTOCOLS, TABLES, decode, interface_label, timer_name
 from sockdiag.sources.reading import MAX_ERRORS
 from sockdiag.sources.system.transport import Request, messages
 

@@ -43,7 +43,7 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
 from sockdiag.sources.netlink.attributes import attributes, skmem
-from sockdiag.sources.netlink.inet_request import PROTOCOLS, TABLE_OF, request
+from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.reading import Reading
 
@@ -57,12 +57,16 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
     from sockdiag.sources.system.transport import Request
 
+# table -> protocol number that is asked for
+PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
+
 # table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
 TABLES: dict[str, tuple[str | None, str]] = {
     protocol.netid: (protocol.types[0] if len(protocol.types) == 1 else None, IPPROTO_NAMES[protocol.numbers[0]])
     for protocol in IP_PROTOCOLS
     if protocol.in_diag
 }
+_TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
 
 
 def extensions(needs: Iterable[str], *, meminfo: bool = False) -> int:
@@ -175,7 +179,7 @@ def decode(
         number = local_port if number is None else number
         protocol = IPPROTO_NAMES.get(number, str(number))
     elif number is not None:
-        table = TABLE_OF.get(number, table)
+        table = _TABLE_OF.get(number, table)
         kind = TABLES[table][0]
         protocol = IPPROTO_NAMES.get(number, str(number))
     association = table == "sctp" and PEERS in found

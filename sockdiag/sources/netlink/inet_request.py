@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from sockdiag.kernel.byte_order import U32
-from sockdiag.kernel.families import IP_PROTOCOLS
 from sockdiag.kernel.inet_diag import REQ_BYTECODE, REQ_COMPAT, REQ_PROTOCOL, REQ_V2, SOCKID
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
     AF_UNSPEC,
     DCCPDIAG_GETSOCK,
-    IPPROTO_RAW,
+    IPPROTO_NAMES,
     IPPROTO_TCP,
     TCPDIAG_GETSOCK,
 )
@@ -18,10 +17,6 @@ from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.sources.netlink.attributes import attribute
 from sockdiag.sources.system.transport import Request
 
-# table -> protocol number that is asked for
-PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
-
-TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
 # Any socket.
 NO_SOCKID = bytes(SOCKID.size)
 
@@ -71,10 +66,10 @@ def compat_request(
     """
     extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
     kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
-    name = f"{_name(AF_INET, protocol)}+{TABLE_OF[protocol]}6"
+    name = f"{_name(AF_INET, protocol)}+{IPPROTO_NAMES[protocol].lower()}6"
     return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, NO_SOCKID, states, 0) + extra, kind, states)
 
 
 def _name(family: int, protocol: int) -> str:
-    table = "raw" if protocol == IPPROTO_RAW else TABLE_OF.get(protocol, str(protocol))
+    table = IPPROTO_NAMES.get(protocol, str(protocol)).lower()
     return f"inet_diag_{table}{'6' if family == AF_INET6 else ''}"

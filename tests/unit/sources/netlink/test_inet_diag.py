@@ -567,5 +567,5 @@ def test_read_asks_for_what_is_wanted(tmp_path: Path) -> None:
 
 
 def test_protocols_are_those_of_the_tables() -> None:
-    assert inet_request.PROTOCOLS.keys() == inet_diag.TABLES.keys()
-    assert {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP} < set(inet_request.PROTOCOLS.values())
+    assert inet_diag.PROTOCOLS.keys() == inet_diag.TABLES.keys()
+    assert {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP} < set(inet_diag.PROTOCOLS.values())
