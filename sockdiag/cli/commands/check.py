@@ -6,7 +6,6 @@ from sockdiag.check.options import TIMEOUT_S, CheckOptions
 from sockdiag.check.plugin import unknown, waited
 from sockdiag.check.status import CHECK_MEANINGS, CHECK_UNKNOWN
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, count, flag, number, text, texts
 from sockdiag.errors import UsageError
 
@@ -109,7 +108,6 @@ VERSION = flag("version", "Show the version and exit.", short="-V")
 COMMAND = Command(
     run,
     name="check",
-    summary=summary("check"),
     help=(
         "Judges every rule, or those of --rule: findings of severity critical are CRITICAL, of severity warning WARNING. With "
         "--measure it compares measures with ranges instead; --rule adds rules to them. Whatever is no verdict is UNKNOWN, and said "
@@ -133,9 +131,7 @@ COMMAND = Command(
         STRICT,
         VERBOSE,
         VERSION,
-        options.ROOT,
-        options.SOURCE,
-        options.NETNS,
+        *options.SYSTEM,
         options.NUMERIC,
     ),
     examples=(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
@@ -33,7 +32,7 @@ def run(env: Env, args: Args) -> int:
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
-    document = Document("doctor", survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
@@ -47,7 +46,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="doctor",
-    summary=summary("doctor"),
     help=(
         "What one process brings about at forty sockets is one finding. Advice follows from the figures: no sysctl is named "
         "that would not help. --interval tells what is lost now from what was lost some time since boot."
