@@ -12,7 +12,7 @@ from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.invocation import survey_options
 from sockdiag.cli.quick import parse
 from sockdiag.survey.options import SurveyOptions
-from tests.program import FIXTURES
+from tests.program import FIXTURES, PROJECT
 
 # A value other than the default for each field, on the command line and in Python.
 ASKED: dict[str, tuple[list[str], object]] = {
@@ -25,8 +25,11 @@ ASKED: dict[str, tuple[list[str], object]] = {
 
 
 def test_every_option_is_tried() -> None:
-    """Each field of the options has a row above."""
+    """Each field of the options has a row above, and so has each option that says which system is read, and how."""
     assert [field.name for field in SurveyOptions.FIELDS] == list(ASKED)
+    asked = {words[0] for words, _value in ASKED.values()}
+    shared = (*options.SYSTEM, options.NUMERIC, options.WHERE, options.NETID)
+    assert [option.name for option in shared if not asked & set(option.flags)] == ["root"]
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -55,3 +58,12 @@ def test_a_command_that_reads_a_system_takes_all_options_for_it(name: str) -> No
     declared = load(name).options
     taken = [option for option in (*options.SYSTEM, options.NUMERIC) if option in declared]
     assert len(taken) in (0, len(options.SYSTEM) + 1)
+
+
+def test_the_documented_signature_is_the_real_one() -> None:
+    """docs/api.md shows every argument of open_system() with its default."""
+    root, *named = inspect.signature(open_system).parameters.values()
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in named)
+    shown = [f"{parameter.name}={parameter.default!r}".replace("'", '"') for parameter in (root, *named)]
+    text = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert f"`open_system({', '.join([shown[0], '*', *shown[1:]])})`" in text
