@@ -105,7 +105,7 @@ def test_a_user_without_privileges(words: tuple[str, ...], filled: Namespace) ->
     answer = as_nobody(words, filled)
     assert answer.status == 0, answer.err
     assert answer.out
-    assert all(line.startswith("sockdiag: not seen: ") for line in answer.err.splitlines())
+    assert all(line.startswith("sockdiag: could not read ") for line in answer.err.splitlines())
     owners = "-o" in words or "--by" in words
     assert ("/proc/PID/fd" in answer.err) == owners
 

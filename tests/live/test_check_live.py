@@ -306,7 +306,7 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
     [
         (["--zzz"], "there is no option '--zzz'; none is like it"),
         (["--measur", "x"], "there is no option '--measur'; did you mean '--measure'?"),
-        (["extra"], "too many words: extra; what has blanks needs quotes"),
+        (["extra"], "unexpected argument: extra (quote values that contain spaces)"),
         (["-t"], "--timeout needs a value: S"),
         (["-t", "soon"], "--timeout: 'soon' is not a number"),
         (["-t", "0"], "-t takes more than 0 and at most 3600 seconds"),
@@ -355,7 +355,7 @@ def test_help_and_version() -> None:
     done = run_raw(*CHECK[:-1], "--json", "check", stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (
         3,
-        b"SOCKDIAG UNKNOWN - options stand after the command: sockdiag check --json ...\n",
+        b"SOCKDIAG UNKNOWN - options must follow the command: sockdiag check --json ...\n",
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
 
 BY = choice(
-    "by", "What to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
+    "by", "Key to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
 )
 SHOWN = 20
 
@@ -70,7 +70,7 @@ def run(env: Env, args: Args) -> int:
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
-# Rules about memory that runs out, and the tables that they look at.
+# Rules about memory that runs out, and the tables that they judge.
 _CODES = (
     "UDP_RECEIVE_BUFFER_FULL",
     "UDP_MEMORY_LIMIT",
@@ -105,7 +105,7 @@ def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[Sock
 
 
 def _with_rss(survey: SystemReader, groups: list[MemoryGroup]) -> list[MemoryGroup]:
-    # psutil knows the pid's own memory; a captured system has no processes to ask.
+    # psutil reads the process's own memory; a captured system has no live processes.
     if not survey.system.files.live:
         return groups
     from psutil import Error, Process
@@ -161,8 +161,8 @@ COMMAND = Command(
     name="memory",
     summary=summary("memory"),
     help=(
-        "Protocols against tcp_mem and udp_mem, sums of the sockets by what --by names, and the sockets that hold most "
-        f"(--limit, {SHOWN} unless told). Amounts are what the kernel charges: payload plus its overhead."
+        "Protocols against tcp_mem and udp_mem, sums of the sockets by the key that --by names, and the sockets that hold "
+        f"most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead."
     ),
     options=(
         BY,

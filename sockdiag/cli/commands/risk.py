@@ -1,4 +1,4 @@
-"""`sockdiag risk`: what is dropping data, what is about to, and why."""
+"""`sockdiag risk`: sockets that drop data or are about to, and why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALL = flag("all", "Show every socket, healthy ones too.")
 
 
 def run(env: Env, args: Args) -> int:
-    """Judge sockets and what they depend on."""
+    """Judge sockets, and the limits and processes that they depend on."""
     from sockdiag.cli.invocation import Invocation
     from sockdiag.model.finding import SocketRisk, SystemRisk
     from sockdiag.render.document import Document
@@ -55,12 +55,12 @@ def run(env: Env, args: Args) -> int:
     ]
     columns, chosen = this.columns(SocketRisk, default)
     table = this.table(columns, this.ordered(rows, SocketRisk), chosen=chosen)
-    told = found.findings
+    findings = found.findings
     lines = None
     if not chosen and not args[ALL]:
-        lines = lambda style: risk_lines(verdict, interval, told, style, _SHOWN, everywhere=everywhere)  # noqa: E731
+        lines = lambda style: risk_lines(verdict, interval, findings, style, _SHOWN, everywhere=everywhere)  # noqa: E731
     document = Document("risk", survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
-    return this.finish(document, told)
+    return this.finish(document, findings)
 
 
 def _badness(row: SocketRisk) -> Any:
@@ -69,7 +69,7 @@ def _badness(row: SocketRisk) -> Any:
     return badness(row.findings[0]) if row.findings else _HEALTHY
 
 
-# Behind all that have findings.
+# Sorts after all sockets that have findings.
 _HEALTHY = (99, 99, 1.0)
 
 
@@ -139,9 +139,9 @@ COMMAND = Command(
     name="risk",
     summary=summary("risk"),
     help=(
-        "Verdicts: dropping (lost in the interval), at_risk (the next burst or the trend is lost), stalled (data waits, "
-        "nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the past), ok. "
-        "One look judges levels; --interval compares two and knows rates, trends and what was lost meanwhile."
+        "Verdicts: dropping (data was lost in the interval), at_risk (the next burst, or the trend, will lose data), stalled "
+        "(data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the "
+        "past), ok. A single sample shows levels; --interval compares two and adds rates, trends and losses in between."
     ),
     options=(
         ALL,
