@@ -79,7 +79,7 @@ def test_what_is_no_file_stays(tmp_path: Path, kind: str) -> None:
     before = path.lstat()
     status, said = write(path)
     assert status == 1
-    assert said == f"sockdiag: cannot write {path}: it is there and is no regular file; the previous file was kept\n"
+    assert said == f"sockdiag: cannot write {path}: not a regular file; the previous file was kept\n"
     assert path.lstat().st_ino == before.st_ino
     assert path.lstat().st_mode == before.st_mode
 
