@@ -1,1 +1,1 @@
-"""Generators of what is checked in: man pages and completions, both from the commands' declarations."""
+"""Generators of checked-in files: man pages, completions and the table of docs/metrics.md, all from declarations."""
