@@ -1,4 +1,4 @@
-"""Remember of a look what a later one is compared with, and make a look of it again."""
+"""Reduce a sample to a baseline for later comparison, and rebuild a sample from it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-# Sockets in a state that lasts until their owner or peer does something, which two looks can tell from one that is left soon.
+# States that last until the owner or peer acts; two samples distinguish them from states that end soon.
 LASTING = frozenset({"CLOSE_WAIT", "FIN_WAIT2"})
-# A socket takes some 40 bytes.
+# A socket takes about 40 bytes.
 MOST_SOCKETS = 20000
 MOST_COUNTERS = 40000
 MOST_CGROUPS = 4096
 
-# As looks name what could not be read.
+# Names that samples use for what could not be read.
 _OPEN_FILES = "/proc/PID/limits"
 _CGROUPS = "/sys/fs/cgroup"
 
@@ -38,17 +38,17 @@ _LEVELS = ("tcp", "mptcp")
 
 
 def remembered(sample: Sample) -> Earlier:
-    """Return what a later look is compared with.
+    """Return the baseline that a later sample is compared with.
 
-    A socket that is not among those remembered had no drops and nothing in its queues, which is what a rule takes a socket for
-    that was not there before. Where there are too many to remember, their table says so.
+    A socket that is not kept had no drops and nothing in its queues, which is also what a rule assumes of a socket that did
+    not exist before. If there are too many to keep, their table is marked as incomplete.
     """
     counters = dict(sample.counters.values)
     if len(counters) > MOST_COUNTERS:
         counters = dict(list(counters.items())[:MOST_COUNTERS])
     levels = () if sample.sockstat is None else zip(SockStat.FIELDS, sample.sockstat._values(), strict=True)
     tracked = sample.conntrack
-    # Of a table that was read in part, a socket that is not remembered may have been there. Open files are never compared.
+    # If a table was read in part, a socket that is not kept may have existed. Open files are never compared.
     absent = {part.removeprefix("some "): why for part, why in sample.absent.items() if part != _OPEN_FILES}
     sockets = _sockets(sample, absent)
     return Earlier(
@@ -67,18 +67,18 @@ def _cgroups(sample: Sample, absent: dict[str, str]) -> tuple[tuple[str, str, in
     if sample.cgroups is None:
         return None
     if len(sample.cgroups) > MOST_CGROUPS:
-        absent[_CGROUPS] = f"{len(sample.cgroups)} cgroups near their limits, too many to remember"
+        absent[_CGROUPS] = f"{len(sample.cgroups)} cgroups near their limits, too many to keep"
         return None
     return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in sample.cgroups)
 
 
 def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
-    """Make a look of what was remembered, *age_s* before the look that it is compared with."""
+    """Rebuild a sample from a baseline, *age_s* older than the sample that it is compared with."""
     absent = dict(earlier.absent)
     for table, where in now.tables.items():
         was = earlier.tables.get(table)
         if where is not None and was is not None and was != where:
-            absent[table] = f"the baseline is from {was}, which knows sockets by other names"
+            absent[table] = f"the baseline is from {was}, which identifies sockets differently"
     grouped: dict[str, list[Socket]] = {}
     for one in earlier.sockets:
         grouped.setdefault(one.netid, []).append(_socket(one))
@@ -105,7 +105,7 @@ def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
 
 
 def still_there(before: Sample, now: Sample) -> Sample:
-    """Return the look before without the sockets that are gone since: what these had counted is no longer in any sum."""
+    """Return the earlier sample without sockets that have gone since: their counts are no longer in any sum."""
     known: dict[str, set[Any]] = {}
     for batch in now.batches:
         if batch.size:
@@ -131,7 +131,7 @@ def _table(batch: Batch) -> str:
 
 
 def set_to_zero(before: Sample, now: Sample) -> list[str]:
-    """Return the counters that went backwards without having wrapped: what they counted meanwhile is not known."""
+    """Return the counters that went backwards without wrapping: their growth in between is unknown."""
     was, is_now = before.counters.values, now.counters.values
     smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
     return [d.name for d in smaller.since(before.counters) if d.value is None]
@@ -156,7 +156,7 @@ def _conntrack(earlier: Earlier, now: Sample) -> Conntrack | None:
     was: dict[str, int | None] = {}
     for column, total in zip(LOST_BY_CONNTRACK, lost, strict=True):
         later = None if now.conntrack is None else now.conntrack.total(column)
-        # A module that was loaded anew counts from zero; a 32-bit counter that wrapped is beyond half of its range away.
+        # A reloaded module counts from zero; the value of a wrapped 32-bit counter is more than half its range away.
         known = total is not None and later is not None and (later - total) % U32 < U32 // 2
         was[column] = total if known else None
     return Conntrack(count, limit, cpus=(ConntrackCpu(0)._replace(**was),))
@@ -171,15 +171,15 @@ def _sockets(sample: Sample, absent: dict[str, str]) -> list[EarlierSocket]:
         table = _table(batch)
         drops = batch.values("skmem.drops")
         rows = _rows(batch, table, drops)
-        told = _told(batch, table, rows)
-        for row, one in zip(rows, told, strict=True):
+        earlier = _earlier_sockets(batch, table, rows)
+        for row, one in zip(rows, earlier, strict=True):
             (lossy if drops[row] else others).append(one)
     if len(lossy) > MOST_SOCKETS:
         lost: dict[str, int] = {}
         for one in lossy:
             lost[one.netid] = lost.get(one.netid, 0) + 1
         table = max(lost, key=lost.__getitem__)
-        absent[table] = f"{lost[table]} sockets with drops, too many to remember"
+        absent[table] = f"{lost[table]} sockets with drops, too many to keep"
         lossy = [one for one in lossy if one.netid != table][:MOST_SOCKETS]
         others = [one for one in others if one.netid != table]
     return [*lossy, *others[: MOST_SOCKETS - len(lossy)]]
@@ -202,7 +202,7 @@ def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
     return sorted(chosen)
 
 
-def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
+def _earlier_sockets(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
     for one in batch.at(rows) if rows else ():
         memory = one.skmem
         ends = None

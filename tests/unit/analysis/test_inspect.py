@@ -56,7 +56,7 @@ def test_backlog_limit_of_each_kernel() -> None:
         (tcp("FIN_WAIT1", 0), "orphan"),
         (tcp("LAST_ACK", 0), "orphan"),
         (Socket("unix", "AF_UNIX", "SOCK_STREAM", inode=0), "not accepted"),
-        (Socket("netlink", "AF_NETLINK", inode=0), "the kernel made it"),
+        (Socket("netlink", "AF_NETLINK", inode=0), "the kernel created it"),
     ],
 )
 def test_sockets_without_a_file(socket: Socket, words: str) -> None:
@@ -121,7 +121,7 @@ def test_topics_in_words() -> None:
     assert "50% of the time" in words["flow_control"]
     assert "state 9" in words["loss"]
     assert "3 of 9 data segments" in words["loss"]
-    assert words["path"] == "No round trip was measured yet."
+    assert words["path"] == "No round trip has been measured yet."
 
 
 def test_facts_and_what_moved() -> None:

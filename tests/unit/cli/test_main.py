@@ -37,7 +37,7 @@ def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
         (["--interval", "-3"], "--interval takes"),
         (["path", "--interval", "nan"], "--interval takes"),
         (["list", "--netns", "x", "--root", "/tmp"], "exclude each other"),
-        (["inspect", "nonsense"], "'nonsense' is no target"),
+        (["inspect", "nonsense"], "'nonsense' is not a target"),
         (["inspect", ":1", "--count", "2"], "--count takes a number of samples, and needs --follow"),
         (["inspect", ":1", "--follow", "0"], "--follow takes"),
         (["inspect", ":1", "1/2"], "are not both ADDR:PORT"),
