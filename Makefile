@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 MIN := .venv-min
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Processes that run the tests, which wait as much as they work: three on two CPUs. 0 runs them in pytest's own.
+JOBS ?= $(shell echo $$((($$(nproc) * 3 + 1) / 2)))
+# Each of them takes whole modules, in the order of tests/conftest.py.
+PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # What needs no namespace and takes a minute or two.
 QUICK := tests/unit/cli tests/contract tests/golden
 # What coverage is measured with, less what it disturbs: what it imports itself, and children that write data before they
@@ -31,8 +35,8 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## Show the health of this machine's socket layer (ARGS="states --json" for another command)
 	@$(BIN)/sockdiag $(ARGS)
 
-test: $(STAMP) ## Run all tests (as root also those in network namespaces)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run all tests (as root also those in network namespaces), in several processes (JOBS=1)
+	tests/apart $(BIN)/python $(PYTEST) $(ARGS)
 
 # The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
 test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits
@@ -41,7 +45,7 @@ test-min: ## Run the quick tests with the lowest versions that pyproject.toml ad
 	$(MIN)/bin/python tests/packaging/lower_bounds.py > $(MIN)/lowest.txt
 	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --group test
 	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --no-build-isolation .
-	$(MIN)/bin/python -m pytest $(or $(ARGS),$(QUICK))
+	tests/apart $(MIN)/bin/python $(PYTEST) $(or $(ARGS),$(QUICK))
 
 coverage: $(STAMP) ## Measure the lines and branches that tests without namespaces reach; fail below the floor
 	rm -rf build/coverage && mkdir -p build/coverage
@@ -61,10 +65,10 @@ types: $(STAMP) ## Check types
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-gen: $(STAMP) ## Write man pages and completions anew from the declarations
+gen: $(STAMP) ## Write the generated files anew from the declarations
 	$(BIN)/python -m sockdiag.devtools.gen
 
-gen-check: $(STAMP) ## Say which man pages and completions are not what the declarations give
+gen-check: $(STAMP) ## List generated files that are not what the declarations give
 	$(BIN)/python -m sockdiag.devtools.gen --check
 
 dist: $(STAMP) ## Build the wheel and the source distribution into dist/

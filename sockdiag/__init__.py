@@ -18,8 +18,6 @@ stays stable.
 
 from __future__ import annotations
 
-from sockdiag.version import __version__
-
 __all__ = [
     "Advice",
     "Diagnosis",
@@ -67,6 +65,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.diagnose import Diagnosis
     from sockdiag.survey.opening import open_system
     from sockdiag.survey.survey import Survey
+    from sockdiag.version import __version__
 else:
     # name -> module that defines it
     _HOMES = {
@@ -89,6 +88,7 @@ else:
         "Subject": "sockdiag.model.finding",
         "Survey": "sockdiag.survey.survey",
         "UsageError": "sockdiag.errors",
+        "__version__": "sockdiag.version",
         "cell": "sockdiag.render.cells",
         "open_system": "sockdiag.survey.opening",
         "plain": "sockdiag.render.plain",

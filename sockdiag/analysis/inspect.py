@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.model.counters import Counters
     from sockdiag.model.fdinfo import FdInfo, Watcher
+    from sockdiag.model.process import Process
     from sockdiag.model.protocols import Protocol
     from sockdiag.model.provenance import Gap
     from sockdiag.model.socket import Owner, Socket
@@ -51,6 +52,7 @@ class SocketReadings:
         self.sysctls = sysctls
         self.owner: Owner | None = None
         self.owners: tuple[Owner, ...] | None = None
+        self.process: Process | None = None
         self.fdinfo: FdInfo | None = None
         self.watchers: tuple[Watcher, ...] | None = None
         self.options: Mapping[str, Any] | None = None
@@ -100,6 +102,7 @@ def _fd(seen: SocketReadings) -> FdLayer:
         seen.watchers,
         note,
         lacks,
+        seen.process,
     )
 
 
@@ -212,6 +215,41 @@ def paths(
             found.append(StationCounter(name, total, mib_of(name).scope, change))
         stations.append(Station(where, tuple(found)))
     return Paths(create, tuple(stations))
+
+
+# What a lookup that fails says of the routes: fib_props[], net/ipv4/fib_semantics.c.
+_REFUSALS = {
+    "ENETUNREACH": "no route leads to the peer",
+    "EHOSTUNREACH": "the route to the peer is of type unreachable",
+    "EACCES": "the route to the peer is of type prohibit",
+    "EINVAL": "the route to the peer is of type blackhole",
+}
+
+
+def has_egress(socket: Socket) -> bool:
+    """Tell whether a socket's packets leave this host by a route: it has a peer, and one that is elsewhere."""
+    peer = socket.peer.address
+    if not socket.is_inet or not isinstance(peer, str) or peer in _NOWHERE:
+        return False
+    return peer not in ("::1", socket.local.address) and not peer.removeprefix("::ffff:").startswith("127.")
+
+
+_NOWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - no address to bind to
+
+
+def egress_note(refused: str | None, *, unassigned: bool) -> str:
+    """Say what is wrong with the way out.
+
+    Args:
+        refused: error that the lookup of the route ended with.
+        unassigned: no device has the local address.
+    """
+    said = []
+    if refused is not None:
+        said.append(f"Sending ends with {refused}: {_REFUSALS.get(refused, 'no route')}.")
+    if unassigned:
+        said.append("No device has the local address.")
+    return " ".join(said)
 
 
 def _total(counters: Counters | None, name: str) -> int | None:

@@ -107,7 +107,7 @@ def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes:
         The alerts of this run, some of them with their status of the last run.
     """
     from sockdiag.judging.group import name_owners
-    from sockdiag.judging.judge import judge_relaxed
+    from sockdiag.judging.judge import judge
 
     now = {alert_name(a.finding): a.status for a in alerts}
     fading = {name: status for name, status in raised.items() if now.get(name, CHECK_OK) < status}
@@ -116,7 +116,7 @@ def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes:
         return alerts
     kept: dict[str, Alert] = {}
     # Keep the order of the codes, so that the text does not change from run to run.
-    relaxed = judge_relaxed(case, [code for code in codes if code in again], 1 - MARGIN)
+    relaxed = judge(case.relaxed(1 - MARGIN), [code for code in codes if code in again])
     for hit in name_owners(case, relaxed.hits):
         name = alert_name(hit.finding)
         status = min(_STATUS.get(hit.finding.severity, CHECK_OK), fading.get(name, CHECK_OK))

@@ -101,7 +101,7 @@ def taken(wanted: Iterable[BoundedMeasure], now: Sample, before: Sample | None) 
     # Sums over sockets leave out sockets that had drops and have been closed since.
     alive = past
     if before is not None and any(one.measure.cumulative for one in wanted):
-        from sockdiag.analysis.baseline import still_there
+        from sockdiag.check.baseline import still_there
 
         alive = Facts(still_there(before, now))
     seconds = None if before is None else max(now.at - before.at, 1e-6)

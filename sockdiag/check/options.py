@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.model.record import Record, field
-from sockdiag.survey.options import HORIZON_S, SurveyOptions
+from sockdiag.survey.options import SurveyOptions
 
 # A little less than the ten seconds for which remote executors wait.
 TIMEOUT_S = 9.0

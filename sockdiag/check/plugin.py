@@ -10,7 +10,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 
 from sockdiag.check.status import CHECK_UNKNOWN
-from sockdiag.survey.options import ALL
+from sockdiag.defaults import ALL_NAMESPACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _answer(options: CheckOptions, open_system: Callable[[], System], clock: Cal
 
     try:
         netns = options.survey.netns
-        if netns not in (None, ALL):
+        if netns not in (None, ALL_NAMESPACES):
             from sockdiag.sources.namespaces.netns import enter, resolve
 
             enter(resolve(netns))

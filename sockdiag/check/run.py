@@ -11,20 +11,20 @@ from sockdiag.check.measured import measured, taken, usual
 from sockdiag.check.request import check_request
 from sockdiag.check.state import KEPT_S, State, place_of
 from sockdiag.check.status import CHECK_OK, CHECK_UNKNOWN
+from sockdiag.judging.declared import TABLES
 from sockdiag.model.record import Record, field
 from sockdiag.survey.diagnose import Examination, diagnose, judging
-from sockdiag.survey.sample import TABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sockdiag.check.entries import BaselineEntry, BaselinePlace
     from sockdiag.check.measured import Measured, Taken
     from sockdiag.check.options import CheckOptions
     from sockdiag.check.request import BoundedMeasure, CheckRequest
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement, NotJudged
-    from sockdiag.model.baseline import BaselineEntry, BaselinePlace
     from sockdiag.model.sample import Sample
     from sockdiag.survey.reader import SystemReader
 
@@ -69,7 +69,7 @@ class _Comparison(Examination["NamespaceResult"]):
 
     def earlier(self, now: Sample, before: Sample | None) -> Sample | None:
         """Return the first of two samples, or the baseline of the last run."""
-        from sockdiag.analysis.baseline import recalled
+        from sockdiag.check.baseline import recalled
 
         if self._state is None:
             self._note = "a capture is a single sample" if before is None else ""
@@ -86,7 +86,7 @@ class _Comparison(Examination["NamespaceResult"]):
 
     def results(self, case: Case, judgement: Judgement) -> Iterator[NamespaceResult]:
         """Assign statuses to findings, and take the measures."""
-        from sockdiag.analysis.baseline import set_to_zero
+        from sockdiag.check.baseline import set_to_zero
 
         raised = self._past.alerts if self._past is not None else {}
         alerts = alerts_of(judgement.hits, raised, guarded=case.before is not None)
@@ -104,8 +104,8 @@ class _Comparison(Examination["NamespaceResult"]):
         )
 
     def _entry(self, case: Case, alerts: list[Alert]) -> BaselineEntry | None:
-        from sockdiag.analysis.baseline import remembered
-        from sockdiag.model.baseline import BaselineEntry
+        from sockdiag.check.baseline import remembered
+        from sockdiag.check.entries import BaselineEntry
 
         state, place, old = self._state, self._place, self._past
         if state is None or place is None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import time
 
+from sockdiag.check.entries import BaselinePlace, NotOurs, read_entries, stored, write_entries
 from sockdiag.check.state_file import StateFile, private_folder
 from sockdiag.errors import SourceError
-from sockdiag.model.baseline import BaselinePlace, NotOurs, read_entries, stored, write_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sockdiag.model.baseline import BaselineEntry, Stored
+    from sockdiag.check.entries import BaselineEntry, Stored
     from sockdiag.survey.reader import SystemReader
 
 # Samples that are closer together show only chance.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.cli import exit as status
-from sockdiag.cli.catalog import COMMANDS, load
-from sockdiag.cli.env import Env
-from sockdiag.cli.quick import parse
-from sockdiag.cli.running import execute, guarded
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.env import Env
 
 
 def run(argv: list[str], env: Env | None = None) -> int:
@@ -21,12 +19,20 @@ def run(argv: list[str], env: Env | None = None) -> int:
         from sockdiag.ss.main import run as run_ss
 
         return run_ss(argv if argv[1:2] != ["ss"] else ["ss", *argv[2:]])
-    environment = env or Env()
+    surroundings = env or _process()
     if is_check(argv[1:]):
         from sockdiag.cli.check_entry import run_check
 
-        return run_check(argv[1:], environment)
-    return guarded(lambda: _dispatch(argv[1:], environment), environment)
+        return run_check(argv[1:], surroundings)
+    from sockdiag.cli.running import guarded
+
+    return guarded(lambda: _dispatch(argv[1:], surroundings), surroundings)
+
+
+def _process() -> Env:
+    from sockdiag.cli.env import Env
+
+    return Env()
 
 
 def is_check(words: list[str]) -> bool:
@@ -35,6 +41,9 @@ def is_check(words: list[str]) -> bool:
 
 
 def _dispatch(words: list[str], env: Env) -> int:
+    from sockdiag.cli import exit as status
+    from sockdiag.cli.catalog import COMMANDS, load
+
     if words == ["--version"]:
         from sockdiag.version import __version__
 
@@ -48,6 +57,9 @@ def _dispatch(words: list[str], env: Env) -> int:
 
             env.write(help_text(name, env.width))
             return status.OK
+        from sockdiag.cli.quick import parse
+        from sockdiag.cli.running import execute
+
         command = load(name)
         args = parse(command, rest)
         if args is not None:

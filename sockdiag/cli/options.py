@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli.spec import Option, choice, flag, number, text, whole
-from sockdiag.survey.options import HORIZON_S
+from sockdiag.defaults import HORIZON_S
 
 JSON = flag("json", "Print one JSON document.")
 NDJSON = flag("ndjson", "Print one JSON object per row (newline-delimited).")

@@ -46,7 +46,7 @@ def guarded(function: Callable[[], int], env: Env) -> int:
 def execute(command: Command, args: Args, env: Env) -> int:
     """Run a parsed command, in the namespace that it names."""
     from sockdiag.cli import options
-    from sockdiag.survey.options import ALL
+    from sockdiag.defaults import ALL_NAMESPACES
 
     def run() -> int:
         return command.run(env, args)
@@ -57,7 +57,7 @@ def execute(command: Command, args: Args, env: Env) -> int:
         return begin()
     if args.get(options.ROOT):
         raise UsageError("--netns and --root exclude each other: a capture holds the namespaces that it was taken in")
-    if netns == ALL:
+    if netns == ALL_NAMESPACES:
         if not command.all_namespaces:
             raise UsageError(f"'{command.name}' does not support --netns all")
         return begin()

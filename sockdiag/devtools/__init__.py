@@ -1,1 +1,1 @@
-"""Generators of checked-in files: man pages, completions and the table of docs/metrics.md, all from declarations."""
+"""Generators of checked-in files that follow from declarations: man pages, completions, tables."""

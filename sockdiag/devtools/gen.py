@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sockdiag.devtools import completions, man, metrics_page
+from sockdiag.devtools import completions, man, metrics_page, rule_tables
 
 PROJECT = Path(__file__).parents[2]
 
@@ -14,6 +14,7 @@ def expected() -> dict[Path, str]:
     """Return the text that each generated file should have."""
     found = {PROJECT / "man" / name: text for name, text in man.pages().items()}
     found.update((PROJECT / "completions" / name, text) for name, text in completions.files().items())
+    found[PROJECT / "sockdiag" / "judging" / "declared.py"] = rule_tables.page()
     metrics = PROJECT / "docs" / "metrics.md"
     found[metrics] = metrics_page.page(metrics.read_text(encoding="utf-8"))
     return found

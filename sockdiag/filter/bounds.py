@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from sockdiag.filter.tree import And, Compare, Not
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.query import TABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from sockdiag.filter.tree import Node
 
 _EVERY_TABLE = (1 << len(TABLES)) - 1
 IPV4, IPV6 = 1, 2
@@ -56,35 +53,3 @@ EVERYTHING = Bounds()
 def tables_mask(names: Iterable[str]) -> int:
     """Return the mask of tables."""
     return sum(1 << TABLES.index(name) for name in set(names) if name in TABLES)
-
-
-def bounds(tree: Node | None) -> Bounds:
-    """Return a box around the sockets for which a filter is true or unknown."""
-    return EVERYTHING if tree is None else _bounds(tree)[0]
-
-
-def _bounds(node: Node) -> tuple[Bounds, Bounds]:
-    # Boxes around the sockets for which a node can be other than false, and other than true.
-    if isinstance(node, Compare):
-        return node.bounds or EVERYTHING, node.bounds_not or EVERYTHING
-    if isinstance(node, Not):
-        passing, failing = _bounds(node.part)
-        return failing, passing
-    boxes = [_bounds(part) for part in node.parts]
-    if isinstance(node, And):
-        return _meet(p for p, _ in boxes), _join(f for _, f in boxes)
-    return _join(p for p, _ in boxes), _meet(f for _, f in boxes)
-
-
-def _meet(boxes: Iterable[Bounds]) -> Bounds:
-    result = EVERYTHING
-    for box in boxes:
-        result &= box
-    return result
-
-
-def _join(boxes: Iterable[Bounds]) -> Bounds:
-    result = Bounds(0, 0, 0)
-    for box in boxes:
-        result |= box
-    return result

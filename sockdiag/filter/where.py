@@ -19,7 +19,7 @@ from __future__ import annotations
 from itertools import compress
 
 from sockdiag.errors import FilterError
-from sockdiag.filter.bounds import bounds
+from sockdiag.filter.bounds import EVERYTHING, Bounds
 from sockdiag.filter.context import FilterContext
 from sockdiag.filter.leaf import Leaf
 from sockdiag.filter.tree import And, Compare, Not
@@ -28,7 +28,7 @@ from sockdiag.model.batch import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sockdiag.filter.leaf import Answer
     from sockdiag.filter.tree import Node
@@ -56,7 +56,7 @@ class Where:
         self.text = text
         self.tree = tree
         self.needs = frozenset[str]() if tree is None else _needs(tree)
-        passing = bounds(tree)
+        passing = _bounds_of(tree)
         self.states = passing.states
         self.tables = passing.table_names
         self.families = passing.family_names
@@ -166,3 +166,35 @@ def _answers(node: Node) -> Callable[[Batch], Sequence[Answer]]:
         ] or [not decisive] * batch.size
 
     return combined
+
+
+def _bounds_of(tree: Node | None) -> Bounds:
+    """Return a box around the sockets for which a filter is true or unknown."""
+    return EVERYTHING if tree is None else _both_bounds(tree)[0]
+
+
+def _both_bounds(node: Node) -> tuple[Bounds, Bounds]:
+    # Boxes around the sockets for which a node can be other than false, and other than true.
+    if isinstance(node, Compare):
+        return node.bounds or EVERYTHING, node.bounds_not or EVERYTHING
+    if isinstance(node, Not):
+        passing, failing = _both_bounds(node.part)
+        return failing, passing
+    boxes = [_both_bounds(part) for part in node.parts]
+    if isinstance(node, And):
+        return _meet(p for p, _ in boxes), _join(f for _, f in boxes)
+    return _join(p for p, _ in boxes), _meet(f for _, f in boxes)
+
+
+def _meet(boxes: Iterable[Bounds]) -> Bounds:
+    result = EVERYTHING
+    for box in boxes:
+        result &= box
+    return result
+
+
+def _join(boxes: Iterable[Bounds]) -> Bounds:
+    result = Bounds(0, 0, 0)
+    for box in boxes:
+        result |= box
+    return result

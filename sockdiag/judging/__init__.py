@@ -1,1 +1,1 @@
-"""From samples to findings: what a rule sees, the registry of rules, how findings are grouped and whom they are about."""
+"""From samples to findings: what a rule is given, the registry of rules, and how findings are named and grouped."""

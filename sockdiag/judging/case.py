@@ -1,7 +1,8 @@
-"""What a rule is, and what it is given: one look or two, and the ways to compare them."""
+"""What a rule is and what it is given: one sample or two, and the ways to compare them."""
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
-
-DEFAULT_HORIZON_S = 10.0
 
 # Connections whose tcp_info is asked for.
 _MOST_ASKED = 16
@@ -50,13 +49,55 @@ class Rule(Record):
         "What must have been read, or it can tell of bad things and not that there are none.", default=(), kind=LABEL
     )
 
-    def threshold(self, name: str) -> float:
-        """Return one of its numbers."""
-        return next(t.value for t in self.thresholds if t.name == name)
+
+class Compared(Record):
+    """Fields of sockets that a rule compares with the earlier sample.
+
+    ``check`` keeps them from one run to the next, of the sockets in which one of them is not zero: a rule takes a socket
+    that was not there for one in which all of them were.
+    """
+
+    tables: tuple[str, ...] = field("Tables of the sockets.", kind=LABEL)
+    fields: tuple[str, ...] = field("Dotted names of the fields, which are numbers.", default=(), kind=LABEL)
+    beside: tuple[str, ...] = field("Fields that are kept with them, and by which no socket is chosen.", default=())
+    state: str = field("All sockets in this state are kept, whatever the fields hold.", default="", kind=LABEL)
+    timer: str = field("Only sockets on which this timer is armed are kept.", default="", kind=LABEL)
+
+
+class DeclaredRule(Rule):
+    """A rule as its module declares it: what people are told of it, and what the program has to know.
+
+    ``make gen`` writes what follows from these declarations to ``judging/declared.py``. In the unit tests a rule that reads
+    what it does not declare fails.
+    """
+
+    tables: tuple[str, ...] = field("Socket tables that it scans.", default=(), kind=LABEL)
+    sysctls: tuple[str, ...] = field("Sysctls that it reads, for its advice too.", default=(), kind=LABEL)
+    counters: tuple[str, ...] = field(
+        "Counters that it reads; * stands for the row of a table: dev.*.rx_drop.", default=(), kind=LABEL
+    )
+    parts: tuple[str, ...] = field("Other parts of the sample that it reads.", default=(), kind=LABEL)
+    earlier_parts: tuple[str, ...] = field("Parts of the earlier sample that it compares with.", default=(), kind=LABEL)
+    compared: tuple[Compared, ...] = field(
+        "Fields of sockets that it compares with the earlier sample.", default=(), of=Compared
+    )
+    commands: tuple[str, ...] = field(
+        "Commands that judge by it beside those that judge by every rule.", default=(), kind=LABEL
+    )
+    blames_reader: bool = field(
+        "It finds what follows when a process does not get to its sockets: of one process, that is one cause.",
+        default=False,
+        kind=LABEL,
+    )
+
+    @property
+    def text(self) -> Rule:
+        """What people are told."""
+        return Rule._make(self._values()[: len(Rule.FIELDS)])
 
 
 class Unseen(Exception):
-    """A rule lacks what it needs; it does not know, and does not say that all is well."""
+    """A rule lacks what it needs: it does not know, and does not say that all is well."""
 
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"{source}: {reason}")
@@ -80,30 +121,33 @@ class Hit:
 
 
 class Case:
-    """One look, or two, and what is asked about them.
+    """What rules judge: one sample or two, and the means to look up more about the sockets in them.
 
     Args:
-        now: the look that is judged.
+        now: the sample that is judged.
         before: an earlier one of the same namespace, or None.
         horizon: seconds within which a trend counts.
-        owners: tells who holds sockets, by inode.
-        silence: tells how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
-        netns: name or inode of the namespace, None where it is not known.
+        owners: finds the processes that hold sockets, by inode.
+        silence: finds how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
+        netns: name or inode of the namespace, None where it is unknown.
+        factor: multiplies the thresholds of levels (``…_ratio``).
     """
 
     def __init__(
         self,
         now: Sample,
         before: Sample | None = None,
-        horizon: float = DEFAULT_HORIZON_S,
+        horizon: float = HORIZON_S,
         owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
         silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
         netns: str | None = None,
+        factor: float = 1.0,
     ) -> None:
         self.now = now
         self.before = before
         self.horizon = horizon
         self.netns = netns
+        self.factor = factor
         self.seconds = None if before is None else max(now.at - before.at, 1e-6)
         self._owners = owners
         self._silence = silence
@@ -111,14 +155,29 @@ class Case:
         self._holders: dict[int, Owner | None] = {}
         self._moved: dict[str, int | None] | None = None
 
+    def relaxed(self, factor: float) -> Case:
+        """Return the same case with the thresholds of levels multiplied by *factor*.
+
+        Below 1, rules also find what is nearly as bad: levels that have been higher and are not clearly lower yet.
+        """
+        case = Case(self.now, self.before, self.horizon, self._owners, self._silence, self.netns, factor)
+        # What was looked up for one judgement is known in the other.
+        case._silences, case._holders, case._moved = self._silences, self._holders, self._moved
+        return case
+
+    def threshold(self, rule: Rule, name: str) -> float:
+        """Return a number that a rule decides by."""
+        value = next(t.value for t in rule.thresholds if t.name == name)
+        return value * self.factor if name.endswith("_ratio") else value
+
     def lacks(self, part: str) -> str | None:
-        """Return why a part of one of the looks could not be read, or None where it was."""
+        """Return why a part of one of the samples could not be read, None where it was read."""
         return self.now.absent.get(part) or (self.before.absent.get(part) if self.before is not None else None)
 
     # Counters
 
     def moved(self, name: str) -> int | None:
-        """Return by how much a counter grew between the looks; None where that is not known."""
+        """Return by how much a counter grew between the samples; None where that is unknown."""
         if self.before is None:
             return None
         if self._moved is None:
@@ -126,7 +185,7 @@ class Case:
         return self._moved.get(name)
 
     def sum_moved(self, *names: str) -> int | None:
-        """Add up how counters grew; one that the kernel lacks counts nothing; None where none is known."""
+        """Add up how much counters grew, without those that the kernel lacks; None where none is known."""
         found = [m for m in map(self.moved, names) if m is not None]
         return sum(found) if found else None
 
@@ -135,18 +194,18 @@ class Case:
         return sum(self.now.counters.get(name) or 0 for name in names)
 
     def rate(self, count: float) -> float | None:
-        """Return *count* a second; None where there was one look."""
+        """Return *count* per second; None where there is a single sample."""
         return None if self.seconds is None else count / self.seconds
 
     def counter_evidence(self, name: str) -> Evidence:
-        """Describe a counter: by how much it grew, or its total where there was one look."""
+        """Describe a counter: by how much it grew, or its total where there is a single sample."""
         mib, moved = mib_of(name), self.moved(name)
         if moved is None:
             return Evidence(self.now.counters.get(name), "count since boot", None, mib.source, mib.scope)
         return Evidence(moved, "count", None, mib.source, mib.scope)
 
     def need_counters(self, *names: str) -> None:
-        """Require that one of the counters could be read.
+        """Require that at least one of the counters could be read.
 
         Raises:
             Unseen: none was.
@@ -181,11 +240,20 @@ class Case:
 
     # Sockets
 
+    def batches(self, tables: Collection[str]) -> list[Batch]:
+        """Return the sockets of some tables."""
+        return [batch for batch in self.now.batches if batch_table(batch) in tables]
+
     def scan(self, tables: Collection[str], *names: str, earlier: bool = False) -> Iterator[tuple[Any, ...]]:
-        """Yield each batch of some tables with the columns named.
+        """Yield each batch of some tables, followed by the named columns.
+
+        Args:
+            tables: the tables.
+            names: dotted fields.
+            earlier: of the earlier sample, where there is one.
 
         Raises:
-            Unseen: a table could not be read; when the others are through.
+            Unseen: a table could not be read; raised after the others.
         """
         sample = self.before if earlier and self.before is not None else self.now
         for batch in sample.batches:
@@ -196,11 +264,11 @@ class Case:
                 raise Unseen(f"sockets: {table}", sample.absent[table])
 
     def earlier(self, tables: Collection[str], keys: Collection[Any], *names: str) -> dict[Any, tuple[Any, ...]]:
-        """Return the values of columns that sockets had at the earlier look, by identity.
+        """Return the values that fields of sockets had in the earlier sample, by identity.
 
         Args:
-            tables: where they are.
-            keys: identities of the sockets in question.
+            tables: tables of the sockets.
+            keys: identities of the sockets.
             names: dotted fields.
         """
         if self.before is None or not keys:
@@ -218,9 +286,9 @@ class Case:
     # Details of few
 
     def silence_ms(self, batch: Batch, row: int, *, sent: bool = False) -> int | None:
-        """Return how long ago data was last received on a connection, or *sent*; None where that is not known.
+        """Return how long ago data was last received on a connection, or *sent*; None where that is unknown.
 
-        tcp_info takes the socket lock and is asked of one socket at a time, so that only some can be.
+        Reading tcp_info takes the socket lock, one socket at a time: only a few connections are asked.
         """
         if self._silence is None:
             return None
@@ -234,7 +302,7 @@ class Case:
     # Owners
 
     def holders(self, inodes: Iterable[int | None]) -> Mapping[int, Owner | None]:
-        """Return the process that holds each socket: of several, the one with the lowest pid."""
+        """Return the process that holds each socket: among several, the one with the lowest pid."""
         missing = {inode for inode in inodes if inode and inode not in self._holders}
         if missing and self._owners is not None:
             scanned = self._owners(missing)
@@ -264,4 +332,4 @@ def counted(n: int, one: str, many: str = "") -> str:
 
 def per_second(rate: float | None) -> str:
     """Write a rate."""
-    return "" if rate is None else f" ({rate:.3g} a second)"
+    return "" if rate is None else f" ({rate:.3g}/s)"

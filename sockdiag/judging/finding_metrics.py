@@ -1,4 +1,4 @@
-"""What the rules said, as families of metrics."""
+"""Findings and verdict as metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)
 
 
 def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> list[MetricFamily]:
-    """Return the findings of all rules; 0 for those that found nothing, so that alerts need not ask for absence.
+    """Return the findings of every rule, 0 where it found nothing, so that alerts need not ask for absence.
 
     Args:
         findings: what was found.

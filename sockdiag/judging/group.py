@@ -1,8 +1,9 @@
-"""Name the owners of what was found, and put together what has one cause."""
+"""Name the owners of the sockets in findings, and merge findings that have one cause."""
 
 from __future__ import annotations
 
 from sockdiag.judging.case import Hit, counted
+from sockdiag.judging.declared import BLAME_READER
 from sockdiag.judging.subjects import process_name, process_subject
 from sockdiag.model.finding import (
     INFO,
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Advice
 
-# What a process that does not get to its sockets brings about: one cause, whatever it shows at.
-_NOT_READ = frozenset(
-    {
-        "UDP_RECEIVE_BUFFER_FULL",
-        "RAW_RECEIVE_BUFFER_FULL",
-        "PACKET_RECEIVE_BUFFER_FULL",
-        "NETLINK_RECEIVE_BUFFER_FULL",
-        "TCP_RECEIVER_STALLED",
-        "ACCEPT_QUEUE_OVERFLOW",
-        "ACCEPT_QUEUE_FULL",
-        "UNIX_LISTENER_FULL",
-        "UNIX_DGRAM_QUEUE",
-    }
-)
 # Namespaces of one cause that are named.
 _NAMED = 5
 _WINDOW = "ZERO_WINDOW_FROM_PEER"
@@ -62,7 +49,7 @@ def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
-    """Return one finding a cause, worst first: what a process does to forty sockets, in whatever namespaces, is one."""
+    """Return one finding per cause, worst first: what a process does to forty sockets, in any namespaces, is one."""
     groups: dict[Any, list[Finding]] = {}
     findings = list(findings)
     readers = any(finding.code == _READER for finding in findings)
@@ -81,7 +68,7 @@ def _cause(finding: Finding) -> Any:
     if subject.kind == SOCKET:
         if subject.pid is None:
             return finding.code, finding.verdict, subject.netid, subject.local, subject.netns
-        return (subject.pid, past) if finding.code in _NOT_READ else (finding.code, past, subject.pid)
+        return (subject.pid, past) if finding.code in BLAME_READER else (finding.code, past, subject.pid)
     if subject.kind == PROCESS and subject.pid is not None and subject.sockets:
         # A rule that piles up the sockets of a process, asked in each namespace where it has some.
         return finding.code, past, subject.pid, finding.verdict

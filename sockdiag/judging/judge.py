@@ -1,4 +1,4 @@
-"""Run the rules on a case, and fold what they find into verdicts."""
+"""Run the rules on a case, and fold what they find into one verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sockdiag.model.record import LABEL, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sockdiag.judging.case import Case, Hit
 
@@ -23,7 +23,7 @@ class NotJudged(Record):
 
 
 class Judgement:
-    """What the rules said.
+    """What the rules found.
 
     Attributes:
         hits: findings and their sockets, worst first.
@@ -41,20 +41,15 @@ class Judgement:
         """All findings, worst first."""
         return [hit.finding for hit in self.hits]
 
-    def system(self) -> list[Finding]:
-        """Return the findings that are about no single socket."""
-        return [hit.finding for hit in self.hits if not hit.rows]
 
-    def verdict(self, findings: Iterable[Finding] | None = None) -> str:
-        """Return the worst verdict of findings, or of everything, rules that could not tell among it."""
-        if findings is not None:
-            return worst_verdict(f.verdict for f in findings)
-        verdicts = [f.verdict for f in self.findings]
-        return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
+def verdict_of(findings: Iterable[Finding], unknown: Collection[NotJudged]) -> str:
+    """Return the worst verdict of findings; where a rule could not tell and nothing worse was found, that is unknown."""
+    verdicts = [finding.verdict for finding in findings]
+    return worst_verdict([*verdicts, UNKNOWN] if unknown else verdicts)
 
 
 def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
-    """Run rules. One that lacks what it needs is unknown; what it found before it came to that stands."""
+    """Run rules. One that lacks what it needs is unknown; what it found until then stands."""
     hits: list[Hit] = []
     unknown: list[NotJudged] = []
     for code in codes:
@@ -82,23 +77,3 @@ def _lacking(case: Case, code: str, parts: Iterable[str]) -> NotJudged | None:
         if reason is not None:
             return NotJudged(code, part, reason)
     return None
-
-
-def judge_relaxed(case: Case, codes: Iterable[str], factor: float) -> Judgement:
-    """Run rules with the thresholds of their levels (``…_ratio``) multiplied by *factor*.
-
-    Below 1 they find, too, what is nearly as bad: levels that have been higher and are not clearly lower yet.
-    """
-    codes = list(codes)
-    strict = {code: load(code).RULE for code in codes}
-    try:
-        for code, rule in strict.items():
-            load(code).RULE = rule._replace(
-                thresholds=tuple(
-                    t._replace(value=t.value * factor) if t.name.endswith("_ratio") else t for t in rule.thresholds
-                )
-            )
-        return judge(case, codes)
-    finally:
-        for code, rule in strict.items():
-            load(code).RULE = rule

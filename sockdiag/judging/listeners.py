@@ -1,9 +1,9 @@
-"""Listeners of a case, with what they refused between the looks."""
+"""Listeners, what they refused between the samples and why, and advice on their queues."""
 
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import TABLES, find_listeners
-from sockdiag.judging.case import Unseen, batch_table, counted
+from sockdiag.judging.case import Unseen, counted
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import Advice
 
@@ -15,21 +15,25 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
 
+# For the declarations of rules: what listeners() compares, and what queue_is_cause() and backlog_advice() read.
+QUEUE_FIELDS = ("recv_q", "skmem.drops")
+QUEUE_COUNTERS = ("TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop", "TcpExt.ListenDrops")
+BACKLOG_SYSCTLS = ("net.core.somaxconn",)
+
 ACCEPT = Advice(
     "Let the process call accept(2) more often, or from more threads or processes.",
     None,
-    "A longer queue bridges bursts only; whoever accepts more slowly than clients come fills any.",
+    "A longer queue only absorbs bursts. A process that accepts more slowly than clients connect will fill any queue.",
 )
 
 
 def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Listener, int | None, Batch, int]]:
-    """Yield listeners, how many connections waited at the earlier look, and where they are.
+    """Yield each listener, how many connections waited in the earlier sample, and its batch and row.
 
     Raises:
-        Unseen: a table could not be read; when the others are through.
+        Unseen: a table could not be read; raised after the others.
     """
-    wanted = [batch for batch in case.now.batches if batch_table(batch) in tables]
-    found = find_listeners(wanted)
+    found = find_listeners(case.batches(tables))
     keys = {(id(batch), row): identities(batch)[row] for _listener, batch, row in found}
     past = case.earlier(tables, set(keys.values()), "recv_q", "skmem.drops")
     for listener, batch, row in found:
@@ -47,15 +51,15 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
 
 
 def queue_is_cause(case: Case, listener: Listener, before: int | None) -> bool:
-    """Tell whether a full queue is why a listener refused between the looks, rather than a filter, routing or memory.
+    """Whether a full queue is why a listener refused between the samples, rather than a filter, routing or memory.
 
-    ListenDrops counts every refusal but those of a filter; ListenOverflows and TCPReqQFullDrop are the part of the queues. Where
-    other listeners of the namespace refuse for theirs meanwhile, the lengths of this one's tell.
+    ListenDrops counts every refusal but those by a filter; ListenOverflows and TCPReqQFullDrop count those by full queues.
+    Where queues of other listeners in the namespace refuse at the same time, the lengths of this one's queues decide.
 
     Args:
-        case: the looks.
+        case: the samples.
         listener: one that refused something.
-        before: how many connections waited at the earlier look.
+        before: how many connections waited in the earlier sample.
     """
     waiting, limit = listener.accept_queue or 0, listener.accept_queue_limit or 0
     if waiting > limit:
@@ -68,18 +72,15 @@ def queue_is_cause(case: Case, listener: Listener, before: int | None) -> bool:
     return 2 * longest > limit + 1 or 2 * others < (listener.drops_in_interval or 0)
 
 
-def waits(waiting: int) -> str:
-    """Say how many connections wait in accept queues."""
-    return counted(waiting, "connection waits", "connections wait")
-
-
-def fits(limit: int | None) -> str:
-    """Say how many fit: one more than the limit."""
-    return "of a limit that is not visible" if limit is None else counted(limit + 1, "fits", "fit")
+def places(waiting: int, limit: int | None) -> str:
+    """Write how full an accept queue is, which has room for one connection more than its limit."""
+    if limit is None:
+        return f"{counted(waiting, 'place')} taken, of a limit that is not visible"
+    return f"{waiting} of {counted(limit + 1, 'place')} taken"
 
 
 def backlog_advice(case: Case, limit: int | None) -> tuple[Advice, ...]:
-    """Advise on an accept queue: somaxconn helps only a listener that asked for more than it got.
+    """Give advice on an accept queue: somaxconn helps only a listener that asked for more than it got.
 
     Source: ``__sys_listen_socket()``, net/socket.c: the limit is the smaller of the two when listen(2) is called.
     """

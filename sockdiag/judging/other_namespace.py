@@ -1,4 +1,4 @@
-"""Advice for another network namespace: its commands have to act there."""
+"""Advice about another network namespace: its commands must act there."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.model.finding import Advice
 
-# Programs that speak with the network namespace that they run in.
+# Programs that act on the network namespace that they run in.
 _PROGRAMS = ("ip", "tc", "ethtool", "nft", "ss")
 
 
 def advise_there(hit: Hit, place: str) -> Hit:
-    """Let the commands of a finding's advice act in a network namespace.
+    """Make the commands in the advice of a finding act in another network namespace.
 
     Args:
         hit: a finding about that namespace.
-        place: as --netns takes it: a name, a process id, or a path.
+        place: the namespace as --netns takes it: a name, a process id, or a path.
     """
     advice = tuple(_there(one, place) for one in hit.finding.advice)
     return hit if advice == hit.finding.advice else Hit(hit.finding._replace(advice=advice), hit.rows)
@@ -39,7 +39,7 @@ def _entered(command: str, place: str) -> str:
         return f"{command} --netns {quote(place)}"
     if program == "sysctl":
         sysctl = SYSCTLS.get(rest.removeprefix("-w ").partition("=")[0])
-        # One of the host is set where it can be written, which is not there.
+        # A sysctl of the host cannot be written in another namespace.
         if sysctl is None or sysctl.scope != NETNS:
             return command
     elif program not in _PROGRAMS:

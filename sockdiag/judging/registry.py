@@ -1,4 +1,4 @@
-"""Every rule: its code and its module, which is imported when it is asked for. A test holds the list complete."""
+"""Every rule by its code. Its module is imported when it is asked for; a test holds the list complete."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Protocol
 
-    from sockdiag.judging.case import Case, Hit, Rule
+    from sockdiag.judging.case import Case, DeclaredRule, Hit
 
     class RuleModule(Protocol):
         """What a module of a rule has."""
 
-        RULE: Rule
+        RULE: DeclaredRule
 
         @staticmethod
         def judge(case: Case) -> Iterator[Hit]:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = "sockdiag.rules."
 
-# code -> module; in the order of the way of a packet, in and out.
+# Code and module of each, along the path of a packet, in and out.
 RULES = {
     "DEVICE_DROP": "device_drop",
     "SOFTNET_BACKLOG_DROP": "softnet_backlog_drop",

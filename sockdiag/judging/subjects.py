@@ -1,4 +1,4 @@
-"""How rules speak of sockets."""
+"""What findings are about, and how their sentences name it."""
 
 from __future__ import annotations
 

@@ -1,21 +1,137 @@
-"""Traffic control over rtnetlink.
+"""Traffic control, routes, links, addresses and neighbours over rtnetlink.
 
-Source: include/uapi/linux/rtnetlink.h, include/uapi/linux/gen_stats.h.
+Source: include/uapi/linux/rtnetlink.h, gen_stats.h, if.h, if_addr.h, neighbour.h.
 """
 
 from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
+RTM_GETROUTE = 26
 RTM_NEWQDISC = 36
 RTM_GETQDISC = 38
 
-TCMSG = Struct("=BxxxiIII")  # tcm_family, tcm_ifindex, tcm_handle, tcm_parent, tcm_info
+TCMSG = Struct(f"{ORDER}BxxxiIII")  # tcm_family, tcm_ifindex, tcm_handle, tcm_parent, tcm_info
 
 TCA_KIND = 1
 TCA_STATS2 = 7
 TCA_STATS_BASIC = 1
 TCA_STATS_QUEUE = 3
 
-GNET_STATS_BASIC = Struct("=QI")  # bytes, packets
-GNET_STATS_QUEUE = Struct("=IIIII")  # qlen, backlog, drops, requeues, overlimits
+GNET_STATS_BASIC = Struct(f"{ORDER}QI")  # bytes, packets
+GNET_STATS_QUEUE = Struct(f"{ORDER}IIIII")  # qlen, backlog, drops, requeues, overlimits
+
+# rtm_type
+ROUTE_TYPES = (
+    "unspec",
+    "unicast",
+    "local",
+    "broadcast",
+    "anycast",
+    "multicast",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "throw",
+    "nat",
+    "xresolve",
+)
+
+# rtm_flags of a request
+RTM_F_LOOKUP_TABLE = 0x1000  # name the table that the route is in
+RTM_F_FIB_MATCH = 0x2000  # answer with the entry of the table (4.13)
+
+# rtm_protocol: who made the route
+ROUTE_PROTOCOLS = {
+    0: "unspec",
+    1: "redirect",
+    2: "kernel",
+    3: "boot",
+    4: "static",
+    8: "gated",
+    9: "ra",
+    10: "mrt",
+    11: "zebra",
+    12: "bird",
+    13: "dnrouted",
+    14: "xorp",
+    15: "ntk",
+    16: "dhcp",
+    17: "mrouted",
+    18: "keepalived",
+    42: "babel",
+    84: "ovn",
+    99: "openr",
+    186: "bgp",
+    187: "isis",
+    188: "ospf",
+    189: "rip",
+    192: "eigrp",
+}
+
+# RTAX_LOCK is a mask of 1 << RTAX_…
+METRIC_NAMES = (
+    "unspec",
+    "lock",
+    "mtu",
+    "window",
+    "rtt",
+    "rttvar",
+    "ssthresh",
+    "cwnd",
+    "advmss",
+    "reordering",
+    "hoplimit",
+    "initcwnd",
+    "features",
+    "rto_min",
+    "initrwnd",
+    "quickack",
+    "congctl",
+)
+
+# ndm_state, by bit; 0 is NONE
+NUD_INCOMPLETE = 0x01
+NUD_FAILED = 0x20
+NEIGHBOUR_STATES = ("INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "NOARP", "PERMANENT")
+
+# ifi_flags, by bit
+LINK_FLAGS = (
+    "UP",
+    "BROADCAST",
+    "DEBUG",
+    "LOOPBACK",
+    "POINTOPOINT",
+    "NOTRAILERS",
+    "RUNNING",
+    "NOARP",
+    "PROMISC",
+    "ALLMULTI",
+    "MASTER",
+    "SLAVE",
+    "MULTICAST",
+    "PORTSEL",
+    "AUTOMEDIA",
+    "DYNAMIC",
+    "LOWER_UP",
+    "DORMANT",
+    "ECHO",
+)
+
+# ifa_flags, by bit; the first is TEMPORARY of an IPv6 address and SECONDARY of an IPv4 one.
+ADDRESS_FLAGS = (
+    "temporary",
+    "nodad",
+    "optimistic",
+    "dadfailed",
+    "homeaddress",
+    "deprecated",
+    "tentative",
+    "permanent",
+    "mngtmpaddr",
+    "noprefixroute",
+    "autojoin",
+    "stable-privacy",
+)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.errors import SockdiagError, UsageError
 from sockdiag.model.record import Record, field
-from sockdiag.survey.options import HORIZON_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

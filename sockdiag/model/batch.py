@@ -201,7 +201,7 @@ def _arrived(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any,
 
 
 def identities(batch: Batch) -> Sequence[Any]:
-    """Return what identifies each row from one look to the next: the cookie, else the inode, else its place in the table."""
+    """Return what identifies each row from one sample to the next: the cookie, else the inode, else its two ends."""
     if batch.columns is not None and ("cookie" in batch.columns or batch.constants.get("cookie") is not None):
         return batch.values("cookie")
     rows = zip(*(batch.values(name) for name in ("cookie", "inode", "local", "peer")), strict=True)

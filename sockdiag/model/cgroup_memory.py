@@ -66,7 +66,7 @@ class CgroupMemory(Record):
 
 
 class CgroupMemories(Record):
-    """The cgroups of a system that are worth a look.
+    """The cgroups of a system that are near a limit.
 
     Attributes:
         cgroups: those that are near their limit, or were.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from sockdiag.model.fdinfo import Watcher
+from sockdiag.model.link import Link
+from sockdiag.model.process import Process
 from sockdiag.model.provenance import Gap
+from sockdiag.model.qdisc import Qdisc
 from sockdiag.model.record import BYTES, COUNT, COUNTER, HOST, ID, LABEL, RATIO, Record, field
+from sockdiag.model.route import LocalAddress, Neighbour, Route
 from sockdiag.model.socket import Owner
 
 TYPE_CHECKING = False
@@ -41,6 +45,7 @@ class FdLayer(Record):
     )
     note: str = field("Why there is none, or what follows.", default="", kind=LABEL)
     lacks: tuple[Gap, ...] = field("What of this layer could not be seen, and what would show it.", default=(), of=Gap)
+    process: Process | None = field("What the process is.", default=None, of=Process)
 
 
 class FileLayer(Record):
@@ -227,13 +232,45 @@ class Layers(Record):
     proto: ProtoLayer = field("struct proto.", of=ProtoLayer)
 
 
+class Egress(Record):
+    """How the packets of a connection leave: route, device, queueing discipline and neighbour."""
+
+    route: Route | None = field("Route to the peer.", default=None, of=Route)
+    refused: str | None = field(
+        "Error that sending ends with because no route leads to the peer: ENETUNREACH where there is none, EINVAL for a "
+        "blackhole, EHOSTUNREACH and EACCES for routes of type unreachable and prohibit.",
+        default=None,
+        kind=LABEL,
+        sources=("rtnetlink:RTM_GETROUTE",),
+    )
+    mtu: int | None = field(
+        "Largest packet that fits: the route's, else the device's.",
+        default=None,
+        unit=BYTES,
+        kernel="dst_mtu(dst)",
+        sources=("RTA_METRICS: RTAX_MTU", "IFLA_MTU"),
+    )
+    link: Link | None = field("Device that they leave by.", default=None, of=Link)
+    qdisc: Qdisc | None = field("Root queueing discipline of the device.", default=None, of=Qdisc)
+    neighbour: Neighbour | None = field(
+        "Gateway, or the peer itself where it is on the link; null where the kernel has no entry for it.",
+        default=None,
+        of=Neighbour,
+    )
+    address: LocalAddress | None = field(
+        "The local address; null where no device has it.", default=None, of=LocalAddress
+    )
+    note: str = field("What follows.", default="", kind=LABEL)
+    lacks: tuple[Gap, ...] = field("What could not be seen, and what would show it.", default=(), of=Gap)
+
+
 class StationCounter(Record):
     """A counter of what is lost at a station, since boot or since the namespace was made."""
 
     name: str = field("Exact name; * stands for the sum over the rows of a table.", kind=LABEL)
     total: int | None = field("Its value; unknown where this kernel has none.", unit=COUNT, kind=COUNTER)
     scope: str = field("Whose it is: netns or host.", kind=LABEL)
-    change: int | None = field("Since the last look, with --follow.", default=None, unit=COUNT)
+    change: int | None = field("Since the previous sample, with --follow.", default=None, unit=COUNT)
 
 
 class Station(Record):
@@ -253,12 +290,12 @@ class Paths(Record):
 class Fact(Record):
     """One known thing, for tables, CSV and NDJSON."""
 
-    layer: str = field("fd, file, socket, sock, proto, getsockopt or path.", kind=LABEL)
+    layer: str = field("fd, file, socket, sock, proto, getsockopt, path or egress.", kind=LABEL)
     name: str = field("Name below the layer, dotted.", kind=LABEL)
     value: int | float | str | bool | tuple[str, ...] | tuple[int, ...] | None = field("Its value.")
     unit: str = field("Unit.", default="", kind=LABEL)
     was: int | float | str | bool | tuple[str, ...] | tuple[int, ...] | None = field(
-        "Its value at the look before, where it moved; with --follow.", default=None
+        "Its value in the previous sample, where it moved; with --follow.", default=None
     )
     source: str = field(
         "Where it was read: attribute or file; derived where it follows from others.", default="", kind=LABEL

@@ -39,7 +39,7 @@ class Namespace(Record):
 
 
 class Host(Record):
-    """The machine that was looked at."""
+    """The machine."""
 
     hostname: str | None = field("Host name.", default=None, kind=LABEL, sources=("/proc/sys/kernel/hostname",))
     kernel: str | None = field("Kernel release.", default=None, kind=LABEL, sources=("/proc/sys/kernel/osrelease",))
@@ -52,14 +52,14 @@ class Scope(Record):
     """Where a result holds."""
 
     root: str | None = field("Captured system that was read; null for this one.", kind=LABEL)
-    netns: tuple[Namespace, ...] = field("Network namespaces that were looked at.", of=Namespace)
+    netns: tuple[Namespace, ...] = field("Network namespaces that were read.", of=Namespace)
     sources: dict[str, str | None] = field(
         "Where each table was read: netlink, proc, or null where the kernel offers neither.", kind=LABEL
     )
 
 
 class Provenance(Record):
-    """What every result says of itself: when, where, and what is missing."""
+    """When and where a result was read, and what is missing from it."""
 
     at: float = field("Seconds since the epoch.", kind=ID)
     host: Host = field("The machine.", of=Host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.kernel.families import OTHER_TABLES
-from sockdiag.model.inspection import Fact, Layers, Paths, Topic
+from sockdiag.model.inspection import Egress, Fact, Layers, Paths, Topic
 from sockdiag.model.record import Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
@@ -30,6 +30,7 @@ def facts(
     levels: Mapping[str, str],
     paths: Paths,
     before: Known | None = None,
+    egress: Egress | None = None,
 ) -> list[Fact]:
     """List the known facts.
 
@@ -39,6 +40,7 @@ def facts(
         levels: level of each option.
         paths: how the socket is created and fed.
         before: values of an earlier list by (layer, name), to mark what changed.
+        egress: how its packets leave this host; None if they do not.
     """
     rows: list[Fact] = []
     origin = _Origin(layers.sock.socket)
@@ -55,6 +57,8 @@ def facts(
             for c in station.counters
             if c.total is not None
         ]
+    if egress is not None:
+        rows += _walk("egress", "", egress, origin)
     rows = [row._replace(value=tuple(row.value)) if isinstance(row.value, list) else row for row in rows]
     if before is None:
         return rows

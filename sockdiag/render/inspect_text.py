@@ -5,15 +5,17 @@ from __future__ import annotations
 from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.egress_text import egress_lines
 from sockdiag.render.escape import printable, width
 from sockdiag.render.findings_text import finding_lines
+from sockdiag.render.process_text import process_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sockdiag.model.finding import Finding
-    from sockdiag.model.inspection import Fact, Layers, Paths, SockLayer
+    from sockdiag.model.inspection import Egress, Fact, Layers, Paths, SockLayer
     from sockdiag.model.provenance import Gap
     from sockdiag.render.document import Style
 
@@ -66,7 +68,14 @@ _NOT_IN_GROUPS = ("next_states", "tcp.", "tcp_info", "note", "state", "type", "i
 
 
 def inspect_lines(
-    layers: Layers, facts: list[Fact], paths: Paths, style: Style, *, findings: Iterable[Finding] = (), at: str = ""
+    layers: Layers,
+    facts: list[Fact],
+    paths: Paths,
+    style: Style,
+    *,
+    findings: Iterable[Finding] = (),
+    at: str = "",
+    egress: Egress | None = None,
 ) -> Iterator[str]:
     """Yield the lines of the screen.
 
@@ -77,6 +86,7 @@ def inspect_lines(
         style: width and colours.
         findings: findings about the socket.
         at: time of the sample, with --follow.
+        egress: how its packets leave this host; None if they do not.
     """
     socket = layers.sock.socket
     head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
@@ -84,12 +94,20 @@ def inspect_lines(
     for finding in findings:
         yield from finding_lines(finding, style)
     yield from _section("FD", layers.fd.note, "fd", facts, layers.fd.lacks, style)
+    if layers.fd.process is not None:
+        yield from process_lines(layers.fd.process)
     yield from _section("STRUCT FILE", layers.file.note, "file", facts, layers.file.lacks, style)
     yield from _section("STRUCT SOCKET", layers.socket.note, "socket", facts, layers.socket.lacks, style)
     yield from _sock(layers.sock, facts, style)
     yield from _section("STRUCT PROTO", layers.proto.note, "proto", facts, layers.proto.lacks, style)
     yield from _section("GETSOCKOPT", "", "getsockopt", facts, (), style)
     yield from _paths(paths, style)
+    if egress is not None:
+        yield _title("EGRESS", style)
+        yield from _notes(egress.note, egress.lacks, style)
+        yield from egress_lines(
+            egress, {fact.name for fact in facts if fact.layer == "egress" and fact.was is not None}, style
+        )
 
 
 def _title(title: str, style: Style) -> str:
@@ -99,7 +117,9 @@ def _title(title: str, style: Style) -> str:
 def _section(
     title: str, note: str, layer: str, facts: Iterable[Fact], lacks: Iterable[Gap], style: Style
 ) -> Iterator[str]:
-    rows = [fact for fact in facts if fact.layer == layer and fact.name != "note"]
+    rows = [
+        fact for fact in facts if fact.layer == layer and fact.name != "note" and not fact.name.startswith("process.")
+    ]
     lacks = tuple(lacks)
     if not (rows or note or lacks):
         return

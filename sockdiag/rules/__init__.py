@@ -1,1 +1,1 @@
-"""What is judged: one rule a module, each a pure function of one or two looks."""
+"""One module per rule, each a pure function of one sample or two; modules with an underscore are shared by several rules."""

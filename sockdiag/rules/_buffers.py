@@ -1,8 +1,8 @@
-"""Receive buffers that lose what comes when they are full: the judgement that datagram tables share.
+"""Receive buffers that lose what arrives when they are full: how the datagram tables judge them, and advice on their size.
 
 Source: ``__udp_enqueue_schedule_skb()``, net/ipv4/udp.c; ``__sock_queue_rcv_skb()``, net/core/sock.c; ``packet_rcv()``,
-net/packet/af_packet.c; ``netlink_attachskb()``, net/netlink/af_netlink.c. They refuse when the memory charged and the new
-packet's truesize exceed the limit, so a buffer is full before it reaches 100 %.
+net/packet/af_packet.c; ``netlink_attachskb()``, net/netlink/af_netlink.c. They refuse a packet when the
+memory charged plus its truesize exceeds the limit, so a buffer is full before it reaches 100 %.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sockdiag.model.batch import Batch
     from sockdiag.model.socket import Socket
 
+# For the declarations of rules: what judge_buffers() reads and compares, and what buffer_advice() reads.
+READS = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
+COMPARED = ("skmem.rmem_alloc", "skmem.drops", "recv_q")
+SIZE_SYSCTLS = ("net.core.rmem_default", "net.core.rmem_max")
 
 FILL = Threshold(
     "fill_ratio",
@@ -33,10 +37,17 @@ TREND = Threshold(
 )
 THRESHOLDS = (FILL, SMALLEST, TREND)
 
-# What the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) takes and still has room for another.
+# Even the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) has room for another packet beside so much.
 _HARMLESS = 2304 - 1280
 
-READS = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
+_READ = Advice(
+    "Make the process read more often, or from more sockets (SO_REUSEPORT).",
+    None,
+    "A larger buffer only absorbs bursts; a reader slower than the sender will fill any buffer.",
+)
+_STUCK = Advice(
+    "Find out why the process does not read.", None, "Nothing was taken out of the buffer between the two looks."
+)
 
 
 class Level:
@@ -44,7 +55,8 @@ class Level:
 
     Attributes:
         rmem, rcvbuf, drops, waiting: now; None where unknown.
-        past: rmem, drops and waiting of the earlier look, None where there was none or the socket is new.
+        past: rmem, drops and waiting in the earlier sample, zeros for a socket made since; None where there is no earlier
+            sample.
     """
 
     __slots__ = ("drops", "past", "rcvbuf", "rmem", "waiting")
@@ -60,7 +72,7 @@ class Level:
 
     @property
     def lost(self) -> int | None:
-        """Drops between the looks; None where not known. All drops of a socket that was not there before."""
+        """Drops between the samples; None where unknown. All drops of a socket that was not there before."""
         if self.past is None or self.drops is None:
             return None
         return self.drops - (self.past[1] or 0)
@@ -72,14 +84,14 @@ class Level:
 
     @property
     def growth(self) -> int:
-        """Bytes that were added between the looks to a queue that was not empty."""
+        """Bytes by which a queue that was not empty grew between the samples."""
         if self.past is None or self.rmem is None or not self.past[0] or not self.past[2]:
             return 0
         return max(0, self.rmem - self.past[0])
 
     @property
     def unread(self) -> bool:
-        """Tell whether nothing was taken out between the looks, as far as that shows: what is lost refills a queue at once."""
+        """Whether nothing was read between the samples, as far as that shows: where packets are lost, a queue refills at once."""
         return not self.lost and bool(
             self.past and self.past[2] and self.waiting is not None and self.waiting >= self.past[2]
         )
@@ -96,7 +108,7 @@ def levels(case: Case, tables: Sequence[str]) -> Iterator[tuple[Batch, int, Leve
         if not rows:
             continue
         keys = identities(batch)
-        past = case.earlier(tables, [keys[row] for row in rows], "skmem.rmem_alloc", "skmem.drops", "recv_q")
+        past = case.earlier(tables, [keys[row] for row in rows], *COMPARED)
         for row in rows:
             before = past.get(keys[row])
             if before is None and case.before is not None:
@@ -116,13 +128,13 @@ def judge_buffers(
     """Judge the receive buffers of some tables.
 
     Args:
-        case: the looks.
-        rule: the rule in whose name findings are.
+        case: the samples.
+        rule: the rule that the findings belong to.
         tables: the tables.
         what: what is lost, in the singular.
-        advise: advice for one socket.
-        mine: tells whether drops come of a full buffer.
-        congested: tells whether the next one is lost whatever the level.
+        advise: gives advice on one socket.
+        mine: whether a full buffer is the cause of drops.
+        congested: whether the next packet is lost whatever the level.
 
     Raises:
         Unseen: a table, or the limit of a socket that holds something, could not be read.
@@ -192,27 +204,17 @@ def _judge_one(
                 f"has overrun and drops every {what} until its queue of {rmem} bytes is read empty",
                 None,
             )
-        if free < rule.threshold("free_bytes") or rmem / rcvbuf >= rule.threshold("fill_ratio"):
+        if free < case.threshold(rule, "free_bytes") or rmem / rcvbuf >= case.threshold(rule, "fill_ratio"):
             unread = ", and nothing was read meanwhile" if level.unread else ""
             return AT_RISK, CRITICAL, f"has a full receive buffer: {held}{unread}; the next {what} may be lost", eta
-        if growth and rmem / rcvbuf >= rule.threshold("trend_ratio"):
+        if growth and rmem / rcvbuf >= case.threshold(rule, "trend_ratio"):
             assert eta is not None
             if growth >= free or eta <= case.horizon:
                 return AT_RISK, WARNING, f"fills its receive buffer: {held}, full in {eta} s at this rate", eta
     if level.drops and mine(case, level):
-        now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
+        now = "none now" if lost == 0 else "use --interval to see whether it is still losing"
         return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was made; {now}", None
     return None
-
-
-_READ = Advice(
-    "Make the process read more often, or from more sockets (SO_REUSEPORT).",
-    None,
-    "A larger buffer bridges bursts only; a reader that is slower than the sender fills any.",
-)
-_STUCK = Advice(
-    "Find out why the process does not read.", None, "Nothing was taken out of the buffer between the two looks."
-)
 
 
 def buffer_advice(case: Case, rcvbuf: int | None, unread: bool = False) -> tuple[Advice, ...]:
@@ -221,9 +223,9 @@ def buffer_advice(case: Case, rcvbuf: int | None, unread: bool = False) -> tuple
     Source: ``__sock_set_rcvbuf()``: sk_rcvbuf is twice the smaller of what SO_RCVBUF asks for and rmem_max.
 
     Args:
-        case: the looks, for rmem_default and rmem_max.
+        case: the samples, for rmem_default and rmem_max.
         rcvbuf: sk_rcvbuf, None where unknown.
-        unread: nothing was read between the looks.
+        unread: nothing was read between the samples.
     """
     if unread:
         return (_STUCK,)

@@ -1,4 +1,4 @@
-"""Counters of loss: the judgement that rules of a whole namespace share."""
+"""Counters of loss: how the rules about a whole namespace judge them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def lost_in_interval(
     more: dict[str, Evidence] | None = None,
     lost: int | None = None,
 ) -> Iterator[Hit]:
-    """Yield a finding if counters grew between the looks.
+    """Yield a finding if counters grew between the samples.
 
     Args:
-        case: the looks.
-        rule: the rule in whose name it is.
-        names: the counters, which count different packets where *lost* is not given.
+        case: the samples.
+        rule: the rule that the finding belongs to.
+        names: the counters; their sum is what was lost, unless *lost* is given.
         about: name of the subject.
         noun: what was lost, in the singular.
         what: what became of it.
         advice: what to do.
         more: further evidence.
-        lost: how much was lost, where that is not the sum.
+        lost: how much was lost, where the counters count some packets twice.
 
     Raises:
         Unseen: none of the counters could be read.

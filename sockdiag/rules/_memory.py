@@ -1,4 +1,4 @@
-"""Memory of the protocols and cgroups of a case, and what is used up of it."""
+"""Memory of protocols and cgroups: what of it is used up, and advice on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 # From here on a limit is near: per-CPU reserves make the level of a protocol uncertain, and charges come in batches.
 FULL = 0.9
 
+# For the declarations of rules: what account_of() and used_up() read.
+ACCOUNT_SYSCTLS = ("net.core.mem_pcpu_rsv", "net.ipv4.tcp_mem", "net.ipv4.udp_mem")
+ACCOUNT_PARTS = ("sockstat", "protocols", "softnet")
+MEMORY_PARTS = (*ACCOUNT_PARTS, "cgroups")
+
 WHO = Advice(
     "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
 )
 
 
 def account_of(case: Case, name: str, *, before: bool = False) -> ProtocolMemory | None:
-    """Return the account of a protocol, None where nothing is known of it."""
+    """Return the account of a protocol, None where nothing is known about it."""
     sample = case.before if before and case.before is not None else case.now
     cpus = None if sample.softnet is None else len(sample.softnet)
     rows = protocol_memory(sample.sockstat, sample.protocols, sample.limits, sample.page_size, cpus)
@@ -46,7 +51,7 @@ def trend(case: Case, account: ProtocolMemory, name: str) -> float | None:
 
 
 def concerns(case: Case, cgroup: CgroupMemory) -> bool | None:
-    """Tell whether a cgroup has sockets or processes in the namespace that is looked at; None where that is not visible."""
+    """Whether a cgroup has sockets or processes in the namespace of the case; None where that is not visible."""
     if case.now.netns in dict(cgroup.members):
         return True
     if cgroup.ids and any(not cgroup.ids.isdisjoint(batch.values("cgroup_id")) for batch in case.now.batches):
@@ -78,7 +83,7 @@ def raise_cgroup(cgroup: CgroupMemory) -> Advice:
 
 
 def used_up(case: Case, protocol: str) -> tuple[str, tuple[Advice, ...]]:
-    """Say what memory of sockets of TCP or UDP is used up, and what to do about it; nothing where none is seen to be."""
+    """Say which memory of TCP or UDP sockets is used up, and what to do about it; empty where none visibly is."""
     causes, advice = [], []
     account = account_of(case, protocol)
     if account is not None and account.ratio is not None and account.ratio >= FULL:

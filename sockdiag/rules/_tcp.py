@@ -1,8 +1,11 @@
-"""Peers that do not answer: what was sent to them again and again."""
+"""TCP connections that make no progress: unanswered by the peer, unread here, without a window there, or left in a state.
+
+What each section compares with the earlier sample stands on top, for the declarations of the rules.
+"""
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, counted, nonzero
+from sockdiag.judging.case import Compared, Hit, counted, nonzero
 from sockdiag.judging.subjects import at
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
@@ -20,26 +23,44 @@ if TYPE_CHECKING:
 
     Row = tuple[Batch, int]
 
+TABLES = ("tcp", "mptcp")
+
+UNREAD = Compared(("tcp",), ("recv_q",))
+UNSENT = Compared(("tcp",), ("send_q",), ("timer",), timer="persist")
+
+# A connection that received data within this time has a reader; one that sent within it has a window.
+STILL_MS = 1000
+
+
+def in_state_before(state: str) -> Compared:
+    """Return what :func:`lasting` compares."""
+    return Compared(TABLES, (), ("state",), state=state)
+
+
+# Peers that do not answer
+
 
 def unanswered(
-    case: Case, rule: Rule, states: tuple[str, ...], what: tuple[str, str], advice: tuple[Advice, ...], *, port: bool
+    case: Case, rule: Rule, states: tuple[str, ...], what: str, advice: tuple[Advice, ...], *, port: bool
 ) -> Iterator[Hit]:
-    """Yield a finding for each peer that leaves retransmissions unanswered.
+    """Yield one finding per peer that leaves retransmissions unanswered.
 
     Args:
-        case: the looks.
+        case: the samples.
         rule: the rule; its thresholds ``retransmits`` and ``least`` decide.
         states: states of the connections.
-        what: what they do, one and many of them.
+        what: what they are, in the singular.
         advice: what to do.
         port: a peer is an address and port, else an address.
     """
     peers: dict[Endpoint, list[tuple[Batch, int, int]]] = {}
-    for (batch,) in case.scan(("tcp", "mptcp")):
+    for (batch,) in case.scan(TABLES):
         if batch.columns is not None and "timer" not in batch.columns:
             continue
         for row, timer in enumerate(batch.values("timer")):
-            if timer is None or timer.name != "retransmit" or (timer.retransmits or 0) < rule.threshold("retransmits"):
+            if timer is None or timer.name != "retransmit":
+                continue
+            if (timer.retransmits or 0) < case.threshold(rule, "retransmits"):
                 continue
             if batch.values("state")[row] not in states:
                 continue
@@ -47,10 +68,12 @@ def unanswered(
             end = socket.peer if port else socket.peer._replace(port=None)
             peers.setdefault(end, []).append((batch, row, timer.retransmits))
     for end, rows in peers.items():
-        if len(rows) < rule.threshold("least"):
+        if len(rows) < case.threshold(rule, "least"):
             continue
         most = max(n for _batch, _row, n in rows)
-        said = f"{at(end)} does not answer: {counted(len(rows), *what)}, sent again up to {counted(most, 'time')}"
+        said = (
+            f"{at(end)} is not answering: {counted(len(rows), what)} stalled, up to {counted(most, 'retransmission')}"
+        )
         evidence = {
             "sockets": Evidence(len(rows), "sockets", None, "idiag_state", "netns"),
             "retransmits": Evidence(most, "count", None, "idiag_retrans", "socket"),
@@ -62,21 +85,20 @@ def unanswered(
         )
 
 
-# Data that arrived within this time tells of a reader.
-STILL_MS = 1000
+# Readers that do not read
 
 
-def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[Batch, int]]:
-    """Return the rows whose receive buffer is so full that its window is as good as closed, and that nobody reads.
+def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[Row]:
+    """Return the rows whose receive buffer is so full that the window is as good as closed, and that nobody reads.
 
-    With two looks something must wait at both, and not less; with one the level decides alone.
+    In two samples something must wait in both, and no less in the later one; in a single sample the level alone decides.
 
     Args:
-        case: the looks.
-        fill: share of the buffer, with two looks.
-        fill_once: the same with one look.
+        case: the samples.
+        fill: share of the buffer in use, with two samples.
+        fill_once: the same with one sample.
     """
-    found: list[tuple[Batch, int]] = []
+    found: list[Row] = []
     still = _still(case)
     bound = fill_once if case.before is None else fill
     for batch, waiting, rmem, rcvbuf, units in case.scan(
@@ -93,22 +115,20 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[tuple[B
             keys = identities(batch)
             past = case.earlier(("tcp",), [keys[row] for row in rows], "recv_q")
             rows = [row for row in rows if 0 < past.get(keys[row], (0,))[0] <= waiting[row]]
-        # A slow reader's buffer is full at any moment, and data flows all the same.
+        # The buffer of a slow reader is full at any moment, and data flows all the same.
         silences = [case.silence_ms(batch, row) for row in rows]
         found.extend((batch, row) for row, ms in zip(rows, silences, strict=True) if ms is None or ms >= still)
     return found
 
 
-def ends(batch: Batch, row: int) -> tuple[Any, ...]:
-    """Return local and peer address and port of a row."""
-    socket = batch.at([row])[0]
-    return socket.local.address, socket.local.port, socket.peer.address, socket.peer.port
+# Windows that stay closed
 
 
 def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
     """Return the rows that probe a closed window of their peer, with their timer.
 
-    With two looks, those that did so at both and got nothing away meanwhile; with one, those that have sent nothing for a second.
+    In two samples, those that probed in both and sent nothing in between; in a single one, those that have been silent
+    for a second.
     """
     found: list[tuple[Batch, int, Any]] = []
     for batch, unsent in case.scan(("tcp",), "send_q"):
@@ -130,6 +150,16 @@ def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
     return found
 
 
+def ends(batch: Batch, row: int) -> tuple[Any, ...]:
+    """Return local and peer address and port of a row."""
+    socket = batch.at([row])[0]
+    return socket.local.address, socket.local.port, socket.peer.address, socket.peer.port
+
+
+def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:
+    return past is not None and past[0] == unsent and past[1] is not None and past[1].name == "persist"
+
+
 def _long_silent(case: Case, batch: Batch, row: int, otherwise: bool) -> bool:
     # A peer that reads slowly closes its window again and again, and data flows all the same.
     ms = case.silence_ms(batch, row, sent=True)
@@ -141,15 +171,14 @@ def _still(case: Case) -> float:
     return STILL_MS if case.seconds is None else min(STILL_MS, case.seconds * 400)
 
 
-def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:
-    return past is not None and past[0] == unsent and past[1] is not None and past[1].name == "persist"
+# Connections that stay in a state
 
 
 class Pile:
-    """Sockets of one holder, or towards one peer, in one state.
+    """Sockets of one holder in one state.
 
     Attributes:
-        rows: all of them; of two looks, those that were in the state at both.
+        rows: all of them; with two samples, those that were in the state in both.
         fresh: how many more are in the state now and were not before.
     """
 
@@ -160,42 +189,26 @@ class Pile:
         self.fresh = 0
 
 
-def in_state(case: Case, state: str, *, earlier: bool = False) -> Iterator[Row]:
-    """Yield the TCP rows in a state."""
-    for (batch,) in case.scan(("tcp", "mptcp"), earlier=earlier):
-        if batch.columns is not None and "state" in batch.constants and batch.constants["state"] != state:
-            continue
-        states = batch.values("state")
-        if state in states:
-            yield from ((batch, row) for row, s in enumerate(states) if s == state)
-
-
 def lasting(case: Case, state: str, keep: Callable[[Batch, int], bool]) -> tuple[list[Row], list[Row]]:
-    """Return the rows in a state, and those of them that were not in it before.
+    """Return the rows that were in a state in both samples, and those that were not in it before.
 
-    The first are, of two looks, those that were in the state at both.
+    Of a single sample all rows in the state are among the first.
+
+    Args:
+        case: the samples.
+        state: the state.
+        keep: chooses among the rows in the state.
     """
-    rows = [(batch, row) for batch, row in in_state(case, state) if keep(batch, row)]
+    rows = [(batch, row) for batch, row in _in_state(case, state) if keep(batch, row)]
     if case.before is None:
         return rows, []
     keys = _looked_up(rows, identities)
-    past = case.earlier(("tcp", "mptcp"), set(keys.values()), "state")
+    past = case.earlier(TABLES, set(keys.values()), "state")
     old: list[Row] = []
     new: list[Row] = []
     for batch, row in rows:
         (old if past.get(keys[id(batch), row]) == (state,) else new).append((batch, row))
     return old, new
-
-
-def _looked_up(rows: Iterable[Row], column: Callable[[Batch], Any]) -> dict[tuple[int, int], Any]:
-    columns: dict[int, Any] = {}
-    found = {}
-    for batch, row in rows:
-        values = columns.get(id(batch))
-        if values is None:
-            values = columns[id(batch)] = column(batch)
-        found[id(batch), row] = values[row]
-    return found
 
 
 def by_process(case: Case, old: list[Row], new: list[Row]) -> dict[int | None, tuple[Owner | None, Pile]]:
@@ -212,3 +225,23 @@ def by_process(case: Case, old: list[Row], new: list[Row]) -> dict[int | None, t
             else:
                 pile.rows.append((batch, row))
     return piles
+
+
+def _in_state(case: Case, state: str) -> Iterator[Row]:
+    for (batch,) in case.scan(TABLES):
+        if batch.columns is not None and "state" in batch.constants and batch.constants["state"] != state:
+            continue
+        states = batch.values("state")
+        if state in states:
+            yield from ((batch, row) for row, s in enumerate(states) if s == state)
+
+
+def _looked_up(rows: Iterable[Row], column: Callable[[Batch], Any]) -> dict[tuple[int, int], Any]:
+    columns: dict[int, Any] = {}
+    found = {}
+    for batch, row in rows:
+        values = columns.get(id(batch))
+        if values is None:
+            values = columns[id(batch)] = column(batch)
+        found[id(batch), row] = values[row]
+    return found

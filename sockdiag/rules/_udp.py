@@ -1,4 +1,4 @@
-"""Why UDP sockets drop: what the counters of the namespace say beside the sockets' own."""
+"""Why UDP sockets drop: what the counters of the namespace add to those of the sockets."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ IN_ERRORS = tuple(f"{mib}.InErrors" for mib in _MIBS)
 CSUM_ERRORS = tuple(f"{mib}.InCsumErrors" for mib in _MIBS)
 MEM_ERRORS = tuple(f"{mib}.MemErrors" for mib in _MIBS)
 
+# For the declarations of rules: what buffer_is_cause() and rejected() read.
+COUNTERS = (*RCVBUF_ERRORS, *IN_ERRORS, *MEM_ERRORS)
 
-# A buffer that is less full than this at both looks is not what refuses datagrams all the time.
+# A buffer that is less full than this in both samples is not what refuses datagrams all the time.
 _ROOMY = 0.5
 # Counters and sockets are read milliseconds apart, during which drops go on.
 _ABOUT = 0.5
 
 
 def buffer_is_cause(case: Case, level: Level) -> bool:
-    """Tell whether drops of a socket come of its full buffer, rather than of a filter, a checksum or memory.
+    """Whether a full buffer is why a socket drops, rather than a filter, a checksum or memory.
 
-    Every refusal for the buffer counts in RcvbufErrors; those of a filter, a checksum or udp_mem do not. Where other sockets
-    of the namespace refuse for their buffers meanwhile, the level of this one's tells.
+    Every refusal by a buffer counts in RcvbufErrors; those by a filter, a checksum or udp_mem do not. Where buffers of other
+    sockets in the namespace refuse at the same time, the level of this one decides.
     """
     refused = case.sum_moved(*RCVBUF_ERRORS)
     if level.lost:
@@ -41,7 +43,7 @@ def buffer_is_cause(case: Case, level: Level) -> bool:
 
 
 def rejected(case: Case) -> int:
-    """Return how many datagrams were refused for another reason than a full buffer or memory: filters, checksums."""
+    """Return how many datagrams were refused for neither a full buffer nor memory: by filters, or for their checksums."""
     refused = sum(case.sum_moved(*names) or 0 for names in (RCVBUF_ERRORS, MEM_ERRORS))
     return max(0, (case.sum_moved(*IN_ERRORS) or 0) - refused)
 

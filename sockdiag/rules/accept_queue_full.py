@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen
-from sockdiag.judging.listeners import backlog_advice, fits, listeners, waits
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, Unseen, counted
+from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, listeners, places
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, WARNING, Evidence, Finding
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "ACCEPT_QUEUE_FULL",
     CRITICAL,
     (AT_RISK,),
@@ -28,6 +28,11 @@ RULE = Rule(
     ),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
     partly=("mptcp",),
+    tables=("tcp", "mptcp"),
+    sysctls=BACKLOG_SYSCTLS,
+    compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
+    commands=("listeners",),
+    blames_reader=True,
 )
 
 
@@ -38,20 +43,23 @@ def judge(case: Case) -> Iterator[Hit]:
         if not waiting or listener.drops_in_interval:
             continue
         if limit is None:
-            if waiting < RULE.threshold("least"):
+            if waiting < case.threshold(RULE, "least"):
                 continue
-            raise Unseen("/proc/net/tcp", f"{waits(waiting)} at {at(listener.socket.local)}; its limit is not in /proc")
+            raise Unseen(
+                "/proc/net/tcp",
+                f"{counted(waiting, 'connection waits', 'connections wait')} at {at(listener.socket.local)}; its limit is not in /proc",
+            )
         room = limit + 1 - waiting
         growth = 0 if not before else max(0, waiting - before)
         eta = round(room / (growth / case.seconds), 1) if growth and case.seconds else None
         full = room <= 0
-        near = waiting / (limit + 1) >= RULE.threshold("fill_ratio") and waiting >= RULE.threshold("least")
+        near = waiting / (limit + 1) >= case.threshold(RULE, "fill_ratio") and waiting >= case.threshold(RULE, "least")
         burst = growth > 0 and (growth > room or (eta is not None and eta <= case.horizon))
         if not (full or near or burst):
             continue
         trend = "" if eta is None or full else f", full in {eta} s at this rate"
         what = "is full" if full else "is filling up"
-        said = f"the accept queue of {at(listener.socket.local)} {what}: {waits(waiting)}, {fits(limit)}{trend}"
+        said = f"the accept queue of {at(listener.socket.local)} {what}: {places(waiting, limit)}{trend}"
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "idiag_rqueue, idiag_wqueue", "socket")}
         severity = CRITICAL if full else WARNING
         yield Hit(

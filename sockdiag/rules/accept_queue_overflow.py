@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted, per_second
-from sockdiag.judging.listeners import ACCEPT, backlog_advice, fits, listeners, queue_is_cause, waits
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.listeners import (
+    ACCEPT,
+    BACKLOG_SYSCTLS,
+    QUEUE_COUNTERS,
+    QUEUE_FIELDS,
+    backlog_advice,
+    listeners,
+    places,
+    queue_is_cause,
+)
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 
@@ -13,7 +22,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "ACCEPT_QUEUE_OVERFLOW",
     CRITICAL,
     (DROPPING, RECOVERED),
@@ -27,6 +36,12 @@ RULE = Rule(
     (),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
     partly=("mptcp",),
+    tables=("tcp", "mptcp"),
+    sysctls=BACKLOG_SYSCTLS,
+    counters=QUEUE_COUNTERS,
+    compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
+    commands=("listeners",),
+    blames_reader=True,
 )
 
 
@@ -41,7 +56,7 @@ def judge(case: Case) -> Iterator[Hit]:
         if not drops or (lost and not (full or (overflows and queue_is_cause(case, listener, before)))):
             continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
         explained += lost or 0
-        held = f"{waits(listener.accept_queue or 0)}, {fits(listener.accept_queue_limit)}"
+        held = places(listener.accept_queue or 0, listener.accept_queue_limit)
         evidence = {
             "accept_queue": Evidence(
                 listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"
@@ -60,7 +75,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 [(batch, row)],
             )
         elif not full:
-            now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
+            now = "none now" if lost == 0 else "use --interval to see whether it still does"
             said = f"{where} has refused {counted(drops, 'connection attempt')} since it was made; {now}"
             yield Hit(
                 Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)]

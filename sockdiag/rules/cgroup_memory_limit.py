@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SOURCE = "/sys/fs/cgroup"
 
-RULE = Rule(
+RULE = DeclaredRule(
     "CGROUP_MEMORY_LIMIT",
     CRITICAL,
     (AT_RISK,),
@@ -42,6 +42,9 @@ RULE = Rule(
     ),
     ("the processes that hold the memory", "memory.kmem.tcp.limit_in_bytes, or memory.max (MemoryMax= of the unit)"),
     partly=(_SOURCE,),
+    parts=("cgroups",),
+    earlier_parts=("cgroups",),
+    commands=("memory",),
 )
 
 
@@ -61,8 +64,8 @@ def judge(case: Case) -> Iterator[Hit]:
         if throttled:
             grown[one.path] = throttled
         eta = _eta(case, one, before)
-        mine = one.sock_bytes is not None and one.sock_bytes >= RULE.threshold("sock_ratio") * one.limit_bytes
-        near = mine and one.ratio >= RULE.threshold("fill_ratio")
+        mine = one.sock_bytes is not None and one.sock_bytes >= case.threshold(RULE, "sock_ratio") * one.limit_bytes
+        near = mine and one.ratio >= case.threshold(RULE, "fill_ratio")
         soon = mine and eta is not None and eta <= case.horizon
         if not (near or soon or news):
             continue

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.judging.subjects import process_name, process_subject
 from sockdiag.model.finding import LEAKING, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._tcp import by_process, lasting
+from sockdiag.rules._tcp import TABLES, by_process, in_state_before, lasting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
 
-RULE = Rule(
+RULE = DeclaredRule(
     "CLOSE_WAIT_LEAK",
     WARNING,
     (LEAKING,),
@@ -34,6 +34,9 @@ RULE = Rule(
     ),
     ("close(2) when recv(2) returns 0",),
     partly=("mptcp",),
+    tables=TABLES,
+    compared=(in_state_before("CLOSE_WAIT"),),
+    commands=("states",),
 )
 
 
@@ -44,7 +47,7 @@ def judge(case: Case) -> Iterator[Hit]:
         return not batch.values("send_q")[row] and bool(batch.values("inode")[row])
 
     old, new = lasting(case, "CLOSE_WAIT", idle)
-    least = RULE.threshold("least_once" if case.before is None else "least")
+    least = case.threshold(RULE, "least_once" if case.before is None else "least")
     if len(old) < least:
         return
     for owner, pile in by_process(case, old, new).values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.model.conntrack import Conntrack
 
-RULE = Rule(
+RULE = DeclaredRule(
     "CONNTRACK_FULL",
     CRITICAL,
     (DROPPING, AT_RISK),
@@ -26,6 +26,8 @@ RULE = Rule(
         Threshold("critical_ratio", 0.95, "monitoring calls it critical from 90 to 95 %"),
     ),
     ("net.netfilter.nf_conntrack_max, set on the host", "shorter timeouts", "no tracking of what needs none (notrack)"),
+    parts=("conntrack",),
+    earlier_parts=("conntrack",),
 )
 
 _STAT = "/proc/net/stat/nf_conntrack"
@@ -42,7 +44,7 @@ def judge(case: Case) -> Iterator[Hit]:
     lost = 0 if drops is None or before is None else (drops - before) % (1 << 32)
     known = now.count is not None and now.max is not None
     ratio = now.count / now.max if now.count is not None and now.max else None
-    if lost or (ratio is not None and ratio >= RULE.threshold("warning_ratio")):
+    if lost or (ratio is not None and ratio >= case.threshold(RULE, "warning_ratio")):
         yield _hit(case, now, lost, ratio)
     if not known:
         raise Unseen(_SYSCTL + ("max" if now.max is None else "count"), "not read")
@@ -75,7 +77,7 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
             "Entries stay long after their connections.",
         ),
     )
-    severity = CRITICAL if lost or (ratio or 0) >= RULE.threshold("critical_ratio") else WARNING
+    severity = CRITICAL if lost or (ratio or 0) >= case.threshold(RULE, "critical_ratio") else WARNING
     room = None if ratio is None else max(0.0, round(1 - ratio, 4))
     verdict = DROPPING if lost else AT_RISK
     return Hit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, per_second
 from sockdiag.model.finding import DROPPING, INFO, NAMESPACE, OK, WARNING, Advice, Evidence, Finding, Subject
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "DEVICE_DROP",
     WARNING,
     (DROPPING, OK),
@@ -26,6 +26,7 @@ RULE = Rule(
         Threshold("share", 0.001, "the same, of many packets"),
     ),
     ("a larger ring (ethtool -G)", "net.core.netdev_max_backlog where the CPU's queue is full"),
+    counters=tuple(f"dev.*.{column}" for column in ("rx_drop", "rx_fifo", "tx_drop", "rx_packets", "tx_packets")),
 )
 
 _WAYS = (
@@ -64,7 +65,9 @@ def judge(case: Case) -> Iterator[Hit]:
             if not lost or lost < 0:
                 continue
             whole = (case.moved(f"dev.{device}.{packets}") or 0) + lost
-            bad = column == "rx_fifo" or (lost >= RULE.threshold("least") and lost / whole >= RULE.threshold("share"))
+            bad = column == "rx_fifo" or (
+                lost >= case.threshold(RULE, "least") and lost / whole >= case.threshold(RULE, "share")
+            )
             said = f"{device} lost {lost} of {whole} packets{per_second(case.rate(lost))}: {why}"
             evidence = {
                 column: Evidence(lost, "packets", None, "/proc/net/dev"),

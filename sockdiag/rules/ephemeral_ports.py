@@ -6,7 +6,7 @@ from _collections import _count_elements  # type: ignore[import-not-found]
 
 from sockdiag.analysis.limits.effects import available_ports
 from sockdiag.analysis.listeners import listening_rows
-from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Tally
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "EPHEMERAL_PORTS",
     CRITICAL,
     (AT_RISK,),
@@ -42,6 +42,8 @@ RULE = Rule(
         Threshold("critical_ratio", 0.95, "the search for a free port already takes long"),
     ),
     ("keep connections open", "a wider net.ipv4.ip_local_port_range", "more addresses on either side"),
+    tables=("tcp",),
+    sysctls=("net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports"),
 )
 
 
@@ -53,10 +55,10 @@ def judge(case: Case) -> Iterator[Hit]:
     if room <= 0:
         return
     reuse = case.now.limits.number("net.ipv4.tcp_tw_reuse")
-    counts = _busy(case, first, last, RULE.threshold("warning_ratio") * room, reuse)
+    counts = _busy(case, first, last, case.threshold(RULE, "warning_ratio") * room, reuse)
     for (source, address, port), used in sorted(counts.items(), key=lambda item: -item[1]):
         ratio = used / room
-        severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
+        severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
         said = f"{used} of {room} local ports are taken for connections from {source} to {address} port {port}"
         evidence = {
             "ports": Evidence(used, "ports", room, "local ports of sockets in net.ipv4.ip_local_port_range", "netns"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import listening_rows
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, batch_table
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.judging.subjects import process_name
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+_TABLES = ("tcp", "mptcp", "unix")
+
+RULE = DeclaredRule(
     "FD_LIMIT",
     CRITICAL,
     (AT_RISK,),
@@ -28,6 +30,9 @@ RULE = Rule(
         Threshold("critical_ratio", 0.95, "monitoring calls it critical from 90 to 95 %"),
     ),
     ("close what is not needed", "LimitNOFILE= of the unit, ulimit -n"),
+    tables=_TABLES,
+    parts=("descriptors",),
+    commands=("listeners",),
 )
 
 _LIMITS = "/proc/PID/limits"
@@ -36,14 +41,13 @@ _LIMITS = "/proc/PID/limits"
 def judge(case: Case) -> Iterator[Hit]:
     """Judge processes that hold a listener."""
     descriptors = case.now.descriptors or {}
-    batches = [batch for batch in case.now.batches if batch_table(batch) in ("tcp", "mptcp", "unix")]
-    listening = {batch.values("inode")[row] for batch, row in listening_rows(batches)}
-    crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= RULE.threshold("warning_ratio")]
+    listening = {batch.values("inode")[row] for batch, row in listening_rows(case.batches(_TABLES))}
+    crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= case.threshold(RULE, "warning_ratio")]
     for process in crowded:
         if not process.inodes & listening or not process.limit:
             continue
         ratio = process.open / process.limit
-        severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
+        severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
         said = f"{process_name(process.pid, process.comm)} accepts connections and has {process.open} of {process.limit} files open"
         evidence = {
             "descriptors": Evidence(
@@ -77,6 +81,6 @@ def judge(case: Case) -> Iterator[Hit]:
         )
     if listening and _LIMITS in case.now.absent:
         raise Unseen(_LIMITS, case.now.absent[_LIMITS])
-    for table in ("tcp", "mptcp", "unix"):
+    for table in _TABLES:
         if table in case.now.absent:
             raise Unseen(f"sockets: {table}", case.now.absent[table])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "FILE_TABLE_FULL",
     CRITICAL,
     (AT_RISK,),
@@ -27,13 +27,14 @@ RULE = Rule(
         Threshold("critical_ratio", 0.95, "that of FD_LIMIT: monitoring calls it critical from 90 to 95 %"),
     ),
     ("the process that holds most", "fs.file-max"),
+    sysctls=("fs.file-nr",),
 )
 
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the level. File-max is the third number of file-nr, so that both are of one moment."""
     opened, _unused, limit = case.vector("fs.file-nr")
-    if not limit or opened / limit < RULE.threshold("warning_ratio"):
+    if not limit or opened / limit < case.threshold(RULE, "warning_ratio"):
         return
     ratio = opened / limit
     advice = (
@@ -48,7 +49,7 @@ def judge(case: Case) -> Iterator[Hit]:
     yield Hit(
         Finding(
             RULE.code,
-            CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING,
+            CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING,
             Subject(HOST_KIND, "open files"),
             said,
             {"open": Evidence(opened, "files", limit, "/proc/sys/fs/file-nr", HOST)},

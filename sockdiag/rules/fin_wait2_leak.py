@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.judging.subjects import process_name, process_subject
 from sockdiag.model.finding import LEAKING, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._tcp import STILL_MS, by_process, lasting
+from sockdiag.rules._tcp import STILL_MS, TABLES, by_process, in_state_before, lasting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
 
-RULE = Rule(
+RULE = DeclaredRule(
     "FIN_WAIT2_LEAK",
     WARNING,
     (LEAKING,),
@@ -29,6 +29,9 @@ RULE = Rule(
     ),
     ("close(2), or a timeout of the process's own",),
     partly=("mptcp",),
+    tables=TABLES,
+    compared=(in_state_before("FIN_WAIT2"),),
+    commands=("states",),
 )
 
 
@@ -42,7 +45,7 @@ def judge(case: Case) -> Iterator[Hit]:
     # A connection that is half closed on purpose still brings data.
     silences = [case.silence_ms(batch, row) for batch, row in old]
     old = [row for row, ms in zip(old, silences, strict=True) if ms is None or ms >= STILL_MS]
-    least = RULE.threshold("least_once" if case.before is None else "least")
+    least = case.threshold(RULE, "least_once" if case.before is None else "least")
     if len(old) < least:
         return
     for owner, pile in by_process(case, old, new).values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule
+from sockdiag.judging.case import DeclaredRule
 from sockdiag.model.finding import DROPPING, WARNING, Advice
 from sockdiag.rules._counters import lost_in_interval
 
@@ -20,7 +20,7 @@ _OUT = (
 )
 _OUT_NAMES = tuple(name for discards, refused in _OUT for name in (discards, *refused))
 
-RULE = Rule(
+RULE = DeclaredRule(
     "IP_DISCARD",
     WARNING,
     (DROPPING,),
@@ -33,6 +33,7 @@ RULE = Rule(
     (),
     ("the queueing discipline and the neighbours of the device", "SO_SNDBUF"),
     partly=("/proc/net/snmp6",),
+    counters=(*_IN, *_OUT_NAMES),
 )
 
 _ADVICE = Advice(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.finding import AT_RISK, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.rules._counters import lost_in_interval
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "IP_REASSEMBLY",
     WARNING,
     (DROPPING, AT_RISK),
@@ -30,6 +30,9 @@ RULE = Rule(
     (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"),),
     ("net.ipv4.ipfrag_high_thresh where memory is the limit", "datagrams that fit the path MTU"),
     partly=("/proc/net/snmp6", "/proc/net/sockstat", "/proc/net/sockstat6"),
+    sysctls=("net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"),
+    counters=("Ip.ReasmFails", "Ip6.ReasmFails"),
+    parts=("sockstat", "sockstat6"),
 )
 
 _NAMES = ("Ip.ReasmFails", "Ip6.ReasmFails")
@@ -44,7 +47,7 @@ def judge(case: Case) -> Iterator[Hit]:
         (six.frag6_memory_bytes if six is not None else None, "net.ipv6.ip6frag_high_thresh"),
     ):
         limit = case.now.limits.number(name)
-        if used and limit is not None and used >= RULE.threshold("fill_ratio") * limit:
+        if used and limit is not None and used >= case.threshold(RULE, "fill_ratio") * limit:
             near.append((used, limit, name))
         elif used and limit is None:
             hidden = name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import INFO, STALLED, Advice
-from sockdiag.rules._tcp import unanswered
+from sockdiag.rules._tcp import TABLES, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Hit
 
-RULE = Rule(
+RULE = DeclaredRule(
     "LAST_ACK_STUCK",
     INFO,
     (STALLED,),
@@ -23,11 +23,13 @@ RULE = Rule(
     ("state", "timer.retransmits", "peer"),
     ("tcp",),
     (
-        Threshold("retransmits", 2, "the first retransmission may be of an accident"),
+        Threshold("retransmits", 2, "one retransmission can be chance"),
         Threshold("least", 1, "each pins the memory of its send queue"),
     ),
     ("net.ipv4.tcp_orphan_retries, where many hold memory",),
     partly=("mptcp",),
+    tables=TABLES,
+    commands=("states",),
 )
 
 _ADVICE = Advice(
@@ -40,6 +42,4 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections at their end, by the peer's address."""
     states = ("LAST_ACK", "FIN_WAIT1", "CLOSING")
-    yield from unanswered(
-        case, RULE, states, ("closed connection waits", "closed connections wait"), (_ADVICE,), port=False
-    )
+    yield from unanswered(case, RULE, states, "closed connection", (_ADVICE,), port=False)

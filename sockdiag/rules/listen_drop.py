@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted, per_second
-from sockdiag.judging.listeners import listeners, queue_is_cause
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.listeners import QUEUE_COUNTERS, QUEUE_FIELDS, listeners, queue_is_cause
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, Advice, Finding
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "LISTEN_DROP",
     CRITICAL,
     (DROPPING,),
@@ -25,6 +25,10 @@ RULE = Rule(
     (),
     ("look at its filter, at routes back to the clients, at memory",),
     partly=("mptcp",),
+    tables=("tcp", "mptcp"),
+    counters=QUEUE_COUNTERS,
+    compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
+    commands=("listeners",),
 )
 
 _WHY = Advice(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule
+from sockdiag.judging.case import Compared, DeclaredRule
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, Advice
-from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
     from sockdiag.rules._buffers import Level
 
-RULE = Rule(
+RULE = DeclaredRule(
     "NETLINK_RECEIVE_BUFFER_FULL",
     CRITICAL,
     (DROPPING, AT_RISK, RECOVERED),
@@ -27,6 +27,11 @@ RULE = Rule(
     ("netlink",),
     THRESHOLDS,
     ("SO_RCVBUF or SO_RCVBUFFORCE", "a reader that empties the queue"),
+    tables=("netlink",),
+    sysctls=SIZE_SYSCTLS,
+    compared=(Compared(("netlink",), COMPARED),),
+    commands=("memory",),
+    blames_reader=True,
 )
 
 

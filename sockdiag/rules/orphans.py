@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 from sockdiag.rules._counters import lost_in_interval
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "ORPHANS",
     CRITICAL,
     (DROPPING, AT_RISK),
@@ -28,6 +28,9 @@ RULE = Rule(
         Threshold("critical_ratio", 0.5, "the twofold penalty makes it half"),
     ),
     ("the peers that do not answer", "net.ipv4.tcp_max_orphans: each may pin 64 kB and more"),
+    sysctls=("net.ipv4.tcp_max_orphans",),
+    counters=("TcpExt.TCPAbortOnMemory",),
+    parts=("sockstat",),
 )
 
 _ADVICE = (
@@ -51,9 +54,9 @@ def judge(case: Case) -> Iterator[Hit]:
         return
     limit = case.limit("net.ipv4.tcp_max_orphans")
     ratio = orphans / limit if limit else 1.0
-    if ratio < RULE.threshold("warning_ratio"):
+    if ratio < case.threshold(RULE, "warning_ratio"):
         return
-    severity = CRITICAL if ratio >= RULE.threshold("critical_ratio") else WARNING
+    severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
     said = (
         f"{counted(orphans, 'orphan')} of {limit} that the whole host may have; resets may begin at a quarter of that"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule, Unseen, counted
+from sockdiag.judging.case import Compared, DeclaredRule, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN
-from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Hit
 
-RULE = Rule(
+RULE = DeclaredRule(
     "PACKET_RECEIVE_BUFFER_FULL",
     CRITICAL,
     (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
@@ -28,6 +28,11 @@ RULE = Rule(
         "a narrower filter",
         "for rings: the statistics of the program itself (tcpdump prints them at its end)",
     ),
+    tables=("packet",),
+    sysctls=SIZE_SYSCTLS,
+    compared=(Compared(("packet",), COMPARED),),
+    commands=("memory",),
+    blames_reader=True,
 )
 
 

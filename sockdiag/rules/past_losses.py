@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.losses import LOSSES
-from sockdiag.judging.case import Hit, Rule
+from sockdiag.judging.case import DeclaredRule, Hit
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 
-RULE = Rule(
+RULE = DeclaredRule(
     "PAST_LOSSES",
     INFO,
     (RECOVERED,),
@@ -25,6 +25,7 @@ RULE = Rule(
     tuple(LOSSES),
     (),
     partly=("/proc/net/snmp", "/proc/net/snmp6", "/proc/net/netstat"),
+    counters=tuple(LOSSES),
 )
 
 
@@ -41,7 +42,7 @@ def judge(case: Case) -> Iterator[Hit]:
     names = sorted(past, key=lambda n: -(past[n] or 0))
     listed = ", ".join(f"{name} {past[name]}" for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    now = "whether they grow takes --interval to tell" if case.before is None else "none of them grew in the interval"
+    now = "use --interval to see whether they grow" if case.before is None else "none of them grew in the interval"
     yield Hit(
         Finding(
             RULE.code, INFO, Subject(NAMESPACE), f"lost in the past: {listed}{more}; {now}", evidence, verdict=RECOVERED

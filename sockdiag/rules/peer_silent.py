@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
-from sockdiag.rules._tcp import unanswered
+from sockdiag.rules._tcp import TABLES, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Hit
 
-RULE = Rule(
+RULE = DeclaredRule(
     "PEER_SILENT",
     WARNING,
     (STALLED,),
@@ -29,6 +29,7 @@ RULE = Rule(
     ),
     ("the peer, and the way to it", "TCP_USER_TIMEOUT"),
     partly=("mptcp",),
+    tables=TABLES,
 )
 
 _ADVICE = Advice(
@@ -40,6 +41,4 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections that have data under way, by the peer's address."""
-    yield from unanswered(
-        case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), ("connection waits", "connections wait"), (_ADVICE,), port=False
-    )
+    yield from unanswered(case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), "connection", (_ADVICE,), port=False)

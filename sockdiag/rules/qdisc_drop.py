@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "QDISC_DROP",
     WARNING,
     (DROPPING,),
@@ -23,6 +23,8 @@ RULE = Rule(
     ("rtnetlink:RTM_GETQDISC",),
     (),
     ("the rate limit", "the queue's limit"),
+    parts=("qdiscs",),
+    earlier_parts=("qdiscs",),
 )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule
+from sockdiag.judging.case import Compared, DeclaredRule
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN, Advice
-from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _TABLES = ("raw", "icmp")
 
-RULE = Rule(
+RULE = DeclaredRule(
     "RAW_RECEIVE_BUFFER_FULL",
     CRITICAL,
     (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
     "A raw or ping socket gets more than its process reads. One that only sends gets copies too, and fills up unread.",
-    "A packet is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf, or when the socket's filter rejects it; no "
+    "A packet is refused when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf, or when the socket's filter rejects it; no "
     "counter of the namespace shows it.",
     "raw_rcv(), net/ipv4/raw.c; __sock_queue_rcv_skb(), net/core/sock.c",
     READS,
@@ -29,6 +29,11 @@ RULE = Rule(
     THRESHOLDS,
     ("a filter that rejects all (for senders)", "SO_RCVBUF", "a reader that keeps up"),
     partly=("raw", "icmp"),
+    tables=_TABLES,
+    sysctls=SIZE_SYSCTLS,
+    compared=(Compared(_TABLES, COMPARED),),
+    commands=("memory",),
+    blames_reader=True,
 )
 
 

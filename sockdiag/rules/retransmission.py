@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, OK, WARNING, Advice, Evidence, Finding, Subject
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "RETRANSMISSION",
     WARNING,
     (AT_RISK, OK),
@@ -26,6 +26,7 @@ RULE = Rule(
         Threshold("segments", 500, "of fewer segments a share says little"),
     ),
     ("the network: drops of devices and queueing disciplines here and on the way",),
+    counters=("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "Tcp.OutSegs"),
 )
 
 _ADVICE = Advice(
@@ -40,12 +41,12 @@ def judge(case: Case) -> Iterator[Hit]:
     again, sent = case.moved("Tcp.RetransSegs"), case.moved("TcpExt.TCPOrigDataSent")
     if sent is None:
         sent = case.moved("Tcp.OutSegs")
-    if not again or sent is None or sent < RULE.threshold("segments"):
+    if not again or sent is None or sent < case.threshold(RULE, "segments"):
         return
     share = again / sent
-    if share < RULE.threshold("info_ratio"):
+    if share < case.threshold(RULE, "info_ratio"):
         return
-    bad = share >= RULE.threshold("warning_ratio")
+    bad = share >= case.threshold(RULE, "warning_ratio")
     said = f"{again} TCP segments were sent again, and {sent} for the first time: {share:.1%}"
     evidence = {
         "RetransSegs": Evidence(again, "segments", None, "/proc/net/snmp"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import (
     AT_RISK,
     CRITICAL,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "SOFTNET_BACKLOG_DROP",
     CRITICAL,
     (DROPPING, AT_RISK, OK),
@@ -38,6 +38,9 @@ RULE = Rule(
     (Threshold("fill_ratio", 0.5, "the flow limit, where it is on, drops from half full"),),
     ("net.core.netdev_max_backlog", "spread the work: RPS, more queues"),
     partly=("/proc/net/dev",),
+    sysctls=("net.core.netdev_max_backlog",),
+    counters=("dev.*.rx_drop", "softnet_stat.*.dropped"),
+    parts=("softnet",),
 )
 
 _ADVICE = (
@@ -81,7 +84,7 @@ def judge(case: Case) -> Iterator[Hit]:
             else:
                 said += "; no device of this network namespace lost any"
                 yield Hit(Finding(RULE.code, INFO, subject, said, evidence, room, None, (), OK))
-        elif ratio is not None and ratio >= RULE.threshold("fill_ratio"):
+        elif ratio is not None and ratio >= case.threshold(RULE, "fill_ratio"):
             said = f"the input queue of CPU {cpu.cpu} holds {level} of {backlog} packets"
             yield Hit(Finding(RULE.code, WARNING, subject, said, evidence, room, None, _ADVICE, AT_RISK))
         if level and backlog is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, counted, per_second
 from sockdiag.model.finding import HOST_KIND, INFO, OK, Advice, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "SOFTNET_SQUEEZE",
     INFO,
     (OK,),
@@ -23,6 +23,8 @@ RULE = Rule(
     ("/proc/net/softnet_stat",),
     (Threshold("per_s", 10, "monitoring alarms above 10 a second"),),
     ("net.core.netdev_budget, if drops follow",),
+    counters=("softnet_stat.*.time_squeeze",),
+    parts=("softnet",),
 )
 
 _ADVICE = Advice(
@@ -37,7 +39,7 @@ def judge(case: Case) -> Iterator[Hit]:
     for cpu in case.now.softnet or ():
         squeezed = case.moved(f"softnet_stat.{cpu.cpu}.time_squeeze")
         rate = case.rate(squeezed) if squeezed else None
-        if squeezed and rate is not None and rate >= RULE.threshold("per_s"):
+        if squeezed and rate is not None and rate >= case.threshold(RULE, "per_s"):
             said = f"CPU {cpu.cpu} ran out of its budget for receiving {counted(squeezed, 'time')}{per_second(rate)}; nothing is lost"
             evidence = {"time_squeeze": Evidence(squeezed, "count", None, "/proc/net/softnet_stat: 3rd column", HOST)}
             yield Hit(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
-from sockdiag.judging.listeners import listeners
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, counted, per_second
+from sockdiag.judging.listeners import QUEUE_FIELDS, listeners
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "SYN_QUEUE_FULL",
     CRITICAL,
     (DROPPING, AT_RISK),
@@ -35,6 +35,11 @@ RULE = Rule(
         Threshold("least", 5, "requests of clients that are on their way"),
     ),
     ("net.ipv4.tcp_syncookies=1", "a larger backlog", "filter the sources of the flood"),
+    tables=("tcp",),
+    sysctls=("net.ipv4.tcp_syncookies",),
+    counters=("TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies"),
+    compared=(Compared(("tcp",), QUEUE_FIELDS),),
+    commands=("listeners", "states"),
 )
 
 _COOKIES = Advice(
@@ -57,11 +62,11 @@ def judge(case: Case) -> Iterator[Hit]:
     seen = False
     for listener, _before, batch, row in listeners(case, ("tcp",)):
         length, limit = listener.syn_queue, listener.accept_queue_limit
-        if not length or limit is None or length < RULE.threshold("least"):
+        if not length or limit is None or length < case.threshold(RULE, "least"):
             continue
         ratio = length / (limit + 1)
         lost = listener.drops_in_interval if dropped else None
-        if not lost and ratio < RULE.threshold("fill_ratio"):
+        if not lost and ratio < case.threshold(RULE, "fill_ratio"):
             continue
         seen = True
         evidence = {"syn_queue": Evidence(length, "requests", limit, "sockets in SYN_RECV", "socket")}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule, Threshold
+from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
-from sockdiag.rules._tcp import unanswered
+from sockdiag.rules._tcp import TABLES, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Hit
 
-RULE = Rule(
+RULE = DeclaredRule(
     "SYN_SENT_UNANSWERED",
     WARNING,
     (STALLED,),
@@ -27,6 +27,8 @@ RULE = Rule(
     ),
     ("the peer, and the way to it",),
     partly=("mptcp",),
+    tables=TABLES,
+    commands=("states",),
 )
 
 _ADVICE = Advice(
@@ -38,6 +40,4 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connection attempts by peer and port."""
-    yield from unanswered(
-        case, RULE, ("SYN_SENT",), ("connection attempt waits", "connection attempts wait"), (_ADVICE,), port=True
-    )
+    yield from unanswered(case, RULE, ("SYN_SENT",), "connection attempt", (_ADVICE,), port=True)

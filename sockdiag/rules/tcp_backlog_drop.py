@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, counted, nonzero
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, counted, nonzero
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "TCP_BACKLOG_DROP",
     WARNING,
     (DROPPING, AT_RISK, STALLED),
@@ -27,6 +27,9 @@ RULE = Rule(
     (Threshold("fill_ratio", 0.85, "the limit differs between kernels by less than half of sk_rcvbuf"),),
     ("find out what the owner does inside a system call",),
     partly=("skmem:tcp",),
+    tables=("tcp",),
+    counters=("TcpExt.TCPBacklogDrop",),
+    compared=(Compared(("tcp",), ("skmem.backlog",)),),
 )
 
 _ADVICE = Advice(
@@ -61,9 +64,9 @@ def judge(case: Case) -> Iterator[Hit]:
             limit = 2 * memory.rcvbuf + memory.sndbuf // 2 + 65536
             used = backlog[row] + (memory.rmem_alloc or 0)
             stuck = bool(past.get(keys[row], (0,))[0])
-            if used / limit < RULE.threshold("fill_ratio") and not stuck:
+            if used / limit < case.threshold(RULE, "fill_ratio") and not stuck:
                 continue
-            verdict = AT_RISK if used / limit >= RULE.threshold("fill_ratio") else STALLED
+            verdict = AT_RISK if used / limit >= case.threshold(RULE, "fill_ratio") else STALLED
             said = f"tcp {at(socket.local)} from {at(socket.peer)}: {counted(backlog[row], 'byte waits', 'bytes wait')} for its owner to leave a system call"
             evidence = {"backlog": memory_evidence(socket, "backlog", backlog[row], "bytes", limit)}
             room = max(0.0, round(1 - used / limit, 4))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, WARNING, Evidence, Finding, Subject
 from sockdiag.model.record import HOST
-from sockdiag.rules._memory import FULL, WHO, account_of, pages_evidence, raise_protocol, trend
+from sockdiag.rules._memory import (
+    ACCOUNT_PARTS,
+    ACCOUNT_SYSCTLS,
+    FULL,
+    WHO,
+    account_of,
+    pages_evidence,
+    raise_protocol,
+    trend,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +22,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "TCP_MEMORY_PRESSURE",
     CRITICAL,
     (AT_RISK,),
@@ -27,6 +36,10 @@ RULE = Rule(
     (Threshold("limit_ratio", FULL, "monitoring alarms between 85 and 100 % of tcp_mem[2]"),),
     ("the processes that hold the memory", "net.ipv4.tcp_mem, by the machine's RAM"),
     partly=("/proc/net/protocols",),
+    sysctls=ACCOUNT_SYSCTLS,
+    parts=ACCOUNT_PARTS,
+    earlier_parts=ACCOUNT_PARTS,
+    commands=("memory",),
 )
 
 
@@ -36,7 +49,7 @@ def judge(case: Case) -> Iterator[Hit]:
     if account is None or (account.pressure is None and account.ratio is None):
         raise Unseen("/proc/net/protocols", "neither TCP's memory nor its pressure is known")
     eta = trend(case, account, "TCP")
-    near = account.ratio is not None and account.ratio >= RULE.threshold("limit_ratio")
+    near = account.ratio is not None and account.ratio >= case.threshold(RULE, "limit_ratio")
     soon = eta is not None and eta <= case.horizon
     if not (account.pressure or near or soon):
         return

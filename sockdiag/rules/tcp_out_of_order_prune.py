@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
-from sockdiag.rules._memory import used_up
+from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, used_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _PRUNED, _DROPPED, _CALLED = "TcpExt.OfoPruned", "TcpExt.TCPOFODrop", "TcpExt.PruneCalled"
 
-RULE = Rule(
+RULE = DeclaredRule(
     "TCP_OUT_OF_ORDER_PRUNE",
     WARNING,
     (DROPPING,),
@@ -31,6 +31,9 @@ RULE = Rule(
         "SO_RCVBUF left to the kernel, net.ipv4.tcp_rmem where that bounds it",
         "net.ipv4.tcp_mem or the cgroup's limit where memory is used up",
     ),
+    sysctls=ACCOUNT_SYSCTLS,
+    counters=(_PRUNED, _DROPPED, _CALLED),
+    parts=MEMORY_PARTS,
 )
 
 _ADVICE = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, Advice, Finding, Subject
-from sockdiag.rules._memory import WHO, used_up
+from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, WHO, used_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _DROPPED, _PRUNED, _OUT_OF_ORDER = "TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.TCPOFODrop"
 
-RULE = Rule(
+RULE = DeclaredRule(
     "TCP_RECEIVE_DROP",
     CRITICAL,
     (DROPPING,),
@@ -26,6 +26,9 @@ RULE = Rule(
     ("/proc/net/netstat",),
     (),
     ("the processes that hold the memory", "net.ipv4.tcp_mem or the cgroup's limit, by the machine's RAM"),
+    sysctls=ACCOUNT_SYSCTLS,
+    counters=(_DROPPED, _PRUNED, _OUT_OF_ORDER),
+    parts=MEMORY_PARTS,
 )
 
 _LOOK = Advice(

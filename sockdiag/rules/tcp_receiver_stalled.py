@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, counted
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, counted
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._tcp import stalled_receivers
+from sockdiag.rules._tcp import UNREAD, stalled_receivers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "TCP_RECEIVER_STALLED",
     WARNING,
     (STALLED,),
@@ -32,12 +32,17 @@ RULE = Rule(
         Threshold("fill_ratio_once", 0.9, "with one look, where a busy reader may be seen between two reads"),
     ),
     ("the process that does not read",),
+    tables=("tcp",),
+    compared=(UNREAD,),
+    blames_reader=True,
 )
 
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections whose own reader does not read."""
-    for batch, row in stalled_receivers(case, RULE.threshold("fill_ratio"), RULE.threshold("fill_ratio_once")):
+    for batch, row in stalled_receivers(
+        case, case.threshold(RULE, "fill_ratio"), case.threshold(RULE, "fill_ratio_once")
+    ):
         socket = one(batch, row)
         memory = socket.skmem
         assert memory is not None

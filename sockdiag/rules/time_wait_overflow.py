@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "TIME_WAIT_OVERFLOW",
     WARNING,
     (AT_RISK,),
@@ -24,6 +24,9 @@ RULE = Rule(
     (Threshold("fill_ratio", 0.9, "each costs some 200 bytes, and only the limit itself changes anything"),),
     ("keep connections open (keep-alive, pools)", "net.ipv4.tcp_max_tw_buckets"),
     partly=("/proc/net/netstat",),
+    sysctls=("net.ipv4.tcp_max_tw_buckets",),
+    counters=("TcpExt.TCPTimeWaitOverflow",),
+    parts=("sockstat",),
 )
 
 
@@ -34,7 +37,7 @@ def judge(case: Case) -> Iterator[Hit]:
     waiting, limit = case.now.sockstat.tcp_tw, case.limit("net.ipv4.tcp_max_tw_buckets")
     refused = case.moved("TcpExt.TCPTimeWaitOverflow") or 0
     ratio = waiting / limit if limit else 1.0
-    if not refused and (ratio < RULE.threshold("fill_ratio") or not waiting):
+    if not refused and (ratio < case.threshold(RULE, "fill_ratio") or not waiting):
         return
     said = f"{counted(waiting, 'socket')} in TIME_WAIT, of {limit} that may be"
     if refused:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, counted, per_second
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, counted, per_second
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
-from sockdiag.rules._buffers import levels
-from sockdiag.rules._memory import used_up
-from sockdiag.rules._udp import CSUM_ERRORS, IN_ERRORS, MEM_ERRORS, RCVBUF_ERRORS, TABLES, buffer_is_cause, rejected
+from sockdiag.rules._buffers import COMPARED, levels
+from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, used_up
+from sockdiag.rules._udp import (
+    COUNTERS,
+    CSUM_ERRORS,
+    IN_ERRORS,
+    MEM_ERRORS,
+    RCVBUF_ERRORS,
+    TABLES,
+    buffer_is_cause,
+    rejected,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "UDP_DROPS",
     CRITICAL,
     (DROPPING,),
@@ -32,6 +41,11 @@ RULE = Rule(
     ),
     ("look at the filter, at the sender's checksums, at udp_mem or the cgroup: a larger buffer would not help",),
     partly=("udplite", "/proc/net/snmp6"),
+    tables=TABLES,
+    sysctls=ACCOUNT_SYSCTLS,
+    counters=(*COUNTERS, *CSUM_ERRORS),
+    parts=MEMORY_PARTS,
+    compared=(Compared(TABLES, COMPARED),),
 )
 
 
@@ -70,7 +84,7 @@ def judge(case: Case) -> Iterator[Hit]:
             [(batch, row)],
         )
     refused = case.sum_moved(*RCVBUF_ERRORS)
-    if refused and refused - explained > refused * RULE.threshold("unexplained_ratio"):
+    if refused and refused - explained > refused * case.threshold(RULE, "unexplained_ratio"):
         evidence = {name: case.counter_evidence(name) for name in RCVBUF_ERRORS if name in case.now.counters}
         said = (
             f"{counted(refused - explained, 'datagram')}{per_second(case.rate(refused - explained))} refused by full receive "

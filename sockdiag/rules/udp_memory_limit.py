@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, Threshold, Unseen
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, Advice, Finding, Subject
-from sockdiag.rules._memory import FULL, account_of, pages_evidence, raise_protocol, trend
+from sockdiag.rules._memory import (
+    ACCOUNT_PARTS,
+    ACCOUNT_SYSCTLS,
+    FULL,
+    account_of,
+    pages_evidence,
+    raise_protocol,
+    trend,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +20,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "UDP_MEMORY_LIMIT",
     CRITICAL,
     (AT_RISK,),
@@ -24,6 +32,10 @@ RULE = Rule(
     (),
     (Threshold("limit_ratio", FULL, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages a CPU"),),
     ("the processes that hold the memory", "net.ipv4.udp_mem, by the machine's RAM"),
+    sysctls=ACCOUNT_SYSCTLS,
+    parts=ACCOUNT_PARTS,
+    earlier_parts=ACCOUNT_PARTS,
+    commands=("memory",),
 )
 
 _ADVICE = (
@@ -44,7 +56,7 @@ def judge(case: Case) -> Iterator[Hit]:
     if account.ratio is None:
         raise Unseen("net.ipv4.udp_mem", case.now.limits.missing.get("net.ipv4.udp_mem", "not read"))
     eta = trend(case, account, "UDP")
-    if account.ratio < RULE.threshold("limit_ratio") and (eta is None or eta > case.horizon):
+    if account.ratio < case.threshold(RULE, "limit_ratio") and (eta is None or eta > case.horizon):
         return
     said = f"UDP sockets of the whole host hold {account.pages} of {account.limit_pages} pages: above that datagrams are dropped"
     yield Hit(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Rule
+from sockdiag.judging.case import Compared, DeclaredRule
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED
-from sockdiag.rules._buffers import READS, THRESHOLDS, buffer_advice, judge_buffers
-from sockdiag.rules._udp import TABLES, buffer_is_cause
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS
+from sockdiag.rules._udp import COUNTERS, TABLES, buffer_is_cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,18 +14,25 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Hit
 
-RULE = Rule(
+RULE = DeclaredRule(
     "UDP_RECEIVE_BUFFER_FULL",
     CRITICAL,
     (DROPPING, AT_RISK, RECOVERED),
     "Datagrams arrive faster than the process reads them, and the socket's receive buffer has no room for the next.",
-    "A datagram is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf (6.15; before, when sk_rmem_alloc alone does).",
+    "A datagram is refused when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf (6.15; before, when sk_rmem_alloc alone does).",
     "__udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     (*READS, "Udp.RcvbufErrors", "Udp6.RcvbufErrors"),
     ("udp",),
     THRESHOLDS,
     ("SO_RCVBUF", "net.core.rmem_max where the socket is at that cap", "a reader that keeps up"),
     partly=("udplite", "/proc/net/snmp", "/proc/net/snmp6"),
+    tables=TABLES,
+    sysctls=(*SIZE_SYSCTLS, *ACCOUNT_SYSCTLS),
+    counters=COUNTERS,
+    parts=MEMORY_PARTS,
+    compared=(Compared(TABLES, COMPARED),),
+    commands=("memory",),
+    blames_reader=True,
 )
 
 

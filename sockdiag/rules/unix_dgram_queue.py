@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted
-from sockdiag.judging.subjects import at, subject_of
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted
+from sockdiag.judging.subjects import at, one, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
 
 TYPE_CHECKING = False
@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
-    from sockdiag.model.socket import Socket
 
-RULE = Rule(
+_TABLES = ("unix",)
+_FIELDS = ("inode", "recv_q_unit", "recv_q", "send_q", "unix.peer_inode")
+
+RULE = DeclaredRule(
     "UNIX_DGRAM_QUEUE",
     WARNING,
     (STALLED,),
@@ -26,6 +28,9 @@ RULE = Rule(
     ("unix",),
     (),
     ("the process that does not read",),
+    tables=_TABLES,
+    compared=(Compared(_TABLES, ("recv_q", "send_q"), ("inode", "recv_q_unit", "unix.peer_inode")),),
+    blames_reader=True,
 )
 
 
@@ -37,12 +42,12 @@ def judge(case: Case) -> Iterator[Hit]:
     if case.before is None:
         return
     waiting, sent = _levels(case, earlier=False)
-    _waited, sent_before = _levels(case, earlier=True)
-    past = {socket.inode: socket.recv_q for socket, _batch, _row in _waited}
-    for socket, batch, row in waiting:
-        mine = sent.get(socket.inode or 0, (0, 0))
-        if past.get(socket.inode) != socket.recv_q or sent_before.get(socket.inode or 0, (0, 0)) != mine or not mine[0]:
+    waited, sent_before = _levels(case, earlier=True)
+    for inode, (unread, batch, row) in waiting.items():
+        mine = sent.get(inode, (0, 0))
+        if inode not in waited or waited[inode][0] != unread or sent_before.get(inode, (0, 0)) != mine or not mine[0]:
             continue
+        socket = one(batch, row)
         said = (
             f"what {counted(mine[1], 'sender')} sent to the unix socket {at(socket.local)} (inode {socket.inode}) has not been read "
             f"for at least {case.seconds:.3g} s: {mine[0]} bytes of their buffers"
@@ -62,18 +67,17 @@ def judge(case: Case) -> Iterator[Hit]:
         )
 
 
-def _levels(case: Case, *, earlier: bool) -> tuple[list[tuple[Socket, Batch, int]], dict[int, tuple[int, int]]]:
-    # Sockets that have something to read, and by peer what senders are charged for.
-    waiting: list[tuple[Socket, Batch, int]] = []
+def _levels(case: Case, *, earlier: bool) -> tuple[dict[int, tuple[int, Batch, int]], dict[int, tuple[int, int]]]:
+    # Sockets that have something to read, by inode, and by peer what senders are charged for.
+    waiting: dict[int, tuple[int, Batch, int]] = {}
     sent: dict[int, tuple[int, int]] = {}
-    for (batch,) in case.scan(("unix",), earlier=earlier):
-        for row, socket in enumerate(batch.sockets()):
-            if socket.recv_q_unit != "bytes":
+    for batch, *columns in case.scan(_TABLES, *_FIELDS, earlier=earlier):
+        for row, (inode, unit, unread, unsent, peer) in enumerate(zip(*columns, strict=True)):
+            if unit != "bytes":
                 continue
-            if socket.recv_q and socket.inode:
-                waiting.append((socket, batch, row))
-            peer = socket.unix.peer_inode if socket.unix is not None else None
-            if peer and socket.send_q:
+            if unread and inode:
+                waiting[inode] = (unread, batch, row)
+            if peer and unsent:
                 held, senders = sent.get(peer, (0, 0))
-                sent[peer] = (held + socket.send_q, senders + 1)
+                sent[peer] = (held + unsent, senders + 1)
     return waiting, sent

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule
-from sockdiag.judging.listeners import backlog_advice, fits, listeners, waits
+from sockdiag.judging.case import Compared, DeclaredRule, Hit
+from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, listeners, places
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "UNIX_LISTENER_FULL",
     WARNING,
     (STALLED,),
@@ -24,6 +24,11 @@ RULE = Rule(
     ("unix",),
     (),
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    tables=("unix",),
+    sysctls=BACKLOG_SYSCTLS,
+    compared=(Compared(("unix",), QUEUE_FIELDS),),
+    commands=("listeners",),
+    blames_reader=True,
 )
 
 
@@ -33,9 +38,7 @@ def judge(case: Case) -> Iterator[Hit]:
         waiting, limit = listener.accept_queue, listener.accept_queue_limit
         if waiting is None or limit is None or waiting <= limit or (before is not None and before <= limit):
             continue
-        said = (
-            f"{waits(waiting)} at the unix listener {at(listener.socket.local)}, {fits(limit)}: connect(2) waits there"
-        )
+        said = f"{places(waiting, limit)} at the unix listener {at(listener.socket.local)}: connect(2) waits there"
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
         yield Hit(
             Finding(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Rule, counted
+from sockdiag.judging.case import DeclaredRule, Hit, counted
 from sockdiag.judging.subjects import at, one, subject_of
 from sockdiag.model.finding import INFO, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.rules import tcp_receiver_stalled
-from sockdiag.rules._tcp import ends, stalled_receivers, waiting_for_window
+from sockdiag.rules._tcp import UNREAD, UNSENT, ends, stalled_receivers, waiting_for_window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-RULE = Rule(
+RULE = DeclaredRule(
     "ZERO_WINDOW_FROM_PEER",
     WARNING,
     (STALLED,),
@@ -26,6 +26,8 @@ RULE = Rule(
     ("tcp",),
     (),
     ("the peer's process",),
+    tables=("tcp",),
+    compared=(UNREAD, UNSENT),
 )
 
 
@@ -37,7 +39,9 @@ def judge(case: Case) -> Iterator[Hit]:
     known = tcp_receiver_stalled.RULE
     here = {
         ends(batch, row)
-        for batch, row in stalled_receivers(case, known.threshold("fill_ratio"), known.threshold("fill_ratio_once"))
+        for batch, row in stalled_receivers(
+            case, case.threshold(known, "fill_ratio"), case.threshold(known, "fill_ratio_once")
+        )
     }
     for batch, row, timer in rows:
         socket = one(batch, row)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.errors import SourceError, UsageError
-from sockdiag.model.finding import PROCESS, SOCKET, UNKNOWN, badness, worst_verdict
+from sockdiag.judging.declared import TABLES
+from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM
-from sockdiag.survey.options import HORIZON_S, Judging
+from sockdiag.survey.options import Judging
 from sockdiag.survey.per_namespace import in_each
-from sockdiag.survey.sample import TABLES, judged_query, take_sample
+from sockdiag.survey.sample import judged_query, take_sample
 from sockdiag.survey.workers import Pause
 from sockdiag.typed import Typed
 
@@ -63,8 +65,9 @@ class Diagnosis(Typed["T"]):
 
     def verdict_of(self, findings: Iterable[Finding]) -> str:
         """Return the worst verdict of some findings; unknown if a rule lacked data and none of them is worse."""
-        verdicts = [finding.verdict for finding in findings]
-        return worst_verdict([*verdicts, UNKNOWN] if self.unknown else verdicts)
+        from sockdiag.judging.judge import verdict_of
+
+        return verdict_of(findings, self.unknown)
 
     def system(self) -> list[Finding]:
         """Return the findings that are not about a single socket."""
@@ -250,7 +253,7 @@ def prepare(codes: Iterable[str]) -> None:
     for code in codes:
         load(code)
     import sockdiag.judging.other_namespace
-    import sockdiag.sources.netlink.rtnetlink_tc
+    import sockdiag.sources.netlink.rtnetlink_qdisc
     import sockdiag.sources.proc.mib
     import sockdiag.sources.proc.net_protocols
     import sockdiag.sources.proc.net_sockstat

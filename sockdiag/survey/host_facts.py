@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Owner
     from sockdiag.model.sysctl import Value
     from sockdiag.sources.process.fd import OwnerScan
+    from sockdiag.sources.process.passwd import Users
     from sockdiag.sources.system.machine import System
 
     Gaps: TypeAlias = "tuple[Gap, ...]"
@@ -44,12 +45,10 @@ class HostFacts:
     """
 
     def __init__(self, system: System, *, numeric: bool = False, scan_all: bool = False) -> None:
-        from sockdiag.sources.process.passwd import Users
-
         self._system = system
         self._numeric = numeric
         self._scan_all = scan_all
-        self._users = Users(system.files)
+        self._users: Users | None = None
         self._scan: OwnerScan | None = None
         self._crowded: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] | None = None
         self._cgroups: dict[bool, tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]] = {}
@@ -57,10 +56,14 @@ class HostFacts:
 
     def user_name(self, uid: int) -> str:
         """Name a user; by number if it has no name, or if *numeric* is set."""
-        return str(uid) if self._numeric else self._users.label(uid)
+        return str(uid) if self._numeric else self.user_label(uid)
 
     def user_label(self, uid: int) -> str:
         """Name a user as filters compare it, regardless of *numeric*."""
+        if self._users is None:
+            from sockdiag.sources.process.passwd import Users
+
+            self._users = Users(self._system.files)
         return self._users.label(uid)
 
     def owner_scan(self, note: Callable[[Gap], None]) -> OwnerScan:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from sockdiag.defaults import ALL_NAMESPACES
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.query import TABLES
-from sockdiag.survey.options import ALL, SurveyOptions
+from sockdiag.survey.options import SurveyOptions
 from sockdiag.survey.survey import Survey
 
 TYPE_CHECKING = False
@@ -58,7 +59,7 @@ def open_system(
         raise UsageError("root and netns exclude each other: a capture holds the namespaces that it was taken in")
     options = SurveyOptions(place, source, chosen, where, numeric)
     system = _system(path)
-    places = _places(system, place) if place not in (None, ALL) else ()
+    places = _places(system, place) if place not in (None, ALL_NAMESPACES) else ()
     survey = Survey(system, options, places=places)
     _ = survey.where  # refuse a filter that does not parse now
     return survey

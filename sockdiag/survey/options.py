@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import HORIZON_S
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import LABEL, Record, field
-
-# Stands for every network namespace of the host.
-ALL = "all"
-
-# Default for the seconds within which a trend counts as a risk.
-HORIZON_S = 10.0
 
 
 class SurveyOptions(Record):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import ALL_NAMESPACES
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
 from sockdiag.model.query import SKMEM, Query
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.survey.collection import Collection, describe
 from sockdiag.survey.host_facts import HostFacts, RelayedHostFacts
-from sockdiag.survey.options import ALL, SurveyOptions
+from sockdiag.survey.options import SurveyOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class SystemReader:
         self._noted: list[Gap] = []
         self._where: Where | None = None
         self.namespaces: NamespaceSet | None = None
-        everywhere = self.options.netns == ALL
+        everywhere = self.options.netns == ALL_NAMESPACES
         if standpoint is None:
             here = places[0].namespace if len(places) == 1 else _current(system, self.options.netns)
             standpoint = Standpoint(here, place=None if everywhere else self.options.netns)
@@ -102,7 +103,7 @@ class SystemReader:
     @property
     def everywhere(self) -> bool:
         """Whether several network namespaces are read, so that answers name theirs."""
-        return self.namespaces is not None and self.options.netns == ALL
+        return self.namespaces is not None and self.options.netns == ALL_NAMESPACES
 
     def inside(self, visit: Visit) -> SystemReader:
         """Return a survey of one namespace for the same run, with gaps and sources of its own."""
@@ -324,5 +325,5 @@ def _current(system: System, name: str | None) -> Namespace:
         here = current(system.files)
     except SourceError:
         return Namespace()
-    named = name and name != ALL and "/" not in name and not name.isdecimal()
+    named = name and name != ALL_NAMESPACES and "/" not in name and not name.isdecimal()
     return here._replace(name=name) if named else here

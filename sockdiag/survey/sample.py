@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sockdiag.judging.declared import SYSCTLS_READ, TABLES
 from sockdiag.model.query import PROC
 from sockdiag.model.sample import Sample
 from sockdiag.survey.host import outer_sysctls
@@ -17,28 +18,6 @@ if TYPE_CHECKING:
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
     from sockdiag.survey.reader import SystemReader
-
-# Tables whose sockets are judged.
-TABLES = ("tcp", "mptcp", "udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
-
-LIMITS = (
-    "net.core.somaxconn",
-    "net.core.rmem_default",
-    "net.core.rmem_max",
-    "net.core.netdev_max_backlog",
-    "net.core.mem_pcpu_rsv",
-    "net.ipv4.tcp_mem",
-    "net.ipv4.udp_mem",
-    "net.ipv4.tcp_max_orphans",
-    "net.ipv4.tcp_max_tw_buckets",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.tcp_tw_reuse",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.ipfrag_high_thresh",
-    "net.ipv6.ip6frag_high_thresh",
-    "fs.file-nr",
-)
 
 
 def take_sample(
@@ -83,7 +62,7 @@ def take_sample(
     softnet = survey.attempt(lambda: read_softnet_stat(files), absent)
     sockets = list(survey.batches(query, where))
     _note_tables(survey, query, absent)
-    limits = outer_sysctls(survey, LIMITS)
+    limits = outer_sysctls(survey, SYSCTLS_READ)
     cgroups, unseen, gaps_of_cgroups = survey.host.cgroups(last=last)
     _take_over(survey, absent, unseen, gaps_of_cgroups)
     descriptors = None
@@ -150,7 +129,7 @@ def _tables(gap: Gap) -> list[str]:
 def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:
     if not survey.system.files.live:
         return None
-    from sockdiag.sources.netlink.rtnetlink_tc import read_queues
+    from sockdiag.sources.netlink.rtnetlink_qdisc import read_qdiscs
     from sockdiag.sources.system.interfaces import interface_names
 
-    return survey.attempt(lambda: read_queues(interface_names(survey.system.files)), absent)
+    return survey.attempt(lambda: read_qdiscs(interface_names(survey.system.files)), absent)

@@ -144,6 +144,7 @@ def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int
     if seen.owner is None:
         seen.lack(FILE, Gap("/proc/PID/fdinfo", "no process that holds it is visible", None, "run as root"))
         return
+    _process(survey, seen, seen.owner)
     try:
         seen.fdinfo = read_fdinfo(files, seen.owner.pid, seen.owner.fd)
     except (SourceError, ParseError) as error:
@@ -151,6 +152,24 @@ def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int
         if not files.live:
             gap = Gap(gap.source, "not captured", gap.errno, _AGAIN)
         seen.lack(FILE, gap)
+
+
+def _process(survey: SystemReader, seen: SocketReadings, owner: Owner) -> None:
+    from sockdiag.sources.process.details import read_process
+    from sockdiag.sources.process.fdinfo import socket_of
+
+    files = survey.system.files
+    try:
+        found, gaps = read_process(files, owner.pid, survey.user_name)
+        # Its number may be another process's by now.
+        if files.live and socket_of(files, owner.pid, owner.fd) != seen.socket.inode:
+            raise SourceUnavailable(f"/proc/{owner.pid}", "the descriptor is another file's by now")
+    except SourceError as error:
+        seen.lack(FD, Gap.from_error(error))
+        return
+    seen.process = found
+    for gap in gaps:
+        seen.lack(FD, gap)
 
 
 def _chosen(owners: tuple[Owner, ...], held: tuple[int, int] | None) -> Owner | None:

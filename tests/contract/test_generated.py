@@ -1,4 +1,4 @@
-"""Man pages and completions are what the declarations give."""
+"""Man pages, completions and tables of the rules are what the declarations give."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Command, flag
+from sockdiag.devtools import rule_tables
 from sockdiag.devtools.gen import PROJECT, stale
+from sockdiag.judging.case import Compared
+from sockdiag.judging.registry import load as load_rule
 from sockdiag.render.table import STYLES, styles
 
 if TYPE_CHECKING:
@@ -45,6 +48,18 @@ def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None
         "_sockdiag",
         "sockdiag.fish",
     }
+
+
+def test_a_declaration_of_a_rule_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sysctl or an earlier field that a rule reads from now on is missing from what the others know of the rules."""
+    module = load_rule("ORPHANS")
+    compared = (Compared(("tcp",), ("skmem.optmem",)),)
+    monkeypatch.setattr(module, "RULE", module.RULE._replace(sysctls=(*module.RULE.sysctls, "net.core.optmem_max")))
+    assert {path.name for path in stale()} == {"declared.py"}
+    assert rule_tables.page().index('"net.core.optmem_max"') > rule_tables.page().index('"fs.file-nr"')
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "RULE", module.RULE._replace(compared=compared))
+    assert {path.name for path in stale()} == {"declared.py"}
 
 
 def test_completions_depend_on_no_release() -> None:

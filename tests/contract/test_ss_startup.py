@@ -68,6 +68,7 @@ def _fastest(code: str, *args: str) -> float:
     return best
 
 
+@pytest.mark.alone
 def test_start_up_ratio() -> None:
     """Measured against the bare interpreter in the same minute; a busy machine gets three tries."""
     ratios = []

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = Path(__file__).parents[2]
-SHARED = (PROJECT / "../shared").resolve()
 OURS = (
     sys.executable,
     "-c",

@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.differential import command_lines
-from tests.differential.pair import OURS, SHARED, difference, environment, run
+from tests.differential.pair import OURS, difference, environment, run
 from tests.differential.terminal import run_on_terminal
+from tests.recorded import SS, SS1_DUMP
 from tests.unit.ss.golden_runner import tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOLDEN = SHARED / "ss-golden"
-CORPUS = SHARED / "corpora/iproute2/iproute2/testsuite/tests/ss/ss1.dump"
-
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the recorded inputs are not here (../shared/ss-golden)")
-needs_corpus = pytest.mark.skipif(not CORPUS.is_file(), reason="iproute2's own dump is not here (../shared/corpora)")
+needs_corpus = pytest.mark.skipif(not SS1_DUMP.is_file(), reason="iproute2's own dump is not here (../shared/corpora)")
 
 _DUMPS = ["live.dump", "plain.dump", "unflagged.dump", "cut.dump", "error.dump", "missing", "empty"]
 _TABLES = {
@@ -99,7 +96,7 @@ _TREE_LINES = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("offline")
-    tree(GOLDEN, folder)
+    tree(SS, folder)
     # 6.1 does not know attributes that carry NLA_F_NESTED; the kernel's do not.
     data = bytearray((folder / "fix/crafted.dump").read_bytes())
     at = 0
@@ -120,19 +117,16 @@ def compare(lines: list[str], folder: Path, **variables: str) -> None:
     assert not differences, "\n".join([f"{len(differences)} of {len(lines)} differ", *differences[:10]])
 
 
-@needs_golden
 @pytest.mark.parametrize("name", _DUMPS)
 def test_dumps(name: str, folder: Path) -> None:
     compare(_DUMP_LINES, folder, TCPDIAG_FILE=f"fix/{name}")
 
 
-@needs_golden
 @pytest.mark.parametrize("root", ["fix/proc", "fix/proc/"])
 def test_proc_trees(root: str, folder: Path) -> None:
     compare(_TREE_LINES, folder, PROC_ROOT=root)
 
 
-@needs_golden
 @pytest.mark.parametrize(("variable", "name"), [(v, name) for v, names in _TABLES.items() for name in names])
 def test_single_tables(variable: str, name: str, folder: Path) -> None:
     option = {"TCP": "-t4", "UDP": "-u4", "RAW": "-w4", "UNIX": "-x", "PACKET": "-0", "NETLINK": "-f netlink"}
@@ -141,7 +135,6 @@ def test_single_tables(variable: str, name: str, folder: Path) -> None:
     compare(lines, folder, **{variable: f"fix/{name}"})
 
 
-@needs_golden
 @pytest.mark.parametrize("columns", [0, 1, 20, 57, 60, 61, 80, 100, 132, 250])
 @pytest.mark.parametrize("line", ["-tan", "-tanoeim", "-tanpO"])
 def test_terminals(line: str, columns: int, folder: Path) -> None:
@@ -152,7 +145,6 @@ def test_terminals(line: str, columns: int, folder: Path) -> None:
         assert run_on_terminal([*OURS, *line.split()], columns, env, str(folder)) == wanted
 
 
-@needs_golden
 def test_long_outputs_change_widths_where_ss_does(folder: Path) -> None:
     data = (folder / "fix/live.dump").read_bytes()
     messages = []
@@ -173,7 +165,6 @@ def test_long_outputs_change_widths_where_ss_does(folder: Path) -> None:
     compare(["-tan", "-taneO", "-tani"], folder, TCPDIAG_FILE="fix/long.dump")
 
 
-@needs_golden
 @pytest.mark.parametrize("seed", range(12))
 def test_random_command_lines(seed: int, folder: Path) -> None:
     """Any options with any filter, also ones that make no sense."""
@@ -294,7 +285,7 @@ def test_filters_on_iproute2_s_own_dump(words: str, rows: list[int]) -> None:
         "ESTAB 10.0.0.1:36266 10.0.0.1:22",
         "ESTAB 10.0.0.1:22 10.0.0.2:50312",
     ]
-    env = environment(TCPDIAG_FILE=str(CORPUS))
+    env = environment(TCPDIAG_FILE=str(SS1_DUMP))
     for args in (words.split(), [words]):
         done = run(OURS, ["-Htna", *args], env)
         shown = [" ".join([f[0], *f[3:]]) for line in done.out.decode().splitlines() if (f := line.split())]

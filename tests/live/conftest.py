@@ -1,20 +1,17 @@
-"""Live tests need root, for namespaces of their own, and ss; where they may not run they say why.
-
-In CI (environment variable CI) a test that cannot run fails: a green run means that all of them ran.
-"""
+"""Live tests need root, for namespaces of their own, and ss; where they may not run they say why."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.live.scenarios import host
 from tests.live.world import worker
 from tests.live.world.namespace import Namespace, netns
+from tests.needs import need, need_namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup() -> None:
     """Skip where live tests cannot run; in CI fail."""
-    missing = [name for name in ("ss", "nsenter") if shutil.which(name) is None]
-    if os.geteuid() != 0:
-        reason = "needs root, to make network namespaces"
-    elif missing:
-        reason = f"needs {' and '.join(missing)}"
-    else:
+    need("ss", "nsenter")
+    need_namespaces()
+
+
+@pytest.fixture(autouse=True)
+def limits_of_the_host(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Wait while another run of the tests on this host changes its limits, which some commands judge."""
+    if request.node.get_closest_marker("host_limits"):
+        yield
         return
-    if os.environ.get("CI"):
-        pytest.fail(f"live test in CI: {reason}", pytrace=False)
-    pytest.skip(reason)
+    with host.nobody_else(changes=False):
+        yield
 
 
 class World:

@@ -8,14 +8,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from sockdiag.model.baseline import read_entries, write_entries
+from sockdiag.check.entries import read_entries, write_entries
 from tests.live.world.namespace import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sockdiag.model.baseline import Stored
+    from sockdiag.check.entries import Stored
     from tests.live.world.namespace import Namespace
 
 CHECK = [sys.executable, "-m", "sockdiag", "check"]

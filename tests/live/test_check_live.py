@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.check.answer import answer
+from sockdiag.check.entries import read_entries
 from sockdiag.cli.catalog import load
 from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.cli.quick import parse
-from sockdiag.model.baseline import read_entries
 from sockdiag.sources.system.machine import System, this_system
 from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live.plugin import CHECK, NOTHING, RULES, Said, check, older
 from tests.live.world.namespace import PROJECT, netns
+from tests.needs import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,7 +176,7 @@ def test_hysteresis_of_a_rule(file: Path, empty_netns: Namespace) -> None:
     (held,) = said[77]
     assert held.line.partition(";")[0] == (
         f"SOCKDIAG WARNING - ACCEPT_QUEUE_FULL: the accept queue of 127.0.0.1:{port} is filling up: "
-        "77 connections wait, 100 fit, still within the recovery margin"
+        "77 of 100 places taken, still within the recovery margin"
     )
 
 
@@ -290,6 +291,7 @@ def test_all_namespaces(file: Path, empty_netns: Namespace) -> None:
 
 def test_under_negate(file: Path, empty_netns: Namespace) -> None:
     """Debian's negate(1) wrapper passes the text on and turns the status."""
+    need(NEGATE)
     prefix = ("nsenter", f"--net={empty_netns.path}", NEGATE, "-t", "10", "-s", "-o", "CRITICAL", "-c", "OK")
     said = check(*RULES, "--state", str(file), prefix=prefix)
     assert (said.status, said.line) == (2, f"SOCKDIAG CRITICAL - {NOTHING}; no baseline yet")
@@ -525,6 +527,7 @@ def test_a_thousand_overlapping_runs(file: Path, monkeypatch: pytest.MonkeyPatch
     assert check(*words, *questions[0]).status == 0
 
 
+@pytest.mark.alone
 def test_start_is_cheap(file: Path, empty_netns: Namespace) -> None:
     """A run on an idle host takes at most twelve times as long as the bare interpreter."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import subprocess
-from pathlib import Path
 from socket import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC
 from typing import TYPE_CHECKING
 
@@ -20,14 +19,15 @@ from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from tests.live.filters import dumps, expressions, population
 from tests.live.world import model
 from tests.live.world.namespace import netns
+from tests.recorded import SS1_DUMP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from sockdiag.model.socket import Socket
     from tests.live.world.namespace import Namespace
 
-CORPUS = Path(__file__).parents[2] / "../shared/corpora/iproute2/iproute2/testsuite/tests/ss/ss1.dump"
 INET = 1 << AF_INET | 1 << AF_INET6
 CRASHED = -11
 ATTEMPTS = 10
@@ -342,7 +342,7 @@ def test_splitting(recorded: tuple[Path, list[dumps.Row]], words: list[str]) -> 
 )
 def test_own_tests_of_iproute2(words: str) -> None:
     """Each selects what ss selects, and one row."""
-    if not CORPUS.exists():
+    if not SS1_DUMP.exists():
         pytest.skip("the corpus of iproute2 is not here")
     rows = [
         dumps.Row(AF_INET, bytes(4), bytes(4), 22, 0, 0, 0, 0),
@@ -361,7 +361,7 @@ def test_own_tests_of_iproute2(words: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "TCPDIAG_FILE": str(CORPUS)},
+        env={**os.environ, "TCPDIAG_FILE": str(SS1_DUMP)},
     )
     shown = [" ".join(line.split()[3:5]) for line in done.stdout.splitlines()]
     status, found, _message = ask_us(rows, words.split())

@@ -1,22 +1,28 @@
-"""Queueing disciplines as the quick reader and pyroute2 read them."""
+"""Queueing disciplines as the project reads them, as pyroute2 does, and as ``tc`` prints them."""
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from pyroute2 import IPRoute
+
+from sockdiag.model.qdisc import Qdisc
 from sockdiag.sources.netlink.rtnetlink_qdisc import read_qdiscs
-from sockdiag.sources.netlink.rtnetlink_tc import read_queues
 from sockdiag.sources.system.interfaces import interface_names
 from sockdiag.sources.system.proc_root import ProcRoot
 
 if TYPE_CHECKING:
-    from sockdiag.model.qdisc import Qdisc
     from tests.live.world.namespace import Namespace
 
+# What waits is sent meanwhile.
+FLOWING = {"packets": None, "backlog_bytes": None}
 
-def make_and_read() -> tuple[list[Qdisc], list[Qdisc]]:
+
+def prepare() -> None:
     for line in (
         "ip link set lo up",
         "ip tuntap add dev second mode tun multi_queue",
@@ -29,18 +35,55 @@ def make_and_read() -> tuple[list[Qdisc], list[Qdisc]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(50):
             sender.sendto(bytes(1000), ("127.0.0.1", 9))
-    return read_qdiscs(), read_queues(interface_names(ProcRoot()))
 
 
-def test_both_readers_agree(empty_netns: Namespace) -> None:
+def make_and_read() -> tuple[list[Qdisc], list[Qdisc]]:
+    prepare()
+    return by_pyroute2(), read_qdiscs(interface_names(ProcRoot()))
+
+
+def make_and_list() -> tuple[list[Any], list[Qdisc]]:
+    prepare()
+    listed = subprocess.run(["tc", "-s", "-j", "qdisc", "show"], check=True, capture_output=True).stdout
+    return json.loads(listed), read_qdiscs(interface_names(ProcRoot()))
+
+
+def by_pyroute2() -> list[Qdisc]:
+    with IPRoute() as route:
+        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in route.get_links()}
+        return [described(message, names) for message in route.get_qdiscs()]
+
+
+def described(message: Any, names: dict[int, str]) -> Qdisc:
+    stats = message.get_attr("TCA_STATS2")
+    queue, basic = stats.get_attr("TCA_STATS_QUEUE"), stats.get_attr("TCA_STATS_BASIC")
+    return Qdisc(
+        names[message["index"]],
+        message.get_attr("TCA_KIND"),
+        basic["packets"],
+        queue["drops"],
+        queue["backlog"],
+        message["handle"],
+        message["parent"],
+    )
+
+
+def test_pyroute2_agrees(empty_netns: Namespace) -> None:
     """Every discipline, its packets, its drops and what waits in it."""
-    by_pyroute2, quick = empty_netns.call(make_and_read)
-    # What waits is sent meanwhile.
-    flowing = {"packets": None, "backlog_bytes": None}
-    assert [q._replace(**flowing) for q in quick] == [q._replace(**flowing) for q in by_pyroute2]
-    root = next(q for q in quick if q.device == "lo" and q.is_root)
+    theirs, ours = empty_netns.call(make_and_read)
+    assert [q._replace(**FLOWING) for q in ours] == [q._replace(**FLOWING) for q in theirs]
+    root = next(q for q in ours if q.device == "lo" and q.is_root)
     assert (root.kind, root.handle) == ("tbf", 0x10000)
     assert root.drops
     assert root.packets is not None
-    assert any(q.is_ingress for q in quick)
-    assert len([q for q in quick if q.device == "second"]) >= 2
+    assert any(q.is_ingress for q in ours)
+    assert len([q for q in ours if q.device == "second"]) >= 2
+
+
+@pytest.mark.needs("tc")
+def test_tc_agrees(empty_netns: Namespace) -> None:
+    """``tc`` lists the same disciplines with the same drops."""
+    listed, ours = empty_netns.call(make_and_list)
+    assert [(row["dev"], row["kind"], row["drops"], bool(row.get("root"))) for row in listed] == [
+        (q.device, q.kind, q.drops, q.parent == 0xFFFFFFFF) for q in ours
+    ]

@@ -54,6 +54,7 @@ def test_each_in_its_own_namespace_and_in_order(names: list[str]) -> None:
     assert os.stat("/proc/self/ns/net").st_ino == own
 
 
+@pytest.mark.alone
 def test_looks_rest_together(names: list[str]) -> None:
     """The second look is no earlier than asked for, and the time in between passes once for all of them."""
 

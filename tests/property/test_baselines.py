@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockdiag.model.baseline import (
+from sockdiag.check.entries import (
     MOST_BYTES,
     MOST_ENTRIES,
     BaselineEntry,

@@ -15,6 +15,7 @@ from sockdiag.model.fields import catalogue
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import chosen_object, plain
 from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink.inet_attributes import DECODERS
 from sockdiag.sources.netlink.inet_columns import Columns
 from sockdiag.sources.system.transport import Request
 from tests.unit.sources.inet_messages import inet_message
@@ -28,7 +29,7 @@ TABLES = st.sampled_from(sorted(inet_diag.TABLES))
 SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 20, 32, 36, 40, 41])
 NUMBERS = st.one_of(st.integers(0, 30), st.sampled_from([0x1234, 0x3FFF]))
 # Numbers that no decoder of columns knows yet.
-NEW = st.one_of(st.integers(23, 60), st.just(0x3FFF))
+NEW = st.one_of(st.integers(max(DECODERS) + 1, 60), st.just(0x3FFF))
 FIELDS = [entry for entry in catalogue() if entry.name not in ("fill", "user")]
 CHOSEN = [entry for entry in catalogue() if entry.name in ("netid", "unknown_attributes", "mark", "inet.sockopt")]
 

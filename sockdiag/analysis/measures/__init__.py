@@ -154,7 +154,7 @@ _SOURCES = {
     "protocols": ("/proc/net/protocols",),
     "softnet": ("/proc/net/softnet_stat",),
     "conntrack": ("/proc/net/stat/nf_conntrack",),
-    "qdiscs": ("rtnetlink:RTM_GETQDISC", "netlink:RTM_GETQDISC"),
+    "qdiscs": ("rtnetlink:RTM_GETQDISC",),
 }
 
 

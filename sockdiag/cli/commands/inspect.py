@@ -156,6 +156,7 @@ def _show(
     from sockdiag.render.inspect_text import inspect_lines
     from sockdiag.sources.proc.mib import read_counters
     from sockdiag.survey.diagnose import diagnose_socket
+    from sockdiag.survey.egress import read_egress
     from sockdiag.survey.socket_readings import SocketGone, gather
 
     survey = this.survey
@@ -171,11 +172,14 @@ def _show(
         survey.note(gap)
     stack, ways = layers(seen), paths(seen.socket, counters, earlier, listener=seen.listener)
     levels = {name: LEVEL_NAMES[level] for name, level, _number, _form, _whom in SOCKOPTS}
-    rows = facts(stack, seen.options, levels, ways, before)
+    egress = read_egress(survey.system, seen.socket)
+    for gap in egress.lacks if egress is not None else ():
+        survey.note(gap)
+    rows = facts(stack, seen.options, levels, ways, before, egress)
     columns, chosen = this.columns(Fact, ("layer", "name", "value", "unit", "was", "source"))
     table = this.table(columns, this.ordered(rows, Fact), chosen=chosen)
     found = diagnose_socket(survey, seen.socket)
-    keys = {
+    keys: dict[str, object] = {
         "target": target.text,
         "matches": [seen.socket],
         "layers": stack,
@@ -183,8 +187,12 @@ def _show(
         "paths": ways,
         "findings": found,
     }
+    if egress is not None:
+        keys["egress"] = egress
     at = "" if this.args[FOLLOW] is None else time.strftime("%H:%M:%S", time.localtime(survey.started))
-    lines = None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at)
+    lines = (
+        None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at, egress=egress)
+    )
     document = Document("inspect", survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
     return this.show(document, warn=first), known(rows), counters
 
@@ -192,7 +200,7 @@ def _show(
 def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.model.finding import Finding
-    from sockdiag.model.inspection import Fact, Layers, Paths
+    from sockdiag.model.inspection import Egress, Fact, Layers, Paths
     from sockdiag.model.socket import Socket
 
     return {
@@ -202,6 +210,7 @@ def document() -> Keys:
         "getsockopt?": "dict[str, int | str | tuple[int, ...] | None] | None",
         "paths?": Paths,
         "findings?": [Finding],
+        "egress?": Egress,
         "facts?*": [Fact],
     }
 
@@ -211,7 +220,8 @@ COMMAND = Command(
     name="inspect",
     summary=summary("inspect"),
     help=(
-        "The layers are the file descriptor, struct file, struct socket, struct sock and struct proto.\n\n"
+        "The layers are the file descriptor, struct file, struct socket, struct sock and struct proto. For a connection to "
+        "another host, EGRESS shows how its packets leave: route, MTU, device, queueing discipline and neighbour.\n\n"
         "TARGET is PID/FD, inode:N, cookie:HEX (sk: of ss -e), :PORT, ADDR:PORT, both ends (two arguments, or "
         "A:P-B:Q), @ABSTRACT or the path of a unix socket. Where several sockets match, they are listed.\n\n"
         "If its process may be traced, getsockopt(2) is called on a copy of the descriptor (pidfd_getfd). The process "

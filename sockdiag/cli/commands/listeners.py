@@ -20,21 +20,12 @@ if TYPE_CHECKING:
     from sockdiag.survey.diagnose import Examination
     from sockdiag.survey.reader import SystemReader
 
-# The rules that judge listeners.
-CODES = (
-    "ACCEPT_QUEUE_OVERFLOW",
-    "ACCEPT_QUEUE_FULL",
-    "SYN_QUEUE_FULL",
-    "LISTEN_DROP",
-    "UNIX_LISTENER_FULL",
-    "FD_LIMIT",
-)
-
 
 def run(env: Env, args: Args) -> int:
     """Show listeners and the findings about them."""
     from sockdiag.analysis.listeners import TABLES, Listener
     from sockdiag.cli.invocation import Invocation
+    from sockdiag.judging.declared import RULES_OF
     from sockdiag.model.record import RATIO
     from sockdiag.render.cells import ratio
     from sockdiag.render.document import Document
@@ -44,7 +35,7 @@ def run(env: Env, args: Args) -> int:
 
     this = Invocation(env, args)
     survey = this.survey
-    found = diagnose(survey, this.judging(CODES), survey.where, TABLES, _examination())
+    found = diagnose(survey, this.judging(RULES_OF["listeners"]), survey.where, TABLES, _examination())
     findings, everywhere = found.findings, survey.everywhere
     found.rows.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
     rows = this.ordered(found.rows, Listener)

@@ -70,26 +70,13 @@ def run(env: Env, args: Args) -> int:
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
-# Rules about memory that runs out, and the tables that they judge.
-_CODES = (
-    "UDP_RECEIVE_BUFFER_FULL",
-    "UDP_MEMORY_LIMIT",
-    "RAW_RECEIVE_BUFFER_FULL",
-    "PACKET_RECEIVE_BUFFER_FULL",
-    "NETLINK_RECEIVE_BUFFER_FULL",
-    "TCP_MEMORY_PRESSURE",
-    "CGROUP_MEMORY_LIMIT",
-)
-_JUDGED = ("udp", "udplite", "raw", "icmp", "packet", "netlink")
-
-
 def _findings(survey: SystemReader) -> list[Finding]:
+    from sockdiag.judging.declared import RULES_OF, TABLES_OF
     from sockdiag.survey.diagnose import diagnose_query
 
     query = survey.query()
-    return diagnose_query(
-        survey, query._replace(tables=tuple(t for t in _JUDGED if t in query.tables)), _CODES
-    ).findings
+    tables = tuple(table for table in TABLES_OF["memory"] if table in query.tables)
+    return diagnose_query(survey, query._replace(tables=tables), RULES_OF["memory"]).findings
 
 
 def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[SocketMemory]:
@@ -105,18 +92,12 @@ def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[Sock
 
 
 def _with_rss(survey: SystemReader, groups: list[MemoryGroup]) -> list[MemoryGroup]:
-    # psutil reads the process's own memory; a captured system has no live processes.
+    # A capture has no live processes.
     if not survey.system.files.live:
         return groups
-    from psutil import Error, Process
+    from sockdiag.sources.process.details import resident_bytes
 
-    def rss(pid: int) -> int | None:
-        try:
-            return int(Process(pid).memory_info().rss)
-        except Error:
-            return None
-
-    return [group if group.pid is None else group._replace(rss_bytes=rss(group.pid)) for group in groups]
+    return [group if group.pid is None else group._replace(rss_bytes=resident_bytes(group.pid)) for group in groups]
 
 
 def _lines(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.counters import Counters
     from sockdiag.model.qdisc import Qdisc
+    from sockdiag.model.route import LinkLayer
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Pause
 
@@ -39,11 +40,13 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     survey = this.survey
     everywhere = survey.everywhere
+    # Importing what reads it takes longer than all the rest.
+    linked = this.renderer.document
     if everywhere:
-        _prepare()
-    parts = list(in_each(survey, lambda there: _steps(there, seconds)))
+        _prepare(linked=linked)
+    parts = list(in_each(survey, lambda there: _steps(there, seconds, linked=linked)))
     stages = [stage for part in parts for stage in part[0]]
-    interval = next((seconds for _stages, seconds, _answered in parts), None)
+    interval = next((seconds for _stages, seconds, _answered, _layer in parts), None)
     columns, chosen = this.columns(PathStage, (*(("netns",) if everywhere else ()), *_COLUMNS))
     table = this.table(columns, list(this.ordered(stages, PathStage)), chosen=chosen)
     lines = None
@@ -51,25 +54,32 @@ def run(env: Env, args: Args) -> int:
         from sockdiag.render.path_text import everywhere_lines, path_lines
 
         lines = lambda style: (everywhere_lines if everywhere else path_lines)(stages, interval, style)  # noqa: E731
-    keys = {"interval_s": interval}
-    answered = any(answered for _stages, _seconds, answered in parts)
+    keys: dict[str, object] = {"interval_s": interval}
+    if linked:
+        keys["link_layer"] = [layer for _stages, _seconds, _answered, layer in parts]
+    answered = any(answered for _stages, _seconds, answered, _layer in parts)
     document = Document("path", survey.provenance, table=table, table_key="stages", keys=keys, lines=lines)
     return this.show(document, answered=answered)
 
 
-def _prepare() -> None:
+def _prepare(*, linked: bool) -> None:
     """Import once what every worker needs."""
-    from sockdiag.sources.netlink.rtnetlink_qdisc import prepare
-
-    prepare()
     import sockdiag.analysis.socket_queues
+    import sockdiag.sources.netlink.rtnetlink_qdisc
     import sockdiag.sources.proc.mib
     import sockdiag.sources.proc.net_stat_nf_conntrack
     import sockdiag.sources.proc.sys_net  # noqa: F401
 
+    if linked:
+        from sockdiag.sources.netlink.routes import prepare
 
-def _steps(survey: SystemReader, seconds: float) -> Iterator[Pause | tuple[list[PathStage], float | None, bool]]:
-    """Take one sample or two; yield the stages, the seconds between the two, and whether counters could be read."""
+        prepare()
+
+
+def _steps(
+    survey: SystemReader, seconds: float, *, linked: bool
+) -> Iterator[Pause | tuple[list[PathStage], float | None, bool, LinkLayer | None]]:
+    """Take one sample or two; yield the stages, the seconds between, whether counters could be read, and the links."""
     from sockdiag.analysis.path import path
     from sockdiag.model.record import HOST
     from sockdiag.survey.workers import Pause
@@ -82,7 +92,14 @@ def _steps(survey: SystemReader, seconds: float) -> Iterator[Pause | tuple[list[
     stages = path(before, after, survey.netns.label)
     if not survey.own:
         stages = [stage for stage in stages if stage.scope != HOST]
-    yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters)
+    layer = None
+    if linked:
+        from sockdiag.survey.egress import read_link_layer
+
+        layer, gaps = read_link_layer(survey.system, survey.netns.label)
+        for gap in gaps:
+            survey.note(gap)
+    yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters), layer
 
 
 def _look(survey: SystemReader) -> PathSample:
@@ -145,11 +162,12 @@ def _qdiscs(survey: SystemReader, levels: dict[str, int | None], unread: set[str
     from sockdiag.errors import SourceUnavailable
     from sockdiag.model.counters import Counters
     from sockdiag.sources.netlink.rtnetlink_qdisc import SOURCE, read_qdiscs
+    from sockdiag.sources.system.interfaces import interface_names
 
     def read() -> list[Qdisc]:
         if not survey.system.files.live:
             raise SourceUnavailable(SOURCE, "a capture does not hold them")
-        return read_qdiscs()
+        return read_qdiscs(interface_names(survey.system.files))
 
     found = survey.attempt(read)
     if found is None:
@@ -167,8 +185,9 @@ def _qdiscs(survey: SystemReader, levels: dict[str, int | None], unread: set[str
 def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.path import PathStage
+    from sockdiag.model.route import LinkLayer
 
-    return {"interval_s": "float | None", "stages": [PathStage]}
+    return {"interval_s": "float | None", "stages": [PathStage], "link_layer": [LinkLayer]}
 
 
 COMMAND = Command(
@@ -179,7 +198,7 @@ COMMAND = Command(
         "One line per stage: packets that came in, and packets lost, between two samples. A loss that the kernel counts more "
         "than once is shown once, at the stage where it happened. A loss that no counter shows is marked as unknown.\n\n"
         "With --interval 0, or for a capture, there is a single sample: totals, which are history. --json has each stage's "
-        "counters with their scopes.\n\n"
+        "counters with their scopes, the state of the devices, and the neighbours that do not answer.\n\n"
         "With --netns all, the stages of the host are shown once, and those of other namespaces where they lost something."
     ),
     options=(

@@ -35,7 +35,7 @@ def run(env: Env, args: Args) -> int:
         if wanted not in RULES:
             raise UsageError(unknown("rule", code, codes, "'sockdiag rules' lists them"))
         codes = [wanted]
-    rules = list(this.ordered((load(one).RULE for one in codes), Rule))
+    rules = list(this.ordered((load(one).RULE.text for one in codes), Rule))
     columns, chosen = this.columns(Rule, ["code", "severity", "verdicts", "meaning"])
     table = this.table(columns, rules, chosen=chosen)
 

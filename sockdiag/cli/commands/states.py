@@ -63,19 +63,19 @@ def run(env: Env, args: Args) -> int:
     return this.show(Document("states", survey.provenance, table=table, table_key="states"))
 
 
-# Rules about sockets that stay in a transient state, and those states.
-_CODES = ("SYN_QUEUE_FULL", "SYN_SENT_UNANSWERED", "LAST_ACK_STUCK", "CLOSE_WAIT_LEAK", "FIN_WAIT2_LEAK")
+# Transient states in which sockets may stay for long, and LISTEN: the rules judge no others.
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
 
 
 def _findings(survey: SystemReader) -> list[Finding]:
+    from sockdiag.judging.declared import RULES_OF, TABLES_OF
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.survey.diagnose import diagnose_query
 
     states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
     query = survey.query()
-    tables = tuple(table for table in ("tcp", "mptcp") if table in query.tables)
-    return diagnose_query(survey, query._replace(tables=tables, states=states), _CODES).findings
+    tables = tuple(table for table in TABLES_OF["states"] if table in query.tables)
+    return diagnose_query(survey, query._replace(tables=tables, states=states), RULES_OF["states"]).findings
 
 
 def _counts(survey: SystemReader, where: Where | None, *, exact: bool) -> list[StateCount]:

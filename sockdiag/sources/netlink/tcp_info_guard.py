@@ -13,13 +13,21 @@ import errno
 from struct import unpack_from
 from time import monotonic
 
-from sockdiag.errors import SourceTruncated, SourceUnavailable
-from sockdiag.kernel.inet_diag import MSG_LEN
-from sockdiag.kernel.netlink import NLMSG_HDRLEN, align4
+from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.kernel.byte_order import U32, U64, low_first, units
+from sockdiag.kernel.inet_diag import (
+    MSG_ATTRIBUTES,
+    MSG_COOKIE,
+    MSG_DST,
+    MSG_FAMILY,
+    MSG_INODE,
+    MSG_SPORT,
+    MSG_SRC,
+)
+from sockdiag.kernel.netlink import align4
 from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
 from sockdiag.sources.netlink.attributes import ip_text
 from sockdiag.sources.netlink.inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
-from sockdiag.sources.netlink.per_socket import SocketQueries
 from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
 from sockdiag.sources.system.transport import messages
 
@@ -27,11 +35,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sockdiag.errors import SourceError
+    from sockdiag.sources.netlink.inet_rewrite import Question
     from sockdiag.sources.system.detached import Emit
     from sockdiag.sources.system.transport import Request, Transport
 
-_ROWS = 2  # frame: a datagram
+# Frames: a datagram of a dump; the end of a question about one socket, and the message if there was just one.
+_ROWS, _ASKED = 2, 3
 
 # A listing without tcp_info that stops for this many limits is blocked: on a busy machine it may take its time.
 _PLAIN_LIMITS = 5
@@ -39,10 +48,122 @@ _PLAIN_LIMITS = 5
 # So many sockets are asked for one at a time (some 50 us each) before the others are dumped once more.
 _SINGLES = 2048
 
-_SRC, _DST = NLMSG_HDRLEN + 8, NLMSG_HDRLEN + 24
-_COOKIE = NLMSG_HDRLEN + 44
-_INODE = NLMSG_HDRLEN + 68
 _HINT = "its owner sleeps in a system call: see /proc/PID/wchan, /proc/PID/stack"
+
+
+class SocketQueries:
+    """Ask for sockets one at a time, so that a locked one holds up only itself.
+
+    A child process asks for one after the other. While it waits for a locked one, another child goes on with the next.
+    A socket that does not answer in time is locked.
+
+    Args:
+        transport: who answers.
+        take: called with each datagram of an answer.
+        limit: seconds that a socket may take to answer.
+        patience: seconds without an answer after which the next is asked for meanwhile.
+        most: processes that may be waiting at a time.
+    """
+
+    __slots__ = ("_late", "_transport", "limit", "most", "patience", "take")
+
+    def __init__(
+        self, transport: Transport, take: Callable[[bytes], None], *, limit: float, patience: float, most: int
+    ) -> None:
+        self._transport = transport
+        self.take = take
+        self.limit = limit
+        self.patience = patience
+        self.most = most
+        self._late: list[tuple[float, DetachedProcess, Question]] = []
+
+    @property
+    def late(self) -> list[bytes]:
+        """Return the rows whose sockets have not answered so far."""
+        return [question.message for _deadline, _child, question in self._late]
+
+    def ask(self, questions: Sequence[Question], until: float) -> int:
+        """Ask one after the other.
+
+        Returns:
+            How many were asked when all were, when it was *until* or when too many sockets did not answer.
+        """
+        position = 0
+        while position < len(questions) and len(self._late) < self.most and monotonic() < until:
+            child = self._start(questions[position:])
+            position, asked_at = self._follow(child, position, until)
+            if child.ended or monotonic() >= until:
+                child.close()
+            else:
+                self._late.append((asked_at + self.limit, child, questions[position]))
+                position += 1
+        return position
+
+    def settle(self) -> list[tuple[DetachedProcess, bytes]]:
+        """Wait for the sockets that are late until their time is over.
+
+        Returns:
+            Those that are locked: the process that waits, and the row.
+        """
+        locked = []
+        while self._late:
+            deadline, child, question = self._late[0]
+            left = deadline - monotonic()
+            if left > 0:
+                for other in wait([c for _deadline, c, _question in self._late], left):
+                    self._catch_up(other)
+            else:
+                locked.append((child, question.message))
+                del self._late[0]
+        return locked
+
+    def _start(self, questions: Sequence[Question]) -> DetachedProcess:
+        transport = self._transport
+
+        def task(emit: Emit) -> None:
+            for question in questions:
+                answer = b""
+                try:
+                    if question.dump:
+                        for datagram in transport.dump(question.request):
+                            emit(_ROWS, datagram)
+                    else:
+                        answer = transport.query(question.request)
+                except SourceError:
+                    pass  # it has closed since it was listed
+                emit(_ASKED, answer)
+
+        return DetachedProcess(task, questions[0].request.source)
+
+    def _follow(self, child: DetachedProcess, position: int, until: float) -> tuple[int, float]:
+        # Take answers until they stop; returns what is asked then, and since when.
+        asked_at = monotonic()
+        while not child.ended and monotonic() < until:
+            ready = wait([child, *(c for _deadline, c, _question in self._late)], self.patience)
+            for other in ready:
+                if other is not child:
+                    self._catch_up(other)
+            if child in ready:
+                asked = self._take_from(child)
+                position += asked
+                asked_at = monotonic()
+            elif monotonic() - asked_at >= self.patience:
+                break
+        return position, asked_at
+
+    def _catch_up(self, child: DetachedProcess) -> None:
+        # A late socket has answered. What its process would ask next, another one has asked.
+        if self._take_from(child) or child.ended:
+            child.close()
+            self._late = [entry for entry in self._late if entry[1] is not child]
+
+    def _take_from(self, child: DetachedProcess) -> int:
+        asked = 0
+        for kind, payload in child.frames():
+            if kind in (_ROWS, _ASKED) and payload:
+                self.take(payload)
+            asked += kind in (_ASKED, FAILED)
+        return asked
 
 
 class GuardedTransport:
@@ -240,33 +361,33 @@ class GuardedTransport:
 
 def describe(row: bytes) -> str:
     """Name the socket of a message by addresses, inode and cookie."""
-    family = row[NLMSG_HDRLEN]
-    sport, dport = unpack_from("!HH", row, NLMSG_HDRLEN + 4)
+    family = row[MSG_FAMILY]
+    sport, dport = unpack_from("!HH", row, MSG_SPORT)
     form = "[%s]:%d" if family == AF_INET6 else "%s:%d"
-    local = form % (ip_text(family, row[_SRC:_DST]), sport)
-    peer = form % (ip_text(family, row[_DST : _DST + 16]), dport)
-    return f"{local} -> {peer} (inode {unpack_from('=I', row, _INODE)[0]}, cookie {_cookie(row):x})"
+    local = form % (ip_text(family, row[MSG_SRC:MSG_DST]), sport)
+    peer = form % (ip_text(family, row[MSG_DST : MSG_DST + 16]), dport)
+    return f"{local} -> {peer} (inode {U32.unpack_from(row, MSG_INODE)[0]}, cookie {_cookie(row):x})"
 
 
 def _cookie(row: bytes) -> int:
-    return int(unpack_from("=Q", row, _COOKIE)[0])
+    return low_first(U64.unpack_from(row, MSG_COOKIE)[0])
 
 
 def _cookies(request: Request, datagram: bytes) -> Sequence[int]:
     # Of many messages of one length, their cookies are two strided slices.
-    length = unpack_from("=I", datagram)[0]
-    if length >= NLMSG_HDRLEN + MSG_LEN and not length & 3 and not len(datagram) % length:
-        words, step = memoryview(datagram).cast("I"), length >> 2
+    length = U32.unpack_from(datagram)[0]
+    if length >= MSG_ATTRIBUTES and not length & 3 and not len(datagram) % length:
+        words, step = units(datagram, "I"), length >> 2
         lengths = words[::step].tolist()
         if lengths.count(length) == len(lengths):
-            at = _COOKIE >> 2
+            at = MSG_COOKIE >> 2
             return [low | high << 32 for low, high in zip(words[at::step], words[at + 1 :: step], strict=True)]
     return [cookie for cookie, _row in _identified(request, datagram)]
 
 
 def _identified(request: Request, datagram: bytes) -> Iterator[tuple[int, bytes]]:
     # Messages by cookie. One that is too short to have a cookie is nothing that can be asked for.
-    return ((_cookie(row), row) for row in messages(request, datagram) if len(row) >= NLMSG_HDRLEN + MSG_LEN)
+    return ((_cookie(row), row) for row in messages(request, datagram) if len(row) >= MSG_ATTRIBUTES)
 
 
 def _joined(rows: list[bytes]) -> Iterator[bytes]:

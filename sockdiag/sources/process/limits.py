@@ -18,7 +18,7 @@ SOURCE = "/proc/PID/limits"
 _LINE = b"Max open files"
 _SOCKET = b"socket:["
 
-# Descriptors of a process that are looked at, lowest first: a server makes its listeners before it accepts.
+# Descriptors of a process that are read, lowest first: a server makes its listeners before it accepts.
 _LOOKED_AT = 1024
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _socket import if_indextoname
+from _socket import if_indextoname, if_nametoindex
 
 from sockdiag.errors import SourceError
 
@@ -44,6 +44,14 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
         return known[index]
 
     return name
+
+
+def interface_index(name: str) -> int | None:
+    """Return the index of an interface of the namespace that the process is in, None where there is none of this name."""
+    try:
+        return if_nametoindex(name)
+    except OSError:
+        return None
 
 
 def _pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The system that is looked at: its files and its netlink, both injectable."""
+"""The system that is read: its files and its netlink, both injectable."""
 
 from __future__ import annotations
 

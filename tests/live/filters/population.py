@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
-from sockdiag.sources.netlink.inet_diag import decode, inet_requests, request
+from sockdiag.sources.netlink.inet_diag import decode, inet_requests
+from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.system.transport import KernelTransport, messages
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def populate() -> None:
         "ip link set fil0 up",
         "ip addr add 10.0.0.1/24 dev lo",
         "ip addr add 10.0.1.7/24 dev fil0",
-        "ip addr add fd00::1/128 dev lo",
-        "ip addr add fd00:1::2/128 dev lo",
+        "ip addr add fd00::1/128 dev lo nodad",
+        "ip addr add fd00:1::2/128 dev lo nodad",
     ):
         subprocess.run(command.split(), check=True, stdout=subprocess.DEVNULL)
     chance = random.Random(1)

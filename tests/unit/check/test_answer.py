@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.analysis.baseline import recalled, remembered
+from sockdiag.check.baseline import recalled, remembered
 from sockdiag.check.levels import alert_name, events, status_of, worst
 from sockdiag.check.measured import Taken, measured, taken
 from sockdiag.check.request import check_request, paired

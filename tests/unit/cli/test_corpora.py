@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program import PROJECT, invoke
+from tests.program import invoke
+from tests.recorded import CORPORA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CORPORA = PROJECT.parent / "shared/corpora"
 COMMANDS = (
     (),
     ("list", "-o", "+processes,cgroup,rtt"),

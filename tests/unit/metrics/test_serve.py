@@ -105,7 +105,7 @@ def running() -> Iterator[Running]:
 
 
 def no_threads_left(server: http_server.Server) -> bool:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while server._due and time.monotonic() < end:
         time.sleep(0.01)
     return not server._due

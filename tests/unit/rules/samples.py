@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from sockdiag.judging.case import Case
 from sockdiag.judging.judge import judge
+from sockdiag.judging.registry import load
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch
 from sockdiag.model.counters import Counters
@@ -17,9 +19,13 @@ from sockdiag.model.softnet import SoftnetCpu
 from sockdiag.model.sysctl import Sysctls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
+    from sockdiag.judging.case import DeclaredRule
     from sockdiag.model.finding import Finding
+
+# What of a sample is neither a socket, a counter nor a sysctl.
+PARTS = ("sockstat", "sockstat6", "protocols", "softnet", "conntrack", "qdiscs", "cgroups", "descriptors")
 
 RCVBUF = 212992
 NETNS = 4026531840
@@ -137,11 +143,127 @@ def owners(inodes: Iterable[int]) -> dict[int, tuple[Owner, ...]]:
     return {inode: (Owner(7, b"server", 3),) for inode in inodes}
 
 
+class Undeclared(AssertionError):
+    """A rule reads what it does not declare."""
+
+
+def allowed(_kind: str, name: str, names: Iterable[str]) -> str | None:
+    """Return which of the names that a rule declares allows to read one, None where none does."""
+    return next((pattern for pattern in names if fnmatchcase(name, pattern)), None)
+
+
+def _declared(kind: str, name: str, names: Iterable[str]) -> None:
+    if allowed(kind, name, names) is None:
+        raise Undeclared(f"{kind} {name} is not among those that the rule declares")
+
+
+class _DeclaredSysctls(Sysctls):
+    __slots__ = ("declared",)
+
+    def get(self, name: str) -> Any:
+        _declared("sysctl", name, self.declared)
+        return super().get(name)
+
+    def number(self, name: str) -> int | None:
+        _declared("sysctl", name, self.declared)
+        return super().number(name)
+
+    def vector(self, name: str) -> tuple[int, ...] | None:
+        _declared("sysctl", name, self.declared)
+        return super().vector(name)
+
+
+class _DeclaredCounters(Counters):
+    __slots__ = ("declared",)
+
+    def __contains__(self, name: str) -> bool:
+        _declared("counter", name, self.declared)
+        return super().__contains__(name)
+
+    def __getitem__(self, name: str) -> int:
+        _declared("counter", name, self.declared)
+        return super().__getitem__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        # A rule that goes through the rows of a table passes over the columns that it does not read.
+        return (name for name in super().__iter__() if any(fnmatchcase(name, one) for one in self.declared))
+
+    def get(self, name: str) -> int | None:
+        _declared("counter", name, self.declared)
+        return super().get(name)
+
+
+class _DeclaredSample(Sample):
+    __slots__ = ("declared", "kind")
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in PARTS:
+            _declared(self.kind, name, self.declared)
+        return super().__getattribute__(name)
+
+
+def declared_sample(plain: Sample, rule: DeclaredRule, *, earlier: bool = False) -> Sample:
+    """Return a sample of which only that can be read what a rule declares."""
+    values = {name: getattr(plain, name) for name in Sample.__slots__}
+    values["limits"] = _DeclaredSysctls(plain.limits.values, plain.limits.missing)
+    values["limits"].declared = rule.sysctls
+    values["counters"] = _DeclaredCounters(plain.counters.values)
+    values["counters"].declared = rule.counters
+    result = _DeclaredSample(values.pop("at"), values.pop("batches"), **values)
+    result.kind = "part of the earlier sample" if earlier else "part of the sample"
+    result.declared = rule.earlier_parts if earlier else rule.parts
+    return result
+
+
+class DeclaredCase(Case):
+    """A case that lets a rule read what it declares and nothing else."""
+
+    def __init__(self, rule: DeclaredRule, now: Sample, before: Sample | None = None, **more: Any) -> None:
+        super().__init__(
+            declared_sample(now, rule),
+            None if before is None else declared_sample(before, rule, earlier=True),
+            **more,
+        )
+        self.rule = rule
+
+    def moved(self, name: str) -> int | None:
+        _declared("counter", name, self.rule.counters)
+        return super().moved(name)
+
+    def batches(self, tables: Collection[str]) -> list[Batch]:
+        for table in tables:
+            _declared("table", table, self.rule.tables)
+        return super().batches(tables)
+
+    def scan(self, tables: Collection[str], *names: str, earlier: bool = False) -> Iterator[tuple[Any, ...]]:
+        for table in tables:
+            _declared("table", table, self.rule.tables)
+            for name in names if earlier else ():
+                self._compared(table, name)
+        for batch, *columns in super().scan(tables, *names, earlier=earlier):
+            yield (None if earlier else batch, *columns)
+
+    def earlier(self, tables: Collection[str], keys: Collection[Any], *names: str) -> dict[Any, tuple[Any, ...]]:
+        for table in tables:
+            for name in names:
+                self._compared(table, name)
+        return Case(self.now, self.before).earlier(tables, keys, *names)
+
+    def _compared(self, table: str, name: str) -> None:
+        fields = [f for one in self.rule.compared if table in one.tables for f in (*one.fields, *one.beside)]
+        _declared(f"earlier field of {table}", name, fields)
+
+
+def case_of(code: str, now: Sample, before: Sample | None = None) -> Case:
+    """Return what one rule is given, and may read of it."""
+    return DeclaredCase(load(code).RULE, now, before, owners=owners)
+
+
 def found(code: str, now: Sample, before: Sample | None = None) -> list[Finding]:
     """Return what one rule finds."""
-    return judge(Case(now, before, owners=owners), [code]).findings
+    return judge(case_of(code, now, before), [code]).findings
 
 
 def unknown(code: str, now: Sample, before: Sample | None = None) -> bool:
     """Tell whether one rule cannot tell."""
-    return [one.code for one in judge(Case(now, before, owners=owners), [code]).unknown] == [code]
+    return [one.code for one in judge(case_of(code, now, before), [code]).unknown] == [code]

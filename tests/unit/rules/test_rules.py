@@ -68,6 +68,14 @@ def timer(name: str, retransmits: int) -> Timer:
     return Timer(name, 100, retransmits)
 
 
+def blocked(probes: int, unsent: int = 9, *, here: bool = False) -> list[Any]:
+    """Make a connection that waits for its peer's window; with *here* also its other end, whose process does not read."""
+    ends = Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2)
+    sender = sock("tcp", 1, "ESTABLISHED", local=ends[0], peer=ends[1], send_q=unsent, timer=timer("persist", probes))
+    reader = sock("tcp", 2, "ESTABLISHED", local=ends[1], peer=ends[0], recv_q=9, rmem_alloc=FULL)
+    return [sender, reader] if here else [sender]
+
+
 def ports(n: int) -> list[Any]:
     here = [Endpoint("10.0.0.1", 40000 + i) for i in range(n)]
     return [sock("tcp", i + 1, "ESTABLISHED", local=end, peer=Endpoint("10.0.0.9", 80)) for i, end in enumerate(here)]
@@ -232,6 +240,8 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
         ),
     ),
     ("ZERO_WINDOW_FROM_PEER", "stalled", (sample(tcp(1, "ESTABLISHED", send_q=9, timer=timer("persist", 2))),)),
+    ("ZERO_WINDOW_FROM_PEER", "stalled", two({"sockets": blocked(1)}, {"sockets": blocked(2)})),
+    ("ZERO_WINDOW_FROM_PEER", "stalled", two({"sockets": blocked(1, here=True)}, {"sockets": blocked(2, here=True)})),
     ("PEER_SILENT", "stalled", (sample(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 4))),)),
     ("SYN_SENT_UNANSWERED", "stalled", (sample(tcp(1, "SYN_SENT", timer=timer("retransmit", 1))),)),
     ("LAST_ACK_STUCK", "stalled", (sample(tcp(1, "LAST_ACK", timer=timer("retransmit", 3), inode=0)),)),
@@ -247,6 +257,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("IP_REASSEMBLY", "at_risk", (sample(sockstat=SOCKSTAT._replace(frag_memory_bytes=4000000)),)),
     ("IP_DISCARD", "dropping", counted(Ip__OutDiscards=1)),
     ("DEVICE_DROP", "dropping", two({}, {"counters": {"dev.eth0.rx_drop": 100, "dev.eth0.rx_packets": 1000}})),
+    ("DEVICE_DROP", "dropping", two({}, {"counters": {"dev.eth0.tx_drop": 100, "dev.eth0.tx_packets": 1000}})),
     ("SOFTNET_BACKLOG_DROP", "dropping", two({}, {"counters": {"softnet_stat.0.dropped": 9, "dev.eth0.rx_drop": 9}})),
     ("SOFTNET_BACKLOG_DROP", "ok", two({}, {"counters": {"softnet_stat.0.dropped": 9}})),
     ("SOFTNET_BACKLOG_DROP", "at_risk", (sample(softnet=softnet(900)),)),
@@ -276,6 +287,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
 HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     *((code, (sample(),)) for code in RULES),
     *((code, two({}, {})) for code in RULES),
+    ("ZERO_WINDOW_FROM_PEER", two({"sockets": blocked(1)}, {"sockets": blocked(2, 8)})),
     ("UDP_RECEIVE_BUFFER_FULL", (sample([sock(rmem_alloc=RCVBUF // 2)]),)),
     ("UDP_RECEIVE_BUFFER_FULL", two({"sockets": [sock()]}, {"sockets": [sock(rmem_alloc=50000, recv_q=50000)]})),
     ("UDP_DROPS", two({"sockets": [sock(drops=4)]}, {"sockets": [sock(drops=4)]})),

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.judging.case import Case, batch_table
-from sockdiag.judging.judge import Judgement, judge
+from sockdiag.judging.case import batch_table
+from sockdiag.judging.judge import Judgement, judge, verdict_of
 from sockdiag.judging.registry import RULES, load
 from sockdiag.model.counters import Counters, mib_of
 from sockdiag.model.finding import OK, UNKNOWN
 from sockdiag.model.sample import Sample
 from sockdiag.model.sysctl import Sysctls
 from sockdiag.model.sysctl_table import SYSCTLS
-from tests.unit.rules.samples import owners, sample
+from tests.unit.rules.samples import case_of, sample
 from tests.unit.rules.test_rules import BAD
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def hidden(seen: Sample, source: str) -> Sample:
 
 
 def judged(code: str, now: Sample, before: Sample | None = None) -> Judgement:
-    return judge(Case(now, before, owners=owners), [code])
+    return judge(case_of(code, now, before), [code])
 
 
 def unknown(judgement: Judgement, code: str) -> bool:
-    return [one.code for one in judgement.unknown] == [code] and judgement.verdict([]) == OK
+    return [one.code for one in judgement.unknown] == [code] and not judgement.findings
 
 
 @pytest.mark.parametrize(("code", "source"), [(code, source) for code in RULES for source in required(code)])
@@ -81,7 +81,7 @@ def test_what_it_needs_is_hidden(code: str, source: str) -> None:
     ):
         judgement = judged(code, now, before)
         assert unknown(judgement, code)
-        assert judgement.verdict() == UNKNOWN
+        assert verdict_of(judgement.findings, judgement.unknown) == UNKNOWN
         assert judgement.unknown[0].reason == WHY
 
 
@@ -95,8 +95,7 @@ def test_a_part_of_a_table_is_hidden(code: str, table: str) -> None:
 
 def _bad() -> Iterator[Any]:
     for place, (code, _verdict, samples) in enumerate(BAD):
-        sysctls = [name for name in load(code).RULE.reads if name in SYSCTLS]
-        for source in (*required(code), *IN_CASE.get(code, ()), *sysctls):
+        for source in (*required(code), *IN_CASE.get(code, ()), *load(code).RULE.sysctls):
             yield pytest.param(code, source, samples, id=f"{code}-{place}-{source}")
 
 
@@ -104,7 +103,9 @@ def _bad() -> Iterator[Any]:
 def test_bad_evidence_with_a_part_hidden(code: str, source: str, samples: tuple[Sample, ...]) -> None:
     """Where something is wrong, the rule still finds it without the source, or does not know: it is never silent."""
     judgement = judged(code, *(hidden(one, source) for one in samples))
-    assert judgement.verdict() != OK or any(f.severity == "info" for f in judgement.findings)
+    assert verdict_of(judgement.findings, judgement.unknown) != OK or any(
+        f.severity == "info" for f in judgement.findings
+    )
 
 
 def test_what_is_read_is_needed() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,11 +12,12 @@ from sockdiag.sources.proc.net_protocols import parse_protocols
 from sockdiag.sources.proc.net_sockstat import parse_sockstat, parse_sockstat6
 from sockdiag.sources.proc.net_softnet_stat import parse_softnet_stat
 from sockdiag.sources.proc.net_stat_nf_conntrack import parse_nf_conntrack_stat
+from tests.recorded import CORPORA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-CORPORA = Path(__file__).parents[3] / "../shared/corpora"
 GO = CORPORA / "prometheus/procfs/testdata/fixtures.ttar.d/fixtures/proc"
 GOPROCINFO = CORPORA / "c9s/goprocinfo/linux/proc"
 DIAMOND = CORPORA / "python-diamond/Diamond/src/collectors"

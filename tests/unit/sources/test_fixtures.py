@@ -15,8 +15,8 @@ import pytest
 from sockdiag.kernel.tcp_states import HASHED_STATES
 from sockdiag.sources.capture.transport import captured_system
 from tests.live.world import record
+from tests.recorded import FIXTURES, SS
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 CAPTURES = sorted(path for path in FIXTURES.iterdir() if (path / "meta.toml").is_file())
 
 
@@ -91,5 +91,11 @@ def test_nothing_private_is_in_it(capture: Path) -> None:
     assert not [path for path in capture.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
 
 
+def size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def test_fixtures_are_small() -> None:
-    assert sum(path.lstat().st_size for path in FIXTURES.rglob("*") if path.is_file()) < 300_000
+    """Every clone carries them."""
+    assert size(SS) < 1_000_000
+    assert size(FIXTURES) - size(SS) < 300_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,14 +15,13 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.socket import Socket
 from sockdiag.sources.netlink import inet_diag
 from sockdiag.sources.system.transport import Request, messages
+from tests.recorded import CORPORA, SS, SS1_DUMP
 from tests.unit.sources.netlink_messages import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-SHARED = Path(__file__).parents[3] / "../shared"
-CORPORA = SHARED / "corpora"
-GOLDEN = SHARED / "ss-golden"
 MLAB = CORPORA / "m-lab/tcp-info"
 REQUEST = Request("corpus", b"")
 
@@ -66,8 +64,7 @@ def test_linux_2_6_32() -> None:
 
 def test_iproute2_dump() -> None:
     """The IPv4 sockets of iproute2's own test; the IPv6 ones follow."""
-    path = CORPORA / "iproute2/iproute2/testsuite/tests/ss/ss1.dump"
-    sockets = decode([row for row in messages(REQUEST, read(path)) if row[4] != NLMSG_DONE])
+    sockets = decode([row for row in messages(REQUEST, read(SS1_DUMP)) if row[4] != NLMSG_DONE])
     ends = [(s.state, s.local.address, s.local.port, s.peer.address, s.peer.port, s.send_q) for s in sockets]
     assert ends[:4] == [
         ("LISTEN", "0.0.0.0", 22, "0.0.0.0", 0, 128),
@@ -157,7 +154,7 @@ def test_mlab_fin_wait2() -> None:
 def dump(name: str) -> list[Socket]:
     """Decode a dump up to its first NLMSG_DONE, as ss does."""
     rows = []
-    for row in messages(REQUEST, read(GOLDEN / "fix" / name)):
+    for row in messages(REQUEST, (SS / "fix" / name).read_bytes()):
         if row[4] == NLMSG_DONE:
             break
         rows.append(row)
@@ -166,7 +163,7 @@ def dump(name: str) -> list[Socket]:
 
 def printed(case: str) -> list[str]:
     """Return the rows of a recorded output, each with its continuation lines."""
-    lines = read(GOLDEN / "out" / f"{case}.out").decode().splitlines()[1:]
+    lines = (SS / "out" / f"{case}.out").read_bytes().decode().splitlines()[1:]
     rows: list[str] = []
     for line in lines:
         if line.startswith("\t"):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +17,12 @@ from sockdiag.sources.proc.inet import parse_raw, parse_tcp, parse_udp
 from sockdiag.sources.proc.net_netlink import parse_netlink
 from sockdiag.sources.proc.net_packet import parse_packet
 from sockdiag.sources.proc.net_unix import parse_unix
+from tests.recorded import CORPORA
 from tests.unit.sources.proc_rows import messages
 
 if TYPE_CHECKING:
     from sockdiag.sources.reading import Reading
 
-CORPORA = Path(__file__).parents[4] / "shared/corpora"
 pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"needs the sample files in {CORPORA}")
 
 GOPROCINFO = "c9s/goprocinfo/linux/proc/"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +10,15 @@ from typing import Any
 
 import pytest
 
-GOLDEN = (Path(__file__).parents[3] / "../shared/ss-golden").resolve()
-_CASES: list[dict[str, Any]] = json.loads((GOLDEN / "cases.json").read_text()) if GOLDEN.is_dir() else []
+from tests.needs import need_namespaces
+from tests.recorded import SS
 
-pytestmark = [
-    pytest.mark.skipif(not _CASES, reason="the recorded outputs of ss 7.1 are not here (../shared/ss-golden)"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a namespace without this system's cgroups"),
-]
+_CASES: list[dict[str, Any]] = json.loads((SS / "cases.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    need_namespaces()
     runner = Path(__file__).with_name("golden_runner.py")
     done = subprocess.run(
         [
@@ -30,7 +27,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
             "--mount",
             sys.executable,
             str(runner),
-            str(GOLDEN),
+            str(SS),
             str(tmp_path_factory.mktemp("golden")),
         ],
         capture_output=True,
@@ -44,6 +41,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("case", _CASES, ids=[f"{case['case']}-{case['topic']}" for case in _CASES])
 def test_case(case: dict[str, Any], answers: dict[str, list[Any]]) -> None:
     code, out, err = answers[case["case"]]
-    assert out.encode("latin-1") == (GOLDEN / "out" / f"{case['case']}.out").read_bytes()
+    assert out.encode("latin-1") == (SS / "out" / f"{case['case']}.out").read_bytes()
     assert code == case["exit_code"]
     assert (err == "") == case["stderr_empty"], err

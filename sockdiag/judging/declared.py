@@ -1,0 +1,210 @@
+"""What the rules declare, for code that must know it without importing all of them.
+
+Written by ``make gen``. An entry keeps its place and a new one comes last: this is the order in which sysctls are read, and
+gaps are listed.
+"""
+
+from __future__ import annotations
+
+# Tables whose sockets are judged.
+TABLES: tuple[str, ...] = (
+    "tcp",
+    "mptcp",
+    "udp",
+    "udplite",
+    "raw",
+    "icmp",
+    "unix",
+    "netlink",
+    "packet",
+)
+
+# Sysctls that are read for the rules.
+SYSCTLS_READ: tuple[str, ...] = (
+    "net.core.somaxconn",
+    "net.core.rmem_default",
+    "net.core.rmem_max",
+    "net.core.netdev_max_backlog",
+    "net.core.mem_pcpu_rsv",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.udp_mem",
+    "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ipfrag_high_thresh",
+    "net.ipv6.ip6frag_high_thresh",
+    "fs.file-nr",
+)
+
+# Rules by which a command judges, beside those that judge by all of them.
+RULES_OF: dict[str, tuple[str, ...]] = {
+    "listeners": (
+        "ACCEPT_QUEUE_OVERFLOW",
+        "ACCEPT_QUEUE_FULL",
+        "SYN_QUEUE_FULL",
+        "LISTEN_DROP",
+        "UNIX_LISTENER_FULL",
+        "FD_LIMIT",
+    ),
+    "memory": (
+        "UDP_RECEIVE_BUFFER_FULL",
+        "UDP_MEMORY_LIMIT",
+        "RAW_RECEIVE_BUFFER_FULL",
+        "PACKET_RECEIVE_BUFFER_FULL",
+        "NETLINK_RECEIVE_BUFFER_FULL",
+        "TCP_MEMORY_PRESSURE",
+        "CGROUP_MEMORY_LIMIT",
+    ),
+    "states": (
+        "SYN_QUEUE_FULL",
+        "SYN_SENT_UNANSWERED",
+        "LAST_ACK_STUCK",
+        "CLOSE_WAIT_LEAK",
+        "FIN_WAIT2_LEAK",
+    ),
+}
+
+# The tables that those rules scan.
+TABLES_OF: dict[str, tuple[str, ...]] = {
+    "listeners": (
+        "tcp",
+        "mptcp",
+        "unix",
+    ),
+    "memory": (
+        "udp",
+        "udplite",
+        "raw",
+        "icmp",
+        "netlink",
+        "packet",
+    ),
+    "states": (
+        "tcp",
+        "mptcp",
+    ),
+}
+
+# Rules that find what follows when a process does not get to its sockets.
+BLAME_READER: tuple[str, ...] = (
+    "UDP_RECEIVE_BUFFER_FULL",
+    "RAW_RECEIVE_BUFFER_FULL",
+    "PACKET_RECEIVE_BUFFER_FULL",
+    "NETLINK_RECEIVE_BUFFER_FULL",
+    "ACCEPT_QUEUE_OVERFLOW",
+    "ACCEPT_QUEUE_FULL",
+    "TCP_RECEIVER_STALLED",
+    "UNIX_LISTENER_FULL",
+    "UNIX_DGRAM_QUEUE",
+)
+
+# Fields that rules compare with the earlier sample, by table.
+COMPARED: dict[str, tuple[str, ...]] = {
+    "tcp": (
+        "recv_q",
+        "skmem.drops",
+        "skmem.backlog",
+        "send_q",
+        "timer",
+        "state",
+    ),
+    "mptcp": (
+        "recv_q",
+        "skmem.drops",
+        "state",
+    ),
+    "udp": (
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "recv_q",
+    ),
+    "udplite": (
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "recv_q",
+    ),
+    "raw": (
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "recv_q",
+    ),
+    "icmp": (
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "recv_q",
+    ),
+    "unix": (
+        "recv_q",
+        "skmem.drops",
+        "send_q",
+        "inode",
+        "recv_q_unit",
+        "unix.peer_inode",
+    ),
+    "netlink": (
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "recv_q",
+    ),
+    "packet": (
+        "skmem.rmem_alloc",
+        "skmem.drops",
+        "recv_q",
+    ),
+}
+
+# Sockets that rules compare with, by table: a field that is not zero, a state, the timer that is armed.
+KEPT: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "tcp": (
+        ("recv_q", "", ""),
+        ("skmem.drops", "", ""),
+        ("skmem.backlog", "", ""),
+        ("send_q", "", "persist"),
+        ("", "CLOSE_WAIT", ""),
+        ("", "FIN_WAIT2", ""),
+    ),
+    "mptcp": (
+        ("recv_q", "", ""),
+        ("skmem.drops", "", ""),
+        ("", "CLOSE_WAIT", ""),
+        ("", "FIN_WAIT2", ""),
+    ),
+    "udp": (
+        ("skmem.rmem_alloc", "", ""),
+        ("skmem.drops", "", ""),
+        ("recv_q", "", ""),
+    ),
+    "udplite": (
+        ("skmem.rmem_alloc", "", ""),
+        ("skmem.drops", "", ""),
+        ("recv_q", "", ""),
+    ),
+    "raw": (
+        ("skmem.rmem_alloc", "", ""),
+        ("skmem.drops", "", ""),
+        ("recv_q", "", ""),
+    ),
+    "icmp": (
+        ("skmem.rmem_alloc", "", ""),
+        ("skmem.drops", "", ""),
+        ("recv_q", "", ""),
+    ),
+    "unix": (
+        ("recv_q", "", ""),
+        ("skmem.drops", "", ""),
+        ("send_q", "", ""),
+    ),
+    "netlink": (
+        ("skmem.rmem_alloc", "", ""),
+        ("skmem.drops", "", ""),
+        ("recv_q", "", ""),
+    ),
+    "packet": (
+        ("skmem.rmem_alloc", "", ""),
+        ("skmem.drops", "", ""),
+        ("recv_q", "", ""),
+    ),
+}

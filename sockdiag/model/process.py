@@ -1,0 +1,48 @@
+"""A process: what it runs, since when, in which state, and what started it."""
+
+from __future__ import annotations
+
+from sockdiag.model.record import ID, LABEL, Record, field
+
+
+class Ancestor(Record):
+    """A process that another one descends from."""
+
+    pid: int = field("Process.", kind=ID, sources=("/proc/PID/stat: ppid",))
+    comm: bytes | None = field("Its name.", default=None, kind=LABEL, sources=("/proc/PID/stat: comm",))
+
+
+class Process(Record):
+    """What /proc tells of a process beside its descriptors."""
+
+    command: bytes | None = field(
+        "Command line, its arguments joined by blanks, of which at most 4096 bytes; a process may overwrite its own.",
+        default=None,
+        kind=LABEL,
+        kernel="mm->arg_start, mm->arg_end",
+        sources=("/proc/PID/cmdline",),
+    )
+    state: str | None = field(
+        "running, sleeping, disk sleep, stopped, tracing stop, zombie, …",
+        default=None,
+        kind=LABEL,
+        kernel="task->__state, task->exit_state",
+        sources=("/proc/PID/stat: state",),
+    )
+    user: str | None = field(
+        "Real user.", default=None, kind=LABEL, kernel="cred->uid", sources=("/proc/PID/status: Uid",)
+    )
+    started: str | None = field(
+        "When it was started, in UTC.",
+        default=None,
+        kind=ID,
+        kernel="task->start_boottime",
+        sources=("/proc/PID/stat: starttime, /proc/stat: btime",),
+    )
+    ancestors: tuple[Ancestor, ...] | None = field(
+        "Its parent, the parent of that, and so on.",
+        default=None,
+        of=Ancestor,
+        kernel="task->real_parent",
+        sources=("/proc/PID/stat: ppid",),
+    )
