@@ -217,7 +217,7 @@ def paths(
     return Paths(create, tuple(stations))
 
 
-# What a lookup that fails says of the routes: fib_props[], net/ipv4/fib_semantics.c.
+# Errors of a failed lookup, and the type of route behind each: fib_props[], net/ipv4/fib_semantics.c.
 _REFUSALS = {
     "ENETUNREACH": "no route leads to the peer",
     "EHOSTUNREACH": "the route to the peer is of type unreachable",
@@ -227,7 +227,7 @@ _REFUSALS = {
 
 
 def has_egress(socket: Socket) -> bool:
-    """Tell whether a socket's packets leave this host by a route: it has a peer, and one that is elsewhere."""
+    """Return whether a socket's packets leave this host by a route, because its peer is on another host."""
     peer = socket.peer.address
     if not socket.is_inet or not isinstance(peer, str) or peer in _NOWHERE:
         return False

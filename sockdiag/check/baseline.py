@@ -209,7 +209,7 @@ def _sockets(sample: Sample, absent: dict[str, str]) -> list[EarlierSocket]:
 
 
 def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
-    """Return the rows that rules compare with, as they declare it."""
+    """Return the rows that rules declare to compare with."""
     read = {"skmem.drops": drops}
 
     def column(name: str) -> Sequence[Any]:
@@ -278,7 +278,7 @@ def _socket(one: EarlierSocket, columns: Sequence[str]) -> Socket:
         **more,
     )
     for name, value in zip(columns, one.further, strict=True):
-        # Another release may have kept what none of these rules compares.
+        # Another release may have kept fields that none of these rules compares.
         if name in FURTHER:
             socket = _with(socket, name, value)
     return socket

@@ -37,8 +37,8 @@ def finding_lines(finding: Finding, style: Style, *, everywhere: bool = False) -
     subject = finding.subject
     process = f"{cell(subject.comm)}({subject.pid})"
     # The summary of a finding about a process begins with its name.
-    told = subject.pid is None or printable(finding.summary).startswith(f"{process}: ")
-    who = "" if told else f"  [{process}]"
+    named = subject.pid is None or printable(finding.summary).startswith(f"{process}: ")
+    who = "" if named else f"  [{process}]"
     if everywhere and subject.netns is not None:
         who += f"  [netns {printable(subject.netns)}]"
     color = "" if finding.severity == INFO else _YELLOW if finding.severity == WARNING else _RED

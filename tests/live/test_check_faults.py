@@ -262,8 +262,8 @@ def test_from_later(kept: Path, empty_netns: Namespace) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"root:x:0:0:root:/root:/bin/sh\n", "it is no state file of sockdiag check"),
-        (b"\0" * 100, "it is no state file of sockdiag check"),
+        (b"root:x:0:0:root:/root:/bin/sh\n", "not a state file of sockdiag check"),
+        (b"\0" * 100, "not a state file of sockdiag check"),
         (b"sockdiag check state 2\n", "another version of sockdiag wrote it"),
     ],
     ids=["passwd", "zeros", "newer"],

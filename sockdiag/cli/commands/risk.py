@@ -118,12 +118,12 @@ def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
 def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
     from sockdiag.model.finding import OK, SocketRisk
 
-    told = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
+    with_findings = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
     return [
         SocketRisk(socket, OK, ())
         for batch in case.now.batches
         for row, socket in enumerate(batch.sockets())
-        if (id(batch), row) not in told
+        if (id(batch), row) not in with_findings
     ]
 
 
