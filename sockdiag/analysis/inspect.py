@@ -238,7 +238,7 @@ _NOWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - no address to bind to
 
 
 def egress_note(refused: str | None, *, unassigned: bool) -> str:
-    """Say what is wrong with the way out.
+    """Describe what is wrong with the way out; "" if nothing is.
 
     Args:
         refused: error that the lookup of the route ended with.

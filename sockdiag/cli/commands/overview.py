@@ -104,12 +104,12 @@ def _states_everywhere(survey: SystemReader, search: HotspotSearch, query: Query
     from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.states import add_counts, count_states, state_counts
 
-    def search(batches: Iterable[Batch]) -> tuple[dict[Any, int], HotspotSearch]:
+    def search_batches(batches: Iterable[Batch]) -> tuple[dict[Any, int], HotspotSearch]:
         mine = HotspotSearch()
         return count_states(mine.watch(batches)), mine
 
     parts = []
-    for counts, found in survey.reduce(query, None, search):
+    for counts, found in survey.reduce(query, None, search_batches):
         search.join(found)
         parts.append(counts)
     return state_counts(add_counts(parts))
