@@ -81,7 +81,7 @@ def test_command_lines_run(name: str, line: str) -> None:
     if line == "sockdiag ss -K":
         line += " 'sport = 1 and sport = 2'"  # as root it would close every connection of this machine
     words = shlex.split(line.partition("|")[0])[1:]
-    # A capture holds one look at one namespace; ss takes its own variables instead.
+    # A capture holds a single sample of one namespace; ss takes its own variables instead.
     live = {"--root", "--interval", "--netns", "--help", "--version"} & set(words) or words[:1] in (["ss"], ["schema"])
     done = shell(line, root="" if live else CAPTURE)
     allowed = {0, 1, 2, 3} if words[:1] == ["check"] else {0, 3} if "--exit-code" in words else {0}

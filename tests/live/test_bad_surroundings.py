@@ -192,7 +192,7 @@ def test_a_closed_pipe(words: tuple[str, ...], elsewhere: bool, filled: Namespac
 
 
 def wait_until_asleep(pid: int) -> None:
-    """Wait until a process, or the child that works for it, sleeps between its two looks."""
+    """Wait until a process, or the child that works for it, sleeps between its two samples."""
     for _ in range(600):
         for task in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
             try:

@@ -61,7 +61,7 @@ def test_first_run(file: Path, empty_netns: Namespace) -> None:
 
 
 def test_first_run_of_a_rate(file: Path, empty_netns: Namespace) -> None:
-    """A rate needs two looks: until then it is no verdict."""
+    """A rate needs two samples: until then it is no verdict."""
     words = ("--measure", "Udp.InDatagrams", "-w", "10", "--state", str(file))
     said = check(*words, namespace=empty_netns)
     assert (said.status, said.line) == (

@@ -233,13 +233,13 @@ def test_where_has_a_baseline_of_its_own(file: Path, empty_netns: Namespace) -> 
 
 
 def test_interval(file: Path, empty_netns: Namespace) -> None:
-    """--interval compares two looks of its own."""
+    """--interval compares two samples of its own."""
     said = check(*RULES, "--interval", "0.2", "--state", str(file), namespace=empty_netns)
     assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
 
 
 def test_interval_takes_no_baseline_away(file: Path, empty_netns: Namespace) -> None:
-    """What was lost before the two looks of --interval is told by the next run without it."""
+    """What was lost before the two samples of --interval is told by the next run without it."""
     words = (*RULES, "--state", str(file))
     assert check(*words, namespace=empty_netns).status == 0
     empty_netns.call(send, empty_netns.call(receive_nothing, "lossy"), 40)

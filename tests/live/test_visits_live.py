@@ -1,4 +1,4 @@
-"""Workers that visit namespaces: what hangs, dies or fails in one costs that one alone; two looks rest together."""
+"""Workers that visit namespaces: what hangs, dies or fails in one costs that one alone; two samples rest together."""
 
 from __future__ import annotations
 

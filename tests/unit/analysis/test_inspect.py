@@ -93,7 +93,7 @@ def test_nobody_visible_and_nobody() -> None:
 
 
 def test_counters_at_their_stations() -> None:
-    """Rows of a table are added up; what the kernel lacks is unknown; two looks give a change."""
+    """Rows of a table are added up; what the kernel lacks is unknown; two samples give a change."""
     before = Counters({"dev.lo.rx_drop": 1, "dev.eth0.rx_drop": 2, "TcpExt.TCPBacklogDrop": 5})
     after = Counters({"dev.lo.rx_drop": 1, "dev.eth0.rx_drop": 4, "TcpExt.TCPBacklogDrop": 5})
     found = {c.name: c for s in paths(tcp("ESTABLISHED"), after, before).receive for c in s.counters}

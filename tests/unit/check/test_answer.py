@@ -181,7 +181,7 @@ def again(before: Sample, now: Sample) -> Sample:
 
 
 def test_what_a_counter_grew_by() -> None:
-    """By direct looks and by remembered ones; a wrap counts on, a fall is not known, no look before neither."""
+    """From direct samples and from baselines; a wrap counts on, a fall is not known, no earlier sample neither."""
     cpu = SoftnetCpu(0, False, 100, 7, 0, 0)
     before = sample(
         counters={

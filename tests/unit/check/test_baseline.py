@@ -1,4 +1,4 @@
-"""Rules find the same whether the look before is at hand or was written down and read again."""
+"""Rules find the same whether the earlier sample is at hand or was written down and read again."""
 
 from __future__ import annotations
 
