@@ -194,8 +194,8 @@ def test_documents_are_found() -> None:
 
 
 def test_options_of_every_command_exist() -> None:
-    """Every command that looks at a system has the options that README says it has."""
-    (sentence,) = re.findall(r"Every command that looks at a system takes (.*?)[;.]\n", read("README.md"), re.DOTALL)
+    """Every command that reads a system has the options that README says it has."""
+    (sentence,) = re.findall(r"Every command that reads a system takes (.*?)[;.]\n", read("README.md"), re.DOTALL)
     named = set(re.findall(r"`(--?[a-z]+)", sentence))
     assert len(named) >= 8
     for name in COMMANDS:
