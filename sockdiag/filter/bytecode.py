@@ -11,6 +11,7 @@ from __future__ import annotations
 from struct import Struct
 
 from sockdiag.filter.tree import HOSTS, PORTS, And, Compare, Not, Or
+from sockdiag.kernel.byte_order import ORDER
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNSPEC
 
 TYPE_CHECKING = False
@@ -24,14 +25,14 @@ JMP, S_GE, S_LE, D_GE, D_LE, AUTO, S_COND, D_COND, DEV_COND, MARK_COND = range(1
 CGROUP_COND = 13
 
 # struct inet_diag_bc_op: code, yes, no
-OP = Struct("=BBH")
+OP = Struct(f"{ORDER}BBH")
 # struct inet_diag_hostcond without the address: family, prefix_len, port
-HOSTCOND = Struct("=BBxxi")
+HOSTCOND = Struct(f"{ORDER}BBxxi")
 # the second word of a port comparison, itself a struct inet_diag_bc_op: the port is its no
-PORT_WORD = Struct("=HH")
-MARKCOND = Struct("=II")  # struct inet_diag_markcond: mark, mask
-DEVICE = Struct("=I")
-CGROUP = Struct("=Q")
+PORT_WORD = Struct(f"{ORDER}HH")
+MARKCOND = Struct(f"{ORDER}II")  # struct inet_diag_markcond: mark, mask
+DEVICE = Struct(f"{ORDER}I")
+CGROUP = Struct(f"{ORDER}Q")
 
 _OP_SIZE = 4
 # "no" has 16 bits and reaches four bytes behind the end.

@@ -6,9 +6,9 @@ Numbers are read as C does, with all that follows: ``010`` is 8, ``0x16`` a port
 from __future__ import annotations
 
 from _socket import inet_aton, inet_pton
-from sys import byteorder
 
 from sockdiag.filter.cnumbers import INT_MAX, LONG_MAX, UINT_MAX, ULONG_MAX, converted, signed, unsigned
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
 
 TYPE_CHECKING = False
@@ -237,7 +237,7 @@ def _cut_port(text: str, *, is_port: bool) -> tuple[str, str | None]:
 
 def word(number: int) -> bytes:
     """Return a number as the first word of an address, in the order of this machine."""
-    return number.to_bytes(4, byteorder)
+    return U32.pack(number)
 
 
 def parse_prefix(text: str, family: int) -> tuple[bytes, int] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from _socket import inet_pton
-from sys import byteorder
 
 from sockdiag.filter.operands import device_index
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.families import FAMILY_NAMES
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
 from sockdiag.kernel.sock_diag import (
@@ -86,4 +86,4 @@ def _signed(number: int) -> int:
 
 def _cid(end: Endpoint) -> bytes:
     cid = 0xFFFFFFFF if end.address is None else int(end.address)
-    return cid.to_bytes(4, byteorder)
+    return U32.pack(cid)

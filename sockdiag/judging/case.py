@@ -332,4 +332,4 @@ def counted(n: int, one: str, many: str = "") -> str:
 
 def per_second(rate: float | None) -> str:
     """Write a rate."""
-    return "" if rate is None else f" ({rate:.3g} a second)"
+    return "" if rate is None else f" ({rate:.3g}/s)"

@@ -23,7 +23,7 @@ BACKLOG_SYSCTLS = ("net.core.somaxconn",)
 ACCEPT = Advice(
     "Let the process call accept(2) more often, or from more threads or processes.",
     None,
-    "A longer queue bridges bursts only; whoever accepts more slowly than clients come fills any.",
+    "A longer queue only absorbs bursts. A process that accepts more slowly than clients connect will fill any queue.",
 )
 
 
@@ -72,14 +72,11 @@ def queue_is_cause(case: Case, listener: Listener, before: int | None) -> bool:
     return 2 * longest > limit + 1 or 2 * others < (listener.drops_in_interval or 0)
 
 
-def waits(waiting: int) -> str:
-    """Say how many connections wait in accept queues."""
-    return counted(waiting, "connection waits", "connections wait")
-
-
-def fits(limit: int | None) -> str:
-    """Say how many fit: one more than the limit."""
-    return "of a limit that is not visible" if limit is None else counted(limit + 1, "fits", "fit")
+def places(waiting: int, limit: int | None) -> str:
+    """Write how full an accept queue is, which has room for one connection more than its limit."""
+    if limit is None:
+        return f"{counted(waiting, 'place')} taken, of a limit that is not visible"
+    return f"{waiting} of {counted(limit + 1, 'place')} taken"
 
 
 def backlog_advice(case: Case, limit: int | None) -> tuple[Advice, ...]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 NETLINK_ROUTE = 0
 NETLINK_SOCK_DIAG = 4
 
@@ -22,9 +24,9 @@ NLM_F_DUMP = 0x300  # NLM_F_ROOT | NLM_F_MATCH
 
 NLA_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 
-NLMSGHDR = Struct("=IHHII")  # nlmsg_len, nlmsg_type, nlmsg_flags, nlmsg_seq, nlmsg_pid
+NLMSGHDR = Struct(f"{ORDER}IHHII")  # nlmsg_len, nlmsg_type, nlmsg_flags, nlmsg_seq, nlmsg_pid
 NLMSG_HDRLEN = 16
-NLATTR = Struct("=HH")  # nla_len, nla_type
+NLATTR = Struct(f"{ORDER}HH")  # nla_len, nla_type
 NLA_HDRLEN = 4
 
 # Netlink protocol numbers (the third argument of socket(2)) and their names in the header.

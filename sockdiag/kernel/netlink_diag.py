@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 # struct netlink_diag_req: family, protocol, pad, ino, show, cookie[2]
-REQ = Struct("=BBHIIII")
+REQ = Struct(f"{ORDER}BBHIIII")
 # struct netlink_diag_msg: family, type, protocol, state, portid, dst_portid, dst_group, ino, cookie (64 bit)
-MSG = Struct("=BBBBIIIIQ")
+MSG = Struct(f"{ORDER}BBBBIIIIQ")
 MSG_LEN = 28
 
 PROTO_ALL = 255  # sdiag_protocol of a dump of all protocols

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 # struct packet_diag_req: family, protocol, pad, ino, show, cookie[2]
-REQ = Struct("=BBHIIII")
+REQ = Struct(f"{ORDER}BBHIIII")
 # struct packet_diag_msg: family, type, num, ino, cookie (64 bit)
-MSG = Struct("=BBHIQ")
+MSG = Struct(f"{ORDER}BBHIQ")
 MSG_LEN = 16
 
 SHOW_INFO = 0x01
@@ -29,9 +31,9 @@ UID = 5  # u32
 MEMINFO = 6
 FILTER = 7  # struct sock_filter[], told to CAP_NET_ADMIN
 
-INFO_STRUCT = Struct("=IIIIII")  # index, version, reserve, copy_thresh, tstamp, flags
-MCLIST_STRUCT = Struct("=IIHH32s")  # index, count, type, alen, addr
-RING_STRUCT = Struct("=IIIIIII")  # block_size, block_nr, frame_size, frame_nr, retire_tmo, sizeof_priv, features
-FILTER_STRUCT = Struct("=HBBI")  # struct sock_filter: code, jt, jf, k
+INFO_STRUCT = Struct(f"{ORDER}IIIIII")  # index, version, reserve, copy_thresh, tstamp, flags
+MCLIST_STRUCT = Struct(f"{ORDER}IIHH32s")  # index, count, type, alen, addr
+RING_STRUCT = Struct(f"{ORDER}IIIIIII")  # block_size, block_nr, frame_size, frame_nr, retire_tmo, sizeof_priv, features
+FILTER_STRUCT = Struct(f"{ORDER}HBBI")  # struct sock_filter: code, jt, jf, k
 
 FLAG_RUNNING = 0x01

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 RTM_GETROUTE = 26
 RTM_NEWQDISC = 36
 RTM_GETQDISC = 38
 
-TCMSG = Struct("=BxxxiIII")  # tcm_family, tcm_ifindex, tcm_handle, tcm_parent, tcm_info
+TCMSG = Struct(f"{ORDER}BxxxiIII")  # tcm_family, tcm_ifindex, tcm_handle, tcm_parent, tcm_info
 
 TCA_KIND = 1
 TCA_STATS2 = 7
 TCA_STATS_BASIC = 1
 TCA_STATS_QUEUE = 3
 
-GNET_STATS_BASIC = Struct("=QI")  # bytes, packets
-GNET_STATS_QUEUE = Struct("=IIIII")  # qlen, backlog, drops, requeues, overlimits
+GNET_STATS_BASIC = Struct(f"{ORDER}QI")  # bytes, packets
+GNET_STATS_QUEUE = Struct(f"{ORDER}IIIII")  # qlen, backlog, drops, requeues, overlimits
 
 # rtm_type
 ROUTE_TYPES = (

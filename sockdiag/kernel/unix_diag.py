@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 # struct unix_diag_req: family, protocol, pad, states, ino, show, cookie[2]
-REQ = Struct("=BBHIIIII")
+REQ = Struct(f"{ORDER}BBHIIIII")
 # struct unix_diag_msg: family, type, state, pad, ino, cookie (64 bit, low word first)
-MSG = Struct("=BBBxIQ")
+MSG = Struct(f"{ORDER}BBBxIQ")
 MSG_LEN = 16
 
 SHOW_NAME = 0x01
@@ -31,8 +33,8 @@ MEMINFO = 5
 SHUTDOWN = 6  # u8
 UID = 7  # u32
 
-VFS_STRUCT = Struct("=II")  # udiag_vfs_ino, udiag_vfs_dev
-RQLEN_STRUCT = Struct("=II")  # udiag_rqueue, udiag_wqueue
+VFS_STRUCT = Struct(f"{ORDER}II")  # udiag_vfs_ino, udiag_vfs_dev
+RQLEN_STRUCT = Struct(f"{ORDER}II")  # udiag_rqueue, udiag_wqueue
 
 # udiag_vfs_dev is the kernel's own dev_t (include/linux/kdev_t.h), not the one that stat(2) gives.
 MINORBITS = 20

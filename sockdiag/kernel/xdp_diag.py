@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 # struct xdp_diag_req: family, protocol, pad, ino, show, cookie[2]
-REQ = Struct("=BBHIIII")
+REQ = Struct(f"{ORDER}BBHIIII")
 # struct xdp_diag_msg: family, type, pad, ino, cookie (64 bit)
-MSG = Struct("=BBxxIQ")
+MSG = Struct(f"{ORDER}BBxxIQ")
 MSG_LEN = 16
 
 SHOW_INFO = 0x01
@@ -29,7 +31,7 @@ UMEM_COMPLETION_RING = 7
 MEMINFO = 8
 STATS = 9
 
-INFO_STRUCT = Struct("=II")  # ifindex, queue_id
-RING_STRUCT = Struct("=I")  # entries
-UMEM_STRUCT = Struct("=QIIIIIIII")  # size, id, num_pages, chunk_size, headroom, ifindex, queue_id, flags, refs
-STATS_STRUCT = Struct("=QQQQQQ")  # rx_dropped, rx_invalid, rx_full, fill_ring_empty, tx_invalid, tx_ring_empty
+INFO_STRUCT = Struct(f"{ORDER}II")  # ifindex, queue_id
+RING_STRUCT = Struct(f"{ORDER}I")  # entries
+UMEM_STRUCT = Struct(f"{ORDER}QIIIIIIII")  # size, id, num_pages, chunk_size, headroom, ifindex, queue_id, flags, refs
+STATS_STRUCT = Struct(f"{ORDER}QQQQQQ")  # rx_dropped, rx_invalid, rx_full, fill_ring_empty, tx_invalid, tx_ring_empty

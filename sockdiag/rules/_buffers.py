@@ -43,7 +43,7 @@ _HARMLESS = 2304 - 1280
 _READ = Advice(
     "Make the process read more often, or from more sockets (SO_REUSEPORT).",
     None,
-    "A larger buffer bridges bursts only; a reader that is slower than the sender fills any.",
+    "A larger buffer only absorbs bursts; a reader slower than the sender will fill any buffer.",
 )
 _STUCK = Advice(
     "Find out why the process does not read.", None, "Nothing was taken out of the buffer between the two looks."
@@ -212,7 +212,7 @@ def _judge_one(
             if growth >= free or eta <= case.horizon:
                 return AT_RISK, WARNING, f"fills its receive buffer: {held}, full in {eta} s at this rate", eta
     if level.drops and mine(case, level):
-        now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
+        now = "none now" if lost == 0 else "use --interval to see whether it is still losing"
         return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was made; {now}", None
     return None
 

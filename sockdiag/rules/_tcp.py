@@ -41,7 +41,7 @@ def in_state_before(state: str) -> Compared:
 
 
 def unanswered(
-    case: Case, rule: Rule, states: tuple[str, ...], what: tuple[str, str], advice: tuple[Advice, ...], *, port: bool
+    case: Case, rule: Rule, states: tuple[str, ...], what: str, advice: tuple[Advice, ...], *, port: bool
 ) -> Iterator[Hit]:
     """Yield one finding per peer that leaves retransmissions unanswered.
 
@@ -49,7 +49,7 @@ def unanswered(
         case: the samples.
         rule: the rule; its thresholds ``retransmits`` and ``least`` decide.
         states: states of the connections.
-        what: what they do, in the singular and the plural.
+        what: what they are, in the singular.
         advice: what to do.
         port: a peer is an address and port, else an address.
     """
@@ -71,7 +71,9 @@ def unanswered(
         if len(rows) < case.threshold(rule, "least"):
             continue
         most = max(n for _batch, _row, n in rows)
-        said = f"{at(end)} does not answer: {counted(len(rows), *what)}, sent again up to {counted(most, 'time')}"
+        said = (
+            f"{at(end)} is not answering: {counted(len(rows), what)} stalled, up to {counted(most, 'retransmission')}"
+        )
         evidence = {
             "sockets": Evidence(len(rows), "sockets", None, "idiag_state", "netns"),
             "retransmits": Evidence(most, "count", None, "idiag_retrans", "socket"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, Unseen
-from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, fits, listeners, waits
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, Unseen, counted
+from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, listeners, places
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, WARNING, Evidence, Finding
 
@@ -45,7 +45,10 @@ def judge(case: Case) -> Iterator[Hit]:
         if limit is None:
             if waiting < case.threshold(RULE, "least"):
                 continue
-            raise Unseen("/proc/net/tcp", f"{waits(waiting)} at {at(listener.socket.local)}; its limit is not in /proc")
+            raise Unseen(
+                "/proc/net/tcp",
+                f"{counted(waiting, 'connection waits', 'connections wait')} at {at(listener.socket.local)}; its limit is not in /proc",
+            )
         room = limit + 1 - waiting
         growth = 0 if not before else max(0, waiting - before)
         eta = round(room / (growth / case.seconds), 1) if growth and case.seconds else None
@@ -56,7 +59,7 @@ def judge(case: Case) -> Iterator[Hit]:
             continue
         trend = "" if eta is None or full else f", full in {eta} s at this rate"
         what = "is full" if full else "is filling up"
-        said = f"the accept queue of {at(listener.socket.local)} {what}: {waits(waiting)}, {fits(limit)}{trend}"
+        said = f"the accept queue of {at(listener.socket.local)} {what}: {places(waiting, limit)}{trend}"
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "idiag_rqueue, idiag_wqueue", "socket")}
         severity = CRITICAL if full else WARNING
         yield Hit(

@@ -9,10 +9,9 @@ from sockdiag.judging.listeners import (
     QUEUE_COUNTERS,
     QUEUE_FIELDS,
     backlog_advice,
-    fits,
     listeners,
+    places,
     queue_is_cause,
-    waits,
 )
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
@@ -57,7 +56,7 @@ def judge(case: Case) -> Iterator[Hit]:
         if not drops or (lost and not (full or (overflows and queue_is_cause(case, listener, before)))):
             continue  # nothing, or refused for another reason: SYN_QUEUE_FULL or LISTEN_DROP
         explained += lost or 0
-        held = f"{waits(listener.accept_queue or 0)}, {fits(listener.accept_queue_limit)}"
+        held = places(listener.accept_queue or 0, listener.accept_queue_limit)
         evidence = {
             "accept_queue": Evidence(
                 listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"
@@ -76,7 +75,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 [(batch, row)],
             )
         elif not full:
-            now = "none now" if lost == 0 else "whether it goes on takes --interval to tell"
+            now = "none now" if lost == 0 else "use --interval to see whether it still does"
             said = f"{where} has refused {counted(drops, 'connection attempt')} since it was made; {now}"
             yield Hit(
                 Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)]

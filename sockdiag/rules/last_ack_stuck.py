@@ -23,7 +23,7 @@ RULE = DeclaredRule(
     ("state", "timer.retransmits", "peer"),
     ("tcp",),
     (
-        Threshold("retransmits", 2, "the first retransmission may be of an accident"),
+        Threshold("retransmits", 2, "one retransmission can be chance"),
         Threshold("least", 1, "each pins the memory of its send queue"),
     ),
     ("net.ipv4.tcp_orphan_retries, where many hold memory",),
@@ -42,6 +42,4 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections at their end, by the peer's address."""
     states = ("LAST_ACK", "FIN_WAIT1", "CLOSING")
-    yield from unanswered(
-        case, RULE, states, ("closed connection waits", "closed connections wait"), (_ADVICE,), port=False
-    )
+    yield from unanswered(case, RULE, states, "closed connection", (_ADVICE,), port=False)

@@ -42,7 +42,7 @@ def judge(case: Case) -> Iterator[Hit]:
     names = sorted(past, key=lambda n: -(past[n] or 0))
     listed = ", ".join(f"{name} {past[name]}" for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    now = "whether they grow takes --interval to tell" if case.before is None else "none of them grew in the interval"
+    now = "use --interval to see whether they grow" if case.before is None else "none of them grew in the interval"
     yield Hit(
         Finding(
             RULE.code, INFO, Subject(NAMESPACE), f"lost in the past: {listed}{more}; {now}", evidence, verdict=RECOVERED

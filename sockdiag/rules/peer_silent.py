@@ -41,6 +41,4 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections that have data under way, by the peer's address."""
-    yield from unanswered(
-        case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), ("connection waits", "connections wait"), (_ADVICE,), port=False
-    )
+    yield from unanswered(case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), "connection", (_ADVICE,), port=False)

@@ -21,7 +21,7 @@ RULE = DeclaredRule(
     CRITICAL,
     (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
     "A raw or ping socket gets more than its process reads. One that only sends gets copies too, and fills up unread.",
-    "A packet is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf, or when the socket's filter rejects it; no "
+    "A packet is refused when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf, or when the socket's filter rejects it; no "
     "counter of the namespace shows it.",
     "raw_rcv(), net/ipv4/raw.c; __sock_queue_rcv_skb(), net/core/sock.c",
     READS,

@@ -40,6 +40,4 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connection attempts by peer and port."""
-    yield from unanswered(
-        case, RULE, ("SYN_SENT",), ("connection attempt waits", "connection attempts wait"), (_ADVICE,), port=True
-    )
+    yield from unanswered(case, RULE, ("SYN_SENT",), "connection attempt", (_ADVICE,), port=True)

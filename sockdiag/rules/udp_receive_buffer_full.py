@@ -19,7 +19,7 @@ RULE = DeclaredRule(
     CRITICAL,
     (DROPPING, AT_RISK, RECOVERED),
     "Datagrams arrive faster than the process reads them, and the socket's receive buffer has no room for the next.",
-    "A datagram is refused when sk_rmem_alloc and its truesize exceed sk_rcvbuf (6.15; before, when sk_rmem_alloc alone does).",
+    "A datagram is refused when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf (6.15; before, when sk_rmem_alloc alone does).",
     "__udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     (*READS, "Udp.RcvbufErrors", "Udp6.RcvbufErrors"),
     ("udp",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule, Hit
-from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, fits, listeners, waits
+from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, listeners, places
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
 
@@ -38,9 +38,7 @@ def judge(case: Case) -> Iterator[Hit]:
         waiting, limit = listener.accept_queue, listener.accept_queue_limit
         if waiting is None or limit is None or waiting <= limit or (before is not None and before <= limit):
             continue
-        said = (
-            f"{waits(waiting)} at the unix listener {at(listener.socket.local)}, {fits(limit)}: connect(2) waits there"
-        )
+        said = f"{places(waiting, limit)} at the unix listener {at(listener.socket.local)}: connect(2) waits there"
         evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
         yield Hit(
             Finding(

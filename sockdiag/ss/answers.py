@@ -1,4 +1,4 @@
-"""Answers of the kernel: ask for a table, split what comes, tell what went wrong."""
+"""Answers of the kernel: request a table, split the answer into messages, report what went wrong."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ if TYPE_CHECKING:
 
     from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
     from sockdiag.sources.system.transport import Transport
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 
-def dumped(context: Context, name: str, payload: bytes, *, quiet: bool = False) -> Iterator[bytes]:
-    """Yield the datagrams of an answer; tell what went wrong on standard error.
+def dumped(listing: Listing, request: Request, *, quiet: bool = False) -> Iterator[bytes]:
+    """Yield the datagrams of an answer; report on standard error what went wrong.
 
     Args:
-        context: the run.
-        name: what is asked, for messages.
-        payload: the request.
-        quiet: raise SourceUnavailable instead of telling it.
+        listing: the run.
+        request: what is asked.
+        quiet: raise SourceUnavailable instead of reporting it.
 
     Raises:
         SourceUnavailable: there is no such table, and *quiet*.
     """
-    request = Request(name=name, payload=payload)
-    transport: Transport = KernelTransport()
+    transport: Transport = listing.transport or KernelTransport()
     guard: GuardedTransport | None = None
-    if context.settings.info:
+    if listing.settings.info:
         # Asking for tcp_info waits, beyond the reach of signals, for an owner that sleeps with its socket locked.
         from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
 
@@ -42,7 +40,7 @@ def dumped(context: Context, name: str, payload: bytes, *, quiet: bool = False) 
     except SourceUnavailable as error:
         if quiet:
             raise
-        tell(error, context)
+        report(error, listing)
     except SourceError as error:
         complain(f"ss: {error}\n")
     finally:
@@ -52,30 +50,30 @@ def dumped(context: Context, name: str, payload: bytes, *, quiet: bool = False) 
             guard.close()
 
 
-def tell(error: SourceUnavailable, context: Context) -> None:
-    """Tell that a table cannot be had, unless nobody asked for it by name."""
-    if not context.settings.selection.by_default:
+def report(error: SourceUnavailable, listing: Listing) -> None:
+    """Report that a table is not available, unless it is shown only by default."""
+    if not listing.settings.selection.by_default:
         complain(f"ss: {error}{f': {error.hint}' if error.hint else ''}\n")
 
 
 def split(datagram: bytes, name: str) -> Iterator[bytes]:
-    """Split a datagram into messages; tell on standard error if it does not end where its last message does."""
+    """Split a datagram into messages; report on standard error if its last message is cut."""
     try:
         yield from messages(Request(name=name, payload=b""), datagram)
     except SourceError as error:
         complain(f"ss: {error}\n")
 
 
-def records(context: Context, name: str, payload: bytes, offset: int) -> Iterator[tuple[bytes, dict[int, bytes]]]:
+def records(listing: Listing, request: Request, offset: int) -> Iterator[tuple[bytes, dict[int, bytes]]]:
     """Yield each message of an answer with its attributes; SourceUnavailable as :func:`dumped` if quiet."""
     from sockdiag.sources.netlink.attributes import attributes
 
-    for datagram in dumped(context, name, payload, quiet=True):
-        for message in split(datagram, name):
+    for datagram in dumped(listing, request, quiet=True):
+        for message in split(datagram, request.name):
             if len(message) < offset:
                 continue
             try:
-                found = attributes(message, offset, f"netlink:{name}")
+                found = attributes(message, offset, request.source)
             except ParseError as error:
                 complain(f"ss: {error}\n")
                 found = {}

@@ -1,7 +1,7 @@
-"""The short way for long tables: columns of an inet_diag datagram without a Row for each message.
+"""The short way for long tables: columns of an inet_diag datagram without a SocketRow for each message.
 
-A datagram that needs more than that (a bound device, a v6only attribute) goes the clear way, ``sockdiag.ss.inet``, and
-so do all where an option needs it (-i, -K, -r); the two are tested equal.
+A datagram that needs more than that (a bound device, a v6only attribute) is decoded message by message instead, by
+``sockdiag.ss.inet``, and so are all datagrams where an option needs it (-i, -K, -r). A test compares the two.
 **Source:** struct inet_diag_msg, include/uapi/linux/inet_diag.h.
 """
 
@@ -9,61 +9,71 @@ from __future__ import annotations
 
 from _socket import inet_ntoa
 from operator import add
-from struct import pack, unpack, unpack_from
+from struct import unpack
 
-from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.byte_order import U32, units
+from sockdiag.kernel.inet_diag import (
+    MSG_ATTRIBUTES,
+    MSG_DPORT,
+    MSG_DST,
+    MSG_FAMILY,
+    MSG_IF,
+    MSG_INODE,
+    MSG_RQUEUE,
+    MSG_SPORT,
+    MSG_SRC,
+    MSG_STATE,
+    MSG_WQUEUE,
+)
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_RAW, IPPROTO_SCTP
 from sockdiag.kernel.tcp_states import CLOSE, LISTEN
 from sockdiag.ss import layout as columns_of
 from sockdiag.ss.inet import NETIDS
-from sockdiag.ss.row import queue, state_word
-from sockdiag.ss.texts import Texts
+from sockdiag.ss.row import Texts, queue, state_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sockdiag.ss.context import Context
     from sockdiag.ss.extended import Extended
+    from sockdiag.ss.listing import Listing
 
-_MESSAGE = NLMSG_HDRLEN + 72
-# Offsets in bytes (states, families), 16-bit units (ports) and 32-bit units.
-_FAMILY, _STATE = NLMSG_HDRLEN, NLMSG_HDRLEN + 1
-_SPORT, _DPORT = 10, 11
-_SRC, _DST, _IF, _RQUEUE, _WQUEUE, _INODE = 6, 10, 14, 18, 19, 21
-_SRC_BYTES, _DST_BYTES = 24, 40
+# Places in units of 16 bits (ports) and of 32 bits.
+_SPORT, _DPORT = MSG_SPORT >> 1, MSG_DPORT >> 1
+_SRC, _DST, _IF, _INODE = MSG_SRC >> 2, MSG_DST >> 2, MSG_IF >> 2, MSG_INODE >> 2
+_RQUEUE, _WQUEUE = MSG_RQUEUE >> 2, MSG_WQUEUE >> 2
 # With more different ports than this, finding a text costs more than making it.
 _MANY_PORTS = 2048
 
 
 def _inet_text(number: int) -> str:
-    return f"{inet_ntoa(pack('=I', number))}:"
+    return f"{inet_ntoa(U32.pack(number))}:"
 
 
 class Bulk:
     """Columns of one table's datagrams.
 
     Args:
-        context: the run.
+        listing: the run.
         protocol: what was asked for.
     """
 
-    __slots__ = ("_context", "_extended", "_inet", "_inet6", "_netid", "_numeric", "_ports", "_queues", "_states")
+    __slots__ = ("_extended", "_inet", "_inet6", "_listing", "_netid", "_numeric", "_ports", "_queues", "_states")
 
-    def __init__(self, context: Context, protocol: int) -> None:
-        names = context.names
-        self._context = context
+    def __init__(self, listing: Listing, protocol: int) -> None:
+        names = listing.names
+        self._listing = listing
         self._numeric = names.numeric
         self._netid = NETIDS.get(protocol, "???")
-        self._states = Texts(lambda number: state_word(number, old=context.settings.old))
+        self._states = Texts(lambda number: state_word(number, old=listing.settings.old))
         # Each column has a memory of its own, for it has a width of its own.
         self._inet = (Texts(_inet_text), Texts(_inet_text))
         self._inet6 = (Texts(names.inet6_text), Texts(names.inet6_text))
         self._ports = (Texts(names.network_port), Texts(names.network_port))
         self._queues = (Texts(queue), Texts(queue))
         self._extended: Extended | None = None
-        settings = context.settings
+        settings = listing.settings
         if (
             settings.timers
             or settings.details
@@ -74,28 +84,27 @@ class Bulk:
         ):
             from sockdiag.ss.extended import Extended
 
-            self._extended = Extended(context)
+            self._extended = Extended(listing)
 
     def take(self, datagram: bytes) -> bool:
         """Store the rows of a datagram; return False, having stored none, if it has to go the clear way."""
-        length = unpack_from("=I", datagram)[0]
-        count, rest = divmod(len(datagram), length) if length >= _MESSAGE else (0, 1)
+        length = U32.unpack_from(datagram)[0]
+        count, rest = divmod(len(datagram), length) if length >= MSG_ATTRIBUTES else (0, 1)
         tails: list[bytes] | None = None
-        if rest or length & 3 or memoryview(datagram).cast("I")[:: length >> 2].tolist().count(length) != count:
+        if rest or length & 3 or units(datagram, "I")[:: length >> 2].tolist().count(length) != count:
             messages = _split(datagram)
-            datagram = b"".join([message[:_MESSAGE] for message in messages])
-            length = _MESSAGE
+            datagram = b"".join([message[:MSG_ATTRIBUTES] for message in messages])
+            length = MSG_ATTRIBUTES
             count = len(messages)
             if self._extended is not None:
-                tails = [message[_MESSAGE:] for message in messages]
+                tails = [message[MSG_ATTRIBUTES:] for message in messages]
         if not count:
             return False
-        # Not an array: its module imports collections.
-        words = memoryview(datagram).cast("I")
-        family = datagram[_FAMILY]
-        states = datagram[_STATE::length]
+        words = units(datagram, "I")
+        family = datagram[MSG_FAMILY]
+        states = datagram[MSG_STATE::length]
         stride = length >> 2
-        if datagram[_FAMILY::length].count(family) != count or any(words[_IF::stride].tolist()):
+        if datagram[MSG_FAMILY::length].count(family) != count or any(words[_IF::stride].tolist()):
             return False
         if family == AF_INET:
             texts = self._inet
@@ -103,11 +112,11 @@ class Bulk:
             peer: Sequence[Any] = words[_DST::stride].tolist()
         elif family == AF_INET6 and not (CLOSE in states or LISTEN in states):
             texts = self._inet6
-            local = [datagram[at : at + 16] for at in range(_SRC_BYTES, len(datagram), length)]
-            peer = [datagram[at : at + 16] for at in range(_DST_BYTES, len(datagram), length)]
+            local = [datagram[at : at + 16] for at in range(MSG_SRC, len(datagram), length)]
+            peer = [datagram[at : at + 16] for at in range(MSG_DST, len(datagram), length)]
         else:
             return False
-        if not self._context.settings.selection.families >> family & 1:
+        if not self._listing.settings.selection.families >> family & 1:
             return True
         extended: str | list[str] = ""
         if self._extended is not None:
@@ -134,7 +143,7 @@ class Bulk:
     ) -> None:
         shown: list[str | list[str]] = []
         longest = []
-        for column in self._context.layout.columns:
+        for column in self._listing.layout.columns:
             memo: Texts | None = None
             keys: Sequence[Any] = ()
             cells: str | list[str] = ""
@@ -154,9 +163,9 @@ class Bulk:
                 if self._numeric and len(memo) > _MANY_PORTS and 0 not in keys and keys.count(keys[0]) != count:
                     memo, cells = None, list(map(str, unpack(f">{count}H", ports.tobytes())))
             elif column == columns_of.PROCESS:
-                if self._context.owners is not None:
-                    cells = list(map(self._context.owners.text, words[_INODE::stride].tolist()))
-                if self._context.settings.old:
+                if self._listing.owners is not None:
+                    cells = list(map(self._listing.owners.text, words[_INODE::stride].tolist()))
+                if self._listing.settings.old:
                     cells = _joined(cells, extended)
             elif column == columns_of.EXT:
                 cells = extended
@@ -169,8 +178,8 @@ class Bulk:
             else:
                 longest.append(max(map(len, cells)))
             shown.append(cells)
-        self._context.layout.store_columns(shown, count, longest)
-        self._context.sctp_inode = words[_INODE + stride * (count - 1)]
+        self._listing.layout.store_columns(shown, count, longest)
+        self._listing.sctp_inode = words[_INODE + stride * (count - 1)]
 
 
 def _joined(cells: str | list[str], extended: str | list[str]) -> str | list[str]:
@@ -186,21 +195,21 @@ def _split(datagram: bytes) -> list[bytes]:
     messages = []
     at, end = 0, len(datagram)
     while at < end:
-        length = unpack_from("=I", datagram, at)[0] if end - at >= _MESSAGE else 0
-        if not _MESSAGE <= length <= end - at:
+        length = U32.unpack_from(datagram, at)[0] if end - at >= MSG_ATTRIBUTES else 0
+        if not MSG_ATTRIBUTES <= length <= end - at:
             return []
         messages.append(datagram[at : at + length])
         at += (length + 3) & ~3
     return messages
 
 
-def possible(context: Context, protocol: int) -> bool:
-    """Tell whether every row that the kernel sends is shown, with what its own message tells."""
-    settings = context.settings
+def possible(listing: Listing, protocol: int) -> bool:
+    """Return whether all rows that the kernel sends are shown, each from its own message alone."""
+    settings = listing.settings
     return not (
         settings.info
         or settings.kill
         or settings.resolve
         or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
-        or (context.accepts is not None and not context.sifted)
+        or (listing.accepts is not None and not listing.sifted)
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from struct import unpack_from
 
+from sockdiag.kernel.byte_order import ORDER
 from sockdiag.kernel.inet_diag import MEMINFO, SKMEMINFO
 from sockdiag.kernel.sock_diag import RCV_SHUTDOWN, SEND_SHUTDOWN
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sockdiag.ss.names import Names
-    from sockdiag.ss.row import Row
+    from sockdiag.ss.row import SocketRow
 
 _SKMEM = ("r", "rb", "t", "tb", "f", "w", "o", "bl", "d")
 _TIMERS = ("off", "on", "keepalive", "timewait", "persist", "delack")
@@ -48,7 +49,7 @@ def expiry(ms: int, *, old: bool) -> str:
     return text
 
 
-def sock_details(row: Row, names: Names) -> str:
+def sock_details(row: SocketRow, names: Names) -> str:
     """Print uid, inode, cookie, mark and cgroup."""
     text = f" ino:{row.ino} sk:{row.sk:x}"
     if row.uid:
@@ -76,10 +77,10 @@ def memory(attributes: Mapping[int, bytes], number: int = SKMEMINFO) -> str:
     data = attributes.get(number)
     if data is None:
         if number == SKMEMINFO and len(attributes.get(MEMINFO, b"")) >= 16:
-            rmem, wmem, fmem, tmem = unpack_from("=IIII", attributes[MEMINFO])
+            rmem, wmem, fmem, tmem = unpack_from(f"{ORDER}IIII", attributes[MEMINFO])
             return f" mem:(r{rmem},w{wmem},f{fmem},t{tmem})"
         return ""
-    words = unpack_from(f"={min(9, len(data) // 4)}I", data)
+    words = unpack_from(f"{ORDER}{min(9, len(data) // 4)}I", data)
     # Backlog and drops came later than the others.
     values = (*words, *(0,) * (7 - len(words)))
     return f" skmem:({','.join(map('{}{}'.format, _SKMEM, values))})"
@@ -93,8 +94,3 @@ def bandwidth(value: float, *, numeric: bool) -> str:
         if value >= factor:
             return f"{value / factor:.3g}{unit}"
     return f"{value:g}"
-
-
-def integer(data: bytes) -> int:
-    """Read an unsigned attribute of any size in host order."""
-    return int.from_bytes(data, "little")

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import os
-from struct import unpack_from
 
 from sockdiag.errors import SourceUnavailable
+from sockdiag.kernel.byte_order import S32
+from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
 from sockdiag.kernel.sock_diag import IPPROTO_TCP
-from sockdiag.ss.output import complain
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop, complain
 from sockdiag.ss.tables import TCP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.ss.context import Context
-    from sockdiag.ss.options import Settings
+    from sockdiag.sources.system.transport import Transport
+    from sockdiag.ss.listing import Listing
+    from sockdiag.ss.settings import Settings
 
 
-def dump(settings: Settings) -> None:
+def dump(settings: Settings, transport: Transport | None) -> None:
     """Write the answers about TCP sockets to the file of -D, each with the NLMSG_DONE that ends it.
 
     Raises:
         Stop: there is nothing to write, or the file cannot be written.
     """
-    from sockdiag.ss.answers import dumped, tell
-    from sockdiag.ss.context import Context
-    from sockdiag.ss.inet_tables import inet_families, inet_payload
-    from sockdiag.ss.layout import Layout
+    from sockdiag.ss.answers import dumped, report
+    from sockdiag.ss.inet_tables import inet_requests
+    from sockdiag.ss.layout import RowLayout
+    from sockdiag.ss.listing import Listing
 
     if not settings.selection.tables & TCP:
         raise Stop(0, "ss: tcpdiag dump requested and no tcp in filter.")
-    context = Context(settings, Layout((), old=settings.old, screen=None))
+    listing = Listing(settings, RowLayout((), old=settings.old, screen=None), transport)
     path = settings.diag or ""
     to_stdout = path.startswith("-")
     try:
@@ -39,17 +40,16 @@ def dump(settings: Settings) -> None:
     except OSError as error:
         raise Stop(255, f"fopen dump file: {os.strerror(error.errno or 0)}") from None
     try:
-        for family in inet_families(settings):
-            payload = inet_payload(settings, family, IPPROTO_TCP, None)
+        for request in inet_requests(settings, TCP, None):
             header = bytes(NLMSG_HDRLEN)
             try:
-                for datagram in dumped(context, "inet_diag_tcp", payload, quiet=True):
+                for datagram in dumped(listing, request, quiet=True):
                     header = datagram[:NLMSG_HDRLEN]
                     _write_all(fd, datagram)
             except SourceUnavailable as error:
-                tell(error, context)
+                report(error, listing)
                 continue
-            seq, portid = unpack_from("=II", header, 8)
+            seq, portid = NLMSGHDR.unpack(header)[3:]
             done = NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI, seq, portid)
             _write_all(fd, done + bytes(4))
     except BrokenPipeError:
@@ -68,11 +68,11 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def show_file(context: Context) -> None:
+def show_file(listing: Listing) -> None:
     """Show the rows of $TCPDIAG_FILE up to its first NLMSG_DONE; neither states nor families are applied."""
     from sockdiag.ss import inet
-    from sockdiag.ss.inet_tables import INET_MESSAGE
 
+    listing.names.protocol = "tcp"
     try:
         with open(os.environ["TCPDIAG_FILE"], "rb") as file:
             data = file.read()
@@ -96,14 +96,14 @@ def show_file(context: Context) -> None:
         if kind == NLMSG_ERROR:
             _tell_error(message)
             return
-        row = inet.decode(message.ljust(INET_MESSAGE, b"\0"), IPPROTO_TCP, "$TCPDIAG_FILE")
-        if context.accepts is None or context.accepts(row):
-            context.layout.row(inet.show(row, context))
+        row = inet.decode(message.ljust(MSG_ATTRIBUTES, b"\0"), IPPROTO_TCP, "$TCPDIAG_FILE")
+        if listing.accepts is None or listing.accepts(row):
+            listing.layout.row(inet.show(row, listing))
 
 
 def _tell_error(message: bytes) -> None:
     if len(message) < NLMSG_HDRLEN + 20:
         complain("ERROR truncated\n")
         return
-    number = -unpack_from("=i", message, NLMSG_HDRLEN)[0]
+    number = -S32.unpack_from(message, NLMSG_HDRLEN)[0]
     complain(f"TCPDIAG answered: {os.strerror(number)}\n")

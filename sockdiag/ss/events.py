@@ -5,34 +5,32 @@
 
 from __future__ import annotations
 
-from struct import unpack_from
-
 from sockdiag.errors import SourceError
-from sockdiag.kernel.netlink import NLMSG_DONE, NLMSG_ERROR, align4
+from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
+from sockdiag.kernel.netlink import NLMSG_DONE, NLMSG_ERROR, NLMSGHDR, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.sources.system.transport import KernelTransport
 from sockdiag.ss import inet
-from sockdiag.ss.inet_tables import INET_MESSAGE
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop
 from sockdiag.ss.tables import TCP, UDP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 # Family, table, bit of the group SKNLGRP_INET_TCP_DESTROY, …_INET_UDP_…, …_INET6_TCP_…, …_INET6_UDP_…
 _GROUPS = ((AF_INET, TCP, 1), (AF_INET, UDP, 2), (AF_INET6, TCP, 4), (AF_INET6, UDP, 8))
 
 
-def follow(context: Context) -> NoReturn:
+def follow(listing: Listing) -> NoReturn:
     """Print destroyed sockets until the program is ended.
 
     Raises:
         Stop: nothing that is selected can be followed, or the kernel refuses.
     """
-    selection = context.settings.selection
+    selection = listing.settings.selection
     groups = 0
     for family, table, bit in _GROUPS:
         if selection.families >> family & 1 and selection.tables & table:
@@ -41,25 +39,25 @@ def follow(context: Context) -> NoReturn:
         raise Stop(255)
     try:
         for datagram in KernelTransport().events("inet_diag", groups):
-            _datagram(context, datagram)
+            _datagram(listing, datagram)
     except SourceError as error:
         raise Stop(255, f"ss: {error}") from None
     raise Stop(0)
 
 
-def _datagram(context: Context, data: bytes) -> None:
+def _datagram(listing: Listing, data: bytes) -> None:
     offset = 0
-    while len(data) - offset >= INET_MESSAGE:
-        length, kind = unpack_from("=IH", data, offset)
-        if not INET_MESSAGE <= length <= len(data) - offset:
+    while len(data) - offset >= MSG_ATTRIBUTES:
+        length, kind, _flags, _seq, _pid = NLMSGHDR.unpack_from(data, offset)
+        if not MSG_ATTRIBUTES <= length <= len(data) - offset:
             return
         message = data[offset : offset + length]
         offset += align4(length)
         if kind in (NLMSG_DONE, NLMSG_ERROR):
             continue
         row = inet.decode(message, 0, "netlink:inet_diag")
-        if not context.settings.selection.families >> row.family & 1:
+        if not listing.settings.selection.families >> row.family & 1:
             continue
-        if context.accepts is None or context.accepts(row):
-            context.layout.row(inet.show(row, context))
-            context.layout.render()
+        if listing.accepts is None or listing.accepts(row):
+            listing.layout.row(inet.show(row, listing))
+            listing.layout.render()

@@ -7,44 +7,51 @@ memory counters, which the kernel sends last, are kept apart where they are, for
 
 from __future__ import annotations
 
-from struct import pack, unpack_from
+from struct import Struct
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import ORDER, integer
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     INFO,
     MARK,
     MD5SIG,
     MEMINFO,
-    MSG_LEN,
+    MSG_ATTRIBUTES,
+    MSG_COOKIE,
+    MSG_EXPIRES,
+    MSG_INODE,
+    MSG_RETRANS,
+    MSG_TIMER,
+    MSG_UID,
     PROTOCOL,
     SHUTDOWN,
     SKMEMINFO,
     SKV6ONLY,
     ULP_INFO,
 )
-from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.netlink import NLATTR
 from sockdiag.sources.netlink.attributes import attributes
-from sockdiag.ss.details import arrows, cgroup_text, integer, mark_text, memory, timer_text
+from sockdiag.ss.details import arrows, cgroup_text, mark_text, memory, timer_text
 from sockdiag.ss.inet import sockopt_text, tos_text
-from sockdiag.ss.texts import Texts
+from sockdiag.ss.row import Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
-_MESSAGE = NLMSG_HDRLEN + MSG_LEN
-_TIMER, _RETRANS = 18, 19
-_COOKIE, _EXPIRES, _UID, _INODE = 15, 17, 20, 21  # in 32-bit units
+# Places in units of 32 bits.
+_COOKIE, _EXPIRES, _UID, _INODE = MSG_COOKIE >> 2, MSG_EXPIRES >> 2, MSG_UID >> 2, MSG_INODE >> 2
 # What changes other columns, or belongs to -i.
 _UNFIT = (PROTOCOL, SKV6ONLY, INFO, MD5SIG, ULP_INFO)
 _UNFIT_BEGINNING = (*_UNFIT, MEMINFO, SKMEMINFO)
 # The last attributes of a message where -m asked for them: MEMINFO and SKMEMINFO of today's size.
-_MEMINFO_HEAD, _SKMEMINFO_HEAD = pack("=HH", 20, MEMINFO), pack("=HH", 40, SKMEMINFO)
-_MEMORY_LEN, _SKMEMINFO_LEN = 60, 36
+_MEMINFO_HEAD, _SKMEMINFO_HEAD = NLATTR.pack(20, MEMINFO), NLATTR.pack(40, SKMEMINFO)
+_SKMEMINFO = Struct(f"{ORDER}9I")
+_MEMORY_LEN, _SKMEMINFO_LEN = 60, _SKMEMINFO.size
 _SKMEM = " skmem:(r%d,rb%d,t%d,tb%d,f%d,w%d,o%d,bl%d,d%d)"
 # Expiries that take part in a text with their milliseconds.
 _PRECISE_MS = 10_000
@@ -59,13 +66,13 @@ class Extended:
     """The extended column.
 
     Args:
-        context: the run.
+        listing: the run.
     """
 
     __slots__ = (
         "_beginnings",
-        "_context",
         "_details",
+        "_listing",
         "_memories",
         "_memory",
         "_tails",
@@ -74,9 +81,9 @@ class Extended:
         "_uids",
     )
 
-    def __init__(self, context: Context) -> None:
-        settings = context.settings
-        self._context = context
+    def __init__(self, listing: Listing) -> None:
+        settings = listing.settings
+        self._listing = listing
         self._details = settings.details
         self._memory = settings.memory
         self._timers: Texts | None = None
@@ -85,7 +92,7 @@ class Extended:
         self._uids = Texts(lambda uid: f" uid:{uid}" if uid else "")
         self._tails = Texts(lambda tail: self._tail(tail, whole=True))
         self._beginnings = Texts(lambda tail: self._tail(tail, whole=False))
-        self._memories = Texts(lambda data: _SKMEM % unpack_from("=9I", data))
+        self._memories = Texts(lambda data: _SKMEM % _SKMEMINFO.unpack(data))
         self._template = (("", 0), "")
 
     def cells(
@@ -105,10 +112,10 @@ class Extended:
         """
         stride = length >> 2
         parts: list[tuple[str, str | Sequence[Any]]] = []
-        timers = data[_TIMER::length]
+        timers = data[MSG_TIMER::length]
         if self._timers is not None and timers.count(0) != count:
             expires = [e if e < _PRECISE_MS else e - e % 1000 for e in words[_EXPIRES::stride].tolist()]
-            keys = zip(timers, expires, data[_RETRANS::length], strict=True)
+            keys = zip(timers, expires, data[MSG_RETRANS::length], strict=True)
             parts.append(("%s", list(map(self._timers.__getitem__, keys))))
         if self._details:
             parts.append(("%s", _texts(self._uids, words[_UID::stride].tolist())))
@@ -135,12 +142,14 @@ class Extended:
         starts = range(0, len(data), length)
         end = length
         cut = []
-        if self._memory and length >= _MESSAGE + _MEMORY_LEN and _memory_last(data[_MESSAGE:length]):
+        if self._memory and length >= MSG_ATTRIBUTES + _MEMORY_LEN and _memory_last(data[MSG_ATTRIBUTES:length]):
             heads = [words[(length - at) >> 2 :: length >> 2].tolist() for at in (_MEMORY_LEN, _SKMEMINFO_LEN + 4)]
             if all(head.count(head[0]) == count for head in heads):
                 begin, end = length - _SKMEMINFO_LEN, length - _MEMORY_LEN
                 cut.append((self._memories, [data[at + begin : at + length] for at in starts]))
-        cut.insert(0, (self._beginnings if cut else self._tails, [data[at + _MESSAGE : at + end] for at in starts]))
+        cut.insert(
+            0, (self._beginnings if cut else self._tails, [data[at + MSG_ATTRIBUTES : at + end] for at in starts])
+        )
         return cut
 
     def _joined(self, parts: list[tuple[str, str | Sequence[Any]]], count: int) -> str | list[str]:
@@ -167,7 +176,7 @@ class Extended:
             raise Unfit from None
         if not found.keys().isdisjoint(_UNFIT if whole else _UNFIT_BEGINNING):
             raise Unfit
-        settings, names = self._context.settings, self._context.names
+        settings, names = self._listing.settings, self._listing.names
         text = ""
         if settings.details:
             if MARK in found:
@@ -181,7 +190,7 @@ class Extended:
         if settings.cgroup and CGROUP_ID in found:
             text += f" cgroup:{names.cgroup(integer(found[CGROUP_ID]))}"
         if settings.sockopt:
-            text += sockopt_text(found, self._context)
+            text += sockopt_text(found, self._listing)
         if settings.memory:
             if not settings.oneline:
                 text += "\n\t"

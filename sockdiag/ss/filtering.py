@@ -1,4 +1,4 @@
-"""The filter expression of a command line."""
+"""The filter expression of a command line and of the file of -F."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 from sockdiag.errors import SourceError
 from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilter, SsFilterError, parse_ss
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop
 from sockdiag.ss.tables import TCP, UDP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.ss.options import Settings
+    from sockdiag.ss.settings import Settings
 
 
 def build(words: list[str], settings: Settings) -> SsFilter:
@@ -58,3 +58,17 @@ def _cgroup_id(path: str) -> int:
         return files.inode(f"{mounted[0]}/{path}")
     except SourceError as error:
         raise LookupError(f"Failed to get cgroup2 ID: {error.reason}") from None
+
+
+def read_file(path: str) -> bytes:
+    """Return the content of the file; standard input if its name begins with ``-``.
+
+    Raises:
+        Stop: it cannot be read.
+    """
+    standard_input = path.startswith("-")
+    try:
+        with open(0 if standard_input else path, "rb", closefd=not standard_input) as file:
+            return file.read()
+    except OSError as error:
+        raise Stop(255, f"fopen filter file: {os.strerror(error.errno or 0)}") from None

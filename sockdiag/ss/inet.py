@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import integer, low_first
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     CLASS_ID,
     MARK,
     MSG,
-    MSG_LEN,
+    MSG_ATTRIBUTES,
     PROTOCOL,
     SHUTDOWN,
     SKV6ONLY,
     SOCKOPT,
+    SOCKOPT_NAMES,
     TCLASS,
     TOS,
 )
@@ -30,15 +32,15 @@ from sockdiag.kernel.sock_diag import (
     IPPROTO_TCP,
     IPPROTO_UDP,
 )
-from sockdiag.sources.netlink.attributes import attributes
-from sockdiag.ss.details import arrows, integer, sock_details, timer_text
-from sockdiag.ss.row import Row, queue, state_word
+from sockdiag.sources.netlink.attributes import attributes, sockopt_flags
+from sockdiag.ss.details import arrows, sock_details, timer_text
+from sockdiag.ss.row import SocketRow, queue, state_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 NETIDS = {
     0: "raw",
@@ -49,23 +51,11 @@ NETIDS = {
     IPPROTO_ICMPV6: "icmp6",
     IPPROTO_MPTCP: "mptcp",
 }
-_SOCKOPTS = (
-    "recverr",
-    "is_icsk",
-    "freebind",
-    "hdrincl",
-    "mc_loop",
-    "transparent",
-    "mc_all",
-    "nodefrag",
-    "bind_addr_no_port",
-    "recverr_rfc4884",
-    "defer_connect",
-)
-_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
+# The kernel's names, but for one.
+_SOCKOPTS = tuple(["bind_addr_no_port" if name == "bind_address_no_port" else name for name in SOCKOPT_NAMES])
 
 
-def decode(message: bytes, protocol: int, source: str) -> Row:
+def decode(message: bytes, protocol: int, source: str) -> SocketRow:
     """Decode one message of an inet_diag answer; a malformed attribute costs the attributes.
 
     Args:
@@ -90,7 +80,7 @@ def decode(message: bytes, protocol: int, source: str) -> Row:
         uid,
         inode,
     ) = MSG.unpack_from(message, NLMSG_HDRLEN)
-    row = Row(family, protocol, state)
+    row = SocketRow(family, protocol, state)
     row.timer, row.retrans, row.expires = timer, retrans, expires
     row.lport = int.from_bytes(sport, "big")
     row.rport = int.from_bytes(dport, "big")
@@ -98,10 +88,10 @@ def decode(message: bytes, protocol: int, source: str) -> Row:
         row.local, row.remote = src[:4], dst[:4]
     else:
         row.local, row.remote = src, dst
-    row.iface, row.sk, row.rq, row.wq, row.uid, row.ino = iface, cookie, rqueue, wqueue, uid, inode
-    if len(message) > _ATTRIBUTES:
+    row.iface, row.sk, row.rq, row.wq, row.uid, row.ino = iface, low_first(cookie), rqueue, wqueue, uid, inode
+    if len(message) > MSG_ATTRIBUTES:
         try:
-            found = attributes(message, _ATTRIBUTES, source)
+            found = attributes(message, MSG_ATTRIBUTES, source)
         except ParseError:
             return row
         row.attributes = found
@@ -114,15 +104,15 @@ def decode(message: bytes, protocol: int, source: str) -> Row:
     return row
 
 
-def cells(row: Row, context: Context, protocol: int) -> list[str]:
+def cells(row: SocketRow, listing: Listing, protocol: int) -> list[str]:
     """Return the fixed columns of an IP socket, the extended one empty."""
-    names = context.names
+    names = listing.names
     netid = NETIDS.get(protocol, "???")
-    state = state_word(row.state, old=context.settings.old)
-    if protocol == IPPROTO_SCTP and row.ino == context.sctp_inode:
-        from sockdiag.ss.sctp import STATES
+    state = state_word(row.state, old=listing.settings.old)
+    if protocol == IPPROTO_SCTP and row.ino == listing.sctp_inode:
+        from sockdiag.ss.inet_extras import sctp_state
 
-        netid, state = "", f"`- {STATES[row.state] if row.state < len(STATES) else 'UNDEF'}"
+        netid, state = "", f"`- {sctp_state(row.state)}"
     local, remote = row.local or b"", row.remote or b""
     if row.family in (AF_INET, AF_INET6):
         here = names.address(local, v6only=row.v6only)
@@ -139,17 +129,17 @@ def cells(row: Row, context: Context, protocol: int) -> list[str]:
         names.port(row.lport),
         f"{there}:",
         names.port(row.rport),
-        context.owners_text(row),
+        listing.owners_text(row),
         "",
     ]
 
 
-def show(row: Row, context: Context) -> list[str]:
+def show(row: SocketRow, listing: Listing) -> list[str]:
     """Return all columns of a message of an inet_diag answer."""
-    settings = context.settings
+    settings = listing.settings
     found = row.attributes
     protocol = integer(found[PROTOCOL][:1]) if PROTOCOL in found else row.type
-    columns = cells(row, context, protocol)
+    columns = cells(row, listing, protocol)
     ext = ""
     if settings.timers:
         if protocol != IPPROTO_SCTP:
@@ -159,7 +149,7 @@ def show(row: Row, context: Context) -> list[str]:
 
             ext += f" timer:(T3_RTX,{expiry(row.expires, old=settings.old)},{row.retrans})"
     if settings.details:
-        ext += sock_details(row, context.names)
+        ext += sock_details(row, listing.names)
         if row.family == AF_INET6 and SKV6ONLY in found:
             ext += f" v6only:{integer(found[SKV6ONLY][:1])}"
         if SHUTDOWN in found:
@@ -167,14 +157,14 @@ def show(row: Row, context: Context) -> list[str]:
     if settings.tos:
         ext += tos_text(found)
     if settings.cgroup and CGROUP_ID in found:
-        ext += f" cgroup:{context.names.cgroup(integer(found[CGROUP_ID]))}"
+        ext += f" cgroup:{listing.names.cgroup(integer(found[CGROUP_ID]))}"
     if settings.sockopt:
-        ext += sockopt_text(found, context)
+        ext += sockopt_text(found, listing)
     if settings.memory or (settings.info and protocol != IPPROTO_UDP):
         if not settings.oneline:
             ext += "\n\t"
-        ext += _internals(row, context, protocol)
-    context.sctp_inode = row.ino
+        ext += _internals(row, listing, protocol)
+    listing.sctp_inode = row.ino
     columns[-1] = ext
     return columns
 
@@ -189,20 +179,20 @@ def tos_text(found: Mapping[int, bytes]) -> str:
     return text
 
 
-def sockopt_text(found: Mapping[int, bytes], context: Context) -> str:
+def sockopt_text(found: Mapping[int, bytes], listing: Listing) -> str:
     """Print the socket options that are set."""
     if len(found.get(SOCKOPT, b"")) < 2:
         return ""
-    flags = integer(found[SOCKOPT][:2])
+    flags = sockopt_flags(found[SOCKOPT][:2])
     words = "".join([f" {word}" for bit, word in enumerate(_SOCKOPTS) if flags >> bit & 1])
-    return f"{context.item}inet-sockopt: ({words})"
+    return f"{listing.item}inet-sockopt: ({words})"
 
 
-def _internals(row: Row, context: Context, protocol: int) -> str:
+def _internals(row: SocketRow, listing: Listing, protocol: int) -> str:
     if protocol == IPPROTO_SCTP:
-        from sockdiag.ss.sctp import internals
+        from sockdiag.ss.inet_extras import sctp_internals as internals
     elif protocol == IPPROTO_MPTCP:
-        from sockdiag.ss.mptcp import internals
+        from sockdiag.ss.inet_extras import mptcp_internals as internals
     else:
         from sockdiag.ss.tcp import internals
-    return internals(row, context)
+    return internals(row, listing)

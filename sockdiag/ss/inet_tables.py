@@ -1,10 +1,10 @@
-"""The inet_diag tables: from netlink, from a file of its messages, or from /proc."""
+"""The inet_diag tables, from netlink or from /proc, and -K, which closes their sockets (SOCK_DESTROY)."""
 
 from __future__ import annotations
 
-import os
+import errno
 
-from sockdiag.errors import SourceUnavailable
+from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.kernel.inet_diag import (
     EXT_CONG,
     EXT_INFO,
@@ -13,11 +13,10 @@ from sockdiag.kernel.inet_diag import (
     EXT_TCLASS,
     EXT_TOS,
     EXT_VEGASINFO,
-    REQ_BYTECODE,
-    REQ_PROTOCOL,
-    REQ_V2,
+    MSG_ATTRIBUTES,
+    MSG_FAMILY,
+    MSG_SOCKID,
 )
-from sockdiag.kernel.netlink import NLATTR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
@@ -27,23 +26,27 @@ from sockdiag.kernel.sock_diag import (
     IPPROTO_SCTP,
     IPPROTO_TCP,
     IPPROTO_UDP,
+    SOCK_DESTROY,
 )
-from sockdiag.ss.answers import dumped, split, tell
-from sockdiag.ss.context import redirected
+from sockdiag.sources.netlink.inet_request import request as dump_request
+from sockdiag.sources.system.transport import KernelTransport
+from sockdiag.ss.answers import dumped, report, split
+from sockdiag.ss.listing import redirected
+from sockdiag.ss.output import complain
 from sockdiag.ss.tables import DCCP, MPTCP, RAW, SCTP, TCP, UDP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockdiag.sources.system.transport import Request
     from sockdiag.ss.bulk import Bulk
-    from sockdiag.ss.context import Context
-    from sockdiag.ss.options import Settings
+    from sockdiag.ss.listing import Listing
+    from sockdiag.ss.row import SocketRow
+    from sockdiag.ss.settings import Settings
 
 
 class TableEnd(Exception):
     """A table ends before its last socket."""
 
-
-INET_MESSAGE = 88  # nlmsghdr and inet_diag_msg
 
 # Table, name, protocol, database of service names, whether /proc has it too; in the order of the output.
 _INET = {
@@ -56,44 +59,38 @@ _INET = {
 }
 
 
-def show_table(context: Context, table: int) -> None:
+def show_table(listing: Listing, table: int) -> None:
     """Show one of the tables, from the first source that has it."""
     name, protocol, services, in_proc = _INET[table]
-    settings = context.settings
+    settings = listing.settings
     from sockdiag.ss.bulk import Bulk, possible
 
     if services:
-        context.names.protocol = services
-    if table == TCP and "TCPDIAG_FILE" in os.environ:
-        from sockdiag.ss.diag_file import show_file
-
-        show_file(context)
-        return
+        listing.names.protocol = services
     if redirected(f"PROC_NET_{name.upper()}"):
         if in_proc:
-            _inet_proc(context, name, protocol)
+            _inet_proc(listing, name, protocol)
         return
     bulk: Bulk | None = None
-    if possible(context, protocol):
-        bulk = Bulk(context, protocol)
-    for number, family in enumerate(inet_families(settings)):
-        payload = inet_payload(settings, family, protocol, context.bytecode)
+    if possible(listing, protocol):
+        bulk = Bulk(listing, protocol)
+    for number, request in enumerate(inet_requests(settings, table, listing.bytecode)):
         try:
-            for datagram in dumped(context, f"inet_diag_{name}", payload, quiet=True):
+            for datagram in dumped(listing, request, quiet=True):
                 if bulk is None or not bulk.take(datagram):
-                    show_inet(context, datagram, protocol, f"inet_diag_{name}")
+                    show_inet(listing, datagram, protocol, request.name)
         except TableEnd:
             return
         except SourceUnavailable as error:
             if not number and in_proc:
-                _inet_proc(context, name, protocol)
+                _inet_proc(listing, name, protocol)
             else:
-                tell(error, context)
+                report(error, listing)
             return
 
 
-def inet_payload(settings: Settings, family: int, protocol: int, bytecode: bytes | None) -> bytes:
-    """Return the payload of a dump request: struct inet_diag_req_v2 and its attributes."""
+def inet_requests(settings: Settings, table: int, bytecode: bytes | None) -> list[Request]:
+    """Return what to ask for one table: the preferred family, or IPv4 and then IPv6."""
     extensions = 0
     if settings.memory:
         extensions |= EXT_MEMINFO | EXT_SKMEMINFO
@@ -101,43 +98,53 @@ def inet_payload(settings: Settings, family: int, protocol: int, bytecode: bytes
         extensions |= EXT_INFO | EXT_VEGASINFO | EXT_CONG
     if settings.tos:
         extensions |= EXT_TOS | EXT_TCLASS
-    payload = REQ_V2.pack(family, protocol & 0xFF, extensions, 0, settings.selection.states, bytes(48))
-    if bytecode:
-        payload += NLATTR.pack(4 + len(bytecode), REQ_BYTECODE) + bytecode.ljust(align4(len(bytecode)), b"\0")
-    if protocol > 0xFF:
-        payload += NLATTR.pack(8, REQ_PROTOCOL) + protocol.to_bytes(4, "little")
-    return payload
+    name, protocol, _services, _in_proc = _INET[table]
+    preferred, states = settings.selection.preferred, settings.selection.states
+    families = (preferred,) if preferred in (AF_INET, AF_INET6) else (AF_INET, AF_INET6)
+    return [
+        # Error messages name the table, not the family.
+        dump_request(family, protocol, states, extensions, bytecode or b"")._replace(name=f"inet_diag_{name}")
+        for family in families
+    ]
 
 
-def inet_families(settings: Settings) -> tuple[int, ...]:
-    """Return the families that are asked for, in order: the preferred one, or both."""
-    preferred = settings.selection.preferred
-    return (preferred,) if preferred in (AF_INET, AF_INET6) else (AF_INET, AF_INET6)
-
-
-def _inet_proc(context: Context, name: str, protocol: int) -> None:
+def _inet_proc(listing: Listing, name: str, protocol: int) -> None:
     from sockdiag.ss.proc_inet import table
 
-    table(context, name, protocol if protocol != IPPROTO_RAW else 0)
+    table(listing, name, protocol if protocol != IPPROTO_RAW else 0)
 
 
-def show_inet(context: Context, datagram: bytes, protocol: int, name: str) -> None:
+def show_inet(listing: Listing, datagram: bytes, protocol: int, name: str) -> None:
     """Show the messages of an inet_diag datagram."""
     from sockdiag.ss.inet import decode, show
 
-    families, accepts = context.settings.selection.families, context.accepts
+    families, accepts = listing.settings.selection.families, listing.accepts
     source = f"netlink:{name}"
     for message in split(datagram, name):
-        if len(message) < INET_MESSAGE:
+        if len(message) < MSG_ATTRIBUTES:
             continue
-        if not families >> message[NLMSG_HDRLEN] & 1:
+        if not families >> message[MSG_FAMILY] & 1:
             continue
         row = decode(message, protocol, source)
         if accepts is not None and not accepts(row):
             continue
-        if context.settings.kill:
-            from sockdiag.ss.kill import destroy
+        if listing.settings.kill and not _destroy(row, message, protocol):
+            continue
+        listing.layout.row(show(row, listing))
 
-            if not destroy(row, message, protocol):
-                continue
-        context.layout.row(show(row, context))
+
+def _destroy(row: SocketRow, message: bytes, protocol: int) -> bool:
+    """Ask the kernel to close a socket; return whether it did.
+
+    Raises:
+        TableEnd: it may not be closed.
+    """
+    request = dump_request(row.family, protocol, 1 << row.state, identity=message[MSG_SOCKID])
+    try:
+        KernelTransport().command(request._replace(name="inet_diag", type=SOCK_DESTROY))
+    except SourceError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOENT):
+            return False
+        complain(f"SOCK_DESTROY answers: {error.reason}\n")
+        raise TableEnd from None
+    return True

@@ -32,7 +32,7 @@ _LONGEST = 65535
 _MOST_UNCOUNTED = 400_000
 
 
-class Layout:
+class RowLayout:
     """Collect rows and print them.
 
     Args:

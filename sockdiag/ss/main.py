@@ -4,53 +4,61 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.ss.output import complain
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop, complain, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.ss.context import Context
-    from sockdiag.ss.options import Settings
+    from sockdiag.sources.system.transport import Transport
+    from sockdiag.ss.listing import Listing
+    from sockdiag.ss.owners import OwnerTexts
+    from sockdiag.ss.settings import Settings
 
 # SOCKDIAG_SS_VERSION that selects the older program.
 _OLD = "6.1"
 
 
-def run(argv: list[str]) -> int:
+def run(argv: list[str], transport: Transport | None = None) -> int:
     """Run ``ss`` and return its exit status.
 
     Args:
         argv: the program's name and its arguments.
+        transport: who answers requests; None is the kernel.
     """
     old = os.environ.get("SOCKDIAG_SS_VERSION", "") == _OLD
     try:
-        _run([os.path.basename(argv[0]), *argv[1:]], old=old)
+        _run([os.path.basename(argv[0]), *argv[1:]], old=old, transport=transport)
     except Stop as stop:
-        if stop.message:
-            complain(f"{stop.message}\n")
-        if stop.usage:
-            from sockdiag.ss.usage import text
-
-            complain(text(old=old))
-        return stop.code
+        return _ended(stop, old=old)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _run(argv: list[str], *, old: bool) -> None:
+def _ended(stop: Stop, *, old: bool) -> int:
+    if stop.message:
+        complain(f"{stop.message}\n")
+    if stop.usage or stop.help:
+        from sockdiag.ss.usage import text
+
+        if stop.usage:
+            complain(text(old=old))
+        else:
+            try:
+                write(text(old=old))
+            except Stop as failed:
+                return _ended(failed, old=old)
+    return stop.code
+
+
+def _run(argv: list[str], *, old: bool, transport: Transport | None) -> None:
     from sockdiag.ss.options import parse
 
     settings = parse(argv, old=old)
     owners = None
     if settings.processes or settings.threads or settings.proc_context:
-        from sockdiag.ss.context import proc_path
-        from sockdiag.ss.owners import Owners
-
-        owners = Owners(settings, proc_path("", ""))
+        owners = _owners(settings)
     selection = settings.selection
     if settings.summary:
-        from sockdiag.ss.output import write
         from sockdiag.ss.summary import text
 
         write(text())
@@ -69,9 +77,21 @@ def _run(argv: list[str], *, old: bool) -> None:
     if settings.diag is not None:
         from sockdiag.ss.diag_file import dump
 
-        dump(settings)
+        dump(settings, transport)
         raise Stop(0)
-    _show(settings, words, owners)
+    _show(settings, words, owners, transport)
+
+
+def _owners(settings: Settings) -> OwnerTexts:
+    from sockdiag.ss.listing import proc_path
+    from sockdiag.ss.owners import OwnerTexts, scan
+
+    root = proc_path("", "").rstrip("/")
+    if settings.proc_context:
+        from sockdiag.ss.selinux import scan_labelled
+
+        return OwnerTexts(scan_labelled(root, settings))
+    return OwnerTexts(scan(root, threads=settings.threads, old=settings.old))
 
 
 def _state_words(words: list[str], settings: Settings) -> list[str]:
@@ -89,9 +109,9 @@ def _state_words(words: list[str], settings: Settings) -> list[str]:
     return words[used:]
 
 
-def _show(settings: Settings, words: list[str], owners: object) -> None:
-    from sockdiag.ss.context import Context
-    from sockdiag.ss.layout import NETID, PROCESS, RECV_Q, SEND_Q, STATE, Layout, screen_width
+def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, transport: Transport | None) -> None:
+    from sockdiag.ss.layout import NETID, PROCESS, RECV_Q, SEND_Q, STATE, RowLayout, screen_width
+    from sockdiag.ss.listing import Listing
 
     selection = settings.selection
     hidden = []
@@ -108,29 +128,29 @@ def _show(settings: Settings, words: list[str], owners: object) -> None:
         hidden.append(NETID)
     if not selection.states & (selection.states - 1):
         hidden.append(STATE)
-    layout = Layout(hidden, old=settings.old, screen=screen_width(old=settings.old))
-    context = Context(settings, layout)
+    layout = RowLayout(hidden, old=settings.old, screen=screen_width(old=settings.old))
+    listing = Listing(settings, layout, transport)
     if settings.processes or (settings.old and settings.threads):
-        context.owners = owners  # type: ignore[assignment]
+        listing.owners = owners
     if expression is not None and expression.tree is not None:
-        context.accepts = expression.match
-        context.bytecode = expression.bytecode()
-        context.sifted = expression.settled and context.bytecode is not None
+        listing.accepts = expression.match
+        listing.bytecode = expression.bytecode()
+        listing.sifted = expression.settled and listing.bytecode is not None
     if not settings.no_header:
         layout.header()
     if settings.events:
         from sockdiag.ss.events import follow
 
-        follow(context)
-    _tables(context)
+        follow(listing)
+    _tables(listing)
     layout.render()
 
 
-def _tables(context: Context) -> None:
+def _tables(listing: Listing) -> None:
     import gc
 
     from sockdiag.ss.sources import show
 
     # Hundreds of thousands of rows, none of them in a cycle.
     gc.disable()
-    show(context)
+    show(listing)

@@ -1,16 +1,16 @@
 """Names for numbers: services, protocols, hosts, interfaces, netlink protocols, ethertypes, cgroups.
 
-**Source:** the C library's databases, rtnetlink, /etc/iproute2/nl_protos.
+**Source:** the C library's databases, /etc/protocols, rtnetlink, iproute2's nl_protos, the cgroup2 mount.
 """
 
 from __future__ import annotations
 
 import os
-from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop
+from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop, ntohs
 
 from sockdiag.errors import SourceError
 from sockdiag.sources.system.proc_root import ProcRoot
-from sockdiag.ss.output import safe_text
+from sockdiag.ss.output import bytes_text, complain, safe_text
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _ANY6 = b"\0" * 16
@@ -49,7 +49,7 @@ class Names:
         self._devices: dict[int, str] = {}
         self._ephemeral: tuple[int, int] | None = None
         self._netlink: dict[int, str] | None = None
-        self._cgroups: object = None
+        self._cgroups: _Cgroups | None = None
 
     def address(self, raw: bytes, *, v6only: bool) -> str:
         """Print an address of 4 or 16 bytes as the Local and Peer columns do."""
@@ -70,8 +70,8 @@ class Names:
         return f"{self.address(raw, v6only=False)}:"
 
     def network_port(self, number: int) -> str:
-        """Print a port that is in network byte order."""
-        return self.port((number & 0xFF) << 8 | number >> 8)
+        """Print a port that was cast from network byte order."""
+        return self.port(ntohs(number))
 
     def host(self, raw: bytes) -> str:
         """Print an address of 4 or 16 bytes, as a name if that is asked for and there is one."""
@@ -112,7 +112,7 @@ class Names:
         return str(port)
 
     def ephemeral(self) -> tuple[int, int]:
-        """Return the range of ports that the kernel chooses from; 1024 to 4999 where it is not told."""
+        """Return the range of ports that the kernel chooses from; 1024 to 4999 where it cannot be read."""
         if self._ephemeral is None:
             path = os.environ.get("PROC_IP_LOCAL_PORT_RANGE") or (
                 os.environ.get("PROC_ROOT", "/proc").rstrip("/") + "/sys/net/ipv4/ip_local_port_range"
@@ -140,22 +140,91 @@ class Names:
         if self.numeric:
             return str(number)
         if self._netlink is None:
-            from sockdiag.ss.netlink_names import protocol_names
-
-            self._netlink = protocol_names(old=self._old)
+            self._netlink = _netlink_names(old=self._old)
         return self._netlink.get(number, str(number))
 
     def cgroup(self, number: int) -> str:
         """Print the path of a cgroup id below the cgroup2 mount."""
-        from sockdiag.ss.cgroup_paths import CgroupPaths
-
-        if not isinstance(self._cgroups, CgroupPaths):
-            self._cgroups = CgroupPaths(old=self._old)
+        if self._cgroups is None:
+            self._cgroups = _Cgroups(old=self._old)
         return self._cgroups.path(number)
 
 
-def _protocol_name(number: int) -> str:
-    # The C library's Python binding looks protocols up by name only.
-    from sockdiag.ss.protocol_names import protocol_name
+_NL_PROTOS = ("/etc/iproute2/nl_protos", "/usr/share/iproute2/nl_protos")
 
-    return protocol_name(number) or f"ipproto-{number}"
+
+def _netlink_names(*, old: bool) -> dict[int, str]:
+    """Read the names of netlink protocols: the table of ss itself, then iproute2's file; 6.1 knows only the first one."""
+    from sockdiag.filter.context import NETLINK_NAMES
+
+    names = dict(NETLINK_NAMES)
+    for path in _NL_PROTOS[:1] if old else _NL_PROTOS:
+        try:
+            with open(path, "rb") as file:
+                data = file.read(1 << 20)
+        except OSError:
+            continue
+        for line in data.split(b"\n"):
+            words = line.strip().split()
+            if len(words) < 2 or words[0][:1] == b"#":
+                continue
+            try:
+                number = int(words[0], 16 if words[0][:2] == b"0x" else 10)
+            except ValueError:
+                continue
+            if 0 <= number < 256:
+                names[number] = bytes_text(words[1])
+        break
+    return names
+
+
+_ip_protocols: dict[int, str] = {}
+
+
+def _protocol_name(number: int) -> str:
+    """Name an IP protocol by /etc/protocols: Python's binding of the C library looks protocols up by name only."""
+    if not _ip_protocols:
+        try:
+            with open("/etc/protocols", encoding="latin-1") as file:
+                lines = file.read().split("\n")
+        except OSError:
+            lines = []
+        for line in lines:
+            words = line.partition("#")[0].split()
+            if len(words) > 1 and words[1].isdecimal():
+                _ip_protocols.setdefault(int(words[1]), words[0])
+        _ip_protocols.setdefault(-1, "")
+    return _ip_protocols.get(number) or f"ipproto-{number}"
+
+
+class _Cgroups:
+    """Paths of cgroup ids below the cgroup2 mount, as the details and --cgroup print them.
+
+    Args:
+        old: report ids that lead nowhere, as 6.1 does.
+    """
+
+    __slots__ = ("_known", "_mounted", "_old", "_paths")
+
+    def __init__(self, *, old: bool) -> None:
+        from sockdiag.sources.process.cgroup import CgroupPaths
+
+        self._old = old
+        self._known: dict[int, str | None] = {}
+        self._paths = CgroupPaths(ProcRoot())
+        self._mounted = self._paths.mount() is not None
+
+    def path(self, number: int) -> str:
+        """Return the path below the mount, ``unreachable:HEX`` where the id leads nowhere."""
+        if not self._mounted:
+            complain("Failed to find cgroup2 mount\n")
+            return f"unreachable:{number:x}"
+        if number not in self._known:
+            path = self._paths.path(number)
+            self._known[number] = None if path is None else bytes_text(path.encode("utf-8", "surrogateescape"))
+        found = self._known[number]
+        if found is None:
+            if self._old:
+                complain("Failed to open cgroup2 by ID\n")
+            return f"unreachable:{number:x}"
+        return found

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.ss.output import complain
-from sockdiag.ss.stop import Stop
+from sockdiag.sources.namespaces.netns import setns
+from sockdiag.ss.output import Stop, complain
 
 _NAMED = "/var/run/netns"
 _OWN_FILES = "/etc/netns"
-_CLONE_NEWNET = 0x40000000
 _CLONE_NEWNS = 0x00020000
 _MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 0x80000
 _MNT_DETACH = 2
@@ -38,8 +37,10 @@ def switch(name: str) -> None:
         reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
         raise Stop(1, f'Cannot open network namespace "{name}": {reason}') from None
     try:
-        if libc.setns(fd, _CLONE_NEWNET) < 0:
-            raise Stop(1, f'setting the network namespace "{name}" failed: {failed()}')
+        setns(fd)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise Stop(1, f'setting the network namespace "{name}" failed: {reason}') from None
     finally:
         os.close(fd)
     if libc.unshare(_CLONE_NEWNS) < 0:

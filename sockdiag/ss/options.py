@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.filter.states import StateSets
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_PACKET, AF_TIPC, AF_UNIX, AF_VSOCK, AF_XDP
 from sockdiag.ss.getopt import BadOption, Getopt
-from sockdiag.ss.output import write
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop, write
+from sockdiag.ss.settings import Settings
 from sockdiag.ss.tables import (
     DCCP,
     FAMILY_NAMES,
@@ -22,7 +21,6 @@ from sockdiag.ss.tables import (
     SCTP,
     TCP,
     UDP,
-    Selection,
 )
 
 TYPE_CHECKING = False
@@ -113,60 +111,6 @@ _FLAGS = {
 }
 
 
-class Settings:
-    """What the options ask for. The flags are named after what is shown.
-
-    Attributes:
-        old: behave as the 6.1 program.
-        selection: tables, families and states.
-        diag: file of -D, or None.
-        filter_text: content of the -F file, or None.
-        operands: the words that are no options.
-    """
-
-    __slots__ = (
-        "bpf",
-        "cgroup",
-        "details",
-        "diag",
-        "events",
-        "filter_text",
-        "info",
-        "kill",
-        "memory",
-        "no_header",
-        "no_queues",
-        "numeric",
-        "old",
-        "oneline",
-        "operands",
-        "proc_context",
-        "processes",
-        "resolve",
-        "selection",
-        "sets",
-        "sock_context",
-        "sockopt",
-        "summary",
-        "threads",
-        "timers",
-        "tipcinfo",
-        "tos",
-    )
-
-    def __init__(self, *, old: bool) -> None:
-        self.old = old
-        self.sets = StateSets(12 if old else 14)
-        self.selection = Selection(self.sets)
-        self.diag: str | None = None
-        self.filter_text: bytes | None = None
-        self.operands: list[str] = []
-        self.bpf = self.cgroup = self.details = self.events = self.info = self.kill = self.memory = False
-        self.no_header = self.no_queues = self.numeric = self.oneline = self.processes = self.resolve = False
-        self.proc_context = self.sock_context = self.sockopt = self.summary = self.threads = False
-        self.timers = self.tipcinfo = self.tos = False
-
-
 def parse(argv: Sequence[str], *, old: bool) -> Settings:
     """Read a command line.
 
@@ -206,7 +150,7 @@ def _act(settings: Settings, option: str, argument: str) -> None:
         selection.chosen = INACTIVE
     elif option == "f":
         if argument == "help":
-            _help(settings)
+            raise Stop(0, help=True)
         if argument not in FAMILY_NAMES:
             raise Stop(255, f'ss: "{argument}" is invalid family', usage=True)
         selection.family(FAMILY_NAMES[argument])
@@ -224,15 +168,15 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
     if option == "F":
         if settings.filter_text is not None:
             raise Stop(255, "More than one filter file")
-        from sockdiag.ss.filterfile import read
+        from sockdiag.ss.filtering import read_file
 
-        settings.filter_text = read(argument)
+        settings.filter_text = read_file(argument)
     elif option == "N":
         from sockdiag.ss.netns import switch
 
         switch(argument)
     elif option in "Zz":
-        from sockdiag.ss.contexts import selinux_enabled
+        from sockdiag.ss.selinux import selinux_enabled
 
         if not selinux_enabled():
             raise Stop(1, "ss: SELinux is not enabled.")
@@ -245,11 +189,4 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
         write(f"ss utility, iproute2-{program} (sockdiag {__version__})\n")
         raise Stop(0)
     else:
-        _help(settings)
-
-
-def _help(settings: Settings) -> None:
-    from sockdiag.ss.usage import text
-
-    write(text(old=settings.old))
-    raise Stop(0)
+        raise Stop(0, help=True)

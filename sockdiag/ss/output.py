@@ -1,10 +1,26 @@
-"""Standard output as bytes, with its failures told."""
+"""Standard output as bytes, standard error, and the exception that ends the program."""
 
 from __future__ import annotations
 
 import os
 
-from sockdiag.ss.stop import Stop
+
+class Stop(Exception):
+    """End the program with this exit status before its tables are shown.
+
+    Args:
+        code: the exit status.
+        message: goes to standard error first.
+        usage: the usage text follows on standard error.
+        help: the usage text goes to standard output.
+    """
+
+    def __init__(self, code: int, message: str = "", *, usage: bool = False, help: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.usage = usage
+        self.help = help
 
 
 class OutputError(Stop):
@@ -12,7 +28,7 @@ class OutputError(Stop):
 
 
 def write(text: str, fd: int = 1) -> None:
-    """Write *text*, one byte a character.
+    """Write *text*, one byte per character.
 
     Raises:
         OutputError: the pipe is closed, or the disk is full.
@@ -37,7 +53,7 @@ def complain(text: str) -> None:
 
 
 def bytes_text(data: bytes) -> str:
-    """Keep bytes as text, one character a byte."""
+    """Keep bytes as text, one character per byte."""
     return data.decode("latin-1")
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.byte_order import integer, low_first
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.packet_diag import (
     FANOUT,
@@ -28,12 +29,13 @@ from sockdiag.kernel.packet_diag import (
 )
 from sockdiag.kernel.sock_diag import AF_PACKET, SOCK_RAW
 from sockdiag.kernel.tcp_states import CLOSE
-from sockdiag.ss.details import integer, memory, sock_details
-from sockdiag.ss.row import Row, queue, state_word
+from sockdiag.sources.system.transport import Request
+from sockdiag.ss.details import memory, sock_details
+from sockdiag.ss.row import SocketRow, queue, state_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 _ALL_PROTOCOLS = 3
 _CFM = 0x8902
@@ -41,17 +43,17 @@ _FLAGS = (FLAG_RUNNING, "running"), (2, " auxdata"), (4, " origdev"), (8, " vnet
 _FANOUT_TYPES = ("hash", "lb", "cpu", "roll", "random", "qm")
 
 
-def request(_context: Context) -> bytes:
-    """Return the payload of the dump request."""
+def request() -> Request:
+    """Return what to ask."""
     show = SHOW_INFO | SHOW_MEMINFO | SHOW_FILTER | SHOW_RING_CFG | SHOW_FANOUT
-    return REQ.pack(AF_PACKET, 0, 0, 0, show, 0, 0)
+    return Request("packet_diag", REQ.pack(AF_PACKET, 0, 0, 0, show, 0, 0))
 
 
-def decode(message: bytes, found: dict[int, bytes]) -> Row:
+def decode(message: bytes, found: dict[int, bytes]) -> SocketRow:
     """Decode one message of a packet_diag answer."""
     family, kind, number, ino, cookie = MSG.unpack_from(message, NLMSG_HDRLEN)
-    row = Row(family, kind, CLOSE)
-    row.number, row.ino, row.sk, row.attributes = number, ino, cookie, found
+    row = SocketRow(family, kind, CLOSE)
+    row.number, row.ino, row.sk, row.attributes = number, ino, low_first(cookie), found
     if len(found.get(MEMINFO, b"")) >= 4:
         row.rq = integer(found[MEMINFO][:4])
     if len(found.get(INFO, b"")) >= INFO_STRUCT.size:
@@ -61,17 +63,17 @@ def decode(message: bytes, found: dict[int, bytes]) -> Row:
     return row
 
 
-def cells(row: Row, context: Context) -> list[str]:
+def cells(row: SocketRow, listing: Listing) -> list[str]:
     """Return the fixed columns, and uid, inode and cookie with -e."""
     if row.number == _ALL_PROTOCOLS:
         protocol = "*"
     else:
         protocol = f"[{row.number}]"
-        if not context.settings.numeric:
+        if not listing.settings.numeric:
             from sockdiag.kernel.ether_types import ETHER_TYPES
 
             # 6.1 does not know the newest one.
-            if not (context.settings.old and row.number == _CFM):
+            if not (listing.settings.old and row.number == _CFM):
                 protocol = ETHER_TYPES.get(row.number, protocol)
     return [
         "p_raw" if row.type == SOCK_RAW else "p_dgr",
@@ -79,18 +81,18 @@ def cells(row: Row, context: Context) -> list[str]:
         queue(row.rq),
         queue(row.wq),
         f"{protocol}:",
-        context.names.device(row.iface) if row.iface else "*",
+        listing.names.device(row.iface) if row.iface else "*",
         "*",
         "",
-        context.owners_text(row),
-        sock_details(row, context.names) if context.settings.details else "",
+        listing.owners_text(row),
+        sock_details(row, listing.names) if listing.settings.details else "",
     ]
 
 
-def show(row: Row, context: Context) -> list[str]:
+def show(row: SocketRow, listing: Listing) -> list[str]:
     """Return all columns of a message of a packet_diag answer."""
-    columns = cells(row, context)
-    found, settings, item = row.attributes, context.settings, context.item
+    columns = cells(row, listing)
+    found, settings, item = row.attributes, listing.settings, listing.item
     ext = columns[-1]
     if settings.details:
         if len(found.get(INFO, b"")) >= INFO_STRUCT.size:

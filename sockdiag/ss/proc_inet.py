@@ -1,29 +1,32 @@
 """/proc/net/tcp, udp and raw as the reference reads them.
 
-It stops where this program's own reader (``sockdiag.sources``) goes on: a line without its newline within 255 bytes ends
-the table, one without the expected colons ends the file; of a short line, it takes the numbers that are there.
+``sockdiag.sources.proc.inet`` reads the same files strictly, and a row that it refuses ss still prints: of a short line,
+it takes the numbers that are there; a line without its newline within 255 bytes ends the table, and one without the
+expected colons ends the file.
 **Source:** ``get_tcp4_sock()``, net/ipv4/tcp_ipv4.c.
 """
 
 from __future__ import annotations
 
 from sockdiag.errors import SourceError
+from sockdiag.kernel.byte_order import U32
+from sockdiag.kernel.inet_diag import TIMER_NAMES
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import inet
-from sockdiag.ss.context import proc_path
 from sockdiag.ss.details import sock_details, timer_text
-from sockdiag.ss.row import Row
+from sockdiag.ss.listing import proc_path
+from sockdiag.ss.row import SocketRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 _LONGEST = 255
 _USER_HZ = 100
-_RETRANSMIT = 1
+_RETRANSMIT = TIMER_NAMES.index("retransmit")
 
 
 class BrokenLine(Exception):
@@ -45,15 +48,15 @@ def read_lines(data: bytes) -> Iterator[bytes]:
         start = end + 1
 
 
-def table(context: Context, name: str, protocol: int) -> None:
+def table(listing: Listing, name: str, protocol: int) -> None:
     """Show a table: the IPv4 file, then the IPv6 one.
 
     Args:
-        context: the run.
+        listing: the run.
         name: tcp, udp or raw.
         protocol: what the rows are.
     """
-    families = context.settings.selection.families
+    families = listing.settings.selection.families
     for family, file in ((AF_INET, name), (AF_INET6, f"{name}6")):
         if not families >> family & 1:
             continue
@@ -62,13 +65,13 @@ def table(context: Context, name: str, protocol: int) -> None:
         except SourceError:
             return
         try:
-            _file(context, data, family, protocol)
+            _file(listing, data, family, protocol)
         except BrokenLine:
             return
 
 
-def _file(context: Context, data: bytes, family: int, protocol: int) -> None:
-    states, accepts = context.settings.selection.states, context.accepts
+def _file(listing: Listing, data: bytes, family: int, protocol: int) -> None:
+    states, accepts = listing.settings.selection.states, listing.accepts
     for line in read_lines(data):
         parts = _split(line)
         if parts is None:
@@ -78,16 +81,16 @@ def _file(context: Context, data: bytes, family: int, protocol: int) -> None:
         state = int(digit, 16) if digit and digit in b"0123456789ABCDEF" else 0
         if not states >> state & 1:
             continue
-        row = Row(family, protocol, state)
+        row = SocketRow(family, protocol, state)
         row.local, row.lport = _address(local, family)
         row.remote, row.rport = _address(remote, family)
         if accepts is not None and not accepts(row):
             continue
         if protocol == IPPROTO_TCP:
-            context.layout.row(_tcp(row, rest, context))
+            listing.layout.row(_tcp(row, rest, listing))
         else:
             _numbers(row, rest)
-            context.layout.row(inet.cells(row, context, protocol))
+            listing.layout.row(inet.cells(row, listing, protocol))
 
 
 def _split(line: bytes) -> tuple[bytes, bytes, bytes] | None:
@@ -106,12 +109,12 @@ def _address(text: bytes, family: int) -> tuple[bytes, int]:
     size = 8 if family == AF_INET else 32
     try:
         words = [int(address[i : i + 8] or b"0", 16) for i in range(0, size, 8)]
-        return b"".join([word.to_bytes(4, "little") for word in words]), int(port, 16)
+        return b"".join([U32.pack(word) for word in words]), int(port, 16)
     except ValueError:
         return bytes(size // 2), 0
 
 
-def _numbers(row: Row, rest: bytes) -> list[bytes]:
+def _numbers(row: SocketRow, rest: bytes) -> list[bytes]:
     """Take the numbers up to the pointer, as many as there are; return the words after it."""
     words = rest.split(None, 14)
     try:
@@ -131,16 +134,16 @@ def _numbers(row: Row, rest: bytes) -> list[bytes]:
     return words[9:]
 
 
-def _tcp(row: Row, rest: bytes, context: Context) -> list[str]:
-    settings = context.settings
+def _tcp(row: SocketRow, rest: bytes, listing: Listing) -> list[str]:
+    settings = listing.settings
     tail = _numbers(row, rest)
-    columns = inet.cells(row, context, row.type)
+    columns = inet.cells(row, listing, row.type)
     ext = ""
     if settings.timers:
         expires = (row.expires * 1000 + _USER_HZ - 1) // _USER_HZ
         ext += timer_text(row.timer, expires, row.retrans, old=settings.old)
     if settings.details:
-        ext += sock_details(row, context.names)
+        ext += sock_details(row, listing.names)
         if len(tail) > 5:
             ext += f' opt:"{tail[5].decode("latin-1")}"'
     if settings.info:
@@ -150,7 +153,7 @@ def _tcp(row: Row, rest: bytes, context: Context) -> list[str]:
 
 
 def _internals(tail: list[bytes], retrans: int) -> str:
-    """Print what the line tells of rto, ato, quick acks, window and threshold."""
+    """Print rto, ato, quick acks, window and threshold of a line."""
     try:
         rto, ato, quick, cwnd, ssthresh = (int(word) for word in tail[:5])
     except ValueError:

@@ -10,16 +10,16 @@ from sockdiag.kernel.sock_diag import AF_PACKET, AF_UNIX, SOCK_DGRAM, SOCK_RAW
 from sockdiag.kernel.tcp_states import CLOSE, CLOSING, ESTABLISHED, LISTEN, SYN_SENT
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import netlink, packet, unix
-from sockdiag.ss.context import proc_path
+from sockdiag.ss.listing import proc_path
 from sockdiag.ss.proc_inet import BrokenLine, read_lines
-from sockdiag.ss.row import Row
+from sockdiag.ss.row import SocketRow
 from sockdiag.ss.tables import PACKET_DGRAM, PACKET_RAW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 _LISTENS = 1 << 16
 # Column St of /proc/net/unix: SS_UNCONNECTED, SS_CONNECTING, SS_CONNECTED, SS_DISCONNECTING
@@ -33,14 +33,14 @@ def _read(variable: str, name: str) -> bytes | None:
         return None
 
 
-def unix_table(context: Context) -> None:
+def unix_table(listing: Listing) -> None:
     """Show /proc/net/unix, by type and inode."""
     data = _read("PROC_NET_UNIX", "net/unix")
     if data is None:
         return
-    selection, accepts = context.settings.selection, context.accepts
+    selection, accepts = listing.settings.selection, listing.accepts
     names: dict[int, bytes] = {}
-    rows: list[Row] = []
+    rows: list[SocketRow] = []
     for row in _unix_rows(data):
         if not (selection.tables & unix.table(row.type) and selection.states >> row.state & 1):
             continue
@@ -53,18 +53,18 @@ def unix_table(context: Context) -> None:
         rows.append(row)
     rows.sort(key=lambda row: (row.type, row.ino))
     for row in rows:
-        context.layout.row(unix.cells(row, context))
+        listing.layout.row(unix.cells(row, listing))
 
 
-def _names_only(row: Row) -> Row:
+def _names_only(row: SocketRow) -> SocketRow:
     """Return what a filter sees of a row: its ports are 0."""
-    seen = Row(AF_UNIX, row.type, row.state)
+    seen = SocketRow(AF_UNIX, row.type, row.state)
     seen.local = row.local
     seen.remote = row.remote if row.remote != b"*" else None
     return seen
 
 
-def _unix_rows(data: bytes) -> Iterator[Row]:
+def _unix_rows(data: bytes) -> Iterator[SocketRow]:
     """Yield the rows, of a damaged line what can be read of it: its flags are then those of the line before."""
     new = data.startswith(b"Peer")
     flags = 0
@@ -79,7 +79,7 @@ def _unix_rows(data: bytes) -> Iterator[Row]:
         if kind == SOCK_DGRAM and state == CLOSE and numbers[0] & 0xFFFFFFFF:
             # The first column is the peer, or (in kernels without it) the address of the socket.
             state = ESTABLISHED
-        row = Row(AF_UNIX, kind, state)
+        row = SocketRow(AF_UNIX, kind, state)
         row.ino = row.lport = numbers[6]
         if new:
             row.rport, row.rq, row.wq = numbers[:3]
@@ -99,12 +99,12 @@ def _leading(words: list[bytes]) -> list[int]:
     return numbers
 
 
-def packet_table(context: Context) -> None:
+def packet_table(listing: Listing) -> None:
     """Show /proc/net/packet."""
     data = _read("PROC_NET_PACKET", "net/packet")
     if data is None:
         return
-    selection, accepts = context.settings.selection, context.accepts
+    selection, accepts = listing.settings.selection, listing.accepts
     try:
         for line in read_lines(data):
             words = line.split()
@@ -121,17 +121,17 @@ def packet_table(context: Context) -> None:
             except (ValueError, IndexError):
                 return
             wanted = PACKET_RAW if kind == SOCK_RAW else PACKET_DGRAM
-            if not context.settings.old and not selection.tables & wanted:
+            if not listing.settings.old and not selection.tables & wanted:
                 continue
-            row = Row(AF_PACKET, SOCK_RAW if kind == SOCK_RAW else SOCK_DGRAM, CLOSE)
+            row = SocketRow(AF_PACKET, SOCK_RAW if kind == SOCK_RAW else SOCK_DGRAM, CLOSE)
             row.number, row.iface, row.lport, row.rq, row.uid, row.ino = number, iface, iface, rmem, uid, inode
             if accepts is None or accepts(row):
-                context.layout.row(packet.cells(row, context))
+                listing.layout.row(packet.cells(row, listing))
     except BrokenLine:
         return
 
 
-def netlink_table(context: Context) -> None:
+def netlink_table(listing: Listing) -> None:
     """Show /proc/net/netlink."""
     data = _read("PROC_NET_NETLINK", "net/netlink")
     if data is None:
@@ -153,8 +153,8 @@ def netlink_table(context: Context) -> None:
                 return
             row = netlink.new_row(protocol, portid)
             row.rq, row.wq = rmem, wmem
-            if context.accepts is None or context.accepts(row):
+            if listing.accepts is None or listing.accepts(row):
                 details = f" sk={sk:x} cb={callback:x} groups=0x{groups:08x}"
-                netlink.put(row, netlink.NO_PEER, details, context)
+                netlink.put(row, netlink.NO_PEER, details, listing)
     except BrokenLine:
         return

@@ -1,4 +1,4 @@
-"""A socket as the program sees it: what it filters by and prints, with 0 where nothing was told."""
+"""A socket as the program sees it: what it filters by and prints, with 0 where the kernel sent nothing; texts of cells."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 
-class Row:
+class SocketRow:
     """One socket.
 
     Attributes:
@@ -59,7 +60,7 @@ class Row:
 
     @property
     def is_inet(self) -> bool:
-        """Tell whether the socket has IP addresses."""
+        """Return whether the socket has IP addresses."""
         return self.family in (AF_INET, AF_INET6)
 
 
@@ -96,3 +97,23 @@ def state_word(state: int, *, old: bool = False) -> str:
 def queue(value: int) -> str:
     """Print a queue length: signed 32 bit, at least six characters."""
     return f"{value - (1 << 32) if value & 1 << 31 else value:<6}"
+
+
+class Texts(dict):  # type: ignore[type-arg]
+    """Text of each value met so far, and the longest of them.
+
+    Args:
+        make: prints a value.
+    """
+
+    __slots__ = ("_make", "longest")
+
+    def __init__(self, make: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._make = make
+        self.longest = 0
+
+    def __missing__(self, key: object) -> str:
+        text = self[key] = self._make(key)
+        self.longest = max(self.longest, len(text))
+        return text

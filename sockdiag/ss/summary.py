@@ -1,5 +1,7 @@
 """The summary (-s).
 
+The files are read here and not by ``sockdiag.sources.proc``, which would load 1.5 ms of modules, a twentieth of the time
+of ``ss -s``, and which takes a damaged line as unknown where ss takes the numbers that are there.
 **Source:** /proc/net/sockstat, sockstat6, snmp.
 """
 
@@ -7,12 +9,12 @@ from __future__ import annotations
 
 from sockdiag.errors import SourceError
 from sockdiag.sources.system.proc_root import ProcRoot
-from sockdiag.ss.context import proc_path
+from sockdiag.ss.listing import proc_path
 from sockdiag.ss.output import complain
 
 
 def text() -> str:
-    """Return the summary; what cannot be read is told on standard error and counts as 0."""
+    """Return the summary; what cannot be read is reported on standard error and counts as 0."""
     counts: dict[str, dict[str, int]] = {}
     try:
         _sockstat(counts, "PROC_NET_SOCKSTAT", "net/sockstat")

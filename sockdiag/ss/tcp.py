@@ -5,62 +5,139 @@
 
 from __future__ import annotations
 
-from struct import Struct
-
+from sockdiag.kernel.byte_order import low_first
 from sockdiag.kernel.inet_diag import BBRINFO, CONG, DCTCPINFO, INFO, MD5SIG, ULP_INFO, VEGASINFO
 from sockdiag.kernel.tcp_states import LISTEN
+from sockdiag.model.tcp_info import OPTIONS, TcpInfo
+from sockdiag.sources.netlink.wire import StructLayout
 from sockdiag.ss.details import bandwidth, memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
-    from sockdiag.ss.context import Context
-    from sockdiag.ss.row import Row
+    from sockdiag.model.record import Record
+    from sockdiag.ss.listing import Listing
+    from sockdiag.ss.row import SocketRow
 
-# struct tcp_info up to tcpi_rehash; the kernel may send less or more.
-INFO_STRUCT = Struct("=8B24I4Q6I4Q2I2Q6I")
-
-_TS, _SACK, _WSCALE, _ECN, _ECN_SEEN, _SYN_DATA, _USEC_TS = (1 << n for n in range(7))
+_INFO = StructLayout(TcpInfo)
+_read = _INFO.reader(
+    (
+        "options",
+        "backoff",
+        "rto_us",
+        "ato_us",
+        "snd_mss",
+        "rcv_mss",
+        "unacked",
+        "sacked",
+        "lost",
+        "retrans",
+        "fackets",
+        "last_data_sent_ms",
+        "last_data_recv_ms",
+        "last_ack_recv_ms",
+        "pmtu",
+        "rcv_ssthresh_bytes",
+        "rtt_us",
+        "rttvar_us",
+        "snd_ssthresh",
+        "snd_cwnd",
+        "advmss",
+        "reordering",
+        "rcv_rtt_us",
+        "rcv_space_bytes",
+        "total_retrans",
+        "pacing_rate_bytes_per_s",
+        "max_pacing_rate_bytes_per_s",
+        "bytes_acked",
+        "bytes_received",
+        "segs_out",
+        "segs_in",
+        "notsent_bytes",
+        "min_rtt_us",
+        "data_segs_in",
+        "data_segs_out",
+        "delivery_rate_bytes_per_s",
+        "busy_time_us",
+        "rwnd_limited_us",
+        "sndbuf_limited_us",
+        "delivered",
+        "delivered_ce",
+        "bytes_sent",
+        "bytes_retrans",
+        "dsack_dups",
+        "reord_seen",
+        "rcv_ooopack",
+        "snd_wnd_bytes",
+        "rcv_wnd_bytes",
+        "rehash",
+    )
+)
+_snd_wscale, _rcv_wscale = _INFO.bit_field("snd_wscale"), _INFO.bit_field("rcv_wscale")
+_app_limited = _INFO.bit_field("delivery_rate_app_limited")
+_COUNTS = (
+    "mss",
+    "pmtu",
+    "rcvmss",
+    "advmss",
+    "cwnd",
+    "ssthresh",
+    "bytes_sent",
+    "bytes_retrans",
+    "bytes_acked",
+    "bytes_received",
+    "segs_out",
+    "segs_in",
+    "data_segs_out",
+    "data_segs_in",
+)
+_OPTION_BITS = {name: 1 << bit for bit, name in enumerate(OPTIONS)}
+_WSCALE = _OPTION_BITS["WSCALE"]
+# The words of tcpi_options that -o prints, in their order. 6.1 does not know usec_ts.
+_OPTION_WORDS = tuple(
+    (_OPTION_BITS[name], word)
+    for name, word in (
+        ("TIMESTAMPS", "ts"),
+        ("USEC_TS", "usec_ts"),
+        ("SACK", "sack"),
+        ("ECN", "ecn"),
+        ("ECN_SEEN", "ecnseen"),
+        ("SYN_DATA", "fastopen"),
+    )
+)
 
 _NO_RATE = (1 << 64) - 1
 _NO_RTT = 0xFFFFFFFF
-_VEGAS = Struct("=IIII")  # enabled, rttcnt, rtt, minrtt
+_VEGAS_LEN = 16
 _VEGAS_NO_RTT = 0x7FFFFFFF
-_DCTCP = Struct("=HHIII")  # enabled, ce_state, alpha, ab_ecn, ab_tot
-_BBR = Struct("=IIIII")  # bw_lo, bw_hi, min_rtt, pacing_gain, cwnd_gain
 
 
-def internals(row: Row, context: Context) -> str:
+def internals(row: SocketRow, listing: Listing) -> str:
     """Print memory, tcp_info, MD5 keys and the upper layer protocol."""
     found = row.attributes
     text = memory(found)
     if INFO in found:
-        text += _info(row, found, context)
+        text += _info(row, found, listing)
     if MD5SIG in found:
-        from sockdiag.ss.tcp_extras import md5_keys
+        from sockdiag.ss.inet_extras import md5_keys
 
-        text += md5_keys(found[MD5SIG], context)
+        text += md5_keys(found[MD5SIG], listing)
     if ULP_INFO in found:
-        from sockdiag.ss.tcp_extras import upper_layer
+        from sockdiag.ss.inet_extras import upper_layer
 
-        text += upper_layer(found[ULP_INFO], context)
+        text += upper_layer(found[ULP_INFO], listing)
     return text
 
 
-def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noqa: C901, PLR0915 - as long as the struct
-    settings = context.settings
+def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str:  # noqa: C901, PLR0915 - as long as the struct
+    settings = listing.settings
     numeric, old = settings.numeric, settings.old
-    data = found[INFO][: INFO_STRUCT.size]
+    data = found[INFO]
     (
-        _state,
-        _ca_state,
-        _retransmits,
-        _probes,
-        backoff,
         options,
-        scales,
-        limited,
+        backoff,
         rto,
         ato,
         snd_mss,
@@ -71,7 +148,6 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         retrans,
         fackets,
         last_data_sent,
-        _last_ack_sent,
         last_data_recv,
         last_ack_recv,
         pmtu,
@@ -91,7 +167,7 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         bytes_received,
         segs_out,
         segs_in,
-        notsent_bytes,
+        notsent,
         min_rtt,
         data_segs_in,
         data_segs_out,
@@ -109,25 +185,18 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         snd_wnd,
         rcv_wnd,
         rehash,
-    ) = INFO_STRUCT.unpack(data + bytes(INFO_STRUCT.size - len(data)))
+    ) = _read(data)
     out: list[str] = []
     add = out.append
     if settings.timers:
-        for bit, word in (
-            (_TS, "ts"),
-            (0 if old else _USEC_TS, "usec_ts"),
-            (_SACK, "sack"),
-            (_ECN, "ecn"),
-            (_ECN_SEEN, "ecnseen"),
-            (_SYN_DATA, "fastopen"),
-        ):
-            if options & bit:
+        for bit, word in _OPTION_WORDS:
+            if options & bit and not (old and word == "usec_ts"):
                 add(word)
     congestion = found[CONG].split(b"\0", 1)[0][:15].decode("latin-1") if CONG in found else ""
     if congestion:
         add(congestion)
     if options & _WSCALE:
-        add(f"wscale:{scales & 15},{scales >> 4}")
+        add(f"wscale:{_snd_wscale(data)},{_rcv_wscale(data)}")
     if rto and rto != 3000000:
         add(f"rto:{rto / 1000:g}")
     if backoff:
@@ -136,27 +205,19 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         add(f"rtt:{rtt / 1000:g}/{rttvar / 1000:g}")
     if ato:
         add(f"ato:{ato / 1000:g}")
-    _counts(
-        out,
-        mss=snd_mss,
-        pmtu=pmtu,
-        rcvmss=rcv_mss,
-        advmss=advmss,
-        cwnd=snd_cwnd,
-        ssthresh=snd_ssthresh if snd_ssthresh < 0xFFFF else 0,
-        bytes_sent=bytes_sent,
-        bytes_retrans=bytes_retrans,
-        bytes_acked=bytes_acked,
-        bytes_received=bytes_received,
-        segs_out=segs_out,
-        segs_in=segs_in,
-        data_segs_out=data_segs_out,
-        data_segs_in=data_segs_in,
-    )
+    ssthresh = snd_ssthresh if snd_ssthresh < 0xFFFF else 0
+    sizes = (snd_mss, pmtu, rcv_mss, advmss, snd_cwnd, ssthresh)
+    sent = (bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out, data_segs_in)
+    out += [f"{name}:{value}" for name, value in zip(_COUNTS, sizes + sent, strict=True) if value]
     send_rtt = _congestion(out, found, rtt, numeric=numeric)
     if send_rtt and snd_mss and snd_cwnd:
         add(f"send {bandwidth(float(snd_cwnd) * float(snd_mss) * 8000000.0 / send_rtt, numeric=numeric)}bps")
-    _counts(out, lastsnd=last_data_sent, lastrcv=last_data_recv, lastack=last_ack_recv)
+    if last_data_sent:
+        add(f"lastsnd:{last_data_sent}")
+    if last_data_recv:
+        add(f"lastrcv:{last_data_recv}")
+    if last_ack_recv:
+        add(f"lastack:{last_ack_recv}")
     if pacing_rate and pacing_rate != _NO_RATE:
         text = f"pacing_rate {bandwidth(pacing_rate * 8.0, numeric=numeric)}bps"
         if max_pacing_rate and max_pacing_rate != _NO_RATE:
@@ -164,8 +225,11 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         add(text)
     if delivery_rate:
         add(f"delivery_rate {bandwidth(delivery_rate * 8.0, numeric=numeric)}bps")
-    _counts(out, delivered=delivered, delivered_ce=delivered_ce)
-    if limited & 1:
+    if delivered:
+        add(f"delivered:{delivered}")
+    if delivered_ce:
+        add(f"delivered_ce:{delivered_ce}")
+    if _app_limited(data):
         add("app_limited")
     if busy_time:
         add(f"busy:{busy_time // 1000}ms")
@@ -176,43 +240,68 @@ def _info(row: Row, found: Mapping[int, bytes], context: Context) -> str:  # noq
         add(f"unacked:{unacked}")
     if retrans or total_retrans:
         add(f"retrans:{retrans}/{total_retrans}")
-    _counts(out, lost=lost, sacked=sacked if row.state != LISTEN else 0, dsack_dups=dsack_dups, fackets=fackets)
+    if lost:
+        add(f"lost:{lost}")
+    if sacked and row.state != LISTEN:
+        add(f"sacked:{sacked}")
+    if dsack_dups:
+        add(f"dsack_dups:{dsack_dups}")
+    if fackets:
+        add(f"fackets:{fackets}")
     if reordering != 3:
         add(f"reordering:{reordering}")
-    _counts(out, reord_seen=reord_seen)
+    if reord_seen:
+        add(f"reord_seen:{reord_seen}")
     if rcv_rtt:
         add(f"rcv_rtt:{rcv_rtt / 1000:g}")
-    _counts(out, rcv_space=rcv_space, rcv_ssthresh=rcv_ssthresh, notsent=notsent_bytes)
+    if rcv_space:
+        add(f"rcv_space:{rcv_space}")
+    if rcv_ssthresh:
+        add(f"rcv_ssthresh:{rcv_ssthresh}")
+    if notsent:
+        add(f"notsent:{notsent}")
     if min_rtt and min_rtt != _NO_RTT:
         add(f"minrtt:{min_rtt / 1000:g}")
-    _counts(out, rcv_ooopack=rcv_ooopack, snd_wnd=snd_wnd)
-    if not old:
-        _counts(out, rcv_wnd=rcv_wnd, rehash=rehash)
+    if rcv_ooopack:
+        add(f"rcv_ooopack:{rcv_ooopack}")
+    if snd_wnd:
+        add(f"snd_wnd:{snd_wnd}")
+    if rcv_wnd and not old:
+        add(f"rcv_wnd:{rcv_wnd}")
+    if rehash and not old:
+        add(f"rehash:{rehash}")
     return "".join([f" {word}" for word in out])
 
 
-def _counts(out: list[str], **values: int) -> None:
-    out.extend([f"{name}:{value}" for name, value in values.items() if value])
+_readers: dict[str, Callable[[bytes], tuple[Any, ...]]] = {}
+
+
+def _members(record: str, data: bytes) -> tuple[Any, ...]:
+    # Most algorithms report nothing: the module of those that do is loaded when one does.
+    read = _readers.get(record)
+    if read is None:
+        from sockdiag.model import congestion
+
+        declared: type[Record] = getattr(congestion, record)
+        read = _readers[record] = StructLayout(declared).reader([field.name for field in declared.FIELDS])
+    return read(data)
 
 
 def _congestion(out: list[str], found: Mapping[int, bytes], rtt: int, *, numeric: bool) -> int:
-    """Add what the congestion control tells; return the round trip time to compute the send rate with."""
-    vegas = found.get(VEGASINFO, b"")
-    if len(vegas) >= _VEGAS.size:
-        enabled, _count, vegas_rtt, _minimum = _VEGAS.unpack_from(vegas)
+    """Add what the congestion control reports; return the round-trip time to compute the send rate with."""
+    if len(found.get(VEGASINFO, b"")) >= _VEGAS_LEN:
+        enabled, _count, vegas_rtt, _minimum = _members("VegasInfo", found[VEGASINFO])
         if enabled and vegas_rtt and vegas_rtt != _VEGAS_NO_RTT:
             rtt = vegas_rtt
     if DCTCPINFO in found:
-        data = found[DCTCPINFO][: _DCTCP.size]
-        enabled, ce_state, alpha, ab_ecn, ab_tot = _DCTCP.unpack(data + bytes(_DCTCP.size - len(data)))
+        enabled, ce_state, alpha, ab_ecn, ab_tot = _members("DctcpInfo", found[DCTCPINFO])
         if enabled:
             out.append(f"dctcp:(ce_state:{ce_state},alpha:{alpha},ab_ecn:{ab_ecn},ab_tot:{ab_tot})")
         else:
             out.append("dctcp:fallback_mode")
     if BBRINFO in found:
-        data = found[BBRINFO][: _BBR.size]
-        low, high, min_rtt, pacing_gain, cwnd_gain = _BBR.unpack(data + bytes(_BBR.size - len(data)))
-        text = f"bbr:(bw:{bandwidth((high << 32 | low) * 8.0, numeric=numeric)}bps,mrtt:{min_rtt / 1000:g}"
+        rate, min_rtt, pacing_gain, cwnd_gain = _members("BbrInfo", found[BBRINFO])
+        text = f"bbr:(bw:{bandwidth(low_first(rate) * 8.0, numeric=numeric)}bps,mrtt:{min_rtt / 1000:g}"
         if pacing_gain:
             text += f",pacing_gain:{pacing_gain / 256:g}"
         if cwnd_gain:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.byte_order import integer, low_first
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
 from sockdiag.kernel.unix_diag import (
@@ -26,27 +27,28 @@ from sockdiag.kernel.unix_diag import (
     VFS,
     VFS_STRUCT,
 )
-from sockdiag.ss.details import arrows, integer, memory
+from sockdiag.sources.system.transport import Request
+from sockdiag.ss.details import arrows, memory
 from sockdiag.ss.output import safe_text
-from sockdiag.ss.row import Row, queue, state_word
+from sockdiag.ss.row import SocketRow, queue, state_word
 from sockdiag.ss.tables import UNIX_DGRAM, UNIX_SEQPACKET, UNIX_STREAM, UNIX_TABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.ss.context import Context
+    from sockdiag.ss.listing import Listing
 
 _NETIDS = {SOCK_STREAM: "u_str", SOCK_SEQPACKET: "u_seq"}
 _TABLES = {SOCK_STREAM: UNIX_STREAM, SOCK_DGRAM: UNIX_DGRAM, SOCK_SEQPACKET: UNIX_SEQPACKET}
 
 
-def request(context: Context) -> bytes:
-    """Return the payload of the dump request."""
+def request(listing: Listing) -> Request:
+    """Return what to ask."""
     show = SHOW_NAME | SHOW_PEER | SHOW_RQLEN
-    if context.settings.memory:
+    if listing.settings.memory:
         show |= SHOW_MEMINFO
-    if context.settings.details:
+    if listing.settings.details:
         show |= SHOW_VFS | SHOW_ICONS
-    return REQ.pack(AF_UNIX, 0, 0, context.settings.selection.states, 0, show, 0, 0)
+    return Request("unix_diag", REQ.pack(AF_UNIX, 0, 0, listing.settings.selection.states, 0, show, 0, 0))
 
 
 def table(kind: int) -> int:
@@ -54,12 +56,12 @@ def table(kind: int) -> int:
     return _TABLES.get(kind, UNIX_TABLES)
 
 
-def decode(message: bytes, found: dict[int, bytes]) -> Row:
+def decode(message: bytes, found: dict[int, bytes]) -> SocketRow:
     """Decode one message of a unix_diag answer."""
     family, kind, state, ino, cookie = MSG.unpack_from(message, NLMSG_HDRLEN)
-    row = Row(family, kind, state)
+    row = SocketRow(family, kind, state)
     row.lport = row.ino = ino
-    row.sk = cookie
+    row.sk = low_first(cookie)
     row.attributes = found
     if len(found.get(RQLEN, b"")) >= RQLEN_STRUCT.size:
         row.rq, row.wq = RQLEN_STRUCT.unpack_from(found[RQLEN])
@@ -71,9 +73,9 @@ def decode(message: bytes, found: dict[int, bytes]) -> Row:
     return row
 
 
-def cells(row: Row, context: Context) -> list[str]:
+def cells(row: SocketRow, listing: Listing) -> list[str]:
     """Return the fixed columns, the extended one empty."""
-    old = context.settings.old
+    old = listing.settings.old
     return [
         _NETIDS.get(row.type, "u_dgr"),
         state_word(row.state),
@@ -83,7 +85,7 @@ def cells(row: Row, context: Context) -> list[str]:
         _inode(row.lport, old=old),
         f"{safe_text(row.remote) if row.remote is not None else '*'} ",
         _inode(row.rport, old=old),
-        context.owners_text(row),
+        listing.owners_text(row),
         "",
     ]
 
@@ -92,12 +94,12 @@ def _inode(number: int, *, old: bool) -> str:
     return str(number - (1 << 32) if old and number & 1 << 31 else number)
 
 
-def show(row: Row, context: Context) -> list[str]:
+def show(row: SocketRow, listing: Listing) -> list[str]:
     """Return all columns of a message of a unix_diag answer."""
-    columns = cells(row, context)
+    columns = cells(row, listing)
     found = row.attributes
-    ext = memory(found, MEMINFO) if context.settings.memory else ""
-    if context.settings.details:
+    ext = memory(found, MEMINFO) if listing.settings.memory else ""
+    if listing.settings.details:
         if SHUTDOWN in found:
             ext += arrows(integer(found[SHUTDOWN][:1]))
         if len(found.get(VFS, b"")) >= VFS_STRUCT.size:

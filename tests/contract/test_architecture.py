@@ -6,12 +6,8 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PACKAGE = Path(__file__).parents[2] / "sockdiag"
 
@@ -67,60 +63,6 @@ def test_imports_go_down() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
-
-
-def test_there_are_no_circles() -> None:
-    """No module imports itself through others, not for its types and not inside a function either."""
-    names = {module_name(path): path for path in MODULES}
-    graph = {name: {target for i in imports(path) if (target := target_of(i, names))} for name, path in names.items()}
-    assert circles(graph) == []
-
-
-def module_name(path: Path) -> str:
-    return ".".join(("sockdiag", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-
-
-def target_of(imported: str, names: Mapping[str, Path]) -> str:
-    """Return the module that an import names, or "" where it is none of ours."""
-    if imported in names:
-        return imported
-    parent = imported.rpartition(".")[0]
-    return parent if parent in names else ""
-
-
-def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return the strongly connected parts of a graph that have more than one node (Tarjan)."""
-    order: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    open_nodes: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(node: str) -> None:
-        order[node] = lowest[node] = len(order)
-        open_nodes.append(node)
-        for target in graph[node]:
-            if target not in order:
-                visit(target)
-                lowest[node] = min(lowest[node], lowest[target])
-            elif target in open_nodes:
-                lowest[node] = min(lowest[node], order[target])
-        if lowest[node] == order[node]:
-            part = open_nodes[open_nodes.index(node) :]
-            del open_nodes[open_nodes.index(node) :]
-            if len(part) > 1:
-                found.append(sorted(part))
-
-    for node in graph:
-        if node not in order:
-            visit(node)
-    return found
-
-
-def test_a_circle_is_found() -> None:
-    """Two modules that import each other are one, and so are three; a chain is none."""
-    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
-    assert circles({"a": {"b"}, "b": {"a"}, "c": {"a"}}) == [["a", "b"]]
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

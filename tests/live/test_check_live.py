@@ -176,7 +176,7 @@ def test_hysteresis_of_a_rule(file: Path, empty_netns: Namespace) -> None:
     (held,) = said[77]
     assert held.line.partition(";")[0] == (
         f"SOCKDIAG WARNING - ACCEPT_QUEUE_FULL: the accept queue of 127.0.0.1:{port} is filling up: "
-        "77 connections wait, 100 fit, not clearly better yet"
+        "77 of 100 places taken, not clearly better yet"
     )
 
 

@@ -13,7 +13,7 @@ from sockdiag.kernel.inet_diag import SOCKOPT_NAMES
 from sockdiag.kernel.sock_diag import IPPROTO_TCP
 from sockdiag.model.congestion import BbrInfo
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
-from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink import inet_diag, inet_request
 from sockdiag.sources.netlink.inet_rewrite import questions
 from sockdiag.sources.system.machine import this_system
 from sockdiag.sources.system.transport import KernelTransport, messages
@@ -37,7 +37,7 @@ def read_both_ways() -> tuple[list[Socket], list[Socket]]:
     """Dump TCP by the new requests, a family each, and by the old one, which has both; without tcp_info."""
     transport = KernelTransport()
     answers = []
-    for requests in (inet_diag.inet_requests("tcp"), [inet_diag.compat_request()]):
+    for requests in (inet_diag.inet_requests("tcp"), [inet_request.compat_request()]):
         rows = [m for r in requests for d in transport.dump(r) for m in messages(r, d)]
         answers.append([inet_diag.decode(m, "tcp", lambda _index: None) for m in rows])
     return answers[0], answers[1]

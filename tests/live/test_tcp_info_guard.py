@@ -10,7 +10,7 @@ import pytest
 
 from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
-from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink import inet_diag, inet_request
 from sockdiag.sources.netlink.inet_rewrite import exactly, none_of, questions, without_info
 from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
 from sockdiag.sources.system.machine import this_system
@@ -191,6 +191,6 @@ def filtered(cookie: int) -> tuple[set[int | None], set[int | None]]:
     (row,) = (m for m in rows if decode(m).cookie == cookie)
     answers = []
     for code in (exactly(row), none_of([row])):
-        asked = inet_diag.request(10, 6, plain.states, 0, code)
+        asked = inet_request.request(10, 6, plain.states, 0, code)
         answers.append({decode(m).cookie for d in transport.dump(asked) for m in messages(asked, d)})
     return answers[0], answers[1]

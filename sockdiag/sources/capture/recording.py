@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from struct import pack
 
+from sockdiag.kernel.byte_order import S32, U16
 from sockdiag.kernel.families import FAMILIES
-from sockdiag.kernel.inet_diag import MD5SIG, MSG_LEN
+from sockdiag.kernel.inet_diag import MD5SIG, MD5SIG_KEY, MD5SIG_STRUCT, MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import (
     NLA_HDRLEN,
     NLA_TYPE_MASK,
@@ -39,10 +39,7 @@ if TYPE_CHECKING:
 _IDENTITY = {family.number: family.identity for family in FAMILIES}
 
 _INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
-_INET_HEAD = NLMSG_HDRLEN + MSG_LEN
-_MD5SIG_TYPE = pack("=H", MD5SIG)
-# struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
-_MD5SIG_LEN, _MD5SIG_KEY = 100, 20
+_MD5SIG_TYPE = U16.pack(MD5SIG)
 
 
 class Recording:
@@ -159,18 +156,18 @@ def _toml(meta: Mapping[str, str | float]) -> bytes:
 
 def without_secrets(message: bytes) -> bytes:
     """Return an inet message with its TCP-MD5 keys, which the kernel tells to CAP_NET_ADMIN, made unreadable."""
-    if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[_INET_HEAD:]:
+    if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[MSG_ATTRIBUTES:]:
         return message
     hidden = bytearray(message)
-    offset = _INET_HEAD
+    offset = MSG_ATTRIBUTES
     while len(message) - offset >= NLA_HDRLEN:
         length, kind = NLATTR.unpack_from(message, offset)
         if length < NLA_HDRLEN:
             break
         if kind & NLA_TYPE_MASK == MD5SIG:
-            for place in range(offset + NLA_HDRLEN, min(offset + length, len(message)), _MD5SIG_LEN):
-                end = min(place + _MD5SIG_LEN, len(message))
-                start = min(place + _MD5SIG_KEY, end)
+            for place in range(offset + NLA_HDRLEN, min(offset + length, len(message)), MD5SIG_STRUCT.size):
+                end = min(place + MD5SIG_STRUCT.size, len(message))
+                start = min(place + MD5SIG_KEY, end)
                 hidden[start:end] = bytes(b"*"[0] if byte else 0 for byte in message[start:end])
         offset += align4(length)
     return bytes(hidden)
@@ -182,13 +179,13 @@ def _padded(message: bytes) -> bytes:
 
 def done_message(flags: int) -> bytes:
     """Build the NLMSG_DONE that ends a whole answer."""
-    return NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI | flags, 0, 0) + pack("=i", 0)
+    return NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI | flags, 0, 0) + S32.pack(0)
 
 
 def error_message(number: int) -> bytes:
     """Build the NLMSG_ERROR that makes a replay raise errno *number*."""
     # struct nlmsgerr: the error, and the header of the request
-    return NLMSGHDR.pack(NLMSG_HDRLEN + 20, NLMSG_ERROR, 0, 0, 0) + pack("=i16x", -number)
+    return NLMSGHDR.pack(NLMSG_HDRLEN + 20, NLMSG_ERROR, 0, 0, 0) + S32.pack(-number) + bytes(16)
 
 
 def _merged(answers: list[Answer]) -> list[bytes]:

@@ -12,7 +12,9 @@ import time
 from struct import Struct
 
 from sockdiag.errors import SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.kernel.byte_order import ORDER
 from sockdiag.kernel.families import FAMILIES
+from sockdiag.kernel.inet_diag import MSG_SOCKID
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
@@ -35,7 +37,7 @@ MAX_MESSAGE = 1 << 20
 # Offset of the state in the payload, of the families that have one that can be asked for.
 _STATE_AT = {family.number: family.state_at for family in FAMILIES if family.state_at is not None}
 
-_HEADER = Struct("=IHH")
+_HEADER = Struct(f"{ORDER}IHH")
 
 
 class CaptureTransport:
@@ -77,7 +79,7 @@ class CaptureTransport:
         cookie = wanted[40:48]
         for datagram in self.dump(request):
             for message in messages(request, datagram):
-                identity = message[NLMSG_HDRLEN + 4 : NLMSG_HDRLEN + 52]
+                identity = message[MSG_SOCKID]
                 if identity[40:48] == cookie or (cookie == b"\xff" * 8 and identity[:36] == wanted[:36]):
                     return message
         raise SourceUnavailable(request.source, os.strerror(errno.ENOENT), errno.ENOENT)

@@ -115,7 +115,7 @@ def enter(path: str) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            _setns(fd)
+            setns(fd)
         finally:
             os.close(fd)
     except OSError as error:
@@ -126,7 +126,8 @@ def enter(path: str) -> None:
         raise source_error(path, error) from None
 
 
-def _setns(fd: int) -> None:
+def setns(fd: int) -> None:
+    """Move the calling thread into the network namespace that a descriptor is open on; OSError where it may not."""
     if sys.version_info >= (3, 12):
         os.setns(fd, CLONE_NEWNET)
         return

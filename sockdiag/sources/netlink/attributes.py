@@ -1,13 +1,14 @@
-"""Pack and split the attributes (struct nlattr) that follow a netlink message's fixed part, and read their payloads."""
+"""Netlink attributes (struct nlattr): split those that follow a message's fixed part, read their payloads, pack one."""
 
 from __future__ import annotations
 
 from _socket import AF_INET6 as _PYTHON_AF_INET6
 from _socket import inet_ntoa, inet_ntop
-from struct import pack, unpack_from
+from struct import unpack_from
 
 from sockdiag.errors import ParseError
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, align4
+from sockdiag.kernel.byte_order import LITTLE, ORDER, U16, integer
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.address import Endpoint
 from sockdiag.model.skmem import SkMem
@@ -16,12 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from struct import Struct
     from typing import Any
-
-
-def attribute(number: int, payload: bytes) -> bytes:
-    """Pack one netlink attribute."""
-    length = NLA_HDRLEN + len(payload)
-    return pack("=HH", length, number) + payload + bytes(align4(length) - length)
 
 
 def attributes(data: bytes, offset: int, source: str) -> dict[int, bytes]:
@@ -37,13 +32,20 @@ def attributes(data: bytes, offset: int, source: str) -> dict[int, bytes]:
     """
     found: dict[int, bytes] = {}
     end = len(data)
+    header = NLATTR.unpack_from
     while end - offset >= NLA_HDRLEN:
-        length, kind = unpack_from("=HH", data, offset)
+        length, kind = header(data, offset)
         if not NLA_HDRLEN <= length <= end - offset:
             raise ParseError(source, offset, "nla_len", f"4 to {end - offset}", str(length))
         found[kind & NLA_TYPE_MASK] = data[offset + NLA_HDRLEN : offset + length]
         offset += (length + 3) & ~3
     return found
+
+
+def attribute(number: int, payload: bytes) -> bytes:
+    """Pack one netlink attribute."""
+    length = NLA_HDRLEN + len(payload)
+    return NLATTR.pack(length, number) + payload + bytes(align4(length) - length)
 
 
 def fields(layout: Struct, payload: bytes, name: str, source: str) -> tuple[Any, ...]:
@@ -71,7 +73,7 @@ def number(payload: bytes, size: int, name: str, source: str) -> int:
     """
     if len(payload) < size:
         raise ParseError(source, 0, name, f"at least {size} bytes", payload)
-    return int.from_bytes(payload[:size], _BYTE_ORDER)
+    return integer(payload[:size])
 
 
 def words(payload: bytes, name: str, source: str) -> tuple[int, ...]:
@@ -82,7 +84,13 @@ def words(payload: bytes, name: str, source: str) -> tuple[int, ...]:
     """
     if len(payload) & 3:
         raise ParseError(source, 0, name, "a multiple of 4 bytes", payload)
-    return unpack_from(f"={len(payload) >> 2}I", payload)
+    return unpack_from(f"{ORDER}{len(payload) >> 2}I", payload)
+
+
+def sockopt_flags(payload: bytes) -> int:
+    """Return ``struct inet_diag_sockopt``, two bytes of bit fields, with the first field as the lowest bit."""
+    # The order of bit fields within a byte follows the byte order.
+    return int.from_bytes(payload if LITTLE else payload.translate(_REVERSED_BITS), "little")
 
 
 def skmem(payload: bytes, name: str, source: str) -> SkMem:
@@ -95,7 +103,7 @@ def skmem(payload: bytes, name: str, source: str) -> SkMem:
     return SkMem._make((values + _NO_WORDS)[:_SKMEM_WORDS])
 
 
-_BYTE_ORDER: Any = "little" if unpack_from("=H", b"\1\0")[0] == 1 else "big"
+_REVERSED_BITS = b"" if LITTLE else bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _SKMEM_WORDS = len(SkMem.FIELDS)
 _NO_WORDS: tuple[None, ...] = (None,) * _SKMEM_WORDS
 
@@ -109,16 +117,24 @@ def ip_text(family: int, address: bytes) -> str | None:
     return None
 
 
-def sockaddr(data: bytes) -> Endpoint | None:
-    """Decode ``struct sockaddr_storage`` of an IP address; None for another family.
+# sizeof(struct sockaddr_storage)
+SOCKADDR_STORAGE = 128
+
+
+def sockaddr_ip(data: bytes) -> tuple[int, bytes] | None:
+    """Return family and address of a ``struct sockaddr_storage``; None where it is of no IP family.
 
     Source: include/uapi/linux/in.h, in6.h: family, port (big endian), then the address, for IPv6 after the flow label.
     """
-    family = unpack_from("=H", data)[0]
+    family = U16.unpack_from(data)[0]
     if family == AF_INET:
-        address = ip_text(family, data[4:8])
-    elif family == AF_INET6:
-        address = ip_text(family, data[8:24])
-    else:
-        return None
-    return Endpoint(address, unpack_from("!H", data, 2)[0])
+        return family, data[4:8]
+    if family == AF_INET6:
+        return family, data[8:24]
+    return None
+
+
+def sockaddr(data: bytes) -> Endpoint | None:
+    """Decode a ``struct sockaddr_storage`` as :func:`sockaddr_ip` does, with its port."""
+    found = sockaddr_ip(data)
+    return None if found is None else Endpoint(ip_text(*found), unpack_from("!H", data, 2)[0])

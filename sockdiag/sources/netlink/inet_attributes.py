@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from struct import Struct, unpack_from
-
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import integer, low_first
 from sockdiag.kernel.inet_diag import (
     BBRINFO,
     CLASS_ID,
@@ -14,6 +12,7 @@ from sockdiag.kernel.inet_diag import (
     INFO,
     LOCALS,
     MD5SIG,
+    MD5SIG_STRUCT,
     MEMINFO,
     PEERS,
     SK_BPF_STORAGES,
@@ -28,13 +27,26 @@ from sockdiag.kernel.inet_diag import (
     VEGASINFO,
 )
 from sockdiag.kernel.tcp_states import LISTEN
+from sockdiag.kernel.ulp import (
+    SUBFLOW_ATTRS,
+    SUBFLOW_PAD,
+    TLS_CIPHER,
+    TLS_CIPHERS,
+    TLS_CONFS,
+    TLS_RX_NO_PAD,
+    TLS_RXCONF,
+    TLS_TXCONF,
+    TLS_VERSION,
+    TLS_VERSIONS,
+    TLS_ZC_RO_TX,
+)
 from sockdiag.model.congestion import BbrInfo, DctcpInfo, VegasInfo
 from sockdiag.model.inet_attrs import InetAttrs, Md5Key, MemInfo
 from sockdiag.model.mptcp_info import MptcpInfo
 from sockdiag.model.sctp_info import SctpInfo
 from sockdiag.model.tcp_info import LISTEN_FIELDS, NOT_SET, TcpInfo
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
-from sockdiag.sources.netlink.attributes import attributes, ip_text, sockaddr
+from sockdiag.sources.netlink.attributes import SOCKADDR_STORAGE, attributes, ip_text, sockaddr, sockopt_flags
 from sockdiag.sources.netlink.wire import StructLayout
 
 TYPE_CHECKING = False
@@ -80,8 +92,8 @@ def decode_bbr_info(data: bytes) -> BbrInfo:
     Source: ``bbr_get_info()``, net/ipv4/tcp_bbr.c.
     """
     values = BBR_INFO.values(data)
-    if sys.byteorder == "big" and values[0] is not None:
-        values[0] = values[0] >> 32 | (values[0] & 0xFFFFFFFF) << 32
+    if values[0] is not None:
+        values[0] = low_first(values[0])
     return BbrInfo._make(values)
 
 
@@ -96,49 +108,13 @@ def decode_sctp_info(data: bytes) -> SctpInfo:
     return found
 
 
-# struct tcp_diag_md5sig: family, prefixlen, keylen, addr, key
-_MD5SIG = Struct("=BBH16s80s")
-_SOCKADDR_STORAGE = 128
-
-_LITTLE = unpack_from("=H", b"\1\0")[0] == 1
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-
-# TLS_INFO_*
-_TLS_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
-_TLS_CIPHERS = {
-    51: "AES_GCM_128",
-    52: "AES_GCM_256",
-    53: "AES_CCM_128",
-    54: "CHACHA20_POLY1305",
-    55: "SM4_GCM",
-    56: "SM4_CCM",
-    57: "ARIA_GCM_128",
-    58: "ARIA_GCM_256",
-}
-_TLS_CONF = {1: "BASE", 2: "SW", 3: "HW", 4: "HW_RECORD"}
 _TLS_NUMBERS = {
-    1: ("version", _TLS_VERSIONS),
-    2: ("cipher", _TLS_CIPHERS),
-    3: ("txconf", _TLS_CONF),
-    4: ("rxconf", _TLS_CONF),
+    TLS_VERSION: ("version", TLS_VERSIONS),
+    TLS_CIPHER: ("cipher", TLS_CIPHERS),
+    TLS_TXCONF: ("txconf", TLS_CONFS),
+    TLS_RXCONF: ("rxconf", TLS_CONFS),
 }
-_TLS_FLAGS = {5: "zc_ro_tx", 6: "no_pad_rx"}
-
-# MPTCP_SUBFLOW_ATTR_*; token_rem is 1
-_SUBFLOW = (
-    "",
-    "token_rem",
-    "token_loc",
-    "relwrite_seq",
-    "map_seq",
-    "map_sfseq",
-    "ssn_offset",
-    "map_data_len",
-    "flags",
-    "id_rem",
-    "id_loc",
-)
-_SUBFLOW_PAD = 11
+_TLS_FLAGS = {TLS_ZC_RO_TX: "zc_ro_tx", TLS_RX_NO_PAD: "no_pad_rx"}
 
 
 def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> tuple[Any, InetAttrs | None, Any, Any]:
@@ -188,12 +164,9 @@ def _struct(number: int, size: int, decode: Callable[[bytes], Any], payload: byt
 
 def _uint(size: int) -> Callable[[bytes], int | None]:
     def decode(payload: bytes) -> int | None:
-        return int.from_bytes(payload, _BYTE_ORDER) if len(payload) == size else None
+        return integer(payload) if len(payload) == size else None
 
     return decode
-
-
-_BYTE_ORDER: Any = "little" if _LITTLE else "big"
 
 
 def _flag(payload: bytes) -> bool | None:
@@ -201,10 +174,7 @@ def _flag(payload: bytes) -> bool | None:
 
 
 def _sockopt(payload: bytes) -> int | None:
-    if len(payload) != 2:
-        return None
-    # struct inet_diag_sockopt is made of bit fields: their order within a byte is the compiler's.
-    return int.from_bytes(payload if _LITTLE else payload.translate(_REVERSED), "little")
+    return sockopt_flags(payload) if len(payload) == 2 else None
 
 
 def _text(payload: bytes) -> str | None:
@@ -219,10 +189,10 @@ def _whole(layout: StructLayout, read: Callable[[bytes], Any] | None = None) -> 
 
 
 def _md5_keys(payload: bytes) -> tuple[Md5Key, ...] | None:
-    if len(payload) % _MD5SIG.size:
+    if len(payload) % MD5SIG_STRUCT.size:
         return None
     keys = []
-    for family, prefixlen, length, address, key in _MD5SIG.iter_unpack(payload):
+    for family, prefixlen, length, address, key in MD5SIG_STRUCT.iter_unpack(payload):
         text = ip_text(family, address)
         if text is None:
             return None
@@ -231,9 +201,9 @@ def _md5_keys(payload: bytes) -> tuple[Md5Key, ...] | None:
 
 
 def _sockaddrs(payload: bytes) -> tuple[Any, ...] | None:
-    if len(payload) % _SOCKADDR_STORAGE:
+    if len(payload) % SOCKADDR_STORAGE:
         return None
-    ends = [sockaddr(payload[i : i + _SOCKADDR_STORAGE]) for i in range(0, len(payload), _SOCKADDR_STORAGE)]
+    ends = [sockaddr(payload[i : i + SOCKADDR_STORAGE]) for i in range(0, len(payload), SOCKADDR_STORAGE)]
     return None if None in ends else tuple(ends)
 
 
@@ -260,7 +230,7 @@ def _tls(payload: bytes | None) -> tuple[dict[str, Any], bool]:
     for number, content in attributes(payload or b"", 0, "INET_ULP_INFO_TLS").items():
         if number in _TLS_NUMBERS and len(content) == 2:
             name, words = _TLS_NUMBERS[number]
-            value = int.from_bytes(content, _BYTE_ORDER)
+            value = integer(content)
             values[name] = words.get(value, f"unknown({value})")
         elif number in _TLS_FLAGS and not content:
             values[_TLS_FLAGS[number]] = True
@@ -273,9 +243,9 @@ def _subflow(payload: bytes | None) -> tuple[dict[str, Any], bool]:
     values: dict[str, Any] = {}
     rest = False
     for number, content in attributes(payload or b"", 0, "INET_ULP_INFO_MPTCP").items():
-        if 0 < number < len(_SUBFLOW) and len(content) in (1, 2, 4, 8):
-            values[_SUBFLOW[number]] = int.from_bytes(content, _BYTE_ORDER)
-        elif number != _SUBFLOW_PAD:
+        if 0 < number < len(SUBFLOW_ATTRS) and len(content) in (1, 2, 4, 8):
+            values[SUBFLOW_ATTRS[number]] = integer(content)
+        elif number != SUBFLOW_PAD:
             rest = True
     return values, rest
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from _socket import AF_INET6, inet_ntop
 from array import array
 from itertools import compress
-from struct import unpack_from
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import LITTLE, U32, units
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     INFO,
@@ -22,7 +22,22 @@ from sockdiag.kernel.inet_diag import (
     MARK,
     MD5SIG,
     MEMINFO,
-    MSG_LEN,
+    MSG_ATTRIBUTES,
+    MSG_COOKIE,
+    MSG_DPORT,
+    MSG_DST,
+    MSG_EXPIRES,
+    MSG_FAMILY,
+    MSG_IF,
+    MSG_INODE,
+    MSG_RETRANS,
+    MSG_RQUEUE,
+    MSG_SPORT,
+    MSG_SRC,
+    MSG_STATE,
+    MSG_TIMER,
+    MSG_UID,
+    MSG_WQUEUE,
     PAD,
     PEERS,
     PROTOCOL,
@@ -31,7 +46,7 @@ from sockdiag.kernel.inet_diag import (
     SKMEMINFO,
     ULP_INFO,
 )
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLMSG_HDRLEN
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR
 from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
 from sockdiag.kernel.tcp_states import LISTEN, state_name
 from sockdiag.model.batch import Batch, Column, uniform
@@ -46,24 +61,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.errors import SourceError
-
-# Offsets from the start of a message of the members of struct inet_diag_msg.
-_FAMILY = NLMSG_HDRLEN
-_STATE = NLMSG_HDRLEN + 1
-_TIMER = NLMSG_HDRLEN + 2
-_RETRANS = NLMSG_HDRLEN + 3
-_SPORT = NLMSG_HDRLEN + 4
-_DPORT = NLMSG_HDRLEN + 6
-_SRC = NLMSG_HDRLEN + 8
-_DST = NLMSG_HDRLEN + 24
-_IF = NLMSG_HDRLEN + 40
-_COOKIE = NLMSG_HDRLEN + 44
-_EXPIRES = NLMSG_HDRLEN + 52
-_RQUEUE = NLMSG_HDRLEN + 56
-_WQUEUE = NLMSG_HDRLEN + 60
-_UID = NLMSG_HDRLEN + 64
-_INODE = NLMSG_HDRLEN + 68
-_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
 
 # Attributes that a decoder must see row by row: their values differ in every row, or their content decides whether they
 # are understood. A group with one of them goes to the clear decoder.
@@ -99,27 +96,29 @@ class Columns:
 
     def take(self, datagram: bytes) -> None:
         """Sort in one datagram of whole messages."""
-        length = unpack_from("=I", datagram)[0]
-        rows, rest = divmod(len(datagram), length) if length >= _ATTRIBUTES else (0, 1)
+        length = U32.unpack_from(datagram)[0]
+        rows, rest = divmod(len(datagram), length) if length >= MSG_ATTRIBUTES else (0, 1)
         if not rest and not length & 3 and uniform(array("I", datagram)[:: length >> 2]):
-            family, listening = datagram[_FAMILY], datagram[_STATE] == LISTEN
-            states = datagram[_STATE::length]
-            if uniform(datagram[_FAMILY::length]) and states.count(LISTEN) == (rows if listening else 0):
+            family, listening = datagram[MSG_FAMILY], datagram[MSG_STATE] == LISTEN
+            states = datagram[MSG_STATE::length]
+            if uniform(datagram[MSG_FAMILY::length]) and states.count(LISTEN) == (rows if listening else 0):
                 self._add((length, family, listening), datagram, rows)
                 return
             # One walk of both families mixes them.
             cuts = [datagram[at : at + length] for at in range(0, len(datagram), length)]
-            kinds = [(state == LISTEN) << 8 | of for of, state in zip(datagram[_FAMILY::length], states, strict=True)]
+            kinds = [
+                (state == LISTEN) << 8 | of for of, state in zip(datagram[MSG_FAMILY::length], states, strict=True)
+            ]
             for kind in dict.fromkeys(kinds):
                 self._add_all((length, kind & 0xFF, kind > 0xFF), list(compress(cuts, map(kind.__eq__, kinds))))
             return
         mixed: dict[tuple[int, int, bool], list[bytes]] = {}
         for message in messages(self._request, datagram):
             size = len(message)
-            if size < _ATTRIBUTES:
-                self._error(ParseError(self._request.source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", size))
+            if size < MSG_ATTRIBUTES:
+                self._error(ParseError(self._request.source, 0, "nlmsg_len", f"at least {MSG_ATTRIBUTES}", size))
                 continue
-            key = (size, message[_FAMILY], message[_STATE] == LISTEN)
+            key = (size, message[MSG_FAMILY], message[MSG_STATE] == LISTEN)
             alike = mixed.get(key)
             if alike is None:
                 mixed[key] = [message]
@@ -195,9 +194,9 @@ class Columns:
         data, length = cut.data, cut.length
         if length & 3 or self._table == "raw":
             return None
-        offset = _ATTRIBUTES
+        offset = MSG_ATTRIBUTES
         while length - offset >= NLA_HDRLEN:
-            size, kind = unpack_from("=HH", data, offset)
+            size, kind = NLATTR.unpack_from(data, offset)
             number = kind & NLA_TYPE_MASK
             if not NLA_HDRLEN <= size <= length - offset or number in _ROW_BY_ROW or number in found:
                 return None
@@ -220,27 +219,27 @@ class Columns:
         }
         # Most are cut when they are first needed: to count by one field takes no other.
         columns: dict[str, Column] = {
-            "recv_q": cut.numbers(_RQUEUE),
-            "send_q": cut.numbers(_WQUEUE),
-            "local.address": _address(cut, _SRC, family),
-            "peer.address": _address(cut, _DST, family),
-            "local.port": Column("%d", lambda: [cut.ports(_SPORT)]),
-            "peer.port": Column("%d", lambda: [cut.ports(_DPORT)]),
+            "recv_q": cut.numbers(MSG_RQUEUE),
+            "send_q": cut.numbers(MSG_WQUEUE),
+            "local.address": _address(cut, MSG_SRC, family),
+            "peer.address": _address(cut, MSG_DST, family),
+            "local.port": Column("%d", lambda: [cut.ports(MSG_SPORT)]),
+            "peer.port": Column("%d", lambda: [cut.ports(MSG_DPORT)]),
             # Two u32, the low word first on every machine.
-            "cookie": Column('"%x"', lambda: [_wide(cut.words(_COOKIE), cut.words(_COOKIE + 4))]),
+            "cookie": Column('"%x"', lambda: [_wide(cut.words(MSG_COOKIE), cut.words(MSG_COOKIE + 4))]),
         }
-        _put(columns, constants, "state", cut.octets(_STATE), state_name, quoted=True)
-        _put(columns, constants, "local.interface", cut.words(_IF), lambda i: interface_label(i, self._interfaces))
-        inodes = cut.words(_INODE)
+        _put(columns, constants, "state", cut.octets(MSG_STATE), state_name, quoted=True)
+        _put(columns, constants, "local.interface", cut.words(MSG_IF), lambda i: interface_label(i, self._interfaces))
+        inodes = cut.words(MSG_INODE)
         columns["inode"] = Column("%d", [inodes])
         if 0 in inodes:
             # Of a socket without a file the kernel says 0 for "nobody's".
-            columns["uid"] = Column("", lambda: [_whose(inodes, cut.words(_UID))])
+            columns["uid"] = Column("", lambda: [_whose(inodes, cut.words(MSG_UID))])
         else:
-            columns["uid"] = cut.numbers(_UID)
-        timers = cut.octets(_TIMER)
+            columns["uid"] = cut.numbers(MSG_UID)
+        timers = cut.octets(MSG_TIMER)
         if timers[0] or not uniform(timers):
-            columns["timer"] = Column("", lambda: [_timers(timers, cut.words(_EXPIRES), cut.octets(_RETRANS))])
+            columns["timer"] = Column("", lambda: [_timers(timers, cut.words(MSG_EXPIRES), cut.octets(MSG_RETRANS))])
         self._attribute_columns(layout, cut, columns, constants)
         data, length = cut.data, cut.length
         return Batch(
@@ -312,11 +311,11 @@ class _Cut:
         return self.data[offset :: self.length]
 
     def words(self, offset: int) -> array[int]:
-        return array("I", memoryview(self.data).cast("I")[offset >> 2 :: self.length >> 2].tobytes())
+        return array("I", units(self.data, "I")[offset >> 2 :: self.length >> 2].tobytes())
 
     def ports(self, offset: int) -> array[int]:
-        ports = array("H", memoryview(self.data).cast("H")[offset >> 1 :: self.length >> 1].tobytes())
-        if _LITTLE_ENDIAN:
+        ports = array("H", units(self.data, "H")[offset >> 1 :: self.length >> 1].tobytes())
+        if LITTLE:
             ports.byteswap()
         return ports
 
@@ -381,9 +380,6 @@ class _Numbered:
         return tuple(zip(self.numbers, map(bytes.fromhex, payloads), strict=True))
 
 
-_LITTLE_ENDIAN = array("H", b"\1\0")[0] == 1
-
-
 def _address(cut: _Cut, offset: int, family: int) -> Column:
     if family == AF_INET:
         return Column('"%d.%d.%d.%d"', lambda: [cut.octets(offset + i) for i in range(4)], _dotted)
@@ -407,7 +403,7 @@ def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
 
 
 def _cgroup_ids(cut: _Cut, offset: int) -> Column:
-    low, high = (offset, offset + 4) if _LITTLE_ENDIAN else (offset + 4, offset)
+    low, high = (offset, offset + 4) if LITTLE else (offset + 4, offset)
     return Column("%d", lambda: [_wide(cut.words(low), cut.words(high))])
 
 

@@ -8,13 +8,12 @@ sockets of each family, which tells the two apart.
 
 from __future__ import annotations
 
-from struct import unpack_from
-
 from sockdiag.errors import ParseError, SourceError
-from sockdiag.kernel.netlink import NLMSG_HDRLEN
+from sockdiag.kernel.byte_order import LITTLE, U32
+from sockdiag.kernel.inet_diag import MSG_FAMILY, MSG_STATE, MSG_TIMER
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, CLOSE_WAIT, ESTABLISHED, SYN_RECV, TIME_WAIT
-from sockdiag.sources.netlink.inet_diag import compat_request
+from sockdiag.sources.netlink.inet_request import compat_request
 from sockdiag.sources.proc.mib import read_snmp
 from sockdiag.sources.proc.net_sockstat import read_sockstat6
 from sockdiag.sources.system.transport import feed
@@ -23,10 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
 
-_FAMILY = NLMSG_HDRLEN
-_STATE = NLMSG_HDRLEN + 1
-_TIMER = NLMSG_HDRLEN + 2
 _TIMER_TIMEWAIT = 3
+# Where the two bytes of a length that can differ are in nlmsg_len.
+_LENGTH = 0 if LITTLE else 2
 
 # (family, state) -> sockets
 Counts = dict[tuple[int, int], int]
@@ -52,24 +50,25 @@ class StateTally:
 
     def take(self, datagram: bytes) -> None:
         """Count the messages of one datagram."""
-        length = unpack_from("=I", datagram)[0]
-        rows = len(datagram) // length if length > _TIMER else 0
+        length = U32.unpack_from(datagram)[0]
+        rows = len(datagram) // length if length > MSG_TIMER else 0
         if rows * length == len(datagram):
             # Messages of one length and with equal headers throughout: slices count them at C speed.
-            family = datagram[_FAMILY]
-            if datagram[::length].count(datagram[0]) == rows and datagram[1::length].count(datagram[1]) == rows:
-                families = datagram[_FAMILY::length]
-                states = datagram[_STATE::length]
+            family = datagram[MSG_FAMILY]
+            low, high = datagram[_LENGTH::length], datagram[_LENGTH + 1 :: length]
+            if low.count(low[0]) == rows and high.count(high[0]) == rows:
+                families = datagram[MSG_FAMILY::length]
+                states = datagram[MSG_STATE::length]
                 state = states[0]
                 if families.count(family) == rows and states.count(state) == rows and state != 5:
-                    self._add(family, state, rows, datagram[_TIMER])
+                    self._add(family, state, rows, datagram[MSG_TIMER])
                     return
         offset = 0
-        while offset + _TIMER < len(datagram):
-            length = unpack_from("=I", datagram, offset)[0]
-            if length <= _TIMER:
+        while offset + MSG_TIMER < len(datagram):
+            length = U32.unpack_from(datagram, offset)[0]
+            if length <= MSG_TIMER:
                 return
-            self._add(datagram[offset + _FAMILY], datagram[offset + _STATE], 1, datagram[offset + _TIMER])
+            self._add(datagram[offset + MSG_FAMILY], datagram[offset + MSG_STATE], 1, datagram[offset + MSG_TIMER])
             offset += (length + 3) & ~3
 
     def _add(self, family: int, state: int, rows: int, timer: int) -> None:

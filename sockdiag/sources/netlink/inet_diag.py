@@ -1,4 +1,4 @@
-"""IP sockets (TCP, MPTCP, UDP, UDP-Lite, SCTP, DCCP, raw) from inet_diag: requests, and the decoder of one message.
+"""IP sockets (TCP, MPTCP, UDP, UDP-Lite, SCTP, DCCP, raw) from inet_diag: what to ask, and the decoder of one message.
 
 The decoder is the clear path: one message in, one :class:`~sockdiag.model.socket.Socket` out, nothing lost.
 ``sockdiag.sources.netlink.inet_columns`` cuts columns out of many messages at once and is tested equal to it.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from _socket import AF_INET6 as _PYTHON_AF_INET6
 from _socket import inet_ntoa, inet_ntop
-from struct import pack
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.kernel.byte_order import integer, low_first
 from sockdiag.kernel.families import IP_PROTOCOLS
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
@@ -23,39 +23,29 @@ from sockdiag.kernel.inet_diag import (
     EXT_VEGASINFO,
     MARK,
     MSG,
-    MSG_LEN,
+    MSG_ATTRIBUTES,
     PAD,
     PEERS,
     PROTOCOL,
-    REQ_BYTECODE,
-    REQ_COMPAT,
-    REQ_PROTOCOL,
-    REQ_V2,
     SHUTDOWN,
     SKMEMINFO,
-    SOCKID,
     TIMER_NAMES,
 )
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
-    AF_UNSPEC,
-    DCCPDIAG_GETSOCK,
     IPPROTO_NAMES,
-    IPPROTO_RAW,
-    IPPROTO_TCP,
     SK_MEMINFO,
-    TCPDIAG_GETSOCK,
 )
 from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN, state_name
 from sockdiag.model.address import Endpoint
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
-from sockdiag.sources.netlink.attributes import attribute, attributes, skmem
+from sockdiag.sources.netlink.attributes import attributes, skmem
+from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.reading import Reading
-from sockdiag.sources.system.transport import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +55,7 @@ if TYPE_CHECKING:
     from sockdiag.model.skmem import SkMem
     from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
     from sockdiag.sources.system.machine import System
+    from sockdiag.sources.system.transport import Request
 
 # table -> protocol number that is asked for
 PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
@@ -75,10 +66,7 @@ TABLES: dict[str, tuple[str | None, str]] = {
     for protocol in IP_PROTOCOLS
     if protocol.in_diag
 }
-
 _TABLE_OF = {number: table for table, number in PROTOCOLS.items() if table != "raw"}
-_NO_SOCKID = bytes(SOCKID.size)
-_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
 
 
 def extensions(needs: Iterable[str], *, meminfo: bool = False) -> int:
@@ -126,53 +114,6 @@ def inet_requests(
     ]
 
 
-def request(
-    family: int,
-    protocol: int,
-    states: int,
-    ext: int = 0,
-    bytecode: bytes = b"",
-) -> Request:
-    """Return one request as ``struct inet_diag_req_v2`` and its attributes.
-
-    Args:
-        family: AF_INET or AF_INET6.
-        protocol: IPPROTO_…, also above 255.
-        states: mask of 1 << state.
-        ext: EXT_… bits.
-        bytecode: filter for the kernel to apply, INET_DIAG_REQ_BYTECODE.
-    """
-    extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
-    low = protocol
-    if protocol > 0xFF:
-        # The kernel then takes no notice of the 8-bit field. One that does not know the attribute (before 5.9) finds no
-        # handler for 0 there, where the low byte of MPTCP would have made it answer with TCP sockets.
-        extra += attribute(REQ_PROTOCOL, pack("=I", protocol))
-        low = 0
-    payload = REQ_V2.pack(family, low, ext, 0, states, _NO_SOCKID) + extra
-    return Request(_name(family, protocol), payload, states=states)
-
-
-def compat_request(
-    states: int = ALL_STATES, ext: int = 0, protocol: int = IPPROTO_TCP, bytecode: bytes = b""
-) -> Request:
-    """Return the old form of a dump request, ``struct inet_diag_req``, which has no family.
-
-    The kernel answers with IPv4 and IPv6 sockets from one walk of the hash, where two requests of the newer form walk
-    it twice. Source: ``inet_diag_dump_compat()``, net/ipv4/inet_diag.c.
-
-    Args:
-        states: mask of 1 << state.
-        ext: EXT_… bits.
-        protocol: IPPROTO_TCP or IPPROTO_DCCP.
-        bytecode: filter for the kernel to apply, INET_DIAG_REQ_BYTECODE.
-    """
-    extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
-    kind = TCPDIAG_GETSOCK if protocol == IPPROTO_TCP else DCCPDIAG_GETSOCK
-    name = f"{_name(AF_INET, protocol)}+{_TABLE_OF[protocol]}6"
-    return Request(name, REQ_COMPAT.pack(AF_UNSPEC, 0, 0, ext, _NO_SOCKID, states, 0) + extra, kind, states)
-
-
 def timer_name(number: int) -> str:
     """Name idiag_timer; a number of a newer kernel becomes ``unknown(n)``."""
     return TIMER_NAMES[number] if number < len(TIMER_NAMES) else f"unknown({number})"
@@ -204,8 +145,8 @@ def decode(
     Raises:
         ParseError: the message is shorter than its struct, of no IP family, or its attributes overlap.
     """
-    if len(message) < _ATTRIBUTES:
-        raise ParseError(source, 0, "nlmsg_len", f"at least {_ATTRIBUTES}", str(len(message)))
+    if len(message) < MSG_ATTRIBUTES:
+        raise ParseError(source, 0, "nlmsg_len", f"at least {MSG_ATTRIBUTES}", str(len(message)))
     (
         family,
         state,
@@ -229,7 +170,7 @@ def decode(
         local, peer = inet_ntop(_PYTHON_AF_INET6, src), inet_ntop(_PYTHON_AF_INET6, dst)
     else:
         raise ParseError(source, NLMSG_HDRLEN, "idiag_family", f"{AF_INET} or {AF_INET6}", str(family))
-    found = attributes(message, _ATTRIBUTES, source)
+    found = attributes(message, MSG_ATTRIBUTES, source)
     unknown: list[tuple[int, bytes]] = []
     local_port = sport[0] << 8 | sport[1]
     number = _integer(found, PROTOCOL, 1, unknown)
@@ -266,7 +207,7 @@ def decode(
             IN_CONNECTIONS if state == LISTEN and not association else IN_BYTES,
             uid if inode or uid else None,
             inode,
-            cookie,
+            low_first(cookie),
             mark,
             cgroup_id,
             None,
@@ -344,11 +285,6 @@ def _cookie(socket: Socket) -> int | None:
     return socket.cookie
 
 
-def _name(family: int, protocol: int) -> str:
-    table = "raw" if protocol == IPPROTO_RAW else _TABLE_OF.get(protocol, str(protocol))
-    return f"inet_diag_{table}{'6' if family == AF_INET6 else ''}"
-
-
 def _association_state(state: int) -> str:
     from sockdiag.model.sctp_info import STATES
 
@@ -362,10 +298,7 @@ def _integer(found: dict[int, bytes], number: int, size: int, unknown: list[tupl
     if len(payload) != size:
         unknown.append((number, payload))
         return None
-    return int.from_bytes(payload, _BYTE_ORDER)
-
-
-_BYTE_ORDER: Any = "little" if pack("=H", 1) == b"\1\0" else "big"
+    return integer(payload)
 
 
 def _skmem(found: dict[int, bytes], unknown: list[tuple[int, bytes]], source: str) -> SkMem | None:

@@ -12,7 +12,8 @@ from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavail
 from sockdiag.kernel.inet_diag import BC_D_COND, BC_HOSTCOND, BC_OP, BC_S_COND
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
-from sockdiag.sources.netlink.inet_diag import PROTOCOLS, decode, extensions, request
+from sockdiag.sources.netlink.inet_diag import PROTOCOLS, decode, extensions
+from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
 from sockdiag.sources.system.interfaces import interface_names

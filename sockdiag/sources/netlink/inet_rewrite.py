@@ -7,8 +7,9 @@ program runs to its end exactly, and left out where it jumps one operation (4 by
 
 from __future__ import annotations
 
-from struct import pack, unpack_from
+from struct import unpack_from
 
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.inet_diag import (
     BC_D_COND,
     BC_HOSTCOND,
@@ -16,15 +17,20 @@ from sockdiag.kernel.inet_diag import (
     BC_OP,
     BC_S_COND,
     EXT_INFO,
-    MSG_LEN,
+    MSG_ATTRIBUTES,
+    MSG_DST,
+    MSG_FAMILY,
+    MSG_SOCKID,
+    MSG_SPORT,
+    MSG_SRC,
+    MSG_STATE,
     REQ_BYTECODE,
     REQ_COMPAT,
     REQ_PROTOCOL,
     REQ_V2,
     SHUTDOWN,
-    SOCKID,
 )
-from sockdiag.kernel.netlink import NLA_HDRLEN, NLATTR, NLMSG_HDRLEN
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLATTR
 from sockdiag.kernel.sock_diag import (
     AF_INET,
     AF_INET6,
@@ -39,11 +45,14 @@ from sockdiag.kernel.sock_diag import (
 from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, LISTEN, SYN_RECV, TIME_WAIT
 from sockdiag.model.record import ID, LABEL, Record, field
 from sockdiag.sources.netlink.attributes import attribute, attributes
+from sockdiag.sources.netlink.inet_request import NO_SOCKID, request
 from sockdiag.sources.system.transport import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from sockdiag.sources.system.transport import Request
 
 
 _REJECT = BC_OP.size
@@ -77,10 +86,10 @@ def none_of(message_list: Sequence[bytes]) -> bytes:
 
 def _operands(message: bytes) -> tuple[bytes, bytes]:
     # struct inet_diag_hostcond of the local and of the remote end.
-    family = message[NLMSG_HDRLEN]
+    family = message[MSG_FAMILY]
     size = 4 if family == AF_INET else 16
-    sport, dport = unpack_from("!HH", message, NLMSG_HDRLEN + 4)
-    src, dst = message[NLMSG_HDRLEN + 8 :][:size], message[NLMSG_HDRLEN + 24 :][:size]
+    sport, dport = unpack_from("!HH", message, MSG_SPORT)
+    src, dst = message[MSG_SRC:][:size], message[MSG_DST:][:size]
     return BC_HOSTCOND.pack(family, size * 8, sport) + src, BC_HOSTCOND.pack(family, size * 8, dport) + dst
 
 
@@ -88,10 +97,6 @@ def _operands(message: bytes) -> tuple[bytes, bytes]:
 _EXT, _COMPAT_EXT = 2, 3
 _STATES, _COMPAT_STATES = 4, 52
 
-_STATE = NLMSG_HDRLEN + 1
-_SOCKID = slice(NLMSG_HDRLEN + 4, NLMSG_HDRLEN + 4 + SOCKID.size)
-
-_ATTRIBUTES = NLMSG_HDRLEN + MSG_LEN
 # The first attribute of every full socket, and of no mini-socket.
 _SHUTDOWN = NLATTR.pack(NLA_HDRLEN + 1, SHUTDOWN)
 
@@ -114,7 +119,7 @@ def protocol_of(request: Request) -> int | None:
     if request.type != SOCK_DIAG_BY_FAMILY or request.payload[:1] not in (bytes((AF_INET,)), bytes((AF_INET6,))):
         return None
     wide = _attributes(request).get(REQ_PROTOCOL)
-    return int(unpack_from("=I", wide)[0]) if wide else request.payload[1]
+    return int(U32.unpack_from(wide)[0]) if wide else request.payload[1]
 
 
 def takes_lock(request: Request) -> bool:
@@ -148,9 +153,9 @@ def has_info(request: Request, row: bytes) -> bool:
 
     It has none of mini-sockets (TIME_WAIT, most in SYN_RECV), nor of TCP sockets that are only bound.
     """
-    state = row[_STATE]
+    state = row[MSG_STATE]
     if state == SYN_RECV:
-        return row[_ATTRIBUTES : _ATTRIBUTES + NLA_HDRLEN] == _SHUTDOWN
+        return row[MSG_ATTRIBUTES : MSG_ATTRIBUTES + NLA_HDRLEN] == _SHUTDOWN
     return state != TIME_WAIT and (state != CLOSE or protocol_of(request) == IPPROTO_MPTCP)
 
 
@@ -162,7 +167,7 @@ def questions(request: Request, rows: Iterable[bytes]) -> list[Question]:
     asked = []
     listener = False
     for row in rows:
-        if row[_STATE] != LISTEN:
+        if row[MSG_STATE] != LISTEN:
             asked.append(_single(request, row))
         elif not listener:
             listener = True
@@ -170,25 +175,26 @@ def questions(request: Request, rows: Iterable[bytes]) -> list[Question]:
     return asked
 
 
-def _single(request: Request, row: bytes) -> Question:
-    protocol = protocol_of(request)
-    compat = request.type != SOCK_DIAG_BY_FAMILY
-    ext = request.payload[_ext(request)]
-    low = protocol if compat else request.payload[1]
-    wide = b"" if low == protocol else attribute(REQ_PROTOCOL, pack("=I", protocol))
+def _single(asked: Request, row: bytes) -> Question:
+    protocol = protocol_of(asked) or 0
+    ext = asked.payload[_ext(asked)]
     # The kernel finds connections by address and cookie, but MPTCP's only by token: these are filtered out of a dump.
     dump = protocol == IPPROTO_MPTCP
-    identity = bytes(SOCKID.size) if dump else row[_SOCKID]
-    payload = REQ_V2.pack(row[NLMSG_HDRLEN], low, ext, 0, ALL_STATES, identity) + wide
-    if dump:
-        payload += attribute(REQ_BYTECODE, exactly(row))
-    return Question(Request(request.name, payload, states=ALL_STATES), dump, row)
+    one = request(
+        row[MSG_FAMILY],
+        protocol,
+        ext=ext,
+        states=ALL_STATES,
+        bytecode=exactly(row) if dump else b"",
+        identity=NO_SOCKID if dump else row[MSG_SOCKID],
+    )
+    return Question(one._replace(name=asked.name), dump, row)
 
 
 def _with_states(request: Request, states: int) -> Request:
     states &= request.states
     at = _STATES if request.type == SOCK_DIAG_BY_FAMILY else _COMPAT_STATES
-    payload = request.payload[:at] + pack("=I", states) + request.payload[at + 4 :]
+    payload = request.payload[:at] + U32.pack(states) + request.payload[at + 4 :]
     return request._replace(payload=payload, states=states)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import LITTLE, integer, low_first
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS, NLMSG_HDRLEN
 from sockdiag.kernel.netlink_diag import (
     FLAG_CB_RUNNING,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 SOURCE = "netlink:netlink_diag"
 
 _HEAD = NLMSG_HDRLEN + MSG_LEN
+# sizeof(unsigned long) of a 64-bit kernel
+_LONG = 8
 
 
 def requests(query: Query) -> tuple[Request, ...]:  # noqa: ARG001  # the request has no place for states
@@ -80,7 +83,7 @@ def decode(message: bytes) -> Socket:
     memory, groups, flags = found.pop(MEMINFO, None), found.pop(GROUPS, b""), found.pop(FLAGS, None)
     mem = skmem(memory, "NETLINK_DIAG_MEMINFO", SOURCE) if memory is not None else None
     options = number(flags, 4, "NETLINK_DIAG_FLAGS", SOURCE) if flags is not None else None
-    mask = number(groups, len(groups), "NETLINK_DIAG_GROUPS", SOURCE)
+    mask = integer(groups if LITTLE else _low_long_first(groups))
     name = NETLINK_PROTOCOLS.get(protocol, str(protocol))
     connected = state == NETLINK_CONNECTED
     return Socket(
@@ -94,7 +97,7 @@ def decode(message: bytes) -> Socket:
         recv_q=mem.rmem_alloc if mem else None,
         send_q=mem.wmem_alloc if mem else None,
         inode=inode,
-        cookie=cookie,
+        cookie=low_first(cookie),
         skmem=mem,
         netlink=NetlinkAttrs(
             groups=mask & 0xFFFFFFFF,
@@ -110,6 +113,11 @@ def decode(message: bytes) -> Socket:
 
 def _identity(socket: Socket) -> tuple[str | None, int | None]:
     return socket.protocol, socket.cookie
+
+
+def _low_long_first(groups: bytes) -> bytes:
+    # The mask is an array of unsigned longs, each in the machine's order, the one of the first groups first.
+    return b"".join([groups[at : at + _LONG] for at in range(0, len(groups), _LONG)][::-1])
 
 
 def _bits(mask: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import low_first
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.packet_diag import (
     FANOUT,
@@ -108,7 +109,7 @@ def decode(message: bytes, interfaces: Callable[[int], str | None]) -> Socket:
         send_q=mem.wmem_alloc if mem else None,
         uid=number(uid, 4, "PACKET_DIAG_UID", SOURCE) if uid is not None else None,
         inode=inode,
-        cookie=cookie,
+        cookie=low_first(cookie),
         skmem=mem,
         packet=details,
         unknown_attributes=tuple(found.items()),

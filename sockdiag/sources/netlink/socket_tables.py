@@ -48,7 +48,8 @@ def read(system: System, table: str, query: Query, gap: Callable[[SourceError | 
 
 def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError | ParseError], None]) -> Iterator[Batch]:
     from sockdiag.sources.netlink.inet_columns import Columns
-    from sockdiag.sources.netlink.inet_diag import compat_request, extensions, inet_requests
+    from sockdiag.sources.netlink.inet_diag import extensions, inet_requests
+    from sockdiag.sources.netlink.inet_request import compat_request
 
     interfaces = interface_names(system.files)
     transport = system.netlink

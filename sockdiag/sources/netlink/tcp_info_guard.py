@@ -14,8 +14,17 @@ from struct import unpack_from
 from time import monotonic
 
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
-from sockdiag.kernel.inet_diag import MSG_LEN
-from sockdiag.kernel.netlink import NLMSG_HDRLEN, align4
+from sockdiag.kernel.byte_order import U32, U64, low_first, units
+from sockdiag.kernel.inet_diag import (
+    MSG_ATTRIBUTES,
+    MSG_COOKIE,
+    MSG_DST,
+    MSG_FAMILY,
+    MSG_INODE,
+    MSG_SPORT,
+    MSG_SRC,
+)
+from sockdiag.kernel.netlink import align4
 from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
 from sockdiag.sources.netlink.attributes import ip_text
 from sockdiag.sources.netlink.inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
@@ -39,9 +48,6 @@ _PLAIN_LIMITS = 5
 # So many sockets are asked for one at a time (some 50 us each) before the others are dumped once more.
 _SINGLES = 2048
 
-_SRC, _DST = NLMSG_HDRLEN + 8, NLMSG_HDRLEN + 24
-_COOKIE = NLMSG_HDRLEN + 44
-_INODE = NLMSG_HDRLEN + 68
 _HINT = "its owner sleeps in a system call: see /proc/PID/wchan, /proc/PID/stack"
 
 
@@ -355,33 +361,33 @@ class GuardedTransport:
 
 def describe(row: bytes) -> str:
     """Name the socket of a message by addresses, inode and cookie."""
-    family = row[NLMSG_HDRLEN]
-    sport, dport = unpack_from("!HH", row, NLMSG_HDRLEN + 4)
+    family = row[MSG_FAMILY]
+    sport, dport = unpack_from("!HH", row, MSG_SPORT)
     form = "[%s]:%d" if family == AF_INET6 else "%s:%d"
-    local = form % (ip_text(family, row[_SRC:_DST]), sport)
-    peer = form % (ip_text(family, row[_DST : _DST + 16]), dport)
-    return f"{local} -> {peer} (inode {unpack_from('=I', row, _INODE)[0]}, cookie {_cookie(row):x})"
+    local = form % (ip_text(family, row[MSG_SRC:MSG_DST]), sport)
+    peer = form % (ip_text(family, row[MSG_DST : MSG_DST + 16]), dport)
+    return f"{local} -> {peer} (inode {U32.unpack_from(row, MSG_INODE)[0]}, cookie {_cookie(row):x})"
 
 
 def _cookie(row: bytes) -> int:
-    return int(unpack_from("=Q", row, _COOKIE)[0])
+    return low_first(U64.unpack_from(row, MSG_COOKIE)[0])
 
 
 def _cookies(request: Request, datagram: bytes) -> Sequence[int]:
     # Of many messages of one length, their cookies are two strided slices.
-    length = unpack_from("=I", datagram)[0]
-    if length >= NLMSG_HDRLEN + MSG_LEN and not length & 3 and not len(datagram) % length:
-        words, step = memoryview(datagram).cast("I"), length >> 2
+    length = U32.unpack_from(datagram)[0]
+    if length >= MSG_ATTRIBUTES and not length & 3 and not len(datagram) % length:
+        words, step = units(datagram, "I"), length >> 2
         lengths = words[::step].tolist()
         if lengths.count(length) == len(lengths):
-            at = _COOKIE >> 2
+            at = MSG_COOKIE >> 2
             return [low | high << 32 for low, high in zip(words[at::step], words[at + 1 :: step], strict=True)]
     return [cookie for cookie, _row in _identified(request, datagram)]
 
 
 def _identified(request: Request, datagram: bytes) -> Iterator[tuple[int, bytes]]:
     # Messages by cookie. One that is too short to have a cookie is nothing that can be asked for.
-    return ((_cookie(row), row) for row in messages(request, datagram) if len(row) >= NLMSG_HDRLEN + MSG_LEN)
+    return ((_cookie(row), row) for row in messages(request, datagram) if len(row) >= MSG_ATTRIBUTES)
 
 
 def _joined(rows: list[bytes]) -> Iterator[bytes]:

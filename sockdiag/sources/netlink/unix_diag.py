@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import low_first
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_UNIX, TYPE_NAMES
 from sockdiag.kernel.tcp_states import LISTEN, state_name
@@ -117,7 +118,7 @@ def decode(message: bytes) -> Socket:
     row[_TYPE] = TYPE_NAMES.get(kind) or f"SOCK_{kind}"
     row[_STATE] = state_name(state)
     row[_INODE] = inode
-    row[_COOKIE] = cookie
+    row[_COOKIE] = low_first(cookie)
     if state == LISTEN:
         row[_UNIT] = IN_CONNECTIONS
     if name := take(NAME, b""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import low_first
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_VSOCK, TYPE_NAMES
 from sockdiag.kernel.tcp_states import state_name
@@ -66,7 +67,7 @@ def decode(message: bytes) -> Socket:
         local=_endpoint(src_cid, src_port),
         peer=_endpoint(dst_cid, dst_port),
         inode=inode,
-        cookie=cookie,
+        cookie=low_first(cookie),
         shutdown=shutdown,
         unknown_attributes=tuple(attributes(message, _HEAD, SOURCE).items()),
     )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+from operator import itemgetter
 from struct import Struct, calcsize
+
+from sockdiag.kernel.byte_order import LITTLE, ORDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from sockdiag.model.record import Record
 
     # Layout of the units that are there, where bit fields split one of them, and None for the members that are not.
     Plan = tuple[Struct, tuple[tuple[int, tuple[tuple[int, int], ...]], ...], tuple[None, ...]]
-
-_LITTLE = sys.byteorder == "little"
 
 
 class StructLayout:
@@ -25,7 +26,7 @@ class StructLayout:
     struct and never changes or removes one, so the length tells which of them are there.
     """
 
-    __slots__ = ("_bits", "_ends", "_formats", "_plans", "_record", "_size")
+    __slots__ = ("_bits", "_ends", "_fields", "_formats", "_plans", "_record", "_size", "_units")
 
     def __init__(self, record: type[Record]) -> None:
         self._record = record
@@ -34,11 +35,15 @@ class StructLayout:
         self._ends: list[int] = []
         # unit of the struct -> (shift, mask) of each bit field in it
         self._bits: dict[int, list[tuple[int, int]]] = {}
+        # member -> the unit that it is; of a bit field offset, shift and mask
+        self._units: dict[str, int] = {}
+        self._fields: dict[str, tuple[int, int, int]] = {}
         self._plans: dict[int, Plan] = {}
         used = 8
         for member in record.FIELDS:
             if not member.wire.isdigit():
                 self._unit(member.wire)
+                self._units[member.name] = len(self._formats) - 1
                 used = 8
                 continue
             bits = int(member.wire)
@@ -46,8 +51,9 @@ class StructLayout:
                 self._unit("B")
                 self._bits[len(self._formats) - 1] = []
                 used = 0
-            shift = used if _LITTLE else 8 - used - bits
+            shift = used if LITTLE else 8 - used - bits
             self._bits[len(self._formats) - 1].append((shift, (1 << bits) - 1))
+            self._fields[member.name] = (self._ends[-1] - 1, shift, (1 << bits) - 1)
             used += bits
 
     def _unit(self, wire: str) -> None:
@@ -62,6 +68,37 @@ class StructLayout:
     def decode(self, data: bytes) -> Any:
         """Read a struct of any length; a member that does not fit in whole is None, the same for all behind it."""
         return self._record._make(self.values(data))
+
+    def filled(self, data: bytes) -> Any:
+        """Read a struct of any length with 0 for what is missing, as a C program that copies it over a zeroed one does."""
+        return self._record._make(self.values(data[: self.size].ljust(self.size, b"\0")))
+
+    def reader(self, names: Sequence[str]) -> Callable[[bytes], tuple[Any, ...]]:
+        """Return a function that reads some members, with 0 for what is missing: :meth:`filled` for long tables.
+
+        Of tcp_info that takes half of the time of a record, and its members need not be asked of the record one by one.
+
+        Args:
+            names: the members, none of them a bit field, in the order in which the function returns them.
+        """
+        layout = Struct(ORDER + "".join(self._formats))
+        size, unpack = layout.size, layout.unpack_from
+        pick = itemgetter(*[self._units[name] for name in names])
+
+        def read(data: bytes) -> tuple[Any, ...]:
+            members: tuple[Any, ...] = pick(unpack(data if len(data) >= size else data.ljust(size, b"\0")))
+            return members
+
+        return read
+
+    def bit_field(self, name: str) -> Callable[[bytes], int]:
+        """Return a function that reads a bit field, with 0 where it is missing."""
+        offset, shift, mask = self._fields[name]
+
+        def read(data: bytes) -> int:
+            return data[offset] >> shift & mask if len(data) > offset else 0
+
+        return read
 
     def values(self, data: bytes) -> list[Any]:
         """Return the members' values, as :meth:`decode` does, for what has to change some of them."""
@@ -81,7 +118,7 @@ class StructLayout:
         # From the last to the first: splitting one unit moves those behind it.
         splits = tuple((i, tuple(self._bits[i])) for i in sorted(self._bits, reverse=True) if i < units)
         present = units + sum(len(parts) - 1 for _index, parts in splits)
-        plan = (Struct("=" + "".join(self._formats[:units])), splits, (None,) * (self._size - present))
+        plan = (Struct(ORDER + "".join(self._formats[:units])), splits, (None,) * (self._size - present))
         if len(self._plans) < 64:  # a kernel has one length; a file may hold any
             self._plans[length] = plan
         return plan

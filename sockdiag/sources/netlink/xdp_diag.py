@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
+from sockdiag.kernel.byte_order import low_first
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_XDP, TYPE_NAMES
 from sockdiag.kernel.tcp_states import CLOSE
@@ -104,7 +105,7 @@ def decode(message: bytes, interfaces: Callable[[int], str | None]) -> Socket:
         send_q=mem.wmem_alloc if mem else None,
         uid=number(uid, 4, "XDP_DIAG_UID", SOURCE) if uid is not None else None,
         inode=inode,
-        cookie=cookie,
+        cookie=low_first(cookie),
         skmem=mem,
         xdp=details,
         unknown_attributes=tuple(found.items()),

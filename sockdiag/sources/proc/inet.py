@@ -8,8 +8,8 @@ other tables have ``drops`` where the heading says so. What follows is kept as i
 from __future__ import annotations
 
 import gc
-from sys import byteorder as native_byteorder
 
+from sockdiag.kernel.byte_order import BYTE_ORDER
 from sockdiag.kernel.sock_diag import IPPROTO_NAMES
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.proc_attrs import ProcAttrs
@@ -60,7 +60,7 @@ def parse_inet(
     table: InetTable,
     *,
     states: int = ALL_STATES,
-    byteorder: str = native_byteorder,
+    byteorder: str = BYTE_ORDER,
     user_hz: int = 100,
 ) -> Reading:
     """Parse a table of IP sockets.
@@ -225,7 +225,7 @@ _TABLES = {
 
 
 def parse_tcp(
-    body: bytes, name: str = "tcp", states: int = ALL_STATES, *, byteorder: str = native_byteorder, user_hz: int = 100
+    body: bytes, name: str = "tcp", states: int = ALL_STATES, *, byteorder: str = BYTE_ORDER, user_hz: int = 100
 ) -> Reading:
     """Parse the text of ``/proc/net/tcp`` or ``/proc/net/tcp6``.
 
@@ -253,7 +253,7 @@ def read_tcp(
     names: Iterable[str] = ("tcp", "tcp6"),
     states: int = ALL_STATES,
     *,
-    byteorder: str = native_byteorder,
+    byteorder: str = BYTE_ORDER,
     user_hz: int = 100,
 ) -> Reading:
     """Read and parse the TCP tables *names* of /proc/net; a file that cannot be read is among the errors."""
@@ -262,9 +262,7 @@ def read_tcp(
     )
 
 
-def parse_udp(
-    body: bytes, name: str = "udp", states: int = ALL_STATES, *, byteorder: str = native_byteorder
-) -> Reading:
+def parse_udp(body: bytes, name: str = "udp", states: int = ALL_STATES, *, byteorder: str = BYTE_ORDER) -> Reading:
     """Parse the text of ``/proc/net/udp``, ``udp6``, ``udplite`` or ``udplite6``.
 
     Source: ``udp4_seq_show()``, net/ipv4/udp.c; ``udp6_seq_show()``, net/ipv6/udp.c.
@@ -288,15 +286,13 @@ def read_udp(
     names: Iterable[str] = ("udp", "udp6"),
     states: int = ALL_STATES,
     *,
-    byteorder: str = native_byteorder,
+    byteorder: str = BYTE_ORDER,
 ) -> Reading:
     """Read and parse the UDP or UDP-Lite tables *names* of /proc/net; a file that cannot be read is among the errors."""
     return read_tables(files, names, lambda body, name: parse_udp(body, name, states, byteorder=byteorder))
 
 
-def parse_raw(
-    body: bytes, name: str = "raw", states: int = ALL_STATES, *, byteorder: str = native_byteorder
-) -> Reading:
+def parse_raw(body: bytes, name: str = "raw", states: int = ALL_STATES, *, byteorder: str = BYTE_ORDER) -> Reading:
     """Parse the text of ``/proc/net/raw``, ``raw6``, ``icmp`` or ``icmp6``.
 
     The local port of a raw socket is its protocol number, which also gives ``protocol``; that of a ping socket is the
@@ -323,7 +319,7 @@ def read_raw(
     names: Iterable[str] = ("raw", "raw6"),
     states: int = ALL_STATES,
     *,
-    byteorder: str = native_byteorder,
+    byteorder: str = BYTE_ORDER,
 ) -> Reading:
     """Read and parse the raw or ping tables *names* of /proc/net; a file that cannot be read is among the errors."""
     return read_tables(files, names, lambda body, name: parse_raw(body, name, states, byteorder=byteorder))

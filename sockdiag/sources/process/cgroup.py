@@ -200,7 +200,7 @@ class CgroupPaths:
         Raises:
             LookupError: there is no such cgroup; the message says why.
         """
-        point = self._mount()
+        point = self.mount()
         if point is None:
             raise LookupError("no cgroup2 mount")
         whole = path if path.startswith(point) else f"{point}/{path.strip('/')}".rstrip("/")
@@ -210,7 +210,7 @@ class CgroupPaths:
             raise LookupError(error.reason) from None
 
     def _folders(self) -> Iterator[tuple[int, str]]:
-        point = self._mount()
+        point = self.mount()
         if point is None:
             yield _ROOT_ID, "/"
             return
@@ -231,7 +231,8 @@ class CgroupPaths:
                 if inode:
                     yield inode, pending[-1]
 
-    def _mount(self) -> str | None:
+    def mount(self) -> str | None:
+        """Return where the cgroup2 tree is mounted, None where it is not."""
         try:
             found = [m for m in mounts(self._files) if m.type == "cgroup2"]
         except SourceError:

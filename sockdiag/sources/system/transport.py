@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 from _socket import AF_NETLINK, MSG_TRUNC, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
+from struct import Struct, pack
 from struct import error as struct_error
-from struct import pack, unpack, unpack_from
 
 from sockdiag import progress
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.kernel.byte_order import ORDER, S32, U16, U32, U64
 from sockdiag.kernel.netlink import (
     NETLINK_ROUTE,
     NETLINK_SOCK_DIAG,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 _BUFFER = 65536
 _ATTEMPTS = 3
 _SO_NETNS_COOKIE = 71
+# nlmsg_len and nlmsg_type of a NLMSG_DONE
+_DONE = Struct(f"{ORDER}IH")
 
 _MODULE_HINT = "the kernel has no handler for it: the {} module is not loaded or not built"
 
@@ -196,7 +199,7 @@ def _header(request: Request, data: bytes) -> tuple[int, int, int, int, int]:
 
 def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
     interrupted = False
-    done = pack("=IH", NLMSG_HDRLEN + 4, NLMSG_DONE)
+    done = _DONE.pack(NLMSG_HDRLEN + 4, NLMSG_DONE)
     read = 0
     while True:
         data = _receive(request, channel)
@@ -211,12 +214,12 @@ def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
         end = len(data)
         if kind == NLMSG_DONE:
             end = 0
-        elif data[-20:-14] == done and unpack_from("=I", data, end - 12)[0] == seq:
+        elif data[-20:-14] == done and U32.unpack_from(data, end - 12)[0] == seq:
             end -= 20  # Linux 6.9 and later append NLMSG_DONE to the last datagram when there is room
         if end:
             yield data if end == len(data) else data[:end]
         if end != len(data):
-            interrupted = interrupted or bool(unpack_from("=H", data, end + 6)[0] & NLM_F_DUMP_INTR)
+            interrupted = interrupted or bool(U16.unpack_from(data, end + 6)[0] & NLM_F_DUMP_INTR)
             if len(data) >= end + NLMSG_HDRLEN + 4:
                 raise_errno(request, data, end)
             if interrupted:
@@ -227,7 +230,7 @@ def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
 def raise_errno(request: Request, data: bytes, offset: int) -> None:
     """Raise the error that the NLMSG_ERROR or NLMSG_DONE message at *offset* carries, if it carries one."""
     try:
-        number = -int(unpack_from("=i", data, offset + NLMSG_HDRLEN)[0])
+        number = -int(S32.unpack_from(data, offset + NLMSG_HDRLEN)[0])
     except struct_error:
         raise SourceTruncated(request.source, "an error message without an error number") from None
     if number:
@@ -256,7 +259,7 @@ def netns_cookie() -> int | None:
     try:
         channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
         try:
-            return int(unpack("=Q", channel.getsockopt(SOL_SOCKET, _SO_NETNS_COOKIE, 8))[0])
+            return int(U64.unpack(channel.getsockopt(SOL_SOCKET, _SO_NETNS_COOKIE, 8))[0])
         finally:
             channel.close()
     except (OSError, struct_error):
@@ -304,7 +307,7 @@ def messages(request: Request, datagram: bytes) -> Iterator[bytes]:
     while offset < end:
         if end - offset < NLMSG_HDRLEN:
             raise SourceTruncated(request.source, f"{end - offset} bytes after the last message")
-        (length,) = unpack_from("=I", datagram, offset)
+        (length,) = U32.unpack_from(datagram, offset)
         if not NLMSG_HDRLEN <= length <= end - offset:
             raise SourceTruncated(request.source, f"a message of {length} bytes where {end - offset} are left")
         yield datagram[offset : offset + length]

@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
-from sockdiag.sources.netlink.inet_diag import decode, inet_requests, request
+from sockdiag.sources.netlink.inet_diag import decode, inet_requests
+from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.system.transport import KernelTransport, messages
 
 if TYPE_CHECKING:

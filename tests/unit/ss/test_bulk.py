@@ -26,9 +26,9 @@ from sockdiag.kernel.inet_diag import (
 )
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.ss.bulk import Bulk, possible
-from sockdiag.ss.context import Context
 from sockdiag.ss.inet_tables import show_inet
-from sockdiag.ss.layout import NETID, PROCESS, Layout
+from sockdiag.ss.layout import NETID, PROCESS, RowLayout
+from sockdiag.ss.listing import Listing
 from sockdiag.ss.options import parse
 
 
@@ -62,12 +62,12 @@ def message(
     return struct.pack("=IHHII", 16 + len(body) + len(tail), 20, 2, 1, 1) + body + tail
 
 
-def context(line: str, out: list[str], *, old: bool = False) -> Context:
+def listing(line: str, out: list[str], *, old: bool = False) -> Listing:
     settings = parse(["ss", *line.split()], old=old)
     settings.selection.settle()
-    layout = Layout([NETID] if old else [NETID, PROCESS], old=old, screen=None, emit=out.append)
+    layout = RowLayout([NETID] if old else [NETID, PROCESS], old=old, screen=None, emit=out.append)
     layout.header()
-    return Context(settings, layout)
+    return Listing(settings, layout)
 
 
 _ANY4, _ANY6 = bytes(4), bytes(16)
@@ -185,11 +185,11 @@ def test_extended_columns_equal_to_the_clear_way(
     texts = []
     for short in (True, False):
         out: list[str] = []
-        run = context(f"-tan {' '.join(options)}", out, old=old)
+        run = listing(f"-tan {' '.join(options)}", out, old=old)
         if held:
             run.owners = Holders()  # type: ignore[assignment]
             if not old:
-                run.layout = Layout([NETID], old=old, screen=None, emit=out.append)
+                run.layout = RowLayout([NETID], old=old, screen=None, emit=out.append)
         bulk = Bulk(run, IPPROTO_TCP)
         # Long ones are counted in several chunks.
         for parts in datagrams * (40 if long and len(datagrams) == 1 else 1):
@@ -204,7 +204,7 @@ def test_extended_columns_equal_to_the_clear_way(
 def test_extended_columns_are_taken() -> None:
     """What hosts send goes the short way: sockets with all attributes beside TIME-WAIT without any."""
     memory = ((MEMINFO, bytes(16)), (SKMEMINFO, bytes(36)))
-    bulk = Bulk(context("-tanemo", []), IPPROTO_TCP)
+    bulk = Bulk(listing("-tanemo", []), IPPROTO_TCP)
     ends = (b"\x7f\0\0\1", _ANY4)
     full = message(AF_INET, 1, (1, 2), ends, (0, 0), attributes=(_SHUT, (MARK, bytes(4)), _CGROUP, *memory))
     waiting = message(AF_INET, 6, (1, 2), ends, (0, 0), timer=(3, 0, 59123))
@@ -219,7 +219,7 @@ def test_equal_to_the_clear_way(datagrams: list[list[bytes]], old: bool, numeric
     short: list[str] = []
     clear: list[str] = []
     line = "-tan" if numeric else "-ta"
-    one, other = context(line, short, old=old), context(line, clear, old=old)
+    one, other = listing(line, short, old=old), listing(line, clear, old=old)
     one.names.protocol = other.names.protocol = "tcp"
     bulk = Bulk(one, IPPROTO_TCP)
     for parts in datagrams:
@@ -254,7 +254,7 @@ def test_equal_to_the_clear_way(datagrams: list[list[bytes]], old: bool, numeric
     ],
 )
 def test_when_it_is_taken(line: str, wanted: bool) -> None:
-    assert possible(context(line, []), IPPROTO_TCP) is wanted
+    assert possible(listing(line, []), IPPROTO_TCP) is wanted
 
 
 def test_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +263,7 @@ def test_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     for most in (0, 1 << 16):
         monkeypatch.setattr("sockdiag.ss.bulk._MANY_PORTS", most)
         out: list[str] = []
-        run = context("-tan", out)
+        run = listing("-tan", out)
         bulk = Bulk(run, IPPROTO_TCP)
         for ports in ((7, 7), (1, 65535, 80), (9, 0, 443), (22, 22), (255, 256)):
             ends = (b"\x7f\0\0\1", b"\x7f\0\0\2")
@@ -275,7 +275,7 @@ def test_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_damaged_datagrams_are_left_to_the_clear_way() -> None:
-    bulk = Bulk(context("-uan", []), IPPROTO_UDP)
+    bulk = Bulk(listing("-uan", []), IPPROTO_UDP)
     good = message(AF_INET, 1, (1, 2), (_ANY4, _ANY4), (0, 0))
     assert bulk.take(good)
     for damaged in (good[:60], good + good[:40], good[:-1], struct.pack("=I", 4) + good[4:]):

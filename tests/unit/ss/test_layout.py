@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockdiag.ss.layout import EXT, NETID, PROCESS, STATE, Layout, _atoi
+from sockdiag.ss.layout import EXT, NETID, PROCESS, STATE, RowLayout, _atoi
 
 _HEADER = "State Recv-Q Send-Q Local Address:Port Peer Address:Port"
 
@@ -26,7 +26,7 @@ def rendered(
     hidden: tuple[int, ...] = (NETID, PROCESS),
 ) -> list[str]:
     out: list[str] = []
-    layout = Layout([h for h in hidden if not (old and h == PROCESS)], old=old, screen=screen, emit=out.append)
+    layout = RowLayout([h for h in hidden if not (old and h == PROCESS)], old=old, screen=screen, emit=out.append)
     if header:
         layout.header()
     for cells in rows:
@@ -91,7 +91,7 @@ def test_columns_equal_rows(old: bool, extended: bool) -> None:
     out: dict[bool, list[str]] = {True: [], False: []}
     hidden = (NETID,) if old else (NETID, PROCESS)
     for bulk in (True, False):
-        layout = Layout(hidden, old=old, screen=None, emit=out[bulk].append)
+        layout = RowLayout(hidden, old=old, screen=None, emit=out[bulk].append)
         layout.header()
         for block in range(130):
             count = 300
@@ -122,7 +122,7 @@ def test_a_cell_is_cut_at_65535_bytes() -> None:
 
 def test_widths_only_grow_between_blocks() -> None:
     out: list[str] = []
-    layout = Layout((NETID, STATE, PROCESS), old=False, screen=None, emit=out.append)
+    layout = RowLayout((NETID, STATE, PROCESS), old=False, screen=None, emit=out.append)
     for port in range(30000):
         layout.row(row(port=str(port // 20000 * 99999), ext="x" * 300))
     layout.render()
@@ -142,7 +142,7 @@ def test_columns_after_an_open_cell() -> None:
     """The open cell of the row before a block counts, also where the block itself is not counted."""
     out: dict[bool, list[str]] = {True: [], False: []}
     for bulk in (True, False):
-        layout = Layout((NETID,), old=False, screen=None, emit=out[bulk].append)
+        layout = RowLayout((NETID,), old=False, screen=None, emit=out[bulk].append)
         for last, ext in ((PROCESS, ""), (EXT, " wider than the others"), (PROCESS, "")):
             layout.row(row(process=" process", ext=" ext"))
             layout.row(row(process=" p", ext=ext), last)
@@ -169,7 +169,7 @@ def test_columns_after_an_open_cell() -> None:
 def test_an_open_cell_before_the_last_column() -> None:
     """A netlink row leaves its process cell open; after the last row the line ends there."""
     out: list[str] = []
-    layout = Layout((NETID,), old=False, screen=None, emit=out.append)
+    layout = RowLayout((NETID,), old=False, screen=None, emit=out.append)
     layout.row(row(ext=" e"))
     layout.row(row(process=" p"), last=PROCESS)
     layout.render()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from sockdiag.sources.process.sockets import comm
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.options import parse
-from sockdiag.ss.owners import Owners, comm, shown
+from sockdiag.ss.owners import OwnerTexts, scan, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +24,9 @@ def process(root: Path, pid: int, name: bytes, *, comm_file: bytes | None = None
         os.symlink(target, folder / "fd" / fd)
 
 
-def owners(root: Path, *options: str) -> Owners:
-    return Owners(parse(["ss", *options], old=False), str(root))
+def owners(root: Path, *options: str) -> OwnerTexts:
+    settings = parse(["ss", *options], old=False)
+    return OwnerTexts(scan(str(root), threads=settings.threads, old=settings.old))
 
 
 def test_entries(tmp_path: Path) -> None:
@@ -56,8 +59,8 @@ def test_a_name_with_a_parenthesis_is_whole_where_comm_confirms_it(tmp_path: Pat
     process(tmp_path, 7, b"b)c", comm_file=b"b)c", fds={"3": "socket:[9]"})
     process(tmp_path, 8, b"b)c", fds={})
     assert owners(tmp_path, "-p").text(9) == ' users:(("b)c",pid=7,fd=3))'
-    assert comm(str(tmp_path / "8")) == b"b"
-    assert comm(str(tmp_path / "9")) == b""
+    assert comm(ProcRoot(), str(tmp_path / "8")) == b"b"
+    assert comm(ProcRoot(), str(tmp_path / "9")) == b""
 
 
 def test_names_are_made_printable() -> None:
@@ -67,5 +70,5 @@ def test_names_are_made_printable() -> None:
 
 def test_comm_is_cut(tmp_path: Path) -> None:
     process(tmp_path, 7, b"a" * 20, fds={})
-    assert comm(str(tmp_path / "7")) == b"a" * 15
-    assert comm(str(tmp_path / "7"), 63) == b"a" * 20
+    assert comm(ProcRoot(), str(tmp_path / "7")) == b"a" * 15
+    assert comm(ProcRoot(), str(tmp_path / "7"), 63) == b"a" * 20

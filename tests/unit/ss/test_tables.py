@@ -6,7 +6,7 @@ import pytest
 
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC
 from sockdiag.ss.options import parse
-from sockdiag.ss.stop import Stop
+from sockdiag.ss.output import Stop
 from sockdiag.ss.tables import (
     ALL_TABLES,
     INET_FAMILIES,

@@ -20,7 +20,7 @@ from sockdiag.model.query import CGROUP, INET, OWNERS, SKMEM, TCP_INFO
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
-from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink import inet_diag, inet_request
 from sockdiag.sources.system.captured_root import open_root
 from sockdiag.sources.system.machine import System
 from tests.unit.sources.inet_messages import inet_message
@@ -119,21 +119,21 @@ def test_extensions(needs: tuple[str, ...], bits: int) -> None:
 
 def test_compat_request() -> None:
     """The old request has no family, and other types for TCP and DCCP."""
-    request = inet_diag.compat_request(0xFFE, k.EXT_SKMEMINFO)
+    request = inet_request.compat_request(0xFFE, k.EXT_SKMEMINFO)
     assert request.type == 18
     assert request.name == "inet_diag_tcp+tcp6"
     assert request.payload == struct.pack("=BBBB48xII", 0, 0, 0, 1 << 6, 0xFFE, 0)
     assert request.states == 0xFFE
-    other = inet_diag.compat_request(protocol=IPPROTO_DCCP)
+    other = inet_request.compat_request(protocol=IPPROTO_DCCP)
     assert (other.type, other.name) == (19, "inet_diag_dccp+dccp6")
 
 
 def test_request_with_a_filter() -> None:
     """The filter is attribute 1, padded."""
-    request = inet_diag.request(socket.AF_INET, IPPROTO_RAW, 0x80, 1, b"\1\4\4\0\0")
+    request = inet_request.request(socket.AF_INET, IPPROTO_RAW, 0x80, 1, b"\1\4\4\0\0")
     fixed = struct.pack("=BBBBI", 2, 255, 1, 0, 0x80) + bytes(48)
     assert request.payload == fixed + nlattr(1, b"\1\4\4\0\0")
-    assert inet_diag.request(2, 99, 1).name == "inet_diag_99"
+    assert inet_request.request(2, 99, 1).name == "inet_diag_99"
 
 
 # The fixed part

@@ -13,7 +13,7 @@ from sockdiag.errors import SourceInterrupted, SourceTruncated, SourceUnavailabl
 from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_MPTCP, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.kernel.tcp_states import ALL_STATES, CLOSE, LISTEN, SYN_RECV, TIME_WAIT
-from sockdiag.sources.netlink import inet_diag
+from sockdiag.sources.netlink import inet_request
 from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.sources.netlink.inet_rewrite import exactly, none_of
 from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport, describe
@@ -31,7 +31,7 @@ HINT = "its owner sleeps in a system call: see /proc/PID/wchan, /proc/PID/stack"
 
 
 def request(protocol: int = IPPROTO_TCP, ext: int = k.EXT_INFO, states: int = ALL_STATES, code: bytes = b"") -> Request:
-    return inet_diag.request(AF_INET, protocol, states, ext, code)
+    return inet_request.request(AF_INET, protocol, states, ext, code)
 
 
 def guarded(transport: Transport, **options: float) -> GuardedTransport:
@@ -89,7 +89,7 @@ def test_the_old_request() -> None:
     """The request that answers for both families is guarded the same; each socket is asked for by its own."""
     rows = [row(1), row(2, family=AF_INET6), row(3), row(4, family=AF_INET6)]
     guard = guarded(Kernel(rows, [2]))
-    assert infos(rows_of(guard, inet_diag.compat_request(ext=k.EXT_INFO))) == {1: True, 2: False, 3: True, 4: True}
+    assert infos(rows_of(guard, inet_request.compat_request(ext=k.EXT_INFO))) == {1: True, 2: False, 3: True, 4: True}
     (error,) = guard.take_errors()
     assert "[fd00::1]:1002 -> [fd00::2]:2000" in str(error)
 
@@ -238,7 +238,7 @@ def test_other_families_go_through() -> None:
 
 def test_errors_come_back() -> None:
     """What the question raises in its process is raised here, whole."""
-    asked = inet_diag.request(AF_INET6, IPPROTO_TCP, ALL_STATES, k.EXT_INFO)
+    asked = inet_request.request(AF_INET6, IPPROTO_TCP, ALL_STATES, k.EXT_INFO)
     guard = guarded(Elsewhere())
     got: list[bytes] = []
     with pytest.raises(SourceInterrupted) as caught:
@@ -280,7 +280,7 @@ class Broken:
 def test_a_process_that_dies_is_an_error() -> None:
     guard = guarded(Broken())
     with pytest.raises(SourceTruncated, match="the process that asked has died"):
-        rows_of(guard, inet_diag.request(AF_INET6, IPPROTO_TCP, ALL_STATES, k.EXT_INFO))
+        rows_of(guard, inet_request.request(AF_INET6, IPPROTO_TCP, ALL_STATES, k.EXT_INFO))
     with pytest.raises(SourceTruncated, match="ZeroDivisionError"):
         rows_of(guard, request())
 

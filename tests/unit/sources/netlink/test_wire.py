@@ -44,6 +44,18 @@ def test_a_member_that_does_not_fit_is_none(length: int, present: int) -> None:
     assert cut == (*whole[:present], *[None] * (7 - present))
 
 
+@pytest.mark.parametrize("length", range(len(SAMPLE) + 3))
+def test_filled_members_are_zero_where_they_are_missing(length: int) -> None:
+    """As if the bytes that are there were copied over a struct of zeros, and what a newer kernel appends left out."""
+    layout = StructLayout(Sample)
+    data = (SAMPLE + b"new")[:length]
+    record = layout.filled(data)
+    assert record == layout.decode(data[: len(SAMPLE)].ljust(len(SAMPLE), b"\0"))
+    assert layout.reader(("word", "a", "name"))(data) == (record.word, record.a, record.name)
+    for name in ("low", "high", "one", "two"):
+        assert layout.bit_field(name)(data) == getattr(record, name)
+
+
 def test_plans_are_bounded() -> None:
     """A file with structs of all lengths does not fill memory."""
     layout = StructLayout(Sample)

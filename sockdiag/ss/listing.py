@@ -1,4 +1,4 @@
-"""What every table needs while it is shown."""
+"""What all tables of a run share: options, names, owners, the filter, and the layout that takes their rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockdiag.ss.layout import Layout
-    from sockdiag.ss.options import Settings
-    from sockdiag.ss.owners import Owners
-    from sockdiag.ss.row import Row
+    from sockdiag.sources.system.transport import Transport
+    from sockdiag.ss.layout import RowLayout
+    from sockdiag.ss.owners import OwnerTexts
+    from sockdiag.ss.row import SocketRow
+    from sockdiag.ss.settings import Settings
 
 
-class Context:
+class Listing:
     """One run.
 
     Attributes:
@@ -28,29 +29,42 @@ class Context:
         bytecode: the same for the kernel, or None.
         sifted: what the kernel lets pass with the bytecode is all that the filter accepts.
         item: what begins a block that has its own line: a newline and a tab, or a blank with -O.
+        transport: who answers; None is the kernel.
         sctp_inode: inode of the IP socket shown last; an SCTP association repeats its endpoint's.
     """
 
-    __slots__ = ("accepts", "bytecode", "item", "layout", "names", "owners", "sctp_inode", "settings", "sifted")
+    __slots__ = (
+        "accepts",
+        "bytecode",
+        "item",
+        "layout",
+        "names",
+        "owners",
+        "sctp_inode",
+        "settings",
+        "sifted",
+        "transport",
+    )
 
-    def __init__(self, settings: Settings, layout: Layout) -> None:
+    def __init__(self, settings: Settings, layout: RowLayout, transport: Transport | None = None) -> None:
         self.settings = settings
+        self.transport = transport
         self.layout = layout
         self.names = Names(numeric=settings.numeric, resolve=settings.resolve, old=settings.old)
-        self.owners: Owners | None = None
-        self.accepts: Callable[[Row], bool] | None = None
+        self.owners: OwnerTexts | None = None
+        self.accepts: Callable[[SocketRow], bool] | None = None
         self.bytecode: bytes | None = None
         self.sifted = False
         self.item = " " if settings.oneline else "\n\t"
         self.sctp_inode = 0
 
-    def owners_text(self, row: Row) -> str:
+    def owners_text(self, row: SocketRow) -> str:
         """Print the processes that hold a socket."""
         return self.owners.text(row.ino) if self.owners is not None else ""
 
 
 def redirected(variable: str) -> bool:
-    """Tell whether a table is to be read from files: *variable* or PROC_ROOT is set."""
+    """Return whether a table is read from files: *variable* or PROC_ROOT is set."""
     return variable in os.environ or "PROC_ROOT" in os.environ
 
 
