@@ -1,8 +1,8 @@
-"""Values that stand where nobody chooses others; they are here so that declaring an option imports nothing else."""
+"""Defaults of options, in a module of their own so that declaring an option imports nothing else."""
 
 from __future__ import annotations
 
-# What --netns takes for every network namespace of the host.
+# The value of --netns that stands for every network namespace of the host.
 ALL_NAMESPACES = "all"
 
 # Where sockets are read. auto: netlink, and /proc for tables that it does not have; the default.

@@ -15,7 +15,7 @@ from sockdiag.model.skmem import SkMem
 
 try:
     from _collections import _count_elements  # type: ignore[import-not-found]  # start-up: docs/rejected.md
-except ImportError:  # another Python than CPython, or a later one
+except ImportError:  # not CPython, or a later release
 
     def _count_elements(counts: dict[Any, int], values: Iterable[Any]) -> None:
         for value in values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 try:
     from _collections import _tuplegetter  # type: ignore[import-not-found]  # speed: docs/rejected.md
-except ImportError:  # another Python than CPython, or a later one
+except ImportError:  # not CPython, or a later release
     from operator import itemgetter
 
     def _tuplegetter(index: int, doc: str) -> property:

@@ -1,4 +1,4 @@
-"""A survey of a system: read its sockets, sample it, diagnose it. The engine's front, and that of the Python API."""
+"""A survey of a system: read its sockets, sample it, diagnose it. The entry point of the engine and the Python API."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Survey(SystemReader):
-    """Reads a system, samples it, and judges it."""
+    """Reads, samples and judges a system."""
 
     def sample(self) -> Sample:
-        """Read once everything that rules judge.
+        """Take one sample: read everything that rules judge.
 
         Raises:
-            UsageError: several namespaces are asked; diagnose() takes a sample of each.
+            UsageError: the survey covers several namespaces; diagnose() samples each of them.
         """
         from sockdiag.survey.per_namespace import in_each
         from sockdiag.survey.sample import take_sample
 
         if self.everywhere:
-            raise UsageError("a sample is of one network namespace")
+            raise UsageError("a sample covers one network namespace; diagnose() covers several")
         (sample,) = in_each(self, lambda there: (take_sample(there),))
         return sample
 
@@ -38,19 +38,20 @@ class Survey(SystemReader):
         where: str = "",
         horizon: float | None = None,
     ) -> Diagnosis[None]:
-        """Sample the system once, or twice with an interval between, and judge it by the rules.
+        """Sample the system once, or twice with an interval in between, and have the rules judge it.
 
         Args:
             interval: seconds between two samples; None for a single sample, which shows levels only.
             codes: the rules; all of them by default.
-            where: sockets to judge; by default those of the options' filter. Counters and limits are judged in any case.
+            where: filter for the sockets to judge; by default that of the options. Counters and limits are judged in any
+                case.
             horizon: seconds within which a trend that reaches its limit is a risk.
 
         Returns:
-            Findings, worst first, and the rules that could not tell.
+            Findings, worst first, and the rules that lacked data.
 
         Raises:
-            UsageError: the interval or the horizon makes no sense, or a code names no rule.
+            UsageError: the interval or the horizon is out of range, or a code names no rule.
             FilterError: the filter does not parse.
         """
         from sockdiag.survey.diagnose import diagnose, judging

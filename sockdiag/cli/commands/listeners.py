@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(env: Env, args: Args) -> int:
-    """Show listeners and what is wrong with them."""
+    """Show listeners and the findings about them."""
     from sockdiag.analysis.listeners import TABLES, Listener
     from sockdiag.cli.invocation import Invocation
     from sockdiag.judging.declared import RULES_OF
@@ -75,7 +75,7 @@ def _examination() -> Callable[[SystemReader], Examination[Listener]]:
     from sockdiag.survey.diagnose import Examination
 
     class Listeners(Examination["Listener"]):
-        """All listeners, whatever was found."""
+        """All listeners, with findings or without."""
 
         def results(self, case: Case, judgement: Judgement) -> list[Listener]:  # noqa: ARG002
             return _listeners(case)
@@ -120,13 +120,13 @@ COMMAND = Command(
     run,
     name="listeners",
     help=(
-        "A queue takes one connection more than its limit, which is the smaller of what the process asked listen(2) for and "
-        "of somaxconn at that time. DROPS are the listener's own: attempts refused since it was made, each retry counts."
+        "A queue holds one connection more than its limit, which is the smaller of the backlog passed to listen(2) and of "
+        "somaxconn at that time. DROPS are the listener's own: attempts refused since it was created, each retry included."
     ),
     options=(*options.JUDGING, options.WHERE, options.NETID, *options.COMMON),
     examples=(
         ("listeners", "the fullest queues first"),
-        ("listeners --interval 2 --netid tcp", "which refuse connections now"),
+        ("listeners --interval 2 --netid tcp", "which listeners refuse connections now"),
     ),
     all_namespaces=True,
     document=document,
