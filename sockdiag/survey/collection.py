@@ -34,6 +34,15 @@ class Collection:
         sources: where each table was read; complete, as ``gaps`` are, when the iteration has ended.
         gaps: what could not be seen.
         tables_named: the user named the tables; one that this kernel lacks is a gap only then.
+
+    Args:
+        system: the system.
+        query: what is wanted.
+        owners: see above.
+        tables_named: see above.
+        netns: the namespace that the sockets name; none by default.
+        sources: takes where each table was read; by default a dictionary of its own.
+        gaps: takes what could not be seen; by default a list of its own.
     """
 
     def __init__(
@@ -44,14 +53,16 @@ class Collection:
         owners: Callable[[], OwnerScan],
         tables_named: bool = False,
         netns: Namespace | None = None,
+        sources: dict[str, str | None] | None = None,
+        gaps: list[Gap] | None = None,
     ) -> None:
         self.system = system
         self.query = query
         self.owners = owners
         self.tables_named = tables_named
         self.netns = netns or Namespace()
-        self.sources: dict[str, str | None] = {}
-        self.gaps: list[Gap] = []
+        self.sources: dict[str, str | None] = {} if sources is None else sources
+        self.gaps: list[Gap] = [] if gaps is None else gaps
         self._protocols: frozenset[str] | None = None
 
     def batches(self) -> Iterator[Batch]:

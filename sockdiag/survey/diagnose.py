@@ -53,6 +53,9 @@ class Diagnosis(Typed["T"]):
         self.rows: list[T] = []
         self.seconds: float | None = None
 
+    def __repr__(self) -> str:
+        return f"<sockdiag.Diagnosis {self.verdict}: {len(self.findings)} findings, {len(self.unknown)} rules unknown>"
+
     @property
     def interval_s(self) -> float | None:
         """Time between the two samples, rounded as documents show it."""
@@ -68,6 +71,12 @@ class Diagnosis(Typed["T"]):
         from sockdiag.judging.judge import verdict_of
 
         return verdict_of(findings, self.unknown)
+
+    def by_cause(self) -> list[Finding]:
+        """Return one finding per cause, as ``doctor`` shows them: forty sockets that one process neglects are one."""
+        from sockdiag.judging.group import by_cause
+
+        return by_cause(self.findings)
 
     def system(self) -> list[Finding]:
         """Return the findings that are not about a single socket."""

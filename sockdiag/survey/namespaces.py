@@ -48,6 +48,7 @@ class NamespaceSet:
         note: called with each gap.
         places: the namespaces.
         sockets: sockets that processes hold, by inode; one that none of the namespaces lists may keep another alive.
+        named: the user named them: that one cannot be asked is raised, and not noted as a gap.
 
     Attributes:
         found: the namespaces; one that has gone meanwhile or could not be entered is taken out when that is noticed.
@@ -59,8 +60,11 @@ class NamespaceSet:
         note: Callable[[Gap], None],
         places: Iterable[search.FoundNamespace],
         sockets: dict[int, tuple[int, int]] | None = None,
+        *,
+        named: bool = False,
     ) -> None:
         self._system = system
+        self._named = named
         self._note = note
         self._places = list(places)
         self._sockets = sockets or {}
@@ -108,6 +112,8 @@ class NamespaceSet:
                 try:
                     yield from pool.results(number)
                 except SourceError as error:
+                    if self._named:
+                        raise
                     self._failed(place, error)
         finally:
             pool.close()
