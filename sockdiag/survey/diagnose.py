@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.defaults import HORIZON_S
-from sockdiag.errors import SourceError, UsageError
+from sockdiag.errors import ArgumentError, SourceError, UsageError
 from sockdiag.judging.declared import TABLES
 from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
@@ -132,12 +132,12 @@ def judging(
         UsageError: the interval or the horizon makes no sense, or a code names no rule.
     """
     if interval is not None and not 0 < interval <= _LONGEST_INTERVAL_S:
-        raise UsageError(f"--interval takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
+        raise ArgumentError(f"{{interval}} takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
     horizon = HORIZON_S if horizon is None else horizon
     if not 0 < horizon <= _LONGEST_HORIZON_S:
-        raise UsageError(f"--horizon takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
+        raise ArgumentError(f"{{horizon}} takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
     if interval is not None and not system.files.live:
-        raise UsageError("--interval and --root exclude each other: a capture holds one look")
+        raise ArgumentError("{interval} and {root} exclude each other: a capture holds one look")
     if codes is not None:
         from sockdiag.errors import unknown
         from sockdiag.judging.registry import RULES
