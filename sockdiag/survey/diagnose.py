@@ -84,24 +84,34 @@ class Diagnosis(Typed["T"]):
 
 
 class Examination(Typed["T"]):
-    """What a caller wants to know of a namespace beside the findings.
+    """What a caller makes of the samples of one namespace, beside the findings.
 
-    One is made in each namespace, in the process that sampled it, so that it can keep what belongs to that namespace.
-
-    Args:
-        survey: asks the namespace.
+    Attributes:
+        before: the sample to compare with; None to judge levels only.
+        results: called with the case and the judgement; yields results, which must be picklable and should name their
+            namespace (``case.netns``).
     """
 
-    def __init__(self, survey: SystemReader) -> None:
-        self.survey = survey
+    __slots__ = ("before", "results")
 
-    def earlier(self, now: Sample, before: Sample | None) -> Sample | None:  # noqa: ARG002
-        """Return the sample to compare with, in place of the first of two (None if there was one)."""
-        return before
+    def __init__(self, before: Sample | None, results: Callable[[Case, Judgement], Iterable[T]]) -> None:
+        self.before = before
+        self.results = results
 
-    def results(self, case: Case, judgement: Judgement) -> Iterable[T]:  # noqa: ARG002
-        """Yield results; they must be picklable, and should name their namespace (``case.netns``)."""
-        return ()
+
+if TYPE_CHECKING:
+    # Of the reader of a namespace, its sample, and the one before it (None if there was one only); called in the process
+    # that took them.
+    Examine = Callable[[SystemReader, Sample, Sample | None], Examination[T]]
+
+
+def reporting(results: Callable[[Case, Judgement], Iterable[T]]) -> Examine[T]:
+    """Return an examination that compares the two samples as they are, and yields *results*."""
+    return lambda _there, _now, before: Examination(before, results)
+
+
+def _nothing(_case: Case, _judgement: Judgement) -> Iterable[T]:
+    return ()
 
 
 class _JudgedNamespace(Typed["T"]):
@@ -154,7 +164,9 @@ def diagnose(
     how: Judging,
     where: Where | None = None,
     tables: Collection[str] = TABLES,
-    examine: Callable[[SystemReader], Examination[T]] = Examination,
+    examine: Examine[T] | None = None,
+    *,
+    recalls: bool = False,
 ) -> Diagnosis[T]:
     """Sample every namespace that a survey covers, once or twice, and judge it.
 
@@ -167,9 +179,11 @@ def diagnose(
         how: rules, interval and horizon, as :func:`judging` checked them.
         where: which sockets; counters, limits and processes are judged all the same.
         tables: which tables.
-        examine: makes what the caller wants to know of each namespace beside the findings.
+        examine: chooses what each namespace is compared with, and what the caller wants to know of it.
+        recalls: *examine* may find a sample to compare with where only one is taken; read what a difference shows.
     """
-    return _diagnose(survey, judged_query(survey, where, tables), where, how, examine)
+    query = judged_query(survey, where, tables)
+    return _diagnose(survey, query, where, how, examine or reporting(_nothing), recalls=recalls)
 
 
 def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
@@ -177,7 +191,7 @@ def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | No
     tables = tuple(table for table in query.tables if table in TABLES)
     query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
     codes = None if codes is None else tuple(codes)
-    return _diagnose(survey, query, None, Judging(codes), Examination[None], quiet=True)
+    return _diagnose(survey, query, None, Judging(codes), reporting(_nothing), quiet=True)
 
 
 def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
@@ -188,24 +202,17 @@ def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
     if socket.netid not in TABLES:
         return []
     query = survey.query([SKMEM])._replace(tables=(socket.netid,))
-    return _diagnose(survey, query, None, Judging(), lambda there: _OfSocket(there, socket), quiet=True).rows
+    identity = "cookie" if socket.cookie is not None else "inode"
+    wanted = getattr(socket, identity)
 
-
-class _OfSocket(Examination["Finding"]):
-    """Findings about one socket."""
-
-    def __init__(self, survey: SystemReader, socket: Socket) -> None:
-        super().__init__(survey)
-        self._identity = "cookie" if socket.cookie is not None else "inode"
-        self._wanted = getattr(socket, self._identity)
-
-    def results(self, case: Case, judgement: Judgement) -> list[Finding]:  # noqa: ARG002
-        """Return the findings that rest on the socket."""
+    def of_socket(_case: Case, judgement: Judgement) -> list[Finding]:
         return [
             hit.finding
             for hit in judgement.hits
-            if any(batch.values(self._identity)[row] == self._wanted for batch, row in hit.rows)
+            if any(batch.values(identity)[row] == wanted for batch, row in hit.rows)
         ]
+
+    return _diagnose(survey, query, None, Judging(), reporting(of_socket), quiet=True).rows
 
 
 def _diagnose(
@@ -213,9 +220,10 @@ def _diagnose(
     query: Query,
     where: Where | None,
     how: Judging,
-    examine: Callable[[SystemReader], Examination[T]],
+    examine: Examine[T],
     *,
     quiet: bool = False,
+    recalls: bool = False,
 ) -> Diagnosis[T]:
     """Judge the sockets of a query.
 
@@ -226,6 +234,7 @@ def _diagnose(
         how: rules, interval and horizon.
         examine: see :func:`diagnose`.
         quiet: a sample reads more than these rules may need; note what they lack, and no other gap.
+        recalls: see :func:`diagnose`.
     """
     from sockdiag.judging.registry import RULES
 
@@ -233,17 +242,14 @@ def _diagnose(
     interval = how.interval_s
 
     def steps(there: SystemReader) -> Iterator[Pause | _JudgedNamespace[T]]:
-        examination = examine(there)
         before = None
         if interval is not None:
             before = take_sample(there, query, where, last=False)
             yield Pause(before.at + interval)
-        compares = interval is not None or type(examination).earlier is not Examination.earlier
-        now = take_sample(there.apart() if quiet else there, query, where, rates=compares)
+        now = take_sample(there.apart() if quiet else there, query, where, rates=recalls or interval is not None)
         if interval is not None:
             yield Pause()  # until all others have been sampled again
-        before = examination.earlier(now, before)
-        yield _judged(there, now, before, how.horizon_s, codes, examination)
+        yield _judged(there, now, how.horizon_s, codes, examine(there, now, before))
 
     if survey.namespaces is not None:
         prepare(codes)
@@ -274,7 +280,6 @@ def prepare(codes: Iterable[str]) -> None:
 def _judged(
     survey: SystemReader,
     now: Sample,
-    before: Sample | None,
     horizon: float,
     codes: Iterable[str],
     examination: Examination[T],
@@ -282,7 +287,7 @@ def _judged(
     """Run the rules, name owners, and say in which namespace advice applies."""
     from sockdiag.judging.group import name_owners
 
-    case, judgement = judge_sample(survey, now, before, horizon, codes)
+    case, judgement = judge_sample(survey, now, examination.before, horizon, codes)
     judgement.hits = name_owners(case, judgement.hits)
     if survey.place is not None:
         from sockdiag.judging.other_namespace import advise_there
