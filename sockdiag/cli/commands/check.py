@@ -61,7 +61,7 @@ def check_options(args: Args, environ: Mapping[str, str]) -> CheckOptions:
         UsageError: it makes no sense.
     """
     from sockdiag.check.state import state_path
-    from sockdiag.cli.invocation import survey_options
+    from sockdiag.cli.survey_options import survey_options
 
     state = args[STATE] or ""
     return CheckOptions(
