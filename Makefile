@@ -81,4 +81,4 @@ bench: $(STAMP) ## Compare with ss on N loopback connections in a namespace (N=1
 	$(BIN)/python tests/bench/run.py $(N) $(ARGS)
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(MIN) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MIN) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

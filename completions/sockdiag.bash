@@ -5,7 +5,7 @@ _sockdiag_one() {
     COMPREPLY=($(compgen -W "$*" -- "$cur"))
 }
 
-# The last of several words between commas; $1 may stand before them all, $2 before each.
+# The last word of a comma-separated list; $1 may precede the list, $2 each word.
 _sockdiag_list() {
     local first=$1 each=$2 before= word=$cur
     shift 2
@@ -20,7 +20,7 @@ _sockdiag_list() {
     compopt -o nospace 2>/dev/null
 }
 
-# One word of several, which "-" may stand before.
+# One word of several, optionally after "-".
 _sockdiag_signed() {
     local before=
     [[ $cur == -* ]] && before=-
@@ -33,7 +33,7 @@ _sockdiag_path() {
     COMPREPLY=($(compgen -f -- "$cur"))
 }
 
-# What was found, which is not to be expanded again.
+# Names that were found, quoted against further expansion.
 _sockdiag_found() {
     local name
     for name; do
@@ -49,7 +49,7 @@ _sockdiag_pids() {
     done
 }
 
-# Names in /run/netns and the words given; processes from the first digit on, and files from a slash.
+# Names in /run/netns and the given words; processes after a first digit, files after a slash.
 _sockdiag_netns() {
     local name
     case $cur in
@@ -62,7 +62,7 @@ _sockdiag_netns() {
     _sockdiag_found "$@"
 }
 
-# PID/FD of sockets, files from a slash, and the words given.
+# PID/FD of sockets, files after a slash, and the given words.
 _sockdiag_sockets() {
     local name
     case $cur in
@@ -153,7 +153,7 @@ _sockdiag_flags() {
     esac
 }
 
-# Completes the value of an option, or returns 1 where it takes none.
+# Completes the value of an option, or returns 1 if it takes none.
 
 _sockdiag_value() {
     case $1:$2 in
@@ -291,7 +291,7 @@ _sockdiag_takes_value() {
     [[ $2 == "=" ]] || _sockdiag_value "$1" "$2"
 }
 
-# After a link called ss, too.
+# Also for a link called ss.
 _sockdiag_ss() {
     case $prev in
         state|exclude) _sockdiag_ss_states; _sockdiag_one "$REPLY"; return ;;

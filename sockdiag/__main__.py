@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Run the program on this process's arguments and exit."""
     _occupy_standard_streams()
-    # A run is short and its records hold no cycles: looking for them is a tenth of the time of a long list.
+    # A run is short and its records hold no cycles; searching for cycles takes a tenth of the time of a long list.
     gc.disable()
     try:
         from sockdiag.cli.main import run
@@ -22,8 +22,8 @@ def main() -> None:
 
 
 def _occupy_standard_streams() -> None:
-    # What is opened gets the lowest free number: where a stream was closed (>&-), the answer would go into a netlink
-    # socket. This one takes no writes, so that it is an error as it should be.
+    # open() returns the lowest free descriptor: if a stream was closed (>&-), the answer would go into a netlink socket.
+    # This descriptor takes no writes, so writing fails as it should.
     while (fd := os.open("/dev/null", os.O_RDONLY)) <= 2:
         pass
     os.close(fd)

@@ -1,7 +1,7 @@
 """Every exception that sockdiag raises on purpose.
 
-A :class:`SourceError` or :class:`ParseError` met while collecting becomes a gap of the result (``sockdiag.survey.collection``);
-the others end the command with the exit status that ``sockdiag.cli.exit`` gives them.
+A :class:`SourceError` or :class:`ParseError` during collection becomes a gap of the result
+(``sockdiag.survey.collection``); the others end the command with an exit status of ``sockdiag.cli.exit``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class SourceError(SockdiagError):
 
     Args:
         source: the interface, as a path (``/proc/net/tcp``) or ``netlink:NAME``.
-        reason: what happened, in a few words.
-        errno: the kernel's error number, positive, or None where there is none.
-        hint: what would make it visible, or "".
+        reason: the reason, in a few words.
+        errno: the kernel's error number, positive; None if there is none.
+        hint: what would make the data visible, or "".
     """
 
     def __init__(self, source: str, reason: str, errno: int | None = None, hint: str = "") -> None:
@@ -50,7 +50,7 @@ class SourceDenied(SourceError):
 
 
 class SourceInterrupted(SourceError):
-    """The kernel flagged the dump as inconsistent (NLM_F_DUMP_INTR), also after retries."""
+    """The kernel flagged the dump as inconsistent (NLM_F_DUMP_INTR), even after retries."""
 
 
 class SourceTruncated(SourceError):
@@ -58,14 +58,14 @@ class SourceTruncated(SourceError):
 
 
 class ParseError(SockdiagError):
-    """A kernel interface said something that its known layouts do not cover.
+    """A kernel interface returned something that its known layouts do not cover.
 
     Args:
         path: file or ``netlink:NAME``.
         line: line of the file, from 1, or the byte offset of the message for netlink.
         column: name of the column or attribute.
-        expected: what would have been right.
-        text: what was there.
+        expected: what the layout requires.
+        text: what was found.
     """
 
     def __init__(self, path: str, line: int, column: str, expected: str, text: object) -> None:
@@ -103,13 +103,13 @@ class ArgumentError(UsageError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> str:
-    """Say that there is no such name, and which one is nearest.
+    """Build the message for a name that does not exist, with the closest one that does.
 
     Args:
-        kind: what it should name.
-        name: what was given.
-        known: the names there are.
-        see: what lists them, where they are too many to be told.
+        kind: kind of thing that the name should refer to.
+        name: the name that was given.
+        known: the names that exist.
+        see: command that lists them, if they are too many for a message.
     """
     from difflib import get_close_matches
 

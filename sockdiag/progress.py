@@ -1,4 +1,4 @@
-"""How far long work is, told by those who do it to whoever watches; to nobody, at the cost of a call, by default."""
+"""Progress of long work: the code that does it reports steps to a watcher. Without one, a report costs one call."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ if TYPE_CHECKING:
 
     Watcher = Callable[[str, int, int], None]
 
-# Where somebody watches, waiting is cut into pieces of so many seconds.
+# With a watcher, waiting is divided into periods of this many seconds.
 PIECE_S = 0.2
 
 _watcher: Watcher | None = None
 
 
 def watch(watcher: Watcher | None) -> None:
-    """Let a function be told of every step: what is counted, how many are done, and of how many (0: unknown)."""
+    """Call a function at every step, with what is counted, how many are done, and the total (0: unknown)."""
     global _watcher
     _watcher = watcher
 
 
 def watched() -> bool:
-    """Tell whether somebody watches, so that waiting may be cut into pieces."""
+    """Return whether there is a watcher, so that waiting should be divided into periods."""
     return _watcher is not None
 
 
 def step(what: str, done: int, total: int = 0) -> None:
-    """Tell that *done* of *total* are done; 0 where the total is not known."""
+    """Report that *done* of *total* are done; the total is 0 if it is unknown."""
     if _watcher is not None:
         _watcher(what, done, total)
 
 
 def pause(seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-    """Sleep, and tell of it."""
+    """Sleep, and report progress."""
     if _watcher is None:
         time.sleep(max(0.0, seconds))
         return

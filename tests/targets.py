@@ -20,7 +20,7 @@ class Targets:
             held.close()
 
     def fill(self, words: list[str]) -> list[str]:
-        """Put them in the place of what an example names; what would go on for ever ends after one look."""
+        """Put them in the place of what an example names; what would go on for ever ends after one sample."""
         local, peer = self._client.getsockname(), self._client.getpeername()
         stands_for = {
             ":22": f":{peer[1]}",

@@ -1,1 +1,1 @@
-"""Pure functions from what was read to what follows from it."""
+"""Pure functions that derive results from the data that sources read."""

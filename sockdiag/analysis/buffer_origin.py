@@ -1,4 +1,4 @@
-"""How the limit of a socket's buffer came to be what it is.
+"""Explain how a socket's buffer got its limit.
 
 Source: ``__sock_set_rcvbuf()``, ``sock_setsockopt()``, net/core/sock.c; ``tcp_rcv_space_adjust()``,
 ``tcp_sndbuf_expand()``, net/ipv4/tcp_input.c.
@@ -26,7 +26,7 @@ DEFAULT, AUTOTUNED, SET, CLAMPED, RAISED, FORCED, UNLOCKED, UNKNOWN = (
     "unknown",
 )
 
-# Tables whose buffers start with a sysctl of their own protocol: its name, for receiving and sending.
+# Tables whose initial buffer sizes are sysctls of their own protocol: names for receiving and sending.
 _VECTORS = {
     "tcp": ("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
     "mptcp": ("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
@@ -72,15 +72,15 @@ class _Side:
 def buffer_origin(
     netid: str, value: int | None, sysctls: Sysctls, lock: int | None, *, sending: bool
 ) -> BufferLimit | None:
-    """Tell how a buffer's limit came to be.
+    """Explain how a buffer got its limit.
 
     Args:
         netid: table of the socket.
         value: sk_rcvbuf or sk_sndbuf.
-        sysctls: those named in SYSCTLS, as far as they are visible. They are today's: a socket keeps what it got when
-            it was made.
-        lock: answer of SO_BUF_LOCK, None where it is not known.
-        sending: it is sk_sndbuf.
+        sysctls: those named in SYSCTLS, as far as they are visible, with their present values: a socket keeps the value
+            that it got when it was created.
+        lock: answer of SO_BUF_LOCK; None if it is unknown.
+        sending: the value is sk_sndbuf.
     """
     if value is None:
         return None
@@ -98,50 +98,50 @@ def buffer_origin(
 def _locked(value: int, side: _Side) -> tuple[str, str]:
     whose = f"{side.option}, of the socket or of the listener that it was accepted from"
     if value == side.least:
-        return RAISED, f"{whose}, asked for so little that the kernel's lower bound of {side.least} holds."
+        return RAISED, f"{whose}, asked for less than the kernel's lower bound of {side.least}, which applies."
     if side.cap is None:
         return SET, f"{whose}, was called with {value // 2}; {side.cap_name} is not visible here."
     if value == side.cap:
-        return CLAMPED, f"{whose}, was called with {value // 2} or more: {side.cap_name} allows no more than that."
+        return CLAMPED, f"{whose}, was called with {value // 2} or more: {side.cap_name} allows no more."
     if value > side.cap:
         return FORCED, (
-            f"{side.option}FORCE was called with {value // 2}, which is more than {side.cap_name}, or that was higher then."
+            f"{side.option}FORCE was called with {value // 2}, which is more than {side.cap_name}, or the limit was higher then."
         )
     return SET, f"{whose}, was called with {value // 2}, which the kernel doubles."
 
 
 def _unlocked(value: int, side: _Side) -> tuple[str, str]:
     if value == side.start:
-        return DEFAULT, f"As it was created: {side.default_name}."
+        return DEFAULT, f"As at creation: {side.default_name}."
     if side.tunes:
         if side.most is None:
-            return AUTOTUNED, "Nobody fixed it: the kernel tunes it."
+            return AUTOTUNED, "Not set by the process: the kernel tunes it."
         if value <= side.most:
             return AUTOTUNED, f"Tuned by the kernel from {side.start}; {side.default_name} lets it grow to {side.most}."
     return UNLOCKED, (
-        f"Not fixed now, and not today's {side.default_name}: that was another when the socket was made, or {side.option} "
-        "was called and SO_BUF_LOCK cleared its lock."
+        f"Not locked, and not the present {side.default_name}: that was different when the socket was created, or "
+        f"{side.option} was called and SO_BUF_LOCK cleared its lock."
     )
 
 
 def _guess(value: int, side: _Side) -> tuple[str, str]:
-    tell = "SO_BUF_LOCK would tell: it needs ptrace access to the process."
+    decides = "SO_BUF_LOCK would decide, but needs ptrace access to the process."
     if value == side.start:
-        return DEFAULT, f"As large as {side.default_name} makes it; {tell}"
+        return DEFAULT, f"As large as {side.default_name} makes it; {decides}"
     if side.cap is not None and value == side.cap:
-        return CLAMPED, f"As large as {side.option} can make it with today's {side.cap_name}; {tell}"
+        return CLAMPED, f"As large as {side.option} can make it with the present {side.cap_name}; {decides}"
     if side.start is None:
         return UNKNOWN, f"{side.default_name} is not visible here."
     if value == side.least:
         return RAISED, f"The kernel's lower bound for {side.option}."
     if side.tunes:
         if side.most is not None and value <= side.most:
-            return UNKNOWN, f"Tuned by the kernel or set by {side.option}; {tell}"
+            return UNKNOWN, f"Tuned by the kernel or set by {side.option}; {decides}"
         return (
             SET,
-            f"More than the kernel's tuning gives ({side.default_name}): set by {side.option} or its FORCE form.",
+            f"More than the kernel's auto-tuning allows ({side.default_name}): set by {side.option} or its FORCE form.",
         )
     return (
         SET,
-        f"Not {side.default_name}, and such a socket is never tuned: {side.option} was called with {value // 2}.",
+        f"Not {side.default_name}, and such a socket is not auto-tuned: {side.option} was called with {value // 2}.",
     )

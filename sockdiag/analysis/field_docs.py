@@ -1,4 +1,4 @@
-"""What is known of each field, as rows."""
+"""The documentation of each field, as rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class FieldDoc(Record):
 
     name: str = field("Column of list, key of its JSON, word of --where.", kind=LABEL)
     type: str = field("Type in the model.", kind=LABEL)
-    unit: str = field("Unit; empty where it is no quantity.", kind=LABEL)
+    unit: str = field("Unit; empty if it is not a quantity.", kind=LABEL)
     kind: str = field("gauge, counter, label, id or flags.", kind=LABEL)
     kernel: str = field("The kernel's expression for it.", kind=LABEL)
     sources: tuple[str, ...] = field("Where it is read.", kind=LABEL)
     words: tuple[str, ...] = field(
-        "Of flags, the word of each bit, lowest first; of a state, that of each number, from 0.", kind=LABEL
+        "For flags, the word of each bit, lowest first; for a state, the word of each number, from 0.", kind=LABEL
     )
-    needs: tuple[str, ...] = field("What is looked up only because it is asked for.", kind=LABEL)
+    needs: tuple[str, ...] = field("Costly lookups that are made only if the field is asked for.", kind=LABEL)
     help: str = field("What it means.", kind=LABEL)
 
 

@@ -1,4 +1,4 @@
-"""The fullest buffer, the fullest queue and the most telling state of a host: facts to look at, not verdicts."""
+"""The fullest buffer, the fullest queue and the most common transient state of a host: starting points, not verdicts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from sockdiag.analysis.states import StateCount
     from sockdiag.model.batch import Batch
 
-# States that a connection passes through in a moment. Many sockets in one of them deserve attention.
+# States that a connection leaves after a moment. Many sockets in one of them deserve attention.
 PASSING = ("CLOSE_WAIT", "SYN_RECV", "SYN_SENT", "LAST_ACK", "FIN_WAIT1", "FIN_WAIT2", "CLOSING")
 
 
 class Fullest(Record):
-    """A level near its limit, and the socket that has it."""
+    """A fill level and its socket."""
 
     ratio: float = field("Share of the limit in use; an accept queue holds one more than its limit.", unit=RATIO)
     used: int = field("Level, in the unit of the socket's queue.", unit=COUNT)
@@ -28,32 +28,30 @@ class Fullest(Record):
 
 
 class BusiestState(Record):
-    """The passing state that most sockets are in."""
+    """The transient state that most sockets are in."""
 
     state: str = field("State.", kind=LABEL)
     count: int = field("Sockets in it.", unit=COUNT)
-    held_by: str | None = field(
-        "Process that holds most of them; null where none is visible.", default=None, kind=LABEL
-    )
+    held_by: str | None = field("Process that holds most of them; null if none is visible.", default=None, kind=LABEL)
     pid: int | None = field("Its pid.", default=None, kind=ID)
-    held: int | None = field("How many it holds.", default=None, unit=COUNT)
+    held: int | None = field("Number that it holds.", default=None, unit=COUNT)
 
 
 class Worst(Record):
-    """What stands out. A member is null where nothing does or it cannot be seen."""
+    """What stands out. A member is null if nothing does, or if it cannot be read."""
 
     buffer: Fullest | None = field(
         "Fullest receive buffer of those that lose data when full.", default=None, of=Fullest
     )
     queue: Fullest | None = field("Fullest accept queue.", default=None, of=Fullest)
     tcp_buffer: Fullest | None = field(
-        "Fullest TCP receive buffer: at 1 the sender is made to wait.", default=None, of=Fullest
+        "Fullest TCP receive buffer: at 1 the sender must wait.", default=None, of=Fullest
     )
-    state: BusiestState | None = field("Passing state that most sockets are in.", default=None, of=BusiestState)
+    state: BusiestState | None = field("Transient state that most sockets are in.", default=None, of=BusiestState)
 
 
 class HotspotSearch:
-    """Watch batches as they pass and keep the fullest levels."""
+    """Observes batches as they pass through, and keeps the fullest buffer and queue."""
 
     __slots__ = ("_best",)
 
@@ -61,20 +59,20 @@ class HotspotSearch:
         self._best: dict[str, Fullest] = {}
 
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches, each after it was searched."""
+        """Yield the batches, and record each."""
         for batch in batches:
             self._look(batch)
             yield batch
 
     def join(self, other: HotspotSearch) -> None:
-        """Take over what another search found fuller."""
+        """Merge another search: keep the fuller of each."""
         for what, level in other._best.items():
             mine = self._best.get(what)
             if mine is None or level.ratio > mine.ratio:
                 self._best[what] = level
 
     def worst(self, busiest: BusiestState | None) -> Worst:
-        """Return what was found, and the state that was found elsewhere."""
+        """Return the result, together with the busiest state."""
         best = self._best
         return Worst(best.get("buffer"), best.get("queue"), best.get("tcp"), busiest)
 
@@ -93,7 +91,7 @@ class HotspotSearch:
         elif table in LOSING_TABLES:
             levels = batch.values("skmem.rmem_alloc")
             if table == "netlink":
-                # The answer to our own question fills the socket that it comes to.
+                # The answer to our own request fills our own socket.
                 protocols = batch.values("protocol")
                 levels = [0 if p == "SOCK_DIAG" else n for n, p in zip(levels, protocols, strict=True)]
             self._keep("buffer", batch, levels, batch.values("skmem.rcvbuf"), 0)
@@ -121,7 +119,7 @@ class HotspotSearch:
 
 
 def busiest_state(counts: Iterable[StateCount]) -> BusiestState | None:
-    """Find the passing state that most TCP sockets are in."""
+    """Find the transient state that most TCP sockets are in."""
     sums: dict[str, int] = {}
     for count in counts:
         if count.netid in ("tcp", "mptcp") and count.state in PASSING:

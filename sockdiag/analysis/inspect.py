@@ -1,4 +1,4 @@
-"""The layers of one socket, from what was read of it. Nothing here reads."""
+"""Build the layers of one socket from its readings. Nothing here reads."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 FD, FILE, SOCKET, SOCK, PROTO = "fd", "file", "socket", "sock", "proto"
 
-# Since 6.10, and in the stable series of that time, the limit is another.
+# Since 6.10, and in stable releases of that time, the limit is different.
 _NEW_BACKLOG = (6, 10)
 _STUBS = ("TIME_WAIT", "SYN_RECV")
 
 
 class SocketReadings:
-    """What was read of one socket; a member is None where it could not be, and *lacks* says why, by layer."""
+    """Everything that was read about one socket. Unreadable members are None; *lacks* has the reasons, by layer."""
 
     def __init__(self, socket: Socket, sysctls: Sysctls) -> None:
         self.socket = socket
@@ -64,14 +64,14 @@ class SocketReadings:
         self.lacks: dict[str, list[Gap]] = {}
 
     def lack(self, layer: str, gap: Gap) -> None:
-        """Note what could not be seen of a layer."""
+        """Note a part of a layer that could not be read."""
         held = self.lacks.setdefault(layer, [])
         if gap not in held:
             held.append(gap)
 
 
 def layers(seen: SocketReadings) -> Layers:
-    """Build the stack."""
+    """Build the layers."""
     return Layers(_fd(seen), _file(seen), _socket(seen), _sock(seen), _proto(seen))
 
 
@@ -177,7 +177,7 @@ def _proto(seen: SocketReadings) -> ProtoLayer:
     name = proto_name(s.netid, s.family, s.type)
     rows = {row.name: row for row in seen.protocols}
     if name == "UNIX-STREAM" and name not in rows and rows:
-        name = "UNIX"  # before 5.15 one struct proto for all types
+        name = "UNIX"  # before 5.15, one struct proto served all types
     row = rows.get(name or "")
     account = next((m for m in seen.memory if name is not None and (name in m.members or name == m.protocol)), None)
     note = "" if row is None or row.memory_pages is not None else "It does not account for the memory of its sockets."
@@ -191,20 +191,20 @@ def _proto(seen: SocketReadings) -> ProtoLayer:
 def paths(
     socket: Socket, counters: Counters | None, before: Counters | None = None, *, listener: bool | None = None
 ) -> Paths:
-    """Tell what creates and feeds a socket, with the counters of loss at each station.
+    """Describe how a socket is created and fed, with the counters of loss at each station.
 
     Args:
         socket: the socket.
-        counters: of its namespace and host, None where unknown.
+        counters: those of its namespace and host; None if unknown.
         before: an earlier sample of them.
-        listener: another socket listens on its port, which tells an accepted connection from a client's.
+        listener: another socket listens on its port, which distinguishes an accepted connection from a client's.
     """
     listening = socket.state == "LISTEN"
     connection = socket.netid == "tcp" and not listening and bool(socket.peer.port)
     accepted = connection and bool(listener)
     create = create_path(socket.netid, socket.family, accepted)
     if create is not None and connection and not accepted:
-        create += " → connect(2); or, were its listener gone, by that"
+        create += " → connect(2); or accepted by a listener that has gone"
     stations = []
     for where, names in receive_path(socket.netid, socket.family, listening):
         found = []
@@ -217,7 +217,7 @@ def paths(
     return Paths(create, tuple(stations))
 
 
-# What a lookup that fails says of the routes: fib_props[], net/ipv4/fib_semantics.c.
+# Errors of a failed lookup, and the type of route behind each: fib_props[], net/ipv4/fib_semantics.c.
 _REFUSALS = {
     "ENETUNREACH": "no route leads to the peer",
     "EHOSTUNREACH": "the route to the peer is of type unreachable",
@@ -227,7 +227,7 @@ _REFUSALS = {
 
 
 def has_egress(socket: Socket) -> bool:
-    """Tell whether a socket's packets leave this host by a route: it has a peer, and one that is elsewhere."""
+    """Return whether a socket's packets leave this host by a route, because its peer is on another host."""
     peer = socket.peer.address
     if not socket.is_inet or not isinstance(peer, str) or peer in _NOWHERE:
         return False
@@ -238,7 +238,7 @@ _NOWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - no address to bind to
 
 
 def egress_note(refused: str | None, *, unassigned: bool) -> str:
-    """Say what is wrong with the way out.
+    """Describe what is wrong with the way out; "" if nothing is.
 
     Args:
         refused: error that the lookup of the route ended with.

@@ -1,4 +1,4 @@
-"""What ``sockdiag inspect TARGET`` names, and which sockets that is."""
+"""Parse the target of ``sockdiag inspect TARGET``, and find the sockets that match it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DESCRIPTOR, INODE, COOKIE, ENDPOINT, PAIR, UNIX = "descriptor", "inode", "cookie
 
 _FORMS = (
     "PID/FD, inode:N, cookie:HEX, :PORT, ADDR:PORT, two of these for both ends, @ABSTRACT or a unix path "
-    "(unix:NAME where it looks like another of these)"
+    "(unix:NAME if it looks like another form)"
 )
 _LARGEST = 1 << 64
 
@@ -29,12 +29,12 @@ End = tuple[str | None, int | None]
 
 
 class Target(Record):
-    """What was named."""
+    """A parsed target."""
 
     kind: str = field("descriptor, inode, cookie, endpoint, pair or unix.", kind=LABEL)
-    text: str = field("As it was given.", kind=LABEL)
-    pid: int | None = field("Process, of a descriptor.", default=None, kind=ID)
-    fd: int | None = field("Its number.", default=None, kind=ID)
+    text: str = field("The target as the user typed it.", kind=LABEL)
+    pid: int | None = field("Process of a descriptor.", default=None, kind=ID)
+    fd: int | None = field("Number of a descriptor.", default=None, kind=ID)
     number: int | None = field("Inode or cookie.", default=None, kind=ID)
     ends: tuple[End, ...] = field("One end, or both.", default=(), kind=ID)
     name: bytes = field("Name of a unix socket.", default=b"", kind=ID)
@@ -50,14 +50,14 @@ class Target(Record):
 
 
 def parse_target(text: str, peer: str | None = None) -> Target:
-    """Understand a target.
+    """Parse a target.
 
     Args:
         text: first argument.
         peer: second argument, the other end of an address pair.
 
     Raises:
-        UsageError: it is of none of the forms.
+        UsageError: it has none of the forms.
     """
     if peer is not None:
         one, other = _end(text), _end(peer)
@@ -70,7 +70,7 @@ def parse_target(text: str, peer: str | None = None) -> Target:
     prefix, _, rest = text.partition(":")
     if prefix in ("inode", "ino"):
         if not _is_number(rest) or not 0 < int(rest) < _LARGEST:
-            raise UsageError(f"'{text}': after inode: comes the number in socket:[N] of /proc/PID/fd")
+            raise UsageError(f"'{text}': inode: must be followed by the number in socket:[N] of /proc/PID/fd")
         return Target(INODE, text, number=int(rest))
     if prefix in ("cookie", "sk"):
         return Target(COOKIE, text, number=_cookie(text, rest))
@@ -88,7 +88,7 @@ def parse_target(text: str, peer: str | None = None) -> Target:
             return Target(PAIR, text, ends=(one, other))
     if slash:
         return Target(UNIX, text, name=_name(text))
-    raise UsageError(f"'{text}' is no target: {_FORMS}")
+    raise UsageError(f"'{text}' is not a target: {_FORMS}")
 
 
 def _is_number(text: str) -> bool:
@@ -101,7 +101,7 @@ def _cookie(text: str, digits: str) -> int:
     except ValueError:
         value = -1
     if not 0 <= value < _LARGEST or digits[:1] in "+-" or "_" in digits:
-        raise UsageError(f"'{text}': after cookie: comes a hexadecimal number, as sk: of ss -e")
+        raise UsageError(f"'{text}': cookie: must be followed by a hexadecimal number, such as sk: of ss -e")
     return value
 
 
@@ -111,7 +111,7 @@ def _name(text: str) -> bytes:
 
 
 def _end(text: str) -> End | None:
-    """Understand ADDR:PORT, [ADDR]:PORT, :PORT or *:PORT; None where it is something else."""
+    """Parse ADDR:PORT, [ADDR]:PORT, :PORT or *:PORT; return None for anything else."""
     address, colon, port = text.rpartition(":")
     if not colon or not (port == "*" or (_is_number(port) and int(port) < 65536)):
         return None
@@ -125,7 +125,7 @@ def _end(text: str) -> End | None:
 
 
 def _canonical(address: str) -> str | None:
-    # One spelling of each address; an IPv4-mapped one is its IPv4 address.
+    # Normalise the spelling of addresses; an IPv4-mapped one becomes its IPv4 address.
     for family in (AF_INET, AF_INET6):
         try:
             packed = inet_pton(family, address)
@@ -142,15 +142,15 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 def matching(target: Target, batches: Iterable[Batch], inode: int | None = None) -> list[Socket]:
-    """Return the sockets that a target names.
+    """Return the sockets that match a target.
 
-    A port or an address and port is a socket's own; where no socket has it as its own, those whose peer has it match,
-    and for an address those that listen on every address. A pair matches in either order.
+    A port, or an address and port, is a socket's local end. If no socket has that local end, sockets with it as their peer
+    match, and for an address those that listen on every address. A pair matches in either order.
 
     Args:
-        target: what was named.
+        target: the target.
         batches: sockets of the target's tables.
-        inode: of a descriptor, the socket that it leads to.
+        inode: for a descriptor, the inode of its socket.
     """
     if target.kind == UNIX:
         return _by_name(target.name, batches)
@@ -194,7 +194,7 @@ def _is(socket: Socket, side: str, end: End) -> bool:
 
 def _by_name(name: bytes, batches: Iterable[Batch]) -> list[Socket]:
     if name[:1] == b"\0":
-        # Other NULs in it are @ where it was copied from.
+        # ss and /proc/net/unix show other NULs in the name as @ too.
         wanted = name[1:]
         return _rows(
             batches,
@@ -209,7 +209,7 @@ def _rows(batches: Iterable[Batch], column: str, wanted: Callable[..., bool]) ->
 
 
 def _pick(batch: Batch, chosen: list[object]) -> list[Socket]:
-    # Records are made only of a batch that has one of the wanted rows.
+    # Make records only of batches that have a wanted row.
     if not any(chosen):
         return []
     return [socket for socket, yes in zip(batch.sockets(), chosen, strict=True) if yes]

@@ -20,42 +20,42 @@ TABLES = ("tcp", "mptcp", "unix")
 class Listener(Record):
     """A listening socket and its queues.
 
-    Source: ``tcp_v4_conn_request()``, ``sk_acceptq_is_full()``: a queue is full when it holds more than its limit, so that it
-    holds one more than that.
+    Source: ``tcp_v4_conn_request()``, ``sk_acceptq_is_full()``: a queue is full when it holds more than its limit, so it
+    holds one connection more than the limit.
     """
 
     socket: Socket = field("The listener.", of=Socket)
     accept_queue: int | None = field(
-        "Connections that wait in accept(2).",
+        "Connections waiting for accept(2).",
         unit=COUNT,
         header="WAITING",
         kernel="sk->sk_ack_backlog",
         sources=("inet_diag_msg.idiag_rqueue", "UNIX_DIAG_RQLEN"),
     )
     accept_queue_limit: int | None = field(
-        "The smaller of listen(2)'s backlog and somaxconn, as it was when listen(2) was called.",
+        "The smaller of the backlog passed to listen(2) and somaxconn at that time.",
         unit=COUNT,
         header="LIMIT",
         kernel="sk->sk_max_ack_backlog",
         sources=("inet_diag_msg.idiag_wqueue", "UNIX_DIAG_RQLEN"),
     )
     accept_queue_ratio: float | None = field(
-        "Share of the room in use: the queue takes one more than its limit.", unit=RATIO, header="USED"
+        "Share of the queue in use: it holds one connection more than its limit.", unit=RATIO, header="USED"
     )
     syn_queue: int | None = field(
-        "Requests whose handshake is not complete (SYN_RECV); null for unix, and where several listeners share the port.",
+        "Requests whose handshake is not complete (SYN_RECV); null for unix, and if several listeners share the port.",
         unit=COUNT,
         header="SYN",
     )
     drops: int | None = field(
-        "Connection attempts and handshakes refused since it was made; each retry of a client counts.",
+        "Connection attempts and handshakes refused since it was created; each retry of a client counts.",
         unit=COUNT,
         kind=COUNTER,
         kernel="sk->sk_drops",
         sources=("INET_DIAG_SKMEMINFO[SK_MEMINFO_DROPS]",),
     )
-    drops_in_interval: int | None = field("The same between two looks.", default=None, unit=COUNT, header="DROPPED")
-    per_s: float | None = field("The same, a second.", default=None, unit=COUNT_PER_S, header="PER-S")
+    drops_in_interval: int | None = field("The same between two samples.", default=None, unit=COUNT, header="DROPPED")
+    per_s: float | None = field("The same per second.", default=None, unit=COUNT_PER_S, header="PER-S")
 
 
 def listening_rows(batches: Iterable[Batch]) -> Iterator[tuple[Batch, int]]:
@@ -93,7 +93,7 @@ def syn_counts(batches: Iterable[Batch]) -> dict[tuple[Any, Any], int]:
 
 
 def find_listeners(batches: Iterable[Batch]) -> list[tuple[Listener, Batch, int]]:
-    """Return the listeners with their queues, and where they are."""
+    """Return the listeners with their queues, and their batches and rows."""
     batches = list(batches)
     counts = syn_counts(batches)
     places = list(listening_rows(batches))
@@ -118,5 +118,5 @@ def _syn_queue(socket: Socket, counts: dict[tuple[Any, Any], int], shared: dict[
         return None
     if address not in _ANY:
         return counts.get((address, port), 0)
-    # Requests to an address that has a listener of its own are that one's.
+    # Requests to an address with a listener of its own belong to that listener.
     return sum(n for (a, p), n in counts.items() if p == port and ((a, p) not in shared or a == address))

@@ -1,4 +1,4 @@
-"""The counters that say that packets or connections were lost, and what each of them means."""
+"""The counters of lost packets or connections, and the meaning of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.model.counters import Counters
 
-# Exact name -> what was lost. Counters of attempts and of back-pressure that loses nothing are not among them.
+# Exact name -> what was lost. Counters of attempts, and of back-pressure without loss, are not included.
 LOSSES = {
     "Udp.RcvbufErrors": "IPv4 datagrams refused: a socket's receive buffer was full",
     "Udp6.RcvbufErrors": "IPv6 datagrams refused: a socket's receive buffer was full",
@@ -33,11 +33,11 @@ LOSSES = {
     "Ip6.InDiscards": "IPv6 packets thrown away on receipt: no buffers",
     "Ip.OutDiscards": "IPv4 packets thrown away instead of sent: queueing discipline, neighbour or no buffers",
     "Ip6.OutDiscards": "IPv6 packets thrown away instead of sent: queueing discipline, neighbour or no buffers",
-    "Ip.ReasmFails": "IPv4 fragments that could not be put together",
-    "Ip6.ReasmFails": "IPv6 fragments that could not be put together",
+    "Ip.ReasmFails": "IPv4 fragments that could not be reassembled",
+    "Ip6.ReasmFails": "IPv6 fragments that could not be reassembled",
 }
 
-# The same of rows of a table, named PREFIX.ROW.COLUMN: (prefix, column) -> what was lost.
+# The same for rows of a table, named PREFIX.ROW.COLUMN: (prefix, column) -> what was lost.
 ROW_LOSSES = {
     ("softnet_stat", "dropped"): "packets dropped before IP: this CPU's input queue was full (netdev_max_backlog)",
     ("dev", "rx_fifo"): "packets dropped by the device: its ring was full",
@@ -50,25 +50,27 @@ class Loss(Record):
     """A counter of lost packets or connections."""
 
     name: str = field("Exact name of the counter.", kind=LABEL)
-    total: int = field("Since boot, or since the namespace was made: history, not a finding.", unit=COUNT, kind=COUNTER)
-    delta: int | None = field("During the look; null where it cannot be told.", unit=COUNT)
-    per_s: float | None = field("The same, a second.", unit=COUNT_PER_S, header="PER-S")
+    total: int = field(
+        "Since boot, or since the namespace was created: history, not a finding.", unit=COUNT, kind=COUNTER
+    )
+    delta: int | None = field("During the interval; null if it is unknown.", unit=COUNT)
+    per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="PER-S")
     scope: str = field("Whose number it is: netns or host.", kind=LABEL)
     meaning: str = field("What was lost.", kind=LABEL)
 
 
 def meaning_of(name: str) -> str:
-    """Return what a counter says was lost; "" where it is not declared as one of loss."""
+    """Return the meaning of a counter of loss; "" if it is not declared as one."""
     prefix, _, rest = name.partition(".")
     return LOSSES.get(name) or ROW_LOSSES.get((prefix, rest.rpartition(".")[2]), "")
 
 
 def losses(before: Counters | None, after: Counters, seconds: float) -> list[Loss]:
-    """List the counters of loss that are not zero, those that moved first.
+    """List the counters of loss that are not zero, with those that grew first.
 
     Args:
         before: an earlier sample of the same counters, or None.
-        after: the later one. A counter that the kernel lacks is not listed.
+        after: the later sample. A counter that the kernel lacks is not listed.
         seconds: time between the two.
     """
     moved = {} if before is None else {d.name: d.value for d in after.since(before)}

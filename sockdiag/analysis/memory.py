@@ -1,4 +1,4 @@
-"""Memory of the protocols against their limits, of the whole host."""
+"""Memory of the protocols, and their limits, on the whole host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolMemory(Record):
-    """What the sockets of one account hold. Several protocols may share an account: TCP over IPv4, IPv6, and MPTCP.
+    """Memory of the sockets of one account. Several protocols may share an account: TCP over IPv4, IPv6, and MPTCP.
 
     Source: ``__sk_mem_raise_allocated()``, net/core/sock.c; ``struct proto.memory_allocated``.
     """
@@ -31,7 +31,7 @@ class ProtocolMemory(Record):
     )
     bytes: int | None = field("The same in bytes.", default=None, unit=BYTES, scope=HOST)
     uncertainty_pages: int | None = field(
-        "Pages that the reserves of the CPUs may add or take away: mem_pcpu_rsv for each.",
+        "Pages by which the reserves of the CPUs may distort the value: mem_pcpu_rsv for each CPU.",
         default=None,
         unit=PAGES,
         scope=HOST,
@@ -52,15 +52,15 @@ class ProtocolMemory(Record):
         header="LIMIT",
     )
     limit_bytes: int | None = field("The same in bytes.", default=None, unit=BYTES, scope=HOST)
-    ratio: float | None = field("Memory charged as a part of the limit.", default=None, unit=RATIO, scope=HOST)
+    ratio: float | None = field("Memory charged as a share of the limit.", default=None, unit=RATIO, scope=HOST)
     pressure: bool | None = field(
-        "The kernel is short of memory for it and slows it down; unknown where the protocol has no such state.",
+        "The kernel is short of memory for it and slows it down; unknown if the protocol has no such state.",
         default=None,
         kind=LABEL,
         scope=HOST,
         sources=("/proc/net/protocols: press",),
     )
-    limit_source: str = field("Sysctl of the limit; empty where the protocol has none.", default="", kind=LABEL)
+    limit_source: str = field("Sysctl of the limit; empty if the protocol has none.", default="", kind=LABEL)
     note: str = field("Why a limit is unknown.", default="", kind=LABEL)
 
 
@@ -72,8 +72,8 @@ _ACCOUNTS: Mapping[str, tuple[str, ...]] = {
 }
 _LIMITS = {"TCP": "net.ipv4.tcp_mem", "UDP": "net.ipv4.udp_mem", "SCTP": "net.sctp.sctp_mem"}
 
-# UDP has no state of pressure: what __sk_mem_raise_allocated() checks for above the first number and below the third it
-# refuses, but for sockets below udp_rmem_min.
+# UDP has no pressure state: above the first number, __sk_mem_raise_allocated() refuses memory to all sockets but those
+# below udp_rmem_min.
 _REFUSED_FROM_FIRST = ("UDP",)
 
 
@@ -87,14 +87,14 @@ def protocol_memory(
     """Compare the memory of each protocol that accounts for it with its limit.
 
     Args:
-        sockstat: /proc/net/sockstat, preferred for TCP and UDP, or None where it could not be read.
+        sockstat: /proc/net/sockstat, preferred for TCP and UDP; None if it could not be read.
         protocols: /proc/net/protocols, or None.
         limits: sysctls that were read; tcp_mem, udp_mem, sctp_mem and mem_pcpu_rsv are used.
-        page_size: bytes of a page, None where unknown.
-        cpus: CPUs that are online, None where unknown.
+        page_size: bytes per page; None if unknown.
+        cpus: number of online CPUs; None if unknown.
 
     Returns:
-        TCP and UDP first, then the other accounts in the kernel's order. What is not known is None in them.
+        TCP and UDP first, then the other accounts in the kernel's order. Unknown members are None.
     """
     rows = list(protocols or ())
     pages: dict[str, int | None] = {

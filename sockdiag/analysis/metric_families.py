@@ -1,4 +1,4 @@
-"""Families of metrics from measures, with as many samples as a monitoring system should be given."""
+"""Turn measures into metric families, with a number of samples that a monitoring system can bear."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.measures import Facts, Measure
     from sockdiag.analysis.measures._measure import Labels, Value
 
-# Label value of what is not shown one by one. No table has this name.
+# Label value for the sum of the rest. No table has this name.
 OTHER = "other"
 
 
@@ -28,8 +28,8 @@ def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) ->
 
     Args:
         facts: the sample.
-        top: how many listeners, UDP ports or devices are shown one by one.
-        scopes: whose numbers are shown.
+        top: number of listeners, UDP ports or devices to show one by one.
+        scopes: scopes to show.
     """
     for measure in all_measures():
         if measure.scope in scopes:
@@ -39,14 +39,14 @@ def families(facts: Facts, top: int, scopes: Collection[str] = (NETNS, HOST)) ->
 
 
 def placed(families: Iterable[MetricFamily], netns: str) -> Iterator[MetricFamily]:
-    """Say of families in which network namespace they were seen."""
+    """Label families with the network namespace that they were read in."""
     for family in families:
         samples = tuple(((netns, *labels), value) for labels, value in family.samples)
         yield family._replace(labels=(NETNS, *family.labels), samples=samples)
 
 
 def joined(parts: Iterable[Iterable[MetricFamily]]) -> list[MetricFamily]:
-    """Put the families of several namespaces together, in the order of the measures."""
+    """Merge the families of several namespaces, in the order of the measures."""
     found: dict[str, MetricFamily] = {}
     for part in parts:
         for family in part:
@@ -56,10 +56,10 @@ def joined(parts: Iterable[Iterable[MetricFamily]]) -> list[MetricFamily]:
 
 
 def shown(measure: Measure, facts: Facts, top: int) -> Iterable[tuple[Labels, Value]]:
-    """Return the values of a measure; of one that has many sets of labels the first ones, and the rest as ``other``.
+    """Return the values of a measure; if it has many sets of labels, the first ones, and the rest as ``other``.
 
-    The rest of a counter is left out: as sets of labels come and go from it, its sum would fall, which a monitoring system
-    takes for a counter that began anew. What is left out has counted least.
+    For a counter the rest is left out: its sum would fall as sets of labels leave it, which a monitoring system would take
+    for a reset. The sets that are left out have counted least.
     """
     found = values(measure, "", facts)
     if not measure.many or len(found) <= top:

@@ -1,4 +1,4 @@
-"""The health of a host's sockets on one screen: states, memory, what is being lost, and what stands out."""
+"""The health of a host's sockets on one screen: states, memory, losses, and what stands out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sockdiag.model.record import RATIO, Record, field
 
 
 class Overview(Record):
-    """What the overview shows. Source: everything that the other commands read, but tcp_info and owners of all."""
+    """The contents of the overview. Source: all that other commands read, except tcp_info and the owners of all sockets."""
 
-    interval_s: float = field("Time between the two looks at the counters.", unit=RATIO)
+    interval_s: float = field("Time between the two samples of the counters.", unit=RATIO)
     states: tuple[StateCount, ...] = field("Sockets by table, family and state.", of=StateCount)
     memory: tuple[ProtocolMemory, ...] = field("Memory of each protocol against its limits.", of=ProtocolMemory)
     losses: tuple[Loss, ...] = field("Counters of loss that are not zero.", of=Loss)

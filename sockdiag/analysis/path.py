@@ -1,4 +1,4 @@
-"""Where packets were lost on their way through the kernel: the stages of ``path_table`` with the numbers of two samples."""
+"""Find where packets were lost on their way through the kernel: the stages of ``path_table`` with figures of two samples."""
 
 from __future__ import annotations
 
@@ -28,56 +28,59 @@ class PathCounter(Record):
 
     name: str = field("Exact name.", kind=LABEL)
     role: str = field(
-        "arrived or passed: packets at the stage; loss; sign: of trouble, nothing is lost; level: now; limit: of a level.",
+        "arrived or passed: packets at the stage; loss; sign: of trouble, without loss; level: now; limit: of a level.",
         kind=LABEL,
     )
     scope: str = field("Whose number it is: netns or host.", kind=LABEL)
     value: int | None = field(
-        "Since boot, or since the namespace, device or socket was made; of a level, now.", unit=COUNT
+        "Since boot, or since the namespace, device or socket was created; for a level, now.", unit=COUNT
     )
-    delta: int | None = field("During the look; null where it cannot be told.", unit=COUNT)
-    per_s: float | None = field("The same, a second.", unit=COUNT_PER_S, header="PER-S")
+    delta: int | None = field("During the interval; null if it is unknown.", unit=COUNT)
+    per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="PER-S")
     loss: int | None = field(
-        "Lost during the look and counted by no other counter; the sum over a stage is the stage's.", unit=COUNT
+        "Lost during the interval and counted by no other counter; the sum over a stage is the loss of the stage.",
+        unit=COUNT,
     )
     loss_total: int | None = field("The same since value began.", unit=COUNT)
-    within: str | None = field("Counter of this stage that counts the same losses, too.", kind=LABEL)
+    within: str | None = field("Counter of this stage that counts the same losses too.", kind=LABEL)
     meaning: str = field("What it counts.", kind=LABEL)
 
 
 class PathStage(Record):
-    """A stage on the way of a packet."""
+    """A stage of a packet's path."""
 
     direction: str = field("in: from the device to read(2). out: from write(2) to the device.", kind=LABEL)
     stage: str = field("Name.", kind=LABEL)
-    scope: str = field("Whose numbers they are: netns or host. Those of different scopes do not compare.", kind=LABEL)
+    scope: str = field(
+        "Whose numbers they are: netns or host. Numbers of different scopes cannot be compared.", kind=LABEL
+    )
     packets: int | None = field(
-        "Packets that came in during the look or, where the kernel counts only these, got through; null where it counts none.",
+        "Packets that came in during the interval or, if the kernel counts only those, got through; null if it counts none.",
         unit=COUNT,
     )
-    packets_total: int | None = field("The same since boot, or since the namespace or device was made.", unit=COUNT)
-    loss: int | None = field("Lost here during the look; null where it cannot be told.", unit=COUNT, header="LOST")
-    loss_per_s: float | None = field("The same, a second.", unit=COUNT_PER_S, header="LOST/S")
-    loss_is_minimum: bool = field("More may have been lost: not all of it can be seen.", kind=LABEL, header="MINIMUM")
+    packets_total: int | None = field("The same since boot, or since the namespace or device was created.", unit=COUNT)
+    loss: int | None = field("Lost here during the interval; null if it is unknown.", unit=COUNT, header="LOST")
+    loss_per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="LOST/S")
+    loss_is_minimum: bool = field("More may have been lost: some losses are not visible.", kind=LABEL, header="MINIMUM")
     loss_total: int | None = field(
-        "Lost since boot, or since the namespace, device or socket was made: history.", unit=COUNT, header="HISTORY"
+        "Lost since boot, or since the namespace, device or socket was created: history.", unit=COUNT, header="HISTORY"
     )
-    unseen: tuple[str, ...] = field("What cannot be seen of its losses.", kind=LABEL)
-    counters: tuple[PathCounter, ...] = field("What tells of it.", of=PathCounter)
+    unseen: tuple[str, ...] = field("Its losses that are not visible.", kind=LABEL)
+    counters: tuple[PathCounter, ...] = field("Its counters and levels.", of=PathCounter)
     netns: str | None = field(
-        "Network namespace: name, or inode where it has none; null for a stage of the host.", default=None, kind=LABEL
+        "Network namespace: name, or inode if it has none; null for a stage of the host.", default=None, kind=LABEL
     )
 
 
 class PathSample:
-    """What a path is made of, at one moment.
+    """The figures of a path at one moment.
 
     Args:
-        at: seconds of a monotonic clock, when the counters were read.
+        at: time of the counters on a monotonic clock, in seconds.
         counters: MIBs, devices, CPUs, conntrack and queueing disciplines.
         sockets: sums over the sockets.
         levels: levels and limits by name.
-        unread: what should be there and could not be read: the first part of the counters' names, or ``sockets.TABLE``.
+        unread: sources that exist and could not be read: the first part of the counters' names, or ``sockets.TABLE``.
     """
 
     __slots__ = ("at", "counters", "levels", "sockets", "unread")
@@ -103,11 +106,11 @@ class PathSample:
 
 
 def path(before: PathSample | None, after: PathSample, netns: str | None = None) -> list[PathStage]:
-    """Tell of each stage what came in and what was lost.
+    """Work out the incoming and the lost packets of each stage.
 
     Args:
-        before: an earlier sample of the same namespace; None: there is one sample, and it only tells history.
-        after: the later one.
+        before: an earlier sample of the same namespace; None for a single sample, which shows only history.
+        after: the later sample.
         netns: name or inode of the namespace.
     """
     numbers = _Numbers(before, after)
@@ -116,7 +119,7 @@ def path(before: PathSample | None, after: PathSample, netns: str | None = None)
 
 
 class _Numbers:
-    """Values and differences by name, and which rows a name with * stands for."""
+    """Values and differences by name, and the rows that a name with * stands for."""
 
     def __init__(self, before: PathSample | None, after: PathSample) -> None:
         self.before = before
@@ -141,14 +144,14 @@ class _Numbers:
         return [name] if there else []
 
     def unread(self, name: str) -> bool:
-        """Tell whether a counter that is not there should be: its source could not be read."""
+        """Return whether a counter is missing because its source could not be read."""
         prefix, _, rest = name.partition(".")
         if self.after.unread & {prefix, f"{prefix}.{rest.partition('.')[0]}"}:
             return True
         return prefix not in self._prefixes and prefix not in OPTIONAL
 
     def value(self, name: str) -> int | None:
-        """Return what a counter or level says now."""
+        """Return the present value of a counter or level."""
         table = self._drops.get(name)
         if table is not None:
             return self.after.sockets.dropped(table)
@@ -156,7 +159,7 @@ class _Numbers:
         return self.after.counters.get(name) if level is None else level
 
     def delta(self, name: str) -> int | None:
-        """Return by how much it grew."""
+        """Return the growth of a counter."""
         if self.before is None:
             return None
         table = self._drops.get(name)
@@ -168,7 +171,7 @@ class _Numbers:
         return self._moved.get(name)
 
     def total(self, names: Sequence[str], amount: Callable[[str], int | None]) -> int:
-        """Add up what is known of some declared names."""
+        """Add up the known values of some declared names."""
         return sum(amount(one) or 0 for name in names for one in self.names(name))
 
 
@@ -212,13 +215,13 @@ def _unseen(
     if unread:
         reasons.append("a source of its counters could not be read")
     elif any(amount(name) is None for name in losses):
-        reasons.append("not all of its counters are known, or can be compared with the earlier sample")
+        reasons.append("some of its counters are unknown, or cannot be compared with the earlier sample")
     if step.unseen and (not step.suspects or any(amount(name) != 0 for name in step.suspects)):
         reasons.append(step.unseen)
     rings = numbers.after.sockets.rings
     if rings and any(item.name == "sockets.packet.drops" for item in step.items):
         reasons.append(
-            f"what the receive rings of packet sockets ({rings}) had no room for: only their owners are told"
+            f"packets that found the receive rings of packet sockets ({rings}) full: only their owners can read that"
         )
     return reasons
 
@@ -233,7 +236,7 @@ def _same_row(within: str, declared: str, name: str) -> str | None:
 def _shares(
     losses: Mapping[str, tuple[Item, str | None]], numbers: _Numbers, amount: Callable[[str], int | None]
 ) -> dict[str, int]:
-    # What each counter adds to the stage's loss. A whole adds what its parts leave of it.
+    # The part of the stage's loss that each counter adds. A whole adds what its parts do not account for.
     parts: dict[str, list[str]] = {}
     for name, (_item, within) in losses.items():
         if within is not None and within in losses:

@@ -1,26 +1,26 @@
-"""The stages that a packet passes, and the counters that tell of each: the one declaration that ``path`` evaluates.
+"""The stages that a packet passes, and the counters of each: the one declaration that ``path`` evaluates.
 
-A name with ``*`` stands for one counter a row: a device, a CPU, a queueing discipline. The kernel counts many losses more
-than once; two declarations keep them from being added up twice:
+A name with ``*`` stands for one counter per row: a device, a CPU, a queueing discipline. The kernel counts many losses more
+than once; two declarations prevent them from being added up twice:
 
-* ``within``: of one stage; both count the same losses. Lost is what the other counter says, or all that are within it
-  together, if that is more.
-* ``less``: of other stages; events that this counter echoes, while they happened there. They are taken off, which leaves
-  too little where not all of them are echoed: a loss is never told twice.
+* ``within`` names a counter of the same stage that counts the same losses. The loss is the value of that counter, or the
+  sum of all counters within it, if that is more.
+* ``less`` names counters of other stages whose events this counter echoes. They are subtracted, which leaves too little if
+  not all of them are echoed: a loss is never shown twice.
 
-What a counter of loss means stands in ``losses.py``, or here where it is of interest on the path only.
+The meaning of a counter of loss is in ``losses.py``, or here if it matters only on the path.
 """
 
 from __future__ import annotations
 
 from sockdiag.model.record import LABEL, Record, field
 
-# What a counter tells of its stage.
+# The role of a counter in its stage.
 ARRIVED, PASSED, LOSS, SIGN, LEVEL, LIMIT = "arrived", "passed", "loss", "sign", "level", "limit"
 # Directions.
 IN, OUT = "in", "out"
 
-# MIBs that a kernel may do without: there is nothing then that could be lost.
+# MIBs that a kernel may lack, in which case nothing can be lost there.
 OPTIONAL = frozenset(("Ip6", "Udp6", "UdpLite", "UdpLite6", "nf_conntrack", "sockets", "qdisc", "qdisc_ingress", "net"))
 
 
@@ -28,10 +28,10 @@ class Item(Record):
     """A counter or level of a stage."""
 
     name: str = field("Name; * is any row.", kind=LABEL)
-    role: str = field("What it tells.", kind=LABEL)
+    role: str = field("Its role.", kind=LABEL)
     within: str = field("Counter of the stage that counts the same losses and others.", default="", kind=LABEL)
     less: tuple[str, ...] = field("Counters of other stages whose events it echoes.", default=(), kind=LABEL)
-    meaning: str = field("What it means, where it is not among the losses.", default="", kind=LABEL)
+    meaning: str = field("Its meaning, if it is not among the losses.", default="", kind=LABEL)
 
 
 class Step(Record):
@@ -39,12 +39,12 @@ class Step(Record):
 
     direction: str = field("in or out.", kind=LABEL)
     stage: str = field("Name.", kind=LABEL)
-    items: tuple[Item, ...] = field("What tells of it.", of=Item)
-    unseen: str = field("What gets lost here without a counter.", default="", kind=LABEL)
+    items: tuple[Item, ...] = field("Its counters and levels.", of=Item)
+    unseen: str = field("Losses here without a counter.", default="", kind=LABEL)
     suspects: tuple[str, ...] = field(
-        "Signs without which it is sure that nothing of that kind was lost.", default=(), kind=LABEL
+        "Signs whose absence proves that nothing of that kind was lost.", default=(), kind=LABEL
     )
-    optional: bool = field("It is left out where this system has none of its counters.", default=False, kind=LABEL)
+    optional: bool = field("It is left out if this system has none of its counters.", default=False, kind=LABEL)
 
 
 def _arrived(name: str, meaning: str) -> Item:
@@ -72,8 +72,8 @@ def _limit(name: str, meaning: str) -> Item:
 
 
 def _udp(mib: str, what: str) -> tuple[Item, ...]:
-    # A bad checksum is a loss of the stage before. Socket filters and, on 6.18, memory limits show in no part of InErrors
-    # or not in InErrors at all.
+    # A bad checksum is a loss of the stage before. Drops by socket filters and, on 6.18, by memory limits are in no part
+    # of InErrors, or not in InErrors at all.
     table = "sockets.udplite.drops" if "Lite" in mib else "sockets.udp.drops"
     whole = f"{mib}.InErrors"
     return (
@@ -86,12 +86,12 @@ def _udp(mib: str, what: str) -> tuple[Item, ...]:
 def _drops(table: str, what: str, *mibs: str) -> Item:
     return _lost(
         f"sockets.{table}.drops",
-        f"{what} refused at sockets that are there now: buffer, memory, or the socket's own filter",
+        f"{what} refused at present sockets: buffer, memory, or the socket's own filter",
         less=tuple(f"{mib}.InCsumErrors" for mib in mibs),
     )
 
 
-# What a raw socket has no room for is, where the kernel itself does not handle its protocol, of an unknown one.
+# If the kernel does not handle a protocol itself, it counts packets that a full raw socket refuses as of an unknown one.
 _RAW = ("sockets.raw.drops",)
 
 _NIC_RX = Step(
@@ -99,12 +99,12 @@ _NIC_RX = Step(
     "nic_rx",
     (
         _arrived("dev.*.rx_packets", "packets that the device received"),
-        _lost("dev.*.rx_errs", "packets that arrived damaged, or that the device had no room for"),
+        _lost("dev.*.rx_errs", "packets that arrived damaged, or for which the device had no room"),
         _lost("dev.*.rx_fifo", within="dev.*.rx_errs"),
         _lost("dev.*.rx_frame", "packets of a wrong length, framing or checksum", within="dev.*.rx_errs"),
         _lost(
             "dev.*.rx_drop",
-            "packets missed by the device, dropped by its driver, of a protocol that nobody handles, or "
+            "packets missed by the device, dropped by its driver, of a protocol without a handler, or "
             "among those that softnet dropped",
         ),
     ),
@@ -114,14 +114,16 @@ _SOFTNET = Step(
     IN,
     "softnet",
     (
-        _arrived("softnet_stat.*.processed", "packets that this CPU took up"),
+        _arrived("softnet_stat.*.processed", "packets that this CPU processed"),
         _lost("softnet_stat.*.dropped"),
         _lost(
             "softnet_stat.*.flow_limit",
             "packets of a large flow dropped while the queue was more than half full",
             within="softnet_stat.*.dropped",
         ),
-        _sign("softnet_stat.*.time_squeeze", "times that work was put off: netdev_budget was used up; nothing is lost"),
+        _sign(
+            "softnet_stat.*.time_squeeze", "times that work was deferred: netdev_budget was used up; nothing is lost"
+        ),
         _level("softnet_stat.*.backlog", "packets in this CPU's queues now"),
         _limit("net.core.netdev_max_backlog", "packets that a CPU's input queue holds"),
     ),
@@ -133,7 +135,7 @@ _QDISC_INGRESS = Step(
     (
         _arrived("qdisc_ingress.*.packets", "packets that passed the filters of ingress or clsact"),
         _lost(
-            "qdisc_ingress.*.drops", "packets dropped by a filter of ingress or clsact; of clsact in either direction"
+            "qdisc_ingress.*.drops", "packets dropped by a filter of ingress or clsact; for clsact, in either direction"
         ),
     ),
     optional=True,
@@ -146,10 +148,10 @@ _IPV4_IN = Step(
         _arrived("Ip.InReceives", "IPv4 packets and fragments"),
         _lost("Ip.InHdrErrors", "IPv4 packets with a bad header, checksum, or used-up TTL"),
         _lost("IpExt.InCsumErrors", "IPv4 packets with a bad header checksum", within="Ip.InHdrErrors"),
-        _lost("IpExt.InTruncatedPkts", "IPv4 packets shorter than they say"),
+        _lost("IpExt.InTruncatedPkts", "IPv4 packets shorter than their header states"),
         _lost("Ip.InAddrErrors", "IPv4 packets for an address that is not this host's and not routed by it"),
-        _lost("IpExt.InNoRoutes", "IPv4 packets without a route to where they go"),
-        _lost("Ip.InUnknownProtos", "IPv4 packets of a protocol that nobody handles", less=_RAW),
+        _lost("IpExt.InNoRoutes", "IPv4 packets without a route to their destination"),
+        _lost("Ip.InUnknownProtos", "IPv4 packets of a protocol without a handler", less=_RAW),
         _lost("Ip.InDiscards"),
         _lost(
             "TcpExt.IPReversePathFilter",
@@ -157,7 +159,7 @@ _IPV4_IN = Step(
         ),
         _lost("Ip.ReasmFails"),
         _lost("Ip.ReasmTimeout", "incomplete IPv4 datagrams given up after ipfrag_time", within="Ip.ReasmFails"),
-        _passed("Ip.InDelivers", "IPv4 packets given to a protocol"),
+        _passed("Ip.InDelivers", "IPv4 packets delivered to a protocol"),
     ),
 )
 
@@ -167,15 +169,15 @@ _IPV6_IN = Step(
     (
         _arrived("Ip6.InReceives", "IPv6 packets and fragments"),
         _lost("Ip6.InHdrErrors", "IPv6 packets with a bad header or used-up hop limit"),
-        _lost("Ip6.InTruncatedPkts", "IPv6 packets shorter than they say"),
+        _lost("Ip6.InTruncatedPkts", "IPv6 packets shorter than their header states"),
         _lost("Ip6.InAddrErrors", "IPv6 packets with an address that is not valid there"),
-        _lost("Ip6.InNoRoutes", "IPv6 packets without a route to where they go"),
-        _lost("Ip6.InUnknownProtos", "IPv6 packets of a protocol that nobody handles", less=_RAW),
+        _lost("Ip6.InNoRoutes", "IPv6 packets without a route to their destination"),
+        _lost("Ip6.InUnknownProtos", "IPv6 packets of a protocol without a handler", less=_RAW),
         _lost("Ip6.InDiscards"),
         _lost("Ip6.ReasmFails"),
         _lost("Ip6.ReasmTimeout", "incomplete IPv6 datagrams given up after ip6frag_time", within="Ip6.ReasmFails"),
         _sign("Ip6.InTooBigErrors", "forwarded IPv6 packets larger than the next link takes; counted in Ip6.FragFails"),
-        _passed("Ip6.InDelivers", "IPv6 packets given to a protocol"),
+        _passed("Ip6.InDelivers", "IPv6 packets delivered to a protocol"),
     ),
     optional=True,
 )
@@ -198,10 +200,10 @@ _NETFILTER = Step(
         _sign("nf_conntrack.*.early_drop", "entries removed to make room for new ones"),
         _sign("nf_conntrack.*.invalid", "packets that cannot be tracked; rules often drop them"),
         _level("nf_conntrack.count", "entries in the conntrack table"),
-        _limit("nf_conntrack.max", "entries that it holds"),
+        _limit("nf_conntrack.max", "maximum of entries in it"),
     ),
     unseen=(
-        "what rules drop, on the way in and out: see the counters in 'nft list ruleset' or 'iptables -nvL', or the tracepoint "
+        "packets that rules drop, in and out: see the counters in 'nft list ruleset' or 'iptables -nvL', or the tracepoint "
         "skb:kfree_skb, reason NETFILTER_DROP"
     ),
 )
@@ -214,11 +216,11 @@ _TCP_IN = Step(
         _lost("Tcp.InErrs", "TCP segments with a bad checksum or header, or a SYN inside a connection"),
         _lost("Tcp.InCsumErrors", "TCP segments with a bad checksum", within="Tcp.InErrs"),
         _lost("TcpExt.TCPMinTTLDrop"),
-        _lost("TcpExt.PFMemallocDrop", "segments dropped: memory of last resort is for swapping"),
-        _lost("TcpExt.TCPMD5NotFound", "segments dropped: no MD5 signature where one is due"),
-        _lost("TcpExt.TCPMD5Unexpected", "segments dropped: an MD5 signature where none is due"),
+        _lost("TcpExt.PFMemallocDrop", "segments dropped: emergency memory is reserved for swapping"),
+        _lost("TcpExt.TCPMD5NotFound", "segments dropped: a required MD5 signature is missing"),
+        _lost("TcpExt.TCPMD5Unexpected", "segments dropped: an unexpected MD5 signature"),
         _lost("TcpExt.TCPMD5Failure", "segments dropped: wrong MD5 signature"),
-        _lost("TcpExt.TCPAORequired", "segments dropped: no authentication option where one is due"),
+        _lost("TcpExt.TCPAORequired", "segments dropped: a required authentication option is missing"),
         _lost("TcpExt.TCPAOBad", "segments dropped: wrong authentication option"),
         _lost("TcpExt.TCPAOKeyNotFound", "segments dropped: authentication option with an unknown key"),
     ),
@@ -236,7 +238,7 @@ _UDP_IN = Step(
             ("UdpLite6", "UDP-Lite datagrams over IPv6"),
         )
         for item in (
-            _lost(f"{mib}.NoPorts", f"{what} to a port that no socket is bound to"),
+            _lost(f"{mib}.NoPorts", f"{what} to a port without a socket"),
             _lost(f"{mib}.InCsumErrors", f"{what} with a bad checksum"),
         )
     ),
@@ -246,7 +248,7 @@ _LISTENER = Step(
     IN,
     "listener",
     (
-        _passed("Tcp.PassiveOpens", "connections that came in"),
+        _passed("Tcp.PassiveOpens", "incoming connections"),
         _lost("TcpExt.ListenDrops"),
         _lost("TcpExt.ListenOverflows", within="TcpExt.ListenDrops"),
         _lost("TcpExt.TCPReqQFullDrop", within="TcpExt.ListenDrops"),
@@ -256,8 +258,8 @@ _LISTENER = Step(
 
 _TCP_BACKLOG = Step(IN, "tcp_backlog", (_lost("TcpExt.TCPBacklogDrop"),))
 
-# A segment that could not be let in is in TCPRcvQDrop or, out of order, in TCPOFODrop; RcvPruned counts such of both. On
-# kernels without those two (until 5.0) it is all there is.
+# A segment for which there was no memory is counted in TCPRcvQDrop or, if out of order, in TCPOFODrop; RcvPruned counts
+# some of both. Kernels without those two (until 5.0) have only RcvPruned.
 _TCP_QUEUE = Step(
     IN,
     "tcp_receive_queue",
@@ -267,8 +269,8 @@ _TCP_QUEUE = Step(
         _lost("TcpExt.TCPOFODrop", within="TcpExt.RcvPruned"),
         _lost("TcpExt.OfoPruned"),
         _lost("TcpExt.TCPZeroWindowDrop", "segments with data that arrived while the receive window was closed"),
-        _lost("TcpExt.BeyondWindow", "segments that reach beyond the receive window"),
-        _sign("TcpExt.PruneCalled", "times that receive queues were made smaller to save memory"),
+        _lost("TcpExt.BeyondWindow", "segments that extend beyond the receive window"),
+        _sign("TcpExt.PruneCalled", "times that receive queues were pruned to save memory"),
         _sign(
             "TcpExt.TCPToZeroWindowAdv", "times that a receive window was closed: the reader is slow; nothing is lost"
         ),
@@ -306,13 +308,13 @@ _READ = Step(
     (
         _passed("Udp.InDatagrams", "IPv4 datagrams that were read"),
         _passed("Udp6.InDatagrams", "IPv6 datagrams that were read"),
-        _level("sockets.*.recv_q_bytes", "bytes that wait to be read: payload for tcp, memory for others"),
-        _level("sockets.*.accept_queue", "connections that wait to be accepted"),
+        _level("sockets.*.recv_q_bytes", "bytes waiting to be read: payload for tcp, memory for others"),
+        _level("sockets.*.accept_queue", "connections waiting to be accepted"),
     ),
 )
 
-# What a queueing discipline or a driver refuses comes back as ENOBUFS, and IP and UDP count it as well. IP also counts what
-# did not get into a send buffer.
+# A packet that a queueing discipline or a driver refuses comes back as ENOBUFS, and IP and UDP count it too. IP also counts
+# packets for which a send buffer had no room.
 _BELOW = ("qdisc.*.drops", "dev.*.tx_drop")
 
 _WRITE = Step(
@@ -333,12 +335,12 @@ _TCP_OUT = Step(
     "tcp_out",
     (
         _passed("Tcp.OutSegs", "TCP segments sent for the first time"),
-        _sign("Tcp.RetransSegs", "segments sent again: lost on the way, or thought to be"),
-        _sign("TcpExt.TCPTimeouts", "retransmission timers that ran out"),
-        _sign("TcpExt.TCPSynRetrans", "SYNs and SYN-ACKs sent again"),
+        _sign("Tcp.RetransSegs", "segments retransmitted: lost on the way, or presumed lost"),
+        _sign("TcpExt.TCPTimeouts", "retransmission timers that expired"),
+        _sign("TcpExt.TCPSynRetrans", "SYNs and SYN-ACKs retransmitted"),
         _sign("TcpExt.TCPRetransFail", "retransmissions that could not be sent"),
     ),
-    unseen="whether segments that were sent again had been lost, and where",
+    unseen="whether retransmitted segments were lost, and where",
     suspects=("Tcp.RetransSegs",),
 )
 
@@ -351,7 +353,7 @@ _IP_OUT = tuple(
             _lost(f"{mib}.OutDiscards", less=(*_BELOW, f"{udp}.SndbufErrors")),
             _lost(
                 f"{mib}.FragFails",
-                f"{what} packets too large for the link that must not be divided",
+                f"{what} packets too large for the link that must not be fragmented",
                 within=f"{mib}.OutDiscards",
             ),
             _lost(f"{mib}.OutNoRoutes", f"{what} packets not sent: no route"),
@@ -367,7 +369,7 @@ _QDISC = Step(
     (
         _passed("qdisc.*.packets", "packets that left the queueing discipline"),
         _lost("qdisc.*.drops", "packets dropped by the queueing discipline"),
-        _level("qdisc.*.backlog_bytes", "bytes that wait in it now"),
+        _level("qdisc.*.backlog_bytes", "bytes waiting in it now"),
     ),
 )
 

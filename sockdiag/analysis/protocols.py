@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def add_up(parts: Iterable[tuple[str | None, Iterable[Protocol]]]) -> list[Protocol]:
-    """Add up the sockets of each protocol; all else of it is the host's, and is taken from the first namespace.
+    """Add up the sockets of each protocol; its other figures are those of the host, taken from the first namespace.
 
     Args:
         parts: label of each namespace, and its rows.

@@ -1,4 +1,4 @@
-"""Who holds socket memory: single sockets, and the sums of those that belong together."""
+"""Find the holders of socket memory: individual sockets, and sums over groups of sockets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PARTS = ("rmem_alloc", "wmem_alloc", "fwd_alloc", "wmem_queued", "optmem", "bac
 
 
 class SocketMemory(Record):
-    """A socket and what it holds."""
+    """A socket and its memory."""
 
     held_bytes: int = field(
         "Memory held: receive queue, backlog, write queue, prepaid, options.",
@@ -32,29 +32,29 @@ class SocketMemory(Record):
 
 
 class MemoryGroup(Record):
-    """Memory of the sockets that have something in common."""
+    """Memory of a group of sockets."""
 
-    key: str | None = field("What they have in common; null where it is unknown.", kind=LABEL)
+    key: str | None = field("Key of the group; null if it is unknown.", kind=LABEL)
     pid: int | None = field("Process, with --by process.", kind=ID)
     rss_bytes: int | None = field(
-        "Resident memory of the process beside it; socket memory is the kernel's and not part of it.",
+        "Resident memory of the process, for comparison; socket memory is the kernel's and not part of it.",
         unit=BYTES,
         header="RSS",
     )
     sockets: int = field("Sockets.", unit=COUNT)
     held_bytes: int = field("Memory held by them.", unit=BYTES, header="HELD")
-    rmem_alloc_bytes: int = field("Of it, receive queues.", unit=BYTES, header="RMEM", kernel="sk->sk_rmem_alloc")
+    rmem_alloc_bytes: int = field("Part held by receive queues.", unit=BYTES, header="RMEM", kernel="sk->sk_rmem_alloc")
     wmem_bytes: int = field(
-        "Of it, write queues.", unit=BYTES, header="WMEM", kernel="max(sk->sk_wmem_queued, sk->sk_wmem_alloc)"
+        "Part held by write queues.", unit=BYTES, header="WMEM", kernel="max(sk->sk_wmem_queued, sk->sk_wmem_alloc)"
     )
     fwd_alloc_bytes: int = field(
-        "Of it, prepaid and not used.", unit=BYTES, header="FWD", kernel="sk->sk_forward_alloc"
+        "Part that is prepaid and unused.", unit=BYTES, header="FWD", kernel="sk->sk_forward_alloc"
     )
-    unknown: int = field("Sockets whose memory the source does not tell; not in the sums.", unit=COUNT)
+    unknown: int = field("Sockets whose memory the source does not report; not in the sums.", unit=COUNT)
 
 
 def _held(rmem: int, wmem: int, fwd: int, wmem_queued: int, optmem: int, backlog: int) -> int:
-    # sk_wmem_queued is TCP's write queue, of which sk_wmem_alloc is the part below TCP; other protocols have the latter only.
+    # sk_wmem_queued is TCP's write queue, and sk_wmem_alloc the part of it below TCP; other protocols have only the latter.
     return rmem + backlog + max(wmem, wmem_queued) + fwd + optmem
 
 
@@ -62,12 +62,12 @@ def _amounts(batch: Batch) -> list[Sequence[int | None]]:
     return [batch.values(f"skmem.{part}") for part in _PARTS]
 
 
-# What stands for a TCP socket in these states has no buffers: a request, or what is left of a connection.
+# In these states a TCP socket is a small struct without buffers: a request, or the remainder of a connection.
 _MINI = frozenset(("SYN_RECV", "TIME_WAIT", "FIN_WAIT2"))
 
 
 def held_by_rows(batch: Batch) -> tuple[int, int, int] | None:
-    """Return what the sockets of a batch hold together: in all, in receive queues, in write queues; None where it is unknown."""
+    """Return the memory of a batch: total, in receive queues, in write queues; None if it is unknown."""
     amounts: list[Any] = _amounts(batch)
     if None in amounts[0] and not _without_buffers(batch, amounts[0]):
         return None
@@ -84,12 +84,12 @@ def _without_buffers(batch: Batch, rmem: Sequence[int | None]) -> bool:
 
 
 class Holders:
-    """What a walk over all sockets found.
+    """The result of a walk over all sockets.
 
     Attributes:
         groups: sums, largest first.
         largest: the sockets that hold most, largest first.
-        unknown: sockets whose memory could not be seen.
+        unknown: number of sockets whose memory could not be read.
     """
 
     __slots__ = ("groups", "largest", "unknown")
@@ -112,9 +112,9 @@ def find_holders(
     Args:
         batches: sockets with skmem.
         by: one of ``sockdiag.analysis.states.BY`` or "netid".
-        limit: how many single sockets; None for every one that holds memory.
-        user_name: name of a uid.
-        holder: by process and container, the process that holds an inode.
+        limit: number of individual sockets; None for all that hold memory.
+        user_name: names a uid.
+        holder: finds the process that holds an inode, for process and container.
     """
     sums: dict[tuple[str | None, int | None], list[int]] = {}
     largest: list[tuple[int, int, Socket]] = []
@@ -160,11 +160,11 @@ def _by_size(group: MemoryGroup) -> tuple[int, int, str]:
 
 
 def merge_holders(parts: Iterable[Holders], limit: int | None) -> Holders:
-    """Merge what was found in several namespaces.
+    """Merge the results of several namespaces.
 
     Args:
-        parts: of each of them.
-        limit: how many single sockets; None for all.
+        parts: the results.
+        limit: number of individual sockets; None for all.
     """
     sums: dict[tuple[str | None, int | None], MemoryGroup] = {}
     largest: list[SocketMemory] = []

@@ -1,4 +1,4 @@
-"""What sockets dropped, and what waits in their queues, by table."""
+"""Drops of sockets, and data waiting in their queues, by table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.batch import Batch
 
-# What comes from a device ends in one of these.
+# Packets from a device end in a socket of one of these tables.
 QUEUE_TABLES = ("tcp", *LOSING_TABLES)
 _U32 = 0xFFFFFFFF
 
@@ -21,10 +21,10 @@ class SocketQueues:
     """Sums over the sockets of one sample.
 
     Attributes:
-        drops: by table, ``sk_drops`` of each socket that has some, by what identifies it; None where one is unknown.
-        recv_q_bytes: by table, bytes that wait to be read.
-        accept_queue: by table, connections that wait to be accepted.
-        rings: packet sockets with a receive ring, whose losses show to their owner only.
+        drops: by table, ``sk_drops`` of each socket that has any, by the socket's identity; None if one is unknown.
+        recv_q_bytes: by table, bytes waiting to be read.
+        accept_queue: by table, connections waiting to be accepted.
+        rings: number of packet sockets with a receive ring, whose losses only their owner can read.
     """
 
     __slots__ = ("accept_queue", "drops", "recv_q_bytes", "rings")
@@ -36,7 +36,7 @@ class SocketQueues:
         self.rings = 0
 
     def start(self, tables: Iterable[str]) -> None:
-        """Note that tables were read: without sockets, nothing is dropped and nothing waits in them."""
+        """Note that tables were read: a table without sockets has dropped nothing and has nothing waiting."""
         for table in tables:
             self.recv_q_bytes.setdefault(table, 0)
             if table == "tcp":
@@ -45,7 +45,7 @@ class SocketQueues:
                 self.drops.setdefault(table, {})
 
     def add(self, batch: Batch) -> None:
-        """Add the sockets of a batch, which are of one table."""
+        """Add the sockets of a batch, all of one table."""
         table = batch.values("netid")[0]
         self.start((table,))
         waiting = batch.values("recv_q")
@@ -70,14 +70,14 @@ class SocketQueues:
         self.recv_q_bytes["tcp"] += sum(filter(None, waiting)) - listening
 
     def dropped(self, table: str) -> int | None:
-        """Return what the sockets of a table dropped since they were created; None where it is unknown."""
+        """Return the drops of a table's sockets since their creation; None if unknown."""
         drops = self.drops.get(table)
         return None if drops is None else sum(drops.values())
 
     def dropped_since(self, before: SocketQueues, table: str) -> int | None:
-        """Return what the sockets of a table dropped since an earlier sample; of one that has gone, nothing is known."""
+        """Return the drops of a table's sockets since an earlier sample; those of sockets that have gone are unknown."""
         now, then = self.drops.get(table), before.drops.get(table)
         if now is None or then is None:
             return None
-        # A socket that had dropped nothing then, or was not there.
+        # The socket had dropped nothing then, or did not exist.
         return sum((n - then.get(key, 0)) & _U32 for key, n in now.items())

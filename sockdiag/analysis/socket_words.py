@@ -1,4 +1,4 @@
-"""What the numbers of one socket mean, which differs from table to table and state to state."""
+"""The meaning of one socket's numbers, which depends on its table and state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
 
 _DATAGRAM = ("udp", "udplite")
-_NOT_READ = "memory of what was received and not read: payload and the kernel's overhead"
+_NOT_READ = "memory of received data that is not read: payload and the kernel's overhead"
 
 # What recv_q and send_q count: (received, sent).
 _QUEUES = {
@@ -18,33 +18,33 @@ _QUEUES = {
     "raw": (_NOT_READ, "memory of packets that the queueing discipline or the device still holds"),
     "icmp": (_NOT_READ, "memory of packets that the queueing discipline or the device still holds"),
     "netlink": (_NOT_READ, "memory of messages that the receiver has not read"),
-    "packet": (_NOT_READ + "; not what lies in a mapped ring", "not told"),
+    "packet": (_NOT_READ + "; without a mapped ring", "not reported"),
     "sctp": (_NOT_READ, "memory of data not acknowledged"),
 }
 
 
 def queues_mean(socket: Socket) -> tuple[str, str]:
-    """Say what recv_q and send_q of a socket count."""
+    """Return what recv_q and send_q of a socket count."""
     if socket.recv_q_unit == "connections":
-        return "connections that wait in accept(2)", "limit of the accept queue, which holds one more"
+        return "connections waiting for accept(2)", "limit of the accept queue, which holds one connection more"
     if socket.netid == "unix":
         if socket.type == "SOCK_STREAM":
-            return "bytes that wait to be read", "memory of what the peer has not read"
+            return "bytes waiting to be read", "memory of data that the peer has not read"
         return (
-            "size of the datagram that is read next, 0 where none waits",
-            "memory of what its receivers have not read",
+            "size of the next datagram, 0 if none is waiting",
+            "memory of datagrams that its receivers have not read",
         )
     return _QUEUES.get(socket.netid, ("", ""))
 
 
 def drops_mean(socket: Socket) -> str:
-    """Say what the drops of a socket are."""
+    """Return the meaning of a socket's drops."""
     netid, state = socket.netid, socket.state
     if netid == "tcp":
         if state == "LISTEN":
             return "Connection attempts that were refused: the accept queue or the SYN queue was full."
         return (
-            "Segments that TCP did not want: mostly old ones, as keep-alive and zero-window probes are. They are "
+            "Segments that TCP discarded: mostly old ones, such as keep-alive and zero-window probes. They are "
             "answered, and no data is lost."
         )
     if netid in _DATAGRAM:
@@ -60,21 +60,21 @@ def drops_mean(socket: Socket) -> str:
             "PACKET_STATISTICS alone, which is not read here: reading resets it."
         )
     if netid == "netlink":
-        return "Messages that were lost: the receive buffer was full, and stays closed until it is empty. recv(2) says ENOBUFS."
+        return "Messages that were lost: the receive buffer was full, and stays closed until it is empty. recv(2) returns ENOBUFS."
     if netid == "unix":
         return "Always 0: a sender waits or gets EAGAIN, nothing is dropped."
     return ""
 
 
 def file_note(socket: Socket) -> str:
-    """Say why a socket has no file; empty where it has one."""
+    """Return why a socket has no file; empty if it has one."""
     if socket.inode is None or socket.inode:
         return ""
     state = socket.state
     if socket.netid == "unix":
         return "A connection that its listener has not accepted has no file yet."
     if state == "TIME_WAIT":
-        return "No process holds it: of a connection in TIME_WAIT the kernel keeps a small struct only."
+        return "No process holds it: the kernel keeps only a small struct for a connection in TIME_WAIT."
     if state == "SYN_RECV":
         return "No process holds it: it is a request in the SYN queue of its listener."
     if state == "FIN_WAIT2" and socket.timer is not None and socket.timer.name == "timewait":
@@ -82,17 +82,17 @@ def file_note(socket: Socket) -> str:
     if state in ("FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"):
         return "No process holds it: it is an orphan, closed before the connection ended."
     if state in ("ESTABLISHED", "CLOSE_WAIT"):
-        return "No process holds it: it waits in the accept queue of its listener, or the kernel made it for itself."
-    return "No file leads to it: the kernel made it for itself."
+        return "No process holds it: it waits in the accept queue of its listener, or the kernel created it for itself."
+    return "No file refers to it: the kernel created it for itself."
 
 
 def sock_note(socket: Socket) -> str:
-    """Say what the state of a socket asks for; empty where it is an everyday one."""
+    """Return what has to happen for a socket to leave its state; empty for an ordinary state."""
     state, held = socket.state, bool(socket.inode)
     if socket.netid not in ("tcp", "mptcp"):
         return ""
     if state == "CLOSE_WAIT":
-        return "The peer has closed; only close(2) by the process that holds it ends this." if held else ""
+        return "The peer has closed; only close(2) by the process that holds the socket ends this." if held else ""
     if state == "FIN_WAIT2":
         return (
             "This end was shut down and waits for the peer's FIN without any time limit."
@@ -100,5 +100,5 @@ def sock_note(socket: Socket) -> str:
             else "Ends when the peer's FIN arrives, or after tcp_fin_timeout."
         )
     if state == "ESTABLISHED" and not held and socket.inode is not None:
-        return "An unaccepted child of a listener: it counts in the listener's recv_q."
+        return "A connection that its listener has not accepted: it counts in the listener's recv_q."
     return ""

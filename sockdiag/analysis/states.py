@@ -1,4 +1,4 @@
-"""How many sockets are in each state, and whose they are."""
+"""Count sockets by state, and by owner or another key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Key = tuple[str, str, str | None]
     GroupKey = tuple[str | None, int | None]
-    # The process that holds an inode, as an Owner; None where none is visible.
+    # The process that holds an inode, as an Owner; None if none is visible.
     Holder = Callable[[int], Owner | None]
 
 
@@ -28,14 +28,14 @@ class StateCount(Record):
 
     netid: str = field("Table: tcp, udp, unix, …", kind=LABEL)
     family: str = field("Address family.", kind=LABEL)
-    state: str | None = field("State, in the kernel's word.", kind=LABEL)
+    state: str | None = field("State, by the kernel's name.", kind=LABEL)
     count: int = field("Sockets.", unit=COUNT)
 
 
 class Group(Record):
-    """The sockets that have something in common, by state."""
+    """A group of sockets, by state."""
 
-    key: str | None = field("What they have in common; null where it is unknown or the socket has none.", kind=LABEL)
+    key: str | None = field("Key of the group; null if it is unknown or the socket has none.", kind=LABEL)
     pid: int | None = field("Process, with --by process.", kind=ID)
     count: int = field("Sockets.", unit=COUNT)
     states: tuple[StateCount, ...] = field("The same by table, family and state.", of=StateCount)
@@ -44,7 +44,7 @@ class Group(Record):
 class GroupRow(Record):
     """One line of a grouped table: a state of a group."""
 
-    key: str | None = field("What the sockets have in common.", kind=LABEL)
+    key: str | None = field("Key of the group.", kind=LABEL)
     pid: int | None = field("Process.", kind=ID)
     netid: str = field("Table.", kind=LABEL)
     family: str = field("Address family.", kind=LABEL)
@@ -52,11 +52,11 @@ class GroupRow(Record):
     count: int = field("Sockets.", unit=COUNT)
 
 
-# Keys of --by: those that the owner tells, and the field that tells of those that are a socket's own.
+# Keys of --by: those that need the owner, and the field behind those that are a socket's own.
 _BY_PROCESS = ("process", "container")
 _BY_FIELD = {"user": "uid", "port": "local.port", "peer": "peer.address", "netns": "netns", "netid": "netid"}
 
-# What stands for sockets that nobody can own (TIME_WAIT, SYN_RECV, orphans), and for those whose owner is not visible.
+# Keys for sockets that no process can own (TIME_WAIT, SYN_RECV, orphans), and for those whose owner is not visible.
 NO_FILE = "(no process)"
 NOT_VISIBLE = "(not visible)"
 
@@ -91,8 +91,8 @@ def group_states(
     Args:
         batches: the sockets.
         by: key to group by.
-        user_name: name of a uid.
-        holder: by process and container, the process that holds an inode.
+        user_name: names a uid.
+        holder: finds the process that holds an inode, for process and container.
 
     Returns:
         The groups. A socket that several processes hold counts once, for the one with the lowest pid.
@@ -120,13 +120,13 @@ def group_states(
         if counts is None:
             groups[name] = {key: n}
         else:
-            # Two processes can be in one container, two uids can have one name.
+            # Two processes can share a container, and two uids a name.
             counts[key] = counts.get(key, 0) + n
     found = []
     make, make_count = Group._make, StateCount._make
     for (label, pid), counts in groups.items():
         if len(counts) == 1:
-            # By port there are tens of thousands of these.
+            # With --by port there are tens of thousands of groups.
             ((key, n),) = counts.items()
             found.append(make((label, pid, n, (make_count((*key, n)),))))
         else:
@@ -148,7 +148,7 @@ def _holders(batch: Batch, holder: Holder | None) -> Sequence[Any]:
 def grouping(
     batch: Batch, by: str, user_name: Callable[[int], str], holder: Holder | None = None
 ) -> Sequence[GroupKey]:
-    """Return (key, pid) of the group of every row, for a key *by* of these or "netid"."""
+    """Return (key, pid) of the group of every row; *by* is one of these keys or "netid"."""
     values = _holders(batch, holder) if by in _BY_PROCESS else batch.values(_BY_FIELD[by])
     known = {value: _group_key(by, value, user_name) for value in set(values)}
     return list(map(known.__getitem__, values))
@@ -171,7 +171,7 @@ def _group_key(by: str, value: Any, user_name: Callable[[int], str]) -> GroupKey
 
 
 def add_counts(parts: Iterable[dict[Key, int]]) -> dict[Key, int]:
-    """Add up counts of several namespaces."""
+    """Add up the counts of several namespaces."""
     sums: dict[Key, int] = {}
     for part in parts:
         for key, n in part.items():
@@ -180,7 +180,7 @@ def add_counts(parts: Iterable[dict[Key, int]]) -> dict[Key, int]:
 
 
 def merge_groups(parts: Iterable[Iterable[Group]]) -> list[Group]:
-    """Merge the groups of several namespaces, those of each in the order of :func:`group_states`, largest first."""
+    """Merge the groups of several namespaces, each in the order of :func:`group_states`: largest first."""
     parts = list(parts)
     if len(parts) == 1:
         return list(parts[0])
@@ -189,7 +189,7 @@ def merge_groups(parts: Iterable[Iterable[Group]]) -> list[Group]:
         for group in part:
             states.setdefault((group.key, group.pid), []).append(group)
     found = [
-        # Most are in one namespace only.
+        # Most groups are in only one namespace.
         groups[0]
         if len(groups) == 1
         else Group._make((key, pid, sum(group.count for group in groups), tuple(sum_groups(groups))))
@@ -205,7 +205,7 @@ def group_rows(groups: Iterable[Group]) -> list[GroupRow]:
 
 
 def sum_groups(groups: Iterable[Group]) -> list[StateCount]:
-    """Add up groups: how many sockets are in each state, of all groups together."""
+    """Add up the sockets of all groups by state."""
     counts: dict[Key, int] = {}
     for group in groups:
         for part in group.states:

@@ -1,4 +1,4 @@
-"""tcp_info by topic: what its members come to together."""
+"""Group the members of tcp_info by topic, and summarise each topic."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _APPLICATION = (
 
 
 def tcp_topics(info: TcpInfo | None, state: str | None) -> tuple[Topic, ...]:
-    """Sort the members of tcp_info by topic and say what each topic comes to; empty for a listener, which has few."""
+    """Sort the members of tcp_info by topic and summarise each topic; empty for a listener, which has few."""
     if info is None or state == "LISTEN":
         return ()
     return (
@@ -106,40 +106,40 @@ def tcp_topics(info: TcpInfo | None, state: str | None) -> tuple[Topic, ...]:
 
 def _path(info: TcpInfo) -> str:
     if info.rtt_us is None:
-        return "No round trip was measured yet."
+        return "No round trip has been measured yet."
     text = f"A round trip takes {info.rtt_us / 1000:.3g} ms"
     if info.min_rtt_us is not None and info.min_rtt_us:
-        text += f", {info.rtt_us / info.min_rtt_us:.1f} times the least of the last minutes"
+        text += f", {info.rtt_us / info.min_rtt_us:.1f} times the minimum of the last minutes"
     return f"{text}; segments of {info.snd_mss} bytes, path MTU {info.pmtu}."
 
 
 def _flow(info: TcpInfo) -> str:
     parts = []
     if info.snd_wnd_bytes == 0:
-        parts.append("the peer's window is closed: it takes nothing more until its reader reads")
+        parts.append("the peer's window is closed: it accepts nothing more until its reader reads")
     elif info.snd_wnd_bytes is not None:
-        parts.append(f"the peer takes {info.snd_wnd_bytes} bytes more")
+        parts.append(f"the peer accepts {info.snd_wnd_bytes} bytes more")
     if info.rcv_wnd_bytes == 0:
         parts.append("this end's window is closed: its reader does not read")
     elif info.rcv_wnd_bytes is not None:
-        parts.append(f"this end takes {info.rcv_wnd_bytes}")
+        parts.append(f"this end accepts {info.rcv_wnd_bytes}")
     share = _share(info.rwnd_limited_us, info.busy_time_us)
     if share:
         parts.append(f"the peer's window was the limit for {share} of the time with data to send")
-    return _sentence(parts, "The windows are not told by this kernel.")
+    return _sentence(parts, "This kernel does not report the windows.")
 
 
 def _loss(info: TcpInfo) -> str:
     state = info.ca_state
     parts = [] if state is None else [f"congestion state {CA_STATES[state] if state < len(CA_STATES) else state}"]
     if info.total_retrans and info.data_segs_out:
-        parts.append(f"{info.total_retrans} of {info.data_segs_out} data segments were sent again")
+        parts.append(f"{info.total_retrans} of {info.data_segs_out} data segments were retransmitted")
     elif info.total_retrans is not None:
-        parts.append(f"{info.total_retrans or 'no'} segments sent again")
+        parts.append(f"{info.total_retrans or 'no'} segments retransmitted")
     if info.retransmits:
         parts.append(f"{info.retransmits} timeouts in a row without an answer")
     if info.lost:
-        parts.append(f"{info.lost} in flight held to be lost")
+        parts.append(f"{info.lost} in flight presumed lost")
     return _sentence(parts, "Nothing is known.")
 
 

@@ -1,1 +1,1 @@
-"""The monitoring plugin: from the verdicts to one status line, with a baseline kept between runs."""
+"""The monitoring plugin: reduces findings to one status line, and keeps a baseline between runs."""

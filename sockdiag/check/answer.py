@@ -1,4 +1,4 @@
-"""The answer of ``check``: a plugin status, and what to write."""
+"""The answer of ``check``: a plugin status and its text."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def answer(options: CheckOptions, system: System, started: float | None = None) 
     """Run the check.
 
     Args:
-        options: what is asked.
+        options: what to check, and how.
         system: the system.
-        started: when the run began, in seconds since the epoch, if not now.
+        started: start time of the run in seconds since the epoch, if not now.
 
     Returns:
-        The plugin status and what to write.
+        The plugin status and the text to write.
 
     Raises:
-        SockdiagError: there is no verdict.
+        SockdiagError: no verdict could be reached.
     """
     check_times(options)
     run = Run(Survey(system, options.survey, started=started), options)

@@ -1,6 +1,6 @@
-"""What is kept of a sample for the next run to compare with, and how that becomes a sample again.
+"""Reduce a sample to a baseline for the next run, and rebuild a sample from it.
 
-Which sockets are kept, and which of their fields, follows from what the rules declare (``judging/declared.py``).
+Which sockets are kept, and which of their fields, follows from the declarations of the rules (``judging/declared.py``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-# Fields of sockets that EarlierSocket has.
+# Fields of a socket that EarlierSocket has.
 _COLUMNS = frozenset(
     {
         "inode",
@@ -40,15 +40,15 @@ _COLUMNS = frozenset(
         "unix.peer_inode",
     }
 )
-# What rules compare beyond these.
+# Further fields that rules compare.
 FURTHER = tuple(sorted({name for names in COMPARED.values() for name in names} - _COLUMNS))
 
-# A socket takes some 40 bytes.
+# A socket takes about 40 bytes.
 MOST_SOCKETS = 20000
 MOST_COUNTERS = 40000
 MOST_CGROUPS = 4096
 
-# As a sample names what could not be read.
+# Names that samples use for what could not be read.
 _OPEN_FILES = "/proc/PID/limits"
 _CGROUPS = "/sys/fs/cgroup"
 
@@ -56,17 +56,17 @@ LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
 
 
 def remembered(sample: Sample) -> Earlier:
-    """Return what a later sample is compared with.
+    """Return the baseline that a later sample is compared with.
 
-    A socket that is not kept had zeros in all that rules compare, which is what they assume about a socket that was not there.
-    Where there are too many to keep, their table is absent.
+    A socket that is not kept had zeros in all fields that rules compare, which is also what they assume about a socket that
+    did not exist. If there are too many to keep, their table is absent.
     """
     counters = dict(sample.counters.values)
     if len(counters) > MOST_COUNTERS:
         counters = dict(list(counters.items())[:MOST_COUNTERS])
     levels = () if sample.sockstat is None else zip(SockStat.FIELDS, sample.sockstat._values(), strict=True)
     tracked = sample.conntrack
-    # A socket that was not seen may have been there all the same, where a table was read in part. Open files are not compared.
+    # If a table was read in part, a socket that is not kept may have existed. Open files are never compared.
     absent = {part.removeprefix("some "): why for part, why in sample.absent.items() if part != _OPEN_FILES}
     sockets = _sockets(sample, absent)
     return Earlier(
@@ -86,22 +86,22 @@ def _cgroups(sample: Sample, absent: dict[str, str]) -> tuple[tuple[str, str, in
     if sample.cgroups is None:
         return None
     if len(sample.cgroups) > MOST_CGROUPS:
-        absent[_CGROUPS] = f"{len(sample.cgroups)} cgroups near their limits, too many to remember"
+        absent[_CGROUPS] = f"{len(sample.cgroups)} cgroups near their limits, too many to keep"
         return None
     return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in sample.cgroups)
 
 
 def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
-    """Make a sample of what was kept, *age_s* older than the one that it is compared with."""
+    """Rebuild a sample from a baseline, *age_s* older than the sample that it is compared with."""
     absent = dict(earlier.absent)
     for table, where in now.tables.items():
         was = earlier.tables.get(table)
         if where is not None and was is not None and was != where:
-            absent[table] = f"the baseline is from {was}, which knows sockets by other names"
+            absent[table] = f"the baseline is from {was}, which identifies sockets differently"
     for table, names in COMPARED.items():
         lacking = [name for name in names if name in FURTHER and name not in earlier.columns]
         if lacking:
-            absent.setdefault(table, f"the baseline is of a release that did not keep {', '.join(lacking)}")
+            absent.setdefault(table, f"the baseline is from a release that did not keep {', '.join(lacking)}")
     grouped: dict[str, list[Socket]] = {}
     for one in earlier.sockets:
         grouped.setdefault(one.netid, []).append(_socket(one, earlier.columns))
@@ -128,7 +128,7 @@ def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
 
 
 def still_there(before: Sample, now: Sample) -> Sample:
-    """Return the earlier sample without the sockets that are gone: no sum contains any longer what they had counted."""
+    """Return the earlier sample without sockets that have gone since: their counts are no longer in any sum."""
     known: dict[str, set[Any]] = {}
     for batch in now.batches:
         if batch.size:
@@ -154,7 +154,7 @@ def _table(batch: Batch) -> str:
 
 
 def set_to_zero(before: Sample, now: Sample) -> list[str]:
-    """Return the counters that went backwards and have not wrapped: what they counted in between is unknown."""
+    """Return the counters that went backwards without wrapping: their growth in between is unknown."""
     was, is_now = before.counters.values, now.counters.values
     smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
     return [d.name for d in smaller.since(before.counters) if d.value is None]
@@ -179,7 +179,7 @@ def _conntrack(earlier: Earlier, now: Sample) -> Conntrack | None:
     was: dict[str, int | None] = {}
     for column, total in zip(LOST_BY_CONNTRACK, lost, strict=True):
         later = None if now.conntrack is None else now.conntrack.total(column)
-        # A module that was loaded anew counts from zero; a 32-bit counter that wrapped is beyond half of its range away.
+        # A reloaded module counts from zero; the value of a wrapped 32-bit counter is more than half its range away.
         known = total is not None and later is not None and (later - total) % U32 < U32 // 2
         was[column] = total if known else None
     return Conntrack(count, limit, cpus=(ConntrackCpu(0)._replace(**was),))
@@ -194,22 +194,22 @@ def _sockets(sample: Sample, absent: dict[str, str]) -> list[EarlierSocket]:
         table = _table(batch)
         drops = batch.values("skmem.drops")
         rows = _rows(batch, table, drops)
-        told = _told(batch, table, rows)
-        for row, one in zip(rows, told, strict=True):
+        earlier = _earlier_sockets(batch, table, rows)
+        for row, one in zip(rows, earlier, strict=True):
             (lossy if drops[row] else others).append(one)
     if len(lossy) > MOST_SOCKETS:
         lost: dict[str, int] = {}
         for one in lossy:
             lost[one.netid] = lost.get(one.netid, 0) + 1
         table = max(lost, key=lost.__getitem__)
-        absent[table] = f"{lost[table]} sockets with drops, too many to remember"
+        absent[table] = f"{lost[table]} sockets with drops, too many to keep"
         lossy = [one for one in lossy if one.netid != table][:MOST_SOCKETS]
         others = [one for one in others if one.netid != table]
     return [*lossy, *others[: MOST_SOCKETS - len(lossy)]]
 
 
 def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
-    """Return the rows that rules compare with, as they declare it."""
+    """Return the rows that rules declare to compare with."""
     read = {"skmem.drops": drops}
 
     def column(name: str) -> Sequence[Any]:
@@ -231,7 +231,7 @@ def _rows(batch: Batch, table: str, drops: Sequence[Any]) -> list[int]:
     return sorted(chosen)
 
 
-def _told(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
+def _earlier_sockets(batch: Batch, table: str, rows: Sequence[int]) -> Iterator[EarlierSocket]:
     columns = [batch.values(name) for name in FURTHER] if rows else []
     for row, one in zip(rows, batch.at(rows) if rows else (), strict=True):
         memory = one.skmem
@@ -278,7 +278,7 @@ def _socket(one: EarlierSocket, columns: Sequence[str]) -> Socket:
         **more,
     )
     for name, value in zip(columns, one.further, strict=True):
-        # Another release may have kept what none of these rules compares.
+        # Another release may have kept fields that none of these rules compares.
         if name in FURTHER:
             socket = _with(socket, name, value)
     return socket

@@ -1,7 +1,7 @@
-"""What a run leaves for the next one, and how a state file holds it.
+"""The entries that a run keeps for the next one, and their form in a state file.
 
-A state file has one entry per question and place: hosts, namespaces and services that share a file do not disturb each other.
-An entry has a length and a checksum, so that half of one is no entry.
+A state file has one entry per question and place, so hosts, namespaces and services that share a file do not disturb each
+other. An entry has a length and a checksum, so a truncated one is recognised.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VERSION = b"1"
 _FIRST = MAGIC + VERSION + b"\n"
 
 MOST_ENTRIES = 1024
-# All of them; one entry of a busy host has some 100 kB.
+# Size of the whole file; one entry of a busy host takes about 100 kB.
 MOST_BYTES = 8 << 20
 
 
@@ -28,22 +28,22 @@ class NotOurs(ValueError):
 
 
 class BaselinePlace(Record):
-    """Where a baseline holds: counters of another boot or namespace are other counters."""
+    """The boot and namespace that a baseline is valid for: elsewhere the counters are different ones."""
 
     boot_id: str = field("Changes at every boot.")
     netns: str = field(
-        "Inode of the network namespace and, where the kernel tells it, its cookie, which is not used again."
+        "Inode of the network namespace and, if the kernel reports it, its cookie, which is never reused."
     )
-    machine: str = field("What stays the same when the host is booted: its machine id, else its name.")
+    machine: str = field("Identity of the host across boots: its machine id, otherwise its name.")
 
 
 class EarlierSocket(Record):
-    """What is kept of one socket."""
+    """One socket of a baseline."""
 
     netid: str = field("Table.")
     cookie: int | None = field("Identity.", default=None)
-    inode: int | None = field("Identity where there is no cookie.", default=None)
-    ends: tuple[str, int, str, int] | None = field("Addresses and ports, of those that have some.", default=None)
+    inode: int | None = field("Identity if there is no cookie.", default=None)
+    ends: tuple[str, int, str, int] | None = field("Addresses and ports, if it has any.", default=None)
     state: str | None = field("State.", default=None)
     unit: str = field("Unit of the queues.", default="bytes")
     recv_q: int | None = field("Receive queue.", default=None)
@@ -54,20 +54,22 @@ class EarlierSocket(Record):
     timer: str | None = field("Timer that was armed.", default=None)
     peer_inode: int | None = field("Peer of a unix socket.", default=None)
     interface: str | None = field("Interface that the local end is bound to.", default=None)
-    further: tuple[int | str | None, ...] = field("What else rules compare, as Earlier.columns names it.", default=())
+    further: tuple[int | str | None, ...] = field(
+        "Further fields that rules compare, named by Earlier.columns.", default=()
+    )
 
 
 class Earlier(Record):
-    """An earlier sample, as far as rules and measures compare with it."""
+    """The parts of an earlier sample that rules and measures compare with."""
 
     counters: Mapping[str, int] = field("Event counters.")
     sockstat: Mapping[str, int] = field("Levels of /proc/net/sockstat by field name.", default={})
     conntrack: tuple[int | None, ...] | None = field(
-        "Tracked connections, their limit, what was lost (LOST_BY_CONNTRACK).", default=None
+        "Tracked connections, their limit, and losses (LOST_BY_CONNTRACK).", default=None
     )
-    qdiscs: tuple[Qdisc, ...] | None = field("Queueing disciplines; None: not read.", default=None)
+    qdiscs: tuple[Qdisc, ...] | None = field("Queueing disciplines; None if they were not read.", default=None)
     tables: Mapping[str, str | None] = field("Where each table was read.", default={})
-    absent: Mapping[str, str] = field("What cannot be compared with, as a sample names it, and why.", default={})
+    absent: Mapping[str, str] = field("Parts of the sample that cannot be compared with, and why.", default={})
     cgroups: tuple[tuple[str, str, int, int, int | None], ...] | None = field(
         "Cgroups near the limit of their memory: path, file of the limit, limit, usage, how often throttled.",
         default=None,
@@ -77,35 +79,36 @@ class Earlier(Record):
 
 
 class BaselineEntry(Record):
-    """What one run leaves.
+    """The entry of one run.
 
-    Times are seconds of CLOCK_BOOTTIME, which no clock step touches; *wall* tells entries of other boots that are out of date.
+    Times are seconds of CLOCK_BOOTTIME, which steps of the clock do not change; *wall* shows which entries of other boots
+    are out of date.
     """
 
-    question: str = field("What was asked, as a digest.")
-    place: BaselinePlace = field("Where it holds.")
+    question: str = field("Digest of what the run checked.")
+    place: BaselinePlace = field("Boot and namespace that it is valid for.")
     looked_at: float = field("When the sample was taken.")
-    judged_at: float = field("When the alerts were raised: later, where a young look was kept.")
+    judged_at: float = field("When the alerts were raised: later, if a young sample was kept.")
     wall: float = field("Seconds since the epoch at that time.")
-    earlier: Earlier = field("The look.")
-    alerts: Mapping[str, int] = field("Plugin status of what was wrong, by its name.", default={})
+    earlier: Earlier = field("The sample.")
+    alerts: Mapping[str, int] = field("Plugin status of each alert, by its name.", default={})
 
 
 class Stored(Record):
     """An entry that is not decoded."""
 
-    question: str = field("What was asked.")
-    place: BaselinePlace = field("Where it holds.")
+    question: str = field("Digest of what the run checked.")
+    place: BaselinePlace = field("Boot and namespace that it is valid for.")
     looked_at: float = field("When the sample was taken.")
     judged_at: float = field("When it was judged.")
     wall: float = field("The same since the epoch.")
     body: bytes = field("The rest.")
 
     def decode(self) -> BaselineEntry:
-        """Read the rest.
+        """Decode the body.
 
         Raises:
-            ValueError: it is no entry of this version, whatever its checksum says.
+            ValueError: it is not an entry of this version, in spite of its checksum.
         """
         try:
             return _decode(self)
@@ -114,12 +117,12 @@ class Stored(Record):
 
 
 def stored(entry: BaselineEntry) -> Stored:
-    """Write an entry down."""
+    """Encode an entry."""
     return Stored(entry.question, entry.place, entry.looked_at, entry.judged_at, entry.wall, _body(entry))
 
 
 def write_entries(entries: Iterable[Stored]) -> bytes:
-    """Put entries into a file's content: the newest, as many as may be."""
+    """Build the content of a file from the newest entries, as many as fit."""
     from binascii import crc32
 
     pieces = [_FIRST]
@@ -137,10 +140,10 @@ def write_entries(entries: Iterable[Stored]) -> bytes:
 
 
 def read_entries(data: bytes) -> tuple[list[Stored], bool]:
-    """Read a file's content.
+    """Parse the content of a file.
 
     Returns:
-        The entries that are whole, and whether something was damaged.
+        The intact entries, and whether anything was damaged.
 
     Raises:
         NotOurs: this program, or this version of it, did not write it.
@@ -154,7 +157,7 @@ def read_entries(data: bytes) -> tuple[list[Stored], bool]:
             return [], True
         if data.startswith(MAGIC):
             raise NotOurs("another version of sockdiag wrote it")
-        raise NotOurs("it is no state file of sockdiag check")
+        raise NotOurs("not a state file of sockdiag check")
     found: list[Stored] = []
     at = len(_FIRST)
     while at < len(data):
@@ -270,7 +273,7 @@ def _decode(held: Stored) -> BaselineEntry:
 
 
 def _quoted(text: Any) -> str:
-    # Names are other people's; a tab or a line's end in one must not be ours.
+    # Names are untrusted: a tab or newline in one must not be taken for ours.
     return str(text).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
@@ -290,7 +293,7 @@ def _cell(value: Any) -> str:
 
 
 def _further(value: int | str | None) -> str:
-    # The file of another release may have other columns: a value says by itself whether it is text.
+    # The file of another release may have other columns, so each value carries its own type.
     return "-" if value is None else f"={_quoted(value)}" if isinstance(value, str) else str(int(value))
 
 

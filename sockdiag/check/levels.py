@@ -1,4 +1,4 @@
-"""From findings and measures to plugin statuses: volume guards and hysteresis."""
+"""Turn findings and measures into plugin statuses, with a minimum of losses and with hysteresis."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from sockdiag.model.alert_range import AlertRange
     from sockdiag.model.finding import Finding
 
-# Fewer losses between two looks do not raise an alert; one that is raised goes on until there are none.
+# Fewer losses between two samples raise no alert; an alert that was raised lasts until there are none.
 LEAST_EVENTS = 5
-# An alert that a level raised goes on until the level is this much below the threshold.
+# An alert that a level raised lasts until the level is below the threshold by this share.
 MARGIN = 0.1
 
 _STATUS = {CRITICAL: CHECK_CRITICAL, WARNING: CHECK_WARNING}
-# What is known to be wrong is told even where something else is not known.
+# A known problem is reported even if something else is unknown.
 _BADNESS = {CHECK_OK: 0, CHECK_UNKNOWN: 1, CHECK_WARNING: 2, CHECK_CRITICAL: 3}
 _EVENTS = ("count", "packets", "attempts", "segments")
 
@@ -32,26 +32,26 @@ def worst(statuses: Iterable[int]) -> int:
 
 
 def badness_of(status: int) -> int:
-    """Return a number that is larger for what is worse."""
+    """Return a number that orders statuses by how bad they are."""
     return _BADNESS[status]
 
 
 def alert_name(finding: Finding) -> str:
-    """Name what a finding is about, the same at each look."""
+    """Name an alert; the name is the same in every run."""
     about = finding.subject
-    # A process changes its name and the number of its sockets, and stays the same one.
+    # A process may change its name and the number of its sockets and still be the same process.
     who = about.cookie or about.inode or (about.pid, about.name, about.local, about.peer)
     return f"{finding.code} {crc32(repr((about.kind, about.netid, about.state, who)).encode()):08x}"
 
 
 class Alert:
-    """A finding with the plugin status that it has.
+    """A finding and its plugin status.
 
     Attributes:
         finding: the finding.
-        status: 0 where it raises no alert.
-        few: it would, were its losses not so few.
-        sustained: it does because it did before.
+        status: the plugin status; 0 if it raises no alert.
+        few: it raises no alert only because its losses are few.
+        sustained: it raises an alert only because the last run raised it.
     """
 
     __slots__ = ("few", "finding", "status", "sustained")
@@ -64,7 +64,7 @@ class Alert:
 
 
 def events(finding: Finding) -> int | None:
-    """Return how many losses a finding rests on; None where it is not about losses between two looks."""
+    """Return the number of losses behind a finding; None if it is not about losses between two samples."""
     if finding.verdict != DROPPING:
         return None
     found = [
@@ -76,11 +76,11 @@ def events(finding: Finding) -> int | None:
 
 
 def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) -> list[Alert]:
-    """Give findings their statuses.
+    """Assign statuses to findings.
 
     Args:
-        hits: what the rules found.
-        raised: alerts of the run before.
+        hits: the findings of the rules.
+        raised: alerts of the last run.
         guarded: few losses raise no alert.
     """
     found = []
@@ -95,16 +95,16 @@ def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) 
 
 
 def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
-    """Keep up alerts whose level is only a little below the threshold that raised them.
+    """Keep alerts whose level is only a little below the threshold that raised them.
 
     Args:
-        case: the looks.
-        alerts: those of this run.
-        raised: alerts of the run before, by name.
-        codes: rules that are judged.
+        case: the samples.
+        alerts: alerts of this run.
+        raised: alerts of the last run, by name.
+        codes: rules to judge by.
 
     Returns:
-        The alerts of this run, some of them with the status that they had before.
+        The alerts of this run, some of them with their status of the last run.
     """
     from sockdiag.judging.group import name_owners
     from sockdiag.judging.judge import judge
@@ -115,7 +115,7 @@ def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes:
     if not again:
         return alerts
     kept: dict[str, Alert] = {}
-    # In their order, so that the text does not change from run to run.
+    # Keep the order of the codes, so that the text does not change from run to run.
     relaxed = judge(case.relaxed(1 - MARGIN), [code for code in codes if code in again])
     for hit in name_owners(case, relaxed.hits):
         name = alert_name(hit.finding)
@@ -126,7 +126,7 @@ def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes:
 
 
 def worst_first(alerts: list[Alert]) -> list[Alert]:
-    """Order alerts, and put together what one process does at many sockets."""
+    """Sort alerts, worst first, and merge those of one process that has the same problem at many sockets."""
     from sockdiag.judging.case import Hit
     from sockdiag.judging.group import by_cause
 
@@ -147,21 +147,21 @@ def status_of(
     """Compare a measure with its ranges.
 
     Args:
-        value: the measure.
+        value: the value of the measure.
         warning: range, or None.
         critical: range, or None.
-        raised: the status that it had at the run before.
-        events: how many events a rate rests on, None where it is none.
+        raised: its status in the last run.
+        events: the number of events behind a rate; None if it is not a rate.
 
     Returns:
-        The status, and whether it is kept up though the value alone would not raise it.
+        The status, and whether it is sustained although the value alone would not raise it.
     """
     plain = CHECK_OK
     kept = CHECK_OK
     for status, bounds in ((CHECK_WARNING, warning), (CHECK_CRITICAL, critical)):
         if bounds is None:
             continue
-        # A bound of 0 says that each event counts.
+        # A bound of 0 means that every event counts.
         few = events is not None and 0 < events < LEAST_EVENTS and bounds.end > 0 and value > bounds.end
         if bounds.alerts(value) and not (few and not bounds.inside):
             plain = status

@@ -1,4 +1,4 @@
-"""Measures of a run: their values, or how fast they grow, and what follows from their ranges."""
+"""Measures of a run: their values or rates, and the statuses that follow from their ranges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.sample import Sample
 
-# What is drawn where no measure is named: how near the limits are, and what is lost.
+# Measures in the performance data if none are named: distances from limits, and losses.
 USUAL = (
     "tcp_mem.used_ratio",
     "udp_mem.used_ratio",
@@ -33,42 +33,42 @@ USUAL = (
     "Udp.RcvbufErrors",
 )
 
-# Parts of the model's names of counters and measures whose counters wrap at 32 bits.
+# Prefixes of counters, and of measures, whose counters wrap at 32 bits.
 _MIBS = {"softnet": "softnet_stat", "conntrack": "nf_conntrack"}
 
 
 class Taken(Record):
-    """What a measure is in one namespace; it travels between processes."""
+    """A measure in one namespace; it is sent between processes."""
 
-    value: float | None = field("Its value; of a rate what it grew by; None is unknown.", default=None)
-    seconds: float | None = field("Of a rate, the time that this took.", default=None)
+    value: float | None = field("Its value; for a rate its growth; None is unknown.", default=None)
+    seconds: float | None = field("For a rate, the time in which it grew.", default=None)
     why: str = field("Why it is unknown.", default="")
 
 
 class Measured(Record):
-    """A measure of this run."""
+    """The value and status of a measure in this run."""
 
     bounded: BoundedMeasure = field("The measure and its ranges.")
-    value: float | None = field("Its value, of a rate a second; None is unknown.")
+    value: float | None = field("Its value, for a rate per second; None is unknown.")
     why: str = field("Why it is unknown.")
     status: int = field("Plugin status.")
-    sustained: bool = field("It has the status because it had it before.")
+    sustained: bool = field("It has the status only because the last run had.")
 
-    def said(self) -> str:
-        """Say what it is."""
+    def summary(self) -> str:
+        """Return the measure, its value and the range that it violates."""
         bounded = self.bounded
         if self.value is None:
-            return f"{bounded.text} is not known: {self.why}"
+            return f"{bounded.text} is unknown: {self.why}"
         unit = {"bytes": " bytes", "s": " s"}.get(bounded.measure.unit, "")
-        text = f"{bounded.text} is {number(round(self.value, 6))}{unit}{' a second' if bounded.is_rate else ''}"
+        text = f"{bounded.text} is {number(round(self.value, 6))}{unit}{'/s' if bounded.is_rate else ''}"
         bounds = {CHECK_WARNING: bounded.warning, CHECK_CRITICAL: bounded.critical}.get(self.status)
         if bounds is None:
             return text
         flag = "-w" if self.status == CHECK_WARNING else "-c"
-        return f"{text} ({flag} {bounds.text}{', not clearly better yet' if self.sustained else ''})"
+        return f"{text} ({flag} {bounds.text}{', still within the recovery margin' if self.sustained else ''})"
 
     def datum(self) -> str:
-        """Write it as performance data."""
+        """Return it as performance data."""
         bounded = self.bounded
         measure = bounded.measure
         ratio = measure.unit == "ratio" and not bounded.is_rate
@@ -84,7 +84,7 @@ class Measured(Record):
 
 
 def usual() -> tuple[BoundedMeasure, ...]:
-    """Return what is drawn where no measure is named."""
+    """Return the measures of the performance data if none are named."""
     return tuple(BoundedMeasure(text, *find(text), None, None) for text in USUAL)
 
 
@@ -94,11 +94,11 @@ def alert_name(one: BoundedMeasure) -> str:
 
 
 def taken(wanted: Iterable[BoundedMeasure], now: Sample, before: Sample | None) -> list[Taken]:
-    """Take measures of a look, and of counters what they grew by since the look before."""
+    """Take measures of a sample: values of gauges, and the growth of counters since the earlier sample."""
     wanted = list(wanted)
     facts = Facts(now)
     past = None if before is None else Facts(before)
-    # Of sums over sockets, those that had drops and are closed since do not count.
+    # Sums over sockets leave out sockets that had drops and have been closed since.
     alive = past
     if before is not None and any(one.measure.cumulative for one in wanted):
         from sockdiag.check.baseline import still_there
@@ -112,19 +112,19 @@ def taken(wanted: Iterable[BoundedMeasure], now: Sample, before: Sample | None) 
 
 
 def measured(one: BoundedMeasure, parts: list[Taken], raised: Mapping[str, int]) -> Measured:
-    """Put together what a measure is in all namespaces, and compare it with its ranges.
+    """Combine the values of a measure in all namespaces, and compare the result with its ranges.
 
     Args:
         one: the measure.
-        parts: what it is in each namespace, in this process's own first; of a measure of the host only that counts.
-        raised: alerts of the run before.
+        parts: its value in each namespace, this process's own first; for a measure of the host only that one counts.
+        raised: alerts of the last run.
     """
     parts = parts[:1] if one.measure.scope == HOST else parts
     lacking = next((part.why for part in parts if part.value is None and part.why), "")
     known = [part for part in parts if part.value is not None]
-    # In a namespace without listeners none has a queue; what could not be read is unknown.
+    # A namespace without listeners has no queue, which is not unknown; a value that could not be read is.
     if not known or lacking:
-        return Measured(one, None, lacking or "nothing here has it", CHECK_UNKNOWN, False)
+        return Measured(one, None, lacking or "nothing here has this measure", CHECK_UNKNOWN, False)
     totals = [part.value for part in known if part.value is not None]
     if one.is_rate:
         total = sum(part.value / (part.seconds or 1e-6) for part in known if part.value is not None)
@@ -141,8 +141,8 @@ def _level(one: BoundedMeasure, facts: Facts) -> Taken:
 
 
 def _labelled(one: BoundedMeasure, facts: Facts) -> str:
-    # Nothing has such labels, which is no lack, or a value of something that has is unknown.
-    return "not told by the kernel" if values(one.measure, one.key, facts) else ""
+    # Either nothing has such labels, so nothing is missing, or something has and its value is unknown.
+    return "not reported by the kernel" if values(one.measure, one.key, facts) else ""
 
 
 def _growth(one: BoundedMeasure, facts: Facts, past: Facts | None, seconds: float | None) -> Taken:
@@ -150,7 +150,7 @@ def _growth(one: BoundedMeasure, facts: Facts, past: Facts | None, seconds: floa
     if not now:
         return Taken(why=missing(one.measure, facts))
     if past is None:
-        return Taken(why="it takes two looks")
+        return Taken(why="a rate needs two samples")
     before = dict(values(one.measure, one.key, past))
     lacking = missing(one.measure, past)
     grown = 0.0
@@ -159,12 +159,12 @@ def _growth(one: BoundedMeasure, facts: Facts, past: Facts | None, seconds: floa
         if was is None and one.measure.cumulative and not lacking:
             was = 0  # no socket of these labels had refused anything
         if is_now is None or was is None:
-            return Taken(why=missing(one.measure, facts) or lacking or "not there at the look before")
+            return Taken(why=missing(one.measure, facts) or lacking or "not present in the earlier sample")
         change = is_now - was
         if change < 0 and _wraps(one) and change + U32 < U32 // 2:
             change += U32
         if change < 0:
-            return Taken(why="set to zero since the look before")
+            return Taken(why="counter reset since the earlier sample")
         grown += change
     return Taken(grown, seconds)
 

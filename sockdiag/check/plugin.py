@@ -1,8 +1,8 @@
-"""Answer as a monitoring plugin must, whatever happens: in time, and with a reason where there is no verdict.
+"""Always answer as a monitoring plugin must: in time, and with a reason if there is no verdict.
 
-Questions to the kernel may hang where no signal reaches. So a child process asks them, and this process waits for it, no
-longer than ``-t`` says, and writes. A child that cannot be ended is left behind; it holds nothing of ours, so that nobody
-waits for it.
+Requests to the kernel may hang in uninterruptible sleep. So a child process makes them, while this process waits for the
+child for at most ``-t`` seconds, and writes the answer. A child that cannot be killed is left behind; it holds none of
+our descriptors, so no reader waits for it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Ended(BaseException):
-    """A signal asks this process to end."""
+    """A signal asked this process to end."""
 
 
 def unknown(error: BaseException, *, debug: bool = False) -> str:
-    """Say why there is no verdict."""
+    """Build the text for a run without a verdict."""
     from sockdiag.errors import SockdiagError
     from sockdiag.render.plugin_text import plugin_output
 
@@ -44,16 +44,16 @@ def unknown(error: BaseException, *, debug: bool = False) -> str:
 
 
 def waited(options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> tuple[int, str]:
-    """Let a child answer, and wait for it.
+    """Run the check in a child process, and wait for its answer.
 
     Args:
-        options: what is asked.
+        options: what to check, and how.
         open_system: opens the system, in the child.
         clock: seconds since the epoch.
 
     Raises:
-        SockdiagError: there is no answer, or none in time.
-        Ended: a signal asks this process to end.
+        SockdiagError: no answer came, or none in time.
+        Ended: a signal asked this process to end.
     """
     from sockdiag.check.request import check_request, check_times
     from sockdiag.errors import SockdiagError, SourceError, UsageError
@@ -62,7 +62,7 @@ def waited(options: CheckOptions, open_system: Callable[[], System], clock: Call
     check_times(options)
     check_request(options)
     if options.survey.netns is not None and options.captured:
-        raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
+        raise UsageError("--netns and --root exclude each other: a capture holds the namespaces that it was taken in")
     before = _mind_signals()
     try:
         data = answer_of(lambda: _answer(options, open_system, clock), options.timeout_s)
@@ -93,11 +93,11 @@ def _answer(options: CheckOptions, open_system: Callable[[], System], clock: Cal
 
 
 def _mind_signals() -> dict[int, Any]:
-    """Let signals that end a program raise Ended; return what they did before."""
+    """Make signals that end a program raise Ended; return their previous handlers."""
     names = {_signal.SIGTERM: "SIGTERM", _signal.SIGHUP: "SIGHUP", _signal.SIGALRM: "SIGALRM"}
 
     def end(number: int, _frame: object) -> None:
-        # A monitoring system that has waited long enough sends SIGTERM, and may still read.
+        # A monitoring system that has waited long enough sends SIGTERM, and may still read the answer.
         raise Ended(f"ended by {names[number]}")
 
     return {number: _signal.signal(number, end) or _signal.SIG_DFL for number in names}

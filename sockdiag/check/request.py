@@ -1,4 +1,4 @@
-"""What a command line of ``check`` asks for: rules, and measures with their ranges."""
+"""The rules, and the measures with their ranges, that a command line of ``check`` names."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ MOST_TIMEOUT_S = 3600
 class BoundedMeasure(Record):
     """A measure and its ranges."""
 
-    text: str = field("As it was named.")
+    text: str = field("The measure as the user named it.")
     measure: Measure = field("The measure.")
-    key: str = field("What of it.")
+    key: str = field("Key that selects a part of it.")
     warning: AlertRange | None = field("Range of -w.")
     critical: AlertRange | None = field("Range of -c.")
 
     @property
     def is_rate(self) -> bool:
-        """Whether it is told a second."""
+        """Whether it is shown per second."""
         return self.measure.kind == "counter" or self.measure.cumulative
 
 
 class CheckRequest(Record):
-    """What is asked."""
+    """The rules and measures to check."""
 
-    codes: tuple[str, ...] = field("Rules to judge.")
-    named: bool = field("They were named one by one.")
+    codes: tuple[str, ...] = field("Rules to judge by.")
+    named: bool = field("The user named them one by one.")
     measures: tuple[BoundedMeasure, ...] = field("Measures to compare.")
-    question: str = field("Digest of all that makes a baseline this question's own.")
+    question: str = field("Digest of everything that a baseline depends on.")
 
     @property
     def compares(self) -> bool:
-        """Whether anything of it needs an earlier look."""
+        """Whether any part of it needs an earlier sample."""
         return bool(self.codes) or any(one.is_rate for one in self.measures)
 
     def tables(self, known: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the known tables that must be read."""
+        """Return the known tables that must be read."""
         if self.codes:
             return tuple(known)
         needs = {need.removeprefix("skmem:") for one in self.measures for need in one.measure.needs}
@@ -56,38 +56,38 @@ class CheckRequest(Record):
 
 
 def check_request(options: CheckOptions) -> CheckRequest:
-    """Read what a run is asked for.
+    """Parse the rules, measures and ranges of a run.
 
     Raises:
-        UsageError: a rule, a measure or a range is none.
+        UsageError: a rule or measure does not exist, or a range is invalid.
     """
     named = _codes("--rule", options.rules)
     skipped = _codes("--skip", options.skip)
     measures = _measures(options.measures, options.warning, options.critical)
-    # A service that is defined for a measure is about that measure.
+    # A service that is defined for a measure checks that measure and no rules.
     codes = named or (() if measures else tuple(RULES))
     codes = tuple(code for code in RULES if code in codes and code not in skipped)
     if not codes and not measures:
         raise UsageError("--skip leaves no rule to judge")
     ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
-    # Who takes two looks of one's own has not been told what was lost before them: the next run without must be.
+    # A run with --interval does not report losses before its first sample: the next run without it must.
     pair = options.interval_s is not None
     survey = options.survey
-    # In this order and with these values, or every baseline is lost when the program is upgraded.
+    # Keep this order and these values, or an upgrade of the program loses every baseline.
     texts = (codes, ranges, survey.where or None, survey.source, options.horizon_s, survey.netns == "all", pair)
     return CheckRequest(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
 
 
 def check_times(options: CheckOptions) -> None:
-    """Refuse times that make no sense.
+    """Validate -t and --interval.
 
     Raises:
-        UsageError: they do not.
+        UsageError: a value is out of range.
     """
     if not 0 < options.timeout_s <= MOST_TIMEOUT_S:
         raise UsageError(f"-t takes more than 0 and at most {MOST_TIMEOUT_S} seconds")
     if options.interval_s is not None and options.interval_s >= options.timeout_s:
-        raise UsageError(f"--interval {options.interval_s:g} does not fit into -t {options.timeout_s:g}")
+        raise UsageError(f"--interval {options.interval_s:g} must be shorter than -t {options.timeout_s:g}")
 
 
 def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:
@@ -134,19 +134,19 @@ def _range(flag: str, text: str) -> AlertRange | None:
 
 
 def paired(order: Iterable[tuple[str, object]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give each measure of a command line its ranges.
+    """Assign ranges to the measures of a command line.
 
-    Those that follow it; or, where as many stand before or behind all measures, in their order: there is no other way to
-    write a list of each option, as Icinga does.
+    A measure takes the ranges that follow it. If there is one range per measure before or after all measures, they are
+    assigned in order: Icinga writes each option as a list, and cannot interleave them.
 
     Args:
         order: name and value of each option, in the order of the command line.
 
     Returns:
-        One -w and one -c a measure, "" where it has none.
+        One -w and one -c per measure; "" if it has none.
 
     Raises:
-        UsageError: a range stands before any measure, or a measure has two of one kind.
+        UsageError: a range precedes all measures, or a measure has two of one kind.
     """
     given = list(order)
     return _ranges(given, "warning"), _ranges(given, "critical")

@@ -1,4 +1,4 @@
-"""One run of ``check``: sample, compare with the run before, judge, and leave a baseline for the next run."""
+"""One run of ``check``: sample, compare with the last run, judge, and keep a baseline for the next run."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ if TYPE_CHECKING:
     from sockdiag.model.sample import Sample
     from sockdiag.survey.reader import SystemReader
 
-# Sources of gaps about network namespaces: where they are found, and how they are entered.
+# Sources of gaps about finding and entering network namespaces.
 _WHERE_NAMESPACES_ARE = ("/proc", "/proc/PID/ns/net")
 _ENTERED = "setns"
 
 
 class NamespaceResult(Record):
-    """What a run knows of one network namespace, as it travels between processes."""
+    """The result of a run in one network namespace, as sent between processes."""
 
     netns: str | None = field("Its label.")
     alerts: tuple[tuple[str, Alert], ...] = field("Findings with their plugin statuses, by the name of the alert.")
     measures: tuple[Taken, ...] = field("Values of the measures.")
-    entry: BaselineEntry | None = field("What is left for the next run.")
-    raised: Mapping[str, int] = field("Alerts of the run before, by name.")
-    note: str = field("Why there is no baseline, or the like.")
-    reset: tuple[str, ...] = field("Counters that were set to zero since the earlier sample.")
+    entry: BaselineEntry | None = field("Baseline for the next run.")
+    raised: Mapping[str, int] = field("Alerts of the last run, by name.")
+    note: str = field("Why there is no baseline, or another remark on it.")
+    reset: tuple[str, ...] = field("Counters that were reset since the earlier sample.")
     seconds: float | None = field("Time between the samples.")
 
 
 class _Past:
-    """What the runs before left of a namespace, as its sample finds it.
+    """What earlier runs left of a namespace, compared with its sample.
 
     Attributes:
-        state: the state file; None for a captured system.
-        place: the namespace as the state file knows it; None for a captured system.
-        entry: what the run before left; None if it left nothing.
-        before: the sample to compare with: the first of two, or that of the run before.
+        state: the state file; None for a capture.
+        place: the namespace as the state file identifies it; None for a capture.
+        entry: what the last run left; None if it left nothing.
+        before: the sample to compare with: the first of two, or the baseline of the last run.
         note: why there is no baseline, or the like.
     """
 
@@ -66,7 +66,7 @@ class _Past:
         self.before = before
         self.note = ""
         if state is None:
-            self.note = "a capture holds one look" if before is None else ""
+            self.note = "a capture is a single sample" if before is None else ""
             return
         self.place = place_of(there)
         self.entry, note = state.entry(self.place)
@@ -89,7 +89,7 @@ def _examine(
     drawn: tuple[BoundedMeasure, ...],
     state: State | None,
 ) -> Examination[NamespaceResult]:
-    """Compare a namespace with what the run before left of it, give findings their statuses, and take the measures."""
+    """Compare a namespace with its baseline from the last run, assign statuses to findings, and take the measures."""
     past = _Past(state, there, now, before)
 
     def results(case: Case, judgement: Judgement) -> Iterator[NamespaceResult]:
@@ -133,19 +133,19 @@ class Run:
     """One run.
 
     Args:
-        survey: asks the system.
-        options: what is asked.
+        survey: reads the system.
+        options: what to check, and how.
 
     Attributes:
         status: plugin status.
         alerts: findings of all namespaces with their statuses.
-        measures: measures that are compared or drawn.
-        places: results of each namespace, this process's own first.
-        unknown: rules that could not tell.
-        state: the state file; None for a captured system.
-        blind: this run cannot compare, and neither will the next one.
-        cannot_tell: so many rules could not tell that there is no verdict.
-        unseen: why some network namespaces were not sampled, if all were asked for.
+        measures: measures that are compared or go to the performance data.
+        namespaces: results of each network namespace, this process's own first.
+        unknown: rules that lacked data.
+        state: the state file; None for a capture.
+        blind: this run has nothing to compare with, and neither will the next one.
+        lacks_data: so many rules lacked data that there is no verdict.
+        not_sampled: why some network namespaces were not sampled, if all were asked for.
     """
 
     def __init__(self, survey: SystemReader, options: CheckOptions) -> None:
@@ -161,14 +161,14 @@ class Run:
         self.status = CHECK_UNKNOWN
         self.alerts: list[Alert] = []
         self.measures: list[Measured] = []
-        self.places: list[NamespaceResult] = []
+        self.namespaces: list[NamespaceResult] = []
         self.unknown: list[NotJudged] = []
         self.blind = False
-        self.cannot_tell = False
-        self.unseen = ""
+        self.lacks_data = False
+        self.not_sampled = ""
 
     def judge(self) -> None:
-        """Sample, judge, and leave what the next run compares with."""
+        """Sample, judge, and keep a baseline for the next run."""
         if not self.drawn:
             self.drawn = usual()
         options, request = self.options, self.request
@@ -183,28 +183,28 @@ class Run:
             recalls=True,
         )
         self.unknown = found.unknown
-        self.places = found.rows
+        self.namespaces = found.rows
         self.alerts = self._alerts()
-        # What spans all namespaces is remembered with this process's own, which comes first.
-        raised = self.places[0].raised if self.places else {}
+        # Alerts that span all namespaces are kept with this process's own, which comes first.
+        raised = self.namespaces[0].raised if self.namespaces else {}
         self.measures = [
-            measured(one, [there.measures[i] for there in self.places], raised) for i, one in enumerate(self.drawn)
+            measured(one, [there.measures[i] for there in self.namespaces], raised) for i, one in enumerate(self.drawn)
         ]
         self._remember()
         self.status = self._status()
 
     @property
-    def asked_measures(self) -> list[Measured]:
-        """Measures that were asked for."""
+    def named_measures(self) -> list[Measured]:
+        """Measures that the user named."""
         return self.measures if self.request.measures else []
 
     def _alerts(self) -> list[Alert]:
         found: list[Alert] = []
         seen = set()
-        for there in self.places:
+        for there in self.namespaces:
             for name, alert in there.alerts:
                 about = alert.finding.subject
-                # What is wrong with a process as a whole is the same wherever its sockets are.
+                # A finding about a process as a whole is the same in every namespace that its sockets are in.
                 if about.pid is not None and not about.sockets and about.inode is None and about.cookie is None:
                     if name in seen:
                         continue
@@ -215,8 +215,8 @@ class Run:
     def _remember(self) -> None:
         if self.state is None:
             return
-        entries = [there.entry for there in self.places if there.entry is not None]
-        for one in self.asked_measures:
+        entries = [there.entry for there in self.namespaces if there.entry is not None]
+        for one in self.named_measures:
             if entries and one.status not in (CHECK_OK, CHECK_UNKNOWN):
                 alerts = {**entries[0].alerts, measure_name(one.bounded): one.status}
                 entries[0] = entries[0]._replace(alerts=alerts)
@@ -224,23 +224,23 @@ class Run:
 
     def _status(self) -> int:
         statuses = [a.status for a in self.alerts]
-        statuses += [m.status for m in self.asked_measures]
+        statuses += [m.status for m in self.named_measures]
         strict = self.options.strict
         lacking = len(self.unknown)
-        self.cannot_tell = bool(lacking) and (self.request.named or strict or lacking * 2 > len(self.request.codes))
-        # It would be so at each run, and losses would never be seen.
+        self.lacks_data = bool(lacking) and (self.request.named or strict or lacking * 2 > len(self.request.codes))
+        # It would be so in every run, and losses would never be reported.
         self.blind = bool(
             self.request.compares
             and self.state is not None
             and self.state.problem
-            and any(there.seconds is None for there in self.places)
+            and any(there.seconds is None for there in self.namespaces)
         )
         hidden = [gap for gap in self.survey.gaps if gap.source in (*_WHERE_NAMESPACES_ARE, _ENTERED)]
         if self.survey.everywhere and hidden:
-            self.unseen = hidden[0].reason
-            # Root looks wherever one can; some container hosts have a process that nobody may look into.
+            self.not_sampled = hidden[0].reason
+            # Root reads all that can be read; some container hosts have a process that no user may inspect.
             if os.geteuid() != 0 or strict or any(gap.source == _ENTERED for gap in hidden):
                 statuses.append(CHECK_UNKNOWN)
-        if self.cannot_tell or self.blind or not self.places:
+        if self.lacks_data or self.blind or not self.namespaces:
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)

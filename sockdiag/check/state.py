@@ -1,4 +1,4 @@
-"""The state file of ``check``: where it is, what of it may be compared with, and what is left for the next run."""
+"""The state file of ``check``: its path, the entries that may be compared with, and the entries for the next run."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from sockdiag.check.entries import BaselineEntry, Stored
     from sockdiag.survey.reader import SystemReader
 
-# Two looks that are nearer together tell of nothing but chance.
+# Samples that are closer together show only chance.
 YOUNGEST_S = 1.0
-# A look that is younger is not replaced: whoever runs the check by hand in between does not take the next run's baseline.
+# A younger sample is not replaced, so that a check run by hand does not take the baseline of the next scheduled run.
 KEPT_S = 10.0
-# What was lost within more than a day is no news.
+# Losses over more than a day are no news.
 OLDEST_S = 86400.0
 
 _PATIENCE_S = 3.0
-# No run takes longer; what is from later still is from another clock.
+# No run takes longer; an entry from further in the future is from another clock.
 _OVERLAP_S = 300.0
 _NAME = "check.state"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def state_path(environ: Mapping[str, str], uid: int | None = None) -> str:
-    """Return the path of the state file where ``--state`` names none.
+    """Return the path of the state file if ``--state`` does not name one.
 
-    A service's own folder, $XDG_STATE_HOME, root's place, the home folder; users without one share /var/tmp, each in a folder
-    of its own.
+    The first of: a service's own folder, $XDG_STATE_HOME, root's /var/lib, the home folder. Users without a home get a
+    folder of their own in /var/tmp.
     """
     uid = os.geteuid() if uid is None else uid
-    # systemd names the folders of StateDirectory=, with colons between several.
+    # systemd passes the folders of StateDirectory=, separated by colons.
     of_service = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if of_service.startswith("/"):
         return f"{of_service}/{_NAME}"
@@ -62,13 +62,13 @@ def _home(uid: int) -> str:
 
 
 class State:
-    """What runs before have left, and the place for what this one leaves.
+    """Entries of earlier runs, and the place to save those of this run.
 
     Args:
         path: the state file.
-        question: digest of what is asked.
+        question: digest of what the run checks.
         clock: seconds since the epoch.
-        private: it lies in this user's own folder, which is made if it is not there.
+        private: it is in this user's own folder, which is created if it does not exist.
 
     Attributes:
         problem: why the file cannot be used, or "".
@@ -79,7 +79,7 @@ class State:
         self.question = question
         self.problem = ""
         self.clock = clock
-        # From a monotonic clock to the one that goes on while the host is suspended.
+        # From the monotonic clock to the one that also runs while the host is suspended.
         self._offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         self._entries: list[Stored] = []
         self._damaged = False
@@ -95,15 +95,15 @@ class State:
             self.problem, self._usable = f"{self.path}: {error}", False
 
     def entry(self, place: BaselinePlace) -> tuple[BaselineEntry | None, str]:
-        """Return what the run before has left of a place, or None and why there is nothing."""
+        """Return the last run's entry for a place, or None and the reason why there is none."""
         if not place.boot_id:
-            # Counters of another boot could not be told from this one's.
+            # Counters of another boot could be mistaken for this one's.
             self.problem, self._usable = self.problem or f"{_BOOT_ID}: cannot be read", False
         if not self._usable:
             return None, "no baseline"
         damaged = self._damaged
-        asked = [e for e in self._entries if e.question == self.question]
-        mine = next((e for e in asked if _same(e.place, place)), None)
+        same_question = [e for e in self._entries if e.question == self.question]
+        mine = next((e for e in same_question if _same(e.place, place)), None)
         if mine is not None:
             try:
                 return mine.decode(), ""
@@ -111,39 +111,39 @@ class State:
                 damaged = True
         if damaged:
             return None, "no baseline, the state file was damaged"
-        if any(e.place.boot_id != place.boot_id and e.place.machine == place.machine for e in asked):
-            return None, "no baseline, the host was booted since"
+        if any(e.place.boot_id != place.boot_id and e.place.machine == place.machine for e in same_question):
+            return None, "no baseline, the host was rebooted"
         return None, "no baseline yet"
 
     def age(self, entry: BaselineEntry, at: float) -> tuple[float | None, str]:
-        """Return how old an entry's look is, or None and why it cannot be compared with.
+        """Return the age of an entry's sample, or None and the reason why it cannot be compared with.
 
         Args:
             entry: the entry.
-            at: time of the present look on the monotonic clock.
+            at: time of the present sample on the monotonic clock.
         """
         age = self.boottime(at) - entry.looked_at
         if age < 0:
-            # Another time namespace, or a run that has looked after this one did.
-            return None, "no baseline, it is from later than this look"
+            # Another time namespace, or a run that took its sample after this one.
+            return None, "no baseline, it is later than this sample"
         if age < YOUNGEST_S:
             return None, f"baseline only {int(age * 10) / 10} s old"
         if age > OLDEST_S:
-            return None, f"no baseline, the last look was {age / 3600:.0f} h ago"
+            return None, f"no baseline, the last sample is {age / 3600:.0f} h old"
         return age, ""
 
     def boottime(self, at: float) -> float:
-        """Return a time of the monotonic clock on the clock that entries have."""
+        """Convert a time of the monotonic clock to the clock that entries use."""
         return at + self._offset
 
     def save(self, entries: Iterable[BaselineEntry]) -> None:
-        """Leave entries for the next run; what goes wrong is in ``problem``."""
+        """Save entries for the next run; an error is left in ``problem``."""
         if not self._usable:
             return
         mine = [stored(entry) for entry in entries]
         there = {(e.question, e.place, e.looked_at, e.body) for e in self._entries}
         if not self._damaged and all((e.question, e.place, e.looked_at, e.body) in there for e in mine):
-            return  # the same look, and the same alerts
+            return  # the same sample, and the same alerts
         try:
             self._file.update(lambda data: self._merged(data, mine), _PATIENCE_S)
         except (SourceError, NotOurs) as error:
@@ -158,19 +158,19 @@ class State:
         for one in entries:
             other = left.get((one.question, one.place.boot_id, one.place.netns))
             if other is None:
-                # Of another boot only the clock tells the age, and that may have been set since.
+                # The age of another boot is known only by the clock, which may have been set since.
                 at = boots.get(one.place.boot_id)
                 if abs(now - one.wall if at is None else at - one.judged_at) <= OLDEST_S:
                     kept.append(one)
             elif 0 < one.judged_at - other.judged_at < _OVERLAP_S:
-                # A run that began later has finished earlier: what it left is the newer one.
+                # A run that started later has finished earlier: its entry is newer.
                 kept.append(one)
                 del left[one.question, one.place.boot_id, one.place.netns]
         return write_entries([*left.values(), *kept])
 
 
 def place_of(survey: SystemReader) -> BaselinePlace:
-    """Say where the counters belong that are read in this process and namespace."""
+    """Return the boot and namespace that counters read in this process belong to."""
     from sockdiag.sources.system.transport import netns_cookie
 
     cookie = netns_cookie()

@@ -1,8 +1,8 @@
-"""A file that a run leaves for the next one. Its place may be shared, full, read-only, or laid out by somebody else.
+"""A file that one run leaves for the next. Its folder may be shared, full, read-only, or prepared by an attacker.
 
-Nothing that another user could have written is believed, nothing but a regular file is opened, no symbolic link is followed in
-the last component. Whoever writes holds the lock of ``FILE.lock`` and puts a whole new file in the old one's place, so that a
-reader, which needs no lock, gets the old one or the new one.
+A file that another user could have written is not trusted, only regular files are opened, and no symbolic link is followed
+in the last component. A writer holds the lock of ``FILE.lock`` and replaces the file atomically, so a reader needs no lock
+and gets either the old file or the new one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What is larger was not written here.
+# A larger file was not written by this program.
 MAX_BYTES = 16 << 20
 
 _COMMON = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -30,7 +30,7 @@ class StateFile:
     """One file.
 
     Args:
-        path: where it is; its folder must be there.
+        path: its path; the folder must exist.
     """
 
     __slots__ = ("_name", "folder", "path")
@@ -40,11 +40,11 @@ class StateFile:
         self.folder, self._name = os.path.split(path)
 
     def read(self) -> bytes | None:
-        """Return its content, None where there is no such file (nor folder).
+        """Return its content; None if the file or its folder does not exist.
 
         Raises:
-            SourceDenied: others own it or may write to it, or it may not be read.
-            SourceUnavailable: it is no regular file.
+            SourceDenied: another user owns it or may write to it, or it may not be read.
+            SourceUnavailable: it is not a regular file.
             SourceTruncated: it is larger than MAX_BYTES.
         """
         try:
@@ -59,17 +59,19 @@ class StateFile:
             os.close(folder)
 
     def update(self, change: Callable[[bytes | None], bytes | None], patience_s: float) -> bool:
-        """Put a new file in the place of the old one.
+        """Replace the file.
 
         Args:
-            change: makes the new content of the present one, None where there is none; it returns None to leave it.
-            patience_s: how long to wait for whoever is just writing.
+            change: takes the present content, None if there is none, and returns the new content, or None to keep the
+                file as it is.
+            patience_s: seconds to wait for another writer.
 
         Returns:
-            Whether there is a new file.
+            Whether the file was replaced.
 
         Raises:
-            SourceError: it cannot be written, as :meth:`read`, or the lock was not to be had. The old file is still there.
+            SourceError: it cannot be read (see :meth:`read`) or written, or the lock was not released in time. The old file
+                is kept.
         """
         folder = self._open_folder()
         try:
@@ -102,7 +104,7 @@ class StateFile:
         stat = os.fstat(fd)
         refusal: SourceError | None = None
         if not S_ISREG(stat.st_mode):
-            kind = "a folder" if S_ISDIR(stat.st_mode) else "no regular file"
+            kind = "a folder" if S_ISDIR(stat.st_mode) else "not a regular file"
             refusal = SourceUnavailable(path, kind, EISDIR)
         elif stat.st_uid != os.geteuid():
             refusal = SourceDenied(path, f"belongs to user {stat.st_uid}, and this is user {os.geteuid()}")
@@ -140,13 +142,13 @@ class StateFile:
         path = f"{self.path}.lock"
         fd = self._open(folder, f"{self._name}.lock", os.O_RDWR | os.O_CREAT)
         try:
-            # Whoever waits in the kernel gets it in turn; who tries again and again may never get it.
+            # Waiters in the kernel get the lock in turn; polling for it may never succeed.
             with _Patience(patience_s):
                 flock(fd, LOCK_EX)
         except BaseException as error:
             os.close(fd)
             if isinstance(error, _Late):
-                reason = f"others hold the lock for more than {patience_s:g} s"
+                reason = f"the lock was held for more than {patience_s:g} s"
                 raise SourceTruncated(path, reason, ETIMEDOUT) from None
             if isinstance(error, OSError):
                 raise _error(path, error) from None
@@ -154,7 +156,7 @@ class StateFile:
         return fd
 
     def _replace(self, folder: int, data: bytes) -> None:
-        # Under the lock nobody else has this name; what an interrupted run left of it goes.
+        # The lock protects this name; a leftover of an interrupted run is removed.
         name = f"{self._name}.new"
         try:
             try:  # noqa: SIM105 - contextlib is not for start-up
@@ -167,7 +169,7 @@ class StateFile:
                 while rest:
                     rest = rest[os.write(fd, rest) :]
             finally:
-                # Some file systems say only now that the disk is full.
+                # Some file systems report only now that the disk is full.
                 os.close(fd)
             os.rename(name, self._name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as error:
@@ -179,11 +181,11 @@ class StateFile:
 
 
 class _Late(Exception):
-    """Patience is at its end."""
+    """The time to wait for the lock is over."""
 
 
 class _Patience:
-    """Raise _Late in a block that takes longer; for the main thread."""
+    """Raise _Late in a block that takes too long; for the main thread only."""
 
     __slots__ = ("_before", "_seconds")
 
@@ -204,15 +206,15 @@ class _Patience:
 
 def _error(path: str, error: OSError) -> SourceError:
     failure = source_error(path, error)
-    # "Run as root" is no advice on a file that is this user's own.
+    # "Run as root" would be bad advice for this user's own file.
     return type(failure)(failure.source, failure.reason, failure.errno)
 
 
 def private_folder(path: str) -> None:
-    """Make a folder that only this user may write to, or take one that is there.
+    """Create a folder that only this user may write to, or accept an existing one.
 
     Raises:
-        SourceError: it cannot be made, or others own it or may write to it.
+        SourceError: it cannot be created, or another user owns it or may write to it.
     """
     try:
         os.makedirs(path, 0o700, exist_ok=True)
@@ -220,4 +222,4 @@ def private_folder(path: str) -> None:
     except OSError as error:
         raise _error(path, error) from None
     if not S_ISDIR(stat.st_mode) or stat.st_uid != os.geteuid() or stat.st_mode & _FOREIGN_WRITE:
-        raise SourceDenied(path, f"no folder that only user {os.geteuid()} may write to")
+        raise SourceDenied(path, f"not a folder that only user {os.geteuid()} may write to")

@@ -1,4 +1,4 @@
-"""What a run of ``check`` says: the status line, performance data, and the lines of -v."""
+"""The text of a run of ``check``: the status line, performance data, and the lines of -v."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from sockdiag.check.levels import Alert
     from sockdiag.check.run import Run
 
-# Rules that could not tell, named on the status line.
+# Number of rules without data that the status line names.
 _NAMED = 3
 
 
 def output(run: Run) -> str:
-    """Write all that there is to say."""
+    """Return the whole text."""
     return plugin_output(run.status, "; ".join(_parts(run)), _data(run), _lines(run))
 
 
@@ -30,25 +30,25 @@ def _parts(run: Run) -> Iterator[str]:
     first = run.blind and run.status == CHECK_UNKNOWN
     if first:
         yield problem
-    said = [(badness_of(m.status), m.said()) for m in run.asked_measures if m.status]
-    said += [(badness_of(a.status), _headline(run, a)) for a in worst_first(run.alerts) if a.status]
-    said.sort(key=lambda pair: -pair[0])
-    if said:
-        yield said[0][1] + (f" (and {len(said) - 1} more)" if len(said) > 1 else "")
-    elif not run.cannot_tell:
+    texts = [(badness_of(m.status), m.summary()) for m in run.named_measures if m.status]
+    texts += [(badness_of(a.status), _headline(run, a)) for a in worst_first(run.alerts) if a.status]
+    texts.sort(key=lambda pair: -pair[0])
+    if texts:
+        yield texts[0][1] + (f" (and {len(texts) - 1} more)" if len(texts) > 1 else "")
+    elif not run.lacks_data:
         yield _good(run)
-    if run.unseen:
-        yield f"not all network namespaces were seen: {run.unseen}"
+    if run.not_sampled:
+        yield f"some network namespaces were not sampled: {run.not_sampled}"
     if run.unknown:
         codes = list(dict.fromkeys(one.code for one in run.unknown))
-        why = f" ({run.unknown[0].source}: {run.unknown[0].reason})" if run.cannot_tell else ""
+        why = f" ({run.unknown[0].source}: {run.unknown[0].reason})" if run.lacks_data else ""
         yield f"not judged: {', '.join(codes[:_NAMED])}{_more(codes, _NAMED)}{why}"
     few = list(dict.fromkeys(a.finding.code for a in run.alerts if a.few))
     if few:
-        yield f"few losses: {', '.join(few)}"
-    reset = list(dict.fromkeys(name for there in run.places for name in there.reset))
+        yield f"below alert threshold: {', '.join(few)}"
+    reset = list(dict.fromkeys(name for there in run.namespaces for name in there.reset))
     if reset:
-        yield f"set to zero since: {reset[0]}{_more(reset, 1)}"
+        yield f"counter reset: {reset[0]}{_more(reset, 1)}"
     yield from _notes(run)
     if problem and not first:
         yield f"state not kept: {problem}"
@@ -60,19 +60,19 @@ def _more(names: list[str], shown: int) -> str:
 
 def _good(run: Run) -> str:
     if run.request.measures:
-        return ", ".join(m.said() for m in run.measures)
+        return ", ".join(m.summary() for m in run.measures)
     judged = len(run.request.codes) - len({one.code for one in run.unknown})
-    seconds = run.places[0].seconds if run.places else None
+    seconds = run.namespaces[0].seconds if run.namespaces else None
     since = "" if seconds is None else f" in {number(round(seconds, 1))} s"
-    where = f" in {_namespaces(len(run.places))}" if run.survey.everywhere else ""
-    return f"{judged} {'rule' if judged == 1 else 'rules'} found nothing{where}{since}"
+    where = f" in {_namespaces(len(run.namespaces))}" if run.survey.everywhere else ""
+    return f"{judged} {'rule' if judged == 1 else 'rules'} checked, no findings{where}{since}"
 
 
 def _notes(run: Run) -> Iterator[str]:
-    notes = [there.note for there in run.places if there.note]
+    notes = [there.note for there in run.namespaces if there.note]
     for note in dict.fromkeys(notes):
         n = notes.count(note)
-        yield note if n == len(run.places) else f"{note} in {n} of {_namespaces(len(run.places))}"
+        yield note if n == len(run.namespaces) else f"{note} in {n} of {_namespaces(len(run.namespaces))}"
 
 
 def _namespaces(n: int) -> str:
@@ -92,8 +92,8 @@ def _lines(run: Run) -> Iterator[str]:
     verbose = run.options.verbose
     if not verbose:
         return
-    for m in run.asked_measures:
-        yield f"{WORDS[m.status]} {m.said()}"
+    for m in run.named_measures:
+        yield f"{WORDS[m.status]} {m.summary()}"
     for alert in worst_first(run.alerts):
         if alert.status or alert.few or verbose > 1:
             yield _line(run, alert)
@@ -103,11 +103,11 @@ def _lines(run: Run) -> Iterator[str]:
     for one in run.unknown:
         yield f"NOT JUDGED {one.code}: {one.source}: {one.reason}"
     if verbose > 1:
-        for there in run.places:
+        for there in run.namespaces:
             for name in there.reset:
-                yield f"SET TO ZERO {name}"
+                yield f"COUNTER RESET {name}"
         for gap in run.survey.gaps:
-            yield f"NOT SEEN {gap.source}: {gap.reason}{f'; {gap.hint}' if gap.hint else ''}"
+            yield f"COULD NOT READ {gap.source}: {gap.reason}{f'; {gap.hint}' if gap.hint else ''}"
     if verbose > 2:
         yield from _whence(run)
 
@@ -117,14 +117,14 @@ def _whence(run: Run) -> Iterator[str]:
         yield f"SOURCE {table}: {source or '-'}"
     if run.state is not None:
         yield f"STATE {run.state.path}"
-    for there in run.places:
+    for there in run.namespaces:
         since = there.note if there.seconds is None else f"{number(round(there.seconds, 3))} s ago"
         yield f"BASELINE {there.netns or '-'}: {since}"
 
 
 def _headline(run: Run, alert: Alert) -> str:
     finding = alert.finding
-    kept = ", not clearly better yet" if alert.sustained else ""
+    kept = ", still within the recovery margin" if alert.sustained else ""
     there = f" [netns {finding.subject.netns}]" if run.survey.everywhere and finding.subject.netns else ""
     return f"{finding.code}: {finding.summary}{kept}{there}"
 
@@ -133,5 +133,5 @@ def _line(run: Run, alert: Alert) -> str:
     finding = alert.finding
     word = WORDS[alert.status] if alert.status or finding.severity != INFO else "INFO"
     advice = " ".join(f"{one.action}{f' ({one.command})' if one.command else ''}" for one in finding.advice)
-    few = " (too few to raise an alert)" if alert.few else ""
+    few = " (below alert threshold)" if alert.few else ""
     return f"{word} {_headline(run, alert)}{few}{'. ' if advice else ''}{advice}"

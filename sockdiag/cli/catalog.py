@@ -1,4 +1,4 @@
-"""Every command: where it lives and the question it answers. The order is that of the help."""
+"""Every command: the module that defines it and the question that it answers, in the order of the help."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.spec import Command
 
-# name -> (module, question), which fits a line of the help. A module is imported when its command runs or its own help is shown.
+# name -> (module, question). The question fits on one line of the help. A module is imported when its command runs or
+# its own help is shown.
 COMMANDS = {
-    "list": ("sockdiag.cli.commands.list", "Which sockets exist? One row a socket, columns of your choice."),
+    "list": ("sockdiag.cli.commands.list", "Which sockets exist? One row per socket, columns of your choice."),
     "states": ("sockdiag.cli.commands.states", "How many sockets are in each state, and whose are they?"),
     "memory": ("sockdiag.cli.commands.memory", "Who holds socket memory, and how near is each limit?"),
     "risk": ("sockdiag.cli.commands.risk", "What is dropping data, what is about to, and why?"),
     "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
-    "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with what to do."),
+    "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with advice."),
     "check": (
         "sockdiag.cli.commands.check",
         "A monitoring plugin: one status line, perfdata, exit status 0 to 3.",
     ),
     "metrics": (
         "sockdiag.cli.commands.metrics",
-        "All of this as numbers for Prometheus, telegraf and the like.",
+        "All of this as numbers for Prometheus, telegraf and others.",
     ),
-    "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they come to for a socket."),
+    "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they mean for a socket."),
     "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),
     "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),
     "inspect": ("sockdiag.cli.commands.inspect", "One socket through all its layers, from fd to struct proto."),
-    "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and where it comes from."),
+    "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and its source."),
     "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),
 }
 
 OVERVIEW = ("sockdiag.cli.commands.overview", "Is this host's socket layer healthy? One screen.")
 
-# Not declared here: it has the option grammar of iproute2's ss (sockdiag.ss).
+# Not declared here, because it has the option grammar of iproute2's ss (sockdiag.ss).
 SS_SUMMARY = "A drop-in for iproute2's ss: same options, filters and bytes out."
 
 

@@ -1,4 +1,4 @@
-"""Run ``check`` from the command line: every mistake, of the command line too, is a line on standard output and UNKNOWN."""
+"""Run ``check`` from the command line: every error, usage errors included, is a line on standard output and UNKNOWN."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run_check(words: list[str], env: Env) -> int:
-    """Run check on the words after the program's name; return the plugin status."""
+    """Run check with the words after the program's name; return the plugin status."""
     return write_answer(env, lambda: _from_words(words, env))
 
 
@@ -21,7 +21,7 @@ def _from_words(words: list[str], env: Env) -> tuple[int, str]:
     from sockdiag.check.request import paired
 
     if words[0] != "check":
-        raise UsageError(f"options stand after the command: sockdiag check {words[0]} ...")
+        raise UsageError(f"options must follow the command: sockdiag check {words[0]} ...")
     order: list[tuple[str, object]] = []
     args = parse(COMMAND, words[1:], order)
     if args is None:
@@ -31,7 +31,7 @@ def _from_words(words: list[str], env: Env) -> tuple[int, str]:
             return CHECK_UNKNOWN, help_text("check", env.width)
         from sockdiag.cli.typer_app import complaint
 
-        raise UsageError(complaint(COMMAND, words[1:], env) or "the command line is not understood; see --help")
+        raise UsageError(complaint(COMMAND, words[1:], env) or "invalid command line; see --help")
     if args[VERSION]:
         from sockdiag.version import __version__
 

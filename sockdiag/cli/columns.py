@@ -1,4 +1,4 @@
-"""Columns of a table: which the command line chooses, and the order of its rows."""
+"""Columns of a table, as the command line chooses them, and the order of its rows."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def choose_columns(
         args: the command line.
         survey: names users.
         record: class of the rows.
-        default: names of those shown where nothing is chosen; empty is every field of the class.
+        default: names of the columns to show where none are chosen; if empty, every field of the class.
 
     Returns:
-        The columns, and whether they are the user's choice (``+COL`` only adds to the default ones).
+        The columns, and whether the user chose them (``+COL`` only adds to the default columns).
 
     Raises:
         UsageError: there is no such column.
@@ -55,12 +55,12 @@ def choose_columns(
         entry = _column(record, name, survey)
         found.setdefault(entry.name, entry)
     if not found:
-        raise UsageError("--output names no column: NAME,… are all, +NAME adds one to the default ones")
+        raise UsageError("--output names no column: NAME,… replaces the default columns, +NAME adds to them")
     return list(found.values()), not adds
 
 
 def ordered(args: Args, survey: SystemReader, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
-    """Apply ``--sort`` and ``--limit`` to records. Unknown values come last either way."""
+    """Apply ``--sort`` and ``--limit`` to records. Unknown values come last in either order."""
     entry = sort_column(record, args, survey)
     if entry is not None:
         known, missing = [], []
@@ -86,7 +86,7 @@ def _column(record: type[Record], name: str, survey: SystemReader | None) -> Fie
 
 
 def _comparable(value: Any) -> Any:
-    # Values of one column are of one kind, but names are bytes or text, and a nested record compares by its members.
+    # The values of a column are of one kind, but names are bytes or text, and a nested record compares by its members.
     if isinstance(value, (int, float)):
         return (0, value, b"")
     if isinstance(value, bytes):

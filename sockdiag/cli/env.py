@@ -1,4 +1,4 @@
-"""What the program is given by whoever starts it: streams, environment, clock, and the system to look at."""
+"""The surroundings of the program: streams, environment, clock, and the system that it reads."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 REMEMBERED = "STATE_DIRECTORY, XDG_STATE_HOME, HOME"
 
-# Environment variables that the program heeds, and what they do. ``sockdiag ss`` has its own.
+# Environment variables that the program obeys, and what they do. ``sockdiag ss`` has its own.
 VARIABLES = {
     "NO_COLOR": "If not empty, --color auto uses no colours.",
     "TERM": "If dumb, --color auto uses no colours, and progress is not shown.",
-    "COLUMNS": "Width of the terminal, where it is to be another than the terminal says.",
-    REMEMBERED: "The first that is set says where check remembers its last run.",
-    "SOCKDIAG_DEBUG": "If not empty, a mistake in the program shows its traceback.",
+    "COLUMNS": "Width to format for, in place of the terminal's own.",
+    REMEMBERED: "The first one that is set decides where check keeps its state file.",
+    "SOCKDIAG_DEBUG": "If not empty, an internal error shows its traceback.",
 }
 
 
@@ -28,7 +28,7 @@ class Env:
     """The program's surroundings; tests make their own.
 
     Args:
-        out: descriptor of standard output, which gets data alone.
+        out: descriptor of standard output, which gets only data.
         err: descriptor of standard error, which gets messages.
         environ: environment variables.
         clock: seconds since the epoch.
@@ -52,7 +52,7 @@ class Env:
         self._unwatched = False
 
     def watch(self) -> None:
-        """Show how far long work is, where standard error is a terminal that can take it back."""
+        """Show progress of long work, if standard error is a terminal that can erase it again."""
         if (
             not self._unwatched
             and self._progress is None
@@ -66,7 +66,7 @@ class Env:
             progress.watch(self._progress)
 
     def unwatch(self) -> None:
-        """Take away what is shown of it, and show no more of it from here on."""
+        """Erase the progress line, and show no more progress."""
         self._unwatched = True
         if self._progress is not None:
             from sockdiag import progress
@@ -76,20 +76,20 @@ class Env:
             progress.watch(None)
 
     def write(self, text: str) -> None:
-        """Write to standard output, all of it or an OSError."""
+        """Write all of a text to standard output, or raise OSError."""
         if text:
-            # From here on the terminal, or the pager, shows the answer.
+            # From now on the terminal, or the pager, shows the answer.
             self.unwatch()
         data = memoryview(text.encode("utf-8", "surrogateescape"))
         while data:
             data = data[os.write(self.out, data) :]
 
     def warn(self, text: str) -> None:
-        """Write a line to standard error; what cannot be said there is not worth failing for."""
+        """Write a line to standard error; a message that cannot be written is not worth failing for."""
         if self._progress is not None:
             self._progress.erase()
         width = _columns(self.err) if "\n" not in text and os.isatty(self.err) else None
-        # Messages quote paths and names, which may hold what a terminal obeys.
+        # Messages quote paths and names, which may contain terminal escape sequences.
         if not text.isprintable():
             text = "".join([c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text])
         text = f"sockdiag: {text}"
@@ -104,12 +104,12 @@ class Env:
 
     @property
     def terminal(self) -> bool:
-        """Tell whether standard output is a terminal."""
+        """Return whether standard output is a terminal."""
         return os.isatty(self.out)
 
     @property
     def width(self) -> int | None:
-        """Columns to fit in: the terminal's, or None where nothing needs to fit."""
+        """Columns to fit the output in: the terminal's; None if the output need not fit."""
         if not self.terminal:
             return None
         text = self.environ.get("COLUMNS", "")

@@ -1,12 +1,12 @@
-"""Exit statuses of every command but ``check`` (``sockdiag.check.status``) and ``ss``, which has those of the original."""
+"""Exit statuses of every command but ``check`` (``sockdiag.check.status``) and ``ss``, which has those of iproute2's."""
 
 from __future__ import annotations
 
-OK = 0  # the answer is on standard output, whatever it says
+OK = 0  # the answer is on standard output, good or bad
 FAILED = 1  # nothing could be read
 USAGE = 2  # an unknown option, a filter that does not parse
 FINDINGS = 3  # with --exit-code: findings of at least --fail-on severity
-PARTIAL = 4  # with --strict: the answer is there, and something that was asked for is missing
+PARTIAL = 4  # with --strict: the answer is there, but something that was asked for is missing
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Command
 
 MEANINGS = {
-    OK: "The answer is on standard output, whatever it says.",
+    OK: "The answer is on standard output, good or bad.",
     FAILED: "Nothing could be read.",
     USAGE: "Wrong usage: an unknown option, a filter that does not parse.",
     FINDINGS: "With --exit-code: there are findings of at least --fail-on severity.",
-    PARTIAL: "With --strict: the answer is there, but something that was asked for could not be seen.",
+    PARTIAL: "With --strict: the answer is there, but something that was asked for could not be read.",
     INTERRUPTED: "Interrupted.",
-    PIPE_CLOSED: "The reader of the pipe went away.",
+    PIPE_CLOSED: "The reader closed the pipe.",
 }
 
-# Statuses that only an option brings about.
+# Statuses that occur only with an option.
 _BY_OPTION = {FINDINGS: "exit_code", PARTIAL: "strict"}
 
 

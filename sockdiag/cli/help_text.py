@@ -1,4 +1,4 @@
-"""The text of --help, from the declarations: Typer shows it, and plain requests for it need no Typer."""
+"""The text of --help, from the declarations. Typer shows it too, but a plain request for help does not import Typer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.spec import Command, Option
 
-# Of a terminal that does not tell, and the widest that is read with ease.
+# Width where the terminal does not report one, and the widest that is easy to read.
 WIDTH, _WIDEST = 80, 100
 _NARROWEST = 40
-# The explanations begin here; an option that is longer stands on a line of its own.
+# Column at which explanations begin; a longer option gets a line of its own.
 _INDENT = 26
 
 HELP = flag("help", "Show this text and exit.", short="-h")
@@ -29,7 +29,7 @@ def help_text(name: str, width: int | None) -> str:
 
     Args:
         name: the command.
-        width: columns of the terminal, None where there is none.
+        width: columns of the terminal; None if there is none.
     """
     columns = min(max(width or WIDTH, _NARROWEST), _WIDEST)
     lines = _program(columns) if name == "" else _command(load(name), columns)
@@ -37,7 +37,7 @@ def help_text(name: str, width: int | None) -> str:
 
 
 def grouped(command: Command) -> list[tuple[str, list[Option[Any]]]]:
-    """Return a command's options below headings, its own first, under an empty one."""
+    """Return a command's options by heading; its own come first, under an empty heading."""
     shared = {id(option): title for title, group in GROUPS for option in group}
     found: dict[str, list[Option[Any]]] = {"": []}
     found.update((title, []) for title, _group in GROUPS)
@@ -47,13 +47,13 @@ def grouped(command: Command) -> list[tuple[str, list[Option[Any]]]]:
 
 
 def spelled(option: Option[Any]) -> str:
-    """Return an option as help shows it: the short form first, then the placeholder."""
+    """Spell an option as help shows it: the short form first, the placeholder last."""
     return ", ".join(sorted(option.flags, key=len)) + (f" {option.metavar}" if option.metavar else "")
 
 
 def explained(option: Option[Any]) -> str:
-    """Return what help says of an option, its default last."""
-    return option.help + (f" Default: {option.told_default}." if option.told_default else "")
+    """Explain an option as help does, its default last."""
+    return option.help + (f" Default: {option.shown_default}." if option.shown_default else "")
 
 
 def synopsis(command: Command) -> str:
@@ -83,7 +83,7 @@ def _command(command: Command, width: int) -> Iterator[str]:
 
 
 def _program(width: int) -> Iterator[str]:
-    # Fits a screen: of options that commands share there are the names, of the others the first sentence.
+    # To fit on a screen: shared options by name only, the others with their first sentence.
     overview = load("")
     yield from ("Usage: sockdiag [OPTION]...", "       sockdiag COMMAND [OPTION]...", "")
     yield from wrapped(f"Without a command: {overview.summary[0].lower()}{overview.summary[1:]}", width)
@@ -103,7 +103,7 @@ def _program(width: int) -> Iterator[str]:
 
 
 def _unbroken(options: Iterable[Option[Any]]) -> str:
-    # An option stays with its placeholder, and two blanks part it from the next.
+    # An option is never separated from its placeholder; two spaces separate it from the next.
     return " ".join(spelled(option).replace(" ", "\0") + "\0" for option in options)
 
 
@@ -112,7 +112,7 @@ def _first(text: str) -> str:
 
 
 def _definitions(rows: Iterable[tuple[str, str]], width: int, indent: int = _INDENT) -> Iterator[str]:
-    # On a narrow terminal what explains stands below what it explains.
+    # On a narrow terminal the explanation goes below the option.
     indent = min(indent, width // 3)
     for name, text in rows:
         lines = wrapped(text, width, " " * indent, " " * indent)

@@ -1,4 +1,4 @@
-"""One run of a command: open what it reads, show its document, choose its exit status."""
+"""One run of a command: open the system, show the document, choose the exit status."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Invocation:
         args: the command line.
 
     Attributes:
-        survey: asks the system.
+        survey: reads the system.
     """
 
     def __init__(self, env: Env, args: Args) -> None:
@@ -50,7 +50,7 @@ class Invocation:
 
     @property
     def renderer(self) -> Renderer:
-        """How the answer will be written.
+        """The renderer of the format that was asked for.
 
         Raises:
             UsageError: two formats were asked for.
@@ -58,10 +58,10 @@ class Invocation:
         return chosen_renderer(self.args)
 
     def judging(self, codes: Iterable[str] | None = None) -> Judging:
-        """Say how to judge, as ``--interval`` and ``--horizon`` do.
+        """Return how to judge, from ``--interval`` and ``--horizon``.
 
         Raises:
-            UsageError: they make no sense.
+            UsageError: a value is out of range, or excluded by another option.
         """
         from sockdiag.survey.diagnose import judging
 
@@ -69,7 +69,7 @@ class Invocation:
         return judging(self.survey.system, args[options.INTERVAL], args[options.HORIZON], codes)
 
     def columns(self, record: type[Record], default: Sequence[str] = ()) -> tuple[list[FieldEntry], bool]:
-        """Find the columns to show, and whether they are the user's choice; see :func:`~sockdiag.cli.columns.choose_columns`."""
+        """Return the columns to show, and whether the user chose them (:func:`~sockdiag.cli.columns.choose_columns`)."""
         return columns.choose_columns(self.args, self.survey, record, default)
 
     def ordered(self, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
@@ -85,8 +85,8 @@ class Invocation:
 
         Args:
             document: the answer.
-            answered: something could be read beside sockets; None: nothing else was tried.
-            warn: report gaps; a repeated answer has reported them.
+            answered: something other than sockets could be read; None if nothing else was tried.
+            warn: report gaps; False for a repeated answer, which has reported them already.
 
         Returns:
             The exit status.
@@ -98,9 +98,11 @@ class Invocation:
         reported = _worth_reporting(gaps) if warn else []
         for gap in reported[:_SCREEN_GAPS]:
             hint = f" ({gap.hint})" if gap.hint else ""
-            self.env.warn(f"not seen: {_line(gap.source)}: {_line(gap.reason)}{hint}")
+            # A gap of an option, such as --where, is not about reading.
+            about = "" if gap.source.startswith("-") else "could not read "
+            self.env.warn(f"{about}{_line(gap.source)}: {_line(gap.reason)}{hint}")
         if len(reported) > _SCREEN_GAPS:
-            self.env.warn(f"not seen: {len(reported) - _SCREEN_GAPS} more; --json lists all")
+            self.env.warn(f"could not read {len(reported) - _SCREEN_GAPS} more sources; --json lists all")
         if not answered and (answered is False or sources) and not any(sources.values()):
             return status.FAILED
         strict = self.args[options.STRICT]
@@ -123,7 +125,7 @@ def open_survey(env: Env, args: Args) -> Survey:
     """Open the system that a command line names.
 
     Raises:
-        UsageError: it names none, or --netid names no table.
+        UsageError: --root or --netid is empty, or --netid names a table that does not exist.
         SourceError: a captured system cannot be opened.
     """
     if args[options.ROOT] == "":
@@ -133,7 +135,7 @@ def open_survey(env: Env, args: Args) -> Survey:
 
 
 def _worth_reporting(gaps: list[Gap]) -> list[Gap]:
-    # What a gap with a hint reports too is not reported twice.
+    # A gap is not reported twice: one with a hint stands for the same one without.
     hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
     return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
 

@@ -1,4 +1,4 @@
-"""The program: find the command and run it."""
+"""The program: find a command and run it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _process() -> Env:
 
 
 def is_check(words: list[str]) -> bool:
-    """Whether words are a run of check, whose exit statuses mean something else."""
+    """Return whether words are a run of check, whose exit statuses have other meanings."""
     return next((word for word in words if not word.startswith("-")), "") == "check"
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a command line that Typer refuses, in the words of this program."""
+"""Explain a command line that Typer refuses, in this program's own wording."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NUMBERS = {INT: "a whole number", FLOAT: "a number"}
 
 
 def explain(command: Command, error: Any) -> str:
-    """Say what a parser's error is about, and what to type instead or where to look.
+    """Explain a parser's error, with the right spelling or a pointer to the help.
 
     Args:
         command: whose options were parsed.
-        error: Typer's exception: what it is about is in its ``option_name`` or ``param``, where it has such.
+        error: Typer's exception; its ``option_name`` or ``param``, if it has one, names the option at fault.
     """
     return f"{_problem(command, error)}\n  See '{command.words} --help'."
 
@@ -29,8 +29,10 @@ def _problem(command: Command, error: Any) -> str:
     flag = str(getattr(error, "option_name", ""))
     if hasattr(error, "possibilities"):
         flags = [f for option in command.options for f in option.flags if len(f) > 2]
-        # Of one letter, all others are as near.
-        return unknown("option", flag, flags, "none is like it") if len(flag) > 2 else f"there is no option '{flag}'"
+        # All short options are equally close to one letter.
+        return (
+            unknown("option", flag, flags, "no option is similar") if len(flag) > 2 else f"there is no option '{flag}'"
+        )
     option = next((o for o in command.options if o.name == getattr(about, "name", "") or flag in o.flags), None)
     if option is None:
         argument = next((a for a in command.arguments if a.name == getattr(about, "name", "")), None)
@@ -38,7 +40,7 @@ def _problem(command: Command, error: Any) -> str:
             return f"{argument.metavar} is missing: {_plain(argument.help)}"
         extra = "extra argument" in error.message
         words = error.message.rpartition("(")[2].rstrip(")")
-        return f"too many words: {words}; what has blanks needs quotes" if extra else _plain(error.message)
+        return f"unexpected argument: {words} (quote values that contain spaces)" if extra else _plain(error.message)
     name = option.flags[0]
     if option.bare:
         return f"{name} takes no value"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sockdiag.cli.spec import Option, choice, flag, number, text, whole
 from sockdiag.defaults import HORIZON_S
 
-JSON = flag("json", "One JSON document.")
-NDJSON = flag("ndjson", "One JSON object a line, a line a row.")
-CSV = flag("csv", "Comma-separated values (RFC 4180) with a header.")
+JSON = flag("json", "Print one JSON document.")
+NDJSON = flag("ndjson", "Print one JSON object per row (newline-delimited).")
+CSV = flag("csv", "Print comma-separated values (RFC 4180) with a header.")
 TABLE = text(
     "table",
     "Draw the table in a style of tabulate: grid, github, html, latex and others.",
@@ -16,74 +16,74 @@ TABLE = text(
 )
 COLUMNS = text(
     "output",
-    "Columns to show; +COL,… adds to the default ones. The manual page lists them, 'sockdiag fields' those of sockets.",
+    "Columns to show; +COL,… adds to the default columns. The manual page lists them, 'sockdiag fields' those of sockets.",
     short="-o",
     metavar="COL,…",
     completion="columns",
 )
-NO_HEADER = flag("no_header", "No heading line.", short="-H")
-SORT = text("sort", "Order by a column; -COL for descending.", metavar="[-]COL", completion="columns")
-LIMIT = whole("limit", "Show the first N rows only.", metavar="N")
-NUMERIC = flag("numeric", "Resolve no names: users stay numbers.", short="-n")
+NO_HEADER = flag("no_header", "Print no heading line.", short="-H")
+SORT = text("sort", "Sort by a column; -COL for descending order.", metavar="[-]COL", completion="columns")
+LIMIT = whole("limit", "Show only the first N rows.", metavar="N")
+NUMERIC = flag("numeric", "Do not resolve names: show users as numbers.", short="-n")
 COLOR = choice("color", "Use colours.", choices=("auto", "always", "never"), default="auto")
 ROOT = text(
     "root",
-    "Read a captured system instead of this one. DIR is a folder, or an archive of one, of /proc files and netlink answers.",
+    "Read a capture instead of this system: a folder of /proc files and netlink answers, or an archive of one.",
     metavar="DIR",
     completion="path",
 )
 SOURCE = choice(
     "source",
-    "Where sockets come from. auto asks netlink and falls back to /proc, table by table.",
+    "Where sockets are read. auto asks netlink and falls back to /proc, table by table.",
     choices=("auto", "netlink", "proc"),
     default="auto",
 )
 NETNS = text(
     "netns",
-    "Look at another network namespace, or at all. It is named by its name in /run/netns, the id of a process in it, or a path.",
+    "Inspect another network namespace, or all of them: a name in /run/netns, the PID of a process in it, or a path.",
     metavar="NAME|PID|PATH|all",
     completion="netns",
 )
-STRICT = flag("strict", "Exit with status 4 when something that was asked for could not be seen.")
+STRICT = flag("strict", "Exit with status 4 if something that was asked for could not be read.")
 WHERE = text(
     "where",
-    "Only sockets that match: the ss filter language, extended to every field.",
+    "Select sockets by a filter: the language of ss, extended to every field.",
     metavar="FILTER",
 )
-NETID = text("netid", "Only these tables, as tcp,udp or unix.", metavar="NETID,…", completion="netids")
+NETID = text("netid", "Read only these tables, such as tcp,udp or unix.", metavar="NETID,…", completion="netids")
 INTERVAL = number(
     "interval",
-    "Look twice, S seconds apart, for rates and trends; without it one look judges levels.",
+    "Take two samples, S seconds apart, for rates and trends. By default a single sample shows levels.",
     metavar="S",
 )
 HORIZON = number(
     "horizon",
-    "A trend that reaches its limit within S seconds is a risk.",
+    "Judge a trend that reaches its limit within S seconds a risk.",
     metavar="S",
     default=HORIZON_S,
 )
-EXIT_CODE = flag("exit_code", "Exit with status 3 when there are findings of at least --fail-on severity.")
+EXIT_CODE = flag("exit_code", "Exit with status 3 if there are findings of at least --fail-on severity.")
 FAIL_ON = choice(
     "fail_on",
-    "Least severity for --exit-code.",
+    "Minimum severity for --exit-code.",
     choices=("critical", "warning", "info"),
     default="critical",
 )
 
-# What the shared options are about, in the order in which help and man pages show them.
+# Groups of shared options, in the order in which help and man pages show them.
 JUDGING = (INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
 
 
 class Renderer:
-    """How an answer is written.
+    """The function that writes documents in one format, and what the format can hold.
 
     Args:
-        option: what asks for it; one with a value gives that to the function first.
-        module: where the function is.
-        function: turns a document and a style into pieces of text.
+        option: the option that selects it. If it takes a value, the function gets that first. None for the default.
+        module: module that holds the function.
+        function: name of the function, which turns a document and a style into pieces of text.
         document: it holds the whole document: its keys beside the rows, and rows within rows.
-        records: it writes whole records where no columns are chosen.
-        people: people read it: what concerns nobody is left out.
+        records: it writes whole records if no columns are chosen.
+        people: it is for people to read: what does not apply here is left out.
     """
 
     __slots__ = ("document", "function", "module", "option", "people", "records")
@@ -117,7 +117,7 @@ FORMATS = tuple(renderer.option for renderer in RENDERERS if renderer.option is 
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
 INPUT = (ROOT, SOURCE, NETNS, STRICT)
 APPEARANCE = (NUMERIC, COLOR)
-# Of every command that reads a system.
+# Options of every command that reads a system.
 COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)
 GROUPS = (
     ("Judging", JUDGING),

@@ -1,4 +1,4 @@
-"""A document as text, in the format that the command line asks for."""
+"""Turn a document into text, in the format that the command line asks for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Render = Callable[[Document, Style], Iterable[str]]
 
-# Lines come one by one; a system call for each would cost more than the line.
+# Lines come one by one; one system call per line would cost more than the line itself.
 _PIECE = 1 << 15
 
 
@@ -33,7 +33,7 @@ def chosen_renderer(args: Args) -> Renderer:
 
 
 def written(document: Document, args: Args, style: Style) -> Iterator[str]:
-    """Yield a document in pieces that are worth a system call each.
+    """Yield a document in pieces that are large enough for one system call each.
 
     Raises:
         UsageError: two formats were asked for.

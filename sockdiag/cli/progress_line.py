@@ -1,4 +1,4 @@
-"""The line on a terminal that says how far it is, while an answer takes longer than a second."""
+"""The line on a terminal that shows progress if an answer takes longer than a second."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What is quicker than this shows nothing, and a line that is there changes no more often than that.
+# Work that takes less shows nothing, and the line is updated no more often.
 _AFTER_S, _EVERY_S = 1.0, 0.1
 _ERASE = b"\r\x1b[K"
 
 
 class ProgressLine:
-    """A line on standard error, written over until it is erased.
+    """A line on standard error that is overwritten until it is erased.
 
     Args:
-        fd: a terminal that obeys erase-to-end-of-line.
-        clock: seconds from any time on.
+        fd: a terminal that supports erase-to-end-of-line.
+        clock: seconds since any fixed time.
     """
 
     def __init__(self, fd: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,7 +30,7 @@ class ProgressLine:
         self._shown = False
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Show it, if it is time to."""
+        """Show a step, if an update is due."""
         now = self._clock()
         if now < self._next:
             return
@@ -39,12 +39,12 @@ class ProgressLine:
         if os.getpid() != self._pid or not self._in_foreground():
             return
         text = f"sockdiag: {done}{f' of {total}' if total else ''} {what}"[: self._columns() - 1]
-        # An interrupt may come right behind the write.
+        # An interrupt may come right after the write.
         self._shown = True
         self._write(b"\r" + text.encode() + b"\x1b[K")
 
     def erase(self) -> None:
-        """Take it away, before anything else is written."""
+        """Erase the line, before anything else is written."""
         if self._shown and os.getpid() == self._pid:
             self._write(_ERASE)
             self._shown = False

@@ -1,8 +1,8 @@
 """Parse plain command lines without importing Typer, which takes longer than most answers.
 
-:func:`parse` understands what the declarations say: long and short options, ``--opt=value``, clustered short flags and
-positional arguments. On anything else, a mistake or a request for help, it gives up and lets Typer decide; a test
-holds the two to equal results.
+:func:`parse` understands what the declarations use: long and short options, ``--opt=value``, clustered short flags and
+positional arguments. On anything else, such as a mistake or a request for help, it gives up and lets Typer decide. A
+test requires equal results from both.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def parse(command: Command, words: list[str], order: list[tuple[str, object]] | None = None) -> Args | None:
-    """Parse the words after the command's name; None where Typer should look at them.
+    """Parse the words after the command's name; return None to leave them to Typer.
 
     Args:
         command: the command.
         words: the words.
-        order: gets name and value of each option, in the order of the command line.
+        order: receives the name and value of each option, in the order of the command line.
     """
     values: dict[str, Any] = defaults(command)
     by_flag = {flag: option for option in command.options for flag in option.flags}
@@ -50,7 +50,7 @@ def parse(command: Command, words: list[str], order: list[tuple[str, object]] | 
 
 
 def _option(word: str, rest: list[str], by_flag: dict[str, Option[Any]]) -> tuple[Option[Any] | None, str | None]:
-    """Find the option of a word and its value, which may be the next of the *rest*; no option where it is not clear."""
+    """Find the option that a word names, and its value, which may be the next of *rest*; None if that is not clear."""
     name, equals, text = word.partition("=")
     value = text if equals else None
     if not word.startswith("--"):

@@ -1,4 +1,4 @@
-"""Run a parsed command, and turn whatever goes wrong into one line and an exit status."""
+"""Run a parsed command, and turn every error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def guarded(function: Callable[[], int], env: Env) -> int:
-    """Run *function* and turn whatever it raises into a line on standard error and an exit status."""
+    """Run *function* and turn any exception into a line on standard error and an exit status."""
     try:
         return function()
     except UsageError as error:
@@ -34,7 +34,7 @@ def guarded(function: Callable[[], int], env: Env) -> int:
     except KeyboardInterrupt:
         return status.INTERRUPTED
     except Exception as error:
-        # A mistake in the program: its user gets one line, its author asks for the rest.
+        # A bug in the program: the user gets one line, the traceback is for its authors.
         if env.environ.get("SOCKDIAG_DEBUG"):
             raise
         env.warn(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
@@ -56,10 +56,10 @@ def execute(command: Command, args: Args, env: Env) -> int:
     if netns is None:
         return begin()
     if args.get(options.ROOT):
-        raise UsageError("--netns and --root exclude each other: a captured system has the namespaces it was taken in")
+        raise UsageError("--netns and --root exclude each other: a capture holds the namespaces that it was taken in")
     if netns == ALL_NAMESPACES:
         if not command.all_namespaces:
-            raise UsageError(f"'{command.name}' looks at one network namespace; --netns all is not for it")
+            raise UsageError(f"'{command.name}' does not support --netns all")
         return begin()
     from sockdiag.sources.namespaces.netns import resolve, run_in
 

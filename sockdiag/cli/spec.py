@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     # What completes a value: ``columns`` (of the command's rows), ``fields``, ``netids``, ``limits``, ``rules``,
     # ``commands``, ``styles``, ``netns``, ``sockets``, ``path``, "" for nothing, or a function that returns the words.
     Completion: TypeAlias = str | Callable[[], Iterable[str]]
-    # JSON key -> a record, a list of one record, or a type in words (``sockdiag.render.schema``).
+    # JSON key -> a record, a list of one record, or the name of a type (``sockdiag.render.schema``).
     Keys: TypeAlias = Mapping[str, type[Record] | list[type[Record]] | str]
 
 FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
-# A flag and a text that may be given more than once: how often, and all of them in order.
+# Kinds that may be repeated: a flag, which is counted, and a text, which is collected in order.
 COUNT, LIST = "count", "list"
-# Kinds that take no value, and what stands for kinds that are not given.
+# Kinds that take no value, and the values of options that are not given.
 _BARE = (FLAG, COUNT)
 _ABSENT: dict[str, object] = {FLAG: False, COUNT: 0, LIST: ()}
 
 
 class Option(Typed["T"]):
-    """An option of a command, made by one of the functions below, which know the type of its value.
+    """An option of a command, made by one of the functions below, which fix the type of its value.
 
     Attributes:
         name: names the value; ``--name`` with dashes unless *flags* say otherwise.
         flags: all spellings, the long one first.
         kind: flag, text, int, float, choice, count or list.
-        metavar: what stands for the value in help.
+        metavar: placeholder for the value in help.
         choices: permitted values, for kind choice.
-        default: value where it is not given.
-        help: sentences; the first one must do where there is room for one line only. Help adds the default.
-        completion: what completes the value, as :data:`Completion` says.
+        default: value if it is not given.
+        help: sentences; the first one must be enough where there is room for one line only. Help adds the default.
+        completion: what completes the value (:data:`Completion`).
     """
 
     __slots__ = ("choices", "completion", "default", "flags", "help", "kind", "metavar", "name")
@@ -77,12 +77,12 @@ class Option(Typed["T"]):
 
     @property
     def many(self) -> bool:
-        """Whether the value is a list with commas, as its placeholder then shows."""
+        """Whether the value is a comma-separated list, as its placeholder shows."""
         return self.metavar.endswith(",…")
 
     @property
-    def told_default(self) -> str:
-        """The default as help shows it: empty where there is none, or none but the absence of the option."""
+    def shown_default(self) -> str:
+        """The default as help shows it; empty if there is none, or if it is only the absence of the option."""
         if self.kind in _ABSENT or self.default is None:
             return ""
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
@@ -135,7 +135,7 @@ if TYPE_CHECKING:
     @overload
     def choice(name: str, help: str, choices: tuple[str, ...]) -> Option[str | None]: ...
     def choice(name: str, help: str, choices: tuple[str, ...], *, default: str | None = None) -> Option[Any]:
-        """Declare an option that takes one of some words."""
+        """Declare an option that takes one of several words."""
 
 else:
 
@@ -148,7 +148,7 @@ else:
         return Option(name, help, FLOAT, default, metavar=metavar, short=short)
 
     def choice(name, help, choices, *, default=None):
-        """Declare an option that takes one of some words."""
+        """Declare an option that takes one of several words."""
         return Option(name, help, CHOICE, default, choices=choices)
 
 
@@ -179,7 +179,7 @@ def required(name: str, help: str, *, metavar: str = "", completion: Completion 
 
 
 class Args:
-    """The values of a command line, by the option or argument that declares them."""
+    """The values of a command line, keyed by the option or argument that declares them."""
 
     __slots__ = ("_values",)
 
@@ -191,20 +191,20 @@ class Args:
         return value  # type: ignore[no-any-return]
 
     def get(self, declared: Option[T]) -> T:
-        """Return the value of an option, its default where the command does not take it."""
+        """Return the value of an option; its default if the command does not take it."""
         value: Any = self._values.get(declared.name, declared.default)
         return value  # type: ignore[no-any-return]
 
     def value(self, declared: Option[Any]) -> object:
-        """Return the value of an option of whatever type."""
+        """Return the value of an option of any type."""
         return self._values[declared.name]
 
     def given(self, declared: Option[Any]) -> bool:
-        """Whether an option was given a value other than its default."""
+        """Return whether an option was given a value other than its default."""
         return declared.name in self._values and self._values[declared.name] != declared.default
 
     def replaced(self, declared: Option[T], value: T) -> Args:
-        """Return the same values with another one of an option."""
+        """Return the same values, with one option replaced."""
         return Args({**self._values, declared.name: value})
 
     def __eq__(self, other: object) -> bool:
@@ -222,17 +222,17 @@ class Command:
     Attributes:
         name: the word on the command line; "" is the program without a subcommand.
         summary: the question that it answers, one line.
-        help: what the summary leaves out, paragraphs separated by blank lines.
+        help: what the summary leaves out, in paragraphs separated by blank lines.
         options: its options, in the order of its help.
         arguments: its positional arguments.
         examples: (command line without the program's name, what it does).
         run: function of (Env, Args) that returns the exit status.
         all_namespaces: it accepts ``--netns all``.
-        prepare: function of (Env, Args) that is called before the namespace of ``--netns`` is entered, and returns what
-            to run there; None for *run* as it is.
+        prepare: function of (Env, Args) that is called before the namespace of ``--netns`` is entered, and returns the
+            function to run there; None to run *run* as it is.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
-        rows: returns the records whose fields --output names; None for those that *document* marks, or its first ones.
-        statuses: exit status -> meaning, where they are not those of ``sockdiag.cli.exit``.
+        rows: returns the records whose fields --output names; None for those that *document* marks, or its first.
+        statuses: exit status -> meaning, if they are not those of ``sockdiag.cli.exit``.
     """
 
     __slots__ = (
@@ -286,7 +286,7 @@ class Command:
 
 
 def defaults(command: Command) -> dict[str, object]:
-    """Return the values of a command line that gives nothing."""
+    """Return the values of an empty command line."""
     values: dict[str, object] = {option.name: option.default for option in command.options}
     values.update((argument.name, None) for argument in command.arguments)
     return values

@@ -1,4 +1,4 @@
-"""What a command line asks a system for, as the engine takes it. ``check`` reads it before it imports the engine."""
+"""The options of a survey, from a command line. ``check`` reads them before it imports the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def survey_options(args: Args) -> SurveyOptions:
-    """Return what a command line asks a system for.
+    """Turn a command line into the options of a survey.
 
     Raises:
         UsageError: --netid names no table.

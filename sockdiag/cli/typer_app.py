@@ -1,6 +1,6 @@
-"""The Typer application, built from the declarations: help, usage errors, and whatever the quick parser left alone.
+"""The Typer application, built from the declarations: help, usage errors, and all that the quick parser leaves to it.
 
-The only module that imports typer, and the only one that touches what Typer does not document.
+The only module that imports typer, and the only one that uses its undocumented parts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TYPES = {FLAG: bool, INT: int, FLOAT: float, COUNT: int, LIST: list[str]}
 
 
 class _LazyGroup(TyperGroup):
-    """Import a command when it is named, not to list it."""
+    """Import a command when it is named, not when it is listed."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -88,7 +88,7 @@ def _callback(command: Command, env: Env) -> Any:
         for option in command.options:
             if option.kind == LIST:
                 values[option.name] = tuple(values[option.name])
-        # Typer has its own statuses for a closed pipe and an interrupt.
+        # Typer has exit statuses of its own for a closed pipe and an interrupt.
         raise typer.Exit(guarded(lambda: execute(command, Args(values), env), env))
 
     parameters = [
@@ -118,7 +118,7 @@ def _click_command(command: Command, env: Env) -> Any:
 
 
 def build(env: Env) -> Any:
-    """Build the application as a command object that can be invoked."""
+    """Build the application, as a command object that can be invoked."""
     overview = load("")
     app = typer.Typer(
         cls=_LazyGroup,
@@ -136,7 +136,7 @@ def build(env: Env) -> Any:
         if ctx.invoked_subcommand is None:
             run(**values)
         elif values != defaults(overview):
-            raise UsageError(f"options go behind the command: sockdiag {ctx.invoked_subcommand} OPTION...")
+            raise UsageError(f"options must follow the command: sockdiag {ctx.invoked_subcommand} OPTION...")
 
     callback.__signature__ = inspect.Signature([context, *signature.parameters.values()])  # type: ignore[attr-defined]
     callback.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
@@ -145,7 +145,7 @@ def build(env: Env) -> Any:
 
 
 def complaint(command: Command, words: list[str], env: Env) -> str:
-    """Return what is wrong with the words after a command's name; "" where Typer has nothing against them."""
+    """Return the mistake in the words after a command's name; "" if Typer accepts them."""
     try:
         _click_command(command, env).make_context(command.words, list(words))
     except Exception as error:
@@ -158,7 +158,7 @@ def complaint(command: Command, words: list[str], env: Env) -> str:
 
 
 def run_typer(words: list[str], env: Env) -> int:
-    """Let Typer parse *words*: run the command, show help, or explain what is wrong.
+    """Let Typer parse *words*: run the command, show help, or explain the mistake.
 
     Returns:
         The exit status.

@@ -1,1 +1,1 @@
-"""Generators of the files that are checked in and follow from declarations: man pages, completions, tables."""
+"""Generators of checked-in files that follow from declarations: man pages, completions, tables."""

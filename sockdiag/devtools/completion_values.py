@@ -1,4 +1,4 @@
-"""The words that options and arguments can have, for completions and man pages."""
+"""The values that options and arguments can take, for completions and man pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Argument, Command
     from sockdiag.model.fields import FieldEntry
 
-# Completions that are looked up when TAB is pressed.
+# Completions that the shell looks up when TAB is pressed.
 DYNAMIC = ("netns", "sockets", "path", "")
 
 
@@ -42,7 +42,7 @@ def rows(command: Command) -> tuple[Any, ...]:
 
 
 def columns(command: Command) -> list[FieldEntry]:
-    """Return the columns of a command, each name once."""
+    """Return the columns of a command, without repeated names."""
     found: dict[str, FieldEntry] = {}
     for record in rows(command):
         for entry in catalogue() if record is Socket else entries(record):
@@ -51,10 +51,10 @@ def columns(command: Command) -> list[FieldEntry]:
 
 
 def values(declared: Option[Any] | Argument[Any], command: Command) -> list[str]:
-    """Return the words for a value, none where it is looked up or free.
+    """Return the words for a value; none if the shell looks it up or it is free text.
 
     Raises:
-        ValueError: its completion is none that there is.
+        ValueError: the declared completion does not exist.
     """
     if isinstance(declared, Option) and declared.choices:
         return list(declared.choices)

@@ -1,4 +1,4 @@
-"""Write the generated files, or with --check say which are not current."""
+"""Write the generated files, or with --check list those that are out of date."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def expected() -> dict[Path, str]:
 
 
 def stale() -> list[Path]:
-    """List the files that differ from what the declarations give, or that nothing gives any more."""
+    """List the files that differ from the declarations, or that no declaration produces any more."""
     wanted = expected()
     there = {path for folder in ("man", "completions") for path in (PROJECT / folder).iterdir()}
     return sorted(

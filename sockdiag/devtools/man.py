@@ -1,4 +1,4 @@
-"""Man pages, from the declarations that also make the help: sockdiag(1), one a command, and those about a topic."""
+"""Man pages, from the same declarations as the help: sockdiag(1), one page per command, and pages about topics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def built() -> list[Page]:
     """Build every page.
 
     Raises:
-        ValueError: one refers to a page or a command of sockdiag that there is not.
+        ValueError: one refers to a page or a command of sockdiag that does not exist.
     """
     made = [_command_page(command) for command in commands().values()]
     made += [man_topics.ss_page(), man_topics.filter_page(), man_topics.rules_page(), man_topics.fields_page()]
@@ -83,7 +83,7 @@ def _command_page(command: Command) -> Page:
 
 
 def _about(text: str) -> str:
-    # What whatis(1) shows is no sentence.
+    # whatis(1) shows a phrase, not a sentence.
     text = text.rstrip(".")
     return text if text[1:2].isupper() else text[0].lower() + text[1:]
 
@@ -122,7 +122,7 @@ def _columns(page: Page, command: Command) -> None:
         )
     else:
         page.paragraph(
-            "Default columns may change: scripts name theirs. A column is also the key of its value in JSON."
+            "The default columns may change: scripts should name theirs. A column is also the key of its value in JSON."
         )
     own = [entry for entry in columns(command) if Socket not in records or entry.name in _own_names(records)]
     for entry in own:
@@ -132,7 +132,7 @@ def _columns(page: Page, command: Command) -> None:
         unit = f" Unit: {entry.field.unit}." if entry.field.unit else ""
         page.item(entry.name, entry.field.help + unit)
     if any(entry.name == "socket" for entry in own):
-        page.paragraph("Below socket are the fields of sockdiag-fields(7), as socket.inode.")
+        page.paragraph("Below socket are the fields of sockdiag-fields(7), such as socket.inode.")
 
 
 def _own_names(records: tuple[object, ...]) -> set[str]:
@@ -140,7 +140,7 @@ def _own_names(records: tuple[object, ...]) -> set[str]:
 
 
 def _files(page: Page, command: Command) -> None:
-    # Findings rest on all that is read of sockets.
+    # Findings are based on everything that is read about sockets.
     read = catalogue() if Finding in rows(command) else columns(command)
     sources = {re.split(r"[:\[ ,;(]", s)[0] for entry in read for s in entry.field.sources}
     paths = sorted(path for path in sources if path.startswith("/") and path.count("/") > 2)
@@ -148,14 +148,14 @@ def _files(page: Page, command: Command) -> None:
     if paths or has_netns:
         page.heading("FILES")
     if paths:
-        page.item(", ".join(paths), "Read where netlink does not answer, or for what it does not tell.")
+        page.item(", ".join(paths), "Read if netlink does not answer, or for data that it does not report.")
     if has_netns:
         page.item("/run/netns", "Names of network namespaces, for --netns.")
     if _remembers(command):
         page.item(
             "/var/lib/sockdiag, ~/.local/state/sockdiag, /var/tmp/sockdiag-UID",
-            "Where the run before is remembered, unless --state or the environment says: for root, for a user with a home, "
-            "for one without.",
+            "State files, unless --state or the environment names another: for root, for a user with a home, for a user "
+            "without one.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Man pages that are about no command of the catalog: ss, the filter language, the rules, the fields."""
+"""Man pages that are not about a command of the catalog: ss, the filter language, the rules, the fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEVIATIONS = Path(__file__).parents[2] / "docs" / "ss-compat.md"
 
 
 def ss_page() -> Page:
-    """Build sockdiag-ss(1), from the options of ``sockdiag ss`` and the table of what differs."""
+    """Build sockdiag-ss(1), from the options of ``sockdiag ss`` and the table of differences."""
     from sockdiag.cli.catalog import SS_SUMMARY
 
     page = Page("sockdiag-ss", 1, SS_SUMMARY[0].lower() + SS_SUMMARY[1:].rstrip("."))
@@ -33,7 +33,7 @@ def ss_page() -> Page:
     page.paragraph(usage.SUMMARY)
     page.paragraph(
         "The options, the filter language, the bytes on standard output and the exit status are those of ss 7.1 of iproute2. "
-        "A symbolic link to sockdiag that is called ss behaves as 'sockdiag ss'."
+        "A symbolic link named ss that points to sockdiag behaves like 'sockdiag ss'."
     )
     page.heading("OPTIONS")
     for title, options in usage.GROUPS:
@@ -45,12 +45,10 @@ def ss_page() -> Page:
 
     page.item("", f"One of {_listed(FAMILY_NAMES)}.", "FAMILY")
     page.item("", f"One of {_listed(usage.table_words())}.", "TABLE")
-    page.item(
-        "", f"One of {_listed(usage.state_words(old=False))}. sockdiag-filter(7) tells which states they are.", "STATE"
-    )
+    page.item("", f"One of {_listed(usage.state_words(old=False))}. sockdiag-filter(7) lists the states.", "STATE")
     page.item("", "See sockdiag-filter(7).", "FILTER")
     page.heading("DEVIATIONS")
-    page.paragraph("In these ways it is not as ss is.")
+    page.paragraph("It differs from ss in these ways.")
     for identity, theirs, ours, why in deviations():
         page.item(identity, (f"With ss: {theirs}. " if theirs else "") + f"Here: {ours}. Why: {why}.")
     page.heading("EXIT STATUS")
@@ -80,7 +78,7 @@ def filter_page() -> Page:
     """Build sockdiag-filter(7), from the tables of the grammar.
 
     Raises:
-        ValueError: the manual has not the words that the grammar has.
+        ValueError: the manual and the grammar have different words.
     """
     if set(manual.PREDICATES) != set(PREDICATES):
         raise ValueError("filter/manual.py does not explain the words of filter/tree.py")
@@ -97,15 +95,15 @@ def filter_page() -> Page:
     page.heading("OPERATORS")
     for symbol in dict.fromkeys(OPERATORS.values()):
         words = [word for word, meant in OPERATORS.items() if meant == symbol]
-        page.item(words[0], f"Also written {_listed(words[1:])}.")
-    page.item("~, !~", "In --where: text matches a shell pattern, or does not. =~ is ~.")
+        page.item(words[0], f"Also spelled {_listed(words[1:])}.")
+    page.item("~, !~", "In --where: a text matches a shell pattern, or does not. =~ is the same as ~.")
     page.heading("CONNECTIVES")
     for kind in ("not", "and", "or"):
         others = [word for word, meant in CONNECTIVES.items() if meant == kind and word != kind]
-        page.item(kind, f"Also written {_listed(others)}.")
+        page.item(kind, f"Also spelled {_listed(others)}.")
     _states(page)
     page.heading("SS READING")
-    page.paragraph("What 'sockdiag ss' does as ss does it, and --where does not:")
+    page.paragraph("'sockdiag ss' does the following as ss does it, and --where does not:")
     for text in manual.SS_DIFFERENCES:
         page.item("*", text)
     page.heading("WHERE READING")
@@ -134,7 +132,7 @@ def _states(page: Page) -> None:
     for word, mask in singles.items():
         kernel = next((name for n, name in enumerate(STATE_NAMES) if mask >> n & 1), "")
         others = [other for other in sets.words if sets.mask(other) == mask and other != word and other not in singles]
-        page.item(word, f"{kernel}." + (f" Also written {_listed(others)}." if others else ""))
+        page.item(word, f"{kernel}." + (f" Also spelled {_listed(others)}." if others else ""))
     for word, mask in sets.named.items():
         within = [single for single, bit in singles.items() if mask & bit]
         without = [single for single in singles if single not in within]
@@ -148,7 +146,7 @@ def rules_page() -> Page:
     page.heading("DESCRIPTION")
     page.paragraph(
         "The commands risk, listeners, doctor, check and metrics judge by these rules. A finding has the code of its rule, "
-        "a severity, a verdict and the figures that it rests on. 'sockdiag rules CODE' shows the same as this page."
+        "a severity, a verdict and the figures that it is based on. 'sockdiag rules CODE' shows the same as this page."
     )
     page.heading("VERDICTS")
     for verdict, meaning in VERDICT_MEANINGS.items():
@@ -179,7 +177,7 @@ def fields_page() -> Page:
     page.heading("DESCRIPTION")
     page.paragraph(
         "Each field is a column of 'sockdiag list', a key of its JSON, and a word of --where (sockdiag-filter(7)). 'sockdiag "
-        "fields NAME' shows the same as this page. What the kernel did not tell is null in JSON and - in tables, never 0."
+        "fields NAME' shows the same as this page. A value that the kernel did not report is null in JSON and - in tables, never 0."
     )
     page.heading("FIELDS")
     in_group = ""

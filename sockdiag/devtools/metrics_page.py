@@ -20,7 +20,7 @@ def table() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield "| metric | labels | kind | of | measure for `check` | what it is |\n|---|---|---|---|---|---|\n"
+    yield "| metric | labels | kind | scope | measure for `check` | meaning |\n|---|---|---|---|---|---|\n"
     for family in (*finding_metrics.DECLARED, *metrics_own.DECLARED):
         yield f"| `{family.sample_name}` | {_names(family.labels)} | {family.kind} | | | {_cell(family.help)} |\n"
     for measure in all_measures():
@@ -30,7 +30,7 @@ def _lines() -> Iterator[str]:
             f"| {_cell(measure.help)} |\n"
         )
 
-    yield "\n| label | its values |\n|---|---|\n"
+    yield "\n| label | values |\n|---|---|\n"
     labels = {label.name: label for measure in all_measures() for label in measure.labels}
     for label in labels.values():
         yield f"| `{label.name}` | {_cell(label.help)} |\n"
@@ -45,7 +45,7 @@ def _cell(text: str) -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with its table written anew."""
+    """Return the page with its table regenerated."""
     before, _begin, rest = text.partition(BEGIN)
     _old, _end, after = rest.partition(END)
     return f"{before}{BEGIN}{table()}{END}{after}"

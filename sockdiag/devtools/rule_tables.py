@@ -1,4 +1,4 @@
-"""What follows from the declarations of all rules, as a module that is imported without them."""
+"""Generate the module of tables that follow from the rules' declarations, so that it can be imported without the rules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import DeclaredRule
 
-_HEAD = '''"""What the rules declare, for code that must know it without importing all of them.
+_HEAD = '''"""Declarations of all rules, for code that needs them without importing the rules.
 
-Written by ``make gen``. An entry keeps its place and a new one comes last: this is the order in which sysctls are read, and
+Written by ``make gen``. Entries keep their place and new ones come last: this is the order in which sysctls are read and
 gaps are listed.
 """
 
@@ -40,7 +40,7 @@ def page() -> str:
                 _in_place((n for n in SYSCTLS if any(n in rule.sysctls for rule in rules)), declared.SYSCTLS_READ),
             ),
             _by_key(
-                "Rules by which a command judges, beside those that judge by all of them.",
+                "Rules of each command that does not judge by all of them.",
                 "RULES_OF: dict[str, tuple[str, ...]]",
                 {
                     command: _in_place(
@@ -58,7 +58,7 @@ def page() -> str:
                 },
             ),
             _assigned(
-                "Rules that find what follows when a process does not get to its sockets.",
+                "Rules about the effects of a process that does not serve its sockets.",
                 "BLAME_READER: tuple[str, ...]",
                 [rule.code for rule in rules if rule.blames_reader],
             ),
@@ -68,7 +68,7 @@ def page() -> str:
                 {table: fields for table, fields in compared.items() if fields},
             ),
             _by_key(
-                "Sockets that rules compare with, by table: a field that is not zero, a state, the timer that is armed.",
+                "Sockets that rules compare with, by table: a field that is not zero, a state, or an armed timer.",
                 "KEPT: dict[str, tuple[tuple[str, str, str], ...]]",
                 {table: rows for table, rows in kept.items() if rows},
             ),

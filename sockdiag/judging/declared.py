@@ -1,6 +1,6 @@
-"""What the rules declare, for code that must know it without importing all of them.
+"""Declarations of all rules, for code that needs them without importing the rules.
 
-Written by ``make gen``. An entry keeps its place and a new one comes last: this is the order in which sysctls are read, and
+Written by ``make gen``. Entries keep their place and new ones come last: this is the order in which sysctls are read and
 gaps are listed.
 """
 
@@ -39,7 +39,7 @@ SYSCTLS_READ: tuple[str, ...] = (
     "fs.file-nr",
 )
 
-# Rules by which a command judges, beside those that judge by all of them.
+# Rules of each command that does not judge by all of them.
 RULES_OF: dict[str, tuple[str, ...]] = {
     "listeners": (
         "ACCEPT_QUEUE_OVERFLOW",
@@ -88,7 +88,7 @@ TABLES_OF: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# Rules that find what follows when a process does not get to its sockets.
+# Rules about the effects of a process that does not serve its sockets.
 BLAME_READER: tuple[str, ...] = (
     "UDP_RECEIVE_BUFFER_FULL",
     "RAW_RECEIVE_BUFFER_FULL",
@@ -156,7 +156,7 @@ COMPARED: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# Sockets that rules compare with, by table: a field that is not zero, a state, the timer that is armed.
+# Sockets that rules compare with, by table: a field that is not zero, a state, or an armed timer.
 KEPT: dict[str, tuple[tuple[str, str, str], ...]] = {
     "tcp": (
         ("recv_q", "", ""),

@@ -1,1 +1,1 @@
-"""The numbers that monitoring systems scrape: OpenMetrics text, an HTTP server, a textfile."""
+"""Metrics for monitoring systems: OpenMetrics text, an HTTP server, a textfile."""

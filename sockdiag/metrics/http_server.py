@@ -1,7 +1,7 @@
-"""An HTTP server with bounds on all that a client can do.
+"""An HTTP server with bounds on everything that a client can do.
 
-A client has a few seconds for its request and a few for the answer; there are so many connections and no more; what a client sends
-is read up to a limit.
+A client has a few seconds for its request and a few for the answer. The number of connections and the size of a request
+are limited.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Prometheus servers are one or two; the rest is room for those that hang.
+# There are one or two Prometheus servers; the rest is room for connections that hang.
 CONNECTIONS = 16
 REQUEST_S = 5.0
 _ANSWER_S = 10.0
@@ -25,18 +25,18 @@ _FAREWELL_S = 2.0
 
 
 class Stopped(Exception):
-    """The server was told to stop."""
+    """The server was asked to stop."""
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """A WSGI server with a thread for each connection, of which there are so many and no more.
+    """A WSGI server with one thread per connection, and a limited number of connections.
 
     Args:
-        family: of the address.
+        family: family of the address.
         place: address and port.
 
     Attributes:
-        stopped_by: the signal that told it to stop, None as long as none has.
+        stopped_by: the signal that asked it to stop; None until then.
     """
 
     daemon_threads = True
@@ -48,12 +48,12 @@ class Server(ThreadingMixIn, WSGIServer):
         self.stopped_by: int | None = None
         self._free = BoundedSemaphore(CONNECTIONS)
         self._guard = Lock()
-        # By connection, when its request must have come; None once it has.
+        # Deadline for each connection's request; None once the request has arrived.
         self._due: dict[Any, float | None] = {}
         super().__init__(place, _Handler)
 
     def server_bind(self) -> None:
-        """Bind, without asking the resolver for this host's name."""
+        """Bind without asking the resolver for this host's name."""
         self.socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -61,7 +61,7 @@ class Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for a connection, or refuse it where there are too many."""
+        """Start a thread for a connection, or refuse it if there are too many."""
         if not self._free.acquire(blocking=False):
             self._refuse(request)
             return
@@ -74,24 +74,24 @@ class Server(ThreadingMixIn, WSGIServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer, in a thread of its own."""
+        """Answer in a thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._leave(request)
 
     def arrived(self, request: Any) -> None:
-        """Note that a request has come in whole."""
+        """Note that a request has arrived completely."""
         with self._guard:
             if request in self._due:
                 self._due[request] = None
 
     def stop(self, number: int) -> None:
-        """End serve_forever() within half a second, with Stopped."""
+        """Make serve_forever() raise Stopped within half a second."""
         self.stopped_by = number
 
     def service_actions(self) -> None:
-        """Cut off clients that take too long for their request; called twice a second.
+        """Disconnect clients whose request takes too long; called twice per second.
 
         Raises:
             Stopped: stop() was called.
@@ -108,10 +108,10 @@ class Server(ThreadingMixIn, WSGIServer):
                 continue
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """Say nothing: a client that goes away is no error."""
+        """Log nothing: a client that disconnects is not an error."""
 
     def close(self) -> None:
-        """Stop listening, and give answers that are under way a moment."""
+        """Stop listening, and allow answers in progress a moment to finish."""
         self.server_close()
         end = time.monotonic() + _FAREWELL_S
         while self._due and time.monotonic() < end:
@@ -133,7 +133,7 @@ class Server(ThreadingMixIn, WSGIServer):
 
 
 class _TooLarge(Exception):
-    """A request is larger than any that is meant."""
+    """A request is larger than any legitimate one."""
 
 
 class _BoundedReader:
@@ -163,7 +163,7 @@ class _Quiet(ServerHandler):
     server_software = "sockdiag"
 
     def log_exception(self, _info: Any) -> None:
-        """Say nothing: the client has gone."""
+        """Log nothing: the client has gone."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -193,7 +193,7 @@ class _Handler(WSGIRequestHandler):
         handler.run(application)
 
     def address_string(self) -> str:
-        """Return the client's address as it is."""
+        """Return the client's address, unresolved."""
         return str(self.client_address[0])
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `metrics` says of itself: what it could read, how long it took, what it is."""
+"""Metrics of `metrics` itself: what it could read, how long that took, and its version."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ if TYPE_CHECKING:
 
 _SOURCE = MetricFamily(
     "sockdiag_source_success",
-    "1 where a part of the look could be read, 0 where it, or some of it, could not; no sample of what this kernel does not have.",
+    "1 if a part of the sample could be read, 0 if all or some of it could not; absent if this kernel does not have it.",
     ("source",),
 )
-_GAPS = MetricFamily("sockdiag_gaps", "Things that were asked for and could not be seen; sockdiag doctor names them.")
+_GAPS = MetricFamily("sockdiag_gaps", "Things that were asked for and could not be read; sockdiag doctor names them.")
 _SECONDS = MetricFamily(
     "sockdiag_look_duration_seconds",
-    "Time that the look and its judgement took, without the wait of --interval.",
+    "Time taken to read and judge, without the wait of --interval.",
     unit="seconds",
 )
-_CPU = MetricFamily("sockdiag_look_cpu_seconds", "Processor time of the same.", unit="seconds")
+_CPU = MetricFamily("sockdiag_look_cpu_seconds", "CPU time taken to read and judge.", unit="seconds")
 _INTERVAL = MetricFamily(
     "sockdiag_interval_seconds",
-    "Time between the two looks that findings compare; no sample where there was one.",
+    "Time between the two samples that findings compare; absent if there was only one.",
     unit="seconds",
 )
-_AT = MetricFamily("sockdiag_look_timestamp_seconds", "When the look was taken, in seconds since 1970.", unit="seconds")
+_AT = MetricFamily("sockdiag_look_timestamp_seconds", "Time of the sample, in seconds since 1970.", unit="seconds")
 _BUILD = MetricFamily("sockdiag_build", "The program.", ("version",), INFO)
 
 DECLARED = (_SOURCE, _GAPS, _SECONDS, _CPU, _INTERVAL, _AT, _BUILD)
 
-# Source, and the MIB that shows that its file was read.
+# Source, and a MIB whose presence shows that its file was read.
 _FILES = (("snmp", "Ip"), ("netstat", "TcpExt"), ("snmp6", "Ip6"), ("dev", "dev"), ("softnet_stat", "softnet_stat"))
 
-# Tables whose buffer sizes many kernels show to nobody. Where that matters a rule cannot tell, and rule_success says so.
+# Tables whose buffer sizes many kernels do not show. If that matters, a rule lacks data, and rule_success shows it.
 _WITHOUT_SIZES = ("skmem:raw", "skmem:icmp")
 
 
 def own_families(
     sources: Mapping[str, bool], gaps: int, at: float, seconds: float, cpu: float, interval: float | None
 ) -> list[MetricFamily]:
-    """Return what a run says of itself.
+    """Return the metrics of a run about itself.
 
     Args:
-        sources: whether each part of the look could be read.
-        gaps: how many things could not be seen.
-        at: when it looked, in seconds since the epoch.
-        seconds: how long that took, with the judgement.
-        cpu: processor time of that.
-        interval: seconds between the looks that were compared, None where there was one.
+        sources: whether each part of the sample could be read.
+        gaps: how many things could not be read.
+        at: time of the sample in seconds since the epoch.
+        seconds: time taken to read and judge.
+        cpu: CPU time taken to read and judge.
+        interval: seconds between the samples that were compared; None for a single sample.
     """
     found = [
         _SOURCE._replace(samples=tuple(((source,), int(read)) for source, read in sources.items())),
@@ -66,7 +66,7 @@ def own_families(
 
 
 def sources_read(sample: Sample, gaps: Iterable[Gap]) -> Iterator[tuple[str, bool]]:
-    """Yield the parts of a look and whether they could be read."""
+    """Yield the parts of a sample and whether they could be read."""
     from sockdiag.sources.process.cgroup_memory import SOURCE as CGROUPS
     from sockdiag.sources.process.limits import SOURCE as DESCRIPTORS
 

@@ -1,4 +1,4 @@
-"""Sample and judge for `metrics`, once or again and again, and return metric families."""
+"""Sample and judge for `metrics`, once or repeatedly, and return metric families."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from sockdiag.survey.survey import Survey
     from sockdiag.survey.workers import Pause
 
-# Listeners, UDP ports and devices that are shown one by one, unless told otherwise.
+# Listeners, UDP ports and devices that are shown one by one, by default.
 TOP = 20
-# An earlier look that is this many intervals old tells of another time, and nothing is compared with it.
+# An earlier sample older than this many intervals is too old to compare with.
 _STALE = 20
 
 
 class NothingRead(SockdiagError):
-    """No part of a look could be read."""
+    """No part of a sample could be read."""
 
 
 class Scraped:
-    """What was seen.
+    """The result of one scrape.
 
     Args:
-        survey: what could not be read, and where the rest was.
-        families: what is shown.
+        survey: holds the gaps, and the sources of the tables.
+        families: the metric families.
         verdict: the worst of all findings.
-        interval: seconds between the looks that were compared, None where there was one.
+        interval: seconds between the samples that were compared; None for a single sample.
     """
 
     __slots__ = ("families", "interval", "survey", "verdict")
@@ -50,7 +50,7 @@ class Scraped:
 
 
 class _ScrapedNamespace:
-    """What was found in one network namespace, as it travels between processes."""
+    """The result of one network namespace, as sent between processes."""
 
     __slots__ = ("families", "findings", "interval", "read", "sources", "unknown")
 
@@ -64,7 +64,7 @@ class _ScrapedNamespace:
 
 
 class ScrapeOptions(Record):
-    """What is scraped, and how it is judged."""
+    """How a scrape samples and judges, and how much it shows."""
 
     interval_s: float | None = field("Seconds between two samples; None for a single one.", default=None)
     horizon_s: float = field("Seconds within which a trend that reaches its limit is a risk.", default=HORIZON_S)
@@ -72,17 +72,16 @@ class ScrapeOptions(Record):
 
 
 class Scraper:
-    """Samples and judges; if it does so again and again, it keeps the two samples that later ones are compared with.
+    """Samples and judges. If it does so repeatedly, it keeps two samples to compare later ones with.
 
-    Once there is an earlier sample that is at least an interval old, each scrape is compared with such a one, so that
-    every client, whenever it scrapes, sees what was lost within the interval. With all namespaces no sample is kept, as
-    the processes that enter them end: two are taken each time, if there is an interval.
+    Each scrape is compared with an earlier sample that is at least an interval old, as soon as there is one. So every
+    client, whenever it scrapes, sees the losses within the interval. With all namespaces no sample is kept, because the
+    processes that enter them end: if there is an interval, each scrape takes two samples.
 
     Args:
         open_survey: opens the system, once for each scrape.
         options: what is scraped.
-        keep_s: scrapes follow one another, and this many seconds lie between the samples that are compared; None for a
-            single scrape.
+        keep_s: minimum number of seconds between the samples that repeated scrapes compare; None for a single scrape.
     """
 
     def __init__(self, open_survey: Callable[[], Survey], options: ScrapeOptions, keep_s: float | None = None) -> None:
@@ -94,10 +93,10 @@ class Scraper:
         self._kept: list[Sample] = []
 
     def scrape(self) -> Scraped:
-        """Look and judge.
+        """Sample and judge.
 
         Raises:
-            NothingRead: no part of the look could be read.
+            NothingRead: no part of the sample could be read.
         """
         from sockdiag.analysis.metric_families import joined, placed
         from sockdiag.judging.finding_metrics import judged_families
@@ -116,7 +115,7 @@ class Scraper:
             raise NothingRead(survey.gaps[0].reason if survey.gaps else "nothing could be read")
         findings = [finding for part in parts for finding in part.findings]
         unknown = {code for part in parts for code in part.unknown}
-        # What could not be read in one of the namespaces could not be read.
+        # A source counts as unread if it could not be read in one of the namespaces.
         sources: dict[str, bool] = {}
         for part in parts:
             sources.update((source, read and sources.get(source, True)) for source, read in part.sources.items())
@@ -150,7 +149,7 @@ class Scraper:
             yield Pause(before.at + twice_s)
         now = take_sample(survey, query)
         if twice_s is not None:
-            yield Pause()  # until all others were looked at again
+            yield Pause()  # until all others have been sampled again
         elif keep_s is not None:
             before = self._earlier(now, keep_s)
         case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES)
@@ -164,13 +163,13 @@ class Scraper:
         if here and alone:
             part.families = list(families(facts, top))
         else:
-            # What is the host's is shown where the program was started, and is no namespace's.
+            # Metrics of the host are shown once, by the namespace that the program was started in, and without a label.
             part.families = list(placed(families(facts, top, (NETNS,)), survey.netns.label or ""))
             part.families += families(facts, top, (HOST,)) if here else ()
         yield part
 
     def _prepare(self) -> None:
-        """Import what the workers need, once."""
+        """Import once what every worker needs."""
         import sockdiag.analysis.metric_families
         import sockdiag.metrics.own  # noqa: F401
         from sockdiag.judging.registry import RULES
@@ -179,12 +178,12 @@ class Scraper:
         prepare(RULES)
 
     def _earlier(self, now: Sample, keep_s: float) -> Sample | None:
-        """Return the look to compare with, and keep this one if it can be the next."""
+        """Return the sample to compare with, and keep this one if it can be the next."""
         kept = [sample for sample in self._kept if now.at - sample.at <= _STALE * keep_s]
         if len(kept) > 1 and now.at - kept[1].at >= keep_s:
             del kept[0]
         before = kept[0] if kept else None
-        # Of the looks in between none is needed: the second takes the place of the first when it is old enough.
+        # Samples in between are not needed: the second replaces the first when it is old enough.
         self._kept = kept if len(kept) > 1 else [*kept, now]
         return before
 

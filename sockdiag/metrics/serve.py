@@ -1,4 +1,7 @@
-"""Serve metrics over HTTP, in the formats that prometheus_client writes. One look is taken at a time; who asks meanwhile shares it."""
+"""Serve metrics over HTTP, in the formats that prometheus_client writes.
+
+Only one sample is taken at a time; requests that arrive in the meantime share it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from sockdiag.model.metric_family import MetricFamily
 
 _LOOPBACK = "127.0.0.1"
-# A look as young as this is shared.
+# A result is shared up to this age.
 _SHARED_S = 1.0
 # Prometheus gives up after 10 s.
 _PATIENCE_S = 30.0
@@ -33,11 +36,11 @@ def listen(address: str) -> Server:
     """Open the socket that serves.
 
     Args:
-        address: ``PORT``, ``:PORT``, ``ADDR:PORT`` or ``[ADDR]:PORT``; without ADDR on loopback alone. Port 0 is any free one.
+        address: ``PORT``, ``:PORT``, ``ADDR:PORT`` or ``[ADDR]:PORT``; without ADDR only on loopback. Port 0 is any free one.
 
     Raises:
-        UsageError: the address makes no sense, or prometheus_client is not installed.
-        SockdiagError: it cannot be listened on.
+        UsageError: the address is invalid, or prometheus_client is not installed.
+        SockdiagError: the address cannot be listened on.
     """
     import socket
 
@@ -48,7 +51,7 @@ def listen(address: str) -> Server:
     host, _, port = address.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not (port.isascii() and port.isdecimal()) or int(port) > 65535 or (":" in host and address[0] != "["):
-        raise UsageError(f"--listen takes [ADDR:]PORT, as :9756 or [::1]:9756, not '{address}'")
+        raise UsageError(f"--listen takes [ADDR:]PORT, such as :9756 or [::1]:9756, not '{address}'")
     try:
         found = socket.getaddrinfo(host or _LOOPBACK, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -66,10 +69,10 @@ def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug
     """Answer until SIGTERM or SIGINT.
 
     Args:
-        server: listens.
+        server: the listening server.
         scraper: samples and judges.
-        log: writes a line.
-        debug: let mistakes in the program through, with their tracebacks.
+        log: writes a line to the log.
+        debug: let internal errors through, with their tracebacks.
 
     Returns:
         0 after SIGTERM.
@@ -80,12 +83,12 @@ def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug
     import gc
     import signal
 
-    # A single run does without; one that goes on for months does not.
+    # A single run does without garbage collection; a server that runs for months needs it.
     gc.enable()
     server.set_app(_application(_Shared(scraper), log, debug=debug))
     host, port = server.server_address[:2]
     shown = f"[{host!s}]" if ":" in str(host) else str(host)
-    # An exception out of a handler may come up anywhere, and be taken there for a client's mistake.
+    # An exception from a signal handler may arise anywhere, and be mistaken there for a client's error.
     numbers = (signal.SIGTERM, signal.SIGINT)
     earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
     log(f"serving http://{shown}:{port}/metrics")
@@ -103,7 +106,7 @@ def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug
 
 
 class _Shared:
-    """One look at a time; a look that was taken while somebody waited is his, too."""
+    """Takes one sample at a time; clients that waited for it share its result."""
 
     def __init__(self, scraper: Scraper) -> None:
         self._scraper = scraper
@@ -111,9 +114,9 @@ class _Shared:
         self._last: tuple[float, list[MetricFamily]] | None = None
 
     def families(self) -> list[MetricFamily]:
-        """Return what a look came to that is at most a moment old."""
+        """Return the families of a sample that is at most a moment old."""
         if not self._lock.acquire(timeout=_PATIENCE_S):
-            raise SockdiagError(f"another look has taken more than {_PATIENCE_S:g} s")
+            raise SockdiagError(f"timed out waiting {_PATIENCE_S:g} s for a scrape in progress")
         try:
             if self._last is None or time.monotonic() - self._last[0] >= _SHARED_S:
                 families = self._scraper.scrape().families
@@ -124,13 +127,13 @@ class _Shared:
 
 
 class _Collector:
-    """What prometheus_client calls a collector."""
+    """A collector, as prometheus_client defines it."""
 
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
 
     def describe(self) -> Iterator[Any]:
-        """Yield all families without samples: what ``?name[]=`` can ask for."""
+        """Yield all families without samples: the names that ``?name[]=`` can ask for."""
         from sockdiag.analysis.measures import all_measures
         from sockdiag.analysis.metric_families import family_of
         from sockdiag.judging import finding_metrics
@@ -140,7 +143,7 @@ class _Collector:
             yield _metric(family)
 
     def collect(self) -> Iterator[Any]:
-        """Yield the families of a look."""
+        """Yield the families of a scrape."""
         for family in self._shared.families():
             yield _metric(family)
 
@@ -169,27 +172,27 @@ def _application(shared: _Shared, log: Callable[[str], None], *, debug: bool) ->
     def answered(request: dict[str, Any], start: Any) -> Iterable[bytes]:
         path = request["PATH_INFO"]
         if path == "/metrics":
-            # Releases of prometheus_client before 0.22 take a look for any method.
+            # Releases of prometheus_client before 0.22 collect for any method.
             if request["REQUEST_METHOD"] != "GET":
-                return _say(start, "405 Method Not Allowed", b"there is only GET\n", allow="GET")
+                return _respond(start, "405 Method Not Allowed", b"method not allowed: use GET\n", allow="GET")
             try:
                 found: Iterable[bytes] = metrics(request, start)
             except SockdiagError as error:
-                return _say(start, "503 Service Unavailable", f"{error}\n".encode("utf-8", "backslashreplace"))
+                return _respond(start, "503 Service Unavailable", f"{error}\n".encode("utf-8", "backslashreplace"))
             except Exception as error:
                 if debug:
                     raise
                 log(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
-                return _say(start, "500 Internal Server Error", b"internal error; see the log\n")
+                return _respond(start, "500 Internal Server Error", b"internal error; see the log\n")
             return found
         if path == "/":
-            return _say(start, "200 OK", _PAGE, "text/html; charset=utf-8")
-        return _say(start, "404 Not Found", b"there is only /metrics\n")
+            return _respond(start, "200 OK", _PAGE, "text/html; charset=utf-8")
+        return _respond(start, "404 Not Found", b"not found: see /metrics\n")
 
     return application
 
 
-def _say(
+def _respond(
     start: Any, status: str, body: bytes, kind: str = "text/plain; charset=utf-8", allow: str | None = None
 ) -> list[bytes]:
     headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]

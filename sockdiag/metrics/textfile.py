@@ -1,4 +1,4 @@
-"""Write a file that others read at any moment: whole, or not at all."""
+"""Replace a file atomically, because others may read it at any moment."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The collector runs as a user of its own.
+# The collector runs as another user.
 _MODE = 0o644
-# What a killed run left behind is taken away by one that comes this much later.
+# Age in seconds at which the leftover of a killed run is removed.
 _LEFT_BEHIND_S = 600.0
 _SUFFIX = ".tmp"
 
 
 def replace_file(path: str, text: str) -> None:
-    """Replace a file, or make it, with mode 0644.
+    """Replace or create a file, with mode 0644.
 
-    The text goes to a file of another name in the same folder, which rename(2) then puts in the place of the old one: readers
-    see the old file or the new one. The name does not end in .prom, so that no collector reads it.
+    The text goes to a temporary file in the same folder, which rename(2) then moves over the old one, so readers see either
+    the old file or the new one. The temporary name does not end in .prom, so that no collector reads it.
 
     Args:
-        path: the file; where something is that is no regular file, a device say, it stays.
-        text: all that will be in it.
+        path: the file; anything other than a regular file, such as a device, is not replaced.
+        text: the whole content.
 
     Raises:
-        OSError: it could not be written, with *path* as its file name; the old file is as it was.
+        OSError: it could not be written, with *path* as its file name; the old file is kept.
     """
     folder, name = os.path.split(path)
     try:
@@ -38,7 +38,7 @@ def replace_file(path: str, text: str) -> None:
         pass
     else:
         if not S_ISREG(there.st_mode):
-            raise OSError(EEXIST, "it is there and is no regular file", path)
+            raise OSError(EEXIST, "not a regular file", path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}{_SUFFIX}")
     try:
         _write(temporary, text.encode("utf-8", "backslashreplace"))

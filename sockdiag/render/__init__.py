@@ -1,1 +1,1 @@
-"""One module per output format; all of them show a Document, and none knows a command."""
+"""One module per output format. All of them show a Document, and none depends on a command."""

@@ -1,7 +1,7 @@
-"""One line of JSON a socket, for a whole batch at once: a template with the constants filled in, and one ``%``.
+"""One line of JSON per socket, for a whole batch at once: a template with the constants filled in, and one ``%``.
 
-Equal to ``json.dumps`` of each record (tested); four times as fast, which at hundreds of thousands of rows is the
-difference between faster and slower than ss.
+The result equals ``json.dumps`` of each record (a test compares them) and is four times as fast, which for hundreds of
+thousands of rows makes the difference between faster and slower than ss.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 _json = JSONEncoder(separators=(",", ":")).encode
 
-# Rows of one piece of text. A larger piece would be too large for the heap: the memory of each would be given back to the
-# kernel and faulted in again, which costs more than the formatting.
+# Rows per piece of text. The allocator returns the memory of larger pieces to the kernel, and faulting it in again costs
+# more than the formatting.
 _PIECE_ROWS = 64
 
-# Characters of constant text that cost more to read than an argument costs.
+# Length from which constant text costs more to scan than an argument costs to insert.
 _LONG = 16
 
 
 def batch_lines(batch: Batch, columns: Sequence[FieldEntry] | None) -> Iterator[str]:
-    """Yield the lines of a batch in pieces; *columns* None shows every field."""
+    """Yield the lines of a batch in pieces; if *columns* is None, with every field."""
     if not batch.size:
         return
     if batch.columns is None or (columns is not None and not all(_sliced(batch, c) for c in columns)):
@@ -56,7 +56,7 @@ def batch_lines(batch: Batch, columns: Sequence[FieldEntry] | None) -> Iterator[
 
 
 def _shortened(template: str, parts: Sequence[Iterable[Any]], rows: int) -> tuple[str, list[Iterable[Any]]]:
-    # A template is read one character after the other, an argument is copied: long constant text is an argument too.
+    # A template is scanned character by character, while an argument is copied: pass long constant text as an argument.
     first, *pieces = template.replace("%%", "\0").split("%")
     line: list[str] = []
     arguments: list[Iterable[Any]] = []
@@ -77,7 +77,7 @@ def _shortened(template: str, parts: Sequence[Iterable[Any]], rows: int) -> tupl
 
 
 def _sliced(batch: Batch, entry: FieldEntry) -> bool:
-    # A derived field has no place in the batch, and one below a record or tuple has it in that.
+    # A derived field is not in the batch, and a field of a record or tuple is inside that.
     if entry.many:
         return False
     assert batch.columns is not None
@@ -126,7 +126,7 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
     first = values[0]
     if values.count(first) == len(values):
         return _literal(_json(plain(first, field)))
-    # Few values are different: options, a timer or an unknown uid repeat in many rows, as one object.
+    # There are few distinct values: options, a timer or an unknown uid repeat in many rows as the same object.
     known: dict[int, str] = {}
     texts = []
     for value in values:
@@ -139,7 +139,7 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
 
 
 def _processes(values: Sequence[tuple[Owner, ...] | None]) -> list[str]:
-    # What is written of a process before and after the descriptor is the same for all its sockets.
+    # The text of a process before and after the descriptor is the same for all its sockets.
     known: dict[tuple[Any, ...], tuple[str, str]] = {}
     texts = []
     for owners in values:
@@ -158,12 +158,12 @@ def _processes(values: Sequence[tuple[Owner, ...] | None]) -> list[str]:
     return texts
 
 
-# No descriptor and no pid has this number.
+# A number that is neither a descriptor nor a pid.
 _MARK = 1 << 70
 
 
 def _fold(text: str, mine: Sequence[Sequence[Any]], parts: list[Sequence[Any]]) -> str:
-    # A part that is the same in all rows becomes text of the template: what is not formatted costs nothing a row.
+    # A part that is the same in all rows becomes text of the template, and costs nothing per row.
     first, *pieces = text.split("%")
     folded = [first]
     for part, piece in zip(mine, pieces, strict=True):
@@ -194,7 +194,7 @@ def _tree(batch: Batch, tree: dict[str, Any], parts: list[Sequence[Any]]) -> str
     return "{" + ",".join(members) + "}"
 
 
-# Dotted names that a columnar batch knows or knows to be unknown.
+# Dotted names that a batch has a column for, or marks as unknown.
 _LEAVES = frozenset(
     name
     for field in Socket.FIELDS

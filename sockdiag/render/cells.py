@@ -1,4 +1,4 @@
-"""Quantities for people; machines get the exact numbers."""
+"""Format quantities for people; machines get the exact numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def size(count: int | None) -> str:
-    """Show bytes with a binary unit and three digits: 1.23 MiB."""
+    """Format bytes with a binary unit and three digits: 1.23 MiB."""
     if count is None:
         return UNKNOWN
     amount = float(count)
@@ -29,7 +29,7 @@ def size(count: int | None) -> str:
 
 
 def ratio(share: float | None) -> str:
-    """Show a share as a percentage; a small one is told from none."""
+    """Format a share as a percentage that distinguishes a small one from none."""
     if share is None:
         return UNKNOWN
     if 0 < share < 0.001:
@@ -41,7 +41,7 @@ UNKNOWN = "-"
 
 
 def cell(value: Any, field: Field | None = None) -> str:
-    """Show a value in a table: unknown is ``-``, names are escaped, flags and states are their words."""
+    """Format a value for a table: unknown is ``-``, names are escaped, flags and states are words."""
     if value is None:
         return UNKNOWN
     if field is not None and field.kind == SECRET:
@@ -91,7 +91,7 @@ def _member(value: Any, field: Field | None = None) -> str:
 
 
 def endpoint(end: Endpoint) -> str:
-    """Show one end of a socket: ``ADDR%IFACE:PORT``, IPv6 in brackets, ``*`` for any IP port, a unix name as it is."""
+    """Format one end of a socket: ``ADDR%IFACE:PORT``, IPv6 in brackets, ``*`` for any IP port, a unix name as it is."""
     address = end.address
     if isinstance(address, bytes):
         return socket_name(address)

@@ -1,4 +1,4 @@
-"""What a command gives to the renderers: its JSON keys and one table of rows."""
+"""What a command passes to a renderer: its JSON keys and one table of rows."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Rows of one kind and the columns to show of them.
+    """Rows of one kind and their columns.
 
     Args:
-        columns: what to show, in order, in tables and CSV, and in JSON where *chosen*.
+        columns: columns to show, in order, in tables and CSV, and in JSON if *chosen*.
         rows: records, all of one class; for sockets see *batches*.
-        batches: sockets in bulk, instead of *rows*.
-        chosen: the columns are the user's choice; JSON then shows only them.
+        batches: sockets in batches, instead of *rows*.
+        chosen: the user chose the columns; JSON then shows only them.
         header: show the heading line.
     """
 
@@ -41,7 +41,7 @@ class Table:
         self.header = header
 
     def records(self) -> Iterable[Any]:
-        """Give the rows as records."""
+        """Return the rows as records."""
         if self.batches is None:
             return self._rows
         from sockdiag.model.batch import all_sockets
@@ -49,7 +49,7 @@ class Table:
         return all_sockets(self.batches)
 
     def settle(self) -> None:
-        """Read everything now, for formats that say first what is missing."""
+        """Read everything now, for formats that list the gaps first."""
         if self.batches is None:
             self._rows = list(self._rows)
         else:
@@ -60,12 +60,12 @@ class Document:
     """A command's answer.
 
     Args:
-        command: name, for the schema key.
+        command: name of the command, for the schema key.
         keys: the document's own JSON keys: records, lists of records, or plain values.
         table: the rows for tables, CSV and NDJSON; also the value of *table_key* in JSON.
         table_key: JSON key of the rows.
-        lines: what people see instead of the plain table: a function of the screen width and a colour flag.
-        provenance: when, where, and what is missing; a function, for it is complete only when all rows were read.
+        lines: the screen for people in place of the plain table: a function of a Style.
+        provenance: when, where, and what is missing; a function, because it is complete only after the last row.
     """
 
     __slots__ = ("command", "keys", "lines", "provenance", "table", "table_key")
@@ -89,10 +89,10 @@ class Document:
 
 
 class Style:
-    """How text may look.
+    """Width and colours of text.
 
     Attributes:
-        width: columns of the terminal; None where output is no terminal and nothing is cut.
+        width: columns of the terminal; None if the output is not a terminal and nothing is cut.
         color: whether colours may be used.
     """
 
@@ -103,5 +103,5 @@ class Style:
         self.color = color
 
     def paint(self, text: str, code: str) -> str:
-        """Colour *text* with an SGR code, where colours may be used."""
+        """Colour *text* with an SGR code, if colours may be used."""
         return f"\x1b[{code}m{text}\x1b[0m" if self.color else text

@@ -25,9 +25,9 @@ def egress_lines(egress: Egress, moved: Collection[str], style: Style) -> Iterat
     """Yield the lines of the section.
 
     Args:
-        egress: what is known.
-        moved: dotted names of the members that changed since the last look.
-        style: how it may look.
+        egress: the route, device, queueing discipline and neighbour.
+        moved: dotted names of the members that changed since the last sample.
+        style: width and colours.
     """
     lines = [
         ("route", egress.route and _route(egress.route)),
@@ -100,5 +100,5 @@ def _link(link: Link) -> str:
 def _qdisc(qdisc: Qdisc) -> str:
     return (
         f"{printable(qdisc.kind)}, {cell(qdisc.packets)} packets sent, {cell(qdisc.drops)} dropped, "
-        f"{cell(qdisc.backlog_bytes)} bytes wait"
+        f"{cell(qdisc.backlog_bytes)} bytes waiting"
     )

@@ -1,6 +1,6 @@
-"""Show text that belongs to others: process names, socket paths, interface names.
+"""Show untrusted text: process names, socket paths, interface names.
 
-Whoever names a process or binds an abstract socket chooses these bytes, and a terminal obeys what it is sent.
+Any user can choose these bytes by naming a process or binding an abstract socket, and terminals obey escape sequences.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _DANGEROUS = frozenset(
 
 
 def printable(name: bytes | str) -> str:
-    r"""Make a name safe to print: what a terminal would obey becomes ``\xNN`` or ``\uNNNN``, a backslash is doubled.
+    r"""Make a name safe to print: control characters become ``\xNN`` or ``\uNNNN``, a backslash is doubled.
 
-    Bytes that are not UTF-8 become ``\xNN`` each, so no two names look the same.
+    Each byte that is not UTF-8 becomes ``\xNN``, so no two names look the same.
     """
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
     return text if is_printable(text) else "".join(map(_escaped, text))
 
 
 def is_printable(text: str) -> bool:
-    """Tell whether :func:`printable` leaves a text as it is; of some that it would leave, False all the same."""
+    """Return True only if :func:`printable` leaves a text as it is; it may be False for such a text too."""
     return text.isascii() and text.isprintable() and "\\" not in text
 
 
@@ -51,16 +51,16 @@ def _escaped(char: str) -> str:
 
 
 def socket_name(name: bytes) -> str:
-    """Show a unix socket's name as ss does: an abstract one with ``@`` for NUL, the rest escaped."""
+    """Format a unix socket's name as ss does: with ``@`` for the leading NUL of an abstract name, the rest escaped."""
     if name.startswith(b"\0"):
         return "@" + printable(name[1:].replace(b"\0", b"@"))
     return printable(name)
 
 
 def width(text: str) -> int:
-    """Count the terminal columns of a printable text, which may be coloured."""
+    """Return the terminal columns of a printable text, which may contain colours."""
     if "\x1b" in text:
-        # What is not ours has no such character any more.
+        # Untrusted text has been escaped and has no such character: these are our own colours.
         first, *others = text.split("\x1b[")
         text = first + "".join(part.partition("m")[2] for part in others)
     if text.isascii():

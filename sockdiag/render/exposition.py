@@ -1,8 +1,8 @@
-r"""Families of metrics as text: OpenMetrics 1.0, and the older Prometheus text format 0.0.4.
+r"""Write metric families as text: OpenMetrics 1.0, and the older Prometheus text format 0.0.4.
 
-The two differ in what they call a counter: OpenMetrics names the family without ``_total``, and the older format, the only one
-that promtool and node_exporter's textfile collector read, names it as its samples. Label values are the names that others
-chose; what a terminal would obey is escaped as everywhere (``render.escape``), then ``\``, ``"`` and newline as the formats demand.
+The two differ in the name of a counter: OpenMetrics names the family without ``_total``. The older format, the only one
+that promtool and node_exporter's textfile collector read, gives it the name of its samples. Label values are untrusted:
+control characters are escaped as everywhere (``render.escape``), then ``\``, ``"`` and newline as the formats demand.
 """
 
 from __future__ import annotations
@@ -53,22 +53,22 @@ def _escaped(text: str) -> str:
 
 
 def label_text(text: str) -> str:
-    """Return a label value as every format shows it, before the format's own escapes."""
+    """Return a label value as all formats show it, before the format's own escapes."""
     return text if text.isascii() and text.isprintable() and "\\" not in text else printable(text)
 
 
-# Integers have 64 bits and a sign; the kernel's counters have none.
+# Integers of the format are signed 64-bit; the kernel's counters are unsigned.
 _MOST = (1 << 63) - 1
 
 
 def influx(families: Iterable[MetricFamily], at: float) -> Iterator[str]:
-    """Yield a line a sample: the metric is the measurement, labels are tags, sorted, and the value is the field ``value``.
+    """Yield one line per sample: the metric is the measurement, labels are sorted tags, the value is the field ``value``.
 
     Source: InfluxDB, "Line protocol". A tag without a value is left out, as the format demands.
 
     Args:
-        families: what to write.
-        at: seconds since the epoch, the time of every line.
+        families: the families to write.
+        at: time of every line, in seconds since the epoch.
     """
     nanoseconds = round(at * 1e9)
     for family in families:
@@ -84,6 +84,6 @@ def _number(value: float) -> str:
 
 
 def _tag(text: str) -> str:
-    # There is no way to write a backslash that stands before what is escaped, or at the end.
+    # The format cannot express a backslash before an escaped character, or at the end.
     shown = label_text(text).replace("\\", "%5C")
     return shown.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")

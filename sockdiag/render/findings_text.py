@@ -1,4 +1,4 @@
-"""Screens of what was found."""
+"""Screens of findings."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _COLORS = {DROPPING: _RED, AT_RISK: _YELLOW, OK: _GREEN, RECOVERED: _CYAN, UNKNO
 
 
 def verdict_text(verdict: str, style: Style) -> str:
-    """Show a verdict."""
+    """Format a verdict."""
     return style.paint(verdict, _COLORS.get(verdict, _YELLOW))
 
 
 def headline(verdict: str, interval_s: float | None, style: Style) -> str:
-    """Say the verdict and what it rests on."""
-    seen = "one look: levels only, rates and trends are unknown (--interval S)"
+    """Format the verdict and the samples that it is based on."""
+    seen = "single sample: levels only (use --interval S for rates and trends)"
     if interval_s is not None:
-        seen = f"two looks, {interval_s:.3g} s apart"
+        seen = f"two samples, {interval_s:.3g} s apart"
     return f"{verdict_text(verdict, style)}  {seen}\n"
 
 
 def finding_lines(finding: Finding, style: Style, *, everywhere: bool = False) -> Iterator[str]:
-    """Yield a finding in one line, and who it is about; of *everywhere*, the network namespace too."""
+    """Yield a finding in one line, and its subject; if *everywhere*, with the network namespace."""
     subject = finding.subject
     process = f"{cell(subject.comm)}({subject.pid})"
-    # What is about a process begins with it.
-    told = subject.pid is None or printable(finding.summary).startswith(f"{process}: ")
-    who = "" if told else f"  [{process}]"
+    # The summary of a finding about a process begins with its name.
+    named = subject.pid is None or printable(finding.summary).startswith(f"{process}: ")
+    who = "" if named else f"  [{process}]"
     if everywhere and subject.netns is not None:
         who += f"  [netns {printable(subject.netns)}]"
     color = "" if finding.severity == INFO else _YELLOW if finding.severity == WARNING else _RED
@@ -58,12 +58,12 @@ def risk_lines(
     """Yield the risk screen.
 
     Args:
-        verdict: of everything.
-        interval_s: time between the samples, None for one.
-        findings: worst first; one that concerns many sockets once.
-        style: how it may look.
-        shown: how many are shown.
-        everywhere: they are of several network namespaces.
+        verdict: the worst verdict.
+        interval_s: time between the samples; None for a single sample.
+        findings: worst first; a finding about many sockets is listed once.
+        style: width and colours.
+        shown: number of findings to show.
+        everywhere: they are from several network namespaces.
     """
     yield headline(verdict, interval_s, style)
     listed = list(findings)
@@ -78,7 +78,7 @@ def risk_lines(
 def doctor_lines(
     verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style, *, everywhere: bool = False
 ) -> Iterator[str]:
-    """Yield the doctor's screen: each finding with its figures and what to do."""
+    """Yield the doctor's screen: each finding with its figures and advice."""
     yield headline(verdict, interval_s, style)
     for finding in findings:
         yield "\n"
@@ -96,7 +96,7 @@ def doctor_lines(
         yield f"     sockdiag rules {finding.code}\n"
 
 
-# Units that are words.
+# Units that are written as words.
 _PLURALS = ("bytes", "pages", "sockets", "connections", "packets", "files", "ports")
 
 
@@ -115,7 +115,7 @@ def _figure(evidence: Evidence) -> str:
 
 
 def rule_lines(rule: Any, style: Style) -> Iterator[str]:
-    """Yield all that is known of a rule."""
+    """Yield the full description of a rule."""
     yield f"{style.paint(rule.code, '1')}  {rule.severity}; {', '.join(rule.verdicts)}\n\n"
     yield f"{rule.meaning}\n"
     yield f"\n{style.paint('KERNEL', '1')}\n  {rule.condition}\n  {rule.source}\n"

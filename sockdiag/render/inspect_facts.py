@@ -1,4 +1,4 @@
-"""The layers of one socket as rows: name, value, and where it was read."""
+"""The layers of one socket as rows: name, value and source."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Known = Mapping[tuple[str, str], Any]
 
-# Told elsewhere, or about the row and not about the socket.
+# Shown elsewhere, or about the row and not about the socket.
 _SKIPPED = frozenset(("lacks", "processes", "recv_q_unit", "unknown_attributes"))
-# Members whose own members stand beside those of the layer.
+# Members whose own members are listed beside those of the layer.
 _FLAT = frozenset(("socket", "row"))
 
 
@@ -32,15 +32,15 @@ def facts(
     before: Known | None = None,
     egress: Egress | None = None,
 ) -> list[Fact]:
-    """List what is known.
+    """List the known facts.
 
     Args:
-        layers: the stack.
-        options: what getsockopt(2) answered, by option.
+        layers: the layers.
+        options: answers of getsockopt(2), by option.
         levels: level of each option.
-        paths: what creates and feeds it.
-        before: (layer, name) and value of an earlier list, to tell what moved.
-        egress: how its packets leave this host; None where they do not.
+        paths: how the socket is created and fed.
+        before: values of an earlier list by (layer, name), to mark what changed.
+        egress: how its packets leave this host; None if they do not.
     """
     rows: list[Fact] = []
     origin = _Origin(layers.sock.socket)
@@ -71,7 +71,7 @@ def facts(
 
 
 def known(rows: list[Fact]) -> Known:
-    """Return the values of a list, to compare the next one with."""
+    """Return the values of a list, for comparison with the next one."""
     return {(row.layer, row.name): row.value for row in rows}
 
 
@@ -98,7 +98,7 @@ def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[
 
 
 class _Origin:
-    """Which of the places that a field can be read from a socket came from."""
+    """Finds the source that a field of a socket was read from, among those that it can be read from."""
 
     def __init__(self, socket: Socket) -> None:
         self.by = socket.source
@@ -114,7 +114,7 @@ class _Origin:
                 return source
         if not field.sources:
             return "derived"
-        # The declaration names the places of other tables only.
+        # The declaration names only sources of other tables.
         return {"netlink": f"netlink:{self.family}_diag", "proc": f"/proc/net/{self.netid}"}.get(self.by, self.by)
 
     def _suits(self, source: str) -> bool:

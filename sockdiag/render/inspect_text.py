@@ -1,4 +1,4 @@
-"""The TCP state machine, drawn, with the present state marked."""
+"""The inspect screen: the layers of one socket, and the TCP state machine with the present state marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Style
 
 
-# Every state stands between two blanks, which become brackets around the present one.
+# Every state is between two spaces, which become brackets around the present one.
 _DRAWING = (
     "      +------------------- CLOSE -------------------+",
     "      | listen(2)                                   | connect(2)",
@@ -41,7 +41,7 @@ _DRAWING = (
 
 
 def state_machine(state: str, style: Style) -> Iterator[str]:
-    """Yield the lines of the drawing, the present state in brackets."""
+    """Yield the lines of the diagram, with the present state in brackets."""
     marked = f"[{state}]"
     for line in _DRAWING:
         text = line.replace(f" {state} ", marked).rstrip()
@@ -51,7 +51,7 @@ def state_machine(state: str, style: Style) -> Iterator[str]:
 _BOLD, _DIM, _MOVED = "1", "2", "1;33"
 _VALUE_SPACE = 34
 
-# Groups of the sock section: heading, and what the names of their members begin with.
+# Groups of the sock section: heading, and the prefixes of their members' names.
 _SOCK_GROUPS = (
     (
         "identity",
@@ -80,13 +80,13 @@ def inspect_lines(
     """Yield the lines of the screen.
 
     Args:
-        layers: the stack.
-        facts: what is known, with what moved.
-        paths: what creates and feeds it.
-        style: how it may look.
-        findings: what follows from it.
+        layers: the layers.
+        facts: the known facts, with changes marked.
+        paths: how the socket is created and fed.
+        style: width and colours.
+        findings: findings about the socket.
         at: time of the sample, with --follow.
-        egress: how its packets leave this host; None where they do not.
+        egress: how its packets leave this host; None if they do not.
     """
     socket = layers.sock.socket
     head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
@@ -133,7 +133,10 @@ def _notes(note: str, lacks: Iterable[Gap], style: Style) -> Iterator[str]:
         yield f"  {printable(note)}\n"
     for gap in lacks:
         hint = f" ({gap.hint})" if gap.hint else ""
-        yield style.paint(f"  not seen: {printable(gap.source)}: {printable(gap.reason)}{printable(hint)}", _DIM) + "\n"
+        yield (
+            style.paint(f"  could not read {printable(gap.source)}: {printable(gap.reason)}{printable(hint)}", _DIM)
+            + "\n"
+        )
 
 
 def _rows(rows: list[Fact], style: Style, prefix: str = "") -> Iterator[str]:
@@ -143,13 +146,13 @@ def _rows(rows: list[Fact], style: Style, prefix: str = "") -> Iterator[str]:
         text = f"  {row.name.removeprefix(prefix):<{space}}  {value}"
         if row.was is not None:
             text = style.paint(f"* {text[2:]} (was {_shown(row.was, '')})", _MOVED)
-        place = "" if row.source in ("", "derived") else printable(row.source)
-        if not place:
-            place = "derived" if row.source else ""
+        source = "" if row.source in ("", "derived") else printable(row.source)
+        if not source:
+            source = "derived" if row.source else ""
         blanks = " " * max(2, space + 4 + _VALUE_SPACE - width(f"  {row.name.removeprefix(prefix):<{space}}  {value}"))
-        # A sentence that follows from other lines need not say so.
-        told = place and (place != "derived" or len(value) <= _VALUE_SPACE)
-        yield text + (blanks + style.paint(place, _DIM) if told else "") + "\n"
+        # A sentence derived from other lines needs no source.
+        with_source = source and (source != "derived" or len(value) <= _VALUE_SPACE)
+        yield text + (blanks + style.paint(source, _DIM) if with_source else "") + "\n"
 
 
 def _value(row: Fact) -> str:

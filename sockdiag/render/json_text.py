@@ -1,4 +1,4 @@
-"""JSON, one document or one object a line."""
+"""JSON: one document, or one object per line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _compact(value: Any) -> str:
 
 
 def rows(table: Table) -> Iterator[str]:
-    """Yield pieces of text, each of whole lines: one object a line."""
+    """Yield pieces of text, each of whole lines, one object per line."""
     columns = outermost(table.columns) if table.chosen else None
     if table.batches is not None:
         from sockdiag.render.bulk_json import batch_lines
@@ -33,12 +33,12 @@ def rows(table: Table) -> Iterator[str]:
 
 
 def render_ndjson(document: Document, _style: Style) -> Iterator[str]:
-    """Yield one object a line, no envelope."""
+    """Yield one object per line, without an envelope."""
     yield from rows(document.table)
 
 
 def envelope(command: str, provenance: Provenance) -> dict[str, Any]:
-    """Build the keys that every document begins with."""
+    """Build the keys at the beginning of every document."""
     from datetime import UTC, datetime
 
     return {
@@ -54,7 +54,7 @@ def envelope(command: str, provenance: Provenance) -> dict[str, Any]:
 
 
 def render_json(document: Document, _style: Style) -> Iterator[str]:
-    """Yield one JSON document: a line a key, a line a row."""
+    """Yield one JSON document: one line per key and per row."""
     document.table.settle()
     head = envelope(document.command, document.provenance())
     yield "{\n"

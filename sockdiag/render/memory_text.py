@@ -1,4 +1,4 @@
-"""The memory screen's tables."""
+"""The tables of the memory screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def protocol_lines(protocols: Iterable[ProtocolMemory], style: Style) -> Iterator[str]:
-    """Yield the protocols against their limits."""
+    """Yield the protocols with their limits."""
     rows = [
         (
             row.protocol,
@@ -37,7 +37,7 @@ def protocol_lines(protocols: Iterable[ProtocolMemory], style: Style) -> Iterato
 
 
 def group_lines(table: Table, style: Style) -> Iterator[str]:
-    """Yield the sums, bytes as sizes."""
+    """Yield the sums, with bytes as sizes."""
     columns = [
         [size(entry.get(row)) for row in table.records()] if entry.field.unit == "bytes" else column
         for entry, column in zip(table.columns, cells(table), strict=True)
@@ -47,7 +47,7 @@ def group_lines(table: Table, style: Style) -> Iterator[str]:
 
 
 def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]:
-    """Yield the sockets that hold most; with their processes where those were looked up."""
+    """Yield the sockets that hold most, with their processes if those were looked up."""
     rows = []
     for held, s in (row._values() for row in sockets):
         m = s.skmem
@@ -82,10 +82,10 @@ def _wide(columns: list[tuple[str, bool, tuple[str, ...]]]) -> int:
     return sum(2 + max(map(len, (name, *column))) for name, _right, column in columns) - 2
 
 
-# What a narrow terminal does without, the first one first; --json has it all.
+# Columns that a narrow terminal leaves out, in this order; --json has them all.
 _LEAST = ("FWD", "SNDBUF", "RCVBUF", "WMEMQ")
 
-# Heading, and whether it is aligned right.
+# Heading, and whether the column is aligned right.
 _SOCKETS = (
     ("HELD", True),
     ("NETID", False),

@@ -51,7 +51,7 @@ def _states(view: Overview, style: Style) -> Iterator[str]:
             states = sorted(sums[netid].items(), key=lambda item: -item[1])
             rows.append((f"  {netid}", str(sum(sums[netid].values())), "  ".join(f"{s}\0{n}" for s, n in states)))
     if rows:
-        # A state and its number stay together.
+        # Keep a state and its number on one line.
         lines = aligned((), list(zip(*rows, strict=True)), (False, True, False), style.width, prose=True)
         yield from (TableLine(line.replace("\0", " ")) for line in lines)
     else:
@@ -80,7 +80,7 @@ def _worst(view: Overview, style: Style) -> Iterator[str]:
     ]
     busiest = worst.state
     if busiest is None:
-        rows.append(("  state", UNKNOWN, "no connection is in a passing state"))
+        rows.append(("  state", UNKNOWN, "no connections in a transient state"))
     else:
         who = "" if busiest.pid is None else f", {busiest.held} of them held by {cell(busiest.held_by)}({busiest.pid})"
         rows.append(("  state", busiest.state, f"{busiest.count} sockets{who}"))
@@ -109,10 +109,10 @@ def _losses(view: Overview, style: Style) -> Iterator[str]:
         for loss in now:
             yield f"  {style.paint(str(loss.delta), _RED)} in {view.interval_s:.2f} s  {loss.name}: {loss.meaning}\n"
     else:
-        yield "  rates are unknown: a captured system was looked at once\n"
+        yield "  no rates: a capture is a single sample\n"
     past = [loss for loss in view.losses if not loss.delta]
     if past:
-        yield "  history, since boot or since the namespace was made:\n"
+        yield "  history, since boot or since the namespace was created:\n"
         rows = [
             (f"    {loss.total}", loss.name, loss.meaning + (" (host)" if loss.scope == "host" else ""))
             for loss in past

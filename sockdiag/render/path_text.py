@@ -1,4 +1,4 @@
-"""The way of a packet, a stage a line."""
+"""The path of a packet, one stage per line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
 _ARROW, _LOSING = "↓", "✗"
-# Stages whose name alone does not say what they are.
+# Stages that need more words than their name.
 _NAMES = {
     "nic_rx": "NIC",
     "qdisc_ingress": "ingress qdisc",
@@ -44,14 +44,14 @@ def path_lines(
     """Yield the lines of the screen.
 
     Args:
-        stages: the stages, in the order of the way.
-        interval: seconds between the two samples, None: there was one.
+        stages: the stages, in the order of the path.
+        interval: seconds between the two samples; None for a single sample.
         style: colour and width.
-        again: it is not the first of several: what all have in common was said.
+        again: it is not the first of several screens: leave out the introduction.
     """
     if interval is None and not again:
-        yield "One look: the numbers are history, since boot or since the namespace, device or socket was made.\n"
-        yield "Rates and losses of now are unknown.\n\n"
+        yield "Single sample: the numbers are history, since boot or since the namespace, device or socket was created.\n"
+        yield "Current rates and losses are unknown.\n\n"
     columns = _columns(stages, interval)
     drawn = aligned(("", "STAGE", "PACKETS", "LOST", "WHERE"), columns, (False, False, True, True, False))
     heading, *lines = [_cut(line.rstrip("\n"), style.width) for line in drawn]
@@ -73,10 +73,10 @@ def path_lines(
 
 
 def everywhere_lines(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
-    """Yield the way through the first network namespace and the host, then those through the namespaces that lost something.
+    """Yield the path through the first network namespace and the host, then those of namespaces that lost something.
 
     Args:
-        stages: the stages of all, namespace by namespace.
+        stages: the stages of all namespaces, one namespace after the other.
         interval: see :func:`path_lines`.
         style: colour and width.
     """
@@ -94,7 +94,7 @@ def everywhere_lines(stages: Sequence[PathStage], interval: float | None, style:
         yield f"{style.paint('NETNS', _BOLD)} {printable(netns or '-')}\n"
         yield from path_lines(way, interval, style, again=netns != first)
     if quiet:
-        yield f"\nNothing that a counter shows was lost in {quiet} other network namespace{'s' if quiet > 1 else ''}.\n"
+        yield f"\nNo counter shows a loss in {quiet} other network namespace{'s' if quiet > 1 else ''}.\n"
 
 
 def _columns(stages: Sequence[PathStage], interval: float | None) -> list[list[str]]:

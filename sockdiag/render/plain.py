@@ -1,4 +1,4 @@
-"""The model's values as JSON knows them."""
+"""Convert the model's values to JSON's types."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import FieldEntry
 
 
-# What stands for a secret.
+# Placeholder for a secret.
 HIDDEN = "(hidden)"
 
 
 def plain(value: Any, field: Field | None = None) -> Any:
-    r"""Turn a model value into what ``json`` can write, by what its field declares.
+    r"""Convert a model value to a type that ``json`` can write, as its field declares.
 
-    Names are exact: bytes that are not UTF-8 become lone surrogates (``\udcff``), as Python's surrogateescape reads
-    them back. Other bytes (keys, unknown attributes) are hexadecimal. Unknown is None.
+    Names are exact: bytes that are not UTF-8 become lone surrogates (``\udcff``), which Python's surrogateescape converts
+    back. Other bytes (keys, unknown attributes) are hexadecimal. Unknown is None.
     """
     if value is None or value is True or value is False:
         return value
@@ -47,19 +47,19 @@ def plain(value: Any, field: Field | None = None) -> Any:
 
 
 def flag_words(mask: int, words: tuple[str, ...]) -> list[str]:
-    """Name the bits of a mask; a bit without a name is its value in hexadecimal."""
+    """Name the bits of a mask; a bit without a name is shown as its value in hexadecimal."""
     names = [word for bit, word in enumerate(words) if mask >> bit & 1]
     rest = mask >> len(words) << len(words)
     return [*names, hex(rest)] if rest else names
 
 
 def number_word(number: int, words: tuple[str, ...]) -> str | int:
-    """Return the word of a number that has one; what a newer kernel added stays a number."""
+    """Return the word for a number; a number that a newer kernel has added stays a number."""
     return words[number] if number < len(words) else number
 
 
 def outermost(columns: Sequence[FieldEntry]) -> list[FieldEntry]:
-    """Leave out the columns that lie in another one of them: ``local`` has all of ``local.port``."""
+    """Leave out columns that another one includes: ``local`` includes ``local.port``."""
     names = {entry.name for entry in columns}
 
     def inside(name: str) -> bool:
@@ -70,7 +70,7 @@ def outermost(columns: Sequence[FieldEntry]) -> list[FieldEntry]:
 
 
 def chosen_object(row: Any, columns: Sequence[FieldEntry]) -> dict[str, Any]:
-    """Build the object of the chosen columns only, nested as the whole one is; none of them lies in another."""
+    """Build an object of the chosen columns, nested like the whole object; no column may include another."""
     found: dict[str, Any] = {}
     for entry in columns:
         *parents, leaf = entry.name.split(".")

@@ -1,8 +1,8 @@
-"""What a monitoring plugin writes: a status line with performance data, and lines below it.
+"""The output of a monitoring plugin: a status line with performance data, and further lines.
 
-Source: Monitoring Plugins Development Guidelines, "Plugin Output" and "Performance data". Whoever names a process or a device
-chooses what stands in a text: in what is returned here ``|`` begins performance data and a line's end ends a line, and nothing else
-does. All of it is ASCII, as nobody knows in which encoding it is read.
+Source: Monitoring Plugins Development Guidelines, "Plugin Output" and "Performance data". Texts may contain untrusted
+names of processes and devices. In the text returned here, only our own ``|`` starts performance data and only our own
+newline ends a line. It is ASCII throughout, because the encoding of the reader is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SERVICE = "SOCKDIAG"
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
-# Readers cut what is longer: Nagios 8 KiB, older remote executors less.
+# Readers cut longer text: Nagios at 8 KiB, older remote executors earlier.
 MOST_BYTES = 8000
 _LONGEST_TEXT = 400
 _LONGEST_LINE = 1000
@@ -27,19 +27,19 @@ _UNITS = {"bytes": "B", "s": "s"}
 
 
 def plain(text: str) -> str:
-    """Make one line of a text that others may have a part in."""
+    """Turn a text with untrusted parts into one safe line."""
     if not (text.isascii() and text.isprintable() and "\\" not in text):
         text = printable(text).encode("ascii", "backslashreplace").decode("ascii")
     return text.replace("|", "\\x7c")
 
 
 def cut(text: str, longest: int) -> str:
-    """Shorten a text, and show that it is."""
+    """Shorten a text, and mark that it is."""
     return text if len(text) <= longest else f"{text[: longest - 3].rstrip()}..."
 
 
 def number(value: float) -> str:
-    """Write a number as performance data has them: digits, a sign and a point."""
+    """Format a number for performance data: digits, a sign and a point."""
     if isinstance(value, int):
         return str(value)
     if not -_LARGEST < value < _LARGEST:  # not a number, or infinite
@@ -57,16 +57,16 @@ def perfdata(
     least: float | None = None,
     most: float | None = None,
 ) -> str:
-    """Write one datum.
+    """Format one item of performance data.
 
     Args:
         label: its name.
         value: its value; None is undetermined (``U``).
-        unit: as the model names it.
-        warning: range.
-        critical: range.
-        least: least value that it can have.
-        most: greatest value that it can have.
+        unit: its unit, by the model's name.
+        warning: warning range.
+        critical: critical range.
+        least: minimum that it can have.
+        most: maximum that it can have.
     """
     name = plain(label).replace("=", "_").replace("'", "''")
     if not set(name) <= _PLAIN:
@@ -79,11 +79,11 @@ def perfdata(
 
 
 def plugin_output(status: int, text: str, data: Sequence[str] = (), lines: Iterable[str] = ()) -> str:
-    """Write all that a plugin says.
+    """Format the whole output of a plugin.
 
     Args:
-        status: 0 to 3.
-        text: what stands on the status line.
+        status: plugin status, 0 to 3.
+        text: text of the status line.
         data: performance data.
         lines: further lines.
     """

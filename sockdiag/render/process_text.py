@@ -1,4 +1,4 @@
-"""What a process is, in two lines."""
+"""Describe a process in two lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMMAND_SPACE = 200
 
 
 def process_lines(process: Process) -> Iterator[str]:
-    """Yield the command line, and what else is known of a process."""
+    """Yield the command line of a process, and its other details."""
     if process.command:
         text = printable(process.command)
         yield f"  command   {text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + '…'}\n"

@@ -25,22 +25,22 @@ def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     """Build the schema of a command's document.
 
     Args:
-        command: its name.
-        keys: of the document's own keys, a record class for an object, a list of one for an array of them, or a type
-            as in an annotation. A key that ends in ``*`` has the rows, of which ``-o`` may choose some fields; one that
-            ends in ``?`` or ``?*`` is there only with some options.
+        command: name of the command.
+        keys: for each of the document's own keys a record class for an object, a list of one class for an array of them,
+            or a type in the form of an annotation. A key that ends in ``*`` holds the rows, of which ``-o`` may choose
+            some fields; a key that ends in ``?`` or ``?*`` is present only with some options.
     """
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {
         "schema": {"const": f"sockdiag.{command}/1"},
         "generated_at": {"type": "string", "format": "date-time"},
-        "complete": {"type": "boolean", "description": "False when something that was asked for could not be seen."},
+        "complete": {"type": "boolean", "description": "False if something that was asked for could not be read."},
     }
     for field in Provenance.FIELDS:
         if field.name != "at":
             properties[field.name] = _field(Provenance, field, definitions)
     required = list(properties)
-    # Rows first: a record that is part of them need not be whole anywhere.
+    # Rows first: a record inside them may have only some of its fields anywhere.
     for key, value in sorted(keys.items(), key=lambda item: not item[0].endswith("*")):
         name = key.rstrip("?*")
         known = set(definitions)
@@ -70,7 +70,7 @@ def _value(value: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 def _reference(record: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     name = record.__name__
     if name not in definitions:
-        definitions[name] = {}  # a record that holds itself finds its name taken
+        definitions[name] = {}  # reserves the name, for a record that contains itself
         definitions[name] = {
             "type": "object",
             "description": record.__doc__.partition("\n")[0],

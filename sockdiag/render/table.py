@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Document, Style, Table
 
 _GAP = "  "
-# Sentences need so many columns to stand beside something.
+# Minimum width for sentences beside other columns.
 _PROSE = 30
-# Shares of the rows that may be pushed out of line by long names, and how much narrower that must make a column.
+# Shares of rows that long names may push out of alignment, and by how much a column must become narrower for that.
 _OUT_OF_LINE = (0.02, 0.1, 0.3)
 _GAIN = 12
 
 
 def cells(table: Table) -> list[list[str]]:
-    """Return the columns of a table, each the cells of its rows."""
+    """Return the columns of a table, each as a list of its cells."""
     columns: list[list[Any]] = [[] for _ in table.columns]
     if table.batches is None:
         rows = list(table.records())
@@ -42,7 +42,7 @@ def cells(table: Table) -> list[list[str]]:
 
 
 def _values(batch: Batch, entries: Sequence[FieldEntry]) -> list[Sequence[Any]]:
-    # Values of each column; from the batch's own columns where all are a socket's own fields.
+    # Values of each column; from the batch's own columns if all of them are fields of a socket.
     if all(entry.name.partition(".")[0] in _OWN and not entry.many for entry in entries):
         return [batch.values(entry.name) for entry in entries]
     rows = batch.sockets_as_list()
@@ -53,7 +53,7 @@ _OWN = frozenset(field.name for field in Socket.FIELDS)
 
 
 def _column(values: list[Any], field: Field) -> list[str]:
-    # A table of many rows has few kinds of values: plain numbers, or words that repeat.
+    # A column of many rows has few kinds of values: plain numbers, or words that repeat.
     kinds = set(map(type, values))
     if kinds == {int} and field.base == 10 and not field.words:
         return list(map(str, values))
@@ -66,7 +66,7 @@ def _column(values: list[Any], field: Field) -> list[str]:
 
 
 def is_number(entry: FieldEntry) -> bool:
-    """Tell whether a column holds quantities, which are aligned right."""
+    """Return whether a column holds quantities, which are aligned right."""
     return entry.field.kind in (GAUGE, COUNTER) and bool(entry.field.unit)
 
 
@@ -83,10 +83,10 @@ def aligned(
     Args:
         headings: heading of each column; empty for no heading line.
         columns: cells of each column, already printable.
-        right: which columns are aligned right.
-        fit: columns of the terminal. Where the table is wider, a few long names push what follows them to the right,
-            instead of all rows.
-        prose: the last column is sentences, which are then broken.
+        right: the columns that are aligned right.
+        fit: columns of the terminal. If the table is wider, a few long names push the rest of their own rows to the right,
+            instead of widening the column for all rows.
+        prose: the last column holds sentences, which are wrapped.
     """
     if not columns:
         return
@@ -116,7 +116,7 @@ def aligned(
 
 
 def _narrowed(widths: list[list[int]], right: Sequence[bool], spaces: list[int], fit: int) -> list[int]:
-    # As few rows as possible are to be out of line, and none where that does not gain much.
+    # Put as few rows as possible out of alignment, and none if that gains little.
     narrow = spaces
     for share in _OUT_OF_LINE:
         narrow = []
@@ -134,7 +134,7 @@ def _total(spaces: Sequence[int]) -> int:
 
 
 def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str]:
-    # Beside the other columns where there is room, else below them.
+    # Beside the other columns if there is room, otherwise below them.
     beside = fit - before >= _PROSE
     left = min((len(cell) - len(cell.lstrip(" ")) for cell in columns[0]), default=0)
     below = " " * (left + 4)
@@ -155,7 +155,7 @@ def _pad(text: str, space: int, right: bool, last: bool) -> str:
 
 
 def render_table(document: Document, style: Style) -> Iterator[str]:
-    """Yield the text for people: the document's own lines, or its table."""
+    """Yield the text for people: the document's own screen, or its table."""
     if document.lines is not None:
         lines = document.lines(style)
         yield from lines if style.width is None else (part for text in lines for part in fitted(text, style.width))
@@ -165,7 +165,7 @@ def render_table(document: Document, style: Style) -> Iterator[str]:
     columns = cells(table)
     last = table.columns[-1].annotation.removesuffix(" | None") if table.columns else ""
     if style.width is not None and last == "tuple[str, ...]":
-        # Words can be broken between.
+        # Lists of words can be wrapped.
         columns[-1] = [text.replace(",", ", ") for text in columns[-1]]
         last = "str"
     yield from aligned(
@@ -174,7 +174,7 @@ def render_table(document: Document, style: Style) -> Iterator[str]:
 
 
 def render_csv(document: Document, _style: Style) -> Iterator[str]:
-    """Yield RFC 4180: a header of field names, unknown as an empty field."""
+    """Yield CSV (RFC 4180) with a header of field names; an unknown value is an empty field."""
     from csv import writer
     from io import StringIO
 
@@ -202,11 +202,11 @@ def _csv_value(value: Any, entry: FieldEntry) -> str:
     if isinstance(simple, bool):
         return "true" if simple else "false"
     if isinstance(simple, float):
-        return repr(simple)  # a program reads it: all digits
+        return repr(simple)  # all digits, because a program reads it
     return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
 
 
-# Table styles that every release of tabulate has that may be installed; later ones have more, which are taken too.
+# Table styles of the oldest supported release of tabulate; those that later releases add are accepted too.
 STYLES = (
     "fancy_grid",
     "fancy_outline",
@@ -236,14 +236,14 @@ STYLES = (
 
 
 def styles() -> list[str]:
-    """Return the table styles that there are."""
+    """Return the available table styles."""
     from tabulate import tabulate_formats
 
     return list(tabulate_formats)
 
 
 def grid(table_style: str) -> Callable[[Document, Style], Iterator[str]]:
-    """Return a renderer that lets tabulate draw the table in one of its styles (grid, github, html, …).
+    """Return a renderer that draws the table with tabulate, in one of its styles (grid, github, html, …).
 
     Raises:
         UsageError: tabulate has no such style.

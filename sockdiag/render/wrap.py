@@ -1,6 +1,6 @@
-"""Break lines where the terminal ends.
+"""Wrap lines at the width of the terminal.
 
-textwrap breaks prose, too, but imports the regular expressions for it, a third of the start of ``ss -h``, and knows neither
+textwrap could wrap prose, but it imports re, which takes a third of the start-up time of ``ss -h``, and it handles neither
 wide characters nor colours.
 """
 
@@ -12,18 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What continues a line is this far to the right of its beginning.
+# Indentation of continued lines.
 _HANG = 4
 
 
 def wrapped(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
-    """Return lines of at most so many columns, words that are longer on lines of their own.
+    """Return lines of at most so many columns; longer words get lines of their own.
 
     Args:
-        text: words between blanks; several blanks stay within a line.
-        columns: where lines end.
-        first: what the first line begins with.
-        rest: what the others begin with.
+        text: words separated by spaces; runs of spaces within a line are kept.
+        columns: maximum width.
+        first: prefix of the first line.
+        rest: prefix of the other lines.
     """
     lines: list[str] = []
     line, space, empty = first, width(first), True
@@ -43,13 +43,13 @@ def wrapped(text: str, columns: int, first: str = "", rest: str = "") -> list[st
 
 
 class TableLine(str):
-    """A row of a table, which stays on its line."""
+    """A row of a table, which is not wrapped."""
 
     __slots__ = ()
 
 
 def fitted(text: str, columns: int) -> Iterator[str]:
-    """Yield lines of a screen, broken where the terminal ends; the rest stands below its text, or a little to the right."""
+    """Yield lines of a screen, wrapped at its width; the rest goes below the text it continues, or is indented a little."""
     if isinstance(text, TableLine):
         yield text
         return
@@ -67,7 +67,7 @@ def _fitted(text: str, columns: int) -> Iterator[str]:
     bare = text.lstrip(" ")
     start = len(text) - len(bare)
     hang = start + _HANG if start else 0
-    # Columns are two blanks apart.
+    # Columns are separated by two spaces.
     at = text.find("  ", start)
     while at >= 0:
         end = len(text) - len(text[at:].lstrip(" "))

@@ -1,1 +1,1 @@
-"""The engine: it samples a system once or more, judges what it saw, and knows nothing about command lines."""
+"""The engine: samples a system once or more and has rules judge the samples. It knows nothing about command lines."""

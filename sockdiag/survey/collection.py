@@ -1,6 +1,6 @@
-"""Answer a query from the sources: netlink first, /proc where netlink has no answer, table by table.
+"""Answer a query from the sources, table by table: netlink first, /proc where netlink has no answer.
 
-Whatever goes wrong with one source becomes a gap of the result and costs nothing else.
+An error of one source becomes a gap of the result; the other sources are read all the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
 
-# Something is at the path, but no file to read.
+# The path exists, but is not a file that can be read.
 _THERE = (EISDIR, ENOTDIR, ELOOP)
 
 
@@ -30,19 +30,19 @@ class Collection:
     """The sockets that answer a query, read when :meth:`batches` is iterated.
 
     Attributes:
-        owners: looks into the descriptors of all processes; called only where the query needs owners.
-        sources: where each table was read; complete, as ``gaps`` are, when the iteration has ended.
-        gaps: what could not be seen.
-        tables_named: the user named the tables; one that this kernel lacks is a gap only then.
+        owners: scans the descriptors of all processes; called only if the query needs owners.
+        sources: where each table was read. Like ``gaps``, complete only when the iteration has ended.
+        gaps: what could not be read.
+        tables_named: the user named the tables; only then is a table that this kernel lacks a gap.
 
     Args:
         system: the system.
-        query: what is wanted.
+        query: the sockets to read.
         owners: see above.
         tables_named: see above.
-        netns: the namespace that the sockets name; none by default.
-        sources: takes where each table was read; by default a dictionary of its own.
-        gaps: takes what could not be seen; by default a list of its own.
+        netns: the namespace that the sockets carry; none by default.
+        sources: dictionary that takes where each table was read; by default a new one.
+        gaps: list that takes what could not be read; by default a new one.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Collection:
                         yield enrich(batch)
 
     def gap(self, error: SourceError | ParseError) -> None:
-        """Note what could not be seen."""
+        """Note what could not be read."""
         gap = Gap.from_error(error)
         if gap not in self.gaps:
             self.gaps.append(gap)
@@ -87,7 +87,7 @@ class Collection:
             try:
                 for batch in netlink_tables.read(self.system, table, self.query, self.gap):
                     first = False
-                    # Now: whoever has enough rows does not read on.
+                    # Note it now: a caller that has enough rows does not read on.
                     self.sources[table] = NETLINK
                     yield batch
             except (SourceUnavailable, SourceDenied) as error:
@@ -108,7 +108,7 @@ class Collection:
         except SourceError as error:
             self.sources[table] = None
             if not self._absent(table, error):
-                # Where /proc simply has no such file, what netlink said tells more.
+                # Where /proc has no such file, netlink's error is more useful.
                 self.gap(error if failure is None or error.errno not in (None, ENOENT) else failure)
             return
         except ParseError as error:
@@ -121,8 +121,8 @@ class Collection:
         yield Batch.of(reading.sockets)
 
     def _absent(self, table: str, error: SourceError) -> bool:
-        # A protocol that the kernel does not register has no sockets: nothing is missing then. Some families register
-        # but do not count theirs; that they cannot be seen is told by "sources" and, to who asked for them, as a gap.
+        # A protocol that the kernel does not register has no sockets, so nothing is missing. Some families register but
+        # do not count their sockets: "sources" shows that they could not be read, and a gap too if the user named them.
         if self.tables_named or not isinstance(error, SourceUnavailable) or error.errno in _THERE:
             return False
         if self._protocols is None:
@@ -131,7 +131,7 @@ class Collection:
 
 
 class _Enrichment:
-    """Add to batches what is not in the socket tables: owners, cgroup paths, tcp_info, the namespace."""
+    """Add to batches what socket tables do not hold: owners, cgroup paths, tcp_info, the namespace."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
@@ -153,7 +153,7 @@ class _Enrichment:
         if label is not None:
             batch.put_constant("netns", label)
         if self._owners is not None:
-            # Of a socket with a file and no visible owner: nobody's only if every process could be looked into.
+            # A socket with a file and no visible owner has no owner only if every process could be scanned.
             get, nobody = self._owners.get, self._nobody
             batch.put("processes", [(get(inode) or nobody) if inode else () for inode in batch.values("inode")])
         if self._cgroups is not None:
@@ -165,7 +165,7 @@ class _Enrichment:
 def describe(
     system: System, at: float, netns: tuple[Namespace, ...], sources: dict[str, str | None], gaps: list[Gap]
 ) -> Provenance:
-    """Say of a result when and where it was seen, and what is missing."""
+    """Return when and where a result was read, and what is missing from it."""
     return Provenance(at, _host(system), Scope(system.root or None, netns, sources), tuple(gaps))
 
 
@@ -184,7 +184,7 @@ def _host(system: System) -> Host:
 def tcp_counts(
     system: System, exact: bool, gap: Callable[[Gap], None]
 ) -> dict[tuple[str, str, str | None], int] | None:
-    """Count TCP sockets by (netid, family, state) without decoding them; None where netlink cannot tell."""
+    """Count TCP sockets by (netid, family, state) without decoding them; return None where netlink has no answer."""
     from sockdiag.kernel.families import FAMILY_NAMES
     from sockdiag.kernel.tcp_states import state_name
     from sockdiag.sources.netlink.inet_count import count_tcp

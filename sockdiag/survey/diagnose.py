@@ -1,4 +1,4 @@
-"""Judge a system: from one sample or two of each network namespace to findings and verdicts."""
+"""Judge a system: take one sample or two of each network namespace, and return findings and verdicts."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _LONGEST_HORIZON_S = 86400
 
 
 class Diagnosis(Typed["T"]):
-    """What the rules found in all namespaces that were judged.
+    """The findings in all namespaces that were judged.
 
     Attributes:
-        findings: worst first; each subject names its namespace. A finding about the whole host is there once.
-        unknown: rules that could not tell; one that could not tell in several namespaces is there once.
+        findings: worst first; each subject names its namespace. A finding about the whole host is listed once.
+        unknown: rules that lacked data, each listed once, even if it lacked data in several namespaces.
         rows: results of the examination (:class:`Examination`), namespace by namespace.
-        seconds: time between the two samples; None if there was one.
+        seconds: time between the two samples; None for a single sample.
     """
 
     __slots__ = ("findings", "rows", "seconds", "unknown")
@@ -58,16 +58,16 @@ class Diagnosis(Typed["T"]):
 
     @property
     def interval_s(self) -> float | None:
-        """Time between the two samples, rounded as documents show it."""
+        """Time between the two samples, rounded for documents."""
         return None if self.seconds is None else round(self.seconds, 3)
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of all findings; unknown if a rule could not tell and none is worse."""
+        """The worst verdict of all findings; unknown if a rule lacked data and no finding is worse."""
         return self.verdict_of(self.findings)
 
     def verdict_of(self, findings: Iterable[Finding]) -> str:
-        """Return the worst verdict of some findings; unknown if a rule could not tell and none is worse."""
+        """Return the worst verdict of some findings; unknown if a rule lacked data and none of them is worse."""
         from sockdiag.judging.judge import verdict_of
 
         return verdict_of(findings, self.unknown)
@@ -84,7 +84,7 @@ class Diagnosis(Typed["T"]):
 
 
 class Examination(Typed["T"]):
-    """What a caller makes of the samples of one namespace, beside the findings.
+    """What a caller derives from the samples of one namespace, besides the findings.
 
     Attributes:
         before: the sample to compare with; None to judge levels only.
@@ -100,7 +100,7 @@ class Examination(Typed["T"]):
 
 
 if TYPE_CHECKING:
-    # Of the reader of a namespace, its sample, and the one before it (None if there was one only); called in the process
+    # Takes the reader of a namespace, its sample, and the earlier sample (None if there is only one); called in the process
     # that took them.
     Examine = Callable[[SystemReader, Sample, Sample | None], Examination[T]]
 
@@ -130,16 +130,16 @@ class _JudgedNamespace(Typed["T"]):
 def judging(
     system: System, interval: float | None = None, horizon: float | None = None, codes: Iterable[str] | None = None
 ) -> Judging:
-    """Check how a system is to be judged.
+    """Validate how a system is to be judged.
 
     Args:
-        system: the system; a captured one holds a single sample.
+        system: the system; a capture is a single sample.
         interval: seconds between two samples; None for a single one.
         horizon: seconds within which a trend counts; None for the default.
         codes: the rules; None for all.
 
     Raises:
-        UsageError: the interval or the horizon makes no sense, or a code names no rule.
+        UsageError: the interval or the horizon is out of range, or a code names no rule.
     """
     if interval is not None and not 0 < interval <= _LONGEST_INTERVAL_S:
         raise ArgumentError(f"{{interval}} takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
@@ -147,7 +147,7 @@ def judging(
     if not 0 < horizon <= _LONGEST_HORIZON_S:
         raise ArgumentError(f"{{horizon}} takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
     if interval is not None and not system.files.live:
-        raise ArgumentError("{interval} and {root} exclude each other: a capture holds one look")
+        raise ArgumentError("{interval} and {root} exclude each other: a capture is a single sample")
     if codes is not None:
         from sockdiag.errors import unknown
         from sockdiag.judging.registry import RULES
@@ -170,24 +170,23 @@ def diagnose(
 ) -> Diagnosis[T]:
     """Sample every namespace that a survey covers, once or twice, and judge it.
 
-    All namespaces are sampled over the same interval. What belongs to the host (its findings, its counters) is judged in
-    this process's own namespace alone, and the owners of sockets are looked up once. Gaps and sources are noted with the
-    survey.
+    All namespaces are sampled over the same interval. The findings and counters of the host are judged only in this
+    process's own namespace, and the owners of sockets are looked up once. The survey notes gaps and sources.
 
     Args:
         survey: covers one namespace or several.
-        how: rules, interval and horizon, as :func:`judging` checked them.
-        where: which sockets; counters, limits and processes are judged all the same.
-        tables: which tables.
-        examine: chooses what each namespace is compared with, and what the caller wants to know of it.
-        recalls: *examine* may find a sample to compare with where only one is taken; read what a difference shows.
+        how: rules, interval and horizon, as validated by :func:`judging`.
+        where: sockets to judge; counters, limits and processes are judged in any case.
+        tables: tables to judge.
+        examine: creates the examination of each namespace.
+        recalls: *examine* may compare a single sample with one that it stored: also read data that only a difference shows.
     """
     query = judged_query(survey, where, tables)
     return _diagnose(survey, query, where, how, examine or reporting(_nothing), recalls=recalls)
 
 
 def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
-    """Judge the sockets of a query by a single sample, by all rules or by those of *codes*."""
+    """Judge the sockets of a query from a single sample, by all rules or by those of *codes*."""
     tables = tuple(table for table in query.tables if table in TABLES)
     query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
     codes = None if codes is None else tuple(codes)
@@ -195,9 +194,9 @@ def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | No
 
 
 def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
-    """Judge one socket by a single sample; findings about other sockets, or about the host, are left out.
+    """Judge one socket from a single sample, without findings about other sockets or the host.
 
-    Rules that compare sockets (all of one process, all towards one peer) see the whole table that it is in.
+    Rules that compare sockets (all of one process, all to one peer) see the socket's whole table.
     """
     if socket.netid not in TABLES:
         return []
@@ -230,10 +229,10 @@ def _diagnose(
     Args:
         survey: covers one namespace or several.
         query: the sockets.
-        where: filter of these.
+        where: filter to apply to them.
         how: rules, interval and horizon.
         examine: see :func:`diagnose`.
-        quiet: a sample reads more than these rules may need; note what they lack, and no other gap.
+        quiet: note only gaps that affect these rules; a sample may read more than they need.
         recalls: see :func:`diagnose`.
     """
     from sockdiag.judging.registry import RULES
@@ -254,7 +253,7 @@ def _diagnose(
     if survey.namespaces is not None:
         prepare(codes)
         if OWNERS in query.needs:
-            survey.owners()  # here, before each worker scans on its own
+            survey.owners()  # scan here, or each worker scans on its own
     found: Diagnosis[T] = Diagnosis()
     for part in in_each(survey, steps):
         _add(found, part)
@@ -263,7 +262,7 @@ def _diagnose(
 
 
 def prepare(codes: Iterable[str]) -> None:
-    """Import what the workers need once, before they are forked."""
+    """Import what workers need once, before they are forked."""
     from sockdiag.judging.registry import load
 
     for code in codes:
@@ -284,7 +283,7 @@ def _judged(
     codes: Iterable[str],
     examination: Examination[T],
 ) -> _JudgedNamespace[T]:
-    """Run the rules, name owners, and say in which namespace advice applies."""
+    """Run the rules, name owners, and add to advice the namespace that it applies to."""
     from sockdiag.judging.group import name_owners
 
     case, judgement = judge_sample(survey, now, examination.before, horizon, codes)
@@ -300,9 +299,9 @@ def _judged(
 def judge_sample(
     survey: SystemReader, now: Sample, before: Sample | None, horizon: float, codes: Iterable[str]
 ) -> tuple[Case, Judgement]:
-    """Run rules on a sample, or two of the same namespace; the host's own findings are left out of other namespaces.
+    """Run rules on one sample or two of a namespace; in other namespaces, leave out findings about the host.
 
-    What the rules lack is noted as gaps, one for each missing source. Owners are not named.
+    Data that the rules lack is noted as gaps, one per missing source. Owners are not named.
     """
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import judge
@@ -323,7 +322,7 @@ def judge_sample(
 def _add(found: Diagnosis[T], part: _JudgedNamespace[T]) -> None:
     for finding in part.findings:
         if finding.subject.kind == PROCESS and not finding.subject.sockets:
-            # It is about the process as a whole: the same wherever its sockets are.
+            # It is about the process as a whole: the same in every namespace that its sockets are in.
             anywhere = _nowhere(finding)
             place = next((i for i, f in enumerate(found.findings) if _nowhere(f) == anywhere), None)
             if place is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Part = TypeVar("Part")
 
-# Those that a lookup may name (rtm_getroute_parse_ip_proto()), whose ports select a route.
+# Protocols that a lookup may name (rtm_getroute_parse_ip_proto()), so that ports select a route.
 _PROTOCOLS = {"tcp": 6, "mptcp": 6, "udp": 17}
 
 _MAPPED = "::ffff:"
@@ -36,10 +36,10 @@ def read_egress(system: System, socket: Socket, connect: Callable[[], Any] | Non
     Args:
         system: the system; the process is in the socket's network namespace.
         socket: the socket.
-        connect: returns the connection to rtnetlink; None: pyroute2's.
+        connect: returns the connection to rtnetlink; None for pyroute2's.
 
     Returns:
-        None where no packet of the socket leaves this host: it has no peer, or one on this host.
+        None if no packet of the socket leaves this host: it has no peer, or one on this host.
     """
     if not has_egress(socket):
         return None
@@ -57,15 +57,15 @@ def read_egress(system: System, socket: Socket, connect: Callable[[], Any] | Non
 def read_link_layer(
     system: System, netns: str | None, connect: Callable[[], Any] | None = None
 ) -> tuple[LinkLayer, list[Gap]]:
-    """Read the devices of the network namespace that the process is in, and its neighbours that do not answer.
+    """Read the devices of the network namespace that the process is in, and neighbours that do not answer.
 
     Args:
         system: the system.
         netns: name of the namespace, for the record.
-        connect: returns the connection to rtnetlink; None: pyroute2's.
+        connect: returns the connection to rtnetlink; None for pyroute2's.
 
     Returns:
-        What could be read, and what could not.
+        The link layer, and gaps for what could not be read.
     """
     from sockdiag.sources.netlink.routes import LINK, Routes
 
@@ -83,7 +83,7 @@ def read_link_layer(
 
 
 class _EgressReader:
-    """The parts, each read where the others allow it; what cannot be read is a gap."""
+    """Reads the parts one after the other, as far as each can be read without the others; an error is a gap."""
 
     def __init__(self, system: System, socket: Socket, routes: Routes) -> None:
         self.system = system
@@ -165,7 +165,7 @@ class _EgressReader:
 
 
 def _plain(address: str | bytes | None) -> str | None:
-    """Return an address as packets have it: that of an IPv4 peer of an IPv6 socket is an IPv4 one."""
+    """Return an address in the form of packets: an IPv4 peer of an IPv6 socket has an IPv4 address."""
     if not isinstance(address, str) or address in ("0.0.0.0", "::"):  # noqa: S104 - no address to bind to
         return None
     mapped = address.removeprefix(_MAPPED)
@@ -173,7 +173,7 @@ def _plain(address: str | bytes | None) -> str | None:
 
 
 def _mtu(route: Route | None, device: int | None, destination: str) -> int | None:
-    """Return what ``dst_mtu()`` returns."""
+    """Return the value of ``dst_mtu()``."""
     if route is None:
         return None
     mtu = route.metrics.mtu or device

@@ -1,4 +1,4 @@
-"""Read what belongs to the host or to the namespace rather than to a socket; what cannot be read becomes a gap."""
+"""Read facts about the host or the namespace rather than a socket. A fact that cannot be read becomes a gap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MEMORY_LIMITS = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.sctp.sctp_mem", "
 
 
 def sysctls(survey: SystemReader, names: tuple[str, ...] | None = None) -> Sysctls:
-    """Read sysctls, all that are known where *names* is None."""
+    """Read sysctls; all known ones if *names* is None."""
     from sockdiag.sources.proc.sys_net import read_sysctls
 
     files = survey.system.files
@@ -23,7 +23,7 @@ def sysctls(survey: SystemReader, names: tuple[str, ...] | None = None) -> Sysct
 
 
 def outer_sysctls(survey: SystemReader, names: tuple[str, ...]) -> Sysctls:
-    """Read sysctls; those that only the host's own namespace shows are read there, where it can be found and entered."""
+    """Read sysctls, those that only the host's own namespace shows from there, if it can be found and entered."""
     from sockdiag.model.sysctl import Sysctls
     from sockdiag.sources.proc.sys_net import read_sysctls
 
@@ -64,7 +64,7 @@ def protocol_memory(survey: SystemReader) -> list[ProtocolMemory]:
 
 
 def _cpus(survey: SystemReader) -> int | None:
-    # One line a CPU that is online.
+    # One line per online CPU.
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
 
     rows = survey.attempt(lambda: read_softnet_stat(survey.system.files))

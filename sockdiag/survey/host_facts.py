@@ -1,7 +1,7 @@
-"""Facts about the whole host that are expensive to read: read once per survey, however many network namespaces it covers.
+"""Facts about the whole host that are expensive to read, read once per survey however many namespaces it covers.
 
-The process that began the survey reads them. A worker in another namespace asks it, through the pipe that the worker
-pool gives it (:class:`RelayedHostFacts`), so that the descriptors of all processes are scanned once and not once per
+The process that started the survey reads them. A worker in another namespace asks that process through the worker
+pool's pipe (:class:`RelayedHostFacts`), so the descriptors of all processes are scanned once and not once per
 namespace.
 """
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     Gaps: TypeAlias = "tuple[Gap, ...]"
     Absent: TypeAlias = "dict[str, str]"
 
-# Processes that use less of their descriptor limit than this are not looked into.
+# Processes that use a smaller share of their descriptor limit are not examined.
 _CROWDED = 0.8
 
-# Cgroups whose sockets use less of their memory limit than this are not judged.
+# Cgroups whose sockets use a smaller share of their memory limit are not judged.
 _FILLING = 0.5
 
 
 class HostFacts:
-    """Reads facts about the host, and remembers them.
+    """Reads facts about the host, and caches them.
 
-    Each method returns the gaps with the fact: whether they matter depends on who asks.
+    Each method returns the gaps together with the fact, because only the caller can judge whether they matter.
 
     Args:
         system: the system, as this process sees it.
-        numeric: users stay numbers.
-        scan_all: the owners of all sockets are scanned at once, because every namespace will ask for some.
+        numeric: show users as numbers.
+        scan_all: scan the owners of all sockets at once, because every namespace will ask for some.
     """
 
     def __init__(self, system: System, *, numeric: bool = False, scan_all: bool = False) -> None:
@@ -55,11 +55,11 @@ class HostFacts:
         self._limits: dict[tuple[str, ...], dict[str, Value]] = {}
 
     def user_name(self, uid: int) -> str:
-        """Name a user; the number where it has no name, or where names are not wanted."""
+        """Name a user; by number if it has no name, or if *numeric* is set."""
         return str(uid) if self._numeric else self.user_label(uid)
 
     def user_label(self, uid: int) -> str:
-        """Name a user as filters compare it, whatever is displayed."""
+        """Name a user as filters compare it, regardless of *numeric*."""
         if self._users is None:
             from sockdiag.sources.process.passwd import Users
 
@@ -70,7 +70,7 @@ class HostFacts:
         """Scan the descriptors of all processes, once.
 
         Args:
-            note: called with each gap when the scan is made, and not when it is reused.
+            note: called with each gap when the scan runs, not when its result is reused.
         """
         if self._scan is None:
             from sockdiag.sources.process.fd import scan_owners
@@ -81,7 +81,7 @@ class HostFacts:
         return self._scan
 
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
-        """Return who holds some inodes."""
+        """Return the processes that hold some inodes."""
         if self._scan_all:
             scan = self.owner_scan(_ignore)
         else:
@@ -90,8 +90,8 @@ class HostFacts:
             scan = scan_owners(self._system.files, set(inodes), numeric=self._numeric)
         return {inode: scan.owners.get(inode) for inode in inodes}, tuple(scan.gaps)
 
-    def crowded_processes(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
-        """Return the processes that are near their limit of open files, and why some or all could not be seen."""
+    def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
+        """Return the processes near their limit of open files, and why some or all could not be read."""
         if self._crowded is None:
             from sockdiag.sources.process.limits import SOURCE, read_crowded
 
@@ -107,7 +107,7 @@ class HostFacts:
         """Return the cgroups whose sockets are near their memory limit.
 
         Args:
-            last: for the sample that is judged; otherwise for an earlier one, which is remembered apart.
+            last: for the sample that is judged; otherwise for an earlier one, which is cached separately.
         """
         if last not in self._cgroups:
             self._cgroups[last] = self._read_cgroups()
@@ -124,7 +124,7 @@ class HostFacts:
         return found.cgroups, _last(SOURCE, found.errors), found.errors
 
     def limits(self, names: tuple[str, ...]) -> dict[str, Value]:
-        """Read sysctls that a namespace does not show: here, or in the host's own namespace where it can be entered."""
+        """Read sysctls that a namespace does not show: here, or in the host's own namespace if it can be entered."""
         if names not in self._limits:
             self._limits[names] = self._read_limits(names)
         return self._limits[names]
@@ -149,17 +149,17 @@ class HostFacts:
         return {}
 
     def answer(self, question: tuple[str, tuple[Any, ...], dict[str, Any]]) -> Any:
-        """Answer what a :class:`RelayedHostFacts` asks."""
+        """Answer a question from a :class:`RelayedHostFacts`."""
         name, positional, named = question
         return getattr(self, name)(*positional, **named)
 
 
 class RelayedHostFacts(HostFacts):
-    """The same in a worker process, which asks the process that began the survey.
+    """The same facts in a worker process, which asks the process that started the survey.
 
     Args:
-        own: the facts as they were when the worker was forked; names of users and a finished scan are taken from there.
-        ask: sends a question for :meth:`HostFacts.answer`, and returns the answer.
+        own: the facts as they were when the worker was forked; they provide user names and a finished scan.
+        ask: sends a question to :meth:`HostFacts.answer`, and returns the answer.
     """
 
     def __init__(self, own: HostFacts, ask: Callable[[Any], Any]) -> None:
@@ -167,15 +167,15 @@ class RelayedHostFacts(HostFacts):
         self._ask = ask
 
     def user_name(self, uid: int) -> str:
-        """Name a user, as :meth:`HostFacts.user_name`."""
+        """Name a user, like :meth:`HostFacts.user_name`."""
         return self._own.user_name(uid)
 
     def user_label(self, uid: int) -> str:
-        """Name a user, as :meth:`HostFacts.user_label`."""
+        """Name a user, like :meth:`HostFacts.user_label`."""
         return self._own.user_label(uid)
 
     def owner_scan(self, note: Callable[[Gap], None]) -> OwnerScan:
-        """Return the scan that was made before the fork, or make one here."""
+        """Return the scan made before the fork, or scan here."""
         return self._own.owner_scan(note)
 
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
@@ -183,9 +183,9 @@ class RelayedHostFacts(HostFacts):
         found: tuple[Mapping[int, tuple[Owner, ...]], Gaps] = self._ask(("owners", (tuple(inodes),), {}))
         return found
 
-    def crowded_processes(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
-        """Ask :meth:`HostFacts.crowded_processes`."""
-        found: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] = self._ask(("crowded_processes", (), {}))
+    def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
+        """Ask :meth:`HostFacts.processes_near_limit`."""
+        found: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] = self._ask(("processes_near_limit", (), {}))
         return found
 
     def cgroups(self, *, last: bool) -> tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]:
@@ -204,4 +204,4 @@ def _last(source: str, gaps: Sequence[Gap]) -> Absent:
 
 
 def _ignore(_gap: Gap) -> None:
-    """Do nothing: the caller gets the gaps with the answer."""
+    """Do nothing: the caller gets the gaps together with the answer."""

@@ -1,8 +1,8 @@
-"""Ask in every network namespace of the host, or in one that this process is not in.
+"""Run a question in every network namespace of the host, or in one that this process is not in.
 
-This process never leaves its own namespace, in which it asks itself. The others are entered by workers
-(``sockdiag.survey.workers``), which send what they find piece by piece; one that does not answer is left behind.
-Results come in the order of the namespaces.
+This process never leaves its own namespace, and answers for that one itself. Workers (``sockdiag.survey.workers``) enter
+the others and send their results piece by piece; a worker that does not answer is left behind. Results come in the order
+of the namespaces.
 """
 
 from __future__ import annotations
@@ -34,24 +34,25 @@ if TYPE_CHECKING:
     Reduce = Callable[[Iterator[Batch], bool], Iterable[Any]]
     Learn = Callable[[str | None, dict[str, str | None], list[Gap], int], None]
 
-# Sockets in one piece: some 100 KB.
+# Sockets per piece: about 100 KB.
 _ROWS = 256
-# Sockets that can be asked for their namespace while one looks for them in another (6.18: 10 µs and 3 ms).
+# Asking this many sockets for their namespace takes as long as searching all tables of one namespace for them
+# (6.18: 10 µs per socket, 3 ms per namespace).
 _ASKED_FOR_A_LOOK = 300
 
 
 class NamespaceSet:
-    """Network namespaces that a question is asked in.
+    """The network namespaces that a question is asked in.
 
     Args:
-        system: the running system, asked in this process's own namespace.
+        system: the running system, read in this process's own namespace.
         note: called with each gap.
         places: the namespaces.
-        sockets: sockets that processes hold, by inode; one that none of the namespaces lists may keep another alive.
-        named: the user named them: that one cannot be asked is raised, and not noted as a gap.
+        sockets: sockets that processes hold, by inode; a socket that none of the namespaces lists may keep another alive.
+        named: the user named the namespaces: raise the error of one that cannot be read, instead of noting a gap.
 
     Attributes:
-        found: the namespaces; one that has gone meanwhile or could not be entered is taken out when that is noticed.
+        found: the namespaces; one that has gone or cannot be entered is removed when that is noticed.
     """
 
     def __init__(
@@ -80,19 +81,19 @@ class NamespaceSet:
 
     @property
     def found(self) -> tuple[Namespace, ...]:
-        """The namespaces that were asked, or will be."""
+        """The namespaces that were or will be asked."""
         return tuple(place.namespace for place in self._places)
 
     def path_of(self, label: str) -> str | None:
-        """Return a file to enter a namespace by, by its label; None for this process's own."""
+        """Return a file by which to enter the namespace with a label; None for this process's own."""
         return next((p.path for p in self._places if p.namespace.label == label and p.held_by != "self"), None)
 
     def each(self, question: Question, answer: Answer | None = None) -> Iterator[Any]:
-        """Yield what a question yields in each namespace, this process's own first.
+        """Yield the results of a question in each namespace, this process's own first.
 
         Args:
-            question: is called with a visit of each; see :class:`~sockdiag.survey.workers.Visit`.
-            answer: answers what the visits ask.
+            question: called with a visit of each; see :class:`~sockdiag.survey.workers.Visit`.
+            answer: answers questions from the visits.
         """
         self._find_kept()
         yield from self._each(question, answer or _no_answer)
@@ -117,13 +118,13 @@ class NamespaceSet:
                     self._failed(place, error)
         finally:
             pool.close()
-        self._tell_failed()
+        self._note_failed()
 
     def _find_kept(self) -> None:
-        """Find the namespaces that only a socket keeps, once: each socket is asked that is not listed where one may look.
+        """Find, once, the namespaces that only a socket keeps alive, by asking each socket that no known namespace lists.
 
-        To look into all tables of a namespace takes as long as to ask hundreds of sockets, so that this is done where there
-        are many.
+        Reading all tables of a namespace takes as long as asking hundreds of sockets, so it is done only if there are
+        many.
         """
         sockets, self._sockets = self._sockets, {}
         visits = (Visit(self._system, p.namespace, _no_answer) for p in self._places if p.held_by == "self")
@@ -151,12 +152,12 @@ class NamespaceSet:
                 return  # it has gone
         self._missed.setdefault((partly, error.reason, error.errno), []).append(str(place.namespace.label))
 
-    def _tell_failed(self) -> None:
-        # A user who may not enter one may enter none of hundreds: that is one gap.
+    def _note_failed(self) -> None:
+        # A user who may not enter one namespace may enter none of hundreds: that is one gap.
         for (partly, reason, number), labels in self._missed.items():
             names = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
             count = f"{len(labels)} network namespaces" if len(labels) > 1 else "network namespace"
-            what = "gave no whole answer" if partly else "could not be entered"
+            what = "answered incompletely" if partly else "could not be entered"
             hint = "needs CAP_SYS_ADMIN: run as root" if number in (1, 13) and not partly else ""
             self._note(Gap("setns", f"{count} {what}: {reason} ({names})", number, hint))
         self._missed.clear()
@@ -171,19 +172,19 @@ class NamespaceSet:
         tables_named: bool,
         learn: Learn,
     ) -> Iterator[Any]:
-        """Yield what *answer* yields of the sockets of each namespace; each socket carries its namespace.
+        """Yield the results of *answer* for the sockets of each namespace; each socket carries its namespace.
 
         Args:
-            query: what is wanted.
+            query: the sockets to read.
             where: filter, applied where the sockets are read.
-            answer: is called with the batches of a namespace, and whether it is this process's own; elsewhere in a child.
-            owners: looks into the descriptors of all processes, of whatever namespace.
+            answer: called with the batches of a namespace, and whether it is this process's own; if not, in a child.
+            owners: scans the descriptors of all processes, whatever their namespace.
             tables_named: the user named the tables.
-            learn: is told of each namespace: its label (None for this process's own), where each table was read, what could
-                not be seen, how many sockets the filter could not judge.
+            learn: called once per namespace, with its label (None for this process's own), where each table was read, the
+                gaps, and how many sockets the filter could not judge.
         """
         if OWNERS in query.needs:
-            owners()  # once, before the workers are made
+            owners()  # once, before the workers are forked
 
         def question(visit: Visit) -> Iterator[tuple[Any, ...]]:
             collection = Collection(
@@ -207,7 +208,7 @@ class NamespaceSet:
                 learn(*end)
 
     def counters(self) -> tuple[Counters, list[Gap]]:
-        """Add up the counters of all namespaces; those of the host count once.
+        """Add up the counters of all namespaces, with those of the host counted once.
 
         Returns:
             The sums, and what could not be read.
@@ -234,7 +235,7 @@ class NamespaceSet:
 
 
 def rows(batches: Iterator[Batch], own: bool) -> Iterator[Batch]:
-    """Answer with the sockets themselves; where they go from process to process, in pieces that a pipe takes well."""
+    """Answer with the sockets themselves; from a worker, in pieces of a size that suits a pipe."""
     for batch in batches:
         if own or batch.columns is not None:
             yield batch
@@ -253,7 +254,7 @@ def _sifted(batches: Iterator[Batch], where: Where, unknown: list[int]) -> Itera
 
 
 def _inodes(visit: Visit) -> Iterator[array[int]]:
-    # What is not seen here, its gaps, is told by the question proper.
+    # Gaps are dropped here: the main question reports them.
     for batch in Collection(visit.system, Query(), owners=_nobody).batches():
         yield array("Q", filter(None, batch.values("inode")))
 

@@ -1,4 +1,4 @@
-"""Open a system for a survey: this one, another network namespace, every one, or a captured system."""
+"""Open a system for a survey: this one, another network namespace, all of them, or a capture."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def open_system(
     source: str = "auto",
     numeric: bool = False,
 ) -> Survey:
-    """Open a system that can be asked for its sockets, sampled and diagnosed.
+    """Open a system whose sockets can be read, and which can be sampled and diagnosed.
 
-    Nothing is read yet but the identity of the network namespace, and with ``netns="all"`` the list of them. This
-    process never changes its own namespace: others are entered by child processes.
+    This reads only the identity of the network namespace, or with ``netns="all"`` the list of all namespaces. This
+    process never changes its own namespace: child processes enter the others.
 
     Args:
-        root: a captured system, as a folder or an archive; by default this one.
+        root: a capture, as a folder or an archive; by default the running system.
         netns: another network namespace: a name in /run/netns, the PID of a process in it, a path, or ``all``.
         netids: tables to read (``tcp``, ``udp``, ``unix``, …); by default all.
-        where: a filter in the language of ``--where``, for every question that has none of its own.
-        source: ``netlink``, ``proc``, or ``auto``: netlink, and /proc for tables that it does not have.
-        numeric: users stay numbers.
+        where: a filter in the language of ``--where``, the default of methods that take one.
+        source: ``netlink``, ``proc``, or ``auto``: netlink, and /proc for tables that netlink lacks.
+        numeric: show users as numbers.
 
     Raises:
-        UsageError: an argument makes no sense.
+        UsageError: an argument is invalid, or two of them exclude each other.
         FilterError: the filter does not parse.
-        SourceError: the captured system or the namespace cannot be opened.
+        SourceError: the capture or the namespace cannot be opened.
     """
     chosen = (netids,) if isinstance(netids, str) else tuple(netids)
     for netid in chosen:
@@ -56,14 +56,12 @@ def open_system(
     path = os.fspath(root)
     place = None if netns is None else str(netns)
     if path and place is not None:
-        raise UsageError(
-            "a captured system has the network namespaces that it was captured in: netns does not go with it"
-        )
+        raise UsageError("root and netns exclude each other: a capture holds the namespaces that it was taken in")
     options = SurveyOptions(place, source, chosen, where, numeric)
     system = _system(path)
     places = _places(system, place) if place not in (None, ALL_NAMESPACES) else ()
     survey = Survey(system, options, places=places)
-    _ = survey.where  # a filter that does not parse is refused now
+    _ = survey.where  # refuse a filter that does not parse now
     return survey
 
 
@@ -78,7 +76,7 @@ def _system(root: str) -> System:
 
 
 def _places(system: System, netns: str) -> tuple[FoundNamespace, ...]:
-    """Find the one namespace that a name, a PID or a path stands for; none if it is this process's own."""
+    """Find the namespace that a name, a PID or a path stands for; return none if it is this process's own."""
     from sockdiag.model.provenance import Namespace
     from sockdiag.sources.namespaces.netns import OWN, resolve
     from sockdiag.sources.namespaces.search import FoundNamespace

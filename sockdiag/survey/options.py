@@ -1,4 +1,4 @@
-"""What a survey is asked for: an options object in, so that the engine knows no command line."""
+"""Options of a survey. The engine takes these objects and knows no command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class SurveyOptions(Record):
     """Which sockets of a system are read, and how."""
 
     netns: str | None = field(
-        "Network namespace: a name for the one that the system stands for, or ``all``; None for this process's own.",
+        "Network namespace: the name of the one that the system is opened in, or ``all``; None for this process's own.",
         default=None,
         kind=LABEL,
     )
     source: str = field("Where sockets are read: auto, netlink or proc.", default="auto", kind=LABEL)
-    netids: tuple[str, ...] = field("Tables that were asked for by name; empty for all.", default=(), kind=LABEL)
+    netids: tuple[str, ...] = field("Tables that the user named; empty for all.", default=(), kind=LABEL)
     where: str = field("Filter in the language of ``--where``; empty for none.", default="", kind=LABEL)
-    numeric: bool = field("Users and hosts stay numbers.", default=False, kind=LABEL)
+    numeric: bool = field("Show users and hosts as numbers.", default=False, kind=LABEL)
 
     @property
     def tables(self) -> tuple[str, ...]:

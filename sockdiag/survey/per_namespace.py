@@ -1,4 +1,4 @@
-"""Do the same in the network namespace that a survey stands in, or in each of those that it covers."""
+"""Run one function in the network namespace of a survey, or in each of those that it covers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def in_each(survey: SystemReader, steps: Callable[[SystemReader], Iterable[Pause | T]]) -> Iterator[T]:
-    """Yield what a function yields in each network namespace, this process's own first.
+    """Yield the results of a function in each network namespace, this process's own first.
 
-    Gaps of the namespaces, and the sources of their tables, are noted with the survey.
+    The survey notes the gaps of the namespaces, and the sources of their tables.
 
     Args:
         survey: covers one namespace or several.
-        steps: called with a survey of each namespace; where there is only one, with *survey* itself. It yields a
-            :class:`~sockdiag.survey.workers.Pause` between two samples. In any other namespace than this process's own
-            it runs in a worker process: what it yields must be picklable, and what it assigns to variables is lost.
+        steps: called with a survey of each namespace, or with *survey* itself if that covers only one. It yields a
+            :class:`~sockdiag.survey.workers.Pause` between two samples. In namespaces other than this process's own it
+            runs in a worker process: its results must be picklable, and assignments to outer variables are lost.
     """
     if survey.namespaces is None:
         for item in steps(survey):
@@ -41,7 +41,7 @@ def in_each(survey: SystemReader, steps: Callable[[SystemReader], Iterable[Pause
         there = survey.inside(visit)
         for item in steps(there):
             yield item if isinstance(item, Pause) else (item, None)
-        # Where there is one namespace, nothing needs to say which.
+        # With only one namespace, gaps need not name it.
         label = None if visit.own or not survey.everywhere else visit.namespace.label
         yield None, (label, there.sources, there.gaps)
 

@@ -1,4 +1,4 @@
-"""Read one system: which sockets there are, where each table was read, and what could not be read."""
+"""Read the sockets of one system, and note where each table was read and what could not be read."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ if TYPE_CHECKING:
 
 
 class Standpoint(Record):
-    """Where a survey stands."""
+    """The network namespace of a survey, and how the survey reaches it."""
 
     netns: Namespace = field("The network namespace.", of=Namespace)
     own: bool = field(
-        "What belongs to the host is read and judged here. With all namespaces that is this process's own.",
+        "Facts about the host are read and judged in this namespace. With all namespaces, that is this process's own.",
         default=True,
         kind=LABEL,
     )
     place: str | None = field(
-        "The namespace as ``--netns`` takes it; None for the one that the program was started in.",
+        "The namespace in the form that ``--netns`` takes; None for the one that the program was started in.",
         default=None,
         kind=LABEL,
     )
 
 
 class SystemReader:
-    """Reads one system, and remembers where it read and what it could not see.
+    """Reads one system, and notes where it read each table and what it could not read.
 
-    A running host, another network namespace and a captured system are all the same to it. With all namespaces, or
-    one that this process is not in, the same question is asked in each by worker processes; see docs/processes.md.
+    A running host, another network namespace and a capture are read through the same methods. For all namespaces, or one
+    that this process is not in, worker processes run the same question in each; see docs/processes.md.
 
     Args:
         system: the system.
-        options: what is asked for.
-        places: the namespaces to ask in, where it is not the one that *system* stands for; by default those that
-            ``options.netns`` = ``all`` means. One that cannot be asked is an error here, and a gap with ``all``.
-        host: facts about the host that another survey of the same run shares.
-        standpoint: where it stands, if another survey of the same run knows.
-        started: when it began, in seconds since the epoch, if not now.
+        options: which sockets to read, and how.
+        places: the namespaces to read, if not the one that *system* was opened in; by default all of the host if
+            ``options.netns`` is ``all``. If one of *places* cannot be read, that is an error; of all, it is a gap.
+        host: facts about the host, shared with another survey of the same run.
+        standpoint: the namespace, if another survey of the same run has found it.
+        started: start time in seconds since the epoch, if not now.
 
     Attributes:
-        started: when, in seconds since the epoch; of a captured system, when it was captured.
-        gaps: what could not be seen so far.
-        sources: where each table was read: netlink, proc, or None where neither could be.
-        netns: the network namespace; without name and inode where several are asked.
+        started: start time in seconds since the epoch; for a capture, the time of the capture.
+        gaps: what could not be read so far.
+        sources: where each table was read: netlink, proc, or None if neither could be read.
+        netns: the network namespace; without name and inode if there are several.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class SystemReader:
         self.started = system.clock() if started is None else started
         self.gaps: list[Gap] = []
         self.sources: dict[str, str | None] = {}
-        # Gaps of namespaces that were noted, without the namespace.
+        # Gaps that were noted for namespaces, without the namespace.
         self._noted: list[Gap] = []
         self._where: Where | None = None
         self._places = tuple(places)
@@ -121,11 +121,11 @@ class SystemReader:
 
     @property
     def everywhere(self) -> bool:
-        """Whether more than one network namespace is asked, so that answers name theirs."""
+        """Whether several network namespaces are read, so that answers name theirs."""
         return self.namespaces is not None and self.options.netns == ALL_NAMESPACES
 
     def inside(self, visit: Visit) -> SystemReader:
-        """Return a survey of the same run in one namespace, with gaps and sources of its own."""
+        """Return a survey of one namespace for the same run, with gaps and sources of its own."""
         host = self.host if visit.own else RelayedHostFacts(self.host, visit.ask)
         own = visit.own or not self.everywhere
         return SystemReader(
@@ -137,7 +137,7 @@ class SystemReader:
         )
 
     def apart(self) -> SystemReader:
-        """Return a survey of the same namespace that notes what it cannot see apart from this one."""
+        """Return a survey of the same namespace that notes its gaps separately."""
         apart = SystemReader(
             self.system,
             self.options,
@@ -149,25 +149,25 @@ class SystemReader:
         apart.gaps = list(self.gaps)
         return apart
 
-    # What could not be seen
+    # Gaps
 
     def note(self, gap: Gap) -> None:
-        """Note something that could not be seen."""
+        """Note something that could not be read."""
         if gap not in self.gaps:
             self.gaps.append(gap)
 
     def attempt(
         self, read: Callable[[], T], absent: dict[str, str] | None = None, *, optional: bool = False
     ) -> T | None:
-        """Read something, or note why it cannot be read.
+        """Call a function that reads something, and note the error as a gap.
 
         Args:
-            read: reads it.
-            absent: takes the reason, by source, if it cannot be read.
-            optional: it is no gap if the kernel does not have it.
+            read: the function.
+            absent: receives the reason, by source, if it fails.
+            optional: it is not a gap if the kernel does not have it.
 
         Returns:
-            What was read; None if it could not be.
+            The result of *read*; None if it failed.
         """
         try:
             found = read()
@@ -183,43 +183,43 @@ class SystemReader:
         return found
 
     def learn(self, label: str | None, sources: dict[str, str | None], gaps: Iterable[Gap]) -> None:
-        """Take over the sources and gaps of a namespace; its label is None for this process's own."""
+        """Add the sources and gaps of a namespace; its label is None for this process's own."""
         for table, source in sources.items():
             if self.sources.get(table) is None:
                 self.sources[table] = source
         for gap in gaps:
-            # What is missing in all of them is noted once.
+            # A gap that all of them have is noted once.
             if gap not in self._noted and gap not in self.gaps:
                 self._noted.append(gap)
                 self.note(gap if label is None else gap._replace(source=f"{label}: {gap.source}"))
 
     def provenance(self) -> Provenance:
-        """Say when and where the answer was seen, and what is missing from it by now."""
+        """Return when and where the answer was read, and what is missing from it so far."""
         netns = (self.netns,) if self.namespaces is None else self.namespaces.found
         return describe(self.system, self.started, netns, self.sources, self.gaps)
 
     # Users and owners
 
     def user_name(self, uid: int) -> str:
-        """Name a user, or give the number where it has no name or names are not wanted."""
+        """Name a user; by number if it has no name, or if the options ask for numbers."""
         return self.host.user_name(uid)
 
     def owners(self) -> OwnerScan:
-        """Look into the descriptors of all processes, once."""
+        """Scan the descriptors of all processes, once."""
         return self.host.owner_scan(self.note)
 
     def holder(self) -> Callable[[int], Owner | None]:
-        """Return a function from an inode to the process that holds it: of several, the one with the lowest pid."""
+        """Return a function from an inode to the process that holds it; the one with the lowest pid if there are several."""
         return self.owners().owners.holder
 
     # Sockets
 
     @property
     def where(self) -> Where | None:
-        """The filter of the options, compiled; None without one.
+        """The compiled filter of the options; None if there is none.
 
         Raises:
-            FilterError: it does not parse.
+            FilterError: the filter does not parse.
         """
         if self._where is None and self.options.where:
             self._where = self.compiled(self.options.where)
@@ -229,7 +229,7 @@ class SystemReader:
         """Compile a filter in the language of ``--where``.
 
         Raises:
-            FilterError: it does not parse.
+            FilterError: the filter does not parse.
         """
         from sockdiag.filter.where import FilterContext, compile_where
         from sockdiag.sources.process.cgroup import CgroupPaths
@@ -251,7 +251,7 @@ class SystemReader:
         return (found[0], found[1]) if found and len(found) == 2 else (32768, 60999)
 
     def query(self, needs: Iterable[str] = (), where: Where | None = None) -> Query:
-        """Build a query: the tables of the options, what is needed of each socket, and what a filter narrows."""
+        """Build a query from the tables of the options, the needed parts of a socket, and a filter that narrows it."""
         tables = self.options.tables
         wanted = frozenset(needs)
         query = Query(tables=tables, needs=wanted, source=self.options.source)
@@ -266,7 +266,7 @@ class SystemReader:
         return query
 
     def batches(self, query: Query, where: Where | None = None) -> Iterable[Batch]:
-        """Yield the sockets that a query and a filter select, in bulk; gaps and sources are complete when all are read."""
+        """Yield the sockets that a query and a filter select, in batches; gaps and sources are complete after the last."""
         if self.namespaces is not None:
             from sockdiag.survey.namespaces import rows
 
@@ -285,10 +285,10 @@ class SystemReader:
         return batches if where is None else self._matching(batches, where)
 
     def reduce(self, query: Query, where: Where | None, function: Callable[[Iterable[Batch]], T]) -> Iterator[T]:
-        """Yield what a function makes of the sockets that a query and a filter select, once for each namespace.
+        """Yield a function's result for the sockets that a query and a filter select, once per namespace.
 
-        With several namespaces it runs where the sockets are read, and only its result, which must be picklable, comes
-        here.
+        With several namespaces it runs in the process that reads the sockets, and only its result, which must be
+        picklable, is sent here.
         """
         if self.namespaces is None:
             yield function(self.batches(query, where))

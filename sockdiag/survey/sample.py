@@ -28,14 +28,14 @@ def take_sample(
     last: bool = True,
     rates: bool = True,
 ) -> Sample:
-    """Read everything that rules judge. Counters come first: what happens while sockets are read counts for the next sample.
+    """Read everything that rules judge. Counters come first: events while sockets are read count for the next sample.
 
     Args:
-        survey: asks the namespace.
-        query: which sockets; by default all that are judged.
-        where: filter of these.
-        last: the sample is the one that is judged: read limits and processes too.
-        rates: two samples will be compared: read what only a difference shows.
+        survey: reads the namespace.
+        query: the sockets; by default all that are judged.
+        where: filter to apply to them.
+        last: the sample is the one to judge: read limits and processes too.
+        rates: two samples will be compared: read what is only useful as a difference.
     """
     from sockdiag.model.counters import Counters, mib_of
     from sockdiag.model.record import NETNS
@@ -67,7 +67,7 @@ def take_sample(
     _take_over(survey, absent, unseen, gaps_of_cgroups)
     descriptors = None
     if last:
-        descriptors, unseen, gaps_of_processes = survey.host.crowded_processes()
+        descriptors, unseen, gaps_of_processes = survey.host.processes_near_limit()
         _take_over(survey, absent, unseen, gaps_of_processes)
     return Sample(
         at,

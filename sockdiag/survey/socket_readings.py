@@ -1,4 +1,4 @@
-"""Read all that is to be known of one socket, each part with what could not be seen."""
+"""Read everything about one socket, and note for each part what could not be read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _AGAIN = "inspect the running system"
 
 
 class SocketGone(SockdiagError):
-    """A socket that a listing showed is there no longer.
+    """A socket that was listed before no longer exists.
 
     Attributes:
-        socket: the socket, as it was.
+        socket: the socket, as it was listed.
     """
 
     def __init__(self, socket: Socket) -> None:
@@ -30,16 +30,16 @@ class SocketGone(SockdiagError):
 
 
 def gather(survey: SystemReader, wanted: Socket, held: tuple[int, int] | None, *, steal: bool) -> SocketReadings:
-    """Read a socket again, with everything that tells of it.
+    """Read a socket again, with everything about it.
 
     Args:
-        survey: asks the namespace that it is in.
-        wanted: the socket, as a listing showed it.
-        held: process and descriptor that it was named by.
-        steal: ask getsockopt(2) through a copy of its descriptor.
+        survey: reads the namespace that it is in.
+        wanted: the socket, as it was listed.
+        held: the process and descriptor that the user named it by.
+        steal: call getsockopt(2) on a copy of its descriptor.
 
     Raises:
-        SocketGone: it is gone.
+        SocketGone: it no longer exists.
     """
     from sockdiag.sources.proc.net_protocols import read_protocols
     from sockdiag.survey import host
@@ -57,7 +57,7 @@ def gather(survey: SystemReader, wanted: Socket, held: tuple[int, int] | None, *
     else:
         seen.lack(SOCK, Gap("pidfd_getfd", "left out: --no-steal-fd"))
     if socket.is_inet and seen.socket.mark is None and socket.source == "netlink":
-        seen.lack(SOCK, Gap("INET_DIAG_MARK", "told to CAP_NET_ADMIN only", 1, "run as root"))
+        seen.lack(SOCK, Gap("INET_DIAG_MARK", "visible only with CAP_NET_ADMIN", 1, "run as root"))
     of_protocols = survey.apart()
     seen.protocols = of_protocols.attempt(lambda: read_protocols(survey.system.files)) or ()
     seen.memory = host.protocol_memory(of_protocols)
@@ -137,7 +137,7 @@ def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int
     if files.live or watchers:
         seen.watchers = tuple(watchers)
     else:
-        # What a capture keeps of a descriptor that is no socket does not tell which are epoll instances.
+        # A capture does not record which of the descriptors that are not sockets are epoll instances.
         gaps = [Gap("/proc/PID/fdinfo", "a capture holds no epoll instances", None, _AGAIN)]
     for gap in gaps:
         seen.lack(FD, gap)
@@ -182,7 +182,7 @@ def _options(survey: SystemReader, seen: SocketReadings) -> None:
     if not seen.socket.inode:
         return
     if not survey.system.files.live:
-        seen.lack(SOCK, Gap("pidfd_getfd", "a captured system cannot be asked", None, _AGAIN))
+        seen.lack(SOCK, Gap("pidfd_getfd", "a capture has no live descriptors", None, _AGAIN))
         return
     if owner is None:
         if survey.owners().unseen:
@@ -190,12 +190,12 @@ def _options(survey: SystemReader, seen: SocketReadings) -> None:
         return
     from sockdiag.sources.process.pidfd_getfd import ask
 
-    told = ask(owner.pid, owner.fd, seen.socket.inode)
-    if told.error is not None:
-        seen.lack(SOCK, Gap.from_error(told.error))
-    if told.values:
-        seen.options = told.values
-    mark = told.values.get("SO_MARK")
+    answer = ask(owner.pid, owner.fd, seen.socket.inode)
+    if answer.error is not None:
+        seen.lack(SOCK, Gap.from_error(answer.error))
+    if answer.values:
+        seen.options = answer.values
+    mark = answer.values.get("SO_MARK")
     if seen.socket.mark is None and isinstance(mark, int) and seen.socket.is_inet:
         seen.socket = seen.socket._replace(mark=mark)
 
@@ -215,7 +215,7 @@ def _has_listener(survey: SystemReader, socket: Socket) -> bool:
 
 
 def from_descriptor(survey: SystemReader, pid: int, fd: int, inode: int) -> Socket | None:
-    """Describe a socket that no table lists by what getsockopt(2) tells of it; None where it cannot be asked.
+    """Describe a socket that no table lists from its socket options; return None if they cannot be read.
 
     A TCP socket that is neither bound nor connected is in no table, and some families have none.
     """
@@ -223,34 +223,34 @@ def from_descriptor(survey: SystemReader, pid: int, fd: int, inode: int) -> Sock
         return None
     from sockdiag.sources.process.pidfd_getfd import ask
 
-    told = ask(pid, fd, inode)
-    if "SO_DOMAIN" not in told.values:
-        if told.error is not None:
-            survey.note(Gap.from_error(told.error))
+    answer = ask(pid, fd, inode)
+    if "SO_DOMAIN" not in answer.values:
+        if answer.error is not None:
+            survey.note(Gap.from_error(answer.error))
         return None
-    return _described(told, inode)
+    return _described(answer, inode)
 
 
-def _described(told: Stolen, inode: int) -> Socket:
+def _described(answer: Stolen, inode: int) -> Socket:
     from sockdiag.kernel.families import FAMILY_NAMES
     from sockdiag.kernel.proto_ops import table_of
     from sockdiag.kernel.sock_diag import IPPROTO_NAMES, TYPE_NAMES
     from sockdiag.model.skmem import SkMem
     from sockdiag.model.socket import Socket
 
-    family, kind, protocol = (_number(told, name) for name in ("SO_DOMAIN", "SO_TYPE", "SO_PROTOCOL"))
+    family, kind, protocol = (_number(answer, name) for name in ("SO_DOMAIN", "SO_TYPE", "SO_PROTOCOL"))
     table = table_of(family, TYPE_NAMES.get(kind, ""), protocol)
     is_inet = family in (2, 10)
-    local, peer = _endpoint(told.local), _endpoint(told.peer)
-    device = told.values.get("SO_BINDTODEVICE")
+    local, peer = _endpoint(answer.local), _endpoint(answer.peer)
+    device = answer.values.get("SO_BINDTODEVICE")
     if isinstance(device, str) and device:
         local = local._replace(interface=device)
     state = None
-    if told.values.get("SO_ACCEPTCONN"):
+    if answer.values.get("SO_ACCEPTCONN"):
         state = "LISTEN"
-    elif told.peer is None and not local.port:
+    elif answer.peer is None and not local.port:
         state = "CLOSE"
-    words = told.values.get("SO_MEMINFO")
+    words = answer.values.get("SO_MEMINFO")
     skmem = None
     if isinstance(words, tuple):
         length = len(SkMem.FIELDS)
@@ -264,15 +264,15 @@ def _described(told: Stolen, inode: int) -> Socket:
         local=local,
         peer=peer,
         inode=inode,
-        cookie=int(cookie, 16) if isinstance(cookie := told.values.get("SO_COOKIE"), str) else None,
-        mark=_number(told, "SO_MARK") if is_inet else None,
+        cookie=int(cookie, 16) if isinstance(cookie := answer.values.get("SO_COOKIE"), str) else None,
+        mark=_number(answer, "SO_MARK") if is_inet else None,
         skmem=skmem,
         source="getsockopt",
     )
 
 
-def _number(told: Stolen, name: str) -> int:
-    value = told.values.get(name)
+def _number(answer: Stolen, name: str) -> int:
+    value = answer.values.get(name)
     return value if isinstance(value, int) else -1
 
 

@@ -1,4 +1,4 @@
-"""A survey of a system: read its sockets, sample it, diagnose it. The engine's front, and that of the Python API."""
+"""A survey of a system: read its sockets, sample it, diagnose it. The entry point of the engine and the Python API."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Survey(SystemReader):
-    """Reads a system, samples it, and judges it, as often as it is asked.
+    """Reads, samples and judges a system, any number of times.
 
     Each call of :meth:`sockets`, :meth:`sample` and :meth:`diagnose` reads the system anew; ``gaps``, ``sources`` and
-    :meth:`provenance` are those of the last one.
+    :meth:`provenance` are those of the last call.
     """
 
-    # Whether a question was asked since the system was opened: the first one uses the namespaces that were found then.
+    # Whether the system was read since it was opened: the first question uses the namespaces that were found then.
     _asked = False
 
     def __repr__(self) -> str:
@@ -33,13 +33,13 @@ class Survey(SystemReader):
 
         Args:
             where: filter in the language of ``--where``; by default that of the options.
-            fields: names of fields to fill that are looked up on demand only, as ``processes``, ``cgroup`` or
-                ``tcp_info``. Fields that the filter names are filled as well; the others stay None.
+            fields: names of fields to fill that are looked up only on demand, such as ``processes``, ``cgroup`` or
+                ``tcp_info``. Fields that the filter names are filled too; the others stay None.
 
         Raises:
             FilterError: the filter does not parse.
-            UsageError: there is no such field.
-            SourceError: the network namespace has gone, or may not be entered.
+            UsageError: a field does not exist.
+            SourceError: the network namespace no longer exists, or may not be entered.
         """
         from sockdiag.model.batch import all_sockets
         from sockdiag.model.fields import find
@@ -53,17 +53,17 @@ class Survey(SystemReader):
         return all_sockets(self.batches(self.query(needs, compiled), compiled))
 
     def sample(self) -> Sample:
-        """Read once everything that rules judge.
+        """Take one sample: read everything that rules judge.
 
         Raises:
-            UsageError: several namespaces are asked; diagnose() takes a sample of each.
-            SourceError: the network namespace has gone, or may not be entered.
+            UsageError: the survey covers several namespaces; diagnose() samples each of them.
+            SourceError: the network namespace no longer exists, or may not be entered.
         """
         from sockdiag.survey.per_namespace import in_each
         from sockdiag.survey.sample import take_sample
 
         if self.everywhere:
-            raise UsageError("a sample is of one network namespace")
+            raise UsageError("a sample covers one network namespace; diagnose() covers several")
         self._begin()
         (sample,) = in_each(self, lambda there: (take_sample(there),))
         return sample
@@ -76,21 +76,22 @@ class Survey(SystemReader):
         where: str = "",
         horizon: float | None = None,
     ) -> Diagnosis[None]:
-        """Sample the system once, or twice with an interval between, and judge it by the rules.
+        """Sample the system once, or twice with an interval in between, and have the rules judge it.
 
         Args:
             interval: seconds between two samples; None for a single sample, which shows levels only.
             codes: the rules; all of them by default.
-            where: sockets to judge; by default those of the options' filter. Counters and limits are judged in any case.
+            where: filter for the sockets to judge; by default that of the options. Counters and limits are judged in any
+                case.
             horizon: seconds within which a trend that reaches its limit is a risk.
 
         Returns:
-            Findings, worst first, and the rules that could not tell.
+            Findings, worst first, and the rules that lacked data.
 
         Raises:
-            UsageError: the interval or the horizon makes no sense, or a code names no rule.
+            UsageError: the interval or the horizon is out of range, or a code names no rule.
             FilterError: the filter does not parse.
-            SourceError: the network namespace has gone, or may not be entered.
+            SourceError: the network namespace no longer exists, or may not be entered.
         """
         from sockdiag.survey.diagnose import diagnose, judging
 

@@ -1,12 +1,12 @@
-"""Ask a question in many network namespaces: a few worker processes enter one after the other.
+"""Run a question in many network namespaces: a few worker processes enter one namespace after the other.
 
-A question that takes two samples pauses in between. The workers take the first sample in every namespace and then come
-back for the second, so that the same interval lies between the two everywhere, and passes only once. What a worker has
-read stays with it; only what the question yields comes here. docs/processes.md draws this.
+A question that takes two samples pauses in between. The workers take the first sample in every namespace and then return
+for the second, so the interval is the same everywhere and passes only once. The data that a worker reads stays in its
+process; only the results of the question are sent here. docs/processes.md has a drawing.
 
-A worker visits many namespaces because starting a process for each costs more than most of them have to say, and 200
-processes that wait for their second look would hold a gigabyte. (What /proc/net shows follows setns(2) in all kernels but
-4.20 to 5.9 that lack the fixes c6c75deda813 and 1fde6f21d90f.)
+A worker visits many namespaces because starting a process for each would take longer than reading most of them, and 200
+processes waiting for their second sample would hold a gigabyte. (/proc/net follows setns(2) in all kernels except 4.20
+to 5.9 without the fixes c6c75deda813 and 1fde6f21d90f.)
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     Question = Callable[["Visit"], Iterable[Any]]
     Answer = Callable[[Any], Any]
 
-# Frames; each begins with the number of the place.
+# Frames; each begins with the number of the namespace.
 _AT, _ITEM, _DONE, _MISSED = 2, 3, 4, 5
 _NUMBER = Struct("=I")
-_POSITION = Struct("=Id")  # and how many seconds nothing more will be heard
+_POSITION = Struct("=Id")  # and for how many seconds the worker will be silent
 
-# More workers than CPUs do not finish sooner.
+# More workers than CPUs finish no sooner.
 _MOST_WORKERS = 8
 
 
 class Pause:
-    """Yielded by a question between two samples. What it yields as an answer must come after its last pause.
+    """Yielded by a question between two samples. Its results must come after its last pause.
 
     Args:
-        until: the question goes on at this time of the monotonic clock at the earliest, and not before all others pause too.
+        until: earliest time on the monotonic clock at which the question continues; it waits for all others to pause too.
     """
 
     __slots__ = ("until",)
@@ -62,12 +62,12 @@ class Visit:
     """A namespace that a question is asked in.
 
     Attributes:
-        system: the system as it is seen there.
-        namespace: which it is.
-        place: its name, or a file to enter it by; None for this process's own.
-        own: it is this process's own; elsewhere the question is asked in another process, so that what it yields must be
-            picklable and what it does to variables is lost.
-        ask: asks the process that began, for what is to be read once; question and answer must be picklable.
+        system: the system, as seen from that namespace.
+        namespace: the namespace.
+        place: its name, or a file by which to enter it; None for this process's own.
+        own: it is this process's own. Otherwise the question runs in another process: its results must be picklable,
+            and assignments to outer variables are lost.
+        ask: asks the main process for facts that are read once; question and answer must be picklable.
     """
 
     __slots__ = ("ask", "namespace", "own", "place", "system")
@@ -81,12 +81,12 @@ class Visit:
 
 
 class WorkerPool:
-    """The workers that ask a question in namespaces other than this process's own; they start at once.
+    """The workers that run a question in namespaces other than this process's own; they start at once.
 
     Args:
         places: the namespaces.
-        question: is called with a visit of each.
-        answer: answers what visits ask.
+        question: called with a visit of each.
+        answer: answers questions from the visits.
     """
 
     def __init__(self, places: list[FoundNamespace], question: Question, answer: Answer) -> None:
@@ -103,12 +103,12 @@ class WorkerPool:
             self._start(worker)
 
     def results(self, number: int) -> Iterator[Any]:
-        """Yield what the question yields in a namespace; to be called for each in turn.
+        """Yield the results of the question in a namespace; to be called for each in turn.
 
         Raises:
             SourceUnavailable: the namespace has gone.
             SourceDenied: it may not be entered.
-            SourceTruncated: there may be more: no answer came in time, or the worker has died.
+            SourceTruncated: results may be missing: no answer came in time, or the worker died.
         """
         from pickle import loads
 
@@ -125,7 +125,7 @@ class WorkerPool:
             self._hear(worker)
 
     def serve(self, until: float) -> None:
-        """Answer what is asked until a time of the monotonic clock."""
+        """Answer the workers' questions until a time on the monotonic clock."""
         begin = monotonic()
         while (seconds := until - monotonic()) > 0:
             progress.step("seconds of the interval", int(until - begin - seconds), round(until - begin))
@@ -133,7 +133,7 @@ class WorkerPool:
             self._dispatch(listening, seconds)
 
     def close(self) -> None:
-        """Let go of the workers."""
+        """End the workers."""
         for worker in self._workers:
             if worker.child is not None:
                 worker.child.close()
@@ -151,7 +151,7 @@ class WorkerPool:
             worker.left.clear()
 
     def _behind(self, worker: _Worker) -> bool:
-        # What is not wanted yet stays in the pipe.
+        # Results for later stay in the pipe.
         return any(self._queues[number] for number, _place in worker.places)
 
     def _hear(self, worker: _Worker) -> None:
@@ -172,7 +172,7 @@ class WorkerPool:
             for kind, payload in child.frames():
                 self._frame(worker, child, kind, payload)
             if child.ended and worker.left:
-                self._lost(worker, "the process that asked has died", None)
+                self._lost(worker, "worker process died", None)
             elif child.ended:
                 child.close()
                 worker.child = None
@@ -192,7 +192,7 @@ class WorkerPool:
                 worker.left = [one for one in worker.left if one[0] != number]
 
     def _lost(self, worker: _Worker, reason: str, number: int | None) -> None:
-        """Give up the namespace that a worker was in, and let another go to those that are left."""
+        """Give up the namespace that a worker was in, and start another worker for the remaining ones."""
         assert worker.child is not None
         worker.child.close()
         place = next((p for n, p in worker.left if n == worker.at), None)
@@ -206,7 +206,7 @@ class WorkerPool:
 
 
 class _Worker:
-    """A process and its places; which of them it was not done with, which it is at, and when it must have been heard of."""
+    """A process and its namespaces: those it has not finished, the current one, and its deadline for a sign of life."""
 
     __slots__ = ("at", "child", "left", "places", "until")
 
@@ -231,7 +231,7 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
         return iter(question(visit))
 
     def step(number: int, place: FoundNamespace, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
-        """Go on until the next rest; None where there is none."""
+        """Continue until the next pause; return None if there is none."""
         line.emit(_AT, _POSITION.pack(number, 0.0))
         try:
             if steps is None:
@@ -245,7 +245,7 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
                 line.emit(_ITEM, _NUMBER.pack(number) + dumps(item, HIGHEST_PROTOCOL))
         except SourceError as error:
             line.emit(_MISSED, _NUMBER.pack(number) + packed(error))
-        except Exception as error:  # whatever it is, the other namespaces are not to suffer from it
+        except Exception as error:  # no error may affect the other namespaces
             line.emit(_MISSED, _NUMBER.pack(number) + packed(unforeseen(error)))
         else:
             line.emit(_DONE, _NUMBER.pack(number))
@@ -266,4 +266,4 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
 
 def _is_there(place: FoundNamespace, system: System) -> None:
     if netns.inode_of(system.files) != place.namespace.inode:
-        raise SourceUnavailable(place.path, "it has gone", ENOENT)
+        raise SourceUnavailable(place.path, "the namespace has gone", ENOENT)

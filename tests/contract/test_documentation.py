@@ -81,7 +81,7 @@ def test_command_lines_run(name: str, line: str) -> None:
     if line == "sockdiag ss -K":
         line += " 'sport = 1 and sport = 2'"  # as root it would close every connection of this machine
     words = shlex.split(line.partition("|")[0])[1:]
-    # A capture holds one look at one namespace; ss takes its own variables instead.
+    # A capture holds a single sample of one namespace; ss takes its own variables instead.
     live = {"--root", "--interval", "--netns", "--help", "--version"} & set(words) or words[:1] in (["ss"], ["schema"])
     done = shell(line, root="" if live else CAPTURE)
     allowed = {0, 1, 2, 3} if words[:1] == ["check"] else {0, 3} if "--exit-code" in words else {0}
@@ -90,7 +90,7 @@ def test_command_lines_run(name: str, line: str) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (1, "", refused(os.getpid()))
         return
     assert done.returncode in allowed, done.stderr
-    assert not [message for message in done.stderr.splitlines() if "not seen" not in message]
+    assert not [message for message in done.stderr.splitlines() if "could not read" not in message]
     assert done.stdout or done.returncode or words[:1] == ["ss"]
 
 
@@ -194,8 +194,8 @@ def test_documents_are_found() -> None:
 
 
 def test_options_of_every_command_exist() -> None:
-    """Every command that looks at a system has the options that README says it has."""
-    (sentence,) = re.findall(r"Every command that looks at a system takes (.*?)[;.]\n", read("README.md"), re.DOTALL)
+    """Every command that reads a system has the options that README says it has."""
+    (sentence,) = re.findall(r"Every command that reads a system takes (.*?)[;.]\n", read("README.md"), re.DOTALL)
     named = set(re.findall(r"`(--?[a-z]+)", sentence))
     assert len(named) >= 8
     for name in COMMANDS:

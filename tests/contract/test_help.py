@@ -32,8 +32,8 @@ def test_help_of_a_command(name: str) -> None:
     flat = " ".join(text.split())
     for option in command.options:
         assert " ".join(spelled(option).split()) in flat
-        if name and option.told_default:
-            assert f"Default: {option.told_default}." in flat
+        if name and option.shown_default:
+            assert f"Default: {option.shown_default}." in flat
     for argument in command.arguments:
         assert f"\n  {argument.metavar}" in text
     assert len(command.examples) >= 2
@@ -138,9 +138,9 @@ def test_check_suggests_on_standard_output(words: list[str], meant: str) -> None
         (["list", "--limit"], "--limit needs a value: N"),
         (["list", "--limit", "many"], "--limit: 'many' is not a whole number"),
         (["list", "--json=1"], "--json takes no value"),
-        (["--json", "states"], "options go behind the command: sockdiag states"),
-        (["list", "this", "that"], "too many words: this that"),
-        (["list", "--where", "state", "=", "x"], "needs quotes"),
+        (["--json", "states"], "options must follow the command: sockdiag states"),
+        (["list", "this", "that"], "unexpected argument: this that (quote values that contain spaces)"),
+        (["list", "--where", "state", "=", "x"], "quote values that contain spaces"),
         (["list", "--where", "frobnicate = 1"], "'sockdiag fields' lists them"),
         (["list", "--netid", ","], "tcp, mptcp, udp"),
         (["list", "--where", "src"], "ADDR[/LEN][:PORT]"),

@@ -185,5 +185,6 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         return
     allowed = {0, 1, 2, 3} if "check" in words else {0, 3} if "--exit-code" in words else {0}
     assert answer.status in allowed
-    assert [line for line in answer.err.splitlines() if "not seen: " not in line and "sockets match" not in line] == []
+    expected = ("could not read ", "sockets could not be judged", "sockets match")
+    assert [line for line in answer.err.splitlines() if not any(text in line for text in expected)] == []
     assert answer.out

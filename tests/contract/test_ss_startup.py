@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,21 +58,24 @@ def test_nothing_heavy_is_imported(line: str) -> None:
     assert not [name for name in modules if name.startswith("sockdiag.cli.") and name.endswith("typer_app")]
 
 
-def _fastest(code: str, *args: str) -> float:
+def _cheapest(code: str, *args: str) -> float:
+    """Return the CPU time of the cheapest of several runs; time that other programs take is no part of it."""
     best = float("inf")
     for _ in range(15):
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code, *args], env=environment(), stdout=subprocess.DEVNULL, check=True)
-        best = min(best, time.perf_counter() - begin)
+        process = subprocess.Popen([sys.executable, "-c", code, *args], env=environment(), stdout=subprocess.DEVNULL)
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        best = min(best, usage.ru_utime + usage.ru_stime)
     return best
 
 
 @pytest.mark.alone
 def test_start_up_ratio() -> None:
-    """Measured against the bare interpreter in the same minute; a busy machine gets three tries."""
+    """Measured against the bare interpreter in the same minute; a busy machine, whose caches are cold, gets five tries."""
     ratios = []
-    for _ in range(3):
-        ratios.append(_fastest(_RUN + "sys.exit(code)", "-tl") / _fastest("pass"))
+    for _ in range(5):
+        ratios.append(_cheapest(_RUN + "sys.exit(code)", "-tl") / _cheapest("pass"))
         if ratios[-1] <= _RATIO:
             return
     raise AssertionError(f"start-up is {min(ratios):.2f} times the bare interpreter's, allowed are {_RATIO}")

@@ -139,7 +139,7 @@ def test_units_have_no_capability_too_many(world: Booted, unit: str, capability:
     name = name_of(unit, capability)
     world.start(name)
     assert re.fullmatch(rf"127\.0\.0\.1:{PORT} +-\n", (world.state / name).read_text())
-    assert "not seen" in (world.state / f"{name}.errors").read_text()
+    assert "could not read" in (world.state / f"{name}.errors").read_text()
 
 
 def test_textfile_is_written(world: Booted) -> None:

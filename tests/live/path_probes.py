@@ -29,7 +29,7 @@ TUN, HERE, THERE, NOWHERE = "tun0", "10.8.0.1", "10.8.0.2", "10.99.0.1"
 
 
 def looked_at(load: Callable[..., Any], *arguments: Any) -> tuple[dict[str, Any], dict[str, int], Any]:
-    """Run `sockdiag path --json` with a load between its two looks.
+    """Run `sockdiag path --json` with a load between its two samples.
 
     Returns:
         Its document, what grew in the kernel's counters meanwhile, and the load's result.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHECK = [sys.executable, "-m", "sockdiag", "check"]
 # Rules about the namespace alone: the host's own troubles are not the test's.
 RULES = ("--rule", "UDP_DROPS,UDP_RECEIVE_BUFFER_FULL,LISTEN_DROP,DEVICE_DROP")
-NOTHING = "4 rules found nothing"
+NOTHING = "4 rules checked, no findings"
 
 _TIMES = re.compile(r"\b\d+(\.\d+)? s\b")
 

@@ -105,7 +105,7 @@ def test_a_user_without_privileges(words: tuple[str, ...], filled: Namespace) ->
     answer = as_nobody(words, filled)
     assert answer.status == 0, answer.err
     assert answer.out
-    assert all(line.startswith("sockdiag: not seen: ") for line in answer.err.splitlines())
+    assert all(line.startswith("sockdiag: could not read ") for line in answer.err.splitlines())
     owners = "-o" in words or "--by" in words
     assert ("/proc/PID/fd" in answer.err) == owners
 
@@ -192,7 +192,7 @@ def test_a_closed_pipe(words: tuple[str, ...], elsewhere: bool, filled: Namespac
 
 
 def wait_until_asleep(pid: int) -> None:
-    """Wait until a process, or the child that works for it, sleeps between its two looks."""
+    """Wait until a process, or the child that works for it, sleeps between its two samples."""
     for _ in range(600):
         for task in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
             try:

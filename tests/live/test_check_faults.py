@@ -61,17 +61,17 @@ def test_first_run(file: Path, empty_netns: Namespace) -> None:
 
 
 def test_first_run_of_a_rate(file: Path, empty_netns: Namespace) -> None:
-    """A rate needs two looks: until then it is no verdict."""
+    """A rate needs two samples: until then it is no verdict."""
     words = ("--measure", "Udp.InDatagrams", "-w", "10", "--state", str(file))
     said = check(*words, namespace=empty_netns)
     assert (said.status, said.line) == (
         3,
-        "SOCKDIAG UNKNOWN - Udp.InDatagrams is not known: it takes two looks; no baseline yet",
+        "SOCKDIAG UNKNOWN - Udp.InDatagrams is unknown: a rate needs two samples; no baseline yet",
     )
     assert said.data["Udp.InDatagrams_per_s"] == "U;10;;0"
     older(file)
     said = check(*words, namespace=empty_netns)
-    assert (said.status, said.line) == (0, "SOCKDIAG OK - Udp.InDatagrams is 0 a second")
+    assert (said.status, said.line) == (0, "SOCKDIAG OK - Udp.InDatagrams is 0/s")
 
 
 def test_baseline_too_young(file: Path, empty_netns: Namespace) -> None:
@@ -103,13 +103,13 @@ def test_baseline_too_old(kept: Path, empty_netns: Namespace, monkeypatch: pytes
     """What was lost within more than a day is no news."""
     monkeypatch.setattr(state, "OLDEST_S", 50.0)
     said = inside(kept, empty_netns)
-    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline, the last look was 0 h ago")
+    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline, the last sample is 0 h old")
 
 
 def test_reboot(kept: Path, empty_netns: Namespace) -> None:
     """Counters of another boot are other counters."""
     edit(kept, lambda e: e._replace(place=e.place._replace(boot_id="0" * 36)))
-    assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline, the host was booted since")
+    assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING}; no baseline, the host was rebooted")
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
 
@@ -175,7 +175,7 @@ def test_counter_set_to_zero(kept: Path, empty_netns: Namespace) -> None:
     grow(kept, b"Udp.InDatagrams", 1 << 40)
     assert again(kept, empty_netns) == (
         0,
-        f"SOCKDIAG OK - {NOTHING} in N s; set to zero since: Udp.InDatagrams",
+        f"SOCKDIAG OK - {NOTHING} in N s; counter reset: Udp.InDatagrams",
     )
 
 
@@ -188,7 +188,7 @@ def test_rate_of_a_counter_set_to_zero(file: Path, empty_netns: Namespace) -> No
     said = check(*words, namespace=empty_netns)
     assert (said.status, said.line) == (
         3,
-        "SOCKDIAG UNKNOWN - Udp.InDatagrams is not known: set to zero since the look before; set to zero since: Udp.InDatagrams",
+        "SOCKDIAG UNKNOWN - Udp.InDatagrams is unknown: counter reset since the earlier sample; counter reset: Udp.InDatagrams",
     )
 
 
@@ -200,7 +200,7 @@ def test_counter_that_wrapped(file: Path, empty_netns: Namespace) -> None:
     grow(file, b"softnet_stat.0.processed", (1 << 32) - 300_000, absolute=True)
     said = check(*words, namespace=empty_netns)
     assert said.status == 0
-    assert "set to zero" not in said.line
+    assert "counter reset" not in said.line
     with open("/proc/net/softnet_stat") as table:
         processed = int(table.readline().split()[0], 16)
     rate = float(said.data["softnet[0].processed_per_s"].split(";")[0])
@@ -253,7 +253,7 @@ def test_from_later(kept: Path, empty_netns: Namespace) -> None:
     edit(kept, lambda e: e._replace(looked_at=now() + 1e6, judged_at=now() + 1e6))
     assert again(kept, empty_netns) == (
         0,
-        f"SOCKDIAG OK - {NOTHING}; no baseline, it is from later than this look",
+        f"SOCKDIAG OK - {NOTHING}; no baseline, it is later than this sample",
     )
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
@@ -262,8 +262,8 @@ def test_from_later(kept: Path, empty_netns: Namespace) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"root:x:0:0:root:/root:/bin/sh\n", "it is no state file of sockdiag check"),
-        (b"\0" * 100, "it is no state file of sockdiag check"),
+        (b"root:x:0:0:root:/root:/bin/sh\n", "not a state file of sockdiag check"),
+        (b"\0" * 100, "not a state file of sockdiag check"),
         (b"sockdiag check state 2\n", "another version of sockdiag wrote it"),
     ],
     ids=["passwd", "zeros", "newer"],
@@ -287,7 +287,7 @@ def test_files_of_others(file: Path, empty_netns: Namespace) -> None:
     assert real.read_bytes() == b""
     file.unlink()
     os.mkfifo(file)
-    assert again(file, empty_netns) == (3, f"SOCKDIAG UNKNOWN - {file}: no regular file{end}")
+    assert again(file, empty_netns) == (3, f"SOCKDIAG UNKNOWN - {file}: not a regular file{end}")
     file.unlink()
     file.mkdir()
     assert again(file, empty_netns) == (3, f"SOCKDIAG UNKNOWN - {file}: a folder{end}")
@@ -384,7 +384,7 @@ def test_a_lock_that_somebody_keeps(kept: Path, empty_netns: Namespace) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert again(kept, empty_netns) == (
             0,
-            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {kept}.lock: others hold the lock for more than N s",
+            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {kept}.lock: the lock was held for more than N s",
         )
 
 
@@ -468,6 +468,6 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace, request: pyt
     said = inside(file, empty_netns, "--rule", "UDP_DROPS", "--netns", "all", user=NOBODY)
     assert said.status == 3
     assert said.line.startswith(
-        "SOCKDIAG UNKNOWN - 1 rule found nothing in 1 network namespace; not all network namespaces were seen: "
+        "SOCKDIAG UNKNOWN - 1 rule checked, no findings in 1 network namespace; some network namespaces were not sampled: "
     )
     assert said.line.endswith("processes: Permission denied; no baseline yet")

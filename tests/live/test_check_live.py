@@ -135,11 +135,11 @@ def test_few_losses(file: Path, empty_netns: Namespace) -> None:
     port = empty_netns.call(filtered)
     steps = (
         (0, 0, ""),
-        (4, 0, "; few losses: UDP_DROPS"),
+        (4, 0, "; below alert threshold: UDP_DROPS"),
         (5, 1, ""),
         (1, 1, ""),
         (0, 0, ""),
-        (2, 0, "; few losses: UDP_DROPS"),
+        (2, 0, "; below alert threshold: UDP_DROPS"),
     )
     for count, status, end in steps:
         empty_netns.call(send, port, count)
@@ -176,7 +176,7 @@ def test_hysteresis_of_a_rule(file: Path, empty_netns: Namespace) -> None:
     (held,) = said[77]
     assert held.line.partition(";")[0] == (
         f"SOCKDIAG WARNING - ACCEPT_QUEUE_FULL: the accept queue of 127.0.0.1:{port} is filling up: "
-        "77 of 100 places taken, not clearly better yet"
+        "77 of 100 places taken, still within the recovery margin"
     )
 
 
@@ -233,13 +233,13 @@ def test_where_has_a_baseline_of_its_own(file: Path, empty_netns: Namespace) -> 
 
 
 def test_interval(file: Path, empty_netns: Namespace) -> None:
-    """--interval compares two looks of its own."""
+    """--interval compares two samples of its own."""
     said = check(*RULES, "--interval", "0.2", "--state", str(file), namespace=empty_netns)
     assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
 
 
 def test_interval_takes_no_baseline_away(file: Path, empty_netns: Namespace) -> None:
-    """What was lost before the two looks of --interval is told by the next run without it."""
+    """What was lost before the two samples of --interval is told by the next run without it."""
     words = (*RULES, "--state", str(file))
     assert check(*words, namespace=empty_netns).status == 0
     empty_netns.call(send, empty_netns.call(receive_nothing, "lossy"), 40)
@@ -273,7 +273,7 @@ def test_all_namespaces(file: Path, empty_netns: Namespace) -> None:
         port = second.call(filtered)
         first = check(*words, namespace=empty_netns)
         assert first.status == 0
-        assert first.line.startswith("SOCKDIAG OK - 1 rule found nothing in ")
+        assert first.line.startswith("SOCKDIAG OK - 1 rule checked, no findings in ")
         assert first.line.endswith("; no baseline yet")
         older(file)
         second.call(send, port, 30)
@@ -283,7 +283,7 @@ def test_all_namespaces(file: Path, empty_netns: Namespace) -> None:
         (mine,) = [line for line in said.out.splitlines()[1:] if f"[netns {second.inode}]" in line]
         assert mine.startswith(f"WARNING UDP_DROPS: udp 127.0.0.1:{port} dropped 30 datagrams (")
         here = check(*words[:2], "--netns", second.path, "--state", str(file))
-        assert here.line == "SOCKDIAG OK - 1 rule found nothing; no baseline yet"
+        assert here.line == "SOCKDIAG OK - 1 rule checked, no findings; no baseline yet"
 
 
 # The program itself
@@ -306,14 +306,14 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--zzz"], "there is no option '--zzz'; none is like it"),
+        (["--zzz"], "there is no option '--zzz'; no option is similar"),
         (["--measur", "x"], "there is no option '--measur'; did you mean '--measure'?"),
-        (["extra"], "too many words: extra; what has blanks needs quotes"),
+        (["extra"], "unexpected argument: extra (quote values that contain spaces)"),
         (["-t"], "--timeout needs a value: S"),
         (["-t", "soon"], "--timeout: 'soon' is not a number"),
         (["-t", "0"], "-t takes more than 0 and at most 3600 seconds"),
         (["-t", "nan"], "-t takes more than 0 and at most 3600 seconds"),
-        (["--interval", "9"], "--interval 9 does not fit into -t 9"),
+        (["--interval", "9"], "--interval 9 must be shorter than -t 9"),
         (["--interval", "-1"], "--interval takes more than 0 and at most 3600 seconds"),
         (["--rule", "UDP_DROP"], "--rule: there is no rule 'UDP_DROP'; did you mean 'UDP_DROPS'?"),
         (["--skip", "x|y"], "--skip: there is no rule 'x\\x7cy'; 'sockdiag rules' lists them"),
@@ -325,7 +325,7 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
         (["--netns", "no-such"], "/run/netns/no-such: no network namespace of this name"),
         (
             ["--netns", "all", "--root", "/"],
-            "--netns and --root exclude each other: a captured system has the namespaces it was taken in",
+            "--netns and --root exclude each other: a capture holds the namespaces that it was taken in",
         ),
         (["--root", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["--source", "guess"], "--source: there is no value 'guess': auto, netlink, proc"),
@@ -357,7 +357,7 @@ def test_help_and_version() -> None:
     done = run_raw(*CHECK[:-1], "--json", "check", stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (
         3,
-        b"SOCKDIAG UNKNOWN - options stand after the command: sockdiag check --json ...\n",
+        b"SOCKDIAG UNKNOWN - options must follow the command: sockdiag check --json ...\n",
     )
 
 

@@ -75,7 +75,7 @@ def test_nstat(empty_netns: Namespace, tmp_path: Path) -> None:
 
 
 def test_delta(empty_netns: Namespace) -> None:
-    """Between two looks exactly the events in between, and nothing where nothing happened."""
+    """Between two samples exactly the events in between, and nothing where nothing happened."""
     before = empty_netns.call(_counters)
     empty_netns.call(probes.udp_to_nobody, 5)
     after = empty_netns.call(_counters)

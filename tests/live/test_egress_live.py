@@ -299,7 +299,7 @@ def test_the_section(fixed: Pair) -> None:
 
 
 def test_follow_marks_what_moved(pair: Pair) -> None:
-    """A route that changes between two looks is marked."""
+    """A route that changes between two samples is marked."""
     cookie, _port, _mtu = pair.connect(BEYOND)
     with subprocess.Popen(
         [*SOCKDIAG, "inspect", f"cookie:{cookie}", "--netns", pair.near.path, "--follow", "2", "--count", "2"],

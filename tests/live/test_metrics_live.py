@@ -221,7 +221,7 @@ def test_every_namespace(empty_netns: Namespace) -> None:
 
 
 def test_every_namespace_is_served(empty_netns: Namespace) -> None:
-    """Scrape after scrape, with two looks in each, from processes that end."""
+    """Scrape after scrape, with two samples in each, from processes that end."""
     place = (str(empty_netns.inode),)
     with serving("--netns", "all", "--interval", "0.2") as (process, address):
         assert values(scrape(address), "sockdiag_udp_rcvbuf_errors_total")[place] == 0

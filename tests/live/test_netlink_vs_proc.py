@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.live.conftest import World
 
 TABLES = ("tcp", "udp", "udplite", "unix", "netlink", "packet")
-# A value that changed between the two looks by netlink is looked at again; timers that fire do so for seconds.
+# A value that changed between the two samples by netlink is looked at again; timers that fire do so for seconds.
 ATTEMPTS = 50
 
 used: set[Permitted | PermittedRow] = set()

@@ -243,7 +243,7 @@ def test_ring_is_unknown(empty_netns: Namespace) -> None:
 
 
 def test_namespace_by_path(empty_netns: Namespace) -> None:
-    """--netns looks at the devices, queueing disciplines and sockets of that namespace; one look is history."""
+    """--netns looks at the devices, queueing disciplines and sockets of that namespace; a single sample is history."""
     empty_netns.call(probes.tun)
     empty_netns.call(probes.qdisc, "tbf", "rate", "8kbit", "burst", "1600", "limit", "3000")
     empty_netns.call(probes.send, V4, LOOPBACK, 4)

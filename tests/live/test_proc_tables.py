@@ -119,7 +119,7 @@ def test_tcp_columns_after_the_pointer(world: World) -> None:
                 fact.expect.get("fastopen_qlen", proc.fastopen_qlen),
             )
             continue
-        # A retransmission between the two looks doubles rto and shrinks cwnd: leave these to the sockets that are idle.
+        # A retransmission between the two samples doubles rto and shrinks cwnd: leave these to the sockets that are idle.
         if row.timer is not None and row.timer.name in ("retransmit", "persist"):
             continue
         seen += 1

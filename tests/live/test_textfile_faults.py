@@ -44,11 +44,11 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     assert os.geteuid() == 0
     lines, said = attempt(tmp_path, "full")
     assert lines == ["status 1", "filler", "x.prom", "old"]
-    assert said == (f"sockdiag: cannot write {tmp_path}/x.prom: No space left on device; what was there is as it was\n")
+    assert said == (f"sockdiag: cannot write {tmp_path}/x.prom: No space left on device; the previous file was kept\n")
 
 
 def test_a_read_only_folder_keeps_the_old_file(tmp_path: Path) -> None:
     """The reason is told."""
     lines, said = attempt(tmp_path, "read-only")
     assert lines == ["status 1", "x.prom", "old"]
-    assert said == (f"sockdiag: cannot write {tmp_path}/x.prom: Read-only file system; what was there is as it was\n")
+    assert said == (f"sockdiag: cannot write {tmp_path}/x.prom: Read-only file system; the previous file was kept\n")

@@ -144,7 +144,7 @@ def test_a_sample_holds_what_was_read() -> None:
         ({"netids": ["tpc"]}, "did you mean 'tcp'"),
         ({"source": "procfs"}, "source"),
         ({"where": "sport ="}, "a value is missing after '='"),
-        ({"root": WORLD, "netns": "all"}, "netns does not go with it"),
+        ({"root": WORLD, "netns": "all"}, "exclude each other"),
     ],
 )
 def test_mistakes_are_refused_at_once(arguments: dict[str, Any], message: str) -> None:
@@ -164,7 +164,9 @@ def test_what_cannot_be_opened(tmp_path: Any) -> None:
 def test_an_interval_needs_a_running_system() -> None:
     """A capture holds a single sample; other arguments are checked as on the command line."""
     capture = sockdiag.open_system(BUSY)
-    with pytest.raises(sockdiag.UsageError, match=r"^interval and root exclude each other: a capture holds one look"):
+    with pytest.raises(
+        sockdiag.UsageError, match=r"^interval and root exclude each other: a capture is a single sample"
+    ):
         capture.diagnose(1.0)
     with pytest.raises(sockdiag.UsageError, match=r"^horizon takes more than 0"):
         capture.diagnose(horizon=0)

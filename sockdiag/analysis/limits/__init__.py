@@ -1,1 +1,1 @@
-"""What each buffer and queue sysctl means for a new socket."""
+"""The effect of each buffer and queue sysctl on a new socket."""

@@ -1,4 +1,4 @@
-"""What the effects of sysctls are worked out from."""
+"""Effects of sysctls that need arithmetic or other sysctls."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Known:
-    """What the effects are worked out from.
+    """The values that effects are computed from.
 
     Args:
-        sysctls: what was read.
-        page_size: bytes of a page, where known.
-        kernel: version, where known.
+        sysctls: the sysctls that were read.
+        page_size: bytes per page, if known.
+        kernel: version, if known.
     """
 
     __slots__ = ("kernel", "page_size", "sysctls")
@@ -33,15 +33,15 @@ class Known:
         self.kernel = kernel
 
     def ipv4(self, name: str) -> int | None:
-        """Return another sysctl of net.ipv4, None where it is unknown."""
+        """Return another sysctl of net.ipv4; None if it is unknown."""
         return self.sysctls.number(f"net.ipv4.{name}")
 
     def amount(self, pages: int) -> str:
-        """Say an amount of pages, in bytes where the size of a page is known."""
+        """Format an amount of pages, in bytes if the page size is known."""
         return f"{pages} pages" if self.page_size is None else f"{pages * self.page_size} bytes"
 
     def in_bytes(self, pages: Vector) -> Vector | None:
-        """Return pages as bytes where the size of a page is known."""
+        """Return pages in bytes; None if the page size is unknown."""
         return None if self.page_size is None else tuple(p * self.page_size for p in pages)
 
     @property
@@ -51,7 +51,7 @@ class Known:
 
 
 def reserved_in_range(first: int, last: int, reserved: Iterable[tuple[int, int]]) -> int:
-    """Count the ports from first to last that ranges of reserved ones take away; the ranges may overlap."""
+    """Count the ports from *first* to *last* that are reserved; the reserved ranges may overlap."""
     taken = 0
     start = first
     for low, high in sorted(reserved):
@@ -63,7 +63,7 @@ def reserved_in_range(first: int, last: int, reserved: Iterable[tuple[int, int]]
 
 
 def available_ports(first: int, last: int, reserved: Iterable[tuple[int, int]]) -> int:
-    """Count the ports that connect(2) and bind(2) may choose: for one destination, or one bind for everybody.
+    """Count the ports that connect(2) can choose per destination, and bind(2) in all.
 
     Source: ``__inet_hash_connect()``, net/ipv4/inet_hashtables.c; both ends belong to the range.
     """
@@ -93,8 +93,8 @@ def _rmem_max(_k: Known, v: int) -> Effect:
         most,
         BYTES,
         (
-            f"SO_RCVBUF is cut to {v} and then doubled: a socket that asks gets at most {most} bytes. "
-            "It does not bound TCP's auto-tuning, which asking ends."
+            f"SO_RCVBUF is cut to {v} and then doubled: setsockopt yields at most {most} bytes. TCP auto-tuning is not "
+            "limited by it, but setting SO_RCVBUF turns auto-tuning off."
         ),
     )
 
@@ -105,8 +105,8 @@ def _wmem_max(_k: Known, v: int) -> Effect:
         most,
         BYTES,
         (
-            f"SO_SNDBUF is cut to {v} and then doubled: a socket that asks gets at most {most} bytes. "
-            "It does not bound TCP's auto-tuning, which asking ends."
+            f"SO_SNDBUF is cut to {v} and then doubled: setsockopt yields at most {most} bytes. TCP auto-tuning is not "
+            "limited by it, but setting SO_SNDBUF turns auto-tuning off."
         ),
     )
 
@@ -114,14 +114,18 @@ def _wmem_max(_k: Known, v: int) -> Effect:
 def _tcp_rmem(k: Known, v: Vector) -> Effect:
     low, start, most = v
     if k.ipv4("tcp_moderate_rcvbuf") == 0:
-        return start, BYTES, f"A TCP socket receives into {start} bytes and stays there: tcp_moderate_rcvbuf is 0."
+        return (
+            start,
+            BYTES,
+            f"A TCP socket starts with {start} bytes of receive buffer and keeps it: tcp_moderate_rcvbuf is 0.",
+        )
     most = max(start, most)
     return (
         (start, most),
         BYTES,
         (
-            f"A new TCP socket receives into {start} bytes and grows by itself to at most {most}; "
-            f"{low} are granted even when TCP memory is short."
+            f"A new TCP socket starts with {start} bytes of receive buffer, and auto-tuning grows it to at most {most}; "
+            f"{low} are granted even if TCP memory is short."
         ),
     )
 
@@ -133,8 +137,8 @@ def _tcp_wmem(_k: Known, v: Vector) -> Effect:
         (start, most),
         BYTES,
         (
-            f"A new TCP socket sends from {start} bytes and grows by itself to at most {most}; "
-            f"{low} are granted even when TCP memory is short."
+            f"A new TCP socket starts with {start} bytes of send buffer, and auto-tuning grows it to at most {most}; "
+            f"{low} are granted even if TCP memory is short."
         ),
     )
 
@@ -145,15 +149,15 @@ def _tcp_mem(k: Known, v: Vector) -> Effect:
         k.in_bytes(v),
         BYTES,
         (
-            f"When TCP on the whole host holds {pressure} it slows down until it is back at {low}; "
-            f"at {high} it drops what arrives, senders wait and closing sockets are reset."
+            f"If TCP on the whole host holds {pressure}, it slows down until it is back at {low}; "
+            f"at {high} it drops arriving segments, makes senders wait and resets closing sockets."
         ),
     )
 
 
 def _udp_mem(k: Known, v: Vector) -> Effect:
-    # __sk_mem_raise_allocated(): UDP has no state of pressure, and what is not exempt below the pressure mark of a
-    # protocol that has one is refused for UDP from the first mark on.
+    # __sk_mem_raise_allocated(): UDP has no pressure state. A socket without exemption, which other protocols serve up to
+    # their pressure mark, is refused memory for UDP from the first mark on.
     low, _unused, high = (k.amount(pages) for pages in v)
     least = k.ipv4("udp_rmem_min")
     exempt = "udp_rmem_min" if least is None else f"{least} bytes"
@@ -161,23 +165,23 @@ def _udp_mem(k: Known, v: Vector) -> Effect:
         k.in_bytes(v),
         BYTES,
         (
-            f"When UDP on the whole host holds {low}, datagrams to sockets that hold {exempt} or more are dropped, "
-            f"at {high} those to all; the number between has no effect."
+            f"If UDP on the whole host holds {low}, datagrams to sockets that hold {exempt} or more are dropped; "
+            f"at {high}, those to all sockets. The number in between has no effect."
         ),
     )
 
 
 def _sctp_mem(k: Known, v: Vector) -> Effect:
     high = k.amount(v[2])
-    return k.in_bytes(v), BYTES, f"When SCTP on the whole host holds {high} it refuses data."
+    return k.in_bytes(v), BYTES, f"If SCTP on the whole host holds {high}, it refuses data."
 
 
 def _sctp_rmem(_k: Known, v: Vector) -> Effect:
-    return v[1], BYTES, f"A new SCTP socket receives into {v[1]} bytes; it does not tune itself."
+    return v[1], BYTES, f"A new SCTP socket has {v[1]} bytes of receive buffer, without auto-tuning."
 
 
 def _sctp_wmem(_k: Known, v: Vector) -> Effect:
-    return v[1], BYTES, f"A new SCTP socket sends from {v[1]} bytes; it does not tune itself."
+    return v[1], BYTES, f"A new SCTP socket has {v[1]} bytes of send buffer, without auto-tuning."
 
 
 def _mem_pcpu_rsv(k: Known, v: int) -> Effect:
@@ -185,30 +189,34 @@ def _mem_pcpu_rsv(k: Known, v: int) -> Effect:
     return (
         size and size[0],
         BYTES,
-        (f"Of each protocol's memory each CPU may have {k.amount(v)} that sockstat shows too much or too little."),
+        (f"Per-CPU reserves: for each protocol sockstat may be off by up to {k.amount(v)} per CPU."),
     )
 
 
 def _tcp_moderate_rcvbuf(k: Known, v: int) -> Effect:
     if not v:
-        return None, "", "The TCP receive buffer stays as large as it was at first, or as SO_RCVBUF set it."
+        return None, "", "The TCP receive buffer keeps its initial size, or the size that SO_RCVBUF set."
     rmem = k.sysctls.vector("net.ipv4.tcp_rmem")
     limit = "tcp_rmem's last number" if rmem is None else f"{max(rmem[1:])} bytes"
-    return None, "", f"The TCP receive buffer grows with what the reader takes, to {limit}, unless SO_RCVBUF was set."
+    return (
+        None,
+        "",
+        f"The TCP receive buffer grows with the rate of the reader, up to {limit}, unless SO_RCVBUF was set.",
+    )
 
 
 def _tcp_adv_win_scale(k: Known, v: int) -> Effect:
     if k.kernel is not None and k.kernel >= (6, 6):
-        return None, "", "Without effect since Linux 6.6, which measures each socket's overhead."
+        return None, "", "No effect since Linux 6.6, which measures each socket's overhead."
     share = f"1/{1 << min(abs(v), 31)} of the buffer"
     taken = share if v > 0 else f"all but {share}" if v else "none of the buffer"
-    return None, "", f"Before Linux 6.6 {taken} is set apart for overhead when a window is offered."
+    return None, "", f"Before Linux 6.6, {taken} is reserved for overhead when a window is advertised."
 
 
 def _tcp_notsent_lowat(_k: Known, v: int) -> Effect:
     if v in (-1, UINT_MAX):
-        return None, BYTES, "Off: a TCP socket takes data until its send buffer is full."
-    return v, BYTES, f"A TCP socket takes more data only while fewer than {v} bytes in it are not yet sent."
+        return None, BYTES, "Off: a TCP socket accepts data until its send buffer is full."
+    return v, BYTES, f"A TCP socket accepts more data only while it holds fewer than {v} unsent bytes."
 
 
 def _somaxconn(_k: Known, v: int) -> Effect:
@@ -219,15 +227,19 @@ def _max_dgram_qlen(_k: Known, v: int) -> Effect:
     return (
         v + 1,
         PACKETS,
-        f"A new unix datagram socket holds {v + 1} datagrams unread; then senders wait or get EAGAIN.",
+        f"A new unix datagram socket holds {v + 1} unread datagrams; then senders wait or get EAGAIN.",
     )
 
 
 def _tcp_max_syn_backlog(k: Known, v: int) -> Effect:
     if k.ipv4("tcp_syncookies"):
-        return None, COUNT, "Without effect while tcp_syncookies is not 0: the SYN queue ends at the listen(2) backlog."
+        return (
+            None,
+            COUNT,
+            "No effect while tcp_syncookies is not 0: the SYN queue is limited by the listen(2) backlog.",
+        )
     least = v - (v >> 2)
-    return least, COUNT, f"Beyond {least} requests at a listener only peers that are known to answer are let in."
+    return least, COUNT, f"Beyond {least} requests at a listener, only peers that are known to answer are accepted."
 
 
 def _hash_entries(_k: Known, v: int) -> Effect:
@@ -241,16 +253,16 @@ def _hash_entries(_k: Known, v: int) -> Effect:
 
 def _child_hash_entries(_k: Known, v: int) -> Effect:
     if not v:
-        return None, COUNT, "A namespace made from here shares the host's hash."
+        return None, COUNT, "A namespace created from here shares the host's hash."
     size = 1 << (v - 1).bit_length()
-    return size, COUNT, f"A namespace made from here has a hash of its own with {size} buckets."
+    return size, COUNT, f"A namespace created from here has a hash of its own with {size} buckets."
 
 
 def _ip_local_port_range(k: Known, v: Vector) -> Effect:
     flat = k.sysctls.vector("net.ipv4.ip_local_reserved_ports")
     ports = available_ports(v[0], v[1], port_ranges(flat or ()))
-    less = "" if flat is None else ", reserved ones taken off"
-    return ports, PORTS, f"{ports} local ports for connections to any one destination{less}."
+    less = "" if flat is None else ", without reserved ones"
+    return ports, PORTS, f"{ports} local ports for connections to a single destination{less}."
 
 
 def _ip_local_reserved_ports(k: Known, v: Vector) -> Effect:
@@ -258,7 +270,7 @@ def _ip_local_reserved_ports(k: Known, v: Vector) -> Effect:
     if span is None:
         return None, PORTS, "The kernel never chooses these ports by itself."
     taken = reserved_in_range(span[0], span[1], port_ranges(v))
-    return taken, PORTS, f"{taken} ports of ip_local_port_range are never chosen by the kernel itself."
+    return taken, PORTS, f"{taken} ports of ip_local_port_range are reserved: the kernel never chooses them by itself."
 
 
 def _conntrack_max(k: Known, v: int) -> Effect:

@@ -1,4 +1,4 @@
-"""What sysctls come to that need no arithmetic: a sentence with the value in it, or one for each setting."""
+"""Effects of sysctls that need no arithmetic: one sentence with the value in it, or one sentence per setting."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from sockdiag.model.sysctl import Sysctl, Value
 
 
-_NEIGHBOURS = (COUNT, "Beyond {v} neighbours of the whole host, packets to a new one are not sent.")
-_UNRESOLVED = (BYTES, "While a neighbour's address is asked for, {v} bytes to it wait; then the oldest are dropped.")
+_NEIGHBOURS = (COUNT, "Beyond {v} neighbours on the whole host, packets to a new one are not sent.")
+_UNRESOLVED = (
+    BYTES,
+    "While a neighbour's address is being resolved, {v} bytes to it wait; then the oldest are dropped.",
+)
 
 # The effect is the value itself.
 AS_IT_IS: Mapping[str, tuple[str, str]] = {
     "net.core.rmem_default": (
         BYTES,
-        "A new UDP, raw, netlink or packet socket receives into {v} bytes, the kernel's overhead included.",
+        "A new UDP, raw, netlink or packet socket has {v} bytes of receive buffer, the kernel's overhead included.",
     ),
     "net.core.wmem_default": (
         BYTES,
-        "A new UDP, raw, unix, netlink or packet socket may have {v} bytes on their way, overhead included.",
+        "A new UDP, raw, unix, netlink or packet socket may have {v} bytes in flight, overhead included.",
     ),
     "net.core.optmem_max": (
         BYTES,
@@ -40,22 +43,22 @@ AS_IT_IS: Mapping[str, tuple[str, str]] = {
     ),
     "net.core.netdev_max_backlog": (
         PACKETS,
-        "Beyond {v} packets in a CPU's input queue new ones are dropped and counted in softnet_stat.",
+        "Beyond {v} packets in a CPU's input queue, new ones are dropped and counted in softnet_stat.",
     ),
     "net.core.netdev_budget": (
         PACKETS,
-        "A CPU ends its round of receiving after {v} packets; if more wait, softnet_stat counts a time_squeeze.",
+        "A CPU ends a round of receiving after {v} packets; if more wait, softnet_stat counts a time_squeeze.",
     ),
     "net.core.netdev_budget_usecs": (
         US,
-        "A CPU ends its round of receiving after {v} microseconds; if more wait, softnet_stat counts a time_squeeze.",
+        "A CPU ends a round of receiving after {v} microseconds; if more wait, softnet_stat counts a time_squeeze.",
     ),
-    "net.core.dev_weight": (PACKETS, "A queue hands over {v} packets at most before the next one has its turn."),
-    "net.core.skb_defer_max": (PACKETS, "Up to {v} packets read by other CPUs wait on a CPU to be freed by it."),
-    "net.core.max_skb_frags": (COUNT, "One packet is made of at most {v} pieces of memory beside its head."),
+    "net.core.dev_weight": (PACKETS, "A queue delivers at most {v} packets before the next queue has its turn."),
+    "net.core.skb_defer_max": (PACKETS, "Up to {v} packets that other CPUs have read wait for a CPU to free them."),
+    "net.core.max_skb_frags": (COUNT, "A packet has at most {v} fragments of memory besides its head."),
     "net.ipv4.udp_rmem_min": (
         BYTES,
-        "A UDP socket that holds less than {v} bytes receives even when udp_mem's first mark is passed.",
+        "A UDP socket that holds less than {v} bytes receives even beyond udp_mem's first number.",
     ),
     "net.ipv4.tcp_limit_output_bytes": (
         BYTES,
@@ -63,15 +66,15 @@ AS_IT_IS: Mapping[str, tuple[str, str]] = {
     ),
     "net.ipv4.tcp_max_orphans": (
         COUNT,
-        "Beyond {v} closed sockets of the whole host that still have to send, one more is reset instead.",
+        "Beyond {v} closed sockets on the whole host that still have data to send, another one is reset instead.",
     ),
     "net.ipv4.tcp_max_tw_buckets": (
         COUNT,
-        "Beyond {v} sockets in TIME_WAIT a closing one skips that state (TcpExt.TCPTimeWaitOverflow).",
+        "Beyond {v} sockets in TIME_WAIT, a closing one skips that state (TcpExt.TCPTimeWaitOverflow).",
     ),
     "net.ipv4.tcp_syn_linear_timeouts": (
         COUNT,
-        "The first {v} SYNs sent again are one second apart; they come on top of tcp_syn_retries.",
+        "The first {v} retransmitted SYNs are one second apart, in addition to those of tcp_syn_retries.",
     ),
     "net.ipv4.tcp_keepalive_probes": (
         COUNT,
@@ -97,40 +100,40 @@ AS_IT_IS: Mapping[str, tuple[str, str]] = {
     "net.netfilter.nf_conntrack_buckets": (COUNT, "All namespaces share a hash of {v} buckets."),
     "net.netfilter.nf_conntrack_expect_max": (
         COUNT,
-        "Helpers (FTP, SIP) may have {v} connections announced; then no more.",
+        "Helpers (FTP, SIP) may expect at most {v} connections.",
     ),
     "fs.file-max": (
         COUNT,
-        "Beyond {v} open files of the host socket(2) and accept(2) fail with ENFILE, unless for root.",
+        "Beyond {v} open files on the host, socket(2) and accept(2) fail with ENFILE, except for root.",
     ),
     "fs.nr_open": (COUNT, "A process's limit of open files (RLIMIT_NOFILE) cannot be set above {v}."),
 }
 
-# One sentence for each setting; the last one for all others.
+# One sentence per setting; the last one is for all other values.
 BY_SETTING: Mapping[str, tuple[str, ...]] = {
-    "net.core.rps_sock_flow_entries": ("RFS is off.", "RFS remembers the CPU of so many flows."),
+    "net.core.rps_sock_flow_entries": ("RFS is off.", "RFS remembers the CPU of this many flows."),
     "net.core.busy_poll": ("poll(2) sleeps at once.", "poll(2) spins on the device for that time before it sleeps."),
     "net.core.busy_read": ("read(2) sleeps at once.", "read(2) spins on the device for that time before it sleeps."),
     "net.ipv4.tcp_window_scaling": (
-        "A connection never has more than 65535 bytes under way in each direction.",
+        "A connection never has more than 65535 bytes in flight in each direction.",
         "Windows may be larger than 65535 bytes.",
     ),
     "net.ipv4.tcp_shrink_window": (
-        "A window that was offered is never taken back, even if the receive buffer is exceeded for it.",
-        "A window that was offered is taken back rather than the receive buffer exceeded.",
+        "An advertised window is never withdrawn, even if the receive buffer is exceeded.",
+        "An advertised window is withdrawn rather than exceed the receive buffer.",
     ),
     "net.ipv4.tcp_syncookies": (
         "A SYN that finds the SYN queue full is dropped.",
-        "A SYN that finds the SYN queue full is answered with a cookie and takes no room.",
+        "A SYN that finds the SYN queue full is answered with a cookie and takes no place.",
         "Every SYN is answered with a cookie: the SYN queue stays empty.",
     ),
     "net.ipv4.tcp_abort_on_overflow": (
-        "A client whose handshake ends at a full accept queue believes to be connected, and sends again.",
+        "A client whose handshake ends at a full accept queue believes it is connected, and retransmits.",
         "A client whose handshake ends at a full accept queue is reset.",
     ),
 }
 
-# First version in which it does nothing.
+# First version in which it has no effect.
 WITHOUT_EFFECT: Mapping[str, tuple[int, int]] = {
     "net.ipv4.ipfrag_low_thresh": (4, 17),
     "net.ipv6.ip6frag_low_thresh": (4, 17),
@@ -141,16 +144,16 @@ WITHOUT_EFFECT: Mapping[str, tuple[int, int]] = {
 def limits(
     sysctls: Sysctls, page_size: int | None, kernel: tuple[int, int] | None = None, netns: str | None = None
 ) -> list[Limit]:
-    """Work out a row for each sysctl that was asked for, in the order of the declarations.
+    """Build one row per sysctl that was asked for, in the order of the declarations.
 
     Args:
-        sysctls: what was read.
-        page_size: bytes of a page; None where unknown, and then pages stay pages.
-        kernel: major and minor version, for defaults and effects that changed; None where unknown.
+        sysctls: the sysctls that were read.
+        page_size: bytes per page; None if unknown, in which case amounts stay in pages.
+        kernel: major and minor version, for defaults and effects that changed; None if unknown.
         netns: the network namespace that they were read in.
 
     Returns:
-        The rows; one whose value is unknown says why.
+        The rows; a row with an unknown value has the reason.
     """
     known = Known(sysctls, page_size, kernel)
     asked = (s for s in SYSCTLS.values() if s.name in sysctls or s.name in sysctls.missing)
@@ -160,15 +163,15 @@ def limits(
 def limits_everywhere(
     parts: Sequence[tuple[str | None, Sysctls]], page_size: int | None, kernel: tuple[int, int] | None = None
 ) -> tuple[list[Limit], list[Gap]]:
-    """Work out the rows of several namespaces: sysctl by sysctl, one of the host once, the others of each namespace.
+    """Build the rows of several namespaces, sysctl by sysctl: once for one of the host, otherwise once per namespace.
 
     Args:
-        parts: label of each namespace, and what was read there, the same names in each.
+        parts: label of each namespace and the sysctls that were read in it, the same names in each.
         page_size: see :func:`limits`.
         kernel: see :func:`limits`.
 
     Returns:
-        The rows, and what should be visible and is so in none of the namespaces.
+        The rows, and the sysctls that should be visible but are not visible in any namespace.
     """
     host: dict[str, Value] = {}
     for _label, sysctls in parts:
@@ -178,7 +181,7 @@ def limits_everywhere(
     found: dict[str, list[Limit]] = {}
     gaps: list[Gap] = []
     for label, sysctls in parts:
-        # What one namespace does not show of the host another does.
+        # One namespace may show a sysctl of the host that another does not.
         missing = {name: why for name, why in sysctls.missing.items() if name not in host}
         hidden = [name for name in sysctls.hidden if name not in host]
         whole = Sysctls({**sysctls.values, **host}, missing, hidden, sysctls.errors)
@@ -211,7 +214,7 @@ def _row(sysctl: Sysctl, known: Known, netns: str | None) -> Limit:
 
 
 def _exact(value: Any) -> Any:
-    # What a program that reads JSON numbers as doubles would round: fs.file-max is 2**63 - 1 on many hosts.
+    # Programs that read JSON numbers as doubles would round these: fs.file-max is 2**63 - 1 on many hosts.
     if isinstance(value, tuple):
         return tuple(map(_exact, value))
     return str(value) if isinstance(value, int) and value > 1 << 53 else value
@@ -228,7 +231,7 @@ def _effect(sysctl: Sysctl, known: Known) -> Effect:
         return TIMES[name](known, value)
     since = WITHOUT_EFFECT.get(name)
     if since is not None and (known.kernel is None or known.kernel >= since):
-        return None, "", f"Without effect since Linux {since[0]}.{since[1]}."
+        return None, "", f"No effect since Linux {since[0]}.{since[1]}."
     if name in AS_IT_IS and isinstance(value, int):
         unit, sentence = AS_IT_IS[name]
         return value, unit, sentence.format(v=value)

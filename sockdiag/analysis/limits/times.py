@@ -1,4 +1,4 @@
-"""How long TCP tries, from the numbers of its retries. All times in milliseconds."""
+"""Times until TCP gives up, from its numbers of retries. All times are in milliseconds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def handshake_ms(retries: int, linear: int = 0, rto_max_ms: int = TCP_RTO_MAX_MS) -> int:
-    """Return the time after which a handshake that nobody answers is given up.
+    """Return the time after which an unanswered handshake is given up.
 
     Source: ``tcp_retransmit_timer()`` and ``tcp_write_timeout()``, net/ipv4/tcp_timer.c; the interval is one second and
-    doubles with every retransmission after the first *linear* ones, which come on top of *retries*.
+    doubles with every retransmission after the first *linear* ones, which are in addition to *retries*.
     """
     total = linear * TCP_TIMEOUT_INIT_MS
     interval = TCP_TIMEOUT_INIT_MS
@@ -27,10 +27,10 @@ def handshake_ms(retries: int, linear: int = 0, rto_max_ms: int = TCP_RTO_MAX_MS
 
 
 def retransmission_ms(retries: int, rto_max_ms: int = TCP_RTO_MAX_MS) -> int:
-    """Return the least time after which a connection whose data nobody acknowledges is given up.
+    """Return the minimum time after which a connection with unacknowledged data is given up.
 
-    Source: ``tcp_model_timeout()``, net/ipv4/tcp_timer.c: as if the first timeout were 200 ms, whatever the
-    connection's is; it ends at the first timeout after this time.
+    Source: ``tcp_model_timeout()``, net/ipv4/tcp_timer.c: computed as if the first timeout were 200 ms, whatever that of
+    the connection is; it ends at the first timeout after this time.
     """
     total = 0
     interval = TCP_RTO_MIN_MS
@@ -68,7 +68,7 @@ def _tcp_rto_min_us(_k: Known, v: int) -> Effect:
     return (
         v,
         US,
-        f"Data is sent again after {v / 1000:g} ms at the earliest where no acknowledgement tells of its loss.",
+        f"Data is retransmitted after {v / 1000:g} ms at the earliest if no acknowledgement indicates its loss.",
     )
 
 
@@ -93,7 +93,7 @@ def _tcp_fin_timeout(_k: Known, v: int) -> Effect:
     return (
         v * 1000,
         MS,
-        f"A closed socket waits {v} s in FIN_WAIT2 for the peer to close; one that is held waits for ever.",
+        f"A closed socket waits {v} s in FIN_WAIT2 for the peer to close; a socket that a process still holds waits for ever.",
     )
 
 
@@ -106,7 +106,7 @@ def _tcp_tw_reuse(k: Known, v: int) -> Effect:
 
 
 def _tcp_tw_reuse_delay(_k: Known, v: int) -> Effect:
-    return v, MS, f"Where tcp_tw_reuse allows it, TIME_WAIT may be reused after {_seconds(v)}."
+    return v, MS, f"If tcp_tw_reuse allows it, a port in TIME_WAIT may be reused after {_seconds(v)}."
 
 
 TIMES: Mapping[str, Callable[[Known, int], Effect]] = {

@@ -1,14 +1,14 @@
-"""Named measures: the one registry that ``metrics`` shows and ``check --measure`` asks.
+"""Named measures: the one registry behind ``metrics`` and ``check --measure``.
 
 How to use it::
 
-    measure, key = find("listener[:443].accept_queue_ratio")   # UsageError, with the nearest name, where there is none
+    measure, key = find("listener[:443].accept_queue_ratio")   # UsageError, with the closest name, if there is none
     facts = Facts(sample)                                       # one for all measures of a sample
     values(measure, key, facts)                                 # [(("tcp", "0.0.0.0:443"), 0.25)]
     value(measure, key, facts)                                  # 0.25; None is unknown, never 0
-    missing(measure, facts)                                     # why it is unknown, where a part of the sample is missing
+    missing(measure, facts)                                     # why it is unknown, if a part of the sample is missing
 
-``measure.needs`` names the parts of a sample that it is read from, so that a caller reads only those.
+``measure.needs`` names the parts of a sample that it is computed from, so that a caller reads only those.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
     "values",
 ]
 
-# Every measure that has a family in `metrics`, by name; counters that are not among them have a name, too.
+# Every measure that has a family in `metrics`, by name. Other counters can be addressed by name too.
 MEASURES: Mapping[str, Measure] = {
     measure.name: measure for module in (_sockets, _host, _queues, _path, _mib) for measure in module.MEASURES
 }
@@ -56,12 +56,12 @@ def find(text: str, counters: Iterable[str] = ()) -> tuple[Measure, str]:
 
     Args:
         text: ``NAME``, ``NAME[KEY]`` or ``FAMILY[KEY].REST``; a NAME may be that of any kernel counter. A KEY is one value
-            of a label, or several with commas between them: ``states[CLOSE_WAIT]``, ``states[tcp,AF_INET6,LISTEN]``,
+            of a label, or several separated by commas: ``states[CLOSE_WAIT]``, ``states[tcp,AF_INET6,LISTEN]``,
             ``listener[:443].accept_queue_ratio``, ``device[eth0].receive_drops``.
-        counters: the counters that this kernel has; empty: any name with a known prefix will do.
+        counters: the counters that this kernel has; if empty, any name with a known prefix is accepted.
 
     Returns:
-        The measure and the key, "" where there is none.
+        The measure and the key; "" if there is none.
 
     Raises:
         UsageError: there is no such measure, or it has no such label value.
@@ -74,7 +74,7 @@ def find(text: str, counters: Iterable[str] = ()) -> tuple[Measure, str]:
     if measure is None:
         raise UsageError(_nearest("measure", name, [*MEASURES, *known]))
     if key and not measure.labels:
-        raise UsageError(f"'{name}' is one number; it takes no [{key}]")
+        raise UsageError(f"'{name}' is a single number and takes no [{key}]")
     words = [word for label in measure.labels for word in label.words]
     if key and all(label.words for label in measure.labels):
         for word in _words(key):
@@ -86,15 +86,15 @@ def find(text: str, counters: Iterable[str] = ()) -> tuple[Measure, str]:
 
 
 def values(measure: Measure, key: str, facts: Facts) -> list[tuple[Labels, Value]]:
-    """Return the values of a measure, one a set of labels, of those that a key selects.
+    """Return the values of a measure that a key selects, one per set of labels.
 
     Args:
         measure: the measure.
-        key: as :func:`find` returned it. A part ``:443`` is any address with that port.
+        key: the key from :func:`find`. A part ``:443`` means any address with that port.
         facts: the sample.
 
     Returns:
-        Label values and value; a value of None is unknown. Nothing where nothing has such labels.
+        Label values and value; a value of None is unknown. Empty if nothing has such labels.
     """
     wanted = _words(key)
     found: dict[Labels, Value] = {}
@@ -105,11 +105,11 @@ def values(measure: Measure, key: str, facts: Facts) -> list[tuple[Labels, Value
 
 
 def value(measure: Measure, key: str, facts: Facts) -> Value:
-    """Return what a key selects as one value: the sum, or the greatest where sums make no sense (``measure.combine``).
+    """Return the values that a key selects as one: the sum, or the maximum where sums make no sense (``measure.combine``).
 
     Returns:
-        The value; None where it is unknown: a part of the sample could not be read (:func:`missing` says which), or nothing
-        has such labels and that does not make it 0.
+        The value; None if it is unknown, because a part of the sample could not be read (:func:`missing` has the reason),
+        or because nothing has such labels and that does not make it 0.
     """
     found = [value for _labels, value in values(measure, key, facts)]
     if not found:
@@ -118,7 +118,7 @@ def value(measure: Measure, key: str, facts: Facts) -> Value:
 
 
 def combined(measure: Measure, found: Iterable[Value]) -> Value:
-    """Put several values of a measure together; what is unknown of one is unknown of all."""
+    """Combine several values of a measure; if one is unknown, so is the result."""
     known = []
     for value in found:
         if value is None:
@@ -128,9 +128,9 @@ def combined(measure: Measure, found: Iterable[Value]) -> Value:
 
 
 def missing(measure: Measure, facts: Facts) -> str:
-    """Say which parts of the sample a measure lacks and why, "" where none is known to be missing.
+    """Return the parts of the sample that a measure lacks, with reasons; "" if none is known to be missing.
 
-    A table of which only some could be read is among them; what was counted of it is the least that there is.
+    They include tables that were read only in part: their counts are lower bounds.
     """
     sample = facts.sample
     said = []
@@ -147,7 +147,7 @@ def missing(measure: Measure, facts: Facts) -> str:
     return "; ".join(said)
 
 
-# Names of the parts of a sample among what is absent from it.
+# Names of the parts of a sample among its absent parts.
 _SOURCES = {
     "sockstat": ("/proc/net/sockstat",),
     "sockstat6": ("/proc/net/sockstat6",),
@@ -173,10 +173,10 @@ def _words(key: str) -> list[str]:
 
 
 def _is(word: str, label: str) -> bool:
-    # States are understood in every spelling that --where understands.
+    # States may be spelled in every way that --where accepts.
     if word == label or state_number(word) == state_number(label) is not None:
         return True
-    # A port of any address; a unix name may end as it likes.
+    # ":443" is a port of any address; a unix name may end in anything.
     return word[:1] == ":" and word[1:].isdecimal() and label[:1] not in ("/", "@") and label.endswith(word)
 
 

@@ -45,7 +45,7 @@ def _memory(protocol: str, refused_at: str) -> Iterator[Measure]:
 
     yield one(
         "used_bytes",
-        f"Memory that all {protocol} queues of the host are charged with, reserves of the CPUs left out.",
+        f"Memory charged to all {protocol} queues of the host, without the reserves of the CPUs.",
         lambda account, size: _times(account.pages, size),
     )
     yield one(
@@ -55,7 +55,7 @@ def _memory(protocol: str, refused_at: str) -> Iterator[Measure]:
     )
     yield one(
         "used_ratio",
-        f"Memory charged as a part of the limit of {protocol}.",
+        f"Memory charged as a share of the limit of {protocol}.",
         lambda account, _size: account.ratio,
         RATIO,
     )
@@ -65,7 +65,7 @@ _TCP_MEM = (
     Measure(
         "tcp_mem.pressure_limit_bytes",
         BYTES,
-        "Memory from which on TCP is under pressure: the second number of net.ipv4.tcp_mem.",
+        "Memory at which TCP comes under pressure: the second number of net.ipv4.tcp_mem.",
         _account("TCP", lambda account, size: _times(account.pressure_pages, size)),
         ("sockstat", "protocols", "limits"),
         scope=HOST,
@@ -73,7 +73,7 @@ _TCP_MEM = (
     ),
     count(
         "tcp_mem.pressure",
-        "1 while the kernel is short of memory for TCP and makes windows small, else 0.",
+        "1 while the kernel is short of memory for TCP and shrinks windows, otherwise 0.",
         _account("TCP", lambda account, _size: None if account.pressure is None else int(account.pressure)),
         ("protocols",),
         scope=HOST,
@@ -107,11 +107,11 @@ def _part_of(table: str, column: str, name: str) -> Reader:
 def _bounded(name: str, what: str, column: str, sysctl: str, scope: str, of_limit: str) -> tuple[Measure, ...]:
     return (
         count(f"{name}.sockets", f"{what}.", _level("sockstat", column), ("sockstat",), scope=scope, combine=MAX),
-        count(f"{name}.limit", f"Most of them: {sysctl}.", _limit(sysctl), ("limits",), scope=of_limit, combine=MAX),
+        count(f"{name}.limit", f"Maximum: {sysctl}.", _limit(sysctl), ("limits",), scope=of_limit, combine=MAX),
         Measure(
             f"{name}.used_ratio",
             RATIO,
-            "Their number as a part of the limit.",
+            "Their number as a share of the limit.",
             _part_of("sockstat", column, sysctl),
             ("sockstat", "limits"),
             scope=scope,
@@ -120,7 +120,7 @@ def _bounded(name: str, what: str, column: str, sysctl: str, scope: str, of_limi
     )
 
 
-_FAMILY = Label("family", "Address family, in the kernel's word.", ("AF_INET", "AF_INET6"))
+_FAMILY = Label("family", "Address family, by the kernel's name.", ("AF_INET", "AF_INET6"))
 _FRAGMENTS = (
     ("AF_INET", "sockstat", "frag_memory_bytes", "net.ipv4.ipfrag_high_thresh"),
     ("AF_INET6", "sockstat6", "frag6_memory_bytes", "net.ipv6.ip6frag_high_thresh"),
@@ -155,7 +155,7 @@ MEASURES = (
     *_memory("UDP", "the first number"),
     count(
         "sockets.used",
-        "Sockets of all families but the kernel's own, as /proc/net/sockstat counts them.",
+        "Sockets of all families except the kernel's own, as /proc/net/sockstat counts them.",
         _level("sockstat", "sockets_used"),
         ("sockstat",),
     ),
@@ -195,7 +195,7 @@ MEASURES = (
     Measure(
         "fragments.used_ratio",
         RATIO,
-        "Memory of datagrams with fragments missing as a part of the limit.",
+        "Memory of datagrams with fragments missing as a share of the limit.",
         _fragments(ratio),
         _FRAGMENT_NEEDS,
         (_FAMILY,),
@@ -203,7 +203,7 @@ MEASURES = (
     ),
     count(
         "files.open",
-        "Open files of the host, sockets among them.",
+        "Open files of the host, including sockets.",
         _files(lambda used, _limit: used),
         ("limits",),
         scope=HOST,
@@ -211,7 +211,7 @@ MEASURES = (
     ),
     count(
         "files.limit",
-        "Most open files of the host: fs.file-max.",
+        "Maximum of open files of the host: fs.file-max.",
         _files(lambda _used, limit: limit),
         ("limits",),
         scope=HOST,
@@ -220,7 +220,7 @@ MEASURES = (
     Measure(
         "files.used_ratio",
         RATIO,
-        "Open files of the host as a part of the limit.",
+        "Open files of the host as a share of the limit.",
         _files(ratio),
         ("limits",),
         scope=HOST,

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from sockdiag.analysis.measures._measure import Labels, Value
     from sockdiag.analysis.path_table import Item
 
-# MIBs whose counters are one number a namespace; those of the others have rows.
+# MIBs whose counters are one number per namespace; those of the others have rows.
 _PLAIN = tuple(mib.prefix for mib in MIBS.values() if mib.source.startswith(("/proc/net/snmp", "/proc/net/netstat")))
 
 
 def is_counter(name: str) -> bool:
-    """Tell whether a name is one that a counter can have: a known prefix, a dot and a name."""
+    """Return whether a name can be that of a counter: a known prefix, a dot and a name."""
     prefix, _, rest = name.partition(".")
     return bool(rest) and prefix in MIBS
 
@@ -29,8 +29,8 @@ def counter_measure(name: str, help: str = "") -> Measure:
     """Make the measure of a counter.
 
     Args:
-        name: the kernel's name, as Udp.RcvbufErrors.
-        help: what it counts.
+        name: the kernel's name, such as Udp.RcvbufErrors.
+        help: its meaning.
     """
 
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
@@ -42,10 +42,10 @@ def counter_measure(name: str, help: str = "") -> Measure:
     return count(name, said, read, ("counters",), kind=GAUGE if name in GAUGES else COUNTER, scope=mib.scope)
 
 
-def _told(item: Item) -> str:
+def _meaning_of(item: Item) -> str:
     meaning = item.meaning or meaning_of(item.name)
     return (
-        f"{meaning}; {item.within} counts them, too"
+        f"{meaning}; {item.within} counts them too"
         if item.within and not item.within.startswith("sockets.")
         else meaning
     )
@@ -61,7 +61,7 @@ def _declared() -> Iterator[Measure]:
                 and item.name not in seen
             ):
                 seen.add(item.name)
-                yield counter_measure(item.name, _told(item))
+                yield counter_measure(item.name, _meaning_of(item))
 
 
 MEASURES = tuple(_declared())

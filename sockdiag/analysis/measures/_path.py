@@ -1,4 +1,4 @@
-"""Measures of what lies between the device and the socket: CPUs' queues, devices, connection tracking, disciplines."""
+"""Measures of the path between device and socket: CPU queues, devices, connection tracking, queueing disciplines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LOST = ("rx_errs", "rx_drop", "tx_errs", "tx_drop")
 
 
 def _devices(sample: Sample) -> dict[str, dict[str, int]]:
-    # Those that lost most come first: their numbers only grow, so that their order seldom changes.
+    # Devices that lost most come first: losses only grow, so the order seldom changes.
     found: dict[str, dict[str, int]] = {}
     for name in sample.counters:
         prefix, _, rest = name.partition(".")
@@ -49,7 +49,7 @@ def _devices(sample: Sample) -> dict[str, dict[str, int]]:
 
 def _device(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        # A hundred containers' devices that lost something at their start do not hide the ring of the one that all depend on.
+        # The devices of a hundred containers that lost packets at their start must not hide the ring of the physical one.
         devices = facts.once(_devices).items()
         for device, columns in sorted(devices, key=lambda item: -item[1].get(column, 0)):
             yield (device,), columns.get(column)
@@ -59,7 +59,7 @@ def _device(column: str) -> Reader:
 
 def _conntrack(value: Callable[[Conntrack], Value]) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        if facts.sample.conntrack is not None:  # else nothing is tracked
+        if facts.sample.conntrack is not None:  # otherwise nothing is tracked
             yield (), value(facts.sample.conntrack)
 
     return read
@@ -67,7 +67,7 @@ def _conntrack(value: Callable[[Conntrack], Value]) -> Reader:
 
 def _qdisc(column: str) -> Reader:
     def read(facts: Facts) -> Iterator[tuple[Labels, Value]]:
-        # A root counts what is dropped below it, too.
+        # A root also counts the drops of the disciplines below it.
         roots = [qdisc for qdisc in facts.sample.qdiscs or () if qdisc.is_root]
         for qdisc in sorted(roots, key=lambda one: (-(one.drops or 0), one.device)):
             yield (qdisc.device, qdisc.kind), getattr(qdisc, column)
@@ -88,7 +88,7 @@ def _tracked(name: str, help: str, column: str) -> Measure:
 
 
 MEASURES = (
-    _cpu("processed", "Packets that a CPU took up.", "processed"),
+    _cpu("processed", "Packets that a CPU processed.", "processed"),
     _cpu(
         "dropped",
         "Packets dropped before IP: the CPU's input queue was full (netdev_max_backlog) or a flow too large.",
@@ -96,11 +96,11 @@ MEASURES = (
     ),
     _cpu(
         "flow_limit",
-        "Packets of a large flow dropped while the CPU's queue was more than half full; dropped counts them, too.",
+        "Packets of a large flow dropped while the CPU's queue was more than half full; dropped counts them too.",
         "flow_limit",
     ),
     _cpu(
-        "squeezed", "Times that a CPU put off work because netdev_budget was used up; nothing is lost.", "time_squeeze"
+        "squeezed", "Times that a CPU deferred work because netdev_budget was used up; nothing is lost.", "time_squeeze"
     ),
     _cpu("backlog", "Packets in a CPU's input queues now.", "backlog", "gauge"),
     count(
@@ -111,7 +111,7 @@ MEASURES = (
         scope=HOST,
         combine=MAX,
     ),
-    _lost("receive_errors", "Packets that arrived damaged, or that the device had no room for.", "rx_errs"),
+    _lost("receive_errors", "Packets that arrived damaged, or for which the device had no room.", "rx_errs"),
     _lost("receive_drops", "Packets received and dropped before a protocol saw them.", "rx_drop"),
     _lost("receive_overruns", "Packets dropped by the device: its ring was full.", "rx_fifo"),
     _lost("transmit_errors", "Packets that the device could not send.", "tx_errs"),
@@ -121,7 +121,7 @@ MEASURES = (
     ),
     count(
         "conntrack.limit",
-        "Most of them: net.netfilter.nf_conntrack_max.",
+        "Maximum: net.netfilter.nf_conntrack_max.",
         _conntrack(lambda now: now.max),
         ("conntrack",),
         combine=MAX,
@@ -129,7 +129,7 @@ MEASURES = (
     Measure(
         "conntrack.used_ratio",
         RATIO,
-        "Connections tracked as a part of the limit.",
+        "Connections tracked as a share of the limit.",
         _conntrack(lambda now: ratio(now.count, now.max)),
         ("conntrack",),
         combine=MAX,
@@ -149,7 +149,7 @@ MEASURES = (
     Measure(
         "qdisc.backlog_bytes",
         BYTES,
-        "Bytes that wait in a device's queueing discipline.",
+        "Bytes waiting in a device's queueing discipline.",
         _qdisc("backlog_bytes"),
         ("qdiscs",),
         (_DEVICE, _KIND),

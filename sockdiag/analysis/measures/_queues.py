@@ -1,4 +1,4 @@
-"""Measures of single queues: of each listener, and of each UDP port that receives."""
+"""Measures of individual queues: of each listener, and of each UDP port that receives."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 _LISTENING = ("tcp", "mptcp", "unix")
 _RECEIVING = ("udp", "udplite")
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
-# Queues that are filled to more than this are told about before those that are not.
+# Queues that are fuller than this are shown before the others.
 _FULL = 0.5
-# Stands for all connected UDP sockets, whose ports are chosen by the kernel and change. No address looks like it.
+# Stands for all connected UDP sockets, whose ports the kernel chooses and which change. No address looks like it.
 CONNECTED = "connected"
 
 LOCAL = Label("local", "Where it listens: 0.0.0.0:443, [::]:443, 10.0.0.1%eth0:443, /run/x.sock, @abstract.")
 
 
 class _Queue(Record):
-    """One queue: of a listener, or of a UDP socket."""
+    """The queue of a listener or of a UDP socket."""
 
     labels: tuple[str, ...] = field("netid and local.")
-    used: int | None = field("What waits in it.")
+    used: int | None = field("Its fill level.")
     limit: int | None = field("Its limit.")
-    fill: float | None = field("Share of the room in use.")
-    drops: int | None = field("What the socket refused since it was made.")
+    fill: float | None = field("Share of the queue in use.")
+    drops: int | None = field("What the socket refused since it was created.")
     syn: int | None = field("Requests in SYN_RECV.", default=None)
 
 
 def local_name(address: str | bytes | None, port: int | None, interface: str | None) -> str:
-    """Name a local end as a label does; bytes of a unix name that are not UTF-8 are surrogates."""
+    """Format a local end as a label value; bytes of a unix name that are not UTF-8 become surrogates."""
     if isinstance(address, bytes):
         return address.replace(b"\0", b"@").decode("utf-8", "surrogateescape")
     host = "*" if address is None else f"[{address}]" if ":" in address else address
@@ -48,7 +48,7 @@ def local_name(address: str | bytes | None, port: int | None, interface: str | N
 
 
 def _notable(queue: _Queue) -> tuple[int, bool, int, str]:
-    # Not by how full it is, which changes from look to look and would make series come and go.
+    # Do not sort by fill, which changes from sample to sample and would make series come and go.
     netid, local = queue.labels
     tables = (*_LISTENING, *_RECEIVING)
     return -(queue.drops or 0), (queue.fill or 0) < _FULL, tables.index(netid), local
@@ -120,7 +120,7 @@ def _sockets(find: Callable[[Sample], list[_Queue]]) -> Reader:
 _LABELS = (NETID, LOCAL)
 _SKMEM_TCP = ("tcp", "skmem:tcp")
 _SKMEM_UDP = tuple(f"skmem:{table}" for table in _RECEIVING)
-_FALLS = "since it was made; use delta(), it falls when a socket is closed."
+_FALLS = "since it was created; use delta(), it falls when a socket is closed."
 
 MEASURES = (
     count(
@@ -133,7 +133,7 @@ MEASURES = (
     ),
     count(
         "listener.accept_queue",
-        "Connections that wait in accept(2).",
+        "Connections waiting for accept(2).",
         _of(_listeners, "used"),
         _LISTENING,
         labels=_LABELS,
@@ -141,7 +141,7 @@ MEASURES = (
     ),
     count(
         "listener.accept_queue_limit",
-        "Limit of the accept queue, which holds one more.",
+        "Limit of the accept queue, which holds one connection more.",
         _of(_listeners, "limit"),
         _LISTENING,
         labels=_LABELS,
@@ -150,7 +150,7 @@ MEASURES = (
     Measure(
         "listener.accept_queue_ratio",
         RATIO,
-        "Share of the accept queue's room in use; of several listeners the fullest.",
+        "Share of the accept queue in use; of several listeners, that of the fullest.",
         _of(_listeners, "fill"),
         _LISTENING,
         _LABELS,
@@ -159,7 +159,7 @@ MEASURES = (
     ),
     count(
         "listener.syn_queue",
-        "Requests whose handshake is not complete (SYN_RECV); not told where several listeners share a port.",
+        "Requests whose handshake is not complete (SYN_RECV); unknown if several listeners share a port.",
         _of(_listeners, "syn", ("tcp",)),
         ("tcp",),
         labels=_LABELS,
@@ -176,7 +176,7 @@ MEASURES = (
     ),
     count(
         "udp.sockets",
-        "UDP sockets of an address; all that are connected as one.",
+        "UDP sockets of an address; all connected ones together.",
         _sockets(_udp),
         _RECEIVING,
         labels=_LABELS,
@@ -203,7 +203,7 @@ MEASURES = (
     Measure(
         "udp.receive_buffer_ratio",
         RATIO,
-        "Share of the receive buffer in use; of several sockets the fullest.",
+        "Share of the receive buffer in use; of several sockets, that of the fullest.",
         _of(_udp, "fill"),
         _SKMEM_UDP,
         _LABELS,

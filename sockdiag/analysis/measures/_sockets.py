@@ -1,4 +1,4 @@
-"""Measures of all sockets of a table: how many are in each state, what memory they hold, what they refused."""
+"""Measures of all sockets of a table: number per state, memory, and refused packets."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 _STATES = tuple(name for number, name in enumerate(STATE_NAMES) if number not in (0, NEW_SYN_RECV, BOUND_INACTIVE))
 _INET = ("AF_INET", "AF_INET6")
-# What is 0 where there is none: an alert must not wait for the first socket.
+# These are 0 if there is none: an alert must not wait for the first socket.
 _KNOWN = {"tcp": (_INET, _STATES), "udp": (_INET, ("ESTABLISHED", "CLOSE"))}
 
 NETID = Label("netid", "Table: tcp, udp, unix, …", TABLES)
 _FAMILY = Label(
     "family",
-    "Address family, in the kernel's word.",
+    "Address family, by the kernel's name.",
     (*_INET, *(family.name for family in OTHER_TABLES.values())),
 )
-_STATE = Label("state", "State, in the kernel's word.", _STATES)
+_STATE = Label("state", "State, by the kernel's name.", _STATES)
 
 
 def table_of(batch: Batch) -> str:
@@ -41,7 +41,7 @@ def _counts(sample: Sample) -> dict[Labels, Value]:
     found: dict[Labels, Value] = {}
     for table, (families, states) in _KNOWN.items():
         if table in sample.tables or table in sample.absent:
-            # A table that could not be read, or not all of it, is unknown; one that was read and lists none is 0.
+            # A table that could not be read completely is unknown; a table that was read and lists none is 0.
             whole = table not in sample.absent and f"some {table}" not in sample.absent
             zero = 0 if whole and sample.tables.get(table) is not None else None
             found.update({(table, family, state): zero for family in families for state in states})
@@ -55,7 +55,7 @@ def _states(facts: Facts) -> Iterator[tuple[Labels, Value]]:
 
 
 class _Sums:
-    """Sums over the sockets of one table; a member is None once it is unknown of one of them."""
+    """Sums over the sockets of one table; a member is None if it is unknown for one of them."""
 
     __slots__ = ("drops", "held", "receive", "send")
 
@@ -114,13 +114,13 @@ MEASURES = (
     ),
     _bytes(
         "held",
-        "Memory that the sockets of a table hold: receive queues, backlogs, write queues, what is prepaid, options.",
+        "Memory that the sockets of a table hold: receive queues, backlogs, write queues, prepaid memory, options.",
     ),
     _bytes("receive", "Memory in the receive queues of a table's sockets, the kernel's overhead included."),
     _bytes("send", "Memory in the write queues of a table's sockets, the kernel's overhead included."),
     count(
         "socket.drops",
-        "Packets and messages refused by the sockets that are there now, each since it was made; use delta(), "
+        "Packets and messages refused by present sockets, each since it was created; use delta(), "
         "it falls when a socket is closed.",
         _memory("drops", LOSING_TABLES),
         tuple(f"skmem:{table}" for table in LOSING_TABLES),

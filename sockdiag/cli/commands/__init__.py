@@ -1,1 +1,1 @@
-"""One module per subcommand: what it is asked, what it collects, what it hands to the renderers."""
+"""One module per subcommand: its options, the data it collects, and the document it hands to a renderer."""

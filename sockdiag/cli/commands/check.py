@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def run(env: Env, args: Args) -> int:
-    """Sample, judge, and write a status line."""
+    """Sample, judge and write a status line."""
     return write_answer(env, lambda: answer(env, args))
 
 
 def write_answer(env: Env, answering: Callable[[], tuple[int, str]]) -> int:
-    """Write the answer, or why there is no verdict; return the plugin status."""
+    """Write the answer, or the reason why there is no verdict; return the plugin status."""
     try:
         status, line = answering()
     except BaseException as error:
@@ -33,16 +33,16 @@ def write_answer(env: Env, answering: Callable[[], tuple[int, str]]) -> int:
     try:
         env.write(line)
     except OSError:
-        return CHECK_UNKNOWN  # what nobody can read is no verdict
+        return CHECK_UNKNOWN  # a verdict that could not be written is no verdict
     return status
 
 
 def answer(env: Env, args: Args) -> tuple[int, str]:
-    """Return the plugin status and what to write.
+    """Return the plugin status and the text to write.
 
     Raises:
-        SockdiagError: there is no verdict.
-        Ended: a signal asks this process to end.
+        SockdiagError: no verdict could be reached.
+        Ended: a signal asked this process to end.
     """
     root = args[options.ROOT]
 
@@ -55,10 +55,10 @@ def answer(env: Env, args: Args) -> tuple[int, str]:
 
 
 def check_options(args: Args, environ: Mapping[str, str]) -> CheckOptions:
-    """Return what a command line asks.
+    """Turn a command line into the options of a check.
 
     Raises:
-        UsageError: it makes no sense.
+        UsageError: the options contradict each other, or a value is invalid.
     """
     from sockdiag.check.state import state_path
     from sockdiag.cli.survey_options import survey_options
@@ -89,21 +89,27 @@ def _measures() -> tuple[str, ...]:
     return tuple(MEASURES)
 
 
-RULE = texts("rule", "Judge only these rules; may be repeated.", metavar="CODE,…", completion="rules")
-SKIP = texts("skip", "Judge all but these rules; may be repeated.", metavar="CODE,…", completion="rules")
+RULE = texts("rule", "Judge only these rules. May be repeated.", metavar="CODE,…", completion="rules")
+SKIP = texts("skip", "Judge all rules but these. May be repeated.", metavar="CODE,…", completion="rules")
 MEASURE = texts(
     "measure",
-    "Compare a measure with the -w and -c that go with it; may be repeated.",
+    "Compare a measure with the ranges of the -w and -c that follow or precede it. May be repeated.",
     metavar="NAME",
     completion=_measures,
 )
-WARNING = texts("warning", "Range of the measure outside which it is WARNING.", short="-w", metavar="RANGE")
-CRITICAL = texts("critical", "Range of the measure outside which it is CRITICAL.", short="-c", metavar="RANGE")
-TIMEOUT = number("timeout", "UNKNOWN if it takes longer.", short="-t", metavar="S", default=TIMEOUT_S)
-INTERVAL = number("interval", "Look twice, S seconds apart, instead of comparing with the run before.", metavar="S")
-STATE = text("state", "Where the run before is remembered.", metavar="FILE", completion="path")
-STRICT = flag("strict", "UNKNOWN if a rule cannot tell; without it only if most cannot, or one that is named.")
-VERBOSE = count("verbose", "A line a finding with advice; -vv also what is no alert, -vvv all figures.", short="-v")
+WARNING = texts("warning", "Range outside which the measure is WARNING.", short="-w", metavar="RANGE")
+CRITICAL = texts("critical", "Range outside which the measure is CRITICAL.", short="-c", metavar="RANGE")
+TIMEOUT = number("timeout", "Report UNKNOWN if the check takes longer.", short="-t", metavar="S", default=TIMEOUT_S)
+INTERVAL = number("interval", "Take two samples, S seconds apart, instead of comparing with the last run.", metavar="S")
+STATE = text("state", "File that keeps the baseline for the next run.", metavar="FILE", completion="path")
+STRICT = flag(
+    "strict", "Report UNKNOWN if any rule lacks data. By default only if most rules, or one named with --rule, do."
+)
+VERBOSE = count(
+    "verbose",
+    "One line per finding, with advice; -vv adds findings below the alert level, -vvv all figures.",
+    short="-v",
+)
 VERSION = flag("version", "Show the version and exit.", short="-V")
 
 COMMAND = Command(
@@ -111,13 +117,14 @@ COMMAND = Command(
     name="check",
     summary=summary("check"),
     help=(
-        "Judges every rule, or those of --rule: findings of severity critical are CRITICAL, of severity warning WARNING. With "
-        "--measure it compares measures with ranges instead; --rule adds rules to them. Whatever is no verdict is UNKNOWN, and said "
-        "on standard output.\n\n"
-        "What was lost, and how fast counters grow, is judged against the run before, which is remembered in a state file: for each "
-        "command line, namespace and boot on its own. The first run has none and judges levels. Fewer than 5 losses raise no "
-        "alert; an alert ends when its level is a tenth below the threshold.\n\n"
-        "A range is [@]start:end: outside it is an alert, with @ inside it. 10 is 0:10, 10: has no end, ~:10 no start."
+        "Judges by every rule, or by those of --rule: a finding of severity critical is CRITICAL, one of severity warning is "
+        "WARNING. With --measure it compares measures with ranges instead; --rule then adds rules. Anything that prevents a "
+        "verdict is reported as UNKNOWN, on standard output.\n\n"
+        "Losses and the growth of counters are judged against the last run, which a state file keeps for each command line, "
+        "namespace and boot. The first run has nothing to compare with and judges levels only. Fewer than 5 losses raise no "
+        "alert; an alert ends when its level is 10 % below the threshold.\n\n"
+        "A range is [@]start:end. A value outside it raises an alert; with @, a value inside it does. 10 means 0:10, 10: has "
+        "no end, ~:10 no start."
     ),
     options=(
         RULE,
@@ -139,11 +146,11 @@ COMMAND = Command(
         options.NUMERIC,
     ),
     examples=(
-        ("check", "every rule, against the run before"),
-        ("check --rule ACCEPT_QUEUE_FULL,ACCEPT_QUEUE_OVERFLOW -v", "two rules, with what to do"),
+        ("check", "every rule, compared with the last run"),
+        ("check --rule ACCEPT_QUEUE_FULL,ACCEPT_QUEUE_OVERFLOW -v", "two rules, with advice"),
         ("check --measure tcp_mem.used_ratio -w 0.7 -c 0.9", "memory of TCP against its limit"),
         ("check --measure 'listener[:443].accept_queue_ratio' -w 0.5 -c 0.9", "the accept queue of a port"),
-        ("check --measure Udp.RcvbufErrors -w 0 -c 100", "lost datagrams a second"),
+        ("check --measure Udp.RcvbufErrors -w 0 -c 100", "lost datagrams per second"),
     ),
     all_namespaces=True,
     statuses=CHECK_MEANINGS,

@@ -1,4 +1,4 @@
-"""`sockdiag doctor`: every finding on this host, worst first, each with what to do."""
+"""`sockdiag doctor`: every finding on this host, worst first, each with advice."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ COMMAND = Command(
     name="doctor",
     summary=summary("doctor"),
     help=(
-        "What one process brings about at forty sockets is one finding. Advice follows from the figures: no sysctl is named "
-        "that would not help. --interval tells what is lost now from what was lost some time since boot."
+        "One cause is one finding, even where it shows at forty sockets of a process. Advice follows from the figures: it "
+        "names no sysctl that would not help. --interval separates losses that go on from those of some time since boot."
     ),
     options=(*options.JUDGING, *options.COMMON),
     examples=(("doctor --interval 2", "what is wrong now"), ("doctor", "levels and history, at once")),

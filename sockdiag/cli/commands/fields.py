@@ -1,4 +1,4 @@
-"""`sockdiag fields`: what each field means and where it comes from."""
+"""`sockdiag fields`: what each field means, and its source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Style
 
 
-NAME = argument("name", "A field, or a group of fields as skmem.", completion="fields")
+NAME = argument("name", "A field, or a group of fields such as skmem.", completion="fields")
 
 
 def run(env: Env, args: Args) -> int:

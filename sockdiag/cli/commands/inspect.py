@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
 
 TARGET = required("target", "The socket.", completion="sockets")
-PEER = argument("peer", "Its other end, where TARGET is its own.")
+PEER = argument("peer", "Its remote end, if TARGET is the local one.")
 NO_STEAL_FD = flag("no_steal_fd", "Do not copy the descriptor to ask getsockopt(2).")
-FOLLOW = number("follow", "Look again every S seconds and mark what moved.", metavar="S")
-COUNT = whole("count", "With --follow, end after N looks.", metavar="N")
+FOLLOW = number("follow", "Read it again every S seconds and mark what changed.", metavar="S")
+COUNT = whole("count", "With --follow, stop after N samples.", metavar="N")
 
 _COLUMNS = ("netid", "state", "local", "peer", "inode", "cookie", "processes")
 
 
 def run(env: Env, args: Args) -> int:
-    """Inspect a socket, or list those that the target may mean."""
+    """Inspect a socket, or list those that match the target."""
     from sockdiag.analysis.inspect_target import parse_target
     from sockdiag.errors import UsageError
 
@@ -37,7 +37,7 @@ def run(env: Env, args: Args) -> int:
     if follow is not None and not 0 < follow <= 3600:
         raise UsageError("--follow takes more than 0 and at most 3600 seconds")
     if count is not None and (follow is None or count < 1):
-        raise UsageError("--count takes a number of looks, with --follow")
+        raise UsageError("--count takes a number of samples, and needs --follow")
     return _inspect(env, args, parse_target(args[TARGET], args[PEER]))
 
 
@@ -65,7 +65,7 @@ def _inspect(env: Env, args: Args, target: Target) -> int:
     if not found:
         missing = f"; {len(survey.gaps)} sources could not be read" if survey.gaps else ""
         own = not survey.system.files.live or survey.everywhere
-        hint = "" if own else "; --netns looks into another network namespace"
+        hint = "" if own else "; --netns selects another network namespace"
         raise SourceUnavailable(target.text, f"no such socket{missing}{hint}")
     if len(found) > 1:
         return _choices(this, target, found)
@@ -85,7 +85,7 @@ def _find(survey: SystemReader, target: Target, inode: int | None) -> list[Socke
 
 
 def _in_its_namespace(this: Invocation, target: Target) -> int | None:
-    """Inspect it from the network namespace of its process; None where that is this one."""
+    """Inspect it from the network namespace of its process; return None if that is this one."""
     survey = this.survey
     if this.args[options.NETNS] is not None or not survey.system.files.live:
         return None
@@ -102,7 +102,7 @@ def _in_its_namespace(this: Invocation, target: Target) -> int | None:
 
 
 def _from(this: Invocation, target: Target, path: str | None) -> int:
-    """Inspect it from the namespace at *path*, from this process's own where it is None."""
+    """Inspect it from the namespace at *path*; None is this process's own."""
     from sockdiag.cli.running import guarded
     from sockdiag.sources.namespaces.netns import run_in
 
@@ -145,7 +145,7 @@ def _follow(this: Invocation, target: Target, socket: Socket) -> int:
 def _show(
     this: Invocation, target: Target, socket: Socket, before: Known | None, earlier: Counters | None, *, first: bool
 ) -> tuple[int, Known, Counters]:
-    """Show a socket once; return the exit status, the facts and the counters for the next time."""
+    """Show a socket once; return the exit status, and the facts and counters to compare the next sample with."""
     from sockdiag.analysis.inspect import layers, paths
     from sockdiag.errors import SourceUnavailable
     from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
@@ -224,13 +224,13 @@ COMMAND = Command(
         "another host, EGRESS shows how its packets leave: route, MTU, device, queueing discipline and neighbour.\n\n"
         "TARGET is PID/FD, inode:N, cookie:HEX (sk: of ss -e), :PORT, ADDR:PORT, both ends (two arguments, or "
         "A:P-B:Q), @ABSTRACT or the path of a unix socket. Where several sockets match, they are listed.\n\n"
-        "Of a process that may be traced, getsockopt(2) is asked through a copy of its descriptor (pidfd_getfd). The "
-        "process notices nothing, and nothing is read that would reset a counter; --no-steal-fd leaves it out."
+        "If its process may be traced, getsockopt(2) is called on a copy of the descriptor (pidfd_getfd). The process "
+        "does not notice, and no option is read that would reset a counter; --no-steal-fd leaves this out."
     ),
     arguments=(TARGET, PEER),
     options=(NO_STEAL_FD, FOLLOW, COUNT, *options.COMMON),
     examples=(
-        ("inspect :22", "the socket on port 22, or a list of those"),
+        ("inspect :22", "the socket on port 22, or a list of them"),
         ("inspect 1234/7 --follow 1", "descriptor 7 of process 1234, again and again"),
         ("inspect 192.0.2.1:40000 198.51.100.7:443 --json", "a connection, for a program"),
     ),

@@ -1,4 +1,4 @@
-"""`sockdiag limits`: the sysctls that bound sockets, and what they come to."""
+"""`sockdiag limits`: the sysctls that bound sockets, and what they mean for one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Keys
 
 
-NAME = argument("name", "One of them: net.core.rmem_max, or rmem_max.", completion="limits")
+NAME = argument("name", "One sysctl: net.core.rmem_max, or rmem_max.", completion="limits")
 
 
 def run(env: Env, args: Args) -> int:
@@ -53,7 +53,7 @@ def run(env: Env, args: Args) -> int:
     else:
         rows = limits(sysctls(survey, names), page_size, kernel, survey.netns.label)
     if names is None and this.renderer.people:
-        # What this kernel does not have concerns people only when they ask for it.
+        # A sysctl that this kernel lacks matters to people only if they ask for it.
         rows = [row for row in rows if row.value is not None]
     default = (*(("netns",) if everywhere else ()), "name", "value", "effective", "note")
     columns, chosen = this.columns(Limit, default)
@@ -74,10 +74,10 @@ COMMAND = Command(
     name="limits",
     summary=summary("limits"),
     help=(
-        "Every sysctl that bounds a buffer, a queue, a table or a port range, and what it comes to for a new socket: "
-        "its default, the range that the kernel tunes it in, the cap on what a program may ask for, the doubling. One "
-        "that is not visible in this network namespace is unknown; the note says why. With --netns all a limit of the host "
-        "is there once, without a namespace."
+        "Every sysctl that bounds a buffer, a queue, a table or a port range, and its effect on a new socket: the default, "
+        "the range of the kernel's auto-tuning, the cap on what a program may ask for, the doubling. A sysctl that this "
+        "network namespace does not show is unknown; the note gives the reason. With --netns all, a limit of the host is "
+        "listed once, without a namespace."
     ),
     options=options.COMMON,
     arguments=(NAME,),

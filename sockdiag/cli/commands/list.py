@@ -1,4 +1,4 @@
-"""`sockdiag list`: one row a socket."""
+"""`sockdiag list`: one row per socket."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(env: Env, args: Args) -> int:
         needs.add(SKMEM)
     query = survey.query(needs, where)
     if args[options.LIMIT] is not None:
-        # No more rows than that go from process to process, for each namespace.
+        # Each namespace's worker sends no more rows than these.
         parts = survey.reduce(query, where, lambda batches: list(this.ordered(all_sockets(batches), Socket)))
         batches: Iterable[Batch] = [Batch.of(list(this.ordered(chain.from_iterable(parts), Socket)))]
     elif sort is not None:
@@ -62,8 +62,8 @@ COMMAND = Command(
     name="list",
     summary=summary("list"),
     help=(
-        "Into a pipe nothing is cut off. Scripts should name their columns (-o) or use --json: the default columns may "
-        "change. Owners, TCP internals and cgroup paths are looked up only when a column or the filter needs them."
+        "Nothing is cut off in a pipe. Scripts should name their columns (-o) or use --json: the default columns may "
+        "change. Owners, TCP internals and cgroup paths are looked up only if a column or the filter needs them."
     ),
     options=(options.WHERE, options.NETID, *options.COMMON),
     examples=(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(env: Env, args: Args) -> int:
-    """Show listeners and what is wrong with them."""
+    """Show listeners and the findings about them."""
     from sockdiag.analysis.listeners import TABLES, Listener
     from sockdiag.cli.invocation import Invocation
     from sockdiag.judging.declared import RULES_OF
@@ -70,7 +70,7 @@ def run(env: Env, args: Args) -> int:
 
 
 def _listeners(case: Case, _judgement: Judgement) -> list[Listener]:
-    """Return all listeners, whatever was found."""
+    """Return all listeners, with findings or without."""
     from sockdiag.judging.case import Unseen
     from sockdiag.judging.listeners import listeners
 
@@ -108,13 +108,13 @@ COMMAND = Command(
     name="listeners",
     summary=summary("listeners"),
     help=(
-        "A queue takes one connection more than its limit, which is the smaller of what the process asked listen(2) for and "
-        "of somaxconn at that time. DROPS are the listener's own: attempts refused since it was made, each retry counts."
+        "A queue holds one connection more than its limit, which is the smaller of the backlog passed to listen(2) and of "
+        "somaxconn at that time. DROPS are the listener's own: attempts refused since it was created, each retry included."
     ),
     options=(*options.JUDGING, options.WHERE, options.NETID, *options.COMMON),
     examples=(
         ("listeners", "the fullest queues first"),
-        ("listeners --interval 2 --netid tcp", "which refuse connections now"),
+        ("listeners --interval 2 --netid tcp", "which listeners refuse connections now"),
     ),
     all_namespaces=True,
     document=document,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
 
 BY = choice(
-    "by", "What to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
+    "by", "Key to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
 )
 SHOWN = 20
 
@@ -92,7 +92,7 @@ def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[Sock
 
 
 def _with_rss(survey: SystemReader, groups: list[MemoryGroup]) -> list[MemoryGroup]:
-    # A captured system has no processes to ask.
+    # A capture has no live processes.
     if not survey.system.files.live:
         return groups
     from sockdiag.sources.process.details import resident_bytes
@@ -142,8 +142,8 @@ COMMAND = Command(
     name="memory",
     summary=summary("memory"),
     help=(
-        "Protocols against tcp_mem and udp_mem, sums of the sockets by what --by names, and the sockets that hold most "
-        f"(--limit, {SHOWN} unless told). Amounts are what the kernel charges: payload plus its overhead."
+        "Protocols against tcp_mem and udp_mem, sums of the sockets by the key that --by names, and the sockets that hold "
+        f"most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead."
     ),
     options=(
         BY,

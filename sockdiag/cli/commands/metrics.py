@@ -1,4 +1,4 @@
-"""`sockdiag metrics`: what there is to know, for monitoring systems."""
+"""`sockdiag metrics`: all measures, for monitoring systems."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from sockdiag.metrics.http_server import Server
     from sockdiag.metrics.scrape import Scraped, ScrapeOptions
 
-# Seconds between the samples that --listen compares, unless told otherwise.
+# Seconds between the samples that --listen compares, by default.
 _INTERVAL = 15.0
 
 TEXTFILE = text(
     "textfile",
-    "Replace this file, whole or not at all, for node_exporter's textfile collector.",
+    "Replace this file atomically, for node_exporter's textfile collector.",
     metavar="PATH",
     completion="path",
 )
@@ -31,14 +31,14 @@ PROMETHEUS = flag("prometheus", "The older text format of Prometheus, which prom
 INFLUX = flag("influx", "InfluxDB's line protocol, for telegraf.")
 TOP = whole(
     "top",
-    "Show N listeners, UDP ports and devices one by one; the rest is summed as 'other'.",
+    "Show N listeners, UDP ports and devices one by one, and the sum of the rest as 'other'.",
     metavar="N",
     default=_TOP,
 )
 
 
 def prepare(env: Env, args: Args) -> Callable[[], int]:
-    """Open what --listen names in the network namespace of the caller, who will look for it there."""
+    """Open the address of --listen in the caller's network namespace, where clients expect it."""
     address = args[LISTEN]
     if address is None:
         return lambda: run(env, args)
@@ -65,7 +65,7 @@ def run(env: Env, args: Args) -> int:
     try:
         replace_file(path, "".join(_lines(scraped, args)))
     except OSError as error:
-        env.warn(f"cannot write {path}: {error.strerror}; what was there is as it was")
+        env.warn(f"cannot write {path}: {error.strerror}; the previous file was kept")
         return status.FAILED
     return status.PARTIAL if args[options.STRICT] and scraped.survey.gaps else status.OK
 
@@ -76,7 +76,7 @@ def _serve(env: Env, args: Args, server: Server) -> int:
     from sockdiag.metrics.serve import serve
 
     wanted = _scrape_options(Invocation(env, args))
-    # The clients wait elsewhere: no progress is shown here.
+    # The clients are elsewhere: progress here would help no one.
     env.unwatch()
     scraper = Scraper(lambda: open_survey(env, args), wanted, wanted.interval_s or _INTERVAL)
     return serve(server, scraper, env.warn, debug=bool(env.environ.get("SOCKDIAG_DEBUG")))
@@ -93,7 +93,7 @@ def _refuse(args: Args) -> None:
     """Refuse options that exclude each other.
 
     Raises:
-        UsageError: some do.
+        UsageError: two of them were given.
     """
     from sockdiag.errors import UsageError
 
@@ -151,10 +151,10 @@ COMMAND = Command(
     name="metrics",
     summary=summary("metrics"),
     help=(
-        "OpenMetrics text of states, memory against limits, queues and drops of listeners and UDP ports, losses on the way of a "
-        "packet, findings, and what could not be read. What is unknown has no sample; the HELP of a family says what it is.\n\n"
-        "With --interval, findings tell what is lost now; --listen compares each look with one that is at least that old "
-        f"({_INTERVAL:g} s unless told).\n\n"
+        "OpenMetrics text: states, memory against limits, queues and drops of listeners and UDP ports, losses along the path "
+        "of a packet, findings and gaps. An unknown value has no sample. The HELP of a family explains it.\n\n"
+        "With --interval, findings show what is being lost now; --listen compares each scrape with a sample that is at least "
+        f"that old (default: {_INTERVAL:g} s).\n\n"
         "--listen needs the extra: pip install 'sockdiag[metrics]'."
     ),
     options=(TEXTFILE, LISTEN, PROMETHEUS, INFLUX, TOP, options.INTERVAL, options.HORIZON, *options.COMMON),

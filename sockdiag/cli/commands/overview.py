@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from sockdiag.model.query import Query
     from sockdiag.survey.reader import SystemReader
 
-# Walking more connections than this would make the screen slow; `memory` and `list` walk them all.
+# Reading more connections than this would make the screen slow; `memory` and `list` read them all.
 WALKED = 20_000
-INTERVAL = number("interval", "Seconds between the two looks at the counters.", metavar="S", default=0.25)
+INTERVAL = number("interval", "Seconds between the two samples of the counters.", metavar="S", default=0.25)
 
 
 def run(env: Env, args: Args) -> int:
@@ -104,12 +104,12 @@ def _states_everywhere(survey: SystemReader, search: HotspotSearch, query: Query
     from sockdiag.analysis.hotspots import HotspotSearch
     from sockdiag.analysis.states import add_counts, count_states, state_counts
 
-    def look(batches: Iterable[Batch]) -> tuple[dict[Any, int], HotspotSearch]:
+    def search_batches(batches: Iterable[Batch]) -> tuple[dict[Any, int], HotspotSearch]:
         mine = HotspotSearch()
         return count_states(mine.watch(batches)), mine
 
     parts = []
-    for counts, found in survey.reduce(query, None, look):
+    for counts, found in survey.reduce(query, None, search_batches):
         search.join(found)
         parts.append(counts)
     return state_counts(add_counts(parts))
@@ -120,7 +120,7 @@ def _inodes(batches: Iterable[Batch]) -> list[int]:
 
 
 def _busiest_state(survey: SystemReader, states: list[StateCount]) -> BusiestState | None:
-    # Who holds most of them: owners are looked up for these sockets alone.
+    # Owners are looked up for these sockets alone, to name the process that holds most of them.
     from sockdiag.analysis.hotspots import busiest_state
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.sources.process.fd import scan_owners
@@ -169,8 +169,8 @@ COMMAND = Command(
     name="",
     summary=summary(""),
     help=(
-        "States, memory against its limits, what was lost while looking, and the fullest buffer, queue and state. "
-        "Numbers since boot are history and said to be."
+        "States, memory against its limits, losses within the interval, and the fullest buffer, queue and state. "
+        "Numbers since boot are history, and marked as such."
     ),
     options=(
         INTERVAL,

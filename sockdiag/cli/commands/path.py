@@ -1,4 +1,4 @@
-"""`sockdiag path`: where on the way through the kernel packets are lost."""
+"""`sockdiag path`: where packets are lost on their way through the kernel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Pause
 
-INTERVAL = number("interval", "Seconds between the two looks; 0 for totals.", metavar="S", default=1.0)
+INTERVAL = number("interval", "Seconds between the two samples; 0 for totals.", metavar="S", default=1.0)
 _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "loss_is_minimum", "loss_total")
 
 
@@ -63,7 +63,7 @@ def run(env: Env, args: Args) -> int:
 
 
 def _prepare(*, linked: bool) -> None:
-    """Import what the workers need, once."""
+    """Import once what every worker needs."""
     import sockdiag.analysis.socket_queues
     import sockdiag.sources.netlink.rtnetlink_qdisc
     import sockdiag.sources.proc.mib
@@ -79,7 +79,7 @@ def _prepare(*, linked: bool) -> None:
 def _steps(
     survey: SystemReader, seconds: float, *, linked: bool
 ) -> Iterator[Pause | tuple[list[PathStage], float | None, bool, LinkLayer | None]]:
-    """Look once or twice; yield the stages, the seconds between the looks, whether counters could be read, and the links."""
+    """Take one sample or two; yield the stages, the seconds between, whether counters could be read, and the links."""
     from sockdiag.analysis.path import path
     from sockdiag.model.record import HOST
     from sockdiag.survey.workers import Pause
@@ -128,7 +128,7 @@ def _sockets(survey: SystemReader) -> tuple[SocketQueues, set[str]]:
 
     queues = SocketQueues()
     known = len(survey.gaps)
-    # Many connections are read for their queues alone.
+    # Where connections are many, only their queues are read.
     for tables, needs in ((("tcp",), ()), (QUEUE_TABLES[1:], (SKMEM,))):
         for batch in survey.batches(survey.query(needs)._replace(tables=tables)):
             queues.add(batch)
@@ -141,7 +141,7 @@ def _sockets(survey: SystemReader) -> tuple[SocketQueues, set[str]]:
 def _max_backlog(survey: SystemReader) -> int | None:
     from sockdiag.sources.proc.sys_net import read_sysctls
 
-    # In other namespaces than the first it cannot be seen; the stage's losses are known without it.
+    # Namespaces other than the first do not show it; the losses of the stage are known without it.
     name = "net.core.netdev_max_backlog"
     return read_sysctls(survey.system.files, (name,)).number(name)
 
@@ -150,7 +150,7 @@ def _conntrack(survey: SystemReader, levels: dict[str, int | None]) -> Counters:
     from sockdiag.model.counters import Counters, counters_of
     from sockdiag.sources.proc.net_stat_nf_conntrack import read_nf_conntrack_stat
 
-    # That it is not there says that it is not loaded.
+    # If it is absent, it is not loaded.
     table = survey.attempt(lambda: read_nf_conntrack_stat(survey.system.files), optional=True)
     if table is None:
         return Counters({})
@@ -166,7 +166,7 @@ def _qdiscs(survey: SystemReader, levels: dict[str, int | None], unread: set[str
 
     def read() -> list[Qdisc]:
         if not survey.system.files.live:
-            raise SourceUnavailable(SOURCE, "a captured system does not hold them")
+            raise SourceUnavailable(SOURCE, "a capture does not hold them")
         return read_qdiscs(interface_names(survey.system.files))
 
     found = survey.attempt(read)
@@ -195,11 +195,11 @@ COMMAND = Command(
     name="path",
     summary=summary("path"),
     help=(
-        "One stage a line: what came in and what was lost between two looks. A loss that the kernel counts more than once is "
-        "told once, at the stage where it happened. What no counter shows is said to be unknown.\n\n"
-        "With --interval 0, and of a captured system, there is one look: totals, which are history. --json has each "
-        "stage's counters with their scopes, the state of the devices, and the neighbours that do not answer.\n\n"
-        "With --netns all, stages of the host are there once; of the other namespaces, those are drawn that lost something."
+        "One line per stage: packets that came in, and packets lost, between two samples. A loss that the kernel counts more "
+        "than once is shown once, at the stage where it happened. A loss that no counter shows is marked as unknown.\n\n"
+        "With --interval 0, or for a capture, there is a single sample: totals, which are history. --json has each stage's "
+        "counters with their scopes, the state of the devices, and the neighbours that do not answer.\n\n"
+        "With --netns all, the stages of the host are shown once, and those of other namespaces where they lost something."
     ),
     options=(
         INTERVAL,
@@ -207,7 +207,7 @@ COMMAND = Command(
     ),
     examples=(
         ("path", "which stage loses packets now"),
-        ("path --interval 10", "look for longer, for losses that are rare"),
+        ("path --interval 10", "a longer interval, for rare losses"),
         ("path --interval 0", "what was lost since boot"),
         ("path --netns all", "in which container packets are lost"),
     ),

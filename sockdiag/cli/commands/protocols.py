@@ -53,15 +53,15 @@ COMMAND = Command(
     name="protocols",
     summary=summary("protocols"),
     help=(
-        "Of each also the operations that it has, its slab and its module (-o +operations). Sockets are those of this "
+        "Also available: each protocol's operations, slab and module (-o +operations). Sockets are those of this "
         "network namespace; memory and pressure are the whole host's. A protocol without memory accounting shows none. "
         "--netns all adds up the sockets of every namespace; -o +namespaces shows how many each has."
     ),
     options=options.COMMON,
     examples=(
         ("protocols", "all of them"),
-        ("protocols --sort -sockets -o name,sockets,memory_pages", "which are used"),
-        ("protocols --netns all -o name,sockets,namespaces", "and where"),
+        ("protocols --sort -sockets -o name,sockets,memory_pages", "which protocols are in use"),
+        ("protocols --netns all -o name,sockets,namespaces", "and in which namespaces"),
     ),
     all_namespaces=True,
     document=document,

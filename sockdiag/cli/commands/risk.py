@@ -1,4 +1,4 @@
-"""`sockdiag risk`: what is dropping data, what is about to, and why."""
+"""`sockdiag risk`: sockets that drop data or are about to, and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALL = flag("all", "Show every socket, healthy ones too.")
 
 
 def run(env: Env, args: Args) -> int:
-    """Judge sockets and what they depend on."""
+    """Judge sockets, and the limits and processes that they depend on."""
     from sockdiag.cli.invocation import Invocation
     from sockdiag.model.finding import SocketRisk, SystemRisk
     from sockdiag.render.document import Document
@@ -54,12 +54,12 @@ def run(env: Env, args: Args) -> int:
     ]
     columns, chosen = this.columns(SocketRisk, default)
     table = this.table(columns, this.ordered(rows, SocketRisk), chosen=chosen)
-    told = found.findings
+    findings = found.findings
     lines = None
     if not chosen and not args[ALL]:
-        lines = lambda style: risk_lines(verdict, interval, told, style, _SHOWN, everywhere=everywhere)  # noqa: E731
+        lines = lambda style: risk_lines(verdict, interval, findings, style, _SHOWN, everywhere=everywhere)  # noqa: E731
     document = Document("risk", survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
-    return this.finish(document, told)
+    return this.finish(document, findings)
 
 
 def _badness(row: SocketRisk) -> Any:
@@ -68,7 +68,7 @@ def _badness(row: SocketRisk) -> Any:
     return badness(row.findings[0]) if row.findings else _HEALTHY
 
 
-# Behind all that have findings.
+# Sorts after all sockets that have findings.
 _HEALTHY = (99, 99, 1.0)
 
 
@@ -108,12 +108,12 @@ def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
 def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
     from sockdiag.model.finding import OK, SocketRisk
 
-    told = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
+    with_findings = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
     return [
         SocketRisk(socket, OK, ())
         for batch in case.now.batches
         for row, socket in enumerate(batch.sockets())
-        if (id(batch), row) not in told
+        if (id(batch), row) not in with_findings
     ]
 
 
@@ -129,9 +129,9 @@ COMMAND = Command(
     name="risk",
     summary=summary("risk"),
     help=(
-        "Verdicts: dropping (lost in the interval), at_risk (the next burst or the trend is lost), stalled (data waits, "
-        "nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the past), ok. "
-        "One look judges levels; --interval compares two and knows rates, trends and what was lost meanwhile."
+        "Verdicts: dropping (data was lost in the interval), at_risk (the next burst, or the trend, will lose data), stalled "
+        "(data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the "
+        "past), ok. A single sample shows levels; --interval compares two and adds rates, trends and losses in between."
     ),
     options=(
         ALL,

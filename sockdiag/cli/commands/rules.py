@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Style
 
 
-CODE = argument("code", "A finding's code, as UDP_RECEIVE_BUFFER_FULL.", completion="rules")
+CODE = argument("code", "Code of a finding, such as UDP_RECEIVE_BUFFER_FULL.", completion="rules")
 
 
 def run(env: Env, args: Args) -> int:
-    """Show the rules, or one with all that is known of it."""
+    """List the rules, or describe one in full."""
     from sockdiag.cli.invocation import Invocation
     from sockdiag.errors import UsageError, unknown
     from sockdiag.judging.case import Rule

@@ -40,6 +40,6 @@ COMMAND = Command(
     arguments=(COMMAND_NAME,),
     examples=(
         ("schema states", "what the keys of 'states --json' are"),
-        ("schema overview", "those of 'sockdiag --json'"),
+        ("schema overview", "the keys of 'sockdiag --json'"),
     ),
 )

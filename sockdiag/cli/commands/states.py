@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
 
 BY = choice("by", "Group the sockets.", choices=("process", "user", "container", "port", "peer", "netns"))
-EXACT = flag("exact", "Walk all sockets, instead of taking the number of ESTABLISHED ones from counters.")
+EXACT = flag("exact", "Count by reading all sockets, not from the kernel's counter of ESTABLISHED connections.")
 
 
 def run(env: Env, args: Args) -> int:
@@ -63,7 +63,7 @@ def run(env: Env, args: Args) -> int:
     return this.show(Document("states", survey.provenance, table=table, table_key="states"))
 
 
-# Transient states in which sockets may stay for long, and that of listeners: the rules see no others.
+# Transient states in which sockets may stay for long, and LISTEN: the rules judge no others.
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
 
 
@@ -116,9 +116,9 @@ COMMAND = Command(
     name="states",
     summary=summary("states"),
     help=(
-        "The number of ESTABLISHED connections is taken from the kernel's counters, which is many times faster than "
-        "walking them; --exact, --where and --by walk them all. Of a socket that several processes hold, --by process "
-        "counts the one with the lowest pid."
+        "The number of ESTABLISHED connections comes from the kernel's counters, which is many times faster than reading "
+        "them all; --exact, --where and --by read them all. If several processes hold a socket, --by process counts it for "
+        "the one with the lowest pid."
     ),
     options=(
         BY,
@@ -129,7 +129,7 @@ COMMAND = Command(
     ),
     examples=(
         ("states", "all tables by state"),
-        ("states --by process --where 'state = close-wait'", "who does not close its connections"),
+        ("states --by process --where 'state = close-wait'", "which processes do not close their connections"),
     ),
     all_namespaces=True,
     document=document,

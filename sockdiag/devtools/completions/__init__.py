@@ -1,4 +1,4 @@
-"""Static completions for bash, zsh and fish: no start of Python for a TAB."""
+"""Static completions for bash, zsh and fish, so that TAB does not start Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What completes each value, alike for every shell."""
+"""How each value is completed, the same for every shell."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.spec import Argument, Command
 
-# How a value is completed: one of words; several with commas; the same after "+" or after "-"; tables after "!"; a
-# filter; and what is looked up: files, namespaces, sockets of processes. FREE is left to the user.
+# How a value is completed: one of several words; a comma-separated list; the same after "+" or after "-"; tables after
+# "!"; a filter; or looked up: files, namespaces, sockets of processes. FREE is left to the user.
 ONE, LIST, ADDED, SIGNED, NEGATED, FILTER, PATH, NETNS, SOCKETS, FREE = (
     "one",
     "list",
@@ -36,7 +36,7 @@ ONE, LIST, ADDED, SIGNED, NEGATED, FILTER, PATH, NETNS, SOCKETS, FREE = (
     "free",
 )
 
-# Words that a value may begin with, where it is looked up.
+# Words that a looked-up value may begin with.
 SOCKET_PREFIXES = ("inode:", "cookie:", ":")
 
 
@@ -48,7 +48,7 @@ class Value(NamedTuple):
 
 
 class Switch(NamedTuple):
-    """An option as shells see it; *value* is None for a flag."""
+    """An option for the shells; *value* is None for a flag."""
 
     flags: tuple[str, ...]
     help: str
@@ -57,7 +57,7 @@ class Switch(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What can follow one word: a command's options and its arguments in turn."""
+    """What can follow a command: its options, and its arguments in order."""
 
     name: str
     summary: str
@@ -66,12 +66,12 @@ class Line(NamedTuple):
 
 
 def lines() -> list[Line]:
-    """Return every command, the overview (named "") first; ``ss`` is not among them."""
+    """Return every command except ``ss``, starting with the overview (named "")."""
     return [_line(name, command) for name, command in commands().items()]
 
 
 def described() -> list[tuple[str, str]]:
-    """Return the commands with what they answer, in the order of the help."""
+    """Return the commands and the questions that they answer, in the order of the help."""
     return [("ss", SS_SUMMARY), *((line.name, summary(line.name)) for line in lines() if line.name)]
 
 
@@ -139,7 +139,7 @@ def ss_words() -> list[str]:
 
 
 def filter_words() -> list[str]:
-    """Return the words of --where: fields, short names, ss's words, connectives."""
+    """Return the words of --where: fields, short names, words of ss, connectives."""
     return list(dict.fromkeys([*ss_words(), *ALIASES, *(entry.name for entry in catalogue()), "and", "or"]))
 
 
@@ -150,5 +150,5 @@ def filter_values() -> dict[str, list[str]]:
     return found
 
 
-# Words of a filter that a value follows, which nobody can guess.
+# Words of a filter that are followed by a value which cannot be completed.
 BEFORE_OPERANDS = (*HOSTS, *PORTS)

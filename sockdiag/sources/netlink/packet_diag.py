@@ -32,7 +32,6 @@ from sockdiag.kernel.packet_diag import (
 from sockdiag.kernel.sock_diag import AF_PACKET, TYPE_NAMES
 from sockdiag.kernel.tcp_states import CLOSE
 from sockdiag.model.address import Endpoint
-from sockdiag.model.link_attrs import BpfInstruction, PacketAttrs, PacketFanout, PacketMembership, PacketRing
 from sockdiag.model.socket import Socket
 from sockdiag.sources.netlink.attributes import attributes, fields, number, skmem
 from sockdiag.sources.netlink.records import read_records
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from struct import Struct
     from typing import Any
 
+    from sockdiag.model.link_attrs import PacketAttrs, PacketMembership, PacketRing
     from sockdiag.model.query import Query
     from sockdiag.sources.system.machine import System
 
@@ -117,7 +117,9 @@ def decode(message: bytes, interfaces: Callable[[int], str | None]) -> Socket:
 
 
 def _details(found: dict[int, bytes]) -> PacketAttrs:
-    # Takes what it understands out of *found*.
+    # Takes what it understands out of *found*. Most hosts have no packet socket, and start without these records.
+    from sockdiag.model.link_attrs import BpfInstruction, PacketAttrs, PacketFanout
+
     info, fanout = found.pop(INFO, None), found.pop(FANOUT, None)
     index = version = reserve = copy_thresh = timestamp = flags = None
     if info is not None:
@@ -140,6 +142,8 @@ def _details(found: dict[int, bytes]) -> PacketAttrs:
 
 
 def _ring(payload: bytes | None, name: str) -> PacketRing | None:
+    from sockdiag.model.link_attrs import PacketRing
+
     return PacketRing._make(fields(RING_STRUCT, payload, name, SOURCE)) if payload is not None else None
 
 
@@ -152,5 +156,7 @@ def _array(layout: Struct, payload: bytes | None, name: str, make: Callable[[Any
 
 
 def _membership(values: tuple[int, int, int, int, bytes]) -> PacketMembership:
+    from sockdiag.model.link_attrs import PacketMembership
+
     index, count, kind, length, address = values
     return PacketMembership(index, count, kind, address[:length].hex(":"))

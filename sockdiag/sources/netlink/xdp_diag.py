@@ -31,7 +31,6 @@ from sockdiag.kernel.xdp_diag import (
     UMEM_STRUCT,
 )
 from sockdiag.model.address import Endpoint
-from sockdiag.model.link_attrs import XdpAttrs, XdpStats, XdpUmem
 from sockdiag.model.socket import Socket
 from sockdiag.sources.netlink.attributes import attributes, fields, number, skmem
 from sockdiag.sources.netlink.records import read_records
@@ -43,6 +42,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sockdiag.model.link_attrs import XdpAttrs, XdpUmem
     from sockdiag.model.query import Query
     from sockdiag.sources.system.machine import System
 
@@ -113,7 +113,9 @@ def decode(message: bytes, interfaces: Callable[[int], str | None]) -> Socket:
 
 
 def _details(found: dict[int, bytes]) -> XdpAttrs:
-    # Takes what it understands out of *found*.
+    # Takes what it understands out of *found*. Most hosts have no XDP socket, and start without these records.
+    from sockdiag.model.link_attrs import XdpAttrs, XdpStats
+
     info, umem, stats = found.pop(INFO, None), found.pop(UMEM, None), found.pop(STATS, None)
     ifindex, queue_id = fields(INFO_STRUCT, info, "XDP_DIAG_INFO", SOURCE) if info is not None else (None, None)
     return XdpAttrs(
@@ -136,5 +138,7 @@ def _entries(payload: bytes | None, name: str) -> int | None:
 
 
 def _umem(payload: bytes) -> XdpUmem:
+    from sockdiag.model.link_attrs import XdpUmem
+
     size, umem_id, *rest = fields(UMEM_STRUCT, payload, "XDP_DIAG_UMEM", SOURCE)
     return XdpUmem._make((umem_id, size, *rest))

@@ -12,7 +12,6 @@ import gc
 from sockdiag.kernel.byte_order import BYTE_ORDER
 from sockdiag.kernel.sock_diag import IPPROTO_NAMES
 from sockdiag.kernel.tcp_states import ALL_STATES
-from sockdiag.model.proc_attrs import ProcAttrs
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import IN_CONNECTIONS, Socket, Timer
@@ -83,6 +82,8 @@ def parse_inet(
     if layout is None:
         if lines or not body:
             rejected.add(1, "heading", HEADING, lines[0] if lines else b"")
+        return Reading([], rejected.errors())
+    if len(lines) == 1:
         return Reading([], rejected.errors())
     cells = Cells(table.family == "AF_INET6", states, byteorder, user_hz)
     tail = ("drops",) if layout.drops else TCP_TAIL if table.is_tcp else ()
@@ -162,6 +163,8 @@ def _builder(table: InetTable, cells: Cells, finish: Finish) -> Callable[[list[b
 
 
 def _tcp_finish(cells: Cells) -> Finish:
+    from sockdiag.model.proc_attrs import ProcAttrs
+
     make = ProcAttrs._make
     ticks, decimals, signed = cells.ticks, cells.decimal, cells.signed
 
@@ -189,6 +192,8 @@ def _tcp_finish(cells: Cells) -> Finish:
 
 
 def _datagram_finish(table: InetTable, cells: Cells, drops: bool) -> Finish:
+    from sockdiag.model.proc_attrs import ProcAttrs
+
     make_proc, make_skmem = ProcAttrs._make, SkMem._make
     decimals = cells.decimal
     end = COMMON + drops

@@ -56,7 +56,7 @@ def test_backlog_limit_of_each_kernel() -> None:
         (tcp("FIN_WAIT1", 0), "orphan"),
         (tcp("LAST_ACK", 0), "orphan"),
         (Socket("unix", "AF_UNIX", "SOCK_STREAM", inode=0), "not accepted"),
-        (Socket("netlink", "AF_NETLINK", inode=0), "the kernel made it"),
+        (Socket("netlink", "AF_NETLINK", inode=0), "the kernel created it"),
     ],
 )
 def test_sockets_without_a_file(socket: Socket, words: str) -> None:
@@ -93,7 +93,7 @@ def test_nobody_visible_and_nobody() -> None:
 
 
 def test_counters_at_their_stations() -> None:
-    """Rows of a table are added up; what the kernel lacks is unknown; two looks give a change."""
+    """Rows of a table are added up; what the kernel lacks is unknown; two samples give a change."""
     before = Counters({"dev.lo.rx_drop": 1, "dev.eth0.rx_drop": 2, "TcpExt.TCPBacklogDrop": 5})
     after = Counters({"dev.lo.rx_drop": 1, "dev.eth0.rx_drop": 4, "TcpExt.TCPBacklogDrop": 5})
     found = {c.name: c for s in paths(tcp("ESTABLISHED"), after, before).receive for c in s.counters}
@@ -121,7 +121,7 @@ def test_topics_in_words() -> None:
     assert "50% of the time" in words["flow_control"]
     assert "state 9" in words["loss"]
     assert "3 of 9 data segments" in words["loss"]
-    assert words["path"] == "No round trip was measured yet."
+    assert words["path"] == "No round trip has been measured yet."
 
 
 def test_facts_and_what_moved() -> None:

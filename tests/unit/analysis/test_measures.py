@@ -195,7 +195,7 @@ def test_counters_by_their_kernel_names() -> None:
     [
         ("tcp_mem.used_ration", "did you mean 'tcp_mem.used_ratio'?"),
         ("states[CLOSE_WAI]", "did you mean 'CLOSE_WAIT'?"),
-        ("tcp_mem.used_ratio[x]", "it takes no [x]"),
+        ("tcp_mem.used_ratio[x]", "takes no [x]"),
         ("states[", "a measure is NAME, NAME[LABEL] or FAMILY[LABEL].REST"),
         ("states[]", "a measure is NAME, NAME[LABEL] or FAMILY[LABEL].REST"),
         ("nonsense", "there is no measure 'nonsense'"),

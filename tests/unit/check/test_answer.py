@@ -181,7 +181,7 @@ def again(before: Sample, now: Sample) -> Sample:
 
 
 def test_what_a_counter_grew_by() -> None:
-    """By direct looks and by remembered ones; a wrap counts on, a fall is not known, no look before neither."""
+    """From direct samples and from baselines; a wrap counts on, a fall is not known, no earlier sample neither."""
     cpu = SoftnetCpu(0, False, 100, 7, 0, 0)
     before = sample(
         counters={
@@ -204,10 +204,10 @@ def test_what_a_counter_grew_by() -> None:
         assert grow("softnet.processed", now, past) == Taken(110, 10.0)
         assert grow("softnet[0].dropped", now, past) == Taken(5, 10.0)
         assert grow("conntrack.drops", now, past) == Taken(5, 10.0)
-    assert grow("Udp.InErrors", now, None).why == "it takes two looks"
+    assert grow("Udp.InErrors", now, None).why == "a rate needs two samples"
     assert (
         grow("Udp.InErrors", sample(counters={"Udp.InErrors": 3}, at=10.0), before).why
-        == "set to zero since the look before"
+        == "counter reset since the earlier sample"
     )
     assert grow("Udp.NoSuch", now, before).value is None
 
@@ -250,7 +250,7 @@ def test_of_a_capture() -> None:
     said = invoke("check", *WORLD)
     assert said.status in {1, 2}
     assert said.text.startswith(("SOCKDIAG WARNING - ", "SOCKDIAG CRITICAL - "))
-    assert "; a capture holds one look|" in said.text
+    assert "; a capture is a single sample|" in said.text
     listening = sum(state == "LISTEN" for state in listed_states())
     said = invoke("check", *WORLD, "--measure", "states[tcp,LISTEN]", "-c", str(listening))
     assert (said.status, said.text.partition("|")[0]) == (0, f"SOCKDIAG OK - states[tcp,LISTEN] is {listening}")

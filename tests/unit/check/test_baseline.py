@@ -1,4 +1,4 @@
-"""Rules find the same whether the look before is at hand or was written down and read again."""
+"""Rules find the same whether the earlier sample is at hand or was written down and read again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_too_many_to_remember(monkeypatch: pytest.MonkeyPatch) -> None:
     now = sample([sock(cookie=i, drops=9) for i in range(1, 30)], at=60.0)
     judgement = judge(Case(now, through_a_file(now, before), owners=samples.owners), ["UDP_RECEIVE_BUFFER_FULL"])
     assert judgement.findings == []
-    assert [one.reason for one in judgement.unknown] == ["29 sockets with drops, too many to remember"]
+    assert [one.reason for one in judgement.unknown] == ["29 sockets with drops, too many to keep"]
 
 
 def test_a_table_that_was_read_elsewhere() -> None:
@@ -145,7 +145,7 @@ def test_a_baseline_from_before_a_field_was_compared(monkeypatch: pytest.MonkeyP
     now = sample([sock(drops=5), sock("raw", 2, drops=2)], at=60.0)
     case = Case(now, recalled(read.decode().earlier, now, 59.0), owners=samples.owners)
     (unknown,) = judge(case, ["UDP_RECEIVE_BUFFER_FULL"]).unknown
-    assert unknown.reason == "the baseline is of a release that did not keep skmem.optmem"
+    assert unknown.reason == "the baseline is from a release that did not keep skmem.optmem"
     assert [finding.code for finding in judge(case, ["RAW_RECEIVE_BUFFER_FULL"]).findings] == [
         "RAW_RECEIVE_BUFFER_FULL"
     ]

@@ -73,7 +73,7 @@ def counts(root: Path, *words: str) -> tuple[Counter[str], list[dict[str, Any]],
     told = relaxed.err.splitlines()
     assert len(told) == len(document["gaps"])
     for line, gap in zip(told, document["gaps"], strict=True):
-        assert line.startswith(f"sockdiag: not seen: {gap['source']}: ")
+        assert line.startswith(f"sockdiag: could not read {gap['source']}: ")
         assert gap["reason"]
     assert relaxed.status == {0: 0, 4: 0, 1: 1}[strict.status]
     assert "Traceback" not in relaxed.err
@@ -91,7 +91,7 @@ def survives(root: Path) -> list[Answer]:
         assert text.status in (0, 1)
         document = json.loads(as_json.out)
         assert document["complete"] == (document["gaps"] == [])
-        assert all(line.startswith("sockdiag: not seen: ") for line in text.err.splitlines())
+        assert all(line.startswith("sockdiag: could not read ") for line in text.err.splitlines())
         answers.append(text)
     return answers
 
@@ -227,7 +227,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     for words in COMMANDS:
         answer = invoke(*words, "--root", str(tmp_path))
         assert answer.status == 1, words
-        assert answer.err.startswith("sockdiag: not seen: "), words
+        assert answer.err.startswith("sockdiag: could not read "), words
     assert invoke("list", "--where", "netid = tcp", "--root", str(tmp_path)).status == 1
 
 
@@ -335,7 +335,7 @@ def test_unreadable_files(tree: Path, whole: Counter[str]) -> None:
     assert denied == {"/proc/net/udp6": 13, "/proc/net/unix": 13, "/proc/net/netlink": 13}
     protocols = as_nobody(tree, "protocols")
     assert protocols.status == 1
-    assert protocols.err.startswith("sockdiag: not seen: /proc/net/protocols: Permission denied")
+    assert protocols.err.startswith("sockdiag: could not read /proc/net/protocols: Permission denied")
     (tree / "proc").chmod(0)
     for words in COMMANDS:
         answer = as_nobody(tree, *words)

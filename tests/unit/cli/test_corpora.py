@@ -71,7 +71,7 @@ def test_every_command_reads_it(net: Path, tmp_path: Path) -> None:
         document = json.loads(whole.out)
         assert text.status == whole.status
         assert text.status in ((0, 1) if words[:1] in (("limits",), ("protocols",)) else (0,)), words
-        assert all(line.startswith("sockdiag: not seen: ") for line in text.err.splitlines()), text.err
+        assert all(line.startswith("sockdiag: could not read ") for line in text.err.splitlines()), text.err
         assert document["complete"] == (document["gaps"] == [])
     sockets = json.loads(invoke("list", "--json", "--source", "proc", *root).out)["sockets"]
     counted = json.loads(invoke("states", "--json", "--source", "proc", *root).out)["states"]

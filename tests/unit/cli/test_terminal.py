@@ -81,4 +81,4 @@ def test_long_names_push_no_other_rows() -> None:
 def test_a_gap_is_told_once() -> None:
     """What a rule does not know for a gap is said with the gap."""
     told = " ".join(on_terminal("risk", "--root", WORLD, columns=2000))
-    assert told.count("not seen: /sys/fs/cgroup") <= 1
+    assert told.count("could not read /sys/fs/cgroup") <= 1

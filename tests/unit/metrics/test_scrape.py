@@ -15,7 +15,7 @@ KEEP_S = 15.0
 @pytest.mark.parametrize("phases", [(0.0,), (0.0, 7.0), (0.0, 1.0, 14.0), (0.0, 14.9)])
 @pytest.mark.parametrize("every", [1.0, 4.0, 14.9, 15.0, 60.0])
 def test_what_is_lost_is_told_for_the_interval(phases: tuple[float, ...], every: float) -> None:
-    """However many servers scrape, and when: the look before is as old as the interval where one of that age was taken."""
+    """However many servers scrape, and when: the earlier sample is as old as the interval where one of that age was taken."""
     scraper = Scraper(lambda: Survey(this_system()), ScrapeOptions(), KEEP_S)
     times = sorted({i * every + phase for phase in phases for i in range(40)})
     for i, at in enumerate(times):

@@ -203,7 +203,7 @@ def test_a_look_that_hangs_does_not_hold_everybody(running: Running, monkeypatch
     first.start()
     time.sleep(0.2)
     status, _headers, body = running.ask()
-    assert (status, body) == (503, b"another look has taken more than 0.2 s\n")
+    assert (status, body) == (503, b"timed out waiting 0.2 s for a scrape in progress\n")
     running.looks.gate.set()
     first.join()
 

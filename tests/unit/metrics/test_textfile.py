@@ -79,7 +79,7 @@ def test_what_is_no_file_stays(tmp_path: Path, kind: str) -> None:
     before = path.lstat()
     status, said = write(path)
     assert status == 1
-    assert said == f"sockdiag: cannot write {path}: it is there and is no regular file; what was there is as it was\n"
+    assert said == f"sockdiag: cannot write {path}: not a regular file; the previous file was kept\n"
     assert path.lstat().st_ino == before.st_ino
     assert path.lstat().st_mode == before.st_mode
 
@@ -89,7 +89,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none" / "x.prom"
     assert write(path) == (
         1,
-        f"sockdiag: cannot write {path}: No such file or directory; what was there is as it was\n",
+        f"sockdiag: cannot write {path}: No such file or directory; the previous file was kept\n",
     )
     assert os.listdir(tmp_path) == []
 

@@ -1,4 +1,4 @@
-"""What changed between two looks at the counters."""
+"""What changed between two samples of the counters."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_all_lines() -> None:
         "  address    192.0.2.1/24 on eth0, permanent\n"
         "  neighbour  192.0.2.254 at -, FAILED\n"
         "  link       eth0 (veth), UP, mtu 1400, 7 packets sent, 1 dropped, 0 errors\n"
-        "  qdisc      fq_codel, 7 packets sent, 2 dropped, 1514 bytes wait\n"
+        "  qdisc      fq_codel, 7 packets sent, 2 dropped, 1514 bytes waiting\n"
     )
 
 

@@ -63,7 +63,7 @@ def test_losing_stage_is_marked() -> None:
     start = lines.index("LOST in 2.00 s\n")
     assert lines[start + 1 : start + 3] == [
         "  6 (3/s)  Udp.RcvbufErrors: IPv4 datagrams refused: a socket's receive buffer was full\n",
-        "  3  Tcp.RetransSegs: segments sent again: lost on the way, or thought to be\n",
+        "  3  Tcp.RetransSegs: segments retransmitted: lost on the way, or presumed lost\n",
     ]
     unknown = lines[lines.index("UNKNOWN\n") + 1 :]
     assert [line.partition(":")[0].strip() for line in unknown] == ["netfilter", "TCP"]

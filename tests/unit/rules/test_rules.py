@@ -28,12 +28,12 @@ FULL = RCVBUF - 500
 
 
 def two(before: dict[str, Any], now: dict[str, Any]) -> tuple[Sample, Sample]:
-    """Make two looks, two seconds apart: the later one first, as the rules take them."""
+    """Make two samples, two seconds apart: the later one first, as the rules take them."""
     return sample(**{"at": 2.0, **now}), sample(**before)
 
 
 def counted(**moved: int) -> tuple[Sample, Sample]:
-    """Make two looks between which counters grew; ``__`` stands for the dot."""
+    """Make two samples between which counters grew; ``__`` stands for the dot."""
     return two({}, {"counters": {name.replace("__", "."): n for name, n in moved.items()}})
 
 

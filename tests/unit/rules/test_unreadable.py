@@ -72,7 +72,7 @@ def unknown(judgement: Judgement, code: str) -> bool:
 
 @pytest.mark.parametrize(("code", "source"), [(code, source) for code in RULES for source in required(code)])
 def test_what_it_needs_is_hidden(code: str, source: str) -> None:
-    """On a healthy system, of one look and of two: without it the rule does not know, and the whole is not ok."""
+    """On a healthy system, from one sample and from two: without it the rule does not know, and the whole is not ok."""
     healthy = sample()
     for now, before in (
         (hidden(healthy, source), None),
