@@ -7,7 +7,7 @@ our descriptors, so no reader waits for it.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]  # start-up: docs/rejected.md
 
 from sockdiag.check.status import CHECK_UNKNOWN
 from sockdiag.defaults import ALL_NAMESPACES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
@@ -32,7 +31,7 @@ def run(env: Env, args: Args) -> int:
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
-    document = Document("doctor", survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
@@ -46,7 +45,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="doctor",
-    summary=summary("doctor"),
     help=(
         "One cause is one finding, even where it shows at forty sockets of a process. Advice follows from the figures: it "
         "names no sysctl that would not help. --interval separates losses that go on from those of some time since boot."

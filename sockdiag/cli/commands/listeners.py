@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
@@ -65,7 +64,7 @@ def run(env: Env, args: Args) -> int:
             yield from finding_lines(finding, style, everywhere=everywhere)
 
     keys = {"interval_s": found.interval_s, "findings": findings}
-    document = Document("listeners", survey.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
@@ -106,7 +105,6 @@ def rows() -> tuple[type[Record], ...]:
 COMMAND = Command(
     run,
     name="listeners",
-    summary=summary("listeners"),
     help=(
         "A queue holds one connection more than its limit, which is the smaller of the backlog passed to listen(2) and of "
         "somaxconn at that time. DROPS are the listener's own: attempts refused since it was created, each retry included."

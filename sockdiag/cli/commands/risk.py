@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, flag
 
 TYPE_CHECKING = False
@@ -58,7 +57,7 @@ def run(env: Env, args: Args) -> int:
     lines = None
     if not chosen and not args[ALL]:
         lines = lambda style: risk_lines(verdict, interval, findings, style, _SHOWN, everywhere=everywhere)  # noqa: E731
-    document = Document("risk", survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
@@ -127,7 +126,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="risk",
-    summary=summary("risk"),
     help=(
         "Verdicts: dropping (data was lost in the interval), at_risk (the next burst, or the trend, will lose data), stalled "
         "(data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the "

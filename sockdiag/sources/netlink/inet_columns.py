@@ -9,7 +9,7 @@ An attribute that this version does not know, as a newer kernel may add to every
 
 from __future__ import annotations
 
-from _socket import AF_INET6, inet_ntop
+from _socket import AF_INET6, inet_ntop  # start-up: docs/rejected.md
 from array import array
 from itertools import compress
 
