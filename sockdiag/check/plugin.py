@@ -31,7 +31,7 @@ def unknown(error: BaseException, *, debug: bool = False) -> str:
     from sockdiag.render.plugin_text import plugin_output
 
     if isinstance(error, (SockdiagError, Ended)):
-        first, *more = str(error).split("\n")
+        first, *more = (error.of_command if isinstance(error, SockdiagError) else str(error)).split("\n")
     elif isinstance(error, KeyboardInterrupt):
         first, more = "interrupted", []
     else:

@@ -45,7 +45,7 @@ def open_system(
         FilterError: the filter does not parse.
         SourceError: the capture or the namespace cannot be opened.
     """
-    chosen = tuple(netids)
+    chosen = (netids,) if isinstance(netids, str) else tuple(netids)
     for netid in chosen:
         if netid not in TABLES:
             raise UsageError(unknown("table", netid, TABLES))

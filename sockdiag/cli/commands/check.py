@@ -60,7 +60,7 @@ def check_options(args: Args, environ: Mapping[str, str]) -> CheckOptions:
         UsageError: the options contradict each other, or a value is invalid.
     """
     from sockdiag.check.state import state_path
-    from sockdiag.cli.invocation import survey_options
+    from sockdiag.cli.survey_options import survey_options
 
     state = args[STATE] or ""
     return CheckOptions(

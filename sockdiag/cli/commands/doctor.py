@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def run(env: Env, args: Args) -> int:
     """Show findings by cause, with advice."""
     from sockdiag.cli.invocation import Invocation
-    from sockdiag.judging.group import by_cause
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import doctor_lines
@@ -24,7 +23,7 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     survey = this.survey
     found: Diagnosis[None] = diagnose(survey, this.judging())
-    findings = list(this.ordered(by_cause(found.findings), Finding))
+    findings = list(this.ordered(found.by_cause(), Finding))
     verdict, everywhere = found.verdict, survey.everywhere
     default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
     columns, chosen = this.columns(Finding, default)

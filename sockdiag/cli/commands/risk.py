@@ -7,7 +7,6 @@ from sockdiag.cli.spec import Command, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from sockdiag.cli.env import Env
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement
     from sockdiag.model.finding import Finding, SocketRisk
-    from sockdiag.survey.diagnose import Examination
-    from sockdiag.survey.reader import SystemReader
 
 _SHOWN = 40
 
@@ -29,11 +26,13 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.model.finding import SocketRisk, SystemRisk
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import risk_lines
-    from sockdiag.survey.diagnose import diagnose
+    from sockdiag.survey.diagnose import diagnose, reporting
 
     this = Invocation(env, args)
     survey = this.survey
-    found = diagnose(survey, this.judging(), survey.where, examine=_examination(all_sockets=args[ALL]))
+    found = diagnose(
+        survey, this.judging(), survey.where, examine=reporting(_all_sockets if args[ALL] else _socket_risks)
+    )
     rows = found.rows
     everywhere = survey.everywhere
     if everywhere:
@@ -72,17 +71,8 @@ def _badness(row: SocketRisk) -> Any:
 _HEALTHY = (99, 99, 1.0)
 
 
-def _examination(*, all_sockets: bool) -> Callable[[SystemReader], Examination[SocketRisk]]:
-    from sockdiag.survey.diagnose import Examination
-
-    class Risks(Examination["SocketRisk"]):
-        """The sockets that findings are about, or all of them."""
-
-        def results(self, case: Case, judgement: Judgement) -> list[SocketRisk]:
-            found = _socket_risks(case, judgement)
-            return found + _healthy(case, judgement) if all_sockets else found
-
-    return Risks
+def _all_sockets(case: Case, judgement: Judgement) -> list[SocketRisk]:
+    return _socket_risks(case, judgement) + _healthy(case, judgement)
 
 
 def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
