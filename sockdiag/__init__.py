@@ -26,9 +26,13 @@ __all__ = [
     "FilterError",
     "Finding",
     "Gap",
+    "Host",
+    "Namespace",
+    "NotJudged",
     "Owner",
     "Provenance",
     "Sample",
+    "Scope",
     "SkMem",
     "SockdiagError",
     "Socket",
@@ -54,9 +58,10 @@ if TYPE_CHECKING:
         SourceUnavailable,
         UsageError,
     )
+    from sockdiag.judging.judge import NotJudged
     from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Advice, Evidence, Finding, Subject
-    from sockdiag.model.provenance import Gap, Provenance
+    from sockdiag.model.provenance import Gap, Host, Namespace, Provenance, Scope
     from sockdiag.model.sample import Sample
     from sockdiag.model.skmem import SkMem
     from sockdiag.model.socket import Owner, Socket
@@ -76,9 +81,13 @@ else:
         "FilterError": "sockdiag.errors",
         "Finding": "sockdiag.model.finding",
         "Gap": "sockdiag.model.provenance",
+        "Host": "sockdiag.model.provenance",
+        "Namespace": "sockdiag.model.provenance",
+        "NotJudged": "sockdiag.judging.judge",
         "Owner": "sockdiag.model.socket",
         "Provenance": "sockdiag.model.provenance",
         "Sample": "sockdiag.model.sample",
+        "Scope": "sockdiag.model.provenance",
         "SkMem": "sockdiag.model.skmem",
         "SockdiagError": "sockdiag.errors",
         "Socket": "sockdiag.model.socket",

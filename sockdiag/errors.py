@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 class SockdiagError(Exception):
     """Base of all errors with a message made for the user."""
 
+    @property
+    def of_command(self) -> str:
+        """The message as a command prints it."""
+        return str(self)
+
 
 class SourceError(SockdiagError):
     """Data could not be obtained from a kernel interface.
@@ -77,7 +82,24 @@ class ParseError(SockdiagError):
 
 
 class UsageError(SockdiagError):
-    """The command line asks for something that does not exist; exit status 2."""
+    """The caller, or the command line, asks for something that does not exist; exit status 2."""
+
+
+class ArgumentError(UsageError):
+    """Arguments that options of the same names stand for make no sense.
+
+    Args:
+        message: what is wrong; names of arguments are in braces.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.replace("{", "").replace("}", ""))
+        self._message = message
+
+    @property
+    def of_command(self) -> str:
+        """The message with options in the place of arguments."""
+        return self._message.replace("{", "--").replace("}", "")
 
 
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # start-up: docs/rejected.md
 
 from sockdiag.errors import UsageError
 from sockdiag.kernel.families import IP_TABLES

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from sockdiag.analysis.measures import Facts, Measure
-    from sockdiag.analysis.measures._measure import Labels, Value
+    from sockdiag.analysis.measures.measure import Labels, Value
 
 # Label value for the sum of the rest. No table has this name.
 OTHER = "other"

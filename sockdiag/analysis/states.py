@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from _collections import _count_elements  # type: ignore[import-not-found]
-
 from sockdiag.kernel.tcp_states import STATE_NUMBERS
-from sockdiag.model.batch import Tally
+from sockdiag.model.batch import Tally, count_elements
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import COUNT, ID, LABEL, Record, field
 
@@ -102,7 +100,7 @@ def group_states(
         raw = {}
         for batch in batches:
             keys = (batch.values(name) for name in ("netid", "family", "state"))
-            _count_elements(raw, zip(_holders(batch, holder), *keys, strict=True))
+            count_elements(raw, zip(_holders(batch, holder), *keys, strict=True))
     else:
         tally = Tally(_BY_FIELD[by], "netid", "family", "state")
         for batch in batches:

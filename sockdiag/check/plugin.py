@@ -7,7 +7,7 @@ our descriptors, so no reader waits for it.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]  # start-up: docs/rejected.md
 
 from sockdiag.check.status import CHECK_UNKNOWN
 from sockdiag.defaults import ALL_NAMESPACES
@@ -31,7 +31,7 @@ def unknown(error: BaseException, *, debug: bool = False) -> str:
     from sockdiag.render.plugin_text import plugin_output
 
     if isinstance(error, (SockdiagError, Ended)):
-        first, *more = str(error).split("\n")
+        first, *more = (error.of_command if isinstance(error, SockdiagError) else str(error)).split("\n")
     elif isinstance(error, KeyboardInterrupt):
         first, more = "interrupted", []
     else:

@@ -46,76 +46,87 @@ class NamespaceResult(Record):
     seconds: float | None = field("Time between the samples.")
 
 
-class _Comparison(Examination["NamespaceResult"]):
-    """Compares a namespace with its baseline from the last run.
+class _Past:
+    """What earlier runs left of a namespace, compared with its sample.
 
-    Args:
-        survey: reads the namespace.
-        request: the rules and measures to check.
-        drawn: measures to take.
+    Attributes:
         state: the state file; None for a capture.
+        place: the namespace as the state file identifies it; None for a capture.
+        entry: what the last run left; None if it left nothing.
+        before: the sample to compare with: the first of two, or the baseline of the last run.
+        note: why there is no baseline, or the like.
     """
 
-    def __init__(
-        self, survey: SystemReader, request: CheckRequest, drawn: tuple[BoundedMeasure, ...], state: State | None
-    ) -> None:
-        super().__init__(survey)
-        self._request = request
-        self._drawn = drawn
-        self._state = state
-        self._place: BaselinePlace | None = None
-        self._past: BaselineEntry | None = None
-        self._note = ""
+    __slots__ = ("before", "entry", "note", "place", "state")
 
-    def earlier(self, now: Sample, before: Sample | None) -> Sample | None:
-        """Return the first of two samples, or the baseline of the last run."""
-        from sockdiag.check.baseline import recalled
-
-        if self._state is None:
-            self._note = "a capture is a single sample" if before is None else ""
-            return before
-        self._place = place_of(self.survey)
-        self._past, self._note = self._state.entry(self._place)
+    def __init__(self, state: State | None, there: SystemReader, now: Sample, before: Sample | None) -> None:
+        self.state = state
+        self.place: BaselinePlace | None = None
+        self.entry: BaselineEntry | None = None
+        self.before = before
+        self.note = ""
+        if state is None:
+            self.note = "a capture is a single sample" if before is None else ""
+            return
+        self.place = place_of(there)
+        self.entry, note = state.entry(self.place)
         if before is not None:
-            self._note = ""
-            return before
-        if self._past is None:
-            return None
-        age, self._note = self._state.age(self._past, now.at)
-        return None if age is None else recalled(self._past.earlier, now, age)
+            return
+        self.note = note
+        if self.entry is not None:
+            from sockdiag.check.baseline import recalled
 
-    def results(self, case: Case, judgement: Judgement) -> Iterator[NamespaceResult]:
-        """Assign statuses to findings, and take the measures."""
+            age, self.note = state.age(self.entry, now.at)
+            self.before = None if age is None else recalled(self.entry.earlier, now, age)
+
+
+def _examine(
+    there: SystemReader,
+    now: Sample,
+    before: Sample | None,
+    *,
+    request: CheckRequest,
+    drawn: tuple[BoundedMeasure, ...],
+    state: State | None,
+) -> Examination[NamespaceResult]:
+    """Compare a namespace with its baseline from the last run, assign statuses to findings, and take the measures."""
+    past = _Past(state, there, now, before)
+
+    def results(case: Case, judgement: Judgement) -> Iterator[NamespaceResult]:
         from sockdiag.check.baseline import set_to_zero
 
-        raised = self._past.alerts if self._past is not None else {}
+        raised = past.entry.alerts if past.entry is not None else {}
         alerts = alerts_of(judgement.hits, raised, guarded=case.before is not None)
-        alerts = sustained(case, alerts, raised, self._request.codes)
+        alerts = sustained(case, alerts, raised, request.codes)
         reset = () if case.before is None else tuple(set_to_zero(case.before, case.now))
         yield NamespaceResult(
             case.netns,
             tuple((alert_name(a.finding), a) for a in alerts),
-            tuple(taken(self._drawn, case.now, case.before)),
-            self._entry(case, alerts),
+            tuple(taken(drawn, case.now, case.before)),
+            _left(past, case, alerts),
             raised,
-            self._note if self._request.compares else "",
+            past.note if request.compares else "",
             reset,
             case.seconds,
         )
 
-    def _entry(self, case: Case, alerts: list[Alert]) -> BaselineEntry | None:
-        from sockdiag.check.baseline import remembered
-        from sockdiag.check.entries import BaselineEntry
+    return Examination(past.before, results)
 
-        state, place, old = self._state, self._place, self._past
-        if state is None or place is None:
-            return None
-        at = state.boottime(case.now.at)
-        raised = {alert_name(a.finding): a.status for a in alerts if a.status}
-        clock = state.clock()
-        if old is not None and 0 <= at - old.looked_at < KEPT_S:
-            return BaselineEntry(state.question, place, old.looked_at, at, clock, old.earlier, raised)
-        return BaselineEntry(state.question, place, at, at, clock, remembered(case.now), raised)
+
+def _left(past: _Past, case: Case, alerts: list[Alert]) -> BaselineEntry | None:
+    """Return what this run leaves of a namespace for the next one."""
+    from sockdiag.check.baseline import remembered
+    from sockdiag.check.entries import BaselineEntry
+
+    state, place, old = past.state, past.place, past.entry
+    if state is None or place is None:
+        return None
+    at = state.boottime(case.now.at)
+    raised = {alert_name(a.finding): a.status for a in alerts if a.status}
+    clock = state.clock()
+    if old is not None and 0 <= at - old.looked_at < KEPT_S:
+        return BaselineEntry(state.question, place, old.looked_at, at, clock, old.earlier, raised)
+    return BaselineEntry(state.question, place, at, at, clock, remembered(case.now), raised)
 
 
 class Run:
@@ -166,7 +177,10 @@ class Run:
             judging(self.survey.system, options.interval_s, options.horizon_s, request.codes),
             self.survey.where,
             request.tables(TABLES),
-            lambda there: _Comparison(there, request, self.drawn, self.state),
+            lambda there, now, before: _examine(
+                there, now, before, request=request, drawn=self.drawn, state=self.state
+            ),
+            recalls=True,
         )
         self.unknown = found.unknown
         self.namespaces = found.rows

@@ -8,7 +8,7 @@ and gets either the old file or the new one.
 from __future__ import annotations
 
 import os
-from _signal import ITIMER_REAL, SIGALRM, setitimer, signal  # type: ignore[import-not-found]
+from _signal import ITIMER_REAL, SIGALRM, setitimer, signal  # type: ignore[import-not-found]  # start-up: docs/rejected.md
 from errno import EISDIR, ELOOP, ENOENT, ETIMEDOUT
 from stat import S_ISDIR, S_ISREG
 

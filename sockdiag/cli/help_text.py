@@ -64,7 +64,7 @@ def synopsis(command: Command) -> str:
 
 def _command(command: Command, width: int) -> Iterator[str]:
     yield f"Usage: {synopsis(command)}"
-    for paragraph in (command.summary, *command.help.split("\n\n")):
+    for paragraph in (summary(command.name), *command.help.split("\n\n")):
         if paragraph:
             yield ""
             yield from wrapped(paragraph, width)
@@ -84,9 +84,9 @@ def _command(command: Command, width: int) -> Iterator[str]:
 
 def _program(width: int) -> Iterator[str]:
     # To fit on a screen: shared options by name only, the others with their first sentence.
-    overview = load("")
+    overview, question = load(""), summary("")
     yield from ("Usage: sockdiag [OPTION]...", "       sockdiag COMMAND [OPTION]...", "")
-    yield from wrapped(f"Without a command: {overview.summary[0].lower()}{overview.summary[1:]}", width)
+    yield from wrapped(f"Without a command: {question[0].lower()}{question[1:]}", width)
     yield ""
     yield from wrapped("Commands ('sockdiag COMMAND --help' explains one):", width)
     names = [("ss", SS_SUMMARY), *((name, summary(name)) for name in COMMANDS)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from sockdiag.cli import columns, options
 from sockdiag.cli import exit as status
 from sockdiag.cli.output import chosen_renderer, written
-from sockdiag.errors import UsageError, unknown
-from sockdiag.model.query import TABLES
+from sockdiag.cli.survey_options import survey_options
+from sockdiag.errors import UsageError
 from sockdiag.render.document import Document, Style, Table
-from sockdiag.survey.options import SurveyOptions
 from sockdiag.survey.survey import Survey
 
 TYPE_CHECKING = False
@@ -133,33 +132,6 @@ def open_survey(env: Env, args: Args) -> Survey:
         raise UsageError("--root needs a folder or an archive")
     system = env.open_system(args[options.ROOT] or "")
     return Survey(system, survey_options(args), started=env.clock() if system.files.live else None)
-
-
-def survey_options(args: Args) -> SurveyOptions:
-    """Turn a command line into the options of a survey.
-
-    Raises:
-        UsageError: --netid names no table.
-    """
-    return SurveyOptions(
-        netns=args.get(options.NETNS),
-        source=args.get(options.SOURCE),
-        netids=_tables(args.get(options.NETID)),
-        where=args.get(options.WHERE) or "",
-        numeric=args.get(options.NUMERIC),
-    )
-
-
-def _tables(text: str | None) -> tuple[str, ...]:
-    if not text:
-        return ()
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
-    for name in names:
-        if name not in TABLES:
-            raise UsageError(unknown("table", name, TABLES))
-    return tuple(names)
 
 
 def _worth_reporting(gaps: list[Gap]) -> list[Gap]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli.spec import Option, choice, flag, number, text, whole
-from sockdiag.defaults import HORIZON_S
+from sockdiag.defaults import HORIZON_S, SOURCES
 
 JSON = flag("json", "Print one JSON document.")
 NDJSON = flag("ndjson", "Print one JSON object per row (newline-delimited).")
@@ -35,8 +35,8 @@ ROOT = text(
 SOURCE = choice(
     "source",
     "Where sockets are read. auto asks netlink and falls back to /proc, table by table.",
-    choices=("auto", "netlink", "proc"),
-    default="auto",
+    choices=SOURCES,
+    default=SOURCES[0],
 )
 NETNS = text(
     "netns",
@@ -115,7 +115,9 @@ RENDERERS = (
 )
 FORMATS = tuple(renderer.option for renderer in RENDERERS if renderer.option is not None)
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
-INPUT = (ROOT, SOURCE, NETNS, STRICT)
+# Which system is read, and how: `check` takes these too, and no other group.
+SYSTEM = (ROOT, SOURCE, NETNS)
+INPUT = (*SYSTEM, STRICT)
 APPEARANCE = (NUMERIC, COLOR)
 # Options of every command that reads a system.
 COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)

@@ -20,7 +20,7 @@ def guarded(function: Callable[[], int], env: Env) -> int:
     try:
         return function()
     except UsageError as error:
-        env.warn(str(error))
+        env.warn(error.of_command)
         return status.USAGE
     except SockdiagError as error:
         hint = getattr(error, "hint", "")

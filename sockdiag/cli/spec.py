@@ -221,8 +221,7 @@ class Command:
 
     Attributes:
         name: the word on the command line; "" is the program without a subcommand.
-        summary: the question that it answers, one line.
-        help: what the summary leaves out, in paragraphs separated by blank lines.
+        help: what its question in ``sockdiag.cli.catalog`` leaves out, in paragraphs separated by blank lines.
         options: its options, in the order of its help.
         arguments: its positional arguments.
         examples: (command line without the program's name, what it does).
@@ -247,7 +246,6 @@ class Command:
         "rows",
         "run",
         "statuses",
-        "summary",
     )
 
     def __init__(
@@ -255,7 +253,6 @@ class Command:
         run: Callable[[Env, Args], int],
         *,
         name: str,
-        summary: str,
         help: str = "",
         options: tuple[Option[Any], ...] = (),
         arguments: tuple[Argument[Any], ...] = (),
@@ -268,7 +265,6 @@ class Command:
     ) -> None:
         self.run = run
         self.name = name
-        self.summary = summary
         self.help = help
         self.options = options
         self.arguments = arguments

@@ -48,13 +48,13 @@ def pages() -> dict[str, str]:
 
 def _command_page(command: Command) -> Page:
     name = command.words.replace(" ", "-")
-    page = Page(name, 1, _about(command.summary) if command.name else _PROGRAM_ABOUT)
+    page = Page(name, 1, _about(summary(command.name)) if command.name else _PROGRAM_ABOUT)
     page.heading("SYNOPSIS")
     page.synopsis(command.words, synopsis(command).removeprefix(command.words).strip())
     if not command.name:
         page.synopsis("sockdiag", "COMMAND [OPTION]...")
     page.heading("DESCRIPTION")
-    for paragraph in (command.summary, *command.help.split("\n\n")):
+    for paragraph in (summary(command.name), *command.help.split("\n\n")):
         if paragraph:
             page.paragraph(paragraph)
     if command.arguments:

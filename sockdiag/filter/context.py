@@ -5,7 +5,7 @@ Nothing is read before an operand needs it.
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, if_indextoname, if_nametoindex
+from _socket import AF_INET, AF_INET6, if_indextoname, if_nametoindex  # start-up: docs/rejected.md
 
 from sockdiag.kernel.ether_types import ether_type
 
@@ -41,7 +41,7 @@ NETLINK_NAMES = {
 
 def service(name: str, protocol: str) -> int | None:
     """Return the port of a service, None if it is unknown. Source: getservbyname(3)."""
-    from _socket import getservbyname
+    from _socket import getservbyname  # start-up: docs/rejected.md
 
     try:
         return getservbyname(name, protocol)
@@ -51,7 +51,7 @@ def service(name: str, protocol: str) -> int | None:
 
 def hosts(name: str, family: int) -> list[bytes]:
     """Return the addresses of a host in one family, none where it has none. Source: gethostbyname(3)."""
-    from _socket import SOCK_STREAM, getaddrinfo, gethostbyname_ex, inet_pton
+    from _socket import SOCK_STREAM, getaddrinfo, gethostbyname_ex, inet_pton  # start-up: docs/rejected.md
 
     try:
         if family == AF_INET:

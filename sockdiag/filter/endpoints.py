@@ -6,7 +6,7 @@ mapped address. IPv6 addresses need no brackets where they are unambiguous witho
 
 from __future__ import annotations
 
-from _socket import inet_pton
+from _socket import inet_pton  # start-up: docs/rejected.md
 
 from sockdiag.filter.bounds import IPV4, IPV6, Bounds, tables_mask
 from sockdiag.filter.cnumbers import INT_MAX, UINT_MAX, signed, unsigned

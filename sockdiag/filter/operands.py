@@ -5,7 +5,7 @@ Numbers are read as C does, with all that follows: ``010`` is 8, ``0x16`` a port
 
 from __future__ import annotations
 
-from _socket import inet_aton, inet_pton
+from _socket import inet_aton, inet_pton  # start-up: docs/rejected.md
 
 from sockdiag.filter.cnumbers import INT_MAX, LONG_MAX, UINT_MAX, ULONG_MAX, converted, signed, unsigned
 from sockdiag.kernel.byte_order import U32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _socket import inet_pton
+from _socket import inet_pton  # start-up: docs/rejected.md
 
 from sockdiag.filter.operands import device_index
 from sockdiag.kernel.byte_order import U32

@@ -8,11 +8,22 @@ source without columns gives ``Batch.of(records)``. Users of a batch need not di
 
 from __future__ import annotations
 
-from _collections import _count_elements  # type: ignore[import-not-found]
 from array import array
 
 from sockdiag.model.address import Endpoint
 from sockdiag.model.skmem import SkMem
+
+try:
+    from _collections import _count_elements  # type: ignore[import-not-found]  # start-up: docs/rejected.md
+except ImportError:  # not CPython, or a later release
+
+    def _count_elements(counts: dict[Any, int], values: Iterable[Any]) -> None:
+        for value in values:
+            counts[value] = counts.get(value, 0) + 1
+
+
+# Counts equal values, into a dict that is given.
+count_elements = _count_elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +238,7 @@ class Tally:
         """Count the rows of a batch."""
         if batch.columns is None:
             rows = zip(*(batch.values(name) for name in self._names), strict=True)
-            _count_elements(self._decoded, rows)
+            count_elements(self._decoded, rows)
             return
         # A constant of the batch, or how many of the parts belong to a field and what makes its value of them.
         shape: list[tuple[Any, ...]] = []
@@ -243,7 +254,7 @@ class Tally:
         if not parts:
             counts[()] = counts.get((), 0) + batch.size
         else:
-            _count_elements(counts, parts[0] if len(parts) == 1 else zip(*parts, strict=True))
+            count_elements(counts, parts[0] if len(parts) == 1 else zip(*parts, strict=True))
 
     def counts(self) -> dict[tuple[Any, ...], int]:
         """Return the rows counted so far, by the values of the fields."""

@@ -6,7 +6,7 @@ it, so that resolving ``recv_q`` costs nothing of tcp_info.
 
 from __future__ import annotations
 
-from _operator import itemgetter
+from _operator import itemgetter  # start-up: docs/rejected.md
 
 from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.model.derived import Derived, getter

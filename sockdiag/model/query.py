@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import SOURCES
 from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.kernel.tcp_states import ALL_STATES
 from sockdiag.model.record import Record, field
@@ -9,7 +10,7 @@ from sockdiag.model.record import Record, field
 # Order of tables in results. Names are the model's netids.
 TABLES = (*IP_TABLES, *OTHER_TABLES)
 
-AUTO, NETLINK, PROC = "auto", "netlink", "proc"
+AUTO, NETLINK, PROC = SOURCES
 
 # Parts of a socket that are asked for only on demand (Field.needs).
 SKMEM = "skmem"  # INET_DIAG_SKMEMINFO and its likes

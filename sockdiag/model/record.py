@@ -7,7 +7,15 @@ hashable and picklable.
 
 from __future__ import annotations
 
-from _collections import _tuplegetter  # type: ignore[import-not-found]
+try:
+    from _collections import _tuplegetter  # type: ignore[import-not-found]  # speed: docs/rejected.md
+except ImportError:  # not CPython, or a later release
+    from operator import itemgetter
+
+    def _tuplegetter(index: int, doc: str) -> property:
+        """Make a property of one item of a tuple."""
+        return property(itemgetter(index), doc=doc)
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.egress_text import egress_lines
 from sockdiag.render.escape import printable, width
 from sockdiag.render.findings_text import finding_lines
-from sockdiag.render.process_text import process_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.finding import Finding
     from sockdiag.model.inspection import Egress, Fact, Layers, Paths, SockLayer
+    from sockdiag.model.process import Process
     from sockdiag.model.provenance import Gap
     from sockdiag.render.document import Style
 
@@ -50,6 +50,7 @@ def state_machine(state: str, style: Style) -> Iterator[str]:
 
 _BOLD, _DIM, _MOVED = "1", "2", "1;33"
 _VALUE_SPACE = 34
+_COMMAND_SPACE = 200
 
 # Groups of the sock section: heading, and the prefixes of their members' names.
 _SOCK_GROUPS = (
@@ -206,3 +207,19 @@ def _paths(paths: Paths, style: Style) -> Iterator[str]:
                 lost.append(f"{counter.name} {counter.total}{whose}{moved}")
         if lost:
             yield f"             {', '.join(lost)}\n"
+
+
+def process_lines(process: Process) -> Iterator[str]:
+    """Yield the command line of a process, and its other details."""
+    if process.command:
+        text = printable(process.command)
+        yield f"  command   {text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + '…'}\n"
+    said = [] if process.state is None else [process.state]
+    if process.started is not None:
+        said.append(f"started {process.started}")
+    if process.user is not None:
+        said.append(f"real user {printable(process.user)}")
+    if process.ancestors:
+        said.append("parents " + " < ".join(f"{cell(one.comm)}({one.pid})" for one in process.ancestors))
+    if said:
+        yield f"  process   {', '.join(said)}\n"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from _collections import _count_elements  # type: ignore[import-not-found]
-
 from sockdiag.analysis.limits.effects import available_ports
 from sockdiag.analysis.listeners import listening_rows
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.address import Endpoint
-from sockdiag.model.batch import Tally
+from sockdiag.model.batch import Tally, count_elements
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.sysctl import port_ranges
 
@@ -94,7 +92,7 @@ def _busy(case: Case, first: int, last: int, least: float, reuse: int | None) ->
     batches = [batch for (batch,) in case.scan(("tcp",))]
     ports: dict[int, int] = {}
     for batch in batches:
-        _count_elements(ports, batch.values("peer.port"))
+        count_elements(ports, batch.values("peer.port"))
     busy = {port for port, n in ports.items() if port and n >= least}
     if not busy:
         return {}

@@ -7,7 +7,7 @@ A datagram that needs more than that (a bound device, a v6only attribute) is dec
 
 from __future__ import annotations
 
-from _socket import inet_ntoa
+from _socket import inet_ntoa  # start-up: docs/rejected.md
 from operator import add
 from struct import unpack
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop, ntohs
+from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop, ntohs  # start-up: docs/rejected.md
 
 from sockdiag.errors import SourceError
 from sockdiag.sources.system.proc_root import ProcRoot
@@ -77,7 +77,7 @@ class Names:
         """Print an address of 4 or 16 bytes, as a name if that is asked for and there is one."""
         text = inet_ntop(AF_INET if len(raw) == 4 else AF_INET6, raw)
         if self._resolve:
-            from _socket import gethostbyaddr
+            from _socket import gethostbyaddr  # start-up: docs/rejected.md
 
             asked = inet_ntop(AF_INET, raw[12:]) if raw[:12] == _MAPPED else text
             try:
@@ -103,7 +103,7 @@ class Names:
             return _protocol_name(port)
         low, high = self.ephemeral()
         if not low <= port <= high:
-            from _socket import getservbyport
+            from _socket import getservbyport  # start-up: docs/rejected.md
 
             try:
                 return getservbyport(port, self.protocol) if self.protocol else getservbyport(port)

@@ -34,6 +34,15 @@ class Collection:
         sources: where each table was read. Like ``gaps``, complete only when the iteration has ended.
         gaps: what could not be read.
         tables_named: the user named the tables; only then is a table that this kernel lacks a gap.
+
+    Args:
+        system: the system.
+        query: the sockets to read.
+        owners: see above.
+        tables_named: see above.
+        netns: the namespace that the sockets carry; none by default.
+        sources: dictionary that takes where each table was read; by default a new one.
+        gaps: list that takes what could not be read; by default a new one.
     """
 
     def __init__(
@@ -44,14 +53,16 @@ class Collection:
         owners: Callable[[], OwnerScan],
         tables_named: bool = False,
         netns: Namespace | None = None,
+        sources: dict[str, str | None] | None = None,
+        gaps: list[Gap] | None = None,
     ) -> None:
         self.system = system
         self.query = query
         self.owners = owners
         self.tables_named = tables_named
         self.netns = netns or Namespace()
-        self.sources: dict[str, str | None] = {}
-        self.gaps: list[Gap] = []
+        self.sources: dict[str, str | None] = {} if sources is None else sources
+        self.gaps: list[Gap] = [] if gaps is None else gaps
         self._protocols: frozenset[str] | None = None
 
     def batches(self) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.defaults import HORIZON_S
-from sockdiag.errors import SourceError, UsageError
+from sockdiag.errors import ArgumentError, SourceError, UsageError
 from sockdiag.judging.declared import TABLES
 from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
@@ -53,6 +53,9 @@ class Diagnosis(Typed["T"]):
         self.rows: list[T] = []
         self.seconds: float | None = None
 
+    def __repr__(self) -> str:
+        return f"<sockdiag.Diagnosis {self.verdict}: {len(self.findings)} findings, {len(self.unknown)} rules unknown>"
+
     @property
     def interval_s(self) -> float | None:
         """Time between the two samples, rounded for documents."""
@@ -69,30 +72,46 @@ class Diagnosis(Typed["T"]):
 
         return verdict_of(findings, self.unknown)
 
+    def by_cause(self) -> list[Finding]:
+        """Return one finding per cause, as ``doctor`` shows them: forty sockets that one process neglects are one."""
+        from sockdiag.judging.group import by_cause
+
+        return by_cause(self.findings)
+
     def system(self) -> list[Finding]:
         """Return the findings that are not about a single socket."""
         return [finding for finding in self.findings if finding.subject.kind != SOCKET]
 
 
 class Examination(Typed["T"]):
-    """Gathers what a caller needs from a namespace besides the findings.
+    """What a caller derives from the samples of one namespace, besides the findings.
 
-    One is created per namespace, in the process that sampled it, so it can hold state of that namespace.
-
-    Args:
-        survey: reads the namespace.
+    Attributes:
+        before: the sample to compare with; None to judge levels only.
+        results: called with the case and the judgement; yields results, which must be picklable and should name their
+            namespace (``case.netns``).
     """
 
-    def __init__(self, survey: SystemReader) -> None:
-        self.survey = survey
+    __slots__ = ("before", "results")
 
-    def earlier(self, now: Sample, before: Sample | None) -> Sample | None:  # noqa: ARG002
-        """Return the sample to compare with; *before* is the first of two samples, None if there is only one."""
-        return before
+    def __init__(self, before: Sample | None, results: Callable[[Case, Judgement], Iterable[T]]) -> None:
+        self.before = before
+        self.results = results
 
-    def results(self, case: Case, judgement: Judgement) -> Iterable[T]:  # noqa: ARG002
-        """Yield results. They must be picklable, and should name their namespace (``case.netns``)."""
-        return ()
+
+if TYPE_CHECKING:
+    # Takes the reader of a namespace, its sample, and the earlier sample (None if there is only one); called in the process
+    # that took them.
+    Examine = Callable[[SystemReader, Sample, Sample | None], Examination[T]]
+
+
+def reporting(results: Callable[[Case, Judgement], Iterable[T]]) -> Examine[T]:
+    """Return an examination that compares the two samples as they are, and yields *results*."""
+    return lambda _there, _now, before: Examination(before, results)
+
+
+def _nothing(_case: Case, _judgement: Judgement) -> Iterable[T]:
+    return ()
 
 
 class _JudgedNamespace(Typed["T"]):
@@ -123,12 +142,12 @@ def judging(
         UsageError: the interval or the horizon is out of range, or a code names no rule.
     """
     if interval is not None and not 0 < interval <= _LONGEST_INTERVAL_S:
-        raise UsageError(f"--interval takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
+        raise ArgumentError(f"{{interval}} takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
     horizon = HORIZON_S if horizon is None else horizon
     if not 0 < horizon <= _LONGEST_HORIZON_S:
-        raise UsageError(f"--horizon takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
+        raise ArgumentError(f"{{horizon}} takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
     if interval is not None and not system.files.live:
-        raise UsageError("--interval and --root exclude each other: a capture is a single sample")
+        raise ArgumentError("{interval} and {root} exclude each other: a capture is a single sample")
     if codes is not None:
         from sockdiag.errors import unknown
         from sockdiag.judging.registry import RULES
@@ -145,7 +164,9 @@ def diagnose(
     how: Judging,
     where: Where | None = None,
     tables: Collection[str] = TABLES,
-    examine: Callable[[SystemReader], Examination[T]] = Examination,
+    examine: Examine[T] | None = None,
+    *,
+    recalls: bool = False,
 ) -> Diagnosis[T]:
     """Sample every namespace that a survey covers, once or twice, and judge it.
 
@@ -158,8 +179,10 @@ def diagnose(
         where: sockets to judge; counters, limits and processes are judged in any case.
         tables: tables to judge.
         examine: creates the examination of each namespace.
+        recalls: *examine* may compare a single sample with one that it stored: also read data that only a difference shows.
     """
-    return _diagnose(survey, judged_query(survey, where, tables), where, how, examine)
+    query = judged_query(survey, where, tables)
+    return _diagnose(survey, query, where, how, examine or reporting(_nothing), recalls=recalls)
 
 
 def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
@@ -167,7 +190,7 @@ def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | No
     tables = tuple(table for table in query.tables if table in TABLES)
     query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
     codes = None if codes is None else tuple(codes)
-    return _diagnose(survey, query, None, Judging(codes), Examination[None], quiet=True)
+    return _diagnose(survey, query, None, Judging(codes), reporting(_nothing), quiet=True)
 
 
 def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
@@ -178,24 +201,17 @@ def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
     if socket.netid not in TABLES:
         return []
     query = survey.query([SKMEM])._replace(tables=(socket.netid,))
-    return _diagnose(survey, query, None, Judging(), lambda there: _OfSocket(there, socket), quiet=True).rows
+    identity = "cookie" if socket.cookie is not None else "inode"
+    wanted = getattr(socket, identity)
 
-
-class _OfSocket(Examination["Finding"]):
-    """Findings about one socket."""
-
-    def __init__(self, survey: SystemReader, socket: Socket) -> None:
-        super().__init__(survey)
-        self._identity = "cookie" if socket.cookie is not None else "inode"
-        self._wanted = getattr(socket, self._identity)
-
-    def results(self, case: Case, judgement: Judgement) -> list[Finding]:  # noqa: ARG002
-        """Return the findings that are based on the socket."""
+    def of_socket(_case: Case, judgement: Judgement) -> list[Finding]:
         return [
             hit.finding
             for hit in judgement.hits
-            if any(batch.values(self._identity)[row] == self._wanted for batch, row in hit.rows)
+            if any(batch.values(identity)[row] == wanted for batch, row in hit.rows)
         ]
+
+    return _diagnose(survey, query, None, Judging(), reporting(of_socket), quiet=True).rows
 
 
 def _diagnose(
@@ -203,9 +219,10 @@ def _diagnose(
     query: Query,
     where: Where | None,
     how: Judging,
-    examine: Callable[[SystemReader], Examination[T]],
+    examine: Examine[T],
     *,
     quiet: bool = False,
+    recalls: bool = False,
 ) -> Diagnosis[T]:
     """Judge the sockets of a query.
 
@@ -216,6 +233,7 @@ def _diagnose(
         how: rules, interval and horizon.
         examine: see :func:`diagnose`.
         quiet: note only gaps that affect these rules; a sample may read more than they need.
+        recalls: see :func:`diagnose`.
     """
     from sockdiag.judging.registry import RULES
 
@@ -223,17 +241,14 @@ def _diagnose(
     interval = how.interval_s
 
     def steps(there: SystemReader) -> Iterator[Pause | _JudgedNamespace[T]]:
-        examination = examine(there)
         before = None
         if interval is not None:
             before = take_sample(there, query, where, last=False)
             yield Pause(before.at + interval)
-        compares = interval is not None or type(examination).earlier is not Examination.earlier
-        now = take_sample(there.apart() if quiet else there, query, where, rates=compares)
+        now = take_sample(there.apart() if quiet else there, query, where, rates=recalls or interval is not None)
         if interval is not None:
             yield Pause()  # until all others have been sampled again
-        before = examination.earlier(now, before)
-        yield _judged(there, now, before, how.horizon_s, codes, examination)
+        yield _judged(there, now, how.horizon_s, codes, examine(there, now, before))
 
     if survey.namespaces is not None:
         prepare(codes)
@@ -264,7 +279,6 @@ def prepare(codes: Iterable[str]) -> None:
 def _judged(
     survey: SystemReader,
     now: Sample,
-    before: Sample | None,
     horizon: float,
     codes: Iterable[str],
     examination: Examination[T],
@@ -272,7 +286,7 @@ def _judged(
     """Run the rules, name owners, and add to advice the namespace that it applies to."""
     from sockdiag.judging.group import name_owners
 
-    case, judgement = judge_sample(survey, now, before, horizon, codes)
+    case, judgement = judge_sample(survey, now, examination.before, horizon, codes)
     judgement.hits = name_owners(case, judgement.hits)
     if survey.place is not None:
         from sockdiag.judging.other_namespace import advise_there

@@ -80,14 +80,15 @@ class HostFacts:
                 note(gap)
         return self._scan
 
+    def owner_scan_of(self, inodes: Collection[int]) -> OwnerScan:
+        """Scan the descriptors of all processes, and look up the owners of some inodes only."""
+        from sockdiag.sources.process.fd import scan_owners
+
+        return scan_owners(self._system.files, set(inodes), numeric=self._numeric)
+
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
         """Return the processes that hold some inodes."""
-        if self._scan_all:
-            scan = self.owner_scan(_ignore)
-        else:
-            from sockdiag.sources.process.fd import scan_owners
-
-            scan = scan_owners(self._system.files, set(inodes), numeric=self._numeric)
+        scan = self.owner_scan(_ignore) if self._scan_all else self.owner_scan_of(inodes)
         return {inode: scan.owners.get(inode) for inode in inodes}, tuple(scan.gaps)
 
     def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:

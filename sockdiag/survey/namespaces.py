@@ -49,6 +49,7 @@ class NamespaceSet:
         note: called with each gap.
         places: the namespaces.
         sockets: sockets that processes hold, by inode; a socket that none of the namespaces lists may keep another alive.
+        named: the user named the namespaces: raise the error of one that cannot be read, instead of noting a gap.
 
     Attributes:
         found: the namespaces; one that has gone or cannot be entered is removed when that is noticed.
@@ -60,8 +61,11 @@ class NamespaceSet:
         note: Callable[[Gap], None],
         places: Iterable[search.FoundNamespace],
         sockets: dict[int, tuple[int, int]] | None = None,
+        *,
+        named: bool = False,
     ) -> None:
         self._system = system
+        self._named = named
         self._note = note
         self._places = list(places)
         self._sockets = sockets or {}
@@ -109,6 +113,8 @@ class NamespaceSet:
                 try:
                     yield from pool.results(number)
                 except SourceError as error:
+                    if self._named:
+                        raise
                     self._failed(place, error)
         finally:
             pool.close()

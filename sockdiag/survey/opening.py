@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.defaults import ALL_NAMESPACES
+from sockdiag.defaults import ALL_NAMESPACES, SOURCES
 from sockdiag.errors import UsageError, unknown
-from sockdiag.model.query import TABLES
+from sockdiag.model.query import AUTO, TABLES
 from sockdiag.survey.options import SurveyOptions
 from sockdiag.survey.survey import Survey
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.system.machine import System
 
-_SOURCES = ("auto", "netlink", "proc")
-
 
 def open_system(
     root: str | os.PathLike[str] = "",
@@ -26,7 +24,7 @@ def open_system(
     netns: str | int | None = None,
     netids: Iterable[str] = (),
     where: str = "",
-    source: str = "auto",
+    source: str = AUTO,
     numeric: bool = False,
 ) -> Survey:
     """Open a system whose sockets can be read, and which can be sampled and diagnosed.
@@ -47,12 +45,12 @@ def open_system(
         FilterError: the filter does not parse.
         SourceError: the capture or the namespace cannot be opened.
     """
-    chosen = tuple(netids)
+    chosen = (netids,) if isinstance(netids, str) else tuple(netids)
     for netid in chosen:
         if netid not in TABLES:
             raise UsageError(unknown("table", netid, TABLES))
-    if source not in _SOURCES:
-        raise UsageError(unknown("source", source, _SOURCES))
+    if source not in SOURCES:
+        raise UsageError(unknown("source", source, SOURCES))
     path = os.fspath(root)
     place = None if netns is None else str(netns)
     if path and place is not None:

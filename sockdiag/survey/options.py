@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.defaults import HORIZON_S
-from sockdiag.model.query import TABLES
+from sockdiag.model.query import AUTO, TABLES
 from sockdiag.model.record import LABEL, Record, field
 
 
@@ -15,7 +15,7 @@ class SurveyOptions(Record):
         default=None,
         kind=LABEL,
     )
-    source: str = field("Where sockets are read: auto, netlink or proc.", default="auto", kind=LABEL)
+    source: str = field("Where sockets are read: auto, netlink or proc.", default=AUTO, kind=LABEL)
     netids: tuple[str, ...] = field("Tables that the user named; empty for all.", default=(), kind=LABEL)
     where: str = field("Filter in the language of ``--where``; empty for none.", default="", kind=LABEL)
     numeric: bool = field("Show users and hosts as numbers.", default=False, kind=LABEL)

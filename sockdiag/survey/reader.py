@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.defaults import ALL_NAMESPACES
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
-from sockdiag.model.query import SKMEM, Query
+from sockdiag.model.query import Query
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.survey.collection import Collection, describe
 from sockdiag.survey.host_facts import HostFacts, RelayedHostFacts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.provenance import Provenance
-    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.model.socket import Owner
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
@@ -55,7 +55,7 @@ class SystemReader:
         system: the system.
         options: which sockets to read, and how.
         places: the namespaces to read, if not the one that *system* was opened in; by default all of the host if
-            ``options.netns`` is ``all``.
+            ``options.netns`` is ``all``. If one of *places* cannot be read, that is an error; of all, it is a gap.
         host: facts about the host, shared with another survey of the same run.
         standpoint: the namespace, if another survey of the same run has found it.
         started: start time in seconds since the epoch, if not now.
@@ -85,20 +85,39 @@ class SystemReader:
         # Gaps that were noted for namespaces, without the namespace.
         self._noted: list[Gap] = []
         self._where: Where | None = None
+        self._places = tuple(places)
         self.namespaces: NamespaceSet | None = None
-        everywhere = self.options.netns == ALL_NAMESPACES
         if standpoint is None:
             here = places[0].namespace if len(places) == 1 else _current(system, self.options.netns)
+            everywhere = self.options.netns == ALL_NAMESPACES
             standpoint = Standpoint(here, place=None if everywhere else self.options.netns)
-            if places or everywhere:
-                from sockdiag.survey.namespaces import NamespaceSet
-
-                found = NamespaceSet(system, self.note, places) if places else NamespaceSet.of_host(system, self.note)
-                self.namespaces = found
+            self.namespaces = self._find_namespaces()
         self.netns = standpoint.netns
         self.own = standpoint.own
         self.place = standpoint.place
-        self.host = host or HostFacts(system, numeric=self.options.numeric, scan_all=self.namespaces is not None)
+        self.host = host or self._host_facts()
+
+    def renew(self) -> None:
+        """Forget what was read, and what could not be: the next question is about the system as it is then."""
+        self.started = self.system.clock()
+        self.gaps = []
+        self.sources = {}
+        self._noted = []
+        self._where = None
+        self.namespaces = self._find_namespaces()
+        self.host = self._host_facts()
+
+    def _find_namespaces(self) -> NamespaceSet | None:
+        if not self._places and self.options.netns != ALL_NAMESPACES:
+            return None
+        from sockdiag.survey.namespaces import NamespaceSet
+
+        if self._places:
+            return NamespaceSet(self.system, self.note, self._places, named=True)
+        return NamespaceSet.of_host(self.system, self.note)
+
+    def _host_facts(self) -> HostFacts:
+        return HostFacts(self.system, numeric=self.options.numeric, scan_all=self.namespaces is not None)
 
     @property
     def everywhere(self) -> bool:
@@ -253,31 +272,17 @@ class SystemReader:
 
             return self._in_namespaces(query, where, rows)
         named = bool(self.options.netids)
-        collection = Collection(self.system, query, tables_named=named, netns=self.netns, owners=self.owners)
-        collection.gaps = self.gaps
-        collection.sources = self.sources
+        collection = Collection(
+            self.system,
+            query,
+            tables_named=named,
+            netns=self.netns,
+            owners=self.owners,
+            sources=self.sources,
+            gaps=self.gaps,
+        )
         batches = collection.batches()
         return batches if where is None else self._matching(batches, where)
-
-    def sockets(self, where: str = "", *, fields: Iterable[str] = ()) -> Iterator[Socket]:
-        """Yield sockets as records.
-
-        Args:
-            where: filter in the language of ``--where``; by default that of the options.
-            fields: names of fields to fill that are looked up only on demand, such as ``processes``, ``cgroup`` or
-                ``tcp_info``. Fields that the filter names are filled too; the others stay None.
-
-        Raises:
-            FilterError: the filter does not parse.
-            UsageError: a field does not exist.
-        """
-        from sockdiag.model.batch import all_sockets
-        from sockdiag.model.fields import find
-        from sockdiag.model.socket import Socket
-
-        compiled = self.compiled(where) if where else self.where
-        needs = {SKMEM, *(need for name in fields for need in find(Socket, name).needs)}
-        return all_sockets(self.batches(self.query(needs, compiled), compiled))
 
     def reduce(self, query: Query, where: Where | None, function: Callable[[Iterable[Batch]], T]) -> Iterator[T]:
         """Yield a function's result for the sockets that a query and a filter select, once per namespace.

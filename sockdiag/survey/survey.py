@@ -7,26 +7,64 @@ from sockdiag.survey.reader import SystemReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sockdiag.model.sample import Sample
+    from sockdiag.model.socket import Socket
     from sockdiag.survey.diagnose import Diagnosis
 
 
 class Survey(SystemReader):
-    """Reads, samples and judges a system."""
+    """Reads, samples and judges a system, any number of times.
+
+    Each call of :meth:`sockets`, :meth:`sample` and :meth:`diagnose` reads the system anew; ``gaps``, ``sources`` and
+    :meth:`provenance` are those of the last call.
+    """
+
+    # Whether the system was read since it was opened: the first question uses the namespaces that were found then.
+    _asked = False
+
+    def __repr__(self) -> str:
+        place = "" if self.options.netns is None else f" netns={self.options.netns!r}"
+        return f"<sockdiag.Survey of {self.system.root or 'this host'}{place}>"
+
+    def sockets(self, where: str = "", *, fields: Iterable[str] = ()) -> Iterator[Socket]:
+        """Yield sockets as records.
+
+        Args:
+            where: filter in the language of ``--where``; by default that of the options.
+            fields: names of fields to fill that are looked up only on demand, such as ``processes``, ``cgroup`` or
+                ``tcp_info``. Fields that the filter names are filled too; the others stay None.
+
+        Raises:
+            FilterError: the filter does not parse.
+            UsageError: a field does not exist.
+            SourceError: the network namespace no longer exists, or may not be entered.
+        """
+        from sockdiag.model.batch import all_sockets
+        from sockdiag.model.fields import find
+        from sockdiag.model.query import SKMEM
+        from sockdiag.model.socket import Socket
+
+        self._begin()
+        compiled = self.compiled(where) if where else self.where
+        names = (fields,) if isinstance(fields, str) else fields
+        needs = {SKMEM, *(need for name in names for need in find(Socket, name).needs)}
+        return all_sockets(self.batches(self.query(needs, compiled), compiled))
 
     def sample(self) -> Sample:
         """Take one sample: read everything that rules judge.
 
         Raises:
             UsageError: the survey covers several namespaces; diagnose() samples each of them.
+            SourceError: the network namespace no longer exists, or may not be entered.
         """
         from sockdiag.survey.per_namespace import in_each
         from sockdiag.survey.sample import take_sample
 
         if self.everywhere:
             raise UsageError("a sample covers one network namespace; diagnose() covers several")
+        self._begin()
         (sample,) = in_each(self, lambda there: (take_sample(there),))
         return sample
 
@@ -53,11 +91,15 @@ class Survey(SystemReader):
         Raises:
             UsageError: the interval or the horizon is out of range, or a code names no rule.
             FilterError: the filter does not parse.
+            SourceError: the network namespace no longer exists, or may not be entered.
         """
         from sockdiag.survey.diagnose import diagnose, judging
 
-        return diagnose(
-            self,
-            judging(self.system, interval, horizon, codes),
-            self.compiled(where) if where else self.where,
-        )
+        how = judging(self.system, interval, horizon, (codes,) if isinstance(codes, str) else codes)
+        self._begin()
+        return diagnose(self, how, self.compiled(where) if where else self.where)
+
+    def _begin(self) -> None:
+        if self._asked:
+            self.renew()
+        self._asked = True

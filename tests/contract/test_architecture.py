@@ -36,6 +36,9 @@ HEAVY = {
     "click": set(),
 }
 
+# C modules below the standard library's, which take the time that docs/rejected.md gives less than those to import.
+C_MODULES = {"_socket", "_signal", "_collections", "_operator"}
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -90,6 +93,39 @@ def test_system_is_opened_in_its_places_only(path: Path) -> None:
             assert function.id != "open", f"{name}:{node.lineno} opens a file"
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
             assert (function.value.id, function.attr) not in OPENERS, f"{name}:{node.lineno} opens a file"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_private_modules_stay_in_their_folder(path: Path) -> None:
+    """What begins with an underscore is imported by the modules beside it only."""
+    folder = ".".join(("sockdiag", *path.relative_to(PACKAGE).parts[:-1]))
+    for name in imports(path):
+        if name.startswith("sockdiag."):
+            for i, part in enumerate(parts := name.split(".")):
+                if part.startswith("_") and part != "__version__":
+                    assert ".".join(parts[:i]) == folder, name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_private_modules_of_python_have_a_reason(path: Path) -> None:
+    """They are of the listed ones, and where they are imported a comment says why; names private in them may be missing."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    optional = {id(child) for node in ast.walk(tree) if isinstance(node, ast.Try) for child in node.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules = {(node.module or "").partition(".")[0]}
+        else:
+            continue
+        private = {module for module in modules if module.startswith("_") and module != "__future__"}
+        assert private <= C_MODULES
+        if private:
+            lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+            assert any("docs/rejected.md" in line for line in lines), f"{relative(path)}:{node.lineno}"
+        if private and any(alias.name.startswith("_") and alias.name not in private for alias in node.names):
+            assert id(node) in optional, f"{relative(path)}:{node.lineno}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

@@ -38,7 +38,7 @@ def test_a_new_option_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_new_command_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """So does a command; its page is missing altogether."""
     module = ModuleType("brand_new")
-    module.COMMAND = Command(print, name="brand", summary="What is new?")  # type: ignore[attr-defined]
+    module.COMMAND = Command(print, name="brand")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "brand_new", module)
     monkeypatch.setitem(COMMANDS, "brand", ("brand_new", "What is new?"))
     assert {path.name for path in stale()} == {

@@ -53,3 +53,10 @@ def test_version_imports_next_to_nothing() -> None:
 def test_states_imports_no_regular_expressions() -> None:
     """The commands of cron jobs stay clear of what costs more than the answer."""
     assert modules("states") & {"re", "enum", "typing", "inspect", "subprocess", "socket"} == set()
+
+
+def test_check_leaves_the_engine_to_its_child() -> None:
+    """The process that keeps the deadline parses the command line, and imports nothing that only the answer needs."""
+    assert (
+        modules("check") & {"sockdiag.survey.reader", "sockdiag.survey.diagnose", "sockdiag.render.document"} == set()
+    )

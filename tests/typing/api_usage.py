@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import assert_type
 
 import sockdiag
-from sockdiag import Diagnosis, Finding, Gap, Provenance, Sample, Socket, Survey, open_system
+from sockdiag import (
+    Diagnosis,
+    Finding,
+    Gap,
+    Namespace,
+    NotJudged,
+    Provenance,
+    Sample,
+    Socket,
+    Survey,
+    open_system,
+)
 
 host = open_system()
 assert_type(host, Survey)
@@ -35,6 +46,9 @@ assert_type(host.sample(), Sample)
 diagnosis = host.diagnose(interval=2, codes=["UDP_RECEIVE_BUFFER_FULL"], horizon=30.0)
 assert_type(diagnosis, Diagnosis[None])
 assert_type(diagnosis.findings, list[Finding])
+assert_type(diagnosis.by_cause(), list[Finding])
+assert_type(diagnosis.unknown, list[NotJudged])
+assert_type([rule.reason for rule in diagnosis.unknown], list[str])
 assert_type(diagnosis.verdict, str)
 assert_type(diagnosis.seconds, float | None)
 for finding in diagnosis.findings:
@@ -46,6 +60,8 @@ host.diagnose("2")  # type: ignore[arg-type]
 assert_type(host.gaps, list[Gap])
 assert_type(host.sources, dict[str, str | None])
 assert_type(host.provenance(), Provenance)
+assert_type(host.provenance().scope.netns, tuple[Namespace, ...])
+assert_type(host.provenance().host.kernel, str | None)
 assert_type(sockdiag.__version__, str)
 assert_type(sockdiag.cell(host.gaps), str)
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import sockdiag
-from sockdiag.judging.group import by_cause
 from tests.program import FIXTURES, PROJECT, invoke
 
 WORLD = str(FIXTURES / "6.18-world")
@@ -93,10 +92,42 @@ def test_findings_are_those_of_doctor(root: str) -> None:
     shown = document("doctor", "--root", root)
     capture = sockdiag.open_system(root)
     diagnosis = capture.diagnose()
-    assert [sockdiag.plain(finding) for finding in by_cause(diagnosis.findings)] == shown["findings"]
+    assert [sockdiag.plain(finding) for finding in diagnosis.by_cause()] == shown["findings"]
     assert diagnosis.verdict == shown["verdict"]
     assert diagnosis.interval_s is shown["interval_s"] is None
     assert [sockdiag.plain(gap) for gap in capture.gaps] == shown["gaps"]
+
+
+def test_each_question_is_answered_anew() -> None:
+    """Gaps and sources are those of the last question, and nothing that it read answers the next one."""
+    capture = sockdiag.open_system(WORLD)
+    capture.diagnose()
+    assert {gap.source for gap in capture.gaps} >= {"/proc/sys/net"}
+    tcp = list(capture.sockets("netid = tcp"))
+    assert (capture.gaps, capture.sources) == ([], {"tcp": "netlink"})
+    again = capture.sockets("netid = tcp")
+    assert list(capture.sockets("netid = udp")) != tcp == list(again)
+    assert capture.sources == {"udp": "netlink"}
+
+
+def test_one_name_needs_no_list() -> None:
+    """A text is one name, not its letters."""
+    capture = sockdiag.open_system(WORLD, netids="tcp")
+    assert any(socket.processes for socket in capture.sockets(fields="processes"))
+    assert {finding.code for finding in capture.diagnose(codes="ACCEPT_QUEUE_FULL").findings} == {"ACCEPT_QUEUE_FULL"}
+
+
+def test_objects_say_what_they_are() -> None:
+    """As an interactive session shows them."""
+    capture = sockdiag.open_system(BUSY)
+    assert repr(capture) == f"<sockdiag.Survey of {BUSY}>"
+    assert repr(sockdiag.open_system()) == "<sockdiag.Survey of this host>"
+    assert repr(sockdiag.open_system(netns="all")) == "<sockdiag.Survey of this host netns='all'>"
+    diagnosis = capture.diagnose()
+    assert repr(diagnosis) == (
+        f"<sockdiag.Diagnosis {diagnosis.verdict}: {len(diagnosis.findings)} findings, "
+        f"{len(diagnosis.unknown)} rules unknown>"
+    )
 
 
 def test_a_sample_holds_what_was_read() -> None:
@@ -133,9 +164,11 @@ def test_what_cannot_be_opened(tmp_path: Any) -> None:
 def test_an_interval_needs_a_running_system() -> None:
     """A capture holds a single sample; other arguments are checked as on the command line."""
     capture = sockdiag.open_system(BUSY)
-    with pytest.raises(sockdiag.UsageError, match="a capture is a single sample"):
+    with pytest.raises(
+        sockdiag.UsageError, match=r"^interval and root exclude each other: a capture is a single sample"
+    ):
         capture.diagnose(1.0)
-    with pytest.raises(sockdiag.UsageError, match="--horizon"):
+    with pytest.raises(sockdiag.UsageError, match=r"^horizon takes more than 0"):
         capture.diagnose(horizon=0)
     with pytest.raises(sockdiag.UsageError, match="there is no rule 'ORPHAN'"):
         capture.diagnose(codes=["ORPHAN"])

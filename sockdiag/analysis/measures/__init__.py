@@ -14,7 +14,7 @@ How to use it::
 from __future__ import annotations
 
 from sockdiag.analysis.measures import _host, _mib, _path, _queues, _sockets
-from sockdiag.analysis.measures._measure import MAX, SUM, Facts, Label, Measure, snake
+from sockdiag.analysis.measures.measure import MAX, SUM, Facts, Label, Measure, snake
 from sockdiag.errors import UsageError
 from sockdiag.kernel.tcp_states import state_number
 from sockdiag.model.counters import mib_of
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sockdiag.analysis.measures._measure import Labels, Value
+    from sockdiag.analysis.measures.measure import Labels, Value
 
 __all__ = [
     "MAX",

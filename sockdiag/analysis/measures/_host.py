@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.measures._measure import MAX, Label, Measure, count, ratio, single
+from sockdiag.analysis.measures.measure import MAX, Label, Measure, count, ratio, single
 from sockdiag.model.record import BYTES, HOST, RATIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sockdiag.analysis.measures._measure import Facts, Labels, Value
+    from sockdiag.analysis.measures.measure import Facts, Labels, Value
     from sockdiag.analysis.memory import ProtocolMemory
     from sockdiag.model.sample import Sample
 

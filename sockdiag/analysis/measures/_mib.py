@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.losses import meaning_of
-from sockdiag.analysis.measures._measure import Facts, Measure, count
+from sockdiag.analysis.measures.measure import Facts, Measure, count
 from sockdiag.analysis.path_table import ARRIVED, LOSS, PASSED, SIGN, STEPS
 from sockdiag.model.counters import GAUGES, MIBS, mib_of
 from sockdiag.model.record import COUNTER, GAUGE
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.analysis.measures._measure import Labels, Value
+    from sockdiag.analysis.measures.measure import Labels, Value
     from sockdiag.analysis.path_table import Item
 
 # MIBs whose counters are one number per namespace; those of the others have rows.

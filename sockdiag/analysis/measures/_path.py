@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.measures._measure import MAX, Facts, Label, Measure, count, ratio
+from sockdiag.analysis.measures.measure import MAX, Facts, Label, Measure, count, ratio
 from sockdiag.model.record import BYTES, COUNTER, HOST, RATIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sockdiag.analysis.measures._measure import Labels, Value
+    from sockdiag.analysis.measures.measure import Labels, Value
     from sockdiag.model.conntrack import Conntrack
     from sockdiag.model.sample import Sample
 

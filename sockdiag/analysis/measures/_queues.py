@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.measures._measure import MAX, Facts, Label, Measure, count
 from sockdiag.analysis.measures._sockets import NETID, table_of
+from sockdiag.analysis.measures.measure import MAX, Facts, Label, Measure, count
 from sockdiag.model.record import BYTES, RATIO, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from sockdiag.analysis.measures._measure import Labels, Value
+    from sockdiag.analysis.measures.measure import Labels, Value
     from sockdiag.model.batch import Batch
     from sockdiag.model.sample import Sample
 

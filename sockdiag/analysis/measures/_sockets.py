@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.measures._measure import Facts, Label, Measure, count
+from sockdiag.analysis.measures.measure import Facts, Label, Measure, count
 from sockdiag.kernel.families import LOSING_TABLES, OTHER_TABLES
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, NEW_SYN_RECV, STATE_NAMES
 from sockdiag.model.query import TABLES
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sockdiag.analysis.measures._measure import Labels, Value
+    from sockdiag.analysis.measures.measure import Labels, Value
     from sockdiag.model.batch import Batch
     from sockdiag.model.sample import Sample
 

@@ -6,7 +6,6 @@ from sockdiag.check.options import TIMEOUT_S, CheckOptions
 from sockdiag.check.plugin import unknown, waited
 from sockdiag.check.status import CHECK_MEANINGS, CHECK_UNKNOWN
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, count, flag, number, text, texts
 from sockdiag.errors import UsageError
 
@@ -61,7 +60,7 @@ def check_options(args: Args, environ: Mapping[str, str]) -> CheckOptions:
         UsageError: the options contradict each other, or a value is invalid.
     """
     from sockdiag.check.state import state_path
-    from sockdiag.cli.invocation import survey_options
+    from sockdiag.cli.survey_options import survey_options
 
     state = args[STATE] or ""
     return CheckOptions(
@@ -115,7 +114,6 @@ VERSION = flag("version", "Show the version and exit.", short="-V")
 COMMAND = Command(
     run,
     name="check",
-    summary=summary("check"),
     help=(
         "Judges by every rule, or by those of --rule: a finding of severity critical is CRITICAL, one of severity warning is "
         "WARNING. With --measure it compares measures with ranges instead; --rule then adds rules. Anything that prevents a "
@@ -140,9 +138,7 @@ COMMAND = Command(
         STRICT,
         VERBOSE,
         VERSION,
-        options.ROOT,
-        options.SOURCE,
-        options.NETNS,
+        *options.SYSTEM,
         options.NUMERIC,
     ),
     examples=(

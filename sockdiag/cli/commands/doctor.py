@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 def run(env: Env, args: Args) -> int:
     """Show findings by cause, with advice."""
     from sockdiag.cli.invocation import Invocation
-    from sockdiag.judging.group import by_cause
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import doctor_lines
@@ -25,7 +23,7 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     survey = this.survey
     found: Diagnosis[None] = diagnose(survey, this.judging())
-    findings = list(this.ordered(by_cause(found.findings), Finding))
+    findings = list(this.ordered(found.by_cause(), Finding))
     verdict, everywhere = found.verdict, survey.everywhere
     default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
     columns, chosen = this.columns(Finding, default)
@@ -33,7 +31,7 @@ def run(env: Env, args: Args) -> int:
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
     keys = {"verdict": verdict, "interval_s": interval}
-    document = Document("doctor", survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
@@ -47,7 +45,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="doctor",
-    summary=summary("doctor"),
     help=(
         "One cause is one finding, even where it shows at forty sockets of a process. Advice follows from the figures: it "
         "names no sysctl that would not help. --interval separates losses that go on from those of some time since boot."

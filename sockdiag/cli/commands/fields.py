@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command, argument
 from sockdiag.errors import UsageError, unknown
@@ -39,7 +38,7 @@ def run(env: Env, args: Args) -> int:
     columns, chosen = this.columns(FieldDoc, ("name", "unit", "help"))
     table = this.table(columns, docs, chosen=chosen)
     lines = (lambda style: _cards(docs, style)) if wanted and not args[options.COLUMNS] else None
-    return this.show(Document("fields", this.survey.provenance, table=table, table_key="fields", lines=lines))
+    return this.show(Document(COMMAND.name, this.survey.provenance, table=table, table_key="fields", lines=lines))
 
 
 def _cards(docs: list[FieldDoc], _style: Style) -> Iterator[str]:
@@ -68,7 +67,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="fields",
-    summary=summary("fields"),
     help="These names are the columns of 'list', the keys of its JSON, and what --where filters on.",
     options=options.COMMON,
     arguments=(NAME,),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, argument, flag, number, required, whole
 
 TYPE_CHECKING = False
@@ -122,7 +121,7 @@ def _choices(this: Invocation, target: Target, found: list[Socket]) -> int:
     columns, chosen = this.columns(Socket, ("netns", *_COLUMNS) if survey.everywhere else _COLUMNS)
     table = this.table(columns, this.ordered(rows, Socket), chosen=chosen)
     this.env.warn(f"{target.text}: {len(found)} sockets match; name one as inode:N, cookie:HEX or PID/FD")
-    document = Document("inspect", survey.provenance, table=table, table_key="matches", keys={"target": target.text})
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="matches", keys={"target": target.text})
     return this.show(document)
 
 
@@ -193,7 +192,7 @@ def _show(
     lines = (
         None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at, egress=egress)
     )
-    document = Document("inspect", survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
     return this.show(document, warn=first), known(rows), counters
 
 
@@ -218,7 +217,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="inspect",
-    summary=summary("inspect"),
     help=(
         "The layers are the file descriptor, struct file, struct socket, struct sock and struct proto. For a connection to "
         "another host, EGRESS shows how its packets leave: route, MTU, device, queueing discipline and neighbour.\n\n"

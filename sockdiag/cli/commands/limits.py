@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, argument
 
 TYPE_CHECKING = False
@@ -59,7 +58,7 @@ def run(env: Env, args: Args) -> int:
     columns, chosen = this.columns(Limit, default)
     table = this.table(columns, this.ordered(rows, Limit), chosen=chosen)
     answered = any(row.value is not None for row in rows)
-    return this.show(Document("limits", survey.provenance, table=table, table_key="limits"), answered=answered)
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="limits"), answered=answered)
 
 
 def document() -> Keys:
@@ -72,7 +71,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="limits",
-    summary=summary("limits"),
     help=(
         "Every sysctl that bounds a buffer, a queue, a table or a port range, and its effect on a new socket: the default, "
         "the range of the kernel's auto-tuning, the cap on what a program may ask for, the doubling. A sysctl that this "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.columns import sort_column
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command
@@ -47,7 +46,7 @@ def run(env: Env, args: Args) -> int:
     else:
         batches = survey.batches(query, where)
     table = Table(columns, batches=batches, chosen=chosen, header=not args[options.NO_HEADER])
-    return this.show(Document("list", survey.provenance, table=table, table_key="sockets"))
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="sockets"))
 
 
 def document() -> Keys:
@@ -60,7 +59,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="list",
-    summary=summary("list"),
     help=(
         "Nothing is cut off in a pipe. Scripts should name their columns (-o) or use --json: the default columns may "
         "change. Owners, TCP internals and cgroup paths are looked up only if a column or the filter needs them."

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from sockdiag.analysis.listeners import Listener
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement
     from sockdiag.model.record import Record
-    from sockdiag.survey.diagnose import Examination
-    from sockdiag.survey.reader import SystemReader
 
 
 def run(env: Env, args: Args) -> int:
@@ -31,11 +27,11 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import finding_lines
     from sockdiag.render.table import aligned, cells, is_number
-    from sockdiag.survey.diagnose import diagnose
+    from sockdiag.survey.diagnose import diagnose, reporting
 
     this = Invocation(env, args)
     survey = this.survey
-    found = diagnose(survey, this.judging(RULES_OF["listeners"]), survey.where, TABLES, _examination())
+    found = diagnose(survey, this.judging(RULES_OF["listeners"]), survey.where, TABLES, reporting(_listeners))
     findings, everywhere = found.findings, survey.everywhere
     found.rows.sort(key=lambda one: (-(one.drops_in_interval or 0), -(one.accept_queue_ratio or 0), -(one.drops or 0)))
     rows = this.ordered(found.rows, Listener)
@@ -68,23 +64,12 @@ def run(env: Env, args: Args) -> int:
             yield from finding_lines(finding, style, everywhere=everywhere)
 
     keys = {"interval_s": found.interval_s, "findings": findings}
-    document = Document("listeners", survey.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
-def _examination() -> Callable[[SystemReader], Examination[Listener]]:
-    from sockdiag.survey.diagnose import Examination
-
-    class Listeners(Examination["Listener"]):
-        """All listeners, with findings or without."""
-
-        def results(self, case: Case, judgement: Judgement) -> list[Listener]:  # noqa: ARG002
-            return _listeners(case)
-
-    return Listeners
-
-
-def _listeners(case: Case) -> list[Listener]:
+def _listeners(case: Case, _judgement: Judgement) -> list[Listener]:
+    """Return all listeners, with findings or without."""
     from sockdiag.judging.case import Unseen
     from sockdiag.judging.listeners import listeners
 
@@ -120,7 +105,6 @@ def rows() -> tuple[type[Record], ...]:
 COMMAND = Command(
     run,
     name="listeners",
-    summary=summary("listeners"),
     help=(
         "A queue holds one connection more than its limit, which is the smaller of the backlog passed to listen(2) and of "
         "somaxconn at that time. DROPS are the listener's own: attempts refused since it was created, each retry included."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, choice
 
 TYPE_CHECKING = False
@@ -66,7 +65,7 @@ def run(env: Env, args: Args) -> int:
     rows = list(this.ordered(groups, MemoryGroup))
     table = this.table(columns, rows, chosen=chosen)
     lines = None if chosen else _lines(protocols, table, holders, everywhere=survey.everywhere)
-    answer = Document("memory", survey.provenance, table=table, table_key="groups", keys=keys, lines=lines)
+    answer = Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, lines=lines)
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
@@ -140,7 +139,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="memory",
-    summary=summary("memory"),
     help=(
         "Protocols against tcp_mem and udp_mem, sums of the sockets by the key that --by names, and the sockets that hold "
         f"most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, flag, text, whole
 from sockdiag.metrics.scrape import TOP as _TOP
 
@@ -136,7 +135,7 @@ def _show(scraped: Scraped, this: Invocation) -> int:
     keys = {"verdict": scraped.verdict, "interval_s": interval}
     lines = None if shaped else lambda _style: _lines(scraped, args)
     provenance = scraped.survey.provenance
-    return this.show(Document("metrics", provenance, table=table, table_key="samples", keys=keys, lines=lines))
+    return this.show(Document(COMMAND.name, provenance, table=table, table_key="samples", keys=keys, lines=lines))
 
 
 def document() -> Keys:
@@ -149,7 +148,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="metrics",
-    summary=summary("metrics"),
     help=(
         "OpenMetrics text: states, memory against limits, queues and drops of listeners and UDP ports, losses along the path "
         "of a packet, findings and gaps. An unknown value has no sample. The HELP of a family explains it.\n\n"

@@ -6,7 +6,6 @@ import time
 
 from sockdiag import progress
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, number
 
 TYPE_CHECKING = False
@@ -123,7 +122,6 @@ def _busiest_state(survey: SystemReader, states: list[StateCount]) -> BusiestSta
     # Owners are looked up for these sockets alone, to name the process that holds most of them.
     from sockdiag.analysis.hotspots import busiest_state
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
-    from sockdiag.sources.process.fd import scan_owners
 
     found = busiest_state(states)
     if found is None:
@@ -132,7 +130,7 @@ def _busiest_state(survey: SystemReader, states: list[StateCount]) -> BusiestSta
     inodes = [inode for part in survey.reduce(query, None, _inodes) for inode in part]
     if not inodes:
         return found
-    scan = scan_owners(survey.system.files, set(inodes))
+    scan = survey.host.owner_scan_of(inodes)
     held: dict[tuple[int, bytes | None], int] = {}
     for inode in inodes:
         for owner in scan.owners.get(inode)[:1]:
@@ -167,7 +165,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="",
-    summary=summary(""),
     help=(
         "States, memory against its limits, losses within the interval, and the fullest buffer, queue and state. "
         "Numbers since boot are history, and marked as such."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, number
 
 TYPE_CHECKING = False
@@ -58,7 +57,7 @@ def run(env: Env, args: Args) -> int:
     if linked:
         keys["link_layer"] = [layer for _stages, _seconds, _answered, layer in parts]
     answered = any(answered for _stages, _seconds, answered, _layer in parts)
-    document = Document("path", survey.provenance, table=table, table_key="stages", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="stages", keys=keys, lines=lines)
     return this.show(document, answered=answered)
 
 
@@ -193,7 +192,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="path",
-    summary=summary("path"),
     help=(
         "One line per stage: packets that came in, and packets lost, between two samples. A loss that the kernel counts more "
         "than once is shown once, at the stage where it happened. A loss that no counter shows is marked as unknown.\n\n"

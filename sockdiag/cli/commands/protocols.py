@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
@@ -38,7 +37,9 @@ def run(env: Env, args: Args) -> int:
     default = ("name", "size_bytes", "sockets", "memory_pages", "pressure", "slab", "module", "operations")
     columns, chosen = this.columns(Protocol, default)
     table = this.table(columns, this.ordered(rows, Protocol), chosen=chosen)
-    return this.show(Document("protocols", survey.provenance, table=table, table_key="protocols"), answered=bool(parts))
+    return this.show(
+        Document(COMMAND.name, survey.provenance, table=table, table_key="protocols"), answered=bool(parts)
+    )
 
 
 def document() -> Keys:
@@ -51,7 +52,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="protocols",
-    summary=summary("protocols"),
     help=(
         "Also available: each protocol's operations, slab and module (-o +operations). Sockets are those of this "
         "network namespace; memory and pressure are the whole host's. A protocol without memory accounting shows none. "

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from sockdiag.cli.env import Env
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement
     from sockdiag.model.finding import Finding, SocketRisk
-    from sockdiag.survey.diagnose import Examination
-    from sockdiag.survey.reader import SystemReader
 
 _SHOWN = 40
 
@@ -30,11 +26,13 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.model.finding import SocketRisk, SystemRisk
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import risk_lines
-    from sockdiag.survey.diagnose import diagnose
+    from sockdiag.survey.diagnose import diagnose, reporting
 
     this = Invocation(env, args)
     survey = this.survey
-    found = diagnose(survey, this.judging(), survey.where, examine=_examination(all_sockets=args[ALL]))
+    found = diagnose(
+        survey, this.judging(), survey.where, examine=reporting(_all_sockets if args[ALL] else _socket_risks)
+    )
     rows = found.rows
     everywhere = survey.everywhere
     if everywhere:
@@ -59,7 +57,7 @@ def run(env: Env, args: Args) -> int:
     lines = None
     if not chosen and not args[ALL]:
         lines = lambda style: risk_lines(verdict, interval, findings, style, _SHOWN, everywhere=everywhere)  # noqa: E731
-    document = Document("risk", survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
+    document = Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
@@ -73,17 +71,8 @@ def _badness(row: SocketRisk) -> Any:
 _HEALTHY = (99, 99, 1.0)
 
 
-def _examination(*, all_sockets: bool) -> Callable[[SystemReader], Examination[SocketRisk]]:
-    from sockdiag.survey.diagnose import Examination
-
-    class Risks(Examination["SocketRisk"]):
-        """The sockets that findings are about, or all of them."""
-
-        def results(self, case: Case, judgement: Judgement) -> list[SocketRisk]:
-            found = _socket_risks(case, judgement)
-            return found + _healthy(case, judgement) if all_sockets else found
-
-    return Risks
+def _all_sockets(case: Case, judgement: Judgement) -> list[SocketRisk]:
+    return _socket_risks(case, judgement) + _healthy(case, judgement)
 
 
 def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
@@ -137,7 +126,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="risk",
-    summary=summary("risk"),
     help=(
         "Verdicts: dropping (data was lost in the interval), at_risk (the next burst, or the trend, will lose data), stalled "
         "(data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the "

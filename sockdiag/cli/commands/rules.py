@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.spec import Command, argument
 
 TYPE_CHECKING = False
@@ -43,7 +42,9 @@ def run(env: Env, args: Args) -> int:
         yield from rule_lines(rules[0], style)
 
     one = code is not None and not chosen
-    document = Document("rules", this.survey.provenance, table=table, table_key="rules", lines=lines if one else None)
+    document = Document(
+        COMMAND.name, this.survey.provenance, table=table, table_key="rules", lines=lines if one else None
+    )
     return this.show(document)
 
 
@@ -57,7 +58,6 @@ def document() -> Keys:
 COMMAND = Command(
     run,
     name="rules",
-    summary=summary("rules"),
     arguments=(CODE,),
     options=options.COMMON,
     examples=(

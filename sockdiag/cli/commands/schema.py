@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli import exit as status
-from sockdiag.cli.catalog import COMMANDS, load, summary
+from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Command, required
 from sockdiag.errors import UsageError, unknown
 
@@ -35,7 +35,6 @@ def run(env: Env, args: Args) -> int:
 COMMAND = Command(
     run,
     name="schema",
-    summary=summary("schema"),
     help="Every --json document validates against it. 'overview' is the document of sockdiag without a command.",
     arguments=(COMMAND_NAME,),
     examples=(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.catalog import summary
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command, choice, flag
 
@@ -46,7 +45,7 @@ def run(env: Env, args: Args) -> int:
         rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
         table = this.table(columns, rows, chosen=chosen)
         keys: dict[str, Any] = {"findings": _findings(survey)} if whole else {}
-        return this.show(Document("states", survey.provenance, table=table, table_key="states", keys=keys))
+        return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=keys))
     holder = survey.holder() if by in ("process", "container") else None
     parts = survey.reduce(
         survey.query((), where), where, lambda batches: group_states(batches, by, survey.user_name, holder)
@@ -56,11 +55,11 @@ def run(env: Env, args: Args) -> int:
         columns, chosen = this.columns(Group)
         table = Table(columns, this.ordered(groups, Group), chosen=chosen)
         keys = {"by": by, "states": sum_groups(groups), "findings": _findings(survey)}
-        return this.show(Document("states", survey.provenance, table=table, table_key="groups", keys=keys))
+        return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
     default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or by == "process"]
     columns, chosen = this.columns(GroupRow, default)
     table = this.table(columns, this.ordered(group_rows(groups), GroupRow), chosen=chosen)
-    return this.show(Document("states", survey.provenance, table=table, table_key="states"))
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states"))
 
 
 # Transient states in which sockets may stay for long, and LISTEN: the rules judge no others.
@@ -114,7 +113,6 @@ def rows() -> tuple[type[Record], ...]:
 COMMAND = Command(
     run,
     name="states",
-    summary=summary("states"),
     help=(
         "The number of ESTABLISHED connections comes from the kernel's counters, which is many times faster than reading "
         "them all; --exact, --where and --by read them all. If several processes hold a socket, --by process counts it for "

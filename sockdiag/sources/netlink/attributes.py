@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from _socket import AF_INET6 as _PYTHON_AF_INET6
-from _socket import inet_ntoa, inet_ntop
+from _socket import AF_INET6 as _PYTHON_AF_INET6  # start-up: docs/rejected.md
+from _socket import inet_ntoa, inet_ntop  # start-up: docs/rejected.md
 from struct import unpack_from
 
 from sockdiag.errors import ParseError

@@ -9,7 +9,7 @@ An unknown attribute, such as a newer kernel may add to every socket, is a colum
 
 from __future__ import annotations
 
-from _socket import AF_INET6, inet_ntop
+from _socket import AF_INET6, inet_ntop  # start-up: docs/rejected.md
 from array import array
 from itertools import compress
 

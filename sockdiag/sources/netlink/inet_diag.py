@@ -6,8 +6,8 @@ The decoder is the clear path: one message in, one :class:`~sockdiag.model.socke
 
 from __future__ import annotations
 
-from _socket import AF_INET6 as _PYTHON_AF_INET6
-from _socket import inet_ntoa, inet_ntop
+from _socket import AF_INET6 as _PYTHON_AF_INET6  # start-up: docs/rejected.md
+from _socket import inet_ntoa, inet_ntop  # start-up: docs/rejected.md
 
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.kernel.byte_order import integer, low_first

@@ -6,7 +6,7 @@ net/ipv6/datagram.c.
 
 from __future__ import annotations
 
-from _socket import AF_INET6, inet_ntoa, inet_ntop
+from _socket import AF_INET6, inet_ntoa, inet_ntop  # start-up: docs/rejected.md
 from binascii import a2b_hex
 
 from sockdiag.kernel.inet_diag import TIMER_NAMES

@@ -185,7 +185,7 @@ def _integer(fd: int, number: int) -> int:
 
 
 def _names(fd: int, family: int, protocol: int, emit: Emit) -> None:
-    from _socket import SOCK_STREAM, socket
+    from _socket import SOCK_STREAM, socket  # start-up: docs/rejected.md
 
     sock = socket(family, SOCK_STREAM, protocol, fd)
     asked: tuple[tuple[int, Callable[[], object]], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from _signal import (  # type: ignore[import-not-found]
+from _signal import (  # type: ignore[import-not-found]  # start-up: docs/rejected.md
     SIG_BLOCK,
     SIG_DFL,
     SIG_SETMASK,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _socket import if_indextoname, if_nametoindex
+from _socket import if_indextoname, if_nametoindex  # start-up: docs/rejected.md
 
 from sockdiag.errors import SourceError
 

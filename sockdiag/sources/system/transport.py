@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-from _socket import AF_NETLINK, MSG_TRUNC, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
+from _socket import (  # start-up: docs/rejected.md
+    AF_NETLINK,
+    MSG_TRUNC,
+    SO_RCVTIMEO,
+    SOCK_CLOEXEC,
+    SOCK_RAW,
+    SOL_SOCKET,
+    socket,
+)
 from struct import Struct, pack
 from struct import error as struct_error
 

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from sockdiag.cli import catalog
 from sockdiag.cli.catalog import load
+from sockdiag.cli.options import FORMATS
 from sockdiag.render.schema import document_schema
 from tests.program import FIXTURES, Answer, invoke
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sockdiag.cli.spec import Option
 
 WORLD, SOME, EMPTY = (str(FIXTURES / name) for name in ("6.18-world", "6.18-unprivileged", "6.18-empty"))
 
@@ -75,6 +79,35 @@ def small(digits: str) -> int:
     number = int(digits)
     assert abs(number) < 1 << 53, f"{number} is not exact as a double"
     return number
+
+
+# Commands that need no argument, and the value of a format that takes one.
+DOCUMENTED = [
+    name
+    for name in ("", *catalog.COMMANDS)
+    if load(name).document is not None and not any(argument.required for argument in load(name).arguments)
+]
+VALUES = {"table": ["grid"]}
+
+
+def chosen(option: Option[Any]) -> list[str]:
+    """Return the words that ask for a format."""
+    return [option.flags[0]] if option.bare else [option.flags[0], *VALUES[option.name]]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_every_command_is_written_in_every_format(name: str) -> None:
+    """Each format holds any document, whose JSON validates, and excludes the others."""
+    assert document(name)
+    for option in FORMATS:
+        given = answer(name, *chosen(option))
+        assert given.status == 0, option.name
+        assert given.out.strip(), option.name
+        for other in FORMATS:
+            if other is not option:
+                refused = answer(name, *chosen(option), *chosen(other))
+                assert (refused.status, refused.out) == (2, b"")
+                assert "exclude each other" in refused.err
 
 
 @pytest.mark.parametrize(

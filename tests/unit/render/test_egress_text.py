@@ -9,7 +9,7 @@ from sockdiag.model.qdisc import Qdisc
 from sockdiag.model.route import LocalAddress, Neighbour, Route, RouteMetrics
 from sockdiag.render.document import Style
 from sockdiag.render.egress_text import egress_lines
-from sockdiag.render.process_text import process_lines
+from sockdiag.render.inspect_text import process_lines
 
 PLAIN, COLOUR = Style(80, color=False), Style(80, color=True)
 

@@ -21,6 +21,7 @@ from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
 from sockdiag.sources.netlink import inet_diag, inet_request
+from sockdiag.sources.netlink.inet_attributes import DECODERS
 from sockdiag.sources.system.captured_root import open_root
 from sockdiag.sources.system.machine import System
 from tests.unit.sources.inet_messages import inet_message
@@ -45,6 +46,13 @@ def inet(number: int, payload: bytes, table: str = "tcp", **members: Any) -> Ine
     assert decoded.unknown_attributes == ()
     assert decoded.inet is not None
     return decoded.inet
+
+
+def test_every_attribute_has_a_decoder() -> None:
+    """Each field of the attributes is filled by one attribute; that of the ULP also names a struct in it."""
+    names = [field.name for field in InetAttrs.FIELDS]
+    filled = [names[at] for at, _decode in DECODERS.values()]
+    assert sorted(filled) == sorted(set(names) - {"ulp"})
 
 
 # Requests

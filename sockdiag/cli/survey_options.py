@@ -1,0 +1,39 @@
+"""The options of a survey, from a command line. ``check`` reads them before it imports the engine."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.errors import UsageError, unknown
+from sockdiag.model.query import TABLES
+from sockdiag.survey.options import SurveyOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.spec import Args
+
+
+def survey_options(args: Args) -> SurveyOptions:
+    """Turn a command line into the options of a survey.
+
+    Raises:
+        UsageError: --netid names no table.
+    """
+    return SurveyOptions(
+        netns=args.get(options.NETNS),
+        source=args.get(options.SOURCE),
+        netids=_tables(args.get(options.NETID)),
+        where=args.get(options.WHERE) or "",
+        numeric=args.get(options.NUMERIC),
+    )
+
+
+def _tables(text: str | None) -> tuple[str, ...]:
+    if not text:
+        return ()
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
+    for name in names:
+        if name not in TABLES:
+            raise UsageError(unknown("table", name, TABLES))
+    return tuple(names)
