@@ -1,6 +1,6 @@
-"""sos plugin: what sockdiag sees of this host, as JSON.
+"""sos plugin: sockdiag's view of this host, as JSON.
 
-Goes beside the plugins that come with sos (sos/report/plugins/ in its Python package) and runs where there is a program
+Goes beside the plugins that come with sos (sos/report/plugins/ in its Python package) and runs if there is a program
 called sockdiag. Written for sos 4.0 and later: it declares no options, for their declaration differs between releases.
 """
 
@@ -35,5 +35,5 @@ class Sockdiag(Plugin, IndependentPlugin, DebianPlugin):
             stderr=False,
             timeout=60,
         )
-        # A line a socket: where sos cuts the output to its size limit, the lines that are left can still be read.
+        # One line per socket: if sos cuts the output to its size limit, the remaining lines can still be read.
         self.add_cmd_output("sockdiag list --netns all -o +processes --ndjson", stderr=False, timeout=120)

@@ -1,4 +1,4 @@
-"""Which sockets a --where expression can pass at all, by state, table and family, so that no others are asked for."""
+"""The states, tables and families whose sockets can pass a --where expression, so that no others are requested."""
 
 from __future__ import annotations
 

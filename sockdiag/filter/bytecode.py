@@ -1,4 +1,4 @@
-"""Compile filters to INET_DIAG bytecode, which the kernel runs on each socket before it tells of it.
+"""Compile filters to INET_DIAG bytecode, which the kernel runs on each socket before it reports it.
 
 Operations follow one another; each goes on to the next one or, on failure, jumps forward by its ``no``: to another
 operation, or to four bytes behind the end, which refuses the socket. Arriving at the end accepts it.
@@ -148,7 +148,7 @@ def _host(host: HostOperand) -> bytes:
 
 
 def is_sent(tree: Node) -> bool:
-    """Tell whether ss sends an expression to the kernel: not with a ``dev`` in it, nor with another family's operand."""
+    """Return whether ss sends an expression to the kernel: not with a ``dev`` in it, nor with another family's operand."""
     if isinstance(tree, Not):
         return is_sent(tree.part)
     if isinstance(tree, (And, Or)):
@@ -164,7 +164,7 @@ def is_sent(tree: Node) -> bool:
 def compile_ss(tree: Node) -> bytes | None:
     """Compile a filter of ss; None where ss sends nothing, or it is too long.
 
-    Of several addresses of a host name ss sends only the first; the result is the same.
+    ss sends only the first of several addresses of a host name; the result is the same.
     """
     return assemble(_first_addresses(tree)) if is_sent(tree) else None
 
@@ -187,7 +187,7 @@ def compile_part(tree: Node, *, net_admin: bool) -> bytes | None:
 
     Args:
         tree: the expression.
-        net_admin: marks may be looked at.
+        net_admin: bytecode may read marks.
     """
     part = _part(tree, net_admin=net_admin, positive=True)
     return None if part is None else assemble(part)

@@ -1,4 +1,4 @@
-"""Numbers as the C library reads them, base told by the prefix.
+"""Read numbers as the C library does, in the base that the prefix gives.
 
 Source: strtol(3), strtoul(3) and scanf(3) in the C locale, 64-bit long.
 """

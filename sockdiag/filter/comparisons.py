@@ -115,7 +115,7 @@ def _table_leaf(entry: FieldEntry, operand: str, leaf: Any) -> Compare:
         name,
         leaf,
         bounds=Bounds(tables=Bounds().tables & ~others, families=family),
-        # Sockets of other tables fail too, and the family says nothing of them.
+        # Sockets of other tables fail too, whose family does not matter.
         bounds_not=Bounds(families=3 & ~family) if family != 3 else None,
     )
 

@@ -1,6 +1,6 @@
-"""What the operands of a filter are looked up in: services, hosts, interfaces, users, cgroups.
+"""Look up the operands of a filter: services, hosts, interfaces, users, cgroups.
 
-Nothing is asked before an operand needs it.
+Nothing is read before an operand needs it.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ def user_name(uid: int) -> str:
 
 
 def cgroup_id(path: str) -> int:
-    """Refuse: only sources may look at /sys.
+    """Refuse: only sources may read /sys.
 
     Raises:
-        LookupError: there is no such cgroup; the message says why.
+        LookupError: there is no such cgroup; the message gives the reason.
     """
     raise LookupError(path)
 

@@ -1,6 +1,6 @@
-"""HOST and PORT operands of --where: what of them the model's sockets match.
+"""Match the model's sockets with HOST and PORT operands of --where.
 
-An address matches as in the kernel: families are told apart, except that an IPv4 one also matches IPv6 sockets with a
+An address matches as in the kernel: families are distinguished, except that an IPv4 one also matches IPv6 sockets with a
 mapped address. IPv6 addresses need no brackets where they are unambiguous without.
 """
 

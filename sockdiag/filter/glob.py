@@ -1,8 +1,8 @@
 r"""Shell patterns, as fnmatch(3) matches them without flags but case folding.
 
 ``*`` any text, ``?`` any character, ``[a-z]`` one of a set, ``[!a-z]`` or ``[^a-z]`` one not in it, ``\`` takes the next
-character as it is. ``/`` and a leading dot are nothing special. Matching takes time proportional to the product of the
-lengths, whatever the pattern.
+character as it is. ``/`` and a leading dot are nothing special. For every pattern the time is at most proportional to the
+product of the lengths.
 
 Source: fnmatch(3), glob(7) of the C locale.
 """
@@ -58,7 +58,7 @@ class _Set:
 
 
 def compile_glob(pattern: str, *, fold: bool = False) -> Callable[[str], bool]:
-    """Return a function that tells whether a whole text matches *pattern*.
+    """Return a function that tests whether a whole text matches *pattern*.
 
     Args:
         pattern: the pattern.

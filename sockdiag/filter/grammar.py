@@ -6,7 +6,7 @@
     list   := item { [and | or] item }        juxtaposition is "and"
     item   := ( list ) | not item | predicate
 
-What a list of "and" and "or" means, and what a predicate is, the readings say.
+The readings define the meaning of a list of "and" and "or", and the predicates.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Grammar:
         return self.predicate()
 
     if TYPE_CHECKING:
-        # What a reading has of its own.
+        # Each reading has its own.
         def peek(self) -> str:
             """Return the kind of the next token: ``and or not ( ) end``, or another."""
             ...

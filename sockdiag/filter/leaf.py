@@ -1,7 +1,7 @@
 """Judge one comparison, on a socket or on a whole batch.
 
-An answer is True, False, or None: unknown, because the value is. What a socket cannot have at all (the tcp_info of a UDP
-socket, the timer of one that has none armed) is no unknown value: a comparison with it is False.
+An answer is True, False, or None: unknown, because the value is. A field that a socket cannot have (the tcp_info of a UDP
+socket, a timer if none is armed) is not unknown: a comparison with it is False.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Leaf:
 
     Attributes:
         judge: the answer for a socket.
-        answers: the answers for a batch, one a row.
-        needs: what must be asked for to give them.
+        answers: the answers for a batch, one per row.
+        needs: the costly parts to request for them.
     """
 
     __slots__ = ("answers", "judge", "needs")
@@ -41,7 +41,7 @@ class Leaf:
 
 
 def by_rows(judge: Callable[[Socket], Answer], needs: frozenset[str] = frozenset()) -> Leaf:
-    """Make a leaf that looks at each socket as a record."""
+    """Make a leaf that judges each socket as a record."""
     return Leaf(judge, lambda batch: list(map(judge, batch.sockets())), needs)
 
 
@@ -50,7 +50,7 @@ def by_value(entry: FieldEntry, test: Callable[[Any], bool], tables: frozenset[s
 
     Args:
         entry: the field.
-        test: tells whether a known value passes.
+        test: returns whether a known value passes.
         tables: tables whose sockets have what is compared; None: those that have the field.
     """
     get = entry.get

@@ -1,27 +1,27 @@
-"""What sockdiag-filter(7) says that no table of the grammar holds. The page is made of both (``sockdiag.devtools``)."""
+"""Texts of sockdiag-filter(7). The page is made of these and the tables of the grammar (``sockdiag.devtools``)."""
 
 from __future__ import annotations
 
 INTRODUCTION = (
     (
-        "'sockdiag ss' reads filters exactly as ss of iproute2 does. The commands that look at sockets have --where, which "
+        "'sockdiag ss' reads filters exactly as ss of iproute2 does. The commands that read sockets have --where, which "
         "understands the same words, is strict where ss guesses, and compares every field of a socket."
     ),
     (
-        "A filter is a list of comparisons, joined by and, or, not and parentheses. Two that stand beside each other are "
-        "joined by and. The whole filter of --where is one argument, so it is quoted for the shell; 'sockdiag ss' also takes "
-        "it as several."
+        "A filter is a list of comparisons, joined by and, or, not and parentheses. Comparisons with no word "
+        "between them are joined by and. --where takes its whole filter as one argument, so quote it for the shell; 'sockdiag ss' also "
+        "takes several arguments."
     ),
 )
 
-# What stands after each of ss's words.
+# The operands of each of ss's words.
 PREDICATES = {
     "src": ("HOST", "The local address, and port where HOST has one."),
     "dst": ("HOST", "The remote address, and port where HOST has one."),
     "sport": ("OP PORT", "The local port: a number or the name of a service, with or without a colon before it."),
     "dport": ("OP PORT", "The remote port."),
     "dev": ("= DEVICE", "The interface that the socket is bound to, by name or index; 0 is none."),
-    "fwmark": ("= MARK[/MASK]", "The mark (SO_MARK), or its bits in MASK. The kernel tells it to CAP_NET_ADMIN only."),
+    "fwmark": ("= MARK[/MASK]", "The mark (SO_MARK), or its bits in MASK. It is visible only with CAP_NET_ADMIN."),
     "cgroup": ("= PATH", "The control group (version 2) that the socket was made in."),
     "autobound": (
         "",
@@ -31,8 +31,8 @@ PREDICATES = {
 
 HOSTS = (
     ("ADDR[/LEN][:PORT]", "An IPv4 address, or the network of its first LEN bits. Parts that are missing are 0: 10/8."),
-    ("[IPV6[/LEN]][:PORT]", "An IPv6 address. --where does without the brackets where there is no port."),
-    ("*:PORT or :PORT", "Any address, of the IP tables."),
+    ("[IPV6[/LEN]][:PORT]", "An IPv6 address. --where needs no brackets if there is no port."),
+    ("*:PORT or :PORT", "Any address, in the IP tables."),
     ("NAME[:PORT]", "All addresses of a host name."),
     (
         "unix:PATTERN, /PATH or @NAME",
@@ -45,7 +45,7 @@ HOSTS = (
 )
 
 SS_DIFFERENCES = (
-    "and and or bind equally, from left to right: 'a or b and c' is '(a or b) and c'. --where refuses the mixture.",
+    "and and or bind equally, from left to right: 'a or b and c' is '(a or b) and c'. --where refuses to mix them.",
     "src, dst, dev, fwmark and cgroup compare with = only; src and dst not even with !=. Only ports have an order.",
     "A prefix such as unix: in an operand reduces what is listed to its family, wherever it stands.",
     "state and exclude are read only before everything else.",
@@ -57,8 +57,8 @@ WHERE = (
         "its end may be left out, so tcp_info.rtt is tcp_info.rtt_us, and '-' is as good as '_'."
     ),
     (
-        "A field alone asks whether it is known and neither zero nor empty. 'FIELD = unknown' asks whether the kernel did not "
-        "tell it."
+        "A field alone asks whether it is known and neither zero nor empty. 'FIELD = unknown' asks whether its value is "
+        "unknown."
     ),
     (
         "~ and !~ compare text with a shell pattern, which must match all of it: * is any text, ? any character, [a-z] one of "
@@ -71,9 +71,9 @@ WHERE = (
     ),
     "state A state B exclude C is one set of states, as in ss, and may stand anywhere; 'state = A' compares.",
     (
-        "A comparison with an unknown value is neither true nor false, and neither is its negation. Sockets that it decides "
-        "about are not shown, but counted, and a line on standard error says how many. What a socket cannot have at all it "
-        "has not: 'timer.name = persist' is false of a UDP socket."
+        "A comparison with an unknown value is neither true nor false, and neither is its negation. If the filter has no answer "
+        "for that reason, the socket is not shown but counted, and a line on standard error reports how many. A field that a "
+        "socket cannot have is not unknown: 'timer.name = persist' is false for a UDP socket."
     ),
     (
         "The kernel sifts what it can (INET_DIAG_REQ_BYTECODE, states, tables, families), so that a narrow filter on a host "
@@ -96,7 +96,7 @@ EXAMPLES = (
     ("ss -tan 'src 127.0.0.0/8 and ( sport = :22 or dport = :22 )'", "with parentheses, quoted for the shell"),
     ("ss -tn exclude listening dst '[::1]'", "an IPv6 address"),
     ("list --where 'dport = https and src 10.0.0.0/8'", "the same words in --where"),
-    ("list --where 'recv_q > 64KiB and state = established'", "who does not read what has arrived"),
+    ("list --where 'recv_q > 64KiB and state = established'", "connections whose owner does not read"),
     ("list --where 'process ~ nginx* or process = haproxy' -o +processes", "sockets of some programs"),
     ("list --where 'state listening state close-wait' --netid tcp", "a set of states"),
     ("list --where 'drops and netid = udp' -o +drops", "UDP sockets that have dropped something"),

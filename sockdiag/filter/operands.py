@@ -105,7 +105,7 @@ class HostParser:
 
         Args:
             text: the operand.
-            family: what its prefix says, or AF_UNSPEC.
+            family: the one of its prefix, or AF_UNSPEC.
             is_port: it stands after sport or dport.
 
         Returns:

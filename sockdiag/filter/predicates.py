@@ -1,4 +1,4 @@
-"""What the comparisons of --where mean: ss's own predicates here, any other field in ``comparisons``."""
+"""Build the comparisons of --where: ss's own predicates here, any other field in ``comparisons``."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Predicates:
         self._sets = StateSets()
 
     def knows(self, word: Token) -> bool:
-        """Tell whether a word can begin a comparison."""
+        """Return whether a word can begin a comparison."""
         name = word.text.lower().replace("-", "_")
         return name in STATE_WORDS or name == "autobound" or resolve(name) is not None
 
@@ -234,7 +234,7 @@ class Predicates:
 
     def states(self, mask: int) -> Node:
         """Return the comparison with a set of states."""
-        # Bound and otherwise idle TCP sockets are in the state CLOSE; only a request tells them apart.
+        # Bound and otherwise idle TCP sockets are in the state CLOSE; only a request separates them.
         idle = bool(mask >> BOUND_INACTIVE & 1) and not mask >> CLOSE & 1
         if mask >> SYN_RECV & 1:
             mask |= 1 << NEW_SYN_RECV

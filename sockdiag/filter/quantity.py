@@ -34,7 +34,7 @@ def parse_quantity(text: str, unit: str) -> int | float:
     """Return the number that *text* is, in *unit*.
 
     Raises:
-        ValueError: it is no number, or its suffix does not fit the unit; the message says which.
+        ValueError: it is no number, or its suffix does not fit the unit; the message names the mistake.
     """
     digits, suffix = _split(text)
     if digits is None:

@@ -1,8 +1,8 @@
 """The filter language as ss has it.
 
-``and``, ``or`` and juxtaposition have the same precedence, whatever its manual says; each operand is read by the
-predicate word before it, when it is met; a family prefix changes which families are listed. What the kernel makes of the
-expression and what ss itself makes of it differ in places, and rows of netlink pass both.
+``and``, ``or`` and juxtaposition have the same precedence, although ss(8) differs; each operand is read by the
+predicate word before it, when it is met; a family prefix changes which families are listed. The kernel and
+ss itself evaluate some expressions differently, and rows of netlink pass both.
 
 Source: ss(8) of iproute2 6.1 and 7.1, and the behaviour of the program.
 """
@@ -52,10 +52,10 @@ class SsFilter:
         tree: what it means, None for an empty one.
         preferred: family of the last operand that had one, or what was preferred before.
         families: mask of ``1 << AF_…`` that operands reduced the listed families to, None where none did.
-        match: tells whether ss itself shows a row.
-        kernel_match: tells whether the kernel would send a row of an IP table, as far as the row shows it (whether a port
-            was bound explicitly, it does not). Of rows that no bytecode has sifted, ss shows those that pass both.
-        settled: the kernel's answer is also ss's: what its bytecode lets pass need not be matched again.
+        match: returns whether ss itself shows a row.
+        kernel_match: returns whether the kernel would send a row of an IP table, as far as the row shows (it does not show
+            whether a port was bound explicitly). If no bytecode has sifted the rows, ss shows those that pass both.
+        settled: the kernel's answer is also ss's: rows that pass its bytecode need not be matched again.
     """
 
     __slots__ = ("families", "kernel_match", "match", "preferred", "settled", "tree")
@@ -92,8 +92,8 @@ def parse_ss(
         context: the look-ups.
         file_text: content of the -F file, read after the words.
         preferred: the preferred family, AF_UNSPEC for none.
-        services: where service names are looked up: ``udp`` if the udp table is selected, ``tcp`` if tcp is.
-        version: the program to be like.
+        services: protocols to look service names up in: ``udp`` if the udp table is selected, ``tcp`` if tcp is.
+        version: the version of ss to imitate.
 
     Raises:
         SsFilterError: ss refuses it.

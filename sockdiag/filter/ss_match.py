@@ -28,7 +28,7 @@ if TYPE_CHECKING:
             lport, rport: ports; inode and peer inode of a unix socket, port id and -1 of a netlink one, interface index
                 and 0 of a packet one.
             iface: index of the bound interface, 0 for none.
-            mark, cgroup_id: 0 where they were not told.
+            mark, cgroup_id: 0 where unknown.
             number: protocol of a netlink or packet socket.
         """
 
@@ -73,7 +73,7 @@ class Matcher:
         return _build(tree if tree is not None and is_sent(tree) else None, _kernel_leaf)
 
     def is_settled(self, tree: Node | None) -> bool:
-        """Tell whether a row of an IP table that passes the kernel's reading passes ss's too."""
+        """Return whether a row of an IP table that passes the kernel's reading passes ss's too."""
         from sockdiag.filter.bytecode import is_sent
 
         return tree is None or (is_sent(tree) and _implies(tree, positive=True))
@@ -209,14 +209,14 @@ def _words(view: SsSocket, *, local: bool) -> bytes | None:
 
 
 def _own_address(host: HostOperand, row: SsSocket, there: bytes) -> bool:
-    # The bits are compared whatever the families are; then an IPv4 rule is compared with a mapped address.
+    # The bits are compared first, also between families; then an IPv4 rule with a mapped address.
     if same_bits(host, there):
         return True
     return host.family == AF_INET and row.family == AF_INET6 and there[:12] == _MAPPED and same_bits(host, there[12:])
 
 
 def same_bits(host: HostOperand, there: bytes) -> bool:
-    """Tell whether the bits that count of a host's address are those of an address at least as long."""
+    """Return whether the bits that count of a host's address are those of an address at least as long."""
     size = len(host.address)
     shift = 8 * size - host.length
     return int.from_bytes(there[:size], "big") >> shift == int.from_bytes(host.address, "big") >> shift
@@ -242,7 +242,7 @@ def _kernel_leaf(leaf: Compare) -> Test:
 
 
 def _kernel_host(host: HostOperand, *, local: bool) -> Test:
-    # Of several addresses of a name, ss sends the first one, as often as there are addresses.
+    # ss sends the first address of a name, as often as the name has addresses.
     port = host.port if host.port == ANY_PORT else (host.port + (1 << 31)) % (1 << 32) - (1 << 31)
 
     def test(row: SsSocket) -> bool:

@@ -1,4 +1,4 @@
-"""A socket of the model as a filter of ss compares it: everything has a number, and what is unknown is 0."""
+"""A socket of the model as a filter of ss compares it: everything is a number, and unknown is 0."""
 
 from __future__ import annotations
 

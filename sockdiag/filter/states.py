@@ -47,7 +47,7 @@ STATE_WORDS = ("state", "exclude", "excl")
 
 
 class StateSets:
-    """The state sets of a program that knows *count* states: 14, or 12 before bound-inactive (ss 6.1)."""
+    """The state sets of a program that has *count* states: 14, or 12 before bound-inactive (ss 6.1)."""
 
     __slots__ = ("all", "big", "bucket", "connected", "named", "synchronized")
 

@@ -1,4 +1,4 @@
-"""Words of the filter language that both readings know.
+"""Words of the filter language that both readings share.
 
 Source: ss(8).
 """

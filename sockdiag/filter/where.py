@@ -2,7 +2,7 @@
 
 * A comparison is ``FIELD OP VALUE``; OP is ``= != > < >= <= ~ !~`` or ss's word for it. ``~`` takes a shell pattern that
   must match the whole value: ``process ~ nginx*``. A field alone asks whether it is known and neither zero nor empty.
-  ``FIELD = unknown`` asks whether the kernel did not tell it; in quotes, ``'unknown'`` is a word like others.
+  ``FIELD = unknown`` asks whether its value is unknown; in quotes, ``'unknown'`` is a word like others.
 * ss's own predicates are there with their operands: ``src dst sport dport dev fwmark cgroup autobound``, and ``state A
   state B exclude C``, which is one set of states as in ss; ``state = A`` compares.
 * Numbers take the suffixes that fit the field's unit (``sockdiag.filter.quantity``).
@@ -10,8 +10,8 @@
 * A field of processes (``pid``, ``process``, ``container``) passes if it does for any process that holds the socket.
 
 Answers are three-valued. A comparison with an unknown value is neither true nor false, nor is its negation; ``and`` and
-``or`` decide where the other side does (Kleene). Sockets without an answer are not shown, but counted. What a socket
-cannot have, it has not: ``timer.name = persist`` is false of a UDP socket, and ``not timer.name = persist`` true.
+``or`` decide where the other side does (Kleene). Sockets without an answer are not shown, but counted. A field
+that a socket cannot have is not unknown: ``timer.name = persist`` is false of a UDP socket, and ``not timer.name = persist`` true.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Where:
     Attributes:
         text: the expression.
         tree: what it means; None for an empty one.
-        needs: what must be asked for to judge a socket (``sockdiag.model.query``).
+        needs: the costly parts to request in order to judge a socket (``sockdiag.model.query``).
         states: mask of the states that a socket may be in to pass, or to have no answer.
         tables: the tables that it may be of, in the order of TABLES.
         families: the families that it may be of if it is an IP socket, as ``Query.families``; empty is both.
-        match: tells of a socket whether it passes; None where that is not known.
+        match: returns whether a socket passes; None if that is unknown.
     """
 
     __slots__ = ("_answers", "families", "match", "needs", "states", "tables", "text", "tree")
@@ -87,7 +87,7 @@ class Where:
         The kernel then sends no socket that would not pass, but not only such that do: they are judged here again.
 
         Args:
-            net_admin: the caller has CAP_NET_ADMIN, without which the kernel refuses bytecode that looks at marks.
+            net_admin: the caller has CAP_NET_ADMIN, without which the kernel refuses bytecode that reads marks.
 
         Returns:
             The bytecode; None where there is nothing for the kernel to decide.

@@ -1,6 +1,6 @@
 """Tokens of a --where expression.
 
-Operators need no blanks around them. What follows an operator (or a word like ``src``) is a value: it ends at a blank, a
+Operators need no blanks around them. A value follows an operator, or a word like ``src``: it ends at a blank, a
 parenthesis, ``&`` or ``|``; quotes or a backslash take such characters in.
 """
 
@@ -21,9 +21,8 @@ class Token:
 
     Attributes:
         kind: ``and or not ( ) end``, an operator, ``word``, or ``value``.
-        text: what it says, without quotes and backslashes.
-        pattern: of a value, what it says as a shell pattern: a backslash outside quotes is kept, for it may be before a
-            character that is special there.
+        text: its text, without quotes and backslashes.
+        pattern: a value as a shell pattern: backslashes outside quotes are kept, as they may precede special characters.
         position, length: where it stands.
         quoted: it was in quotes.
     """
@@ -42,7 +41,7 @@ class Token:
 
 
 class Lexer:
-    """Read tokens from the left; the parser says whether a value comes next."""
+    """Read tokens from the left; the parser decides whether a value comes next."""
 
     __slots__ = ("at", "text")
 

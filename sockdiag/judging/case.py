@@ -1,4 +1,4 @@
-"""What a rule is and what it is given: one sample or two, and the ways to compare them."""
+"""Rules and what they judge: one sample or two, and the ways to compare them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
 
-# Connections whose tcp_info is asked for.
+# Maximum number of connections whose tcp_info is requested.
 _MOST_ASKED = 16
 
 
@@ -31,7 +31,7 @@ class Threshold(Record):
 
 
 class Rule(Record):
-    """What is known of a rule. Its module has ``RULE``, this, and ``judge(case)``, which yields hits."""
+    """The public declaration of a rule. Its module has it as ``RULE``, and ``judge(case)``, which yields hits."""
 
     code: str = field("Stable name.", kind=LABEL)
     severity: str = field("Worst severity of its findings.", kind=LABEL)
@@ -41,20 +41,20 @@ class Rule(Record):
     source: str = field("Kernel function or document of the condition.", kind=LABEL)
     reads: tuple[str, ...] = field("What it reads.", kind=LABEL)
     needs: tuple[str, ...] = field(
-        "What must have been read, as files and socket tables, or it cannot tell anything.", default=(), kind=LABEL
+        "Files and socket tables without which it cannot judge at all.", default=(), kind=LABEL
     )
     thresholds: tuple[Threshold, ...] = field("Numbers that it decides by.", default=(), of=Threshold)
     advice: tuple[str, ...] = field("What it may advise.", default=(), kind=LABEL)
     partly: tuple[str, ...] = field(
-        "What must have been read, or it can tell of bad things and not that there are none.", default=(), kind=LABEL
+        "Files and socket tables without which it may find problems, but cannot exclude them.", default=(), kind=LABEL
     )
 
 
 class Compared(Record):
     """Fields of sockets that a rule compares with the earlier sample.
 
-    ``check`` keeps them from one run to the next, of the sockets in which one of them is not zero: a rule takes a socket
-    that was not there for one in which all of them were.
+    ``check`` keeps them from one run to the next for the sockets with one that is not zero: a rule takes all of them for
+    zero in a socket that was not kept.
     """
 
     tables: tuple[str, ...] = field("Tables of the sockets.", kind=LABEL)
@@ -65,7 +65,7 @@ class Compared(Record):
 
 
 class DeclaredRule(Rule):
-    """A rule as its module declares it: what people are told of it, and what the program has to know.
+    """A rule as its module declares it: the text for users, and the declarations for the program.
 
     ``make gen`` writes what follows from these declarations to ``judging/declared.py``. In the unit tests a rule that reads
     what it does not declare fails.
@@ -85,19 +85,19 @@ class DeclaredRule(Rule):
         "Commands that judge by it beside those that judge by every rule.", default=(), kind=LABEL
     )
     blames_reader: bool = field(
-        "It finds what follows when a process does not get to its sockets: of one process, that is one cause.",
+        "It finds effects of a process that does not get to its sockets: findings about one process have one cause.",
         default=False,
         kind=LABEL,
     )
 
     @property
     def text(self) -> Rule:
-        """What people are told."""
+        """The part that users see."""
         return Rule._make(self._values()[: len(Rule.FIELDS)])
 
 
 class Unseen(Exception):
-    """A rule lacks what it needs: it does not know, and does not say that all is well."""
+    """A rule lacks what it needs: its result is unknown, not that all is well."""
 
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"{source}: {reason}")
@@ -161,7 +161,7 @@ class Case:
         Below 1, rules also find what is nearly as bad: levels that have been higher and are not clearly lower yet.
         """
         case = Case(self.now, self.before, self.horizon, self._owners, self._silence, self.netns, factor)
-        # What was looked up for one judgement is known in the other.
+        # Both judgements share their lookups.
         case._silences, case._holders, case._moved = self._silences, self._holders, self._moved
         return case
 

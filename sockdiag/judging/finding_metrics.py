@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _FINDINGS = MetricFamily(
     "sockdiag_findings",
-    "Findings of a rule, by severity; no sample of a rule that lacks what it needs, unless it found something.",
+    "Findings of a rule, by severity; a rule that lacks data has a sample only if it found something.",
     ("code", "severity"),
 )
 _SUCCESS = MetricFamily(
     "sockdiag_rule_success",
-    "1 where a rule had all that it needs, 0 where it cannot tell and is not to be relied on.",
+    "1 if a rule could read all that it needs, 0 if not: its result is then unknown.",
     ("code",),
 )
 _VERDICT = MetricFamily("sockdiag_verdict", "1 for the worst verdict of all findings, 0 for the others.", ("verdict",))
@@ -31,8 +31,8 @@ def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> li
     """Return the findings of every rule, 0 where it found nothing, so that alerts need not ask for absence.
 
     Args:
-        findings: what was found.
-        unknown: codes of the rules that could not tell.
+        findings: all findings.
+        unknown: codes of the rules that lacked data.
     """
     counts = {
         (code, severity): 0

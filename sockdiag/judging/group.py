@@ -49,13 +49,13 @@ def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
-    """Return one finding per cause, worst first: what a process does to forty sockets, in any namespaces, is one."""
+    """Return one finding per cause, worst first: forty sockets harmed by one process, in any namespaces, give one."""
     groups: dict[Any, list[Finding]] = {}
     findings = list(findings)
     readers = any(finding.code == _READER for finding in findings)
     for finding in findings:
         if finding.code == _WINDOW and finding.severity == INFO and readers:
-            continue  # the process that does not read is here, and told
+            continue  # the process that does not read is on this host, and reported
         groups.setdefault(_cause(finding), []).append(finding)
     found = [_merged(findings) for findings in groups.values()]
     found.sort(key=badness)
@@ -80,7 +80,7 @@ def _cause(finding: Finding) -> Any:
         and subject.local is None
         and not _is_loopback(subject.peer)
     ):
-        return finding.code, finding.verdict, subject.peer  # who does not answer, whoever asks
+        return finding.code, finding.verdict, subject.peer  # a peer that does not answer, from any namespace
     return id(finding)
 
 

@@ -27,7 +27,7 @@ class Judgement:
 
     Attributes:
         hits: findings and their sockets, worst first.
-        unknown: rules that could not tell.
+        unknown: rules that lacked data.
     """
 
     __slots__ = ("hits", "unknown")
@@ -43,13 +43,13 @@ class Judgement:
 
 
 def verdict_of(findings: Iterable[Finding], unknown: Collection[NotJudged]) -> str:
-    """Return the worst verdict of findings; where a rule could not tell and nothing worse was found, that is unknown."""
+    """Return the worst verdict of findings; unknown if a rule lacked data and found nothing worse."""
     verdicts = [finding.verdict for finding in findings]
     return worst_verdict([*verdicts, UNKNOWN] if unknown else verdicts)
 
 
 def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
-    """Run rules. One that lacks what it needs is unknown; what it found until then stands."""
+    """Run rules. One that lacks data is unknown; its findings until then stand."""
     hits: list[Hit] = []
     unknown: list[NotJudged] = []
     for code in codes:
@@ -62,7 +62,7 @@ def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
             )
             try:
                 for hit in module.judge(case):
-                    hits.append(hit)  # noqa: PERF402 - what came before an error stands
+                    hits.append(hit)  # noqa: PERF402 - hits before an error stand
             except Unseen as error:
                 lacking = NotJudged(code, error.source, error.reason)
         if lacking is not None:

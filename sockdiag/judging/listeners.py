@@ -73,7 +73,7 @@ def queue_is_cause(case: Case, listener: Listener, before: int | None) -> bool:
 
 
 def places(waiting: int, limit: int | None) -> str:
-    """Write how full an accept queue is, which has room for one connection more than its limit."""
+    """Describe how full an accept queue is; it has room for one connection more than its limit."""
     if limit is None:
         return f"{counted(waiting, 'place')} taken, of a limit that is not visible"
     return f"{waiting} of {counted(limit + 1, 'place')} taken"

@@ -1,4 +1,4 @@
-"""Advice about another network namespace: its commands must act there."""
+"""Make the commands in advice about another network namespace act there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule by its code. Its module is imported when it is asked for; a test holds the list complete."""
+"""Every rule by its code. Modules are imported on demand; a test keeps the list complete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case, DeclaredRule, Hit
 
     class RuleModule(Protocol):
-        """What a module of a rule has."""
+        """The contents of a module of a rule."""
 
         RULE: DeclaredRule
 

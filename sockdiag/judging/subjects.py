@@ -1,4 +1,4 @@
-"""What findings are about, and how their sentences name it."""
+"""The subjects of findings, and their names in sentences."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Family:
         number: AF_….
         name: the word of that.
         netid: its table; None where its sockets are in a table for each protocol (IP), or are not listed.
-        identity: the part of a sock_diag payload that tells one socket from another: addresses, inode, cookie.
+        identity: the part of a sock_diag payload that identifies a socket: addresses, inode, cookie.
         state_at: offset of the state in the payload; None where there is none, or none that can be asked for.
         has: of the fields that not every family has (``local.port``, ``local.interface``, ``peer``, ``peer.port``,
             ``shutdown``), those that its sockets can have.

@@ -47,7 +47,7 @@ REQ_BYTECODE = 1
 REQ_SK_BPF_STORAGES = 2
 REQ_PROTOCOL = 3  # u32, for protocols above 255 (MPTCP)
 
-# Attributes of an answer. Those up to 8 are asked for by bit (number - 1) of idiag_ext; the kernel sends SHUTDOWN,
+# Attributes of an answer. Those up to 8 are requested by bit (number - 1) of idiag_ext; the kernel sends SHUTDOWN,
 # MARK (to CAP_NET_ADMIN), CGROUP_ID, SOCKOPT, SKV6ONLY and PROTOCOL by itself, CLASS_ID with TCLASS, DCTCPINFO and
 # BBRINFO with VEGASINFO, ULP_INFO and (to CAP_NET_ADMIN) MD5SIG with INFO.
 MEMINFO = 1

@@ -29,7 +29,7 @@ TX_RING = 3
 FANOUT = 4  # u32: id, type << 16
 UID = 5  # u32
 MEMINFO = 6
-FILTER = 7  # struct sock_filter[], told to CAP_NET_ADMIN
+FILTER = 7  # struct sock_filter[], visible only with CAP_NET_ADMIN
 
 INFO_STRUCT = Struct(f"{ORDER}IIIIII")  # index, version, reserve, copy_thresh, tstamp, flags
 MCLIST_STRUCT = Struct(f"{ORDER}IIHH32s")  # index, count, type, alen, addr

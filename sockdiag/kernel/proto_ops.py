@@ -39,7 +39,7 @@ def table_of(family: int, type: str, protocol: int) -> str:
 
 
 def proto_ops(netid: str, family: str, type: str | None) -> str | None:
-    """Name the proto_ops of a socket; None where it cannot be told."""
+    """Name the proto_ops of a socket; None if unknown."""
     if netid in IP_TABLES:
         return IP_TABLES[netid].ops[family == "AF_INET6"]
     other = OTHER_TABLES.get(netid)
@@ -49,7 +49,7 @@ def proto_ops(netid: str, family: str, type: str | None) -> str | None:
 
 
 def proto_name(netid: str, family: str, type: str | None) -> str | None:
-    """Name the struct proto of a socket as /proc/net/protocols does; None where it cannot be told.
+    """Name the struct proto of a socket as /proc/net/protocols does; None if unknown.
 
     Before Linux 5.15 unix sockets of all types are of UNIX.
     """
@@ -71,7 +71,7 @@ SS_UNCONNECTED, SS_CONNECTING, SS_CONNECTED, SS_DISCONNECTING = (
 
 
 def socket_state(netid: str, state: str | None) -> str | None:
-    """Tell the state of the ``struct socket`` that goes with a state of the sock; None where it cannot be told.
+    """Return the state of the ``struct socket`` that goes with a state of the sock; None if unknown.
 
     Source: ``__inet_stream_connect()``, ``inet_accept()``, ``unix_stream_connect()``; connect(2) of datagram, raw,
     netlink and packet sockets leaves it SS_UNCONNECTED.

@@ -1,4 +1,4 @@
-"""What all sock_diag families share, and the address families and protocols they are asked by.
+"""Constants that all sock_diag families share, and the address families and protocols that requests name.
 
 Source: include/uapi/linux/sock_diag.h, include/linux/socket.h, include/uapi/linux/in.h.
 """

@@ -1,4 +1,4 @@
-"""What creates a socket of each family and what feeds it: functions of the kernel in their order, with the counters of loss.
+"""The kernel functions that create a socket of each family and feed it, in their order, with the counters of loss.
 
 A counter is an exact MIB name; ``dev.*.rx_drop`` is the sum over the rows of a table. Function names are those of
 Linux 6.x. Source: net/core/dev.c, net/ipv4, net/ipv6, net/unix, net/netlink, net/packet.

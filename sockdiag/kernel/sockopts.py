@@ -1,4 +1,4 @@
-"""Socket options that getsockopt(2) tells without changing anything: name, level, number, form.
+"""Socket options that getsockopt(2) returns without side effects: name, level, number, form.
 
 Options whose reading resets a counter or takes data (PACKET_STATISTICS, SO_ERROR, SO_PEERPIDFD, TCP_ZEROCOPY_RECEIVE)
 are not among them. Source: include/uapi/asm-generic/socket.h (mips, parisc, sparc and alpha number those of SOL_SOCKET
@@ -10,11 +10,11 @@ from __future__ import annotations
 SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6 = 1, 0, 6, 17, 41
 SOL_PACKET, SOL_NETLINK = 263, 270
 
-# Forms of an answer: an int; a string; a 64-bit identity, which is told in hexadecimal; a 64-bit rate, all ones for no
-# limit; struct linger; struct timeval, which is told in microseconds; an array of 32-bit words.
+# Forms of an answer: an int; a string; a 64-bit identity, shown in hexadecimal; a 64-bit rate, all ones for no
+# limit; struct linger; struct timeval, shown in microseconds; an array of 32-bit words.
 INT, TEXT, COOKIE, RATE, LINGER, TIMEVAL, WORDS = "int", "text", "cookie", "rate", "linger", "timeval", "words"
 
-# Whom an option is asked of.
+# The sockets that have an option.
 ANY, TCP, UDP, IP, IP6, INET, PACKET, NETLINK, UNIX = (
     "any",
     "tcp",
@@ -126,7 +126,7 @@ SOCK_SNDBUF_LOCK, SOCK_RCVBUF_LOCK = 1, 2
 
 
 def kinds_of(family: int, protocol: int) -> frozenset[str]:
-    """Tell which of the options above concern a socket, by its SO_DOMAIN and SO_PROTOCOL.
+    """Return the options above that concern a socket, by its SO_DOMAIN and SO_PROTOCOL.
 
     An IPv6 socket has the options of IP too; what it refuses is left out of the answer.
     """

@@ -53,7 +53,7 @@ STATE_ALIASES = {
 }
 
 ALL_STATES = (1 << 14) - 1
-# What /proc/net/tcp lists and every kernel knows: all but bound-inactive, which costs a walk of the bind hash.
+# States that /proc/net/tcp lists and every kernel has: all but bound-inactive, which costs a walk of the bind hash.
 HASHED_STATES = ALL_STATES & ~(1 << BOUND_INACTIVE)
 
 

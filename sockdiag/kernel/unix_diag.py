@@ -1,6 +1,6 @@
 """unix_diag requests, answers, show bits and attribute numbers.
 
-Source: include/uapi/linux/unix_diag.h. What is asked for (SHOW_…, a mask) and what comes back (an attribute number) are
+Source: include/uapi/linux/unix_diag.h. Requests (SHOW_…, a mask) and answers (attribute numbers) are
 numbered apart; UNIX_DIAG_SHUTDOWN is sent without being asked for.
 """
 

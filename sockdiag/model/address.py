@@ -10,7 +10,7 @@ class Endpoint(Record):
 
     AF_INET, AF_INET6: printable address, port 0 where none is bound. AF_UNIX: the name as bytes (an abstract one keeps
     its leading NUL), no port. AF_NETLINK: protocol name, port id. AF_PACKET: protocol. AF_VSOCK: CID, port. A member is
-    None where the family has none or the source does not tell.
+    None if the family has none or the source does not show it.
     """
 
     address: str | bytes | None = field(

@@ -47,7 +47,7 @@ class AlertRange:
         return f"AlertRange({self.text!r})"
 
     def alerts(self, value: float, *, held: bool = False) -> bool:
-        """Tell whether a value is a reason for an alert.
+        """Return whether a value is a reason for an alert.
 
         Args:
             value: the value.
@@ -58,7 +58,7 @@ class AlertRange:
             grow = 1 if self.inside else -1
             wide_low = low - grow * MARGIN * abs(low) if low != -_INFINITE else low
             wide_high = high + grow * MARGIN * abs(high) if high != _INFINITE else high
-            # Of a narrow range nothing may be left; then nothing is clearly good, and the range itself decides.
+            # A narrow range may leave nothing; then no value is clearly good, and the range itself decides.
             if wide_low <= wide_high:
                 low, high = wide_low, wide_high
         return (low <= value <= high) is self.inside

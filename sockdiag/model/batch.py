@@ -1,9 +1,9 @@
-"""How many sockets are held: as columns where they came in bulk, as records otherwise.
+"""Hold many sockets: as columns if they came in bulk, else as records.
 
 A host can have hundreds of thousands of TCP sockets, and one :class:`~sockdiag.model.socket.Socket` costs microseconds.
 A :class:`Batch` holds sockets of one shape (the same table, family and set of attributes) as parallel columns cut out of
-the kernel's own bytes; counting and printing use the columns, and ``sockets()`` builds records for what needs them. A
-source without columns gives ``Batch.of(records)``. Users of a batch need not know which of the two it is.
+the kernel's own bytes; counting and printing use the columns, and ``sockets()`` builds records for the rest. A
+source without columns gives ``Batch.of(records)``. Users of a batch need not distinguish the two.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NESTED: dict[str, Any] = {"local": Endpoint, "peer": Endpoint, "skmem": SkMem}
 
 
 def uniform(values: Any) -> bool:
-    """Tell whether all items of an array or of bytes are equal, at the speed of comparing memory; False of other things."""
+    """Return whether all items of an array or of bytes are equal, at the speed of comparing memory; else False."""
     if isinstance(values, (bytes, array)):
         first = values[:1]
         return bytes(values) == bytes(first) * len(values)
@@ -92,7 +92,7 @@ class Batch:
 
     Attributes:
         size: number of rows.
-        constants: value by dotted field name, where all rows have the same. What is in neither mapping is None.
+        constants: value by dotted field name, if all rows have the same. Fields in neither mapping are None.
         columns: column by dotted field name; None for a batch of records.
 
     Args:
@@ -171,7 +171,7 @@ class Batch:
             self.constants[name] = value
 
     def values(self, name: str) -> Sequence[Any]:
-        """Return the values of a dotted field, one a row; of a nested record whose members are columns, the records."""
+        """Return the values of a dotted field, one per row; records for a nested record whose members are columns."""
         outer, _, inner = name.rpartition(".")
         if self.columns is None:
             values: Sequence[Any] = self.sockets_as_list()

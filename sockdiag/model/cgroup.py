@@ -1,4 +1,4 @@
-"""What a process's cgroups tell of where it runs."""
+"""The unit and the container of a process, by its cgroups."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ class Cgroup(Record):
 
 
 def is_long_id(text: str) -> bool:
-    """Tell whether a text is a container id as OCI runtimes make them: 64 hexadecimal digits."""
+    """Return whether a text is a container id as OCI runtimes make them: 64 hexadecimal digits."""
     return len(text) == 64 and not text.strip("0123456789abcdef")

@@ -1,4 +1,4 @@
-"""What a congestion control algorithm tells of a TCP connection."""
+"""The state of a congestion control algorithm for a TCP connection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The kernel's event counters of one moment, by their exact MIB names, and what changed between two moments.
 
-A table of counters is a dict from name to number; what else is known of a counter (whose it is, how wide it is, where it
-was read) is declared once for each MIB in :data:`MIBS` and looked up when asked for.
+A table of counters is a dict from name to number; the scope, width and source of a counter are declared once for each
+MIB in :data:`MIBS` and looked up when needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NETSTAT = "/proc/net/netstat"
 
 # The members of all MIBs are unsigned long, those of the IP MIBs u64 (include/net/snmp.h), of a device u64
 # (struct rtnl_link_stats64): all 64 bits wide on a 64-bit kernel. A 32-bit kernel wraps the unsigned longs at 2**32,
-# which a file does not tell; delta() then sees a counter that went backwards and says so. struct softnet_data and
+# which no file shows; delta() then finds that the counter went backwards, and reports that. struct softnet_data and
 # struct ip_conntrack_stat hold unsigned int on every kernel, printed %08x.
 MIBS: Mapping[str, Mib] = {
     mib.prefix: mib
@@ -183,12 +183,12 @@ def mib_of(name: str) -> Mib:
 
 
 def delta(before: Counter, after: Counter) -> Delta:
-    """Tell what changed between two values of one counter.
+    """Return the change between two values of one counter.
 
     A counter that went backwards has wrapped, or was set to zero (a new namespace or device under the old name, a
     driver reloaded). Half of the range tells the two apart: a 32-bit counter of packets needs more than eight minutes for half
-    of its range at 4 million packets a second. (Two looks so far apart that it wrapped more than once show too little: a
-    file cannot tell.) A 64-bit counter does not wrap in practice.
+    of its range at 4 million packets/s. (Two samples so far apart that it wrapped more than once show too little; no file
+    reveals that.) A 64-bit counter does not wrap in practice.
 
     Returns:
         The difference, or None and the reason: of different scopes, or set to zero in between.
@@ -208,7 +208,7 @@ def delta(before: Counter, after: Counter) -> Delta:
 def counters_of(prefix: str, rows: Iterable[Record]) -> Counters:
     """Name the counters of a table's rows PREFIX.ROW.COLUMN; a row's first field is its name, an unknown one is left out.
 
-    Source: the record's own declaration says which of its fields are counters.
+    Source: the record's own declaration marks the fields that are counters.
     """
     values: dict[str, int] = {}
     for row in rows:

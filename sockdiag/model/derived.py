@@ -1,4 +1,4 @@
-"""Fields that no source tells and that follow from others; declared like the rest, so that they show and filter alike."""
+"""Fields derived from others, which no source has; declared like the rest, so that they are shown and filtered alike."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def getter(name: str, user_name: Callable[[int], str]) -> Callable[[Socket], flo
 
     Args:
         name: of a field of :class:`Derived`.
-        user_name: names users; records know their numbers only.
+        user_name: names users; records hold their numbers only.
     """
     if name == "user":
         return lambda socket: None if socket.uid is None else user_name(socket.uid)

@@ -1,4 +1,4 @@
-"""What /proc/PID/fdinfo tells of an open descriptor."""
+"""An open descriptor, as /proc/PID/fdinfo describes it."""
 
 from __future__ import annotations
 

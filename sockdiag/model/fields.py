@@ -58,20 +58,20 @@ _TABLES = {
     "inet": _IP,
     "mptcp_info": frozenset(("mptcp",)),
     "sctp_info": frozenset(("sctp",)),
-    # What only the sockets of a family have is called as its table.
+    # Fields that only the sockets of one family have are named after its table.
     **{netid: frozenset((netid,)) for netid in OTHER_TABLES},
 }
 
-# What a TIME_WAIT or SYN_RECV socket, of which the kernel keeps only a stub, does not have.
+# Fields that TIME_WAIT and SYN_RECV sockets lack, because the kernel keeps only a stub of them.
 _FULL_SOCKETS_ONLY = frozenset(
     ("skmem", "tcp_info", "inet", "cgroup_id", "cgroup", "shutdown", "uid", "user", "fill", "processes")
 )
 _STUB_STATES = ("TIME_WAIT", "SYN_RECV", "NEW_SYN_RECV")
 
-# What a process may be without.
+# Fields that a process may lack.
 _NONE_IN_ELEMENT = ("processes.container", "processes.unit")
 
-# Where None from netlink says that no device is bound; in an SCTP address it does not.
+# Here None from netlink means that no device is bound; in an SCTP address it does not.
 _DEVICES = ("local.interface", "peer.interface")
 
 
@@ -81,12 +81,12 @@ class FieldEntry:
     Attributes:
         name: dotted name.
         field: its declaration.
-        annotation: its type, as declared: ``int | None``. Of a field below a tuple, the type in each element.
+        annotation: its type, as declared: ``int | None``. For a field below a tuple, the type in each element.
         get: its value in a record; None where it is unknown. Below a tuple, a tuple of the elements' values.
         many: it lies below a tuple of records (``processes.pid``).
-        needs: what must be asked for to know it (``sockdiag.model.query``).
+        needs: the costly parts to request for it (``sockdiag.model.query``).
         tables: tables whose sockets can have it; None is all.
-        elements_absent: None in an element says that there is none, not that it is unknown.
+        elements_absent: None in an element means that there is none, not that it is unknown.
     """
 
     __slots__ = (
@@ -131,7 +131,7 @@ class FieldEntry:
         return f"FieldEntry({self.name})"
 
     def is_absent(self, netid: str, state: str | None, source: str) -> bool:
-        """Tell whether None means that such a socket has no such thing, rather than that it is unknown.
+        """Return whether None means that such a socket lacks the field, rather than that it is unknown.
 
         Args:
             netid: table of the socket.
@@ -324,7 +324,7 @@ def suggest(name: str) -> str | None:
     found = get_close_matches(lower, [n for n, whole in names.items() if n == whole and "." not in n], 1, 0.85)
     found = found or get_close_matches(lower, names, 1, 0.9)
     if not found:
-        # A word of the name says more than letters in common: snd_cwnd for cwnd.
+        # A word in common counts for more than letters in common: snd_cwnd for cwnd.
         parent, _, leaf = lower.rpartition(".")
         for known, entry_name in names.items():
             above, _, below = known.rpartition(".")

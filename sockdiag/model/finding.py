@@ -1,4 +1,4 @@
-"""What was found, how bad it is, and what follows from it: one shape for every command that judges."""
+"""Findings, their severity and their advice, in one shape for every command that judges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-# Verdicts, worst first. What cannot be told is worse than loss that is over, and never "ok".
+# Verdicts, worst first. Unknown is worse than loss that is over, and never "ok".
 DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK = (
     "dropping",
     "at_risk",
@@ -24,11 +24,11 @@ DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK = (
 VERDICTS = (DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK)
 
 VERDICT_MEANINGS = {
-    DROPPING: "The kernel lost or refused data, or a connection, during the interval looked at.",
+    DROPPING: "The kernel lost or refused data, or a connection, during the interval.",
     AT_RISK: "Nothing lost in the interval, but the next burst or the trend reaches a point where the kernel drops or refuses.",
     STALLED: "Data waits and nothing moves. Nothing is lost.",
     LEAKING: "Sockets pile up that only their owner can free.",
-    UNKNOWN: "What would tell it cannot be read here.",
+    UNKNOWN: "The data that would decide it cannot be read here.",
     RECOVERED: "Loss in the past, none now.",
     OK: "None of these.",
 }
@@ -57,7 +57,7 @@ class Evidence(Record):
 
     value: int | float | str | None = field("The figure; unknown is null.")
     unit: str = field("Its unit.", default="", kind=LABEL)
-    limit: int | float | None = field("What it is measured against, in the same unit.", default=None)
+    limit: int | float | None = field("The limit that it is compared with, in the same unit.", default=None)
     source: str = field("Where it was read.", default="", kind=LABEL)
     scope: str = field(
         "Whose number it is: host where it is the whole host's, netns or socket.", default="netns", kind=LABEL
@@ -65,7 +65,7 @@ class Evidence(Record):
 
 
 class Subject(Record):
-    """What a finding is about. Members that do not identify its kind are null."""
+    """The subject of a finding. Members that do not identify its kind are null."""
 
     kind: str = field("socket, process, protocol, namespace or host.", kind=LABEL)
     name: str | None = field("Name for people: protocol, device, CPU, peer or sysctl.", default=None, kind=LABEL)
@@ -88,7 +88,7 @@ class Subject(Record):
 
     @property
     def whole_host(self) -> bool:
-        """Tell whether every network namespace sees it alike."""
+        """Return whether every network namespace sees it alike."""
         return self.kind in (HOST_KIND, PROTOCOL)
 
 
@@ -116,7 +116,7 @@ def worst_verdict(verdicts: Iterable[str]) -> str:
 
 
 def at_least(severity: str, threshold: str) -> bool:
-    """Tell whether a severity is as bad as a threshold, or worse."""
+    """Return whether a severity is as bad as a threshold, or worse."""
     return _SEVERITY_RANK[severity] <= _SEVERITY_RANK[threshold]
 
 
@@ -127,7 +127,7 @@ def badness(finding: Finding) -> tuple[int, int, float]:
 
 
 class SocketRisk(Record):
-    """What is said of one socket."""
+    """The findings about one socket."""
 
     socket: Socket = field("The socket.", of=Socket)
     verdict: str = field("The worst of its findings'.", kind=LABEL)
@@ -135,7 +135,7 @@ class SocketRisk(Record):
 
 
 class SystemRisk(Record):
-    """What is said of what is no single socket: processes, protocols, the namespace and the host."""
+    """The findings about no single socket: about processes, protocols, the namespace and the host."""
 
     verdict: str = field("The worst of its findings'; unknown where a rule lacks what it needs.", kind=LABEL)
     findings: tuple[Finding, ...] = field("What was found, worst first.", default=(), of=Finding)

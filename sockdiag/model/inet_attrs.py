@@ -1,4 +1,4 @@
-"""What only an IP socket has beyond its addresses and queues: options, congestion control, keys."""
+"""Fields that only IP sockets have beyond addresses and queues: options, congestion control, keys."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MemInfo(Record):
 
 
 class Md5Key(Record):
-    """One TCP-MD5 key of a socket (``struct tcp_diag_md5sig``); told to CAP_NET_ADMIN only."""
+    """One TCP-MD5 key of a socket (``struct tcp_diag_md5sig``); visible only with CAP_NET_ADMIN."""
 
     address: str = field(
         "Peer address that it is for.", kind=ID, kernel="key->addr", sources=("INET_DIAG_MD5SIG.tcpm_addr",)
@@ -59,7 +59,7 @@ class Md5Key(Record):
         sources=("INET_DIAG_MD5SIG.tcpm_prefixlen",),
     )
     key: bytes = field(
-        "The key itself: a secret, shown to nobody but sockdiag ss.",
+        "The key itself: a secret, shown only by sockdiag ss.",
         kind=SECRET,
         kernel="key->key",
         sources=("INET_DIAG_MD5SIG.tcpm_key",),
@@ -87,7 +87,7 @@ class InetAttrs(Record):
         sources=("INET_DIAG_CLASS_ID",),
     )
     v6only: bool | None = field(
-        "IPV6_V6ONLY; told of listening and unconnected IPv6 sockets.",
+        "IPV6_V6ONLY; reported for listening and unconnected IPv6 sockets.",
         default=None,
         kind=LABEL,
         kernel="ipv6_only_sock(sk)",
@@ -127,7 +127,7 @@ class InetAttrs(Record):
         sources=("INET_DIAG_ULP_INFO",),
     )
     md5_keys: tuple[Md5Key, ...] | None = field(
-        "TCP-MD5 keys; read with tcp_info, told to CAP_NET_ADMIN only.",
+        "TCP-MD5 keys; read with tcp_info, visible only with CAP_NET_ADMIN.",
         default=None,
         optional=True,
         of=Md5Key,
@@ -136,7 +136,7 @@ class InetAttrs(Record):
         sources=("INET_DIAG_MD5SIG",),
     )
     meminfo: MemInfo | None = field(
-        "Memory, where the kernel or the asker knows no SKMEMINFO.",
+        "Memory, where the kernel lacks SKMEMINFO or it was not requested.",
         default=None,
         of=MemInfo,
         sources=("INET_DIAG_MEMINFO",),

@@ -97,7 +97,7 @@ class SocketLayer(Record):
     """The socket of the VFS side: ``struct socket``."""
 
     state: str | None = field(
-        "SS_… state; the kernel tells it of no family: derived from sk_state.",
+        "SS_… state; derived from sk_state, as the kernel reports it for no family.",
         default=None,
         kind=LABEL,
         kernel="socket->state",
@@ -277,7 +277,7 @@ class Station(Record):
     """One station on the way to the socket."""
 
     where: str = field("Functions of the kernel.", kind=LABEL)
-    counters: tuple[StationCounter, ...] = field("What is lost here, of all sockets.", of=StationCounter)
+    counters: tuple[StationCounter, ...] = field("Losses here, of all sockets.", of=StationCounter)
 
 
 class Paths(Record):

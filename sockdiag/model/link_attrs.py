@@ -8,7 +8,7 @@ from sockdiag.model.record import BYTES, COUNT, COUNTER, FLAGS, ID, LABEL, MS, R
 class PacketRing(Record):
     """Geometry of a ring that a packet socket shares with its owner (PACKET_RX_RING, PACKET_TX_RING).
 
-    Source: ``pdiag_put_ring()``, net/packet/diag.c. How full a ring is, the kernel does not tell.
+    Source: ``pdiag_put_ring()``, net/packet/diag.c. The kernel does not report how full a ring is.
     """
 
     block_size: int = field(
@@ -62,7 +62,7 @@ class PacketRing(Record):
 class PacketFanout(Record):
     """The group of sockets among which the kernel spreads the packets (PACKET_FANOUT).
 
-    Source: ``pdiag_put_fanout()``, net/packet/diag.c: id and type << 16 in one word; the flags are not told.
+    Source: ``pdiag_put_fanout()``, net/packet/diag.c: id and type << 16 in one word; the flags are not sent.
     """
 
     id: int = field(
@@ -206,7 +206,7 @@ class PacketAttrs(Record):
         sources=("PACKET_DIAG_MCLIST",),
     )
     filter: tuple[BpfInstruction, ...] | None = field(
-        "Classic BPF program that chooses packets; told to CAP_NET_ADMIN only.",
+        "Classic BPF program that chooses packets; visible only with CAP_NET_ADMIN.",
         default=None,
         of=BpfInstruction,
         header="FILTER",

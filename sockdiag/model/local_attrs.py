@@ -1,4 +1,4 @@
-"""What only unix and netlink sockets have."""
+"""Fields that only unix and netlink sockets have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MPTCP knows of a connection: ``struct mptcp_info``, member by member in the kernel's order."""
+"""The state of an MPTCP connection: ``struct mptcp_info``, member by member in the kernel's order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only /proc tells of a socket."""
+"""Fields of a socket that only /proc has."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class Ancestor(Record):
 
 
 class Process(Record):
-    """What /proc tells of a process beside its descriptors."""
+    """A process as /proc describes it, without its descriptors."""
 
     command: bytes | None = field(
         "Command line, its arguments joined by blanks, of which at most 4096 bytes; a process may overwrite its own.",

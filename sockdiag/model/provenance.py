@@ -68,5 +68,5 @@ class Provenance(Record):
 
     @property
     def complete(self) -> bool:
-        """Tell whether all that was asked for could be seen."""
+        """Return whether all that was asked for could be seen."""
         return not self.gaps

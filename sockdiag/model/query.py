@@ -1,4 +1,4 @@
-"""What is asked of the kernel: tables, families, states, and which costly parts of a socket."""
+"""A question to the sources: tables, families, states, and the costly parts of a socket."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DETAILS = "details"  # UNIX_DIAG_VFS and UNIX_DIAG_ICONS
 class Query(Record):
     """A question to the sources.
 
-    Sources apply ``tables``, ``families`` and ``states`` before anything is decoded; ``needs`` says which of the parts
-    named above the answer must have.
+    Sources apply ``tables``, ``families`` and ``states`` before anything is decoded; ``needs`` names the
+    parts, of those above, that the answer must have.
     """
 
     tables: tuple[str, ...] = field("Tables to read, of TABLES.", default=TABLES)

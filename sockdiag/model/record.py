@@ -1,4 +1,4 @@
-"""Immutable records whose fields are declared once, with all that tables, JSON, filters and docs need to know of them.
+"""Immutable records whose fields are declared once, with all that tables, JSON, filters and docs need.
 
 ``dataclasses`` would do this too, at 13 ms of start-up (it imports ``inspect`` and ``re``), which is more than the whole
 budget of ``sockdiag ss``. A :class:`Record` is a tuple with named fields: cheap to build in bulk (``_make``), immutable,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, ClassVar, Self, dataclass_transform
 
-# Units. A JSON key ends in the unit where the kernel's name does not say it.
+# Units. A JSON key ends in the unit if the kernel's name does not contain it.
 BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S, COUNT_PER_S = (
     "bytes",
     "pages",
@@ -36,7 +36,7 @@ BYTES, PAGES, MS, US, COUNT, RATIO, BITS_PER_S, BYTES_PER_S, COUNT_PER_S = (
 )
 
 # Kinds: a gauge goes up and down, a counter only up, the others are not quantities.
-# A secret is shown to nobody: that it is there is all that renderers say.
+# Secrets are never shown; renderers only say that one exists.
 GAUGE, COUNTER, LABEL, ID, FLAGS, SECRET = "gauge", "counter", "label", "id", "flags", "secret"
 
 # Scopes: whose number it is. Numbers of different scopes are never subtracted from each other.
@@ -46,7 +46,7 @@ REQUIRED: Any = object()
 
 
 class Field:
-    """What is known of one field of a record.
+    """The declaration of one field of a record.
 
     Attributes:
         name: its name in the model, JSON and filters.
@@ -56,13 +56,13 @@ class Field:
         kind: one of the kinds above.
         help: one line for people.
         header: column heading in tables; the upper-case name where not given.
-        needs: what must be asked of the kernel or of /proc to know it (``sockdiag.model.query``), or "".
+        needs: the costly part (``sockdiag.model.query``) that must be requested to read it, or "".
         of: the Record class of a nested field, or None.
-        words: for flags, the kernel's word of each bit, lowest first; for an id, that of each number, from 0: shown instead of it.
-        base: 16 for an identity that people know in hexadecimal, and that JSON shows as a string.
-        scope: HOST where the number is the whole host's whichever namespace it is read in, else "".
+        words: for flags, the kernel's word for each bit, lowest first; for an id, that for each number, from 0: shown instead.
+        base: 16 for an identity that is written in hexadecimal, in JSON as a string.
+        scope: HOST if the number is the whole host's in every namespace, else "".
         wire: struct format of the field in the kernel's struct, where the record mirrors one.
-        optional: None from netlink says that the socket has none (no ring, no peer), not that it is unknown.
+        optional: None from netlink means that the socket has none (no ring, no peer), not that it is unknown.
     """
 
     __slots__ = (

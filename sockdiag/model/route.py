@@ -127,12 +127,12 @@ class Neighbour(Record):
 
 
 class LinkLayer(Record):
-    """What is below IP in a network namespace: its devices, and the neighbours that do not answer."""
+    """The layer below IP in a network namespace: its devices, and the neighbours that do not answer."""
 
     netns: str | None = field("Network namespace.", default=None, kind=LABEL)
     links: tuple[Link, ...] | None = field("Devices.", default=None, of=Link)
     unanswering: tuple[Neighbour, ...] | None = field(
-        "Neighbours that are being looked for (INCOMPLETE) or were not found (FAILED): packets to them wait or are dropped.",
+        "Neighbours being resolved (INCOMPLETE) or not found (FAILED): packets to them wait or are dropped.",
         default=None,
         of=Neighbour,
     )

@@ -1,4 +1,4 @@
-"""All that rules judge, as it was at one moment."""
+"""Everything that rules judge, as it was at one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SCTP knows of an association or endpoint: ``struct sctp_info``, member by member in the kernel's order."""
+"""The state of an SCTP association or endpoint: ``struct sctp_info``, member by member in the kernel's order."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def _member(  # the declarations below read as a table
 class SctpInfo(Record):
     """Members of ``struct sctp_info`` (364 bytes up to the last named one).
 
-    Source: ``sctp_get_sctp_info()``, net/sctp/socket.c. Of an endpoint without association only the last members, from
-    ``s_autoclose``, mean something. The ``wire`` of the fields, taken together, is the layout of the struct; ``x`` is a
+    Source: ``sctp_get_sctp_info()``, net/sctp/socket.c. For an endpoint without association only the last members, from
+    ``s_autoclose``, are valid. The ``wire`` of the fields, taken together, is the layout of the struct; ``x`` is a
     byte of padding.
     """
 

@@ -85,7 +85,7 @@ class Owner(Record):
 
 
 class Socket(Record):
-    """One kernel socket, as far as its source tells. None is unknown or not applicable, never zero."""
+    """One kernel socket, as far as its source describes it. None is unknown or not applicable, never zero."""
 
     netid: str = field(
         f"Table: {', '.join((*IP_TABLES, *OTHER_TABLES))}.",
@@ -138,7 +138,7 @@ class Socket(Record):
         "Unit of recv_q and send_q: bytes, or connections on a listener.", default=IN_BYTES, kind=LABEL, header="Q-UNIT"
     )
     uid: int | None = field(
-        "User that created it; null where there is no file (inode 0) and the kernel says 0, as it then may.",
+        "User that created it; null where there is no file (inode 0) and the kernel reports 0, as it then may.",
         default=None,
         kind=ID,
         kernel="sk->sk_uid",
@@ -160,7 +160,7 @@ class Socket(Record):
         sources=("inet_diag_sockid.idiag_cookie",),
     )
     mark: int | None = field(
-        "SO_MARK; told to CAP_NET_ADMIN only.",
+        "SO_MARK; visible only with CAP_NET_ADMIN.",
         default=None,
         kind=ID,
         kernel="sk->sk_mark",
@@ -237,20 +237,20 @@ class Socket(Record):
         header="PROCESSES",
     )
     unknown_attributes: tuple[tuple[int, bytes], ...] = field(
-        "Netlink attributes that this version does not know, or the rest of one: number and bytes.",
+        "Unknown netlink attributes, or the rest of a known one: number and bytes.",
         default=(),
         kind=LABEL,
         header="UNKNOWN-ATTRS",
     )
     proc: ProcAttrs | None = field(
-        "What only a /proc/net table tells.", default=None, of="sockdiag.model.proc_attrs:ProcAttrs"
+        "Fields that only /proc/net tables have.", default=None, of="sockdiag.model.proc_attrs:ProcAttrs"
     )
     netns: str | None = field("Network namespace: name, or inode where it has none.", default=None, kind=LABEL)
     source: str = field("Where the row was read: netlink or proc.", default="netlink", kind=LABEL)
 
     @property
     def is_inet(self) -> bool:
-        """Tell whether the socket has IP addresses."""
+        """Return whether the socket has IP addresses."""
         return self.family in ("AF_INET", "AF_INET6")
 
 

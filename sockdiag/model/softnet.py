@@ -8,7 +8,7 @@ _PATH = "/proc/net/softnet_stat"
 
 
 class SoftnetCpu(Record):
-    """What one CPU received. Of the host, whichever namespace it is read in; counters are 32 bits wide and wrap.
+    """What one CPU received: the host's figures, in every namespace. Counters are 32 bits wide and wrap.
 
     Source: ``softnet_seq_show()``, net/core/net-procfs.c.
     """

@@ -1,4 +1,4 @@
-"""What is known of a sysctl, and the values that were read."""
+"""The description of a sysctl, and the values that were read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT, PORT_LIST = 0, -1
 
 
 class Sysctl(Record):
-    """What is known of one sysctl."""
+    """The description of one sysctl."""
 
     name: str = field("Its name.", kind=LABEL)
     unit: str = field("Unit of its numbers.", kind=LABEL)
@@ -100,7 +100,7 @@ class Sysctls:
             return self.errors
         reason = f"limits of the host, not visible in this network namespace: {', '.join(self.hidden)}"
         return (
-            Gap("/proc/sys/net", reason, hint="look from the host's own namespace: --netns 1, as root"),
+            Gap("/proc/sys/net", reason, hint="run it in the host's namespace: --netns 1, as root"),
             *self.errors,
         )
 
@@ -128,7 +128,7 @@ class Limit(Record):
     )
     unit: str = field("Unit of value and default.", kind=LABEL)
     default: int | tuple[int | str, ...] | str | None = field(
-        "What a mainline kernel of this version starts with, where that is fixed."
+        "Initial value in a mainline kernel of this version, if fixed."
     )
     effective: int | tuple[int | str, ...] | str | None = field("What it comes to, in effective_unit.", default=None)
     effective_unit: str = field("Unit of effective.", default="", kind=LABEL, header="UNIT")

@@ -27,14 +27,14 @@ def _ipv4(name: str, unit: str, text: str, *, numbers: int = 1, defaults: Defaul
 def _visible(
     name: str, unit: str, text: str, *, kernel: str, numbers: int = 1, defaults: Defaults = (), needs: str = ""
 ) -> Sysctl:
-    # Of the host, and every namespace shows it.
+    # The host's, shown in every namespace.
     return Sysctl(name, unit, text, HOST, kernel, numbers, defaults, needs)
 
 
 def _initial(
     name: str, unit: str, text: str, *, kernel: str, numbers: int = 1, defaults: Defaults = (), needs: str = ""
 ) -> Sysctl:
-    # Of the host, and only the initial namespace shows it.
+    # The host's, shown only in the initial namespace.
     return Sysctl(name, unit, text, HOST, kernel, numbers, defaults, needs, True)
 
 
@@ -113,7 +113,7 @@ _TABLE = (
     _initial(
         "net.core.flow_limit_table_len",
         COUNT,
-        "Flows told apart when large ones are held back (flow limit).",
+        "Flows distinguished when large ones are held back (flow limit).",
         kernel="netdev_flow_limit_table_len",
         defaults=_always(4096),
         needs="CONFIG_NET_FLOW_LIMIT",
@@ -226,7 +226,7 @@ _TABLE = (
     _initial(
         "net.ipv4.tcp_max_orphans",
         COUNT,
-        "TCP sockets of the host that nobody holds any more.",
+        "TCP sockets of the host that no process holds any more.",
         kernel="sysctl_tcp_max_orphans",
     ),
     Sysctl(
@@ -286,7 +286,7 @@ _TABLE = (
     _ipv4(
         "tcp_orphan_retries",
         COUNT,
-        "The same for a connection that nobody holds any more; 0 is 8.",
+        "The same for a connection that no process holds any more; 0 is 8.",
         defaults=_always(0),
     ),
     _ipv4("tcp_rto_min_us", US, "Shortest retransmission timeout.", defaults=_always(200000), needs="Linux 6.11"),
@@ -313,7 +313,7 @@ _TABLE = (
     _ipv4(
         "ip_unprivileged_port_start",
         PORTS,
-        "First port that anybody may bind to.",
+        "First port that any user may bind to.",
         defaults=_always(1024),
         needs="Linux 4.11",
     ),

@@ -1,4 +1,4 @@
-"""What TCP knows of a connection: ``struct tcp_info``, member by member in the kernel's order.
+"""The state of a TCP connection: ``struct tcp_info``, member by member in the kernel's order.
 
 The ``wire`` of the fields, taken together, is the layout of the struct (``sockdiag.sources.netlink.wire``): a struct format,
 or a number of bits for a bit field. A member that this kernel's struct does not reach yet is None.
@@ -72,7 +72,7 @@ class TcpInfo(Record):
     """Members of ``struct tcp_info`` (280 bytes on Linux 6.18, 104 on 3.10).
 
     Source: ``tcp_get_info()``, net/ipv4/tcp.c. The kernel takes the socket lock to fill it, except for a listener, whose
-    struct has LISTEN_FIELDS only. What the kernel says by a special value (never measured, no limit) is None too.
+    struct has LISTEN_FIELDS only. Special values of the kernel (never measured, no limit) become None too.
     """
 
     state: int | None = _member("state", "B", "State, as that of the row.", "sk->sk_state", kind=ID, words=STATE_NAMES)
@@ -350,7 +350,7 @@ class TcpInfo(Record):
     )
 
 
-# Values by which the kernel says "never measured" or "no limit".
+# Values that mean "never measured" or "no limit".
 NOT_SET = {
     "last_ack_sent_ms": 0,
     "rtt_us": 0,

@@ -36,14 +36,14 @@ class TlsInfo(Record):
         sources=("TLS_INFO_CIPHER",),
     )
     txconf: str | None = field(
-        "Who encrypts: BASE (nobody yet), SW, HW, HW_RECORD or unknown(N).",
+        "Encryption: BASE (none yet), SW, HW, HW_RECORD or unknown(N).",
         default=None,
         kind=LABEL,
         kernel="ctx->tx_conf",
         sources=("TLS_INFO_TXCONF",),
     )
     rxconf: str | None = field(
-        "Who decrypts: BASE (nobody yet), SW, HW, HW_RECORD or unknown(N).",
+        "Decryption: BASE (none yet), SW, HW, HW_RECORD or unknown(N).",
         default=None,
         kind=LABEL,
         kernel="ctx->rx_conf",
@@ -66,7 +66,7 @@ class TlsInfo(Record):
 
 
 class MptcpSubflow(Record):
-    """What a TCP socket knows as a subflow of MPTCP. Source: ``subflow_get_info()``, net/mptcp/diag.c."""
+    """The state of a TCP socket as a subflow of MPTCP. Source: ``subflow_get_info()``, net/mptcp/diag.c."""
 
     token_rem: int | None = field(
         "The peer's token.", default=None, kind=ID, base=16, sources=("MPTCP_SUBFLOW_ATTR_TOKEN_REM",)

@@ -1,4 +1,4 @@
-"""What a parser of a socket table gives: the rows that were right, and what was wrong with the others."""
+"""The result of parsing a socket table: the rows that were right, and the errors of the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reading(Record):
     """Sockets of one table; one bad row costs that row only."""
 
     sockets: list[Socket] = field("Rows that were understood, in the kernel's order.")
-    errors: tuple[ParseError | SourceError, ...] = field("What was not, bounded: see MAX_ERRORS.", default=())
+    errors: tuple[ParseError | SourceError, ...] = field("Errors of the others, bounded: see MAX_ERRORS.", default=())
 
 
 if TYPE_CHECKING:
@@ -43,5 +43,5 @@ else:
             self.errors = tuple(errors)[:MAX_ERRORS]
 
 
-# A damaged table has as many bad rows as it has rows: the first ones tell what is wrong.
+# A damaged table has as many bad rows as it has rows: the first ones show what is wrong.
 MAX_ERRORS = 5

@@ -446,7 +446,7 @@ def test_a_source_that_hangs(hang: Callable[[], None], file: Path) -> None:
 def test_what_looks_is_killed(file: Path) -> None:
     """If memory runs out, say."""
     said, _seconds = forked(("--state", str(file)), dead)
-    assert (said.status, said.out) == (3, "SOCKDIAG UNKNOWN - the process that looks ended early (signal 9)\n")
+    assert (said.status, said.out) == (3, "SOCKDIAG UNKNOWN - worker process ended early (signal 9)\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGINT])

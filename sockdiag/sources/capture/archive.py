@@ -1,7 +1,7 @@
 """Unpack a capture or a sosreport that comes as an archive, trusting nothing in it.
 
 Only what sockdiag reads is unpacked: proc, sys, etc/passwd, netlink and the capture's own notes, at the top of the archive or
-in one folder of it. Symbolic links are kept as the texts that they are; nothing is written through one, and
+in one folder of it. Symbolic links are kept as text; nothing is written through one, and
 ``sockdiag.sources.system.captured_root`` follows none out of the folder.
 """
 
@@ -30,7 +30,7 @@ _WANTED_FILES = ("etc/passwd",)
 
 
 def is_archive(path: str) -> bool:
-    """Tell whether *path* is a file, and so to be unpacked, and no folder."""
+    """Return whether *path* is a file, to be unpacked, and not a folder."""
     return os.path.isfile(path)
 
 
@@ -187,7 +187,7 @@ class _BoundedStream:
         # tarfile seeks to each header and each piece of a member; newer ones read what follows a header in pieces.
         self._asked += size
         if size < 0 or self._asked > _MAX_PIECE:
-            raise SourceUnavailable(self._path, "not unpacked: a header of absurd size", errno.EINVAL)
+            raise SourceUnavailable(self._path, "not unpacked: oversized header", errno.EINVAL)
         return self._plain.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""Pass what the commands read through, and note it: a capture holds what was read and nothing else."""
+"""Pass the commands' reads on and note them: a capture holds what was read and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.sources.capture.recording import Recording
     from sockdiag.sources.system.transport import Request, Transport
 
-# What a descriptor that is no socket refers to is not of interest, and the names of files are private.
+# Descriptors other than sockets are of no interest, and the names of files are private.
 _NO_SOCKET = b"-"
 
 
@@ -39,7 +39,7 @@ class RecordingTransport:
     def dump(self, request: Request) -> Iterator[bytes]:
         """Yield the datagrams that the inner transport gives; errors are its own."""
         kept: list[bytes] = []
-        ending = error_message(errno.ENOBUFS)  # what a replay says of an answer that was not read to its end
+        ending = error_message(errno.ENOBUFS)  # how a replay marks an answer that was not read to its end
         failed = True
         try:
             for datagram in self._inner.dump(request):
@@ -63,8 +63,8 @@ class RecordingTransport:
 class RecordingProcRoot(ProcRoot):
     """Pass reads on and note them.
 
-    It says that it is not live, so that all is read from files: what else would be asked of the running system, no capture
-    could answer.
+    It is not ``live``, so that everything is read from files: a capture could not answer other requests to the running
+    system.
 
     Args:
         inner: the running system.
@@ -80,7 +80,7 @@ class RecordingProcRoot(ProcRoot):
 
     @property
     def live(self) -> bool:
-        """Tell that only files may be asked."""
+        """Return False: only files may be read."""
         return False
 
     def chunks(self, path: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What was read of a system, and how it is written as a capture.
+"""Record what is read of a system, and write it as a capture.
 
 The recorders (``sockdiag.sources.capture.recorders``) note in a :class:`Recording` what passes through them, and the commands read the
 same from the capture that :func:`write_capture` makes of it.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sockdiag.errors import SourceError
     from sockdiag.sources.system.transport import Request
 
-# Where a message's payload tells one socket from another.
+# The part of a message's payload that identifies a socket.
 _IDENTITY = {family.number: family.identity for family in FAMILIES}
 
 _INET = {bytes((AF_INET,)), bytes((AF_INET6,))}
@@ -43,7 +43,7 @@ _MD5SIG_TYPE = U16.pack(MD5SIG)
 
 
 class Recording:
-    """What was read: files, links and folders by path, answers by request."""
+    """Everything that was read: files, links and folders by path, answers by request."""
 
     __slots__ = ("answers", "files", "folders", "links", "stats")
 
@@ -155,7 +155,7 @@ def _toml(meta: Mapping[str, str | float]) -> bytes:
 
 
 def without_secrets(message: bytes) -> bytes:
-    """Return an inet message with its TCP-MD5 keys, which the kernel tells to CAP_NET_ADMIN, made unreadable."""
+    """Return an inet message with its TCP-MD5 keys, which are visible with CAP_NET_ADMIN, made unreadable."""
     if message[NLMSG_HDRLEN : NLMSG_HDRLEN + 1] not in _INET or _MD5SIG_TYPE not in message[MSG_ATTRIBUTES:]:
         return message
     hidden = bytearray(message)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sockdiag.sources.system.transport import Request
 
-# As the kernel does, so that nobody downstream sees datagrams of another size than live.
+# The kernel's size, so that readers see the same datagrams as on a live system.
 DATAGRAM = 32768
 # No diag message is near this; a damaged length must not make us wait for a gigabyte.
 MAX_MESSAGE = 1 << 20
@@ -138,7 +138,7 @@ def open_capture(root: str) -> str:
 
 
 def capture_time(root: str) -> float | None:
-    """Return when a capture was made (``captured_at`` of its meta.toml), in seconds since the epoch, if it says so."""
+    """Return when a capture was made (``captured_at`` of its meta.toml), in seconds since the epoch, if it has that."""
     try:
         meta = CapturedRoot(root).read("/meta.toml")
     except (SourceUnavailable, SourceTruncated):

@@ -1,7 +1,7 @@
-"""Network namespaces that nothing but a socket keeps: its maker has gone, and somebody else holds it.
+"""Network namespaces kept by nothing but a socket: its maker has gone, and another process holds it.
 
-There is no file to enter one by. The socket itself tells where it is: a copy of its descriptor is asked (SIOCGSKNS), and
-the descriptor of the namespace that this gives is the way in, as long as it is open here.
+No file leads into such a namespace, but the socket does: SIOCGSKNS on a copy of its descriptor returns a descriptor of
+the namespace, which can be entered as long as that is open here.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _namespace_of(handle: int, pid: int, fd: int, inode: int) -> int:
     copy = copied(handle, pid, fd)
     try:
         if os.fstat(copy).st_ino != inode:
-            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "it is another socket by now")
+            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "descriptor was reused")
         return ioctl(copy, _SIOCGSKNS)
     except OSError as error:
         raise source_error(_SOURCE, error) from None

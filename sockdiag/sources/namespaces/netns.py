@@ -1,7 +1,8 @@
-"""Network namespaces: name them, and do something in another one.
+"""Name network namespaces, and run code in another one.
 
 setns(2) changes the calling thread for good, so it is done in forked children only. In the child /proc/net, /proc/sys/net
-and netlink are the other namespace's; /sys/class/net stays what it was, as sysfs belongs to whoever mounted it.
+and netlink are the other namespace's; /sys/class/net stays as it was: sysfs shows the namespace that
+it was mounted in.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def resolve(spec: str) -> str:
 
     Raises:
         SourceUnavailable: there is none of this name, no such process, or the file is no namespace.
-        SourceDenied: it may not be looked at.
+        SourceDenied: it may not be read.
     """
     if "/" in spec:
         return _checked(spec, "")

@@ -45,12 +45,12 @@ class FoundNamespaces(Record):
 def list_all(files: ProcRoot, *, descriptors: bool = True) -> FoundNamespaces:
     """Find every network namespace: named, mounted anywhere, or held by a process, a thread or an open descriptor.
 
-    One that only a socket keeps, with no process in it, is found by nothing of these: see
+    One that only a socket keeps, with no process in it, is not found here: see
     ``sockdiag.sources.namespaces.kept_by_sockets``.
 
     Args:
         files: the system; of a captured one only the namespace it was made in is known.
-        descriptors: look through all open descriptors too, 5 µs each.
+        descriptors: search all open descriptors too, at 5 µs each.
     """
     search = _Search(files)
     try:
@@ -171,14 +171,14 @@ class _Search:
 
 
 def _unmounted(process: ProcessFiles, number: str) -> int | None:
-    """Return the inode of a network namespace whose file was opened by a name that is unmounted since: the link says /.
+    """Return the inode of a network namespace whose file was opened by a name since unmounted: the link reads /.
 
     Source: ``seq_show()``, fs/proc/fd.c (the inode, since 5.14); ``NS_GET_NSTYPE``.
     """
     try:
         lines = process.read(f"fdinfo/{number}").split(b"\n")
         inode = next((int(line[4:]) for line in lines if line.startswith(b"ino:")), 0)
-        # What is surely of another file system is not touched: it may be a dead one, and stat(2) waits for it.
+        # Do not touch files of other file systems: stat(2) waits for one that is dead.
         if inode < _FIRST_INODE:
             return None
         path = f"{process.path}/fd/{number}"

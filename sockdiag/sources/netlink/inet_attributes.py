@@ -208,7 +208,7 @@ def _sockaddrs(payload: bytes) -> tuple[Any, ...] | None:
 
 
 def _ulp(payload: bytes) -> tuple[UlpInfo | None, bool]:
-    # What is known of it, and whether there is anything else in it.
+    # Its known attributes, and whether there are others.
     try:
         nested = attributes(payload, 0, "INET_DIAG_ULP_INFO")
         name, tls, mptcp = nested.pop(ULP_NAME, None), nested.pop(ULP_TLS, None), nested.pop(ULP_MPTCP, None)

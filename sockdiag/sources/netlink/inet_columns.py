@@ -4,7 +4,7 @@ The kernel packs up to 32 KiB of messages into a datagram. Messages of one table
 same length and layout, so one field of all of them is a strided slice. :class:`Columns` sorts messages by layout and
 gives :class:`~sockdiag.model.batch.Batch` es; a message whose layout is not the one of its group, and attributes that
 need more than slicing, go through the clear decoder, ``sockdiag.sources.netlink.inet_diag.decode()``. The two are tested equal.
-An attribute that this version does not know, as a newer kernel may add to every socket, is a column of bytes.
+An unknown attribute, such as a newer kernel may add to every socket, is a column of bytes.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class Columns:
         inodes = cut.words(MSG_INODE)
         columns["inode"] = Column("%d", [inodes])
         if 0 in inodes:
-            # Of a socket without a file the kernel says 0 for "nobody's".
+            # For a socket without a file, which has no owner, the kernel reports 0.
             columns["uid"] = Column("", lambda: [_whose(inodes, cut.words(MSG_UID))])
         else:
             columns["uid"] = cut.numbers(MSG_UID)
@@ -352,7 +352,7 @@ def _put(
 
 
 def _put_opaque(batch: Batch, cut: _Cut, opaque: dict[int, tuple[int, int]]) -> None:
-    # What this version does not know keeps its bytes. In JSON they are hexadecimal.
+    # Unknown attributes keep their bytes. In JSON they are hexadecimal.
     assert batch.columns is not None
     data = cut.data
     if all(uniform(cut.octets(offset + i)) for offset, size in opaque.values() for i in range(size)):

@@ -3,7 +3,7 @@
 On a host with many connections nearly all are ESTABLISHED. Asking for the other states only lets the kernel skip them
 (15 ms instead of 150 ms at 200,000), and their number is known from counters: ``Tcp.CurrEstab`` is ESTABLISHED plus
 CLOSE_WAIT of both families in this namespace, and ``inuse`` of /proc/net/sockstat and sockstat6 counts the hashed full
-sockets of each family, which tells the two apart.
+sockets of each family, which separates the two.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def count_tcp(system: System, exact: bool) -> tuple[Counts, SourceError | None]:
 
 
 def _established(system: System, tally: StateTally) -> Counts | None:
-    # None where the counters cannot tell: absent, or at odds with what was seen.
+    # None if the counters do not answer that: absent, or at odds with the sockets seen.
     try:
         both = read_snmp(system.files).get("Tcp.CurrEstab")
     except (SourceError, ParseError):

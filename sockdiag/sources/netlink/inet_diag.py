@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 # table -> protocol number that is asked for
 PROTOCOLS = {protocol.netid: protocol.numbers[0] for protocol in IP_PROTOCOLS if protocol.in_diag}
 
-# table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info tells which.
+# table -> type and protocol of its sockets. SCTP has two styles, and only sctp_info shows which.
 TABLES: dict[str, tuple[str | None, str]] = {
     protocol.netid: (protocol.types[0] if len(protocol.types) == 1 else None, IPPROTO_NAMES[protocol.numbers[0]])
     for protocol in IP_PROTOCOLS
@@ -74,7 +74,7 @@ def extensions(needs: Iterable[str], *, meminfo: bool = False) -> int:
 
     Args:
         needs: of ``sockdiag.model.query``: SKMEM, INET, TCP_INFO; others do not concern inet_diag.
-        meminfo: ask for MEMINFO too, as kernels before 3.4 know no SKMEMINFO.
+        meminfo: ask for MEMINFO too, as kernels before 3.4 have no SKMEMINFO.
     """
     wanted = EXT_MEMINFO if meminfo else 0
     for need in needs:
@@ -132,9 +132,9 @@ def decode(
     Source: ``inet_sk_diag_fill()``, ``inet_twsk_diag_fill()``, ``inet_req_diag_fill()``, net/ipv4/inet_diag.c.
     Units: queues in bytes, except LISTEN, where they count connections.
 
-    An attribute that is not known, or too short for its struct, is kept as bytes; of one that is longer than its struct
-    is known to be, the rest is. ``uid`` is None where the kernel says 0 of a socket without a file (inode 0): it says so
-    of mini-sockets, and before 6.18 of every orphan.
+    An attribute that is unknown, or too short for its struct, is kept as bytes; so is the rest of one that is longer than
+    the known struct. ``uid`` is None if the kernel reports 0 for a socket without a file (inode 0): it does so for
+    mini-sockets, and before 6.18 for every orphan.
 
     Args:
         message: with its header.

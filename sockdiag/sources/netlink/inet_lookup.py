@@ -1,7 +1,7 @@
-"""One IP socket with all that inet_diag tells of it, without asking that of any other.
+"""Read one IP socket with everything that inet_diag reports, without reading that for any other socket.
 
-tcp_info takes the socket lock, so it is not asked of a whole table: the kernel compares the ports of the wanted socket
-before it fills anything, and the question goes through the guard.
+tcp_info takes the socket lock, so it is not requested for a whole table: the kernel compares the ports of the wanted
+socket before it fills anything, and the request goes through the guard.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_one(system: System, wanted: Socket) -> tuple[Socket | None, list[Source
 
 
 def same(one: Socket, other: Socket) -> bool:
-    """Tell whether two records are of one socket, by cookie, or by inode and addresses where a source tells none."""
+    """Return whether two records are of one socket: by cookie, else by inode and addresses."""
     if one.cookie is not None and other.cookie is not None:
         return one.cookie == other.cookie
     return (one.netid, one.family, one.inode, one.local, one.peer) == (

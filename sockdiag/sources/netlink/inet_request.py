@@ -42,7 +42,7 @@ def request(
     extra = attribute(REQ_BYTECODE, bytecode) if bytecode else b""
     low = protocol
     if protocol > 0xFF:
-        # The kernel then takes no notice of the 8-bit field. One that does not know the attribute (before 5.9) finds no
+        # The kernel then ignores the 8-bit field. A kernel without the attribute (before 5.9) finds no
         # handler for 0 there, where the low byte of MPTCP would have made it answer with TCP sockets.
         extra += attribute(REQ_PROTOCOL, U32.pack(protocol))
         low = 0

@@ -1,8 +1,8 @@
 """Filters by address and port for the kernel to apply in an inet_diag dump: these sockets only, or all but these.
 
 Source: ``inet_diag_bc_run()``, ``inet_diag_bc_audit()``, net/ipv4/inet_diag.c. Each operation is followed by its operand
-and holds two offsets, of the next operation where it is true and where it is false. A socket is taken where the
-program runs to its end exactly, and left out where it jumps one operation (4 bytes) beyond.
+and holds two offsets, of the next operation where it is true and where it is false. The kernel accepts a socket
+if the program runs exactly to its end, and leaves it out if it jumps one operation (4 bytes) beyond.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ _MOST_LEFT_OUT = 512
 class Question(Record):
     """One question to the kernel that is about few sockets."""
 
-    request: Request = field("What is asked.", kind=ID)
+    request: Request = field("The request.", kind=ID)
     dump: bool = field("Whether the answer is a dump.", kind=LABEL)
     message: bytes = field("A row that it is about, as it was listed.", kind=ID)
 
@@ -123,9 +123,9 @@ def protocol_of(request: Request) -> int | None:
 
 
 def takes_lock(request: Request) -> bool:
-    """Tell whether the kernel takes socket locks to answer.
+    """Return whether the kernel takes socket locks to answer.
 
-    It does for tcp_info and mptcp_info, and of SCTP sockets whatever is asked (``sctp_sock_dump()``).
+    It does for tcp_info and mptcp_info, and for every request for SCTP sockets (``sctp_sock_dump()``).
     """
     protocol = protocol_of(request)
     if protocol == IPPROTO_SCTP:
@@ -140,7 +140,7 @@ def without_info(request: Request) -> Request:
 
 
 def without(request: Request, rows: Sequence[bytes]) -> Request | None:
-    """Return the same request for all but the sockets of some rows; None where that cannot be said."""
+    """Return the same request for all but the sockets of some rows; None if that cannot be expressed."""
     if not rows:
         return request
     if len(rows) > _MOST_LEFT_OUT or REQ_BYTECODE in _attributes(request):
@@ -149,7 +149,7 @@ def without(request: Request, rows: Sequence[bytes]) -> Request | None:
 
 
 def has_info(request: Request, row: bytes) -> bool:
-    """Tell whether the kernel has tcp_info or mptcp_info of the socket of a row.
+    """Return whether the kernel has tcp_info or mptcp_info of the socket of a row.
 
     It has none of mini-sockets (TIME_WAIT, most in SYN_RECV), nor of TCP sockets that are only bound.
     """

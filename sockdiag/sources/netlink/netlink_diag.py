@@ -121,7 +121,7 @@ def _low_long_first(groups: bytes) -> bytes:
 
 
 def _bits(mask: int) -> tuple[int, ...]:
-    # Groups are numbered from 1, and a family may have thousands: look at the set bits only.
+    # Groups are numbered from 1, and a family may have thousands: visit the set bits only.
     numbers = []
     while mask:
         low = mask & -mask

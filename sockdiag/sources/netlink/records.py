@@ -1,4 +1,4 @@
-"""Read a table whose messages are decoded one by one: all but the IP ones, which can be too many for that."""
+"""Read a table and decode its messages one by one: all tables but those of IP, which can be too long for that."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def read_records(
     """Ask for a table and decode each message of the answer.
 
     Args:
-        transport: who answers.
-        request: what is asked.
+        transport: answers the request.
+        request: the dump request.
         decode: makes a socket of a message, or raises ParseError.
-        identity: tells sockets apart, where the kernel may send one twice; the first one stays.
+        identity: distinguishes sockets if the kernel may send one twice; the first one stays.
 
     Raises:
         SourceUnavailable: there is no such table.

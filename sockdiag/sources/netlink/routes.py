@@ -1,6 +1,7 @@
-"""Links, addresses, routes and neighbours over rtnetlink, by pyroute2: its import takes longer than all that it is asked.
+"""Links, addresses, routes and neighbours over rtnetlink, by pyroute2: its import takes longer than all requests.
 
-What the kernel refuses because no route leads there is an answer. Everything else that goes wrong is a SourceError.
+That no route leads to an address is an answer, although the kernel reports it as an error. All other errors are
+SourceErrors.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _TICK_MS = 10
 
 
 class Flow(Record):
-    """What a route is looked up for: the fields of ``struct flowi`` that a socket's packets have."""
+    """The key of a route lookup: the fields of ``struct flowi`` that a socket's packets have."""
 
     destination: str = field("Peer address.", kind=ID, kernel="daddr", sources=("RTA_DST",))
     source: str | None = field("Local address.", default=None, kind=ID, kernel="saddr", sources=("RTA_SRC",))
@@ -175,7 +176,7 @@ class Routes:
         return found
 
     def unanswering(self) -> list[Neighbour]:
-        """Find the neighbours that are being looked for or were not found.
+        """Find the neighbours that are being resolved or did not answer.
 
         Raises:
             SourceError: they cannot be read.
@@ -202,7 +203,7 @@ class Routes:
         with _asking(ADDRESS):
             messages = list(self._kernel.get_addr(family=_family(address)))
         for message in messages:
-            # Of a point-to-point device IFA_ADDRESS is the peer's.
+            # On a point-to-point device IFA_ADDRESS is the peer's.
             if (message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")) == address:
                 device = self.link(message["index"]).name
                 flags = message.get_attr("IFA_FLAGS") or message["flags"]
@@ -210,7 +211,7 @@ class Routes:
         return None
 
     def rules_select_by_mark(self, address: str) -> bool:
-        """Tell whether the route to an address may depend on the mark of packets.
+        """Return whether the route to an address may depend on the mark of packets.
 
         Raises:
             SourceError: the rules cannot be read.
@@ -250,7 +251,7 @@ class Routes:
             ("RTA_DPORT", flow.dport),
         )
         request["attrs"] = [(name, value) for name, value in attributes if value is not None]
-        # pyroute2 0.9 looks for this setting and has no default for it.
+        # pyroute2 0.9 reads this setting and has no default for it.
         status = getattr(self._kernel, "status", None)
         if status is not None:
             status.setdefault("nlm_generator", False)
@@ -277,7 +278,7 @@ def _request() -> Any:
     from pyroute2.netlink import nlmsg
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-    # Of a class below rtmsg, pyroute2 would take the table of attributes that it has compiled for rtmsg.
+    # For a subclass of rtmsg, pyroute2 would use the table of attributes that it has compiled for rtmsg.
     class RouteRequest(nlmsg):  # type: ignore[misc]
         prefix = "RTA_"
         fields = rtmsg.fields
@@ -329,23 +330,23 @@ def _text(name: str | bytes) -> str:
 def _metrics(nested: Any) -> RouteMetrics:
     if nested is None:
         return RouteMetrics()
-    told = nested.get_attr
+    metric = nested.get_attr
 
     def text(name: str) -> str | None:
-        value = told(name)
+        value = metric(name)
         return None if value is None else _text(value)
 
     return RouteMetrics(
-        mtu=told("RTAX_MTU"),
-        advmss=told("RTAX_ADVMSS"),
-        window=told("RTAX_WINDOW"),
-        initcwnd=told("RTAX_INITCWND"),
-        initrwnd=told("RTAX_INITRWND"),
-        rto_min_ms=told("RTAX_RTO_MIN"),
-        hoplimit=told("RTAX_HOPLIMIT"),
-        quickack=told("RTAX_QUICKACK"),
+        mtu=metric("RTAX_MTU"),
+        advmss=metric("RTAX_ADVMSS"),
+        window=metric("RTAX_WINDOW"),
+        initcwnd=metric("RTAX_INITCWND"),
+        initrwnd=metric("RTAX_INITRWND"),
+        rto_min_ms=metric("RTAX_RTO_MIN"),
+        hoplimit=metric("RTAX_HOPLIMIT"),
+        quickack=metric("RTAX_QUICKACK"),
         congctl=text("RTAX_CC_ALGO"),
-        locked=told("RTAX_LOCK"),
+        locked=metric("RTAX_LOCK"),
     )
 
 

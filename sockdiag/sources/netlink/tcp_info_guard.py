@@ -1,10 +1,10 @@
 """Ask for tcp_info without ever hanging.
 
 To fill tcp_info the kernel takes the socket lock (``lock_sock_fast()`` in ``tcp_get_info()``, ``mptcp_diag_fill_info()``).
-Where the owner of the socket sleeps with it held, in a page fault on a dead file server for instance, the asker sleeps
-with it, uninterruptibly. :class:`GuardedTransport` leaves such questions to processes that it can do without: one dumps
-the table; when its answer stops, the sockets that it has not answered for are listed without tcp_info, which takes no
-lock, and are asked for one at a time. A socket that does not answer in time comes without tcp_info, and is named.
+If the owner of the socket sleeps while it holds the lock, in a page fault on a dead file server for instance, the reader
+sleeps too, uninterruptibly. :class:`GuardedTransport` leaves such requests to processes that it can abandon: one dumps
+the table; if its answer stalls, the remaining sockets are listed without tcp_info, which takes no lock, and tcp_info is
+requested for one at a time. A socket whose answer does not come in time has no tcp_info, and is named.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class SocketQueries:
         return position, asked_at
 
     def _catch_up(self, child: DetachedProcess) -> None:
-        # A late socket has answered. What its process would ask next, another one has asked.
+        # A late socket has answered. Another process has taken over its process's further requests.
         if self._take_from(child) or child.ended:
             child.close()
             self._late = [entry for entry in self._late if entry[1] is not child]
@@ -286,7 +286,7 @@ class GuardedTransport:
         return DetachedProcess(task, request.source)
 
     def _stream(self, child: DetachedProcess, seconds: float) -> Iterator[bytes]:
-        # Datagrams until the answer ends, which child.ended tells, or none comes for so many seconds.
+        # Datagrams until the answer ends (child.ended) or none arrives for this many seconds.
         while not child.ended and wait((child,), seconds):
             for kind, payload in child.frames():
                 if kind == _ROWS:
@@ -374,7 +374,7 @@ def _cookie(row: bytes) -> int:
 
 
 def _cookies(request: Request, datagram: bytes) -> Sequence[int]:
-    # Of many messages of one length, their cookies are two strided slices.
+    # The cookies of many messages of one length are two strided slices.
     length = U32.unpack_from(datagram)[0]
     if length >= MSG_ATTRIBUTES and not length & 3 and not len(datagram) % length:
         words, step = units(datagram, "I"), length >> 2

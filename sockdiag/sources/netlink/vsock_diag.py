@@ -47,7 +47,7 @@ def read(system: System, query: Query) -> Reading:
 def decode(message: bytes) -> Socket:
     """Make a socket of one message; the address is the context id (CID), None where any will do.
 
-    Source: ``sk_diag_fill()``, net/vmw_vsock/diag.c; it tells neither queues nor memory.
+    Source: ``sk_diag_fill()``, net/vmw_vsock/diag.c; it reports neither queues nor memory.
 
     Raises:
         ParseError: the message is shorter than its struct.

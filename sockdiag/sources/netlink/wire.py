@@ -23,7 +23,7 @@ class StructLayout:
 
     A field's ``wire`` is a struct format of one value (``I``, ``2xQ``: two bytes of padding before it), or a number of
     bits: neighbouring bit fields share a byte as a C compiler lays them out. The kernel appends members to such a
-    struct and never changes or removes one, so the length tells which of them are there.
+    struct and never changes or removes one, so the length shows which of them are there.
     """
 
     __slots__ = ("_bits", "_ends", "_fields", "_formats", "_plans", "_record", "_size", "_units")
@@ -76,7 +76,7 @@ class StructLayout:
     def reader(self, names: Sequence[str]) -> Callable[[bytes], tuple[Any, ...]]:
         """Return a function that reads some members, with 0 for what is missing: :meth:`filled` for long tables.
 
-        Of tcp_info that takes half of the time of a record, and its members need not be asked of the record one by one.
+        For tcp_info that takes half of the time of a record, and its members need not be read from one.
 
         Args:
             names: the members, none of them a bit field, in the order in which the function returns them.

@@ -2,7 +2,7 @@
 
 Every row has the ten columns that the heading names, then a reference count and a pointer, which older headings do not
 name. Rows of full TCP sockets go on with five columns that no heading names; those of TIME_WAIT and SYN_RECV do not. The
-other tables have ``drops`` where the heading says so. What follows is kept as it stands.
+other tables have ``drops`` if the heading does. Further columns are kept as bytes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def parse_inet(
         table: which table it is.
         states: mask of ``1 << state``; other rows are left out.
         byteorder: ``little`` or ``big``, of the system that wrote the file; addresses are words in that order.
-        user_hz: ticks a second of that system.
+        user_hz: ticks per second of that system.
 
     Returns:
         Rows in file order, and a ParseError for each malformed one, bounded as ``Rejected`` does. An unknown heading
@@ -153,7 +153,7 @@ def _builder(table: InetTable, cells: Cells, finish: Finish) -> Callable[[list[b
         if not inode.isdigit() or len(inode) > 20:
             raise ValueError
         values[_INODE] = number = int(inode)
-        # A socket without a file has no owner any more, and the kernel says 0; of a request it says the listener's.
+        # A socket without a file has no owner any more, and the kernel prints 0; for a request it prints the listener's.
         if number or (uid and state != "SYN_RECV"):
             values[_UID] = uid
         finish(values, tokens, pointer(tokens[11]), decimals[tokens[10]], retransmits, probes)
@@ -245,7 +245,7 @@ def parse_tcp(
         name: ``tcp`` or ``tcp6``.
         states: mask of ``1 << state``; other rows are left out.
         byteorder: ``little`` or ``big``, of the system that wrote the file.
-        user_hz: ticks a second of that system.
+        user_hz: ticks per second of that system.
 
     Returns:
         Sockets in file order; a ParseError for each malformed row (bounded), or one for an unknown heading.

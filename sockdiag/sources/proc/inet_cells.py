@@ -1,4 +1,4 @@
-"""Columns of the /proc/net tables of IP sockets: where they are, and what stands in them.
+"""Columns of the /proc/net tables of IP sockets: their positions and contents.
 
 Source: ``get_tcp4_sock()``, net/ipv4/tcp_ipv4.c; ``udp4_format_sock()``, net/ipv4/udp.c; ``ip6_dgram_sock_seq_show()``,
 net/ipv6/datagram.c.
@@ -127,7 +127,7 @@ class Cells:
         ipv6: addresses have 32 digits.
         states: mask of the states that are wanted; ``state`` gives None for the others.
         byteorder: ``little`` or ``big``, of the system that wrote the table.
-        user_hz: its ticks a second.
+        user_hz: its ticks per second.
     """
 
     __slots__ = ("count", "decimal", "endpoint", "queues", "signed", "state", "ticks", "timer", "uid")

@@ -1,4 +1,4 @@
-"""The counters of /proc/net: snmp, netstat and snmp6, and with those of the devices and CPUs all of them at one moment.
+"""Read the counters of /proc/net: snmp, netstat and snmp6, alone or at one moment with those of the devices and CPUs.
 
 snmp and netstat share a grammar: a line of names, then a line of values, both with the prefix.
 """
@@ -35,7 +35,7 @@ def parse_mib(body: bytes, path: str) -> Counters:
 
     Returns:
         Counters by ``Prefix.Name``. A value that is not a number costs that counter, a pair of lines that does not
-        match costs that pair; its ``errors`` say which.
+        match costs that pair; its ``errors`` name it.
     """
     values: dict[str, int] = {}
     errors: list[ParseError] = []
@@ -128,7 +128,7 @@ def parse_snmp6(body: bytes, path: str = SNMP6) -> Counters:
 
     Returns:
         Counters named as those of IPv4 are: ``Udp6InErrors`` is ``Udp6.InErrors``; a name without a known prefix stays
-        as it is. A malformed line costs that counter; its ``errors`` say which.
+        as it is. A malformed line costs that counter; its ``errors`` name it.
     """
     values: dict[str, int] = {}
     errors: list[ParseError] = []

@@ -24,7 +24,7 @@ def parse_dev(body: bytes) -> Rows[Device]:
     Shape: two lines of heading, the second names the columns of the halves ``Receive | Transmit``; then a row a device.
 
     Returns:
-        Rows in file order. A malformed row costs that row; ``errors`` say which.
+        Rows in file order. A malformed row costs that row; ``errors`` name it.
 
     Raises:
         ParseError: the heading is not one.

@@ -25,12 +25,12 @@ def parse_protocols(body: bytes) -> Rows[Protocol]:
 
     Source: ``proto_seq_show()``, net/core/sock.c.
     Units: sizes in bytes, memory in pages.
-    Shape: a heading, then a row a protocol; the heading's two-letter columns are operations, y or n, and differ between
+    Shape: a heading, then one row per protocol; the heading's two-letter columns are operations, y or n, and differ between
     kernels (``sp``, sendpage, until 6.4). Every column is found by its heading, others are passed over.
 
     Returns:
         Rows in file order. An operation that is not known here stands under its two letters. A malformed row costs that
-        row; ``errors`` say which.
+        row; ``errors`` name it.
 
     Raises:
         ParseError: the heading is not one.

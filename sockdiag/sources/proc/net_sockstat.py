@@ -23,10 +23,10 @@ def parse_sockstat(body: bytes) -> SockStat:
 
     Source: ``sockstat_seq_show()``, net/ipv4/proc.c.
     Units: sockets; TCP and UDP ``mem`` in pages, FRAG ``memory`` in bytes.
-    Shape: a line a protocol, ``NAME: word number word number …``; words were added over time.
+    Shape: one line per protocol, ``NAME: word number word number …``; words were added over time.
 
     Returns:
-        The levels. A malformed pair costs that level, a line without a name that line; its ``errors`` say which.
+        The levels. A malformed pair costs that level, a line without a name that line; its ``errors`` name it.
     """
     return SockStat._make(_values(COLUMNS[SockStat], body, PATH))
 

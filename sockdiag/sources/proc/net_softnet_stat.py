@@ -42,7 +42,7 @@ def parse_softnet_stat(body: bytes) -> Rows[SoftnetCpu]:
     Shape: one row an online CPU, hexadecimal columns: 9 to 2.6.34, 10 to 3.10, 11 to 5.9, 13 from 5.10, 15 from 6.4.
 
     Returns:
-        Rows in file order. A malformed row costs that row; ``errors`` say which.
+        Rows in file order. A malformed row costs that row; ``errors`` name it.
     """
     rows: list[SoftnetCpu] = []
     errors: list[ParseError] = []

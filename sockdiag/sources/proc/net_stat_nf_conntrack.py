@@ -28,7 +28,7 @@ def parse_nf_conntrack_stat(body: bytes) -> Conntrack:
     every row.
 
     Returns:
-        ``count`` and ``cpus``. A malformed row costs that row; ``errors`` say which.
+        ``count`` and ``cpus``. A malformed row costs that row; ``errors`` name it.
 
     Raises:
         ParseError: the heading is not one.

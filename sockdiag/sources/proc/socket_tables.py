@@ -66,7 +66,7 @@ def _names(table: str, families: tuple[str, ...]) -> list[str]:
 
 
 def _judged_inet(reading: Reading, files: ProcRoot, table: str, asked: int) -> Reading:
-    # That a kernel has no IPv6 is no failure. Where no file could be read the caller is to know.
+    # A kernel without IPv6 is no failure. If no file at all could be read, the caller must know.
     kept = tuple(e for e in reading.errors if not _without_ipv6(e, files, table))
     failed = [e for e in kept if isinstance(e, SourceError) and not isinstance(e, SourceTruncated)]
     if failed and len(failed) == asked - (len(reading.errors) - len(kept)):
@@ -84,7 +84,7 @@ def _without_ipv6(error: SourceError | ParseError, files: ProcRoot, table: str) 
 
 
 def protocols_in_use(system: System) -> frozenset[str]:
-    """Tell for which tables the kernel has registered a protocol that counts its sockets, and counts any.
+    """Find the tables for which the kernel has registered a protocol that counts its sockets, and counts any.
 
     Source: ``/proc/net/protocols``, columns protocol and sockets; per namespace.
 

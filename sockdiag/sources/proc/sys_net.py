@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sockdiag.model.sysctl import Sysctl, Value
     from sockdiag.sources.system.proc_root import ProcRoot
 
-# What a network namespace may hide; all else is the same everywhere.
+# A network namespace may hide these; all others are the same everywhere.
 _PER_NAMESPACE = "/proc/sys/net/"
 # Every namespace has the first (since 4.15), only the initial one the second.
 _EVERYWHERE = "/proc/sys/net/ipv4/tcp_rmem"
@@ -67,7 +67,7 @@ def _ports(sysctl: Sysctl, text: bytes) -> tuple[int, ...]:
 
 
 def read_sysctls(files: ProcRoot, names: Iterable[str] = SYSCTLS) -> Sysctls:
-    """Read sysctls by name, all that are declared where not told.
+    """Read sysctls by name; by default all that are declared.
 
     One that is not there is unknown, with the reason; it is a gap only where the kernel has it and does not show it: a
     limit of the host in a namespace that is not the initial one, a file that may not be read or does not parse.
@@ -102,7 +102,7 @@ def read_sysctls(files: ProcRoot, names: Iterable[str] = SYSCTLS) -> Sysctls:
 
 
 def _has(files: ProcRoot, needs: str) -> bool:
-    # Of a protocol in a module the namespace shows whether it is loaded.
+    # The namespace shows whether the module of a protocol is loaded.
     if needs != "SCTP":
         return True
     try:

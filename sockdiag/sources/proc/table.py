@@ -57,7 +57,7 @@ HEX = "a hexadecimal number"
 
 
 class Rejected:
-    """What was wrong with a table: the first MAX_ERRORS errors, and how many more.
+    """The errors of a table: the first MAX_ERRORS, and how many more there were.
 
     Args:
         path: the file.
@@ -141,7 +141,7 @@ def pointer(token: bytes) -> int | None:
 
 
 class BadColumn(Exception):
-    """What makes a row malformed: column, what was expected, what is there."""
+    """The column that makes a row malformed, with the expected and the actual content."""
 
 
 def cell(column: str, token: bytes, parse: Callable[[bytes], Value], expected: str) -> Value:

@@ -1,1 +1,1 @@
-"""What processes tell about sockets: descriptors, limits, cgroups, users."""
+"""Read from processes what concerns sockets: descriptors, limits, cgroups, users."""

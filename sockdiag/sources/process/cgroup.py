@@ -1,7 +1,7 @@
 """/proc/PID/cgroup: the unit and the container that a process runs in; and the path of a cgroup id.
 
-A path tells what its components' names tell: runtimes and systemd agree with nobody but themselves on these. What is
-nested counts innermost: the container in a container, the service in a container. A process that only watches a
+Only the names of a path's components are known, and each runtime has its own scheme for them, as has systemd. The
+innermost one counts: the container in a container, the service in a container. A process that only watches a
 container from outside (conmon, lxc.monitor, systemd-nspawn's own) is not in it.
 """
 
@@ -39,7 +39,7 @@ _ROOT_ID = 1
 
 
 def parse_cgroup(body: bytes, source: str = SOURCE) -> tuple[Cgroup, tuple[ParseError, ...]]:
-    """Tell from a process's cgroups which unit and container it is in.
+    """Derive from a process's cgroups which unit and container it is in.
 
     Source: ``proc_cgroup_show()``, kernel/cgroup/cgroup.c: ``hierarchy:controllers:path``. The unified hierarchy (0) is
     believed first, then systemd's own (``name=systemd``), then the controllers', in the file's order.
@@ -49,7 +49,7 @@ def parse_cgroup(body: bytes, source: str = SOURCE) -> tuple[Cgroup, tuple[Parse
         source: its path, for errors.
 
     Returns:
-        What is told, None where nothing is, and the lines that were not understood.
+        Unit and container, None where unknown, and the lines that were not understood.
     """
     ranked: list[tuple[int, str]] = []
     errors: list[ParseError] = []
@@ -66,14 +66,14 @@ def parse_cgroup(body: bytes, source: str = SOURCE) -> tuple[Cgroup, tuple[Parse
         rank = 0 if not controllers else 1 if controllers == b"name=systemd" else 2
         ranked.append((rank, path.decode("utf-8", "surrogateescape")))
     ranked.sort(key=itemgetter(0))
-    told = [parse_cgroup_path(path) for path in dict.fromkeys(path for _, path in ranked)]
-    where = next((t for t in told if t.container_id is not None), None) or next((t for t in told if t.pod), Cgroup())
-    unit = next((t.unit for t in told if t.unit is not None), None)
+    found = [parse_cgroup_path(path) for path in dict.fromkeys(path for _, path in ranked)]
+    where = next((t for t in found if t.container_id is not None), None) or next((t for t in found if t.pod), Cgroup())
+    unit = next((t.unit for t in found if t.unit is not None), None)
     return Cgroup(unit, where.container_id, where.runtime, where.pod), tuple(errors)
 
 
 def parse_cgroup_path(path: str) -> Cgroup:
-    """Tell from one cgroup path which unit and container it stands for; see :func:`parse_cgroup`."""
+    """Derive from one cgroup path which unit and container it stands for; see :func:`parse_cgroup`."""
     parts = [part for part in path.split("/") if part not in {"", ".", ".."}]
     unit = container = runtime = pod = None
     for i, part in enumerate(parts):
@@ -142,7 +142,7 @@ def _oci(name: str, before: str) -> tuple[str, str | None] | None:
 
 
 def _machine(name: str) -> tuple[str, str | None] | None:
-    """Tell libvirt's names from systemd-nspawn's; a virtual machine is no container: its sockets are the host's."""
+    """Distinguish libvirt's names from systemd-nspawn's; a virtual machine is no container: its sockets are the host's."""
     driver, _, rest = name.partition("-")
     number, _, title = rest.partition("-")
     numbered = number.isdecimal() and title != ""

@@ -1,7 +1,7 @@
 """Limits of the memory of sockets in /sys/fs/cgroup, of both versions: which cgroups have one, and how near they are.
 
-A host may have thousands of cgroups. Of each the limit is read, and no more of those that have none or are far from it;
-which processes are in one is looked at where it is near.
+A host may have thousands of cgroups. Only the limit of each is read, more only of those that are near it; the processes
+in a cgroup are searched for only then.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class _Hierarchy:
             try:
                 limit = parse_limit(self._read(path, self._name), f"{self._folder(path)}/{self._name}")
             except SourceUnavailable:
-                # Gone; or a kernel that does not know of it, a version 2 cgroup without the controller: nor has one below.
+                # Gone, unsupported by the kernel, or a version 2 cgroup without the controller: those below lack it too.
                 limit = None
                 if path != "/" or self._version == 1:
                     if path == "/" and not self._files.live:
@@ -173,7 +173,7 @@ class _Hierarchy:
         throttled = parse_flat(self._read(path, "memory.events")).get("sock_throttled")
         if usage < share * limit and not throttled:
             return None
-        # The page cache fills every limit in time: only with this, which costs the kernel more, a level tells something.
+        # The page cache fills every limit in time: a level means little without this, which costs the kernel more.
         stat = parse_flat(self._read(path, "memory.stat"))
         usage = max(0, usage - sum(stat.get(name, 0) for name in _RECLAIMABLE))
         if usage < share * limit and not throttled:
@@ -250,5 +250,5 @@ def _none_mounted(files: ProcRoot) -> None:
         if len(words) == 4 and words[0] == b"memory" and (number(words[2]) or 2) <= 1:
             return
     raise SourceUnavailable(
-        SOURCE, "no hierarchy with the memory controller is mounted here", hint="look from the host"
+        SOURCE, "no hierarchy with the memory controller is mounted here", hint="run it on the host"
     )

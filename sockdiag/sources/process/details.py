@@ -1,4 +1,4 @@
-"""What a process is: of this system by psutil, of a captured one from the files that it has.
+"""Describe a process: by psutil on this system, from its files in a capture.
 
 psutil reads the running system's /proc only, and takes longer to import than a command takes: functions import it.
 """
@@ -23,7 +23,7 @@ SOURCE = "/proc/PID/stat"
 # A command line may have megabytes.
 MAX_COMMAND = 4096
 
-# A captured /proc may say that a process is its own ancestor.
+# In a captured /proc a process may be its own ancestor.
 _MAX_ANCESTORS = 64
 
 # Ticks of starttime: USER_HZ, which is 100 but on alpha and ia64.
@@ -45,7 +45,7 @@ def read_process(files: ProcRoot, pid: int, user: Callable[[int], str]) -> tuple
 
     Raises:
         SourceUnavailable: it has ended, no capture has it, or psutil is not installed.
-        SourceDenied: it may not be looked at.
+        SourceDenied: it may not be read.
     """
     if files.live:
         return _running(files, pid, user), []
@@ -54,7 +54,7 @@ def read_process(files: ProcRoot, pid: int, user: Callable[[int], str]) -> tuple
 
 
 def resident_bytes(pid: int) -> int | None:
-    """Return the resident memory of a process of this system; None where it has ended or may not be looked at."""
+    """Return the resident memory of a process of this system; None if it has ended or may not be read."""
     from psutil import Error
     from psutil import Process as Running
 

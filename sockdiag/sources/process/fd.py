@@ -64,7 +64,7 @@ class Owners:
         return self[inode] if inode in self._held else default
 
     def holder(self, inode: int) -> Owner | None:
-        """Return the process that holds a socket, of several the one with the lowest pid, as its first descriptor known.
+        """Return the process that holds a socket, by its first known descriptor; the lowest pid if several do.
 
         It is one object for all sockets of a process, so that rows can be counted by it.
         """
@@ -97,14 +97,14 @@ def scan_owners(
     """Find the processes that hold sockets, in one pass over the descriptors of all.
 
     A process that ends meanwhile is left out, which is no gap. Threads share their process's descriptors; one that has
-    made itself a table of its own (``unshare(CLONE_FILES)``) is not looked into.
+    made itself a table of its own (``unshare(CLONE_FILES)``) is not read.
 
     Source: ``proc_readfd()``, ``sockfs_dname()``: the links of ``/proc/PID/fd`` read ``socket:[INODE]``.
 
     Args:
         files: the system.
         inodes: those of the sockets in question (a set; 0 is none); None for all.
-        details: tell user, unit and container too. The name of a user may be asked of a directory server.
+        details: add user, unit and container. The name of a user may come from a directory server.
         numeric: give users by number.
     """
     if inodes is not None and not inodes:
@@ -181,7 +181,7 @@ class _Scan:
         return pid, self._comm(process), user, cgroup.container, cgroup.unit
 
     def _comm(self, process: ProcessFiles) -> bytes | None:
-        """Return the name, whatever bytes it has; it is also what tells a process that ended from a living one."""
+        """Return the name, as bytes; that it can be read also shows that the process has not ended."""
         try:
             return process.read("comm").removesuffix(b"\n")
         except SourceUnavailable:
@@ -222,7 +222,7 @@ class _Scan:
 
 
 def _is_regular(link: tuple[bytes, bytes]) -> bool:
-    """Tell a link as the kernel makes them from whatever else a captured folder holds."""
+    """Return whether a link is one that the kernel makes; a captured folder may hold any."""
     number, target = link
     if not number.isdigit() or len(number) > _FD_DIGITS:
         return False
@@ -230,7 +230,7 @@ def _is_regular(link: tuple[bytes, bytes]) -> bool:
 
 
 def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:
-    """Tell whether processes are missing from /proc: all of a capture's, or by hidepid those of other users."""
+    """Return a gap if processes are missing from /proc: all in a capture, or those that hidepid hides."""
     if not pids:
         return Gap(SOURCE, "no process is there")
     if not files.live or pids[0] == 1:

@@ -21,8 +21,8 @@ def parse_fdinfo(body: bytes, path: str) -> FdInfo:
     """Parse a file of /proc/PID/fdinfo.
 
     Source: ``seq_show()``, fs/proc/fd.c; ``ep_show_fdinfo()``, fs/eventpoll.c; ``sock_show_fdinfo()``, net/socket.c.
-    Shape: ``LABEL:`` and a value a line, flags octal; of an epoll instance one ``tfd: … events: …`` line a file, with
-    events, ino and sdev hexadecimal. Unknown lines are passed over.
+    Shape: ``LABEL:`` and a value on each line, flags octal; for an epoll instance one ``tfd: … events: …`` line per file,
+    with events, ino and sdev hexadecimal. Unknown lines are passed over.
 
     Raises:
         ParseError: a known label has no number.
@@ -66,7 +66,7 @@ def _hex(token: bytes | None) -> int | None:
 
 
 def read_fdinfo(files: ProcRoot, pid: int, fd: int) -> FdInfo:
-    """Read what /proc tells of one descriptor.
+    """Read /proc's information on one descriptor.
 
     Raises:
         SourceError: it cannot be read.
@@ -133,7 +133,7 @@ def socket_of(files: ProcRoot, pid: int, fd: int) -> int:
 
     Raises:
         SourceUnavailable: there is no such process or descriptor, or it is no socket.
-        SourceDenied: it may not be looked at.
+        SourceDenied: it may not be read.
     """
     path = f"/proc/{pid}/fd/{fd}"
     try:

@@ -26,7 +26,7 @@ class Users:
         self._passwd: dict[int, str] | None = None
 
     def name(self, uid: int) -> str | None:
-        """Return the user's name, or None where it has none or the capture does not tell."""
+        """Return the user's name, or None if it has none or the capture lacks it."""
         try:
             return self._names[uid]
         except KeyError:
@@ -58,8 +58,8 @@ class Users:
 def parse_passwd(body: bytes) -> dict[int, str]:
     """Return the name of each user id in a passwd(5) file.
 
-    Of two names for one id the first counts, as for getpwuid(3). What is no entry (a comment, an NIS line, a damaged
-    one) is skipped: it names nobody.
+    The first of two names for one id counts, as for getpwuid(3). A line that is no entry (a comment, an NIS line, a damaged
+    one) is skipped.
 
     Source: ``/etc/passwd``.
     """

@@ -2,7 +2,7 @@
 
 The process is not stopped and notices nothing; the descriptor here is closed at once. Options whose reading resets
 something are never asked for (``sockdiag.kernel.sockopts``). Some options take the socket lock, which a sleeping owner
-may hold for ever: a detached process asks, and what it had told when the time was up is kept.
+may hold for ever: a detached process asks, and the answers that arrive in time are kept.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Value = int | str | tuple[int, ...] | None
 
 
 class Stolen:
-    """What the kernel told of a descriptor.
+    """The kernel's answers about a descriptor.
 
     Attributes:
         values: answer by option name.
         refused: error number by option name: this kernel or this kind of socket has no such option.
-        local: own name as ``getsockname()`` gives it in Python: address and port, or a unix name; None where not told.
+        local: own name as ``getsockname()`` gives it in Python: address and port, or a unix name; None if unknown.
         peer: the other end's.
         error: why there is nothing, or not all.
     """
@@ -128,7 +128,7 @@ def _decoded(form: str, data: bytes) -> Value:
         if form == COOKIE:
             return f"{_LONG.unpack(data)[0]:x}"
         if form == RATE:
-            # A kernel of 32 bits, and one before 4.20, tells 32.
+            # 32-bit kernels, and those before 4.20, return 32 bits.
             limit = int((_LONG if len(data) == 8 else _WORD).unpack(data)[0])
             return None if limit == (1 << 8 * len(data)) - 1 else limit
         if form == LINGER:
@@ -146,7 +146,7 @@ def _ask(pid: int, fd: int, inode: int | None, emit: Emit) -> None:
     copy = steal(pid, fd)
     try:
         if inode is not None and os.fstat(copy).st_ino != inode:
-            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "it is another socket by now", errno.ENOENT)
+            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "descriptor was reused", errno.ENOENT)
         family, protocol = (_integer(copy, number) for number in (_SO_DOMAIN, _SO_PROTOCOL))
         wanted = kinds_of(family, protocol)
         for name, level, number, form, whom in SOCKOPTS:

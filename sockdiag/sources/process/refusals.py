@@ -1,4 +1,4 @@
-"""Processes that could not be looked into: counted, so that a host of thousands gives one gap and not thousands."""
+"""Count the processes that could not be read, so that a host with thousands of them gives one gap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Refusals:
-    """Errors met while looking into one process after the other.
+    """Errors met while reading one process after the other.
 
     Args:
         source: what was read of each.

@@ -1,8 +1,8 @@
 """Processes and threads of any /proc tree, the sockets that each has open, and its name, in the order of the folders.
 
-This is what ``sockdiag ss`` asks, in which that order shows, as do threads and the names of processes as they are in
-``stat``. ``sockdiag.sources.process.fd`` finds who holds which socket for everything else: it takes no more time for a
-socket, but loads 2 ms of modules, a twelfth of the time in which ``ss`` starts.
+``sockdiag ss`` reads these: it shows that order, threads, and the names of processes as ``stat`` has them.
+``sockdiag.sources.process.fd`` finds owners for everything else: it is as fast per socket, but loads 2 ms of modules, a
+twelfth of the time in which ``ss`` starts.
 """
 
 from __future__ import annotations

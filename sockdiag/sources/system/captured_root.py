@@ -1,7 +1,7 @@
-"""Files of a captured system: a folder that somebody else may have made, so nothing in it is trusted.
+"""Files of a captured system. The folder may come from anywhere, so nothing in it is trusted.
 
-Symbolic links in it are followed as its own system would have, with the folder as /; none leads out of it. What is no
-regular file is not opened. Inodes and refusals, which a copy loses, are in ``stat.tsv`` where it has one.
+Symbolic links are followed as on the captured system, with the folder as /; none leads out of it. Only regular files
+are opened. Inodes and refusals, which a copy loses, are in ``stat.tsv`` if the capture has one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class CapturedRoot(ProcRoot):
             os.close(folder)
 
     def owner(self, path: str) -> int:
-        """Return the effective user of a process; a copied folder belongs to whoever copied it.
+        """Return the effective user of a process; a copied folder belongs to the user who copied it.
 
         Raises:
             SourceUnavailable: its status was not captured.
@@ -78,7 +78,7 @@ class CapturedRoot(ProcRoot):
         raise SourceUnavailable(path, "its owner was not captured", errno.ENODATA)
 
     def inode(self, path: str) -> int:
-        """Return the inode that a path led to, as far as the capture tells; errors as :meth:`ProcRoot.read`."""
+        """Return the inode that a path led to, as far as the capture records it; errors as :meth:`ProcRoot.read`."""
         stat = self._stat(path)
         if stat is not None and stat.inode is not None:
             return stat.inode

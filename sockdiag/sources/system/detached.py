@@ -1,9 +1,8 @@
-"""A child process for work that may never return, and that is left behind when it does not.
+"""Do work that may never return in a child process that can be left behind.
 
-A thread that waits for a socket lock is in uninterruptible sleep: no signal ends it, and neither can the process that it
-belongs to end. So the work is done by a grandchild of its own session, which init inherits and which has nothing of
-ours open but the pipe to us, and where it may ask us, the one from us. When it wakes up at last, its next write fails
-and it ends.
+A thread that waits for a socket lock is in uninterruptible sleep: no signal ends it, so its process cannot end either.
+The work is therefore done by a grandchild in its own session, which init adopts. It keeps only the pipe to us open, and
+the pipe from us if it may ask questions. When it finally wakes up and we have let go, its next write fails and it exits.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ END, FAILED, ASKED = 0, 1, 255
 
 _HEAD = Struct("=BI")  # kind, length of the payload
 _LENGTH = Struct("=Q")
-# Of an answer that the process does not read.
+# How long to wait for the process to read an answer.
 _PATIENCE_S = 30.0
 _CHUNK = 1 << 18
 _MOST_FILES = 1 << 20  # fs.nr_open; without close_range(2) each number is closed on its own
@@ -81,11 +80,11 @@ class DetachedProcess:
             pass  # SIGCHLD is ignored in this program: the kernel has reaped it
 
     def frames(self) -> list[tuple[int, bytes]]:
-        """Read what there is, END and FAILED included; waits when there is nothing."""
+        """Read the frames that have arrived, END and FAILED included; wait if there are none."""
         data = os.read(self._fd, _CHUNK)
         if not data:
             self.ended = True
-            return [(FAILED, packed(SourceTruncated(self.name, "the process that asked has died")))]
+            return [(FAILED, packed(SourceTruncated(self.name, "worker process died")))]
         data = self._buffer + data
         offset, found = 0, []
         while len(data) - offset >= _HEAD.size:
@@ -115,7 +114,7 @@ class DetachedProcess:
 
 
 class DetachedWorker(DetachedProcess):
-    """A detached process that may ask this one; whoever reads an ASKED frame answers it.
+    """A detached process that may ask this one questions; the reader of an ASKED frame answers it.
 
     Args:
         task: gets its end of the channel.
@@ -133,7 +132,7 @@ class DetachedWorker(DetachedProcess):
             os.close(read_end)
 
     def answer(self, payload: bytes) -> None:
-        """Answer what an ASKED frame asked; one who does not listen any more is not waited for."""
+        """Answer an ASKED frame; do not wait for a process that no longer listens."""
         data = memoryview(_LENGTH.pack(len(payload)) + payload)
         poller = poll()
         poller.register(self._answers, POLLOUT)
@@ -144,7 +143,7 @@ class DetachedWorker(DetachedProcess):
             except BlockingIOError:
                 continue
             except BrokenPipeError:
-                return  # its end is told by its frames
+                return  # frames() reports its end
 
 
 def wait(children: Iterable[Child], seconds: float) -> list[Child]:
@@ -174,12 +173,12 @@ def packed(error: SourceError) -> bytes:
 
 
 def unforeseen(error: Exception) -> SourceTruncated:
-    """Return what is told of an error that is no SourceError."""
+    """Return the SourceError that reports an error of another kind."""
     return SourceTruncated("", f"{type(error).__name__}: {error}", errno.EIO)
 
 
 def _first_child(work: Callable[[], None]) -> None:
-    # Its child is nobody's but init's: nobody waits for it.
+    # init adopts and reaps the grandchild; this program does not wait for it.
     try:
         os.setsid()
         if os.fork() == 0:
@@ -209,7 +208,7 @@ def _work_asking(task: AskingTask, write_end: int, read_end: int) -> None:
 
 
 class Channel:
-    """What an asking process has of the one that made it; when that is gone, it ends.
+    """A detached process's connection to its maker; when the maker is gone, the process ends.
 
     Attributes:
         emit: sends a frame of some kind.
@@ -233,7 +232,7 @@ class Channel:
         poller.register(self._answers, POLLIN)
         while (seconds := until - monotonic()) > 0:
             if poller.poll(seconds * 1000):
-                os._exit(0)  # nothing was asked: it is the end of the line
+                os._exit(0)  # no answer is due: the maker has closed the pipe
 
     def _exactly(self, length: int) -> bytes:
         pieces = []
@@ -260,14 +259,14 @@ def _run(task: Task, emit: Emit) -> None:
         task(emit)
     except SourceError as error:
         emit(FAILED, packed(error))
-    except Exception as error:  # whatever it is, the parent must hear of it
+    except Exception as error:  # the parent must learn of any error
         emit(FAILED, packed(unforeseen(error)))
     else:
         emit(END, b"")
 
 
 def only(*fds: int) -> list[int]:
-    """Close all descriptors of this process but some, and return those under the numbers that they have then.
+    """Close all descriptors of this process but some, and return the new numbers of those.
 
     Standard streams become /dev/null: a reader of our output must not wait for this process.
     """

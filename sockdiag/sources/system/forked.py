@@ -1,4 +1,4 @@
-"""Run a function in a forked child, so that what it does to its process (setns(2), say) is never done to this one."""
+"""Run a function in a forked child, so that its effects on its process, such as those of setns(2), stay there."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-# Signals that end a program; whoever sends one to the parent means the child, which does the work.
+# Signals that end a program. One sent to the parent is meant for the child, which does the work.
 _PASSED = frozenset((SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE))
-# A child that has not ended this long after a signal hangs in the kernel, where nothing reaches it.
+# A child that is still there this long after a signal hangs in the kernel, where no signal reaches it.
 _PATIENCE_S = 1.0
 _INTERRUPTED = 130
 _CHUNK = 1 << 18
@@ -139,7 +139,7 @@ def _read_error(reader: int) -> BaseException | None:
 
 
 def _wait(pid: int) -> int:
-    told = None
+    signalled = None
     while True:
         info = sigtimedwait(_PASSED | {SIGCHLD}, _PATIENCE_S)
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -149,10 +149,10 @@ def _wait(pid: int) -> int:
         if info is None or info.si_signo == SIGCHLD:
             continue
         now = time.monotonic()
-        if told is not None and now - told > _PATIENCE_S:
+        if signalled is not None and now - signalled > _PATIENCE_S:
             return int(128 + info.si_signo)
-        told = told or now
-        # What the terminal sent (SI_KERNEL) the child has got too; what a process sent (SI_USER) it has not.
+        signalled = signalled or now
+        # A signal of the terminal (SI_KERNEL) reached the child too; one that a process sent (SI_USER) did not.
         if info.si_code <= 0:
             os.kill(pid, info.si_signo)
 
@@ -170,7 +170,7 @@ def collect(
         limit: how many bytes its pickled answer may have.
 
     Raises:
-        SourceError: the child raised one, or something else, which is told in the reason.
+        SourceError: the child raised one, or something else, which the reason names.
         ParseError: the child raised one.
         SourceTruncated: no answer in time, too large a one, or the child was killed.
     """
@@ -192,7 +192,7 @@ def collect(
     status = _reap(pid, wait=True)
     size = int.from_bytes(text[:8], "little")
     if len(text) < 8 or len(text) - 8 != size:
-        raise SourceTruncated(name, f"the process that asked ended early ({_ending(status)})")
+        raise SourceTruncated(name, f"worker process ended early ({_ending(status)})")
     done, result = pickle.loads(memoryview(text)[8:])  # noqa: S301 - the child's own
     if done:
         found: object = result
@@ -201,12 +201,12 @@ def collect(
 
 
 def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
-    """Return what a function returns in a forked child that holds nothing of ours but a pipe.
+    """Return the result of a function in a forked child that keeps only a pipe to us open.
 
-    Standard streams are /dev/null there: whoever reads ours does not wait for a child that cannot be ended.
+    Its standard streams are /dev/null: a reader of ours does not wait for a child that cannot be ended.
 
     Args:
-        function: gives at least one byte; what it raises, it tells in them.
+        function: returns at least one byte; it reports its errors in them.
         timeout_s: how long it may take.
 
     Raises:
@@ -246,7 +246,7 @@ def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
         os.close(reader)
     status = _reap(pid, wait=True)
     if not text:
-        raise SourceTruncated("check", f"the process that looks ended early ({_ending(status)})")
+        raise SourceTruncated("check", f"worker process ended early ({_ending(status)})")
     return text
 
 

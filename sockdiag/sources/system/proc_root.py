@@ -36,7 +36,7 @@ class ProcRoot:
 
     @property
     def live(self) -> bool:
-        """Tell whether this is the running system and not a captured one."""
+        """Return whether this is the running system and not a captured one."""
         return not self.root
 
     def read(self, path: str) -> bytes:
@@ -156,7 +156,7 @@ class ProcessFiles:
             os.close(folder)
 
     def size(self, name: str) -> int:
-        """Return the size that stat(2) tells of a file; errors as :meth:`ProcRoot.read`."""
+        """Return the size of a file by stat(2); errors as :meth:`ProcRoot.read`."""
         try:
             return os.stat(name, dir_fd=self._folder).st_size
         except OSError as error:
@@ -170,7 +170,7 @@ class ProcessFiles:
             raise source_error(f"{self.path}/{name}", error) from None
 
     def uid(self) -> int:
-        """Return the effective user. Of a process that has ended the kernel says 0: read something else after it."""
+        """Return the effective user. The kernel reports 0 for a process that has ended: read something else afterwards."""
         try:
             return os.stat(self._folder).st_uid
         except OSError as error:

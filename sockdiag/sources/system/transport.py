@@ -1,7 +1,7 @@
 """The only AF_NETLINK socket: send one dump request, give back the kernel's datagrams, turn every failure into an error.
 
 An answer that ends early, an unsupported protocol (NLMSG_DONE carrying -ENOENT), a truncated datagram and an interrupted
-dump all raise; only a dump that ended in NLMSG_DONE with 0 returns. "No sockets" and "could not know" stay apart.
+dump all raise; only a dump that ended in NLMSG_DONE with 0 returns. "No sockets" and "unknown" stay apart.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ _MODULE_HINT = "the kernel has no handler for it: the {} module is not loaded or
 class Request(Record):
     """One request to NETLINK_SOCK_DIAG, or another netlink protocol.
 
-    ``name`` says what is asked (``inet_diag_tcp``): it names the source in gaps, and the file of the answer in a capture.
+    ``name`` (``inet_diag_tcp``) is the source in gaps, and the stem of the file that holds the answer in a capture.
     """
 
-    name: str = field("What is asked; also the stem of the file in a capture.", kind=LABEL)
+    name: str = field("Name of the question; also the stem of the file in a capture.", kind=LABEL)
     payload: bytes = field("The family's request struct and its attributes.", kind=ID)
     type: int = field("nlmsg_type.", default=20, kind=ID)
     states: int = field("Mask of the states asked for, for captures that hold more.", default=0xFFFFFFFF, kind=ID)
@@ -142,10 +142,10 @@ class KernelTransport:
             channel.close()
 
     def events(self, name: str, groups: int) -> Iterator[bytes]:
-        """Yield what is sent to multicast groups, for ever; what was lost because nobody read in time is passed over.
+        """Yield messages to multicast groups, for ever; those lost because they were not read in time are passed over.
 
         Args:
-            name: what is listened to, for errors.
+            name: names the groups in errors.
             groups: mask of ``1 << (SKNLGRP_… - 1)``.
 
         Raises:

@@ -21,7 +21,7 @@ KEY = b"secret"
 
 @factory(*BOTH_FAMILIES)
 def tcp_mark(made: Maker, family: int) -> None:
-    """Set SO_MARK on a listener; told to CAP_NET_ADMIN only."""
+    """Set SO_MARK on a listener; visible only with CAP_NET_ADMIN."""
     listener = made.listener(family, 2)
     listener.setsockopt(socket.SOL_SOCKET, SO_MARK, MARK)
     made.tcp("listener", "LISTEN", listener, mark=MARK)

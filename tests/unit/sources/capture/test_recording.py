@@ -81,7 +81,7 @@ def test_paths_stay_below_the_folder(tmp_path: Path) -> None:
 
 
 def test_md5_keys_are_not_written(tmp_path: Path) -> None:
-    """The kernel tells them to CAP_NET_ADMIN; a capture is passed on."""
+    """They are visible with CAP_NET_ADMIN, and a capture is passed on."""
     keys = struct.pack("=BBH16s80s", 2, 32, 6, b"", b"secret") + struct.pack("=BBH16s80s", 2, 24, 3, b"", b"top")
     plain = inet(2, 1)
     message = nlmsg(plain[16:] + nlattr(15, b"abcd") + nlattr(18, keys) + nlattr(21, b"kept"))

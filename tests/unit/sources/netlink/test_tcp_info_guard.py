@@ -279,7 +279,7 @@ class Broken:
 
 def test_a_process_that_dies_is_an_error() -> None:
     guard = guarded(Broken())
-    with pytest.raises(SourceTruncated, match="the process that asked has died"):
+    with pytest.raises(SourceTruncated, match="worker process died"):
         rows_of(guard, inet_request.request(AF_INET6, IPPROTO_TCP, ALL_STATES, k.EXT_INFO))
     with pytest.raises(SourceTruncated, match="ZeroDivisionError"):
         rows_of(guard, request())
