@@ -102,6 +102,7 @@ def test_cpu_model(text: str, model: str) -> None:
     assert record.cpu_model(text) == model
 
 
+@pytest.mark.needs("ss")
 def test_this_machine() -> None:
     """What is asked of this machine is known."""
     machine = record.this_machine()
