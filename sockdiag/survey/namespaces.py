@@ -40,6 +40,29 @@ _ROWS = 256
 # (6.18: 10 µs per socket, 3 ms per namespace).
 _ASKED_FOR_A_LOOK = 300
 
+_READERS = (
+    "itertools",
+    "resource",
+    "sockdiag.model.link_attrs",
+    "sockdiag.model.local_attrs",
+    "sockdiag.model.proc_attrs",
+    "sockdiag.sources.netlink.inet_attributes",
+    "sockdiag.sources.netlink.inet_columns",
+    "sockdiag.sources.netlink.inet_lookup",
+    "sockdiag.sources.netlink.netlink_diag",
+    "sockdiag.sources.netlink.packet_diag",
+    "sockdiag.sources.netlink.tcp_info_guard",
+    "sockdiag.sources.netlink.unix_diag",
+    "sockdiag.sources.netlink.vsock_diag",
+    "sockdiag.sources.netlink.xdp_diag",
+    "sockdiag.sources.proc.inet",
+    "sockdiag.sources.proc.net_netlink",
+    "sockdiag.sources.proc.net_packet",
+    "sockdiag.sources.proc.net_protocols",
+    "sockdiag.sources.proc.net_unix",
+    "sockdiag.sources.process.cgroup",
+)
+
 
 class NamespaceSet:
     """The network namespaces that a question is asked in.
@@ -100,6 +123,8 @@ class NamespaceSet:
 
     def _each(self, question: Question, answer: Answer) -> Iterator[Any]:
         others = [place for place in self._places if place.held_by != "self"]
+        if others:
+            _import_readers()
         pool = WorkerPool(others, question, answer)
         try:
             for place in self._places:
@@ -232,6 +257,16 @@ class NamespaceSet:
                 if own or mib_of(name).scope == NETNS:
                     sums[name] = sums.get(name, 0) + value
         return Counters(sums), gaps
+
+
+def _import_readers() -> None:
+    """Import what reading sockets imports on demand, before workers are forked.
+
+    Otherwise each worker imports it again, and one that is forked while another thread of the program imports the same
+    module waits for that thread, which it does not have.
+    """
+    for name in _READERS:
+        __import__(name)
 
 
 def rows(batches: Iterator[Batch], own: bool) -> Iterator[Batch]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -179,3 +181,28 @@ def _is_fork_of(pid: int, parent: int) -> bool:
             return pid != parent and mine.read() == theirs.read()
     except OSError:
         return False
+
+
+def test_workers_import_nothing(names: list[str]) -> None:
+    """What reading sockets needs is imported before the fork: a module that a thread just imports would block a worker."""
+    from sockdiag.model.query import CGROUP, DETAILS, INET, SKMEM, TCP_INFO, Query
+    from sockdiag.survey.collection import Collection
+
+    needs = frozenset((SKMEM, INET, CGROUP, DETAILS, TCP_INFO))
+
+    def question(visit: Visit) -> Iterator[Any]:
+        before = set(sys.modules)
+        for source in ("auto", "proc"):
+            query = Query(needs=needs, source=source)
+            collection = Collection(visit.system, query, owners=nobody, netns=visit.namespace)
+            for batch in collection.batches():
+                pickle.dumps(batch)
+        yield visit.own, sorted(set(sys.modules) - before)
+
+    found, gaps, _everywhere = ask(question, names)
+    assert gaps == []
+    assert [modules for own, modules in found if not own] == [[]] * len(names)
+
+
+def nobody() -> Any:
+    raise AssertionError("owners were not asked for")
