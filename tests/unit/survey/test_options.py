@@ -9,8 +9,8 @@ import pytest
 from sockdiag import open_system
 from sockdiag.cli import options
 from sockdiag.cli.catalog import COMMANDS, load
-from sockdiag.cli.invocation import survey_options
 from sockdiag.cli.quick import parse
+from sockdiag.cli.survey_options import survey_options
 from sockdiag.survey.options import SurveyOptions
 from tests.program import FIXTURES, PROJECT
 
