@@ -212,7 +212,7 @@ def _arrived(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any,
 
 
 def identities(batch: Batch) -> Sequence[Any]:
-    """Return what identifies each row from one sample to the next: the cookie, else the inode, else its two ends."""
+    """Return the identity of each row from one sample to the next: the cookie, else the inode, else its two ends."""
     if batch.columns is not None and ("cookie" in batch.columns or batch.constants.get("cookie") is not None):
         return batch.values("cookie")
     rows = zip(*(batch.values(name) for name in ("cookie", "inode", "local", "peer")), strict=True)
@@ -220,7 +220,7 @@ def identities(batch: Batch) -> Sequence[Any]:
 
 
 class Tally:
-    """Count the rows of many batches by the values of some fields; what repeats is counted before it is decoded.
+    """Count the rows of many batches by the values of some fields; repeated values are counted before they are decoded.
 
     Args:
         names: dotted names of the fields.

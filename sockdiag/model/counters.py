@@ -1,4 +1,4 @@
-"""The kernel's event counters of one moment, by their exact MIB names, and what changed between two moments.
+"""The kernel's event counters of one moment, by their exact MIB names, and the changes between two moments.
 
 A table of counters is a dict from name to number; the scope, width and source of a counter are declared once for each
 MIB in :data:`MIBS` and looked up when needed.
@@ -154,11 +154,11 @@ class Counters:
         return Counters(self.values, self.errors, netns, boot_id)
 
     def since(self, before: Counters) -> Iterator[Delta]:
-        """Yield what changed in each counter that is there now, in order."""
+        """Yield the change of each counter that is there now, in order."""
         refusal = _places_differ(before, self)
         for name in self.values:
             if name not in before.values:
-                # IcmpMsg lists only types that were seen, and devices come: what it was before is not known.
+                # IcmpMsg lists only types that were seen, and devices come: the earlier value is unknown.
                 yield Delta(name, None, "not there before")
             elif refusal and (refusal != _OTHER_NAMESPACE or mib_of(name).scope == NETNS):
                 yield Delta(name, None, refusal)
@@ -178,7 +178,7 @@ def _places_differ(before: Counters, after: Counters) -> str:
 
 
 def mib_of(name: str) -> Mib:
-    """Return what is declared for a counter's MIB."""
+    """Return the declaration of a counter's MIB."""
     return MIBS.get(name.partition(".")[0], _UNDECLARED)
 
 
@@ -186,7 +186,7 @@ def delta(before: Counter, after: Counter) -> Delta:
     """Return the change between two values of one counter.
 
     A counter that went backwards has wrapped, or was set to zero (a new namespace or device under the old name, a
-    driver reloaded). Half of the range tells the two apart: a 32-bit counter of packets needs more than eight minutes for half
+    driver reloaded). Half of the range separates the two: a 32-bit counter of packets needs more than eight minutes for half
     of its range at 4 million packets/s. (Two samples so far apart that it wrapped more than once show too little; no file
     reveals that.) A 64-bit counter does not wrap in practice.
 

@@ -129,7 +129,7 @@ class NextState(Record):
 
 
 class BufferLimit(Record):
-    """A buffer's limit and how it came to be what it is."""
+    """A buffer's limit and its origin."""
 
     bytes: int | None = field("The limit.", unit=BYTES, kernel="sk->sk_rcvbuf, sk->sk_sndbuf")
     origin: str = field(
@@ -150,15 +150,15 @@ class BufferLimit(Record):
 
 
 class Topic(Record):
-    """Members of tcp_info that belong together, and what they come to."""
+    """Members of tcp_info that belong together, and a sentence that sums them up."""
 
     name: str = field("path, flow_control, loss, pacing or application.", kind=LABEL)
-    summary: str = field("What they come to, in a sentence.", kind=LABEL)
+    summary: str = field("Their meaning, in one sentence.", kind=LABEL)
     members: tuple[str, ...] = field("Names in tcp_info.", kind=LABEL)
 
 
 class SockLayer(Record):
-    """The network side: ``struct sock`` and what is built on it."""
+    """The network side: ``struct sock`` and the layers built on it."""
 
     socket: Socket = field(
         "Addresses, state, queues, memory, timer, options, tcp_info.", of="sockdiag.model.socket:Socket"
@@ -265,7 +265,7 @@ class Egress(Record):
 
 
 class StationCounter(Record):
-    """A counter of what is lost at a station, since boot or since the namespace was made."""
+    """A counter of losses at a station, since boot or since the namespace was made."""
 
     name: str = field("Exact name; * stands for the sum over the rows of a table.", kind=LABEL)
     total: int | None = field("Its value; unknown where this kernel has none.", unit=COUNT, kind=COUNTER)

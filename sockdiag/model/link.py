@@ -1,4 +1,4 @@
-"""A network device: what it is, its state and its counters."""
+"""A network device: its kind, its state and its counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process: what it runs, since when, in which state, and what started it."""
+"""A process: its program, start time, state and parents."""
 
 from __future__ import annotations
 

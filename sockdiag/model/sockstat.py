@@ -1,4 +1,4 @@
-"""How many sockets there are of each protocol, and what memory they hold."""
+"""The number of sockets of each protocol, and the memory that they hold."""
 
 from __future__ import annotations
 

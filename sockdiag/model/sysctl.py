@@ -42,7 +42,7 @@ class Sysctl(Record):
         return "/proc/sys/" + self.name.replace(".", "/")
 
     def default_in(self, kernel: tuple[int, int] | None) -> Value | None:
-        """Return what a mainline kernel of a version starts with; None where that is not known."""
+        """Return the initial value in a mainline kernel of a version; None if unknown."""
         if self.defaults and self.defaults[0][0] == ALL_VERSIONS and len(self.defaults) == 1:
             return self.defaults[0][1]
         if kernel is None:
@@ -95,7 +95,7 @@ class Sysctls:
         return value if isinstance(value, tuple) else None
 
     def gaps(self) -> tuple[Gap, ...]:
-        """Return what should have been visible and is not; all that the namespace hides as one."""
+        """Return the gaps: sysctls that should be visible and are not; those that the namespace hides as one."""
         if not self.hidden:
             return self.errors
         reason = f"limits of the host, not visible in this network namespace: {', '.join(self.hidden)}"

@@ -35,7 +35,7 @@ CA_STATES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 # tcpi_fastopen_client_fail, enum tcp_fastopen_client_fail
 FASTOPEN_CLIENT_FAIL = ("UNSPEC", "COOKIE_UNAVAILABLE", "DATA_NOT_ACKED", "SYN_RETRANSMITTED")
 
-# A listener's tcp_info has these alone; the kernel leaves the others 0, which here is None.
+# A listener's tcp_info has only these; the kernel leaves the others 0, which becomes None.
 LISTEN_FIELDS = (
     "state",
     "pacing_rate_bytes_per_s",

@@ -49,7 +49,7 @@ def judge(case: Case) -> Iterator[Hit]:
         advice = Advice(
             "Look at its limits, and whether less can be sent.",
             f"tc -s qdisc show dev {qdisc.device}",
-            "It sends more slowly than packets come; a longer queue bridges bursts and adds delay.",
+            "It sends more slowly than packets arrive; a longer queue only absorbs bursts, and adds delay.",
         )
         yield Hit(
             Finding(

@@ -21,7 +21,7 @@ RULE = DeclaredRule(
     "net_rx_action(), net/core/dev.c",
     ("softnet_stat time_squeeze",),
     ("/proc/net/softnet_stat",),
-    (Threshold("per_s", 10, "monitoring alarms above 10 a second"),),
+    (Threshold("per_s", 10, "monitoring alarms above 10/s"),),
     ("net.core.netdev_budget, if drops follow",),
     counters=("softnet_stat.*.time_squeeze",),
     parts=("softnet",),

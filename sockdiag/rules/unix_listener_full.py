@@ -17,7 +17,7 @@ RULE = DeclaredRule(
     "UNIX_LISTENER_FULL",
     WARNING,
     (STALLED,),
-    "The queue of a unix listener is full: whoever connects now sleeps in connect(2), or gets EAGAIN. Nothing is lost.",
+    "The queue of a unix listener is full: a client that connects now sleeps in connect(2), or gets EAGAIN. Nothing is lost.",
     "connect(2) waits when more connections are in the queue than the backlog of listen(2).",
     "unix_stream_connect(), unix_recvq_full(), net/unix/af_unix.c",
     ("recv_q", "send_q"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tarfile import TarFile, TarInfo
     from typing import IO, Any
 
-# Bounds of what an archive may make us store and read. A host of a million sockets with a descriptor each stays below.
+# Limits on unpacking and reading an archive. A host with a million sockets and one descriptor each stays below.
 MAX_MEMBERS = 4_000_000
 MAX_UNPACKED = 4 << 30
 MAX_READ = 16 << 30  # decompressed, with what is left out
@@ -71,7 +71,7 @@ def unpack(path: str) -> str:
 
 
 class _Unpacking:
-    """One archive on its way into a folder; what has been made is known, so the file system need not be asked."""
+    """One archive being unpacked into a folder; it remembers the files it made instead of asking the file system."""
 
     def __init__(self, path: str, folder: str) -> None:
         self._path = path

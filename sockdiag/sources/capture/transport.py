@@ -53,7 +53,7 @@ class CaptureTransport:
         self._files = CapturedRoot(root)
 
     def dump(self, request: Request) -> Iterator[bytes]:
-        """Yield the captured answer as datagrams, without what the request did not ask for.
+        """Yield the captured answer as datagrams, without messages that the request did not ask for.
 
         Raises:
             SourceUnavailable: there is no such file; or what the kernel answered when it was captured.
@@ -116,7 +116,7 @@ def captured_system(root: str) -> System:
 
 
 def open_capture(root: str) -> str:
-    """Return the folder of a captured system: *root*, or what is in it if it is an archive or a folder around one.
+    """Return the folder of a captured system: *root*, or its content if it is an archive or a folder around one.
 
     Raises:
         SourceUnavailable: it does not exist, or holds neither ``proc`` nor ``netlink``.
@@ -154,7 +154,7 @@ def capture_time(root: str) -> float | None:
 
 
 def _wanted_states(request: Request) -> bytes:
-    # By state number, 1 if it was asked for; what no mask can name is kept.
+    # By state number, 1 if it was asked for; states that no mask can name are kept.
     states = request.states
     keep = bytearray(b"\1" * 256)
     for state in range(32):

@@ -1,1 +1,1 @@
-"""Network namespaces: which exist, how to enter one, and which ones only a socket keeps alive."""
+"""Find network namespaces, those that only a socket keeps alive too, and enter them."""

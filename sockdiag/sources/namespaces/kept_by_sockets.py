@@ -77,7 +77,7 @@ def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) ->
 
 
 def _opened(pid: int) -> int:
-    """Return a pidfd; -1, which nothing can be had from, where the process has ended."""
+    """Return a pidfd, or -1 if the process has ended."""
     try:
         return os.pidfd_open(pid)
     except OSError as error:

@@ -92,7 +92,7 @@ def current(files: ProcRoot) -> Namespace:
 
 
 def inode_of(files: ProcRoot) -> int | None:
-    """Return the inode of the namespace that this process is in, without looking for its name.
+    """Return the inode of the namespace that this process is in, without searching for its name.
 
     Raises:
         SourceError: /proc/self/ns/net cannot be read.

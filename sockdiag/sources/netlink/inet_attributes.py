@@ -118,7 +118,7 @@ _TLS_FLAGS = {TLS_ZC_RO_TX: "zc_ro_tx", TLS_RX_NO_PAD: "no_pad_rx"}
 
 
 def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> tuple[Any, InetAttrs | None, Any, Any]:
-    """Decode what is left in *found*; what has no known meaning, or the wrong size for it, is added to *unknown*.
+    """Decode the rest of *found*; add attributes without a known meaning, or of the wrong size, to *unknown*.
 
     Returns:
         tcp_info, the other attributes or None where there is none, mptcp_info, sctp_info.
@@ -156,7 +156,7 @@ _SCTP_RESERVED = 4
 
 
 def _struct(number: int, size: int, decode: Callable[[bytes], Any], payload: bytes, unknown: Unknown) -> Any:
-    # A struct of a newer kernel: what follows the known members stays bytes.
+    # A struct of a newer kernel: the part after the known members stays bytes.
     if len(payload) > size:
         unknown.append((number, payload[size:]))
     return decode(payload)

@@ -265,7 +265,7 @@ class Columns:
             elif number == CGROUP_ID:
                 columns["cgroup_id"] = _cgroup_ids(cut, offset)
             elif number not in (PROTOCOL, PAD):
-                # Options of a socket, of which rows have few different values.
+                # Options of a socket: rows have few different values of them.
                 few[number] = (offset, size)
         if few:
             columns["inet"] = Column("", lambda: [self._inet_attrs(few, cut)])

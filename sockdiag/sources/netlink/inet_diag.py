@@ -1,4 +1,4 @@
-"""IP sockets (TCP, MPTCP, UDP, UDP-Lite, SCTP, DCCP, raw) from inet_diag: what to ask, and the decoder of one message.
+"""IP sockets (TCP, MPTCP, UDP, UDP-Lite, SCTP, DCCP, raw) from inet_diag: the requests, and the decoder of one message.
 
 The decoder is the clear path: one message in, one :class:`~sockdiag.model.socket.Socket` out, nothing lost.
 ``sockdiag.sources.netlink.inet_columns`` cuts columns out of many messages at once and is tested equal to it.
@@ -94,7 +94,7 @@ def inet_requests(
     needs: Iterable[str] = (),
     bytecode: bytes = b"",
 ) -> list[Request]:
-    """Return what to ask for one table, a request for each address family.
+    """Return the requests for one table, one per address family.
 
     TCP_INFO among the *needs* takes socket locks: send such a request through ``sockdiag.sources.netlink.tcp_info_guard``.
 
@@ -320,7 +320,7 @@ _decode_attributes: Any = None
 
 
 def _rest(found: dict[int, bytes], table: str, unknown: list[tuple[int, bytes]]) -> Any:
-    # Listings in bulk never come here: what only they would import for nothing is imported at the first need.
+    # Listings in bulk never come here: import on first use, so that they do not import it for nothing.
     global _decode_attributes
     if _decode_attributes is None:
         from sockdiag.sources.netlink.inet_attributes import decode_attributes

@@ -160,7 +160,7 @@ def has_info(request: Request, row: bytes) -> bool:
 
 
 def questions(request: Request, rows: Iterable[bytes]) -> list[Question]:
-    """Return what to ask to get the sockets of some rows of a dump once more, each on its own.
+    """Return the requests that read the sockets of some rows of a dump once more, each on its own.
 
     Listeners are asked for together: their tcp_info takes no lock.
     """

@@ -42,7 +42,7 @@ _LONG = 8
 
 
 def requests(query: Query) -> tuple[Request, ...]:  # noqa: ARG001  # the request has no place for states
-    """Return what to ask for the netlink sockets of all protocols."""
+    """Return the request for the netlink sockets of all protocols."""
     show = SHOW_MEMINFO | SHOW_GROUPS | SHOW_FLAGS
     return (Request("netlink_diag", REQ.pack(AF_NETLINK, PROTO_ALL, 0, 0, show, 0xFFFFFFFF, 0xFFFFFFFF)),)
 

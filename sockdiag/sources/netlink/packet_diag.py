@@ -55,7 +55,7 @@ _HEAD = NLMSG_HDRLEN + MSG_LEN
 
 
 def requests(query: Query) -> tuple[Request, ...]:  # noqa: ARG001  # the kernel has few of them: all is asked for
-    """Return what to ask for the packet sockets."""
+    """Return the request for the packet sockets."""
     show = SHOW_INFO | SHOW_MCLIST | SHOW_RING_CFG | SHOW_FANOUT | SHOW_MEMINFO | SHOW_FILTER
     return (Request("packet_diag", REQ.pack(AF_PACKET, 0, 0, 0, show, 0xFFFFFFFF, 0xFFFFFFFF)),)
 

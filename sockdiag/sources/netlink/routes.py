@@ -78,7 +78,7 @@ class NoRoute(Exception):
 
 
 def prepare() -> None:
-    """Import what takes long once, before processes are forked that read."""
+    """Import the slow modules once, before forking processes that read."""
     with suppress(SourceUnavailable):
         _iproute()
 
@@ -298,7 +298,7 @@ def _request() -> Any:
 
 @contextmanager
 def _asking(source: str) -> Iterator[None]:
-    """Turn what pyroute2 raises into SourceErrors."""
+    """Turn the exceptions of pyroute2 into SourceErrors."""
     from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
 
     try:
@@ -323,7 +323,7 @@ def _family(address: str) -> int:
 
 
 def _text(name: str | bytes) -> str:
-    # pyroute2 leaves what is no UTF-8 as it is.
+    # pyroute2 leaves bytes that are not UTF-8 as they are.
     return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
 
 

@@ -1,4 +1,4 @@
-"""Which sock_diag family answers for which table."""
+"""Read each table from the sock_diag family that has it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
     answered = False
     # A capture holds answers and evaluates nothing; a question with tcp_info is asked again in parts by its guard.
     bytecode = query.bytecode if system.files.live and guarded is None else b""
-    # One walk of TCP's hash gives both families; what asks for tcp_info is better asked in smaller parts.
+    # One walk of TCP's hash gives both families; requests for tcp_info are better made in smaller parts.
     one_walk = table == "tcp" and system.files.live and guarded is None and len(set(query.families)) != 1
 
     def requests(bytecode: bytes) -> list[Request]:

@@ -136,7 +136,7 @@ class SocketQueries:
         return DetachedProcess(task, questions[0].request.source)
 
     def _follow(self, child: DetachedProcess, position: int, until: float) -> tuple[int, float]:
-        # Take answers until they stop; returns what is asked then, and since when.
+        # Take answers until they stop; return the position of the question pending then, and when it was asked.
         asked_at = monotonic()
         while not child.ended and monotonic() < until:
             ready = wait([child, *(c for _deadline, c, _question in self._late)], self.patience)
@@ -203,7 +203,7 @@ class GuardedTransport:
         self._errors: list[SourceError] = []
 
     def take_errors(self) -> list[SourceError]:
-        """Return and forget what could not be asked for: one error for each locked socket."""
+        """Return and forget the failed requests: one error for each locked socket."""
         errors, self._errors = self._errors, []
         return errors
 

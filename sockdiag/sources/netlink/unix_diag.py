@@ -50,7 +50,7 @@ SOURCE = "netlink:unix_diag"
 
 _HEAD = NLMSG_HDRLEN + MSG_LEN
 
-# A host may have very many of these: a row starts as a copy, and what is not in its message stays as it is here.
+# A host may have very many of these: a row starts as a copy, and keeps these values for members that its message lacks.
 _BLANK = Socket(netid="unix", family="AF_UNIX", unix=UnixAttrs())._values()
 _NO_DETAILS = UnixAttrs()
 _TYPE, _STATE, _LOCAL, _RECV_Q, _SEND_Q, _UNIT, _UID, _INODE, _COOKIE, _SHUTDOWN, _SKMEM, _UNIX, _UNKNOWN = (
@@ -74,7 +74,7 @@ _TYPE, _STATE, _LOCAL, _RECV_Q, _SEND_Q, _UNIT, _UID, _INODE, _COOKIE, _SHUTDOWN
 
 
 def requests(query: Query) -> tuple[Request, ...]:
-    """Return what to ask for the unix sockets that *query* wants, and no more than it shows."""
+    """Return the request for the unix sockets that *query* wants, and for no more than it shows."""
     show = SHOW_NAME | SHOW_PEER | SHOW_RQLEN | SHOW_UID
     if SKMEM in query.needs:
         show |= SHOW_MEMINFO

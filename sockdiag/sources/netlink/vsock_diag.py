@@ -26,7 +26,7 @@ _HEAD = NLMSG_HDRLEN + MSG_LEN
 
 
 def requests(query: Query) -> tuple[Request, ...]:
-    """Return what to ask for the vsock sockets that *query* wants."""
+    """Return the request for the vsock sockets that *query* wants."""
     payload = REQ.pack(AF_VSOCK, 0, 0, query.states & 0xFFFFFFFF, 0, 0, 0, 0)
     return (Request("vsock_diag", payload, states=query.states),)
 

@@ -101,7 +101,7 @@ class StructLayout:
         return read
 
     def values(self, data: bytes) -> list[Any]:
-        """Return the members' values, as :meth:`decode` does, for what has to change some of them."""
+        """Return the members' values, as :meth:`decode` does, for callers that change some of them."""
         plan = self._plans.get(len(data))
         if plan is None:
             plan = self._plan(len(data))

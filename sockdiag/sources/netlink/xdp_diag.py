@@ -52,7 +52,7 @@ _HEAD = NLMSG_HDRLEN + MSG_LEN
 
 
 def requests(query: Query) -> tuple[Request, ...]:  # noqa: ARG001  # the kernel has few of them: all is asked for
-    """Return what to ask for the XDP sockets."""
+    """Return the request for the XDP sockets."""
     show = SHOW_INFO | SHOW_RING_CFG | SHOW_UMEM | SHOW_MEMINFO | SHOW_STATS
     return (Request("xdp_diag", REQ.pack(AF_XDP, 0, 0, 0, show, 0xFFFFFFFF, 0xFFFFFFFF)),)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _FULL = COMMON + len(TCP_TAIL)
 _NO_TAIL = (None,) * 7
-# Rows that may end after the pointer, and before the end of what a vendor added.
+# Rows that may end after the pointer, and within the columns that a vendor added.
 _SHORT = ("TIME_WAIT", "SYN_RECV", "FIN_WAIT2")
 
 _FIELD = {declared.name: index for index, declared in enumerate(Socket.FIELDS)}

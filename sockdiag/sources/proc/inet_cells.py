@@ -100,7 +100,7 @@ class ProcLayout:
 
 
 class Memo(dict[bytes, "Any"]):
-    """Values of a column by what stands there: a table repeats most of them.
+    """Values of a column by their text: a table repeats most of them.
 
     Args:
         parse: makes the value; raises ValueError or IndexError where the text is wrong.
@@ -115,7 +115,7 @@ class Memo(dict[bytes, "Any"]):
         self.expected = expected
 
     def __missing__(self, token: bytes) -> Any:
-        """Parse what was not seen before."""
+        """Parse a text not seen before."""
         value = self[token] = self.parse(token)
         return value
 
@@ -145,7 +145,7 @@ class Cells:
         self.ticks = Memo(lambda token: -(-decimal(token) * 1000 // user_hz), DIGITS)
 
     def complain(self, tokens: list[bytes], line: bytes, tail: tuple[str, ...]) -> tuple[str, str, bytes]:
-        """Say what made a row fail, with the parsers that met it: column, what was expected, what is there."""
+        """Return the error of a row, from the parsers that failed on it: column, expected and actual content."""
         columns: list[Check] = [
             ("sl", "a number and ':'", slot),
             *_checks(self.endpoint, "local_address", "rem_address"),

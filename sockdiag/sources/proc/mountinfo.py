@@ -1,4 +1,4 @@
-"""/proc/PID/mountinfo: what is mounted where."""
+"""/proc/PID/mountinfo: mounts and their mount points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which file of /proc/net lists which table."""
+"""Read each table from the file of /proc/net that lists it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SOURCE = "/proc/PID/cgroup"
 # Unit types that have cgroups: unit_cgroup_hierarchy in systemd's unit vtables.
 _UNIT_TYPES = ("service", "scope", "slice", "socket", "mount", "swap")
 
-# What stands before an OCI container's id, and who puts it there.
+# Prefix of an OCI container's id, and the runtime that writes it.
 _RUNTIMES = {
     "docker": "docker",
     "cri-containerd": "containerd",
@@ -198,7 +198,7 @@ class CgroupPaths:
         """Return the id of a cgroup by its path, absolute or below the mount.
 
         Raises:
-            LookupError: there is no such cgroup; the message says why.
+            LookupError: there is no such cgroup; the message gives the reason.
         """
         point = self.mount()
         if point is None:

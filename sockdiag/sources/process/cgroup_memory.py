@@ -1,4 +1,4 @@
-"""Limits of the memory of sockets in /sys/fs/cgroup, of both versions: which cgroups have one, and how near they are.
+"""Find the cgroups that limit the memory of sockets, and how near they are to it: /sys/fs/cgroup, both versions.
 
 A host may have thousands of cgroups. Only the limit of each is read, more only of those that are near it; the processes
 in a cgroup are searched for only then.
@@ -108,7 +108,7 @@ class _Hierarchy:
         self._ids: dict[str, int] = {}
 
     def near(self, share: float) -> Iterator[CgroupMemory]:
-        # Ids of what is below are known when all is walked.
+        # The ids of the cgroups below are known when all are walked.
         found = [one for path, limit in self._limits() if (one := self._look(path, limit, share)) is not None]
         for one in found:
             below = one.path.rstrip("/") + "/"

@@ -33,7 +33,7 @@ _YEAR_10000 = 253_402_300_800
 
 
 def read_process(files: ProcRoot, pid: int, user: Callable[[int], str]) -> tuple[Process, list[Gap]]:
-    """Read what a process is.
+    """Read the description of a process.
 
     Args:
         files: the system.

@@ -83,7 +83,7 @@ class Owners:
 
 
 class OwnerScan(Record):
-    """Who holds which socket, as far as it could be seen."""
+    """The owners of sockets, as far as they are visible."""
 
     owners: Owners = field("By socket inode, every open descriptor.")
     gaps: tuple[Gap, ...] = field("What could not be seen; bounded.", default=())
@@ -115,7 +115,7 @@ def scan_owners(
 
 
 class _Scan:
-    """One pass, and what it has found so far."""
+    """One pass, and its findings so far."""
 
     def __init__(self, files: ProcRoot, inodes: Collection[int] | None, details: bool, numeric: bool) -> None:
         self.files = files

@@ -1,4 +1,4 @@
-"""/proc/PID/limits and the number of open files: which processes are near their limit."""
+"""Find processes near their limit of open files: /proc/PID/limits and the number of descriptors."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def _names(fd: int, family: int, protocol: int, emit: Emit) -> None:
 
 
 def steal(pid: int, fd: int) -> int:
-    """Return a descriptor of what another process has open.
+    """Duplicate a descriptor of another process.
 
     Raises:
         SourceUnavailable: no such process or descriptor, or Linux before 5.6.

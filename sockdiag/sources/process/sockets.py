@@ -45,7 +45,7 @@ def _names(files: ProcRoot, path: str) -> list[str]:
 
 
 def sockets(files: ProcRoot, folder: str) -> Iterator[tuple[str, int]]:
-    """Yield descriptor and inode of each socket that a process has open; nothing where that may not be seen."""
+    """Yield descriptor and inode of each socket that a process has open; nothing if they may not be read."""
     try:
         for fd, link in files.links(f"{folder}/fd"):
             if link[:8] == "socket:[" and fd.isdecimal() and link[8:-1].isdecimal():

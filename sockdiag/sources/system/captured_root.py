@@ -89,7 +89,7 @@ class CapturedRoot(ProcRoot):
         raise SourceUnavailable(path, "its inode was not captured", errno.ENODATA)
 
     def folders(self, path: str) -> list[tuple[str, int]]:
-        """List name and inode of the folders in a folder; of one whose inode was not captured that is 0."""
+        """List name and inode of the folders in a folder; an inode that was not captured is 0."""
         folder = self._open(path)
         found = []
         try:
@@ -130,7 +130,7 @@ class CapturedRoot(ProcRoot):
             raise self._refused(path, error) from None
 
     def _refused(self, path: str, error: OSError) -> SourceError:
-        # The error that the captured system itself gave, where it was noted; that of its folder counts for what is in it.
+        # The error that the captured system itself gave, if it was noted; that of a folder counts for its content.
         if path != STAT_FILE and error.errno == errno.ENOENT:
             stat = self._stat(path) or self._stat(path.rpartition("/")[0])
             if stat is not None and stat.errno:
@@ -191,7 +191,7 @@ class Stat:
 
 
 def parse_stats(body: bytes) -> dict[str, Stat]:
-    """Parse ``stat.tsv``: inode, errno ("-" for unknown) and path; what is not such a line is left out."""
+    """Parse ``stat.tsv``: inode, errno ("-" for unknown) and path; other lines are left out."""
     stats = {}
     for line in body.split(b"\n"):
         columns = line.split(b"\t", 2)
@@ -204,7 +204,7 @@ def parse_stats(body: bytes) -> dict[str, Stat]:
 
 
 def format_stats(stats: dict[str, Stat]) -> bytes:
-    """Format what :func:`parse_stats` parses."""
+    """Format entries as :func:`parse_stats` reads them."""
 
     def text(number: int | None) -> str:
         return "-" if number is None else str(number)
