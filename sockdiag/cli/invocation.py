@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.provenance import Gap
     from sockdiag.model.record import Record
-    from sockdiag.survey.options import Judging
+    from sockdiag.survey.diagnose import Judging
 
     Row = TypeVar("Row", bound=Record)
 

@@ -8,7 +8,7 @@ from sockdiag.judging.declared import TABLES
 from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM
-from sockdiag.survey.options import Judging
+from sockdiag.model.record import LABEL, Record, field
 from sockdiag.survey.per_namespace import in_each
 from sockdiag.survey.sample import judged_query, take_sample
 from sockdiag.survey.workers import Pause
@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 
 _LONGEST_INTERVAL_S = 3600
 _LONGEST_HORIZON_S = 86400
+
+
+class Judging(Record):
+    """How a diagnosis judges."""
+
+    codes: tuple[str, ...] | None = field("Rules to run; None for all.", default=None, kind=LABEL)
+    interval_s: float | None = field(
+        "Seconds between two samples; None for a single sample, which shows levels only.", default=None
+    )
+    horizon_s: float = field("Seconds within which a trend that reaches its limit is a risk.", default=HORIZON_S)
 
 
 class Diagnosis(Typed["T"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockdiag.defaults import HORIZON_S
 from sockdiag.model.query import AUTO, TABLES
 from sockdiag.model.record import LABEL, Record, field
 
@@ -24,13 +23,3 @@ class SurveyOptions(Record):
     def tables(self) -> tuple[str, ...]:
         """The tables to read, in the model's order."""
         return tuple(table for table in TABLES if table in self.netids) if self.netids else TABLES
-
-
-class Judging(Record):
-    """How a diagnosis judges."""
-
-    codes: tuple[str, ...] | None = field("Rules to run; None for all.", default=None, kind=LABEL)
-    interval_s: float | None = field(
-        "Seconds between two samples; None for a single sample, which shows levels only.", default=None
-    )
-    horizon_s: float = field("Seconds within which a trend that reaches its limit is a risk.", default=HORIZON_S)

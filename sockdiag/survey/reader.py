@@ -6,7 +6,6 @@ from sockdiag.defaults import ALL_NAMESPACES
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
 from sockdiag.model.query import Query
-from sockdiag.model.record import LABEL, Record, field
 from sockdiag.survey.collection import Collection, describe
 from sockdiag.survey.host_facts import HostFacts, RelayedHostFacts
 from sockdiag.survey.options import SurveyOptions
@@ -29,20 +28,21 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Standpoint(Record):
-    """The network namespace of a survey, and how the survey reaches it."""
+class Standpoint:
+    """The network namespace of a survey, and how the survey reaches it.
 
-    netns: Namespace = field("The network namespace.", of=Namespace)
-    own: bool = field(
-        "Facts about the host are read and judged in this namespace. With all namespaces, that is this process's own.",
-        default=True,
-        kind=LABEL,
-    )
-    place: str | None = field(
-        "The namespace in the form that ``--netns`` takes; None for the one that the program was started in.",
-        default=None,
-        kind=LABEL,
-    )
+    Args:
+        netns: the network namespace.
+        own: facts about the host are read and judged in this namespace. With all namespaces, that is this process's own.
+        place: the namespace in the form that ``--netns`` takes; None for the one that the program was started in.
+    """
+
+    __slots__ = ("netns", "own", "place")
+
+    def __init__(self, netns: Namespace, own: bool = True, place: str | None = None) -> None:
+        self.netns = netns
+        self.own = own
+        self.place = place
 
 
 class SystemReader:

@@ -9,7 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
-    from sockdiag.survey.diagnose import Diagnosis
 
 
 def run(env: Env, args: Args) -> int:
@@ -18,11 +17,10 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import doctor_lines
-    from sockdiag.survey.diagnose import diagnose
 
     this = Invocation(env, args)
     survey = this.survey
-    found: Diagnosis[None] = diagnose(survey, this.judging())
+    found = survey.diagnose(args[options.INTERVAL], horizon=args[options.HORIZON])
     findings = list(this.ordered(found.by_cause(), Finding))
     verdict, everywhere = found.verdict, survey.everywhere
     default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
