@@ -164,10 +164,10 @@ def test_every_panel_is_evaluated(fleet: Fleet) -> None:
         "Sockets that refused something",
         "Fullest accept queues",
         "Fullest UDP receive buffers",
-        "TCP segments sent again",
+        "TCP segments retransmitted",
     }
     # Limits of the host cannot be seen in this namespace.
-    assert empty <= loss_free | {"TCP memory", "Part of a limit that is used"}
+    assert empty <= loss_free | {"TCP memory", "Share of each limit in use"}
 
 
 def test_lost_datagrams_fire_the_shipped_alert(fleet: Fleet) -> None:

@@ -153,7 +153,7 @@ def test_mark_needs_net_admin(program: Program) -> None:
 
 def test_namespaces_need_sys_admin(program: Program) -> None:
     """A namespace is entered by CAP_SYS_ADMIN, that of a process by CAP_SYS_PTRACE too."""
-    assert rows()[3][1] == "root, or CAP_SYS_ADMIN, and for that of a process CAP_SYS_PTRACE too"
+    assert rows()[3][1] == "root, or CAP_SYS_ADMIN, and for the namespace of a process CAP_SYS_PTRACE too"
     with netns() as other:
         statuses = {
             who: program(who, "states", "--netns", str(other.pid)).returncode
@@ -164,7 +164,7 @@ def test_namespaces_need_sys_admin(program: Program) -> None:
 
 def test_limits_of_the_host(program: Program) -> None:
     """From another namespace the host's limits are a gap, but for whom may enter the host's own."""
-    assert rows()[4][1].startswith("the host's own namespace, or the right to enter it")
+    assert rows()[4][1].startswith("the right to enter the host's own namespace")
 
     def limit(who: str) -> Any:
         memory = json.loads(program(who, "memory", "--json").stdout)

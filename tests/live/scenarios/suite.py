@@ -239,7 +239,7 @@ def matrix(scenarios: Sequence[Scenario | host.HostScenario], outcomes: dict[str
         said = outcome.verdict if isinstance(outcome, Outcome) else "failed"
         counts[scenario.verdict, said] = counts.get((scenario.verdict, said), 0) + 1
     columns = [*VERDICTS, *(["failed"] if any(said == "failed" for _v, said in counts) else [])]
-    lines = ["| made \\ said | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = ["| condition \\ verdict | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for verdict in VERDICTS:
         cells = [str(counts.get((verdict, said), "")) or " " for said in columns]
         lines.append(f"| {verdict} | " + " | ".join(cells) + " |")
