@@ -5,11 +5,16 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import pwd
+import shutil
+import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEPT: list[Any] = []
+# What applications count themselves; names that begin with "lost" are losses.
+COUNTS: Counter[str] = Counter()
+# Processes that a finding must name: pid and comm.
+BLAMED: list[tuple[int, str]] = []
 _stop = threading.Event()
 ATTACH_FILTER = 26
 _AF_INET, _AF_INET6 = socket.AF_INET, socket.AF_INET6
@@ -60,9 +69,104 @@ def forever(step: Callable[[], Any], pause: float = 0.002) -> None:
     thread.start()
 
 
+_children: list[subprocess.Popen[bytes]] = []
+_folders: list[str] = []
+
+
+def folder() -> Path:
+    """Make a folder that lasts as long as the namespace, and that every user may enter."""
+    path = tempfile.mkdtemp(prefix="sockdiag-scenario-")
+    Path(path).chmod(0o777)
+    _folders.append(path)
+    return Path(path)
+
+
+def spawn(*words: object, user: str = "", env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a program, as another user if one is named; it ends with the namespace."""
+    account = pwd.getpwnam(user) if user else None
+    child = subprocess.Popen(
+        [str(word) for word in words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+        env={**os.environ, **(env or {})},
+        cwd="/",
+    )
+    _children.append(child)
+    return child
+
+
+def fork(work: Callable[[], None]) -> int:
+    """Run *work* in a child process, which is this one once more and ends with the namespace; return its pid."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _children.clear()
+            _folders.clear()
+            work()
+            while True:
+                time.sleep(60)
+        finally:
+            os._exit(0)
+    _forked.append(pid)
+    return pid
+
+
+_forked: list[int] = []
+
+
+def stopped(pid: int) -> None:
+    """Stop a process, and wait until it is."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: state(pid) == "T")
+
+
+def state(pid: int) -> str:
+    """Return the letter of a process's state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def comm(pid: int) -> str:
+    """Return the name of a process."""
+    return Path(f"/proc/{pid}/comm").read_text().rstrip()
+
+
+def blame(pid: int) -> None:
+    """Note a process that a finding must name."""
+    BLAMED.append((pid, comm(pid)))
+
+
+def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
+    """Wait until something holds; an OSError is the same as not yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            if holds():
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s")
+        time.sleep(0.02)
+
+
+def listening(port: int, family: int = _AF_INET) -> None:
+    """Wait until somebody listens at a TCP port of this host; nothing connects to it for that."""
+    table = Path(f"/proc/thread-self/net/tcp{'6' if family == _AF_INET6 else ''}")
+    until(lambda: any(w[1].endswith(f":{port:04X}") and w[3] == "0A" for w in map(str.split, table.open())))
+
+
 @atexit.register
 def _close() -> None:
     _stop.set()
+    for pid in [*_forked, *(child.pid for child in _children)]:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    for child in _children:
+        child.wait()
+    for path in _folders:
+        shutil.rmtree(path, ignore_errors=True)
     for thing in KEPT:
         if isinstance(thing, socket.socket):
             thing.close()
