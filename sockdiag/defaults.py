@@ -8,5 +8,8 @@ ALL_NAMESPACES = "all"
 # Where sockets are read. auto: netlink, and /proc for tables that it does not have; the default.
 SOURCES = ("auto", "netlink", "proc")
 
+# Seconds between the two samples that rates, trends and losses come from.
+INTERVAL_S = 1.0
+
 # Seconds within which a trend that reaches its limit is a risk.
 HORIZON_S = 10.0

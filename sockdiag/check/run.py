@@ -174,7 +174,7 @@ class Run:
         options, request = self.options, self.request
         found = diagnose(
             self.survey,
-            judging(self.survey.system, options.interval_s, options.horizon_s, request.codes),
+            judging(self.survey.system, options.interval_s or 0, options.horizon_s, request.codes),
             self.survey.where,
             request.tables(TABLES),
             lambda there, now, before: _examine(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli.spec import Option, choice, flag, number, text, whole
-from sockdiag.defaults import HORIZON_S, SOURCES
+from sockdiag.defaults import HORIZON_S, INTERVAL_S, SOURCES
 
 JSON = flag("json", "Print one JSON document.")
 NDJSON = flag("ndjson", "Print one JSON object per row (newline-delimited).")
@@ -53,7 +53,7 @@ WHERE = text(
 NETID = text("netid", "Read only these tables, such as tcp,udp or unix.", metavar="NETID,…", completion="netids")
 INTERVAL = number(
     "interval",
-    "Take two samples, S seconds apart, for rates and trends. By default a single sample shows levels.",
+    f"Take two samples, S seconds apart, to detect losses and trends (default: {INTERVAL_S:g}). 0: a single sample, levels only.",
     metavar="S",
 )
 HORIZON = number(

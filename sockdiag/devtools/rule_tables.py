@@ -62,6 +62,11 @@ def page() -> str:
                 "BLAME_READER: tuple[str, ...]",
                 [rule.code for rule in rules if rule.blames_reader],
             ),
+            _assigned(
+                "Rules that detect losses or trends only by comparing two samples.",
+                "TWO_SAMPLES: tuple[str, ...]",
+                [rule.code for rule in rules if rule.counters or rule.compared or rule.earlier_parts],
+            ),
             _by_key(
                 "Fields that rules compare with the earlier sample, by table.",
                 "COMPARED: dict[str, tuple[str, ...]]",

@@ -131,6 +131,10 @@ class Case:
         silence: finds how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
         netns: name or inode of the namespace, None where it is unknown.
         factor: multiplies the thresholds of levels (``…_ratio``).
+        states: reads what processes are doing, by pid, in the words of :mod:`sockdiag.kernel.task_states`.
+        between: probes taken between the two samples, in order: the sockets of datagram tables and the listeners, and the
+            counters of IP, ICMP, TCP and UDP (:func:`~sockdiag.survey.sample.take_probe`). They show whether a level
+            moved steadily or up and down. Empty where the samples come from different runs.
     """
 
     def __init__(
@@ -142,17 +146,22 @@ class Case:
         silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
         netns: str | None = None,
         factor: float = 1.0,
+        between: Sequence[Sample] = (),
+        states: Callable[[Collection[int]], Mapping[int, str]] | None = None,
     ) -> None:
         self.now = now
         self.before = before
+        self.between = tuple(between)
         self.horizon = horizon
         self.netns = netns
         self.factor = factor
         self.seconds = None if before is None else max(now.at - before.at, 1e-6)
         self._owners = owners
         self._silence = silence
+        self._states = states
+        self._state_of: dict[int, str | None] = {}
         self._silences: dict[Any, tuple[int | None, int | None]] = {}
-        self._holders: dict[int, Owner | None] = {}
+        self._held_by: dict[int, tuple[Owner, ...]] = {}
         self._moved: dict[str, int | None] | None = None
 
     def relaxed(self, factor: float) -> Case:
@@ -160,9 +169,20 @@ class Case:
 
         Below 1, rules also find what is nearly as bad: levels that have been higher and are not clearly lower yet.
         """
-        case = Case(self.now, self.before, self.horizon, self._owners, self._silence, self.netns, factor)
+        case = Case(
+            self.now,
+            self.before,
+            self.horizon,
+            self._owners,
+            self._silence,
+            self.netns,
+            factor,
+            self.between,
+            self._states,
+        )
         # Both judgements share their lookups.
-        case._silences, case._holders, case._moved = self._silences, self._holders, self._moved
+        case._silences, case._held_by, case._moved = self._silences, self._held_by, self._moved
+        case._state_of = self._state_of
         return case
 
     def threshold(self, rule: Rule, name: str) -> float:
@@ -301,15 +321,28 @@ class Case:
 
     # Owners
 
-    def holders(self, inodes: Iterable[int | None]) -> Mapping[int, Owner | None]:
-        """Return the process that holds each socket: among several, the one with the lowest pid."""
-        missing = {inode for inode in inodes if inode and inode not in self._holders}
+    def all_holders(self, inodes: Iterable[int | None]) -> Mapping[int, tuple[Owner, ...]]:
+        """Return all processes that hold each socket, those with the lowest pid first."""
+        missing = {inode for inode in inodes if inode and inode not in self._held_by}
         if missing and self._owners is not None:
             scanned = self._owners(missing)
             for inode in missing:
-                owners = scanned.get(inode) or ()
-                self._holders[inode] = owners[0] if owners else None
-        return self._holders
+                self._held_by[inode] = tuple(scanned.get(inode) or ())
+        return self._held_by
+
+    def holders(self, inodes: Iterable[int | None]) -> Mapping[int, Owner | None]:
+        """Return the process that holds each socket: among several, the one with the lowest pid."""
+        wanted = [inode for inode in inodes if inode]
+        found = self.all_holders(wanted)
+        return {inode: next(iter(found.get(inode) or ()), None) for inode in wanted}
+
+    def process_states(self, pids: Iterable[int]) -> Mapping[int, str | None]:
+        """Return what processes are doing (:mod:`sockdiag.kernel.task_states`); None where that is unknown."""
+        missing = {pid for pid in pids if pid not in self._state_of}
+        if missing:
+            read = self._states(missing) if self._states is not None else {}
+            self._state_of.update((pid, read.get(pid)) for pid in missing)
+        return self._state_of
 
 
 def batch_table(batch: Batch) -> str:

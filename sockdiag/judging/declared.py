@@ -101,6 +101,42 @@ BLAME_READER: tuple[str, ...] = (
     "UNIX_DGRAM_QUEUE",
 )
 
+# Rules that detect losses or trends only by comparing two samples.
+TWO_SAMPLES: tuple[str, ...] = (
+    "DEVICE_DROP",
+    "SOFTNET_BACKLOG_DROP",
+    "SOFTNET_SQUEEZE",
+    "CONNTRACK_FULL",
+    "IP_REASSEMBLY",
+    "UDP_RECEIVE_BUFFER_FULL",
+    "UDP_DROPS",
+    "UDP_MEMORY_LIMIT",
+    "CGROUP_MEMORY_LIMIT",
+    "RAW_RECEIVE_BUFFER_FULL",
+    "PACKET_RECEIVE_BUFFER_FULL",
+    "NETLINK_RECEIVE_BUFFER_FULL",
+    "ACCEPT_QUEUE_OVERFLOW",
+    "ACCEPT_QUEUE_FULL",
+    "SYN_QUEUE_FULL",
+    "LISTEN_DROP",
+    "TCP_BACKLOG_DROP",
+    "TCP_RECEIVE_DROP",
+    "TCP_OUT_OF_ORDER_PRUNE",
+    "TCP_MEMORY_PRESSURE",
+    "TCP_RECEIVER_STALLED",
+    "ZERO_WINDOW_FROM_PEER",
+    "CLOSE_WAIT_LEAK",
+    "FIN_WAIT2_LEAK",
+    "ORPHANS",
+    "TIME_WAIT_OVERFLOW",
+    "RETRANSMISSION",
+    "IP_DISCARD",
+    "QDISC_DROP",
+    "UNIX_LISTENER_FULL",
+    "UNIX_DGRAM_QUEUE",
+    "PAST_LOSSES",
+)
+
 # Fields that rules compare with the earlier sample, by table.
 COMPARED: dict[str, tuple[str, ...]] = {
     "tcp": (

@@ -13,6 +13,7 @@ from sockdiag.model.finding import (
     SOCKET,
     Evidence,
     Finding,
+    Suspect,
     badness,
     worst_verdict,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Advice
+    from sockdiag.model.socket import Owner
 
 # Namespaces of one cause that are named.
 _NAMED = 5
@@ -33,19 +35,39 @@ _READER = "TCP_RECEIVER_STALLED"
 
 
 def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
-    """Put the network namespace into findings, and pid and name of the owner into those about a socket."""
+    """Put the network namespace into findings, and the processes that hold their sockets as suspects.
+
+    The subject of a finding about a socket names the one with the lowest pid.
+    """
     hits = list(hits)
-    holders = case.holders(h.finding.subject.inode for h in hits if h.finding.subject.kind == SOCKET)
+    held_by = case.all_holders(h.finding.subject.inode for h in hits if h.finding.subject.kind == SOCKET)
     named = []
     for hit in hits:
-        subject = hit.finding.subject
-        owner = holders.get(subject.inode or 0) if subject.kind == SOCKET else None
-        if owner is not None:
-            subject = subject._replace(pid=owner.pid, comm=owner.comm)
+        finding, subject = hit.finding, hit.finding.subject
+        suspects = finding.suspects
+        owners = held_by.get(subject.inode or 0, ()) if subject.kind == SOCKET else ()
+        if owners:
+            subject = subject._replace(pid=owners[0].pid, comm=owners[0].comm)
+            suspects = suspects or suspects_of(owners)
+        elif subject.pid is not None and not suspects:
+            suspects = (Suspect(subject.pid, subject.comm),)
+        states = case.process_states(suspect.pid for suspect in suspects)
+        suspects = tuple(suspect._replace(state=states[suspect.pid]) for suspect in suspects)
         if not subject.whole_host:
             subject = subject._replace(netns=case.netns)
-        named.append(Hit(hit.finding._replace(subject=subject), hit.rows))
+        named.append(Hit(finding._replace(subject=subject, suspects=suspects), hit.rows))
     return named
+
+
+def suspects_of(owners: Iterable[Owner]) -> tuple[Suspect, ...]:
+    """Describe the processes that hold a socket, each once."""
+    found: dict[int, Suspect] = {}
+    for owner in owners:
+        found.setdefault(
+            owner.pid,
+            Suspect(owner.pid, owner.comm, owner.fd, unit=owner.unit, container=owner.container, user=owner.user),
+        )
+    return tuple(found.values())
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
@@ -125,6 +147,8 @@ def _merged(findings: list[Finding]) -> Finding:
         headroom_ratio=min(rooms, default=None),
         eta_s=min(etas, default=None),
         advice=tuple(advice.values()),
+        loss_per_s=sum(rates) if (rates := [f.loss_per_s for f in findings if f.loss_per_s is not None]) else None,
+        suspects=tuple({s.pid: s for f in findings for s in f.suspects}.values()),
         verdict=worst_verdict(f.verdict for f in findings),
     )
 

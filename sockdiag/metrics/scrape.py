@@ -126,7 +126,8 @@ class Scraper:
             label = survey.netns.label or ""
             judged, own = list(placed(judged, label)), list(placed(own, label))
         verdicts = [finding.verdict for finding in findings]
-        verdict = worst_verdict([*verdicts, UNKNOWN] if unknown else verdicts)
+        single = parts[0].interval is None
+        verdict = worst_verdict([*verdicts, UNKNOWN] if unknown or single else verdicts)
         return Scraped(survey, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
 
     def _steps(
@@ -138,21 +139,18 @@ class Scraper:
         from sockdiag.metrics.own import sources_read
         from sockdiag.model.query import SKMEM
         from sockdiag.model.record import HOST, NETNS
-        from sockdiag.survey.diagnose import judge_sample
+        from sockdiag.survey.diagnose import first_sample, judge_sample
         from sockdiag.survey.sample import take_sample
         from sockdiag.survey.workers import Pause
 
         query = survey.query([SKMEM])
-        before = None
-        if twice_s is not None:
-            before = take_sample(survey, query, last=False)
-            yield Pause(before.at + twice_s)
+        before, between = yield from first_sample(survey, query, None, twice_s)
         now = take_sample(survey, query)
         if twice_s is not None:
             yield Pause()  # until all others have been sampled again
         elif keep_s is not None:
             before = self._earlier(now, keep_s)
-        case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES)
+        case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES, between)
         part = _ScrapedNamespace()
         part.read = bool(now.counters) or any(now.tables.values())
         part.findings, part.unknown = judgement.findings, {one.code for one in judgement.unknown}

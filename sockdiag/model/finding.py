@@ -64,6 +64,23 @@ class Evidence(Record):
     )
 
 
+class Suspect(Record):
+    """A process that holds the socket of a finding, or that the finding is about."""
+
+    pid: int = field("Process id.", kind=ID)
+    comm: bytes | None = field("Name of the process's main thread.", default=None, kind=LABEL)
+    fd: int | None = field("Descriptor of the socket in that process.", default=None, kind=ID)
+    state: str | None = field(
+        "Its state, in the words of /proc/PID/status (running, sleeping, disk sleep, stopped, tracing stop, zombie), or "
+        "frozen if its cgroup is; null where it could not be read.",
+        default=None,
+        kind=LABEL,
+    )
+    unit: str | None = field("systemd unit, from the cgroup path.", default=None, kind=LABEL)
+    container: str | None = field("Container id or name, from the cgroup path.", default=None, kind=LABEL)
+    user: str | None = field("User that the process runs as.", default=None, kind=LABEL)
+
+
 class Subject(Record):
     """The subject of a finding. Members that do not identify its kind are null."""
 
@@ -108,6 +125,13 @@ class Finding(Record):
     )
     advice: tuple[Advice, ...] = field("What to do.", default=(), of=Advice)
     verdict: str = field("dropping, at_risk, stalled, leaking, unknown, recovered or ok.", default=OK, kind=LABEL)
+    cause: str = field("Why it happens, as far as the evidence shows, in one sentence.", default="", kind=LABEL)
+    loss_per_s: float | None = field(
+        "How much was lost or refused per second; null where nothing was counted, or in a single sample.", default=None
+    )
+    suspects: tuple[Suspect, ...] = field(
+        "Processes that hold the socket or cause the finding; empty where none is visible.", default=(), of=Suspect
+    )
 
 
 def worst_verdict(verdicts: Iterable[str]) -> str:
@@ -120,10 +144,10 @@ def at_least(severity: str, threshold: str) -> bool:
     return _SEVERITY_RANK[severity] <= _SEVERITY_RANK[threshold]
 
 
-def badness(finding: Finding) -> tuple[int, int, float]:
-    """Return a sort key: verdict, severity, head-room; the worst comes first."""
+def badness(finding: Finding) -> tuple[int, int, float, float]:
+    """Return a sort key: severity, verdict, loss per second, head-room; the worst comes first."""
     room = 1.0 if finding.headroom_ratio is None else finding.headroom_ratio
-    return _VERDICT_RANK[finding.verdict], _SEVERITY_RANK[finding.severity], room
+    return _SEVERITY_RANK[finding.severity], _VERDICT_RANK[finding.verdict], -(finding.loss_per_s or 0.0), room
 
 
 class SocketRisk(Record):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.record import ID, LABEL, Record, field
+from sockdiag.model.record import COUNT, ID, LABEL, Record, field
 
 
 class Ancestor(Record):
@@ -23,11 +23,11 @@ class Process(Record):
         sources=("/proc/PID/cmdline",),
     )
     state: str | None = field(
-        "running, sleeping, disk sleep, stopped, tracing stop, zombie, …",
+        "running, sleeping, disk sleep, stopped, tracing stop, zombie, …; frozen if its cgroup is.",
         default=None,
         kind=LABEL,
         kernel="task->__state, task->exit_state",
-        sources=("/proc/PID/stat: state",),
+        sources=("/proc/PID/stat: state", "cgroup.events: frozen"),
     )
     user: str | None = field(
         "Real user.", default=None, kind=LABEL, kernel="cred->uid", sources=("/proc/PID/status: Uid",)
@@ -45,4 +45,11 @@ class Process(Record):
         of=Ancestor,
         kernel="task->real_parent",
         sources=("/proc/PID/stat: ppid",),
+    )
+    threads: int | None = field(
+        "Its threads.",
+        default=None,
+        unit=COUNT,
+        kernel="get_nr_threads(task)",
+        sources=("/proc/PID/stat: num_threads",),
     )

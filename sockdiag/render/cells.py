@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.address import Endpoint
+from sockdiag.model.quantity import UNKNOWN
 from sockdiag.model.record import FLAGS, SECRET, Field, Record
 from sockdiag.render.escape import printable, socket_name
 from sockdiag.render.plain import HIDDEN, flag_words, number_word
@@ -10,34 +11,6 @@ from sockdiag.render.plain import HIDDEN, flag_words, number_word
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-_STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-
-
-def size(count: int | None) -> str:
-    """Format bytes with a binary unit and three digits: 1.23 MiB."""
-    if count is None:
-        return UNKNOWN
-    amount = float(count)
-    step = 0
-    while abs(amount) >= 1023.5 and step < len(_STEPS) - 1:
-        amount /= 1024
-        step += 1
-    text = f"{amount:.0f}" if step == 0 or abs(amount) >= 99.95 else f"{amount:.3g}"
-    return f"{text} {_STEPS[step]}"
-
-
-def ratio(share: float | None) -> str:
-    """Format a share as a percentage that distinguishes a small one from none."""
-    if share is None:
-        return UNKNOWN
-    if 0 < share < 0.001:
-        return "<0.1%"
-    return f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"
-
-
-UNKNOWN = "-"
 
 
 def cell(value: Any, field: Field | None = None) -> str:

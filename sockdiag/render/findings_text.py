@@ -26,7 +26,9 @@ def verdict_text(verdict: str, style: Style) -> str:
 
 def headline(verdict: str, interval_s: float | None, style: Style) -> str:
     """Format the verdict and the samples that it is based on."""
-    seen = "single sample: levels only (use --interval S for rates and trends)"
+    seen = "single sample: detecting losses takes two (--interval 1)"
+    if interval_s is None and verdict == UNKNOWN:
+        seen = "single sample: levels look fine; detecting losses takes two samples (--interval 1)"
     if interval_s is not None:
         seen = f"two samples, {interval_s:.3g} s apart"
     return f"{verdict_text(verdict, style)}  {seen}\n"

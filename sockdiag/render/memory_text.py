@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.render.cells import UNKNOWN, cell, endpoint, ratio, size
+from sockdiag.model.quantity import UNKNOWN, share, size
+from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.table import aligned, cells, is_number
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ def protocol_lines(protocols: Iterable[ProtocolMemory], style: Style) -> Iterato
             UNKNOWN if row.pressure is None else cell(row.pressure_pages),
             cell(row.limit_pages),
             size(row.limit_bytes),
-            ratio(row.ratio),
+            share(row.ratio),
             UNKNOWN if row.pressure is None else "yes" if row.pressure else "no",
             row.note,
         )
@@ -51,7 +52,7 @@ def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]
     rows = []
     for held, s in (row._values() for row in sockets):
         m = s.skmem
-        part = UNKNOWN if m is None or not m.rcvbuf or m.rmem_alloc is None else ratio(m.rmem_alloc / m.rcvbuf)
+        part = UNKNOWN if m is None or not m.rcvbuf or m.rmem_alloc is None else share(m.rmem_alloc / m.rcvbuf)
         rows.append(
             (
                 size(held),

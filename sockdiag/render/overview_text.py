@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.model.quantity import UNKNOWN, share, size
 from sockdiag.model.query import TABLES
-from sockdiag.render.cells import UNKNOWN, cell, endpoint, ratio, size
+from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.escape import printable
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import TableLine
@@ -62,7 +63,7 @@ def _memory(view: Overview, style: Style) -> Iterator[str]:
     rows = []
     for row in view.memory:
         if row.limit_source or row.pages:
-            of = f"{ratio(row.ratio)} of {size(row.limit_bytes)}" if row.ratio is not None else row.note
+            of = f"{share(row.ratio)} of {size(row.limit_bytes)}" if row.ratio is not None else row.note
             pressure = " under pressure" if row.pressure else ""
             rows.append((f"  {row.protocol}", size(row.bytes), f"{of}{pressure}"))
     if rows:
@@ -98,7 +99,7 @@ def _fullest(level: Fullest | None, style: Style, unit: str, bounds: tuple[float
     )
     drops = f", {level.drops} dropped since it was created" if level.drops else ""
     peer = f" from {endpoint(socket.peer)}" if socket.netid == "tcp" and unit == "B" else ""
-    return style.paint(ratio(level.ratio), color), f"{socket.netid} {endpoint(socket.local)}{peer}: {amount}{drops}"
+    return style.paint(share(level.ratio), color), f"{socket.netid} {endpoint(socket.local)}{peer}: {amount}{drops}"
 
 
 def _losses(view: Overview, style: Style) -> Iterator[str]:

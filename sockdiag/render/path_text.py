@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sockdiag.analysis.path import waiting
 from sockdiag.analysis.path_table import IN, SIGN
-from sockdiag.render.cells import cell, size
+from sockdiag.model.quantity import size
+from sockdiag.render.cells import cell
 from sockdiag.render.escape import printable, width
 from sockdiag.render.table import aligned
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
+from sockdiag.model.quantity import UNKNOWN
 from sockdiag.model.record import COUNTER, GAUGE, SECRET, Field, Record
 from sockdiag.model.socket import Socket
-from sockdiag.render.cells import UNKNOWN, cell
+from sockdiag.render.cells import cell
 from sockdiag.render.escape import is_printable, width
 from sockdiag.render.plain import plain
 from sockdiag.render.wrap import TableLine, fitted, wrapped

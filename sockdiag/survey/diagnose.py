@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from sockdiag.defaults import HORIZON_S
+import time
+
+from sockdiag.defaults import HORIZON_S, INTERVAL_S
 from sockdiag.errors import ArgumentError, SourceError, UsageError
-from sockdiag.judging.declared import TABLES
+from sockdiag.judging.declared import TABLES, TWO_SAMPLES
 from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.survey.per_namespace import in_each
-from sockdiag.survey.sample import judged_query, take_sample
+from sockdiag.survey.sample import judged_query, take_probe, take_sample
 from sockdiag.survey.workers import Pause
 from sockdiag.typed import Typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from sockdiag.filter.where import Where
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
 
 _LONGEST_INTERVAL_S = 3600
 _LONGEST_HORIZON_S = 86400
+
+# When probes are taken, in parts of the interval. The gaps differ, so that a queue that fills and empties regularly does
+# not show the same phase each time and look like a trend.
+_PROBES = (0.11, 0.29, 0.52, 0.71)
+# A probe that would be later than its time by more than this part of the interval is left out: many namespaces take turns.
+_LATE = 0.08
 
 
 class Judging(Record):
@@ -53,15 +61,17 @@ class Diagnosis(Typed["T"]):
         unknown: rules that lacked data, each listed once, even if it lacked data in several namespaces.
         rows: results of the examination (:class:`Examination`), namespace by namespace.
         seconds: time between the two samples; None for a single sample.
+        levels_only: there was a single sample, and some of the rules detect losses only by comparing two.
     """
 
-    __slots__ = ("findings", "rows", "seconds", "unknown")
+    __slots__ = ("findings", "levels_only", "rows", "seconds", "unknown")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.unknown: list[NotJudged] = []
         self.rows: list[T] = []
         self.seconds: float | None = None
+        self.levels_only = False
 
     def __repr__(self) -> str:
         return f"<sockdiag.Diagnosis {self.verdict}: {len(self.findings)} findings, {len(self.unknown)} rules unknown>"
@@ -73,14 +83,14 @@ class Diagnosis(Typed["T"]):
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of all findings; unknown if a rule lacked data and no finding is worse."""
+        """The worst verdict of all findings; unknown if none is worse, and a rule lacked data or a second sample."""
         return self.verdict_of(self.findings)
 
     def verdict_of(self, findings: Iterable[Finding]) -> str:
-        """Return the worst verdict of some findings; unknown if a rule lacked data and none of them is worse."""
+        """Return the worst verdict of some findings; unknown if none is worse, and a rule lacked data or a second sample."""
         from sockdiag.judging.judge import verdict_of
 
-        return verdict_of(findings, self.unknown)
+        return verdict_of(findings, self.unknown, levels_only=self.levels_only)
 
     def by_cause(self) -> list[Finding]:
         """Return one finding per cause, as ``doctor`` shows them: forty sockets that one process neglects are one."""
@@ -144,20 +154,23 @@ def judging(
 
     Args:
         system: the system; a capture is a single sample.
-        interval: seconds between two samples; None for a single one.
+        interval: seconds between two samples; 0 for a single one, and None for the default: 1 s, or a single sample of a
+            capture.
         horizon: seconds within which a trend counts; None for the default.
         codes: the rules; None for all.
 
     Raises:
         UsageError: the interval or the horizon is out of range, or a code names no rule.
     """
-    if interval is not None and not 0 < interval <= _LONGEST_INTERVAL_S:
-        raise ArgumentError(f"{{interval}} takes more than 0 and at most {_LONGEST_INTERVAL_S} seconds")
+    if interval is not None and not 0 <= interval <= _LONGEST_INTERVAL_S:
+        raise ArgumentError(f"{{interval}} takes 0 to {_LONGEST_INTERVAL_S} seconds")
     horizon = HORIZON_S if horizon is None else horizon
     if not 0 < horizon <= _LONGEST_HORIZON_S:
         raise ArgumentError(f"{{horizon}} takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
-    if interval is not None and not system.files.live:
+    if interval and not system.files.live:
         raise ArgumentError("{interval} and {root} exclude each other: a capture is a single sample")
+    if interval is None and system.files.live:
+        interval = INTERVAL_S
     if codes is not None:
         from sockdiag.errors import unknown
         from sockdiag.judging.registry import RULES
@@ -166,7 +179,7 @@ def judging(
         for code in codes:
             if code not in RULES:
                 raise UsageError(unknown("rule", code, list(RULES), "'sockdiag rules' lists them"))
-    return Judging(codes, interval, horizon)
+    return Judging(codes, interval or None, horizon)
 
 
 def diagnose(
@@ -251,24 +264,47 @@ def _diagnose(
     interval = how.interval_s
 
     def steps(there: SystemReader) -> Iterator[Pause | _JudgedNamespace[T]]:
-        before = None
-        if interval is not None:
-            before = take_sample(there, query, where, last=False)
-            yield Pause(before.at + interval)
+        before, between = yield from first_sample(there, query, where, interval)
         now = take_sample(there.apart() if quiet else there, query, where, rates=recalls or interval is not None)
         if interval is not None:
             yield Pause()  # until all others have been sampled again
-        yield _judged(there, now, how.horizon_s, codes, examine(there, now, before))
+        examination = examine(there, now, before)
+        if examination.before is not before:
+            between = ()
+        yield _judged(there, now, how.horizon_s, codes, examination, between)
 
     if survey.namespaces is not None:
         prepare(codes)
         if OWNERS in query.needs:
             survey.owners()  # scan here, or each worker scans on its own
     found: Diagnosis[T] = Diagnosis()
+    found.levels_only = interval is None and any(code in TWO_SAMPLES for code in codes)
     for part in in_each(survey, steps):
         _add(found, part)
     found.findings.sort(key=badness)
     return found
+
+
+def first_sample(
+    there: SystemReader, query: Query, where: Where | None, interval: float | None
+) -> Generator[Pause, None, tuple[Sample | None, tuple[Sample, ...]]]:
+    """Take the first of two samples and the probes, and pause until the second is due; nothing without an interval.
+
+    Returns:
+        The sample, and the probes.
+    """
+    if interval is None:
+        return None, ()
+    before = take_sample(there, query, where, last=False)
+    probes = []
+    for part in _PROBES:
+        due = before.at + part * interval
+        if time.monotonic() <= due:
+            yield Pause(due)
+        if time.monotonic() <= due + _LATE * interval:
+            probes.append(take_probe(there, query, where))
+    yield Pause(before.at + interval)
+    return before, tuple(probes)
 
 
 def prepare(codes: Iterable[str]) -> None:
@@ -292,11 +328,12 @@ def _judged(
     horizon: float,
     codes: Iterable[str],
     examination: Examination[T],
+    between: Sequence[Sample] = (),
 ) -> _JudgedNamespace[T]:
     """Run the rules, name owners, and add to advice the namespace that it applies to."""
     from sockdiag.judging.group import name_owners
 
-    case, judgement = judge_sample(survey, now, examination.before, horizon, codes)
+    case, judgement = judge_sample(survey, now, examination.before, horizon, codes, between)
     judgement.hits = name_owners(case, judgement.hits)
     if survey.place is not None:
         from sockdiag.judging.other_namespace import advise_there
@@ -307,7 +344,12 @@ def _judged(
 
 
 def judge_sample(
-    survey: SystemReader, now: Sample, before: Sample | None, horizon: float, codes: Iterable[str]
+    survey: SystemReader,
+    now: Sample,
+    before: Sample | None,
+    horizon: float,
+    codes: Iterable[str],
+    between: Sequence[Sample] = (),
 ) -> tuple[Case, Judgement]:
     """Run rules on one sample or two of a namespace; in other namespaces, leave out findings about the host.
 
@@ -317,7 +359,16 @@ def judge_sample(
     from sockdiag.judging.judge import judge
 
     label = survey.netns.label
-    case = Case(now, before, horizon, lambda inodes: _owners(survey, inodes), _silence(survey), label)
+    case = Case(
+        now,
+        before,
+        horizon,
+        lambda inodes: _owners(survey, inodes),
+        _silence(survey),
+        label,
+        between=between,
+        states=survey.host.states,
+    )
     judgement = judge(case, codes)
     if not survey.own:
         judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]

@@ -91,6 +91,12 @@ class HostFacts:
         scan = self.owner_scan(_ignore) if self._scan_all else self.owner_scan_of(inodes)
         return {inode: scan.owners.get(inode) for inode in inodes}, tuple(scan.gaps)
 
+    def states(self, pids: Collection[int]) -> dict[int, str]:
+        """Return the states of a few processes (``sockdiag.kernel.task_states``); one that cannot be read is left out."""
+        from sockdiag.sources.process.stat import read_states
+
+        return read_states(self._system.files, pids)
+
     def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
         """Return the processes near their limit of open files, and why some or all could not be read."""
         if self._crowded is None:
@@ -182,6 +188,11 @@ class RelayedHostFacts(HostFacts):
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
         """Ask :meth:`HostFacts.owners`."""
         found: tuple[Mapping[int, tuple[Owner, ...]], Gaps] = self._ask(("owners", (tuple(inodes),), {}))
+        return found
+
+    def states(self, pids: Collection[int]) -> dict[int, str]:
+        """Ask :meth:`HostFacts.states`."""
+        found: dict[int, str] = self._ask(("states", (tuple(pids),), {}))
         return found
 
     def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from sockdiag.filter.where import Where
+    from sockdiag.model.batch import Batch
     from sockdiag.model.provenance import Gap
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
     from sockdiag.survey.reader import SystemReader
+
+# Tables that may hold hundreds of thousands of connections.
+_CONNECTED = ("tcp", "mptcp", "sctp", "dccp")
 
 
 def take_sample(
@@ -87,6 +91,40 @@ def take_sample(
         netns=survey.netns.inode,
         absent=absent,
     )
+
+
+def take_probe(survey: SystemReader, query: Query, where: Where | None = None) -> Sample:
+    """Read what shows between two samples whether queues are served; it takes a few milliseconds whatever the number of connections.
+
+    Args:
+        survey: reads the namespace; what the probe cannot read is not noted, because the samples note it.
+        query: the sockets of the samples; of connection-oriented IP tables only the listeners are read.
+        where: filter to apply to them.
+
+    Returns:
+        A sample with sockets and the counters of ``/proc/net/snmp`` and ``/proc/net/snmp6``; other parts are absent.
+    """
+    from sockdiag.errors import ParseError, SourceError
+    from sockdiag.kernel.tcp_states import LISTEN
+    from sockdiag.model.counters import Counters
+    from sockdiag.model.sysctl import Sysctls
+    from sockdiag.sources.proc.mib import read_snmp, read_snmp6
+
+    there = survey.apart()
+    at = time.monotonic()
+    counters = Counters({})
+    for read in (read_snmp, read_snmp6):
+        try:
+            counters = counters.joined(read(there.system.files))
+        except (SourceError, ParseError):
+            continue
+    sockets: list[Batch] = []
+    for connected in (False, True):
+        tables = tuple(table for table in query.tables if (table in _CONNECTED) == connected)
+        states = query.states & (1 << LISTEN) if connected else query.states
+        if tables and states:
+            sockets += there.batches(query._replace(tables=tables, states=states), where)
+    return Sample(at, sockets, tables={}, counters=counters, limits=Sysctls({}))
 
 
 def judged_query(survey: SystemReader, where: Where | None = None, tables: Collection[str] = TABLES) -> Query:

@@ -76,10 +76,11 @@ class Survey(SystemReader):
         where: str = "",
         horizon: float | None = None,
     ) -> Diagnosis[None]:
-        """Sample the system once, or twice with an interval in between, and have the rules judge it.
+        """Sample the system twice, with an interval in between, or once, and have the rules judge it.
 
         Args:
-            interval: seconds between two samples; None for a single sample, which shows levels only.
+            interval: seconds between two samples; 0 for a single sample, which shows levels only. By default 1 s, and a
+                single sample of a capture.
             codes: the rules; all of them by default.
             where: filter for the sockets to judge; by default that of the options. Counters and limits are judged in any
                 case.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Command, flag
-from sockdiag.devtools import rule_tables
+from sockdiag.devtools import man, rule_tables
 from sockdiag.devtools.gen import PROJECT, stale
 from sockdiag.judging.case import Compared
 from sockdiag.judging.registry import load as load_rule
@@ -67,11 +67,10 @@ def test_completions_depend_on_no_release() -> None:
     assert set(STYLES) <= set(styles())
 
 
-def test_what_nothing_makes_is_stale() -> None:
+def test_what_nothing_makes_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page of a command that is gone is reported, too."""
-    left = PROJECT / "man" / "sockdiag-gone.1"
-    left.write_text("")
-    try:
-        assert stale() == [left]
-    finally:
-        left.unlink()
+    pages = man.pages()
+    gone = pages.pop("sockdiag-protocols.1")
+    assert gone
+    monkeypatch.setattr(man, "pages", lambda: pages)
+    assert stale() == [PROJECT / "man" / "sockdiag-protocols.1"]

@@ -234,8 +234,7 @@ def test_rows_carry_their_namespace(two: tuple[Namespace, Namespace], command: s
 
 def test_strict() -> None:
     """What a namespace lacks makes the answer incomplete."""
-    document, _status = ask("risk", "--netns", "all")
-    _document, status = ask("risk", "--netns", "all", "--strict")
+    document, status = ask("risk", "--netns", "all", "--strict")
     assert status == (4 if document["gaps"] else 0)
 
 

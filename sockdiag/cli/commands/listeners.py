@@ -22,8 +22,8 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.analysis.listeners import TABLES, Listener
     from sockdiag.cli.invocation import Invocation
     from sockdiag.judging.declared import RULES_OF
+    from sockdiag.model.quantity import share
     from sockdiag.model.record import RATIO
-    from sockdiag.render.cells import ratio
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import finding_lines
     from sockdiag.render.table import aligned, cells, is_number
@@ -56,7 +56,7 @@ def run(env: Env, args: Args) -> int:
     def lines(style: Any) -> Any:
         headings = [entry.field.header for entry in table.columns] if table.header else []
         shown = [
-            [ratio(entry.get(row)) for row in table.records()] if entry.field.unit == RATIO else column
+            [share(entry.get(row)) for row in table.records()] if entry.field.unit == RATIO else column
             for entry, column in zip(table.columns, cells(table), strict=True)
         ]
         yield from aligned(headings, shown, [is_number(entry) for entry in table.columns], style.width)
@@ -78,11 +78,11 @@ def _listeners(case: Case, _judgement: Judgement) -> list[Listener]:
     except Unseen:
         tables = tuple(t for t in ("tcp", "mptcp", "unix") if t not in case.now.absent)
         found = [listener for listener, _before, _batch, _row in listeners(case, tables)]
-    holders = case.holders(listener.socket.inode for listener in found)
+    held_by = case.all_holders(listener.socket.inode for listener in found)
     named = []
     for listener in found:
-        owner = holders.get(listener.socket.inode or 0)
-        socket = listener.socket if owner is None else listener.socket._replace(processes=(owner,))
+        owners = held_by.get(listener.socket.inode or 0)
+        socket = listener.socket._replace(processes=owners) if owners else listener.socket
         named.append(listener._replace(socket=socket))
     return named
 

@@ -77,7 +77,9 @@ def _serve(env: Env, args: Args, server: Server) -> int:
     wanted = _scrape_options(Invocation(env, args))
     # The clients are elsewhere: progress here would help no one.
     env.unwatch()
-    scraper = Scraper(lambda: open_survey(env, args), wanted, wanted.interval_s or _INTERVAL)
+    scraper = Scraper(
+        lambda: open_survey(env, args), wanted, (args[options.INTERVAL] and wanted.interval_s) or _INTERVAL
+    )
     return serve(server, scraper, env.warn, debug=bool(env.environ.get("SOCKDIAG_DEBUG")))
 
 
@@ -151,8 +153,8 @@ COMMAND = Command(
     help=(
         "OpenMetrics text: states, memory against limits, queues and drops of listeners and UDP ports, losses along the path "
         "of a packet, findings and gaps. An unknown value has no sample. The HELP of a family explains it.\n\n"
-        "With --interval, findings show what is being lost now; --listen compares each scrape with a sample that is at least "
-        f"that old (default: {_INTERVAL:g} s).\n\n"
+        "Findings compare two samples, --interval apart. --listen compares each scrape with an earlier sample that is at least "
+        f"--interval old (default there: {_INTERVAL:g} s).\n\n"
         "--listen needs the extra: pip install 'sockdiag[metrics]'."
     ),
     options=(TEXTFILE, LISTEN, PROMETHEUS, INFLUX, TOP, options.INTERVAL, options.HORIZON, *options.COMMON),

@@ -68,7 +68,7 @@ def _badness(row: SocketRisk) -> Any:
 
 
 # Sorts after all sockets that have findings.
-_HEALTHY = (99, 99, 1.0)
+_HEALTHY = (99, 99, 0.0, 1.0)
 
 
 def _all_sockets(case: Case, judgement: Judgement) -> list[SocketRisk]:
@@ -93,13 +93,13 @@ def _socket_risks(case: Case, judgement: Judgement) -> list[SocketRisk]:
         for place, rows in wanted.items()
         for row, socket in zip(rows, batches[place].at(rows), strict=True)
     }
-    holders = case.holders(socket.inode for socket in sockets.values())
+    held_by = case.all_holders(socket.inode for socket in sockets.values())
     risks = []
     for key, findings in found.items():
         socket = sockets[key]
-        owner = holders.get(socket.inode or 0)
-        if owner is not None:
-            socket = socket._replace(processes=(owner,))
+        owners = held_by.get(socket.inode or 0)
+        if owners:
+            socket = socket._replace(processes=owners)
         risks.append(SocketRisk(socket, worst_verdict(f.verdict for f in findings), tuple(findings)))
     return risks
 

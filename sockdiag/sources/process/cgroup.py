@@ -176,10 +176,11 @@ class CgroupPaths:
         files: the system; of a captured one only the folders whose inodes were noted.
     """
 
-    __slots__ = ("_files", "_paths", "_walk")
+    __slots__ = ("_files", "_mount", "_paths", "_walk")
 
     def __init__(self, files: ProcRoot) -> None:
         self._files = files
+        self._mount: tuple[str | None] | None = None
         self._paths: dict[int, str] = {}
         self._walk = self._folders()
 
@@ -233,6 +234,11 @@ class CgroupPaths:
 
     def mount(self) -> str | None:
         """Return where the cgroup2 tree is mounted, None where it is not."""
+        if self._mount is None:
+            self._mount = (self._find_mount(),)
+        return self._mount[0]
+
+    def _find_mount(self) -> str | None:
         try:
             found = [m for m in mounts(self._files) if m.type == "cgroup2"]
         except SourceError:

@@ -1,6 +1,7 @@
 """Describe a process: by psutil on this system, from its files in a capture.
 
-psutil reads the running system's /proc only, and takes longer to import than a command takes: functions import it.
+psutil reads the running system's /proc only, and takes longer to import than a command takes: functions import it. Its
+state is read from its stat file in both (``sockdiag.sources.process.stat``), as rules read it.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 import os
 import time
 
-from sockdiag.errors import SourceDenied, SourceError, SourceUnavailable
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.process import Ancestor, Process
 from sockdiag.model.provenance import Gap
+from sockdiag.sources.process.cgroup import CgroupPaths
+from sockdiag.sources.process.stat import parse_stat, read_stat, read_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sockdiag.sources.process.stat import ProcessStat
     from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot
 
 SOURCE = "/proc/PID/stat"
@@ -67,20 +71,24 @@ def resident_bytes(pid: int) -> int | None:
 def _running(files: ProcRoot, pid: int, user: Callable[[int], str]) -> Process:
     path = f"/proc/{pid}"
     try:
-        from psutil import AccessDenied, NoSuchProcess
+        from psutil import AccessDenied, NoSuchProcess, ZombieProcess
         from psutil import Process as Running
     except ImportError as error:
         raise SourceUnavailable(path, f"psutil cannot be imported: {error}", hint="install psutil") from None
     try:
         process = Running(pid)
         with process.oneshot():
+            try:
+                command = _command(map(os.fsencode, process.cmdline()))
+            except ZombieProcess:
+                command = None  # its memory is gone
             found = Process(
-                _command(map(os.fsencode, process.cmdline())),
-                process.status().replace("-", " "),
-                user(process.uids().real),
-                _utc(process.create_time()),
-                tuple(Ancestor(parent.pid, _comm(files, parent.pid)) for parent in process.parents()),
+                command,
+                user=user(process.uids().real),
+                started=_utc(process.create_time()),
+                ancestors=tuple(Ancestor(parent.pid, _comm(files, parent.pid)) for parent in process.parents()),
             )
+        found = _with_state(files, pid, found)
         if not process.is_running():
             raise NoSuchProcess(pid)
     except NoSuchProcess:
@@ -88,6 +96,15 @@ def _running(files: ProcRoot, pid: int, user: Callable[[int], str]) -> Process:
     except AccessDenied:
         raise SourceDenied(path, "Permission denied", hint="run as root") from None
     return found
+
+
+def _with_state(files: ProcRoot, pid: int, found: Process) -> Process:
+    try:
+        with files.process(pid) as process:
+            threads = read_stat(process).threads
+            return found._replace(state=read_state(files, process, CgroupPaths(files)), threads=threads)
+    except (SourceError, ParseError):
+        return found
 
 
 def _command(arguments: Iterable[bytes]) -> bytes:
@@ -123,16 +140,18 @@ def _captured(
 
     command, status, stat = (content(process.read, name) for name in ("cmdline", "status", "stat"))
     labels = _labels(status or b"")
-    ticks = _starttime(stat or b"")
+    parsed = _parsed(stat, f"{process.path}/stat")
+    ticks = None if parsed is None else parsed.start_ticks
     boot = None if ticks is None else _boot_time(content(files.read, "/proc/stat") or b"")
     uid = _number(labels.get(b"Uid", b"").partition(b"\t")[0])
     parent = _number(labels.get(b"PPid", b""))
     found = Process(
         None if command is None else _command(command.split(b"\0")),
-        _state(labels),
+        _state(labels) if parsed is None else parsed.state,
         None if uid is None else user(uid),
         None if boot is None or ticks is None else _utc(boot + ticks / _USER_HZ),
         None if parent is None else tuple(_ancestors(files, parent, {pid})),
+        None if parsed is None else parsed.threads,
     )
     if not missing:
         return found, []
@@ -154,10 +173,11 @@ def _state(labels: dict[bytes, bytes]) -> str | None:
     return word.decode("ascii", "backslashreplace") or None
 
 
-def _starttime(body: bytes) -> int | None:
-    # The name is in parentheses, and may have blanks and parentheses itself.
-    columns = body[body.rfind(b")") + 1 :].split()
-    return _number(columns[19]) if len(columns) > 19 else None
+def _parsed(body: bytes | None, path: str) -> ProcessStat | None:
+    try:
+        return None if body is None else parse_stat(body, path)
+    except ParseError:
+        return None
 
 
 def _boot_time(body: bytes) -> int | None:

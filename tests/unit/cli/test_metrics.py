@@ -269,7 +269,7 @@ def test_nothing_to_read(tmp_path: Any) -> None:
         (["--listen", ":0", "--json"], "--json and --listen exclude each other"),
         (["--listen", ":0", "--root", WORLD], "--listen and --root exclude each other"),
         (["--top", "-1"], "--top takes 0 or more"),
-        (["--interval", "0"], "--interval takes more than 0"),
+        (["--interval", "3601"], "--interval takes 0 to 3600"),
         (["--listen", "nonsense"], "--listen takes [ADDR:]PORT"),
         (["--listen", "::1:80"], "--listen takes [ADDR:]PORT"),
         (["--listen", ":65536"], "--listen takes [ADDR:]PORT"),
