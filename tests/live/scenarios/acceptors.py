@@ -196,7 +196,14 @@ def accept_loop_with_gc_pauses() -> None:
     paced(lambda: connect(server), 120)
 
 
-@bad("stalled", "accept queue", FULL, also=("at_risk",), says="not accept|nobody accepts|stopped|accepts none", quick=True)
+@bad(
+    "stalled",
+    "accept queue",
+    FULL,
+    also=("at_risk",),
+    says="not accept|nobody accepts|stopped|accepts none",
+    quick=True,
+)
 def accept_loop_stuck_at_half() -> None:
     server = listener(63)
     for _ in range(32):
@@ -218,7 +225,14 @@ def _stopped_acceptor(server: socket.socket) -> int:
     return pid
 
 
-@bad("stalled", "accept queue", FULL, also=("at_risk",), says="not accept|nobody accepts|stopped|accepts none", culprit=True)
+@bad(
+    "stalled",
+    "accept queue",
+    FULL,
+    also=("at_risk",),
+    says="not accept|nobody accepts|stopped|accepts none",
+    culprit=True,
+)
 def accept_loop_stopped_at_half() -> None:
     server = listener(63)
     _stopped_acceptor(server)
@@ -251,6 +265,7 @@ def _knock(address: tuple[str, int], per_s: float = 20) -> None:
     culprit=True,
     severity="critical",
     quick=True,
+    fresh=True,
 )
 def accept_loop_stopped_and_refusing() -> None:
     server = listener(16)
@@ -328,7 +343,7 @@ def accept_backlog_of_one() -> None:
     forever(lambda: accept_all(server), 0.05)
 
 
-@bad("at_risk", "accept queue", FULL, also=("stalled", "dropping"))
+@bad("at_risk", "accept queue", FULL, also=("stalled", "dropping"), fresh=True)
 def accept_queue_filling() -> None:
     """Eight more wait each second, and nobody accepts: full in some seconds."""
     server = listener(200)

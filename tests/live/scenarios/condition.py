@@ -36,6 +36,7 @@ class Condition(NamedTuple):
         programs: what it runs.
         quick: a part of `make test`.
         why: the reason for a label that can be argued about.
+        fresh: it changes while it is looked at, and is made anew for each look.
         missing: says why it cannot be made here, "" where it can.
     """
 
@@ -54,6 +55,7 @@ class Condition(NamedTuple):
     programs: tuple[str, ...] = ()
     quick: bool = False
     why: str = ""
+    fresh: bool = False
     missing: Callable[[], str] = str
 
     @property
@@ -65,6 +67,11 @@ class Condition(NamedTuple):
     def healthy(self) -> bool:
         """Whether nothing is wrong now."""
         return self.verdict not in BAD
+
+    @property
+    def heavy(self) -> bool:
+        """Whether it takes all the CPU that it gets."""
+        return not {"wrk", "iperf3", "redis-benchmark", "pgbench"}.isdisjoint(self.programs)
 
     def impossible(self) -> str:
         """Say why it cannot be made on this host, "" if it can."""
@@ -107,6 +114,7 @@ def bad(
     programs: tuple[str, ...] = (),
     quick: bool = False,
     why: str = "",
+    fresh: bool = False,
 ) -> Callable[[Make], Make]:
     """Register a function that makes a condition in which something is wrong."""
 
@@ -128,6 +136,7 @@ def bad(
                 programs,
                 quick,
                 why,
+                fresh,
             )
         )
         return make

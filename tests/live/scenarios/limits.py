@@ -41,7 +41,17 @@ def _try(address: tuple[str, int], *, hold: bool) -> None:
         sock.close()
 
 
-@bad("at_risk", "ports", PORTS, also=("dropping",), truth=("app.no_port",), severity="critical", never="keep-alive|keep connections open|tcp_tw_reuse", culprit=True, quick=True)
+@bad(
+    "at_risk",
+    "ports",
+    PORTS,
+    also=("dropping",),
+    truth=("app.no_port",),
+    severity="critical",
+    never="keep-alive|keep connections open|tcp_tw_reuse",
+    culprit=True,
+    quick=True,
+)
 def ports_all_open() -> None:
     """A hundred of a hundred ports are open connections; more fail with EADDRNOTAVAIL."""
     sysctl("net.ipv4.ip_local_port_range", "40000 40099")

@@ -136,7 +136,16 @@ def veth_slow_reader_far_away() -> None:
     forever(lambda: one.send(b"x" * 100_000), 0.005)
 
 
-@bad("stalled", "lines", "PEER_SILENT", "DEVICE_DROP", also=("dropping",), says="PEER_SILENT|down", quick=True)
+@bad(
+    "stalled",
+    "lines",
+    "PEER_SILENT",
+    "DEVICE_DROP",
+    also=("dropping",),
+    says="PEER_SILENT|down",
+    quick=True,
+    fresh=True,
+)
 def veth_peer_gone() -> None:
     """The other end's device goes down with four connections that have something to send."""
     far = line()
@@ -149,7 +158,7 @@ def veth_peer_gone() -> None:
     time.sleep(3)
 
 
-@bad("stalled", "lines", "PEER_SILENT", also=("at_risk", "dropping"))
+@bad("stalled", "lines", "PEER_SILENT", also=("at_risk", "dropping"), fresh=True)
 def veth_peer_stops_answering() -> None:
     """A firewall at the other end drops everything from one moment on."""
     far = line()
@@ -167,7 +176,7 @@ def veth_peer_stops_answering() -> None:
     time.sleep(3)
 
 
-@bad("stalled", "lines", says="MTU|large|black ?hole", also=("at_risk", "dropping"), quick=True)
+@bad("stalled", "lines", says="MTU|large|black ?hole", also=("at_risk", "dropping"), quick=True, fresh=True)
 def path_mtu_black_hole() -> None:
     """Small segments pass, large ones vanish, and no ICMP error comes back."""
     far = line()
@@ -214,7 +223,14 @@ def _takes(sock: socket.socket) -> bool:
     return False
 
 
-@bad("dropping", "lines", says="neighbo|ARP|IP_DISCARD|resol", truth=("app.asked",), quick=True, why="the kernel counts what waits for a neighbour that does not answer in its neighbour table alone")
+@bad(
+    "dropping",
+    "lines",
+    says="neighbo|ARP|IP_DISCARD|resol",
+    truth=("app.asked",),
+    quick=True,
+    why="the kernel counts what waits for a neighbour that does not answer in its neighbour table alone",
+)
 def neighbour_that_does_not_answer() -> None:
     """Two hundred datagrams a second to an address that nobody has."""
     line()
@@ -250,7 +266,7 @@ def neighbour_that_answers_late() -> None:
     numbers = iter(range(100, 250))
 
     def renew() -> None:
-        command(f"ip neigh flush dev near0")
+        command("ip neigh flush dev near0")
         next(numbers)
 
     receiver: socket.socket = far.do(lambda: keep(socket.socket(V4, socket.SOCK_DGRAM)))

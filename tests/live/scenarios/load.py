@@ -81,11 +81,11 @@ def folder() -> Path:
     return Path(path)
 
 
-def spawn(*words: object, user: str = "", env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def spawn(*words: object, user: str = "", env: dict[str, str] | None = None, nice: int = 0) -> subprocess.Popen[bytes]:
     """Start a program, as another user if one is named; it ends with the namespace."""
     account = pwd.getpwnam(user) if user else None
     child = subprocess.Popen(
-        [str(word) for word in words],
+        [*(("nice", "-n", str(nice)) if nice else ()), *map(str, words)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -154,7 +154,12 @@ def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
 def listening(port: int, family: int = _AF_INET) -> None:
     """Wait until somebody listens at a TCP port of this host; nothing connects to it for that."""
     table = Path(f"/proc/thread-self/net/tcp{'6' if family == _AF_INET6 else ''}")
-    until(lambda: any(w[1].endswith(f":{port:04X}") and w[3] == "0A" for w in map(str.split, table.open())))
+
+    def found() -> bool:
+        rows = (line.split() for line in table.read_text().splitlines()[1:])
+        return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+    until(found)
 
 
 @atexit.register

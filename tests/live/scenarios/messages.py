@@ -132,7 +132,9 @@ def unix_listener_full_and_refusing() -> None:
     paced(_try, 100)
 
 
-@bad("dropping", "unix", LISTENER, also=("at_risk", "stalled"), truth=("app.refused",), culprit=True, severity="critical")
+@bad(
+    "dropping", "unix", LISTENER, also=("at_risk", "stalled"), truth=("app.refused",), culprit=True, severity="critical"
+)
 def unix_listener_of_a_stopped_process() -> None:
     server = _listener(8)
     _fill(server, 9)
@@ -167,7 +169,14 @@ def _connect_and_wait() -> None:
         sock.connect("\0scenario")
 
 
-@bad("stalled", "unix", "UNIX_STREAM_STALLED", says="unix|not read", culprit=True, why="of a class that the reviews name only for datagrams")
+@bad(
+    "stalled",
+    "unix",
+    "UNIX_STREAM_STALLED",
+    says="unix|not read",
+    culprit=True,
+    why="of a class that the reviews name only for datagrams",
+)
 def unix_stream_reader_stopped() -> None:
     one, other = socket.socketpair(UNIX, socket.SOCK_STREAM)
     KEPT.extend((one, other))
@@ -467,7 +476,14 @@ def packet_read_in_batches() -> None:
     forever(lambda: drain(sniffer), 0.2)
 
 
-@bad("unknown", "packet", also=("dropping", "stalled", "at_risk"), programs=("tcpdump",), says=".", why="losses of a ring are shown to its owner alone; at best its statistics or its state tell")
+@bad(
+    "unknown",
+    "packet",
+    also=("dropping", "stalled", "at_risk"),
+    programs=("tcpdump",),
+    says=".",
+    why="losses of a ring are shown to its owner alone; at best its statistics or its state tell",
+)
 def tcpdump_stopped() -> None:
     pid = spawn("tcpdump", "-i", "lo", "-w", "/dev/null", "-Z", "root").pid
     time.sleep(0.5)

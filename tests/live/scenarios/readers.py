@@ -325,7 +325,7 @@ def udp6_stopped_reader_that_loses() -> None:
     paced(lambda: sender.send(b"x" * _SMALL), 300)
 
 
-@bad("stalled", "UDP reader", FULL, also=("at_risk",), says="not read|nobody reads|does not read")
+@bad("stalled", "UDP reader", FULL, also=("at_risk",), says="not read|nobody reads|does not read", fresh=True)
 def udp_half_full_and_slowly_filling() -> None:
     """Nobody reads; the buffer is full in half a minute."""
     receiver, sender = udp(size=DEFAULT)
@@ -333,7 +333,7 @@ def udp_half_full_and_slowly_filling() -> None:
     paced(lambda: sender.send(b"x" * _SMALL), 3)
 
 
-@bad("at_risk", "UDP reader", FULL, also=("dropping",))
+@bad("at_risk", "UDP reader", FULL, also=("dropping",), fresh=True)
 def udp_reader_slightly_too_slow() -> None:
     """Three in four are read; the buffer fills in ten seconds, and from then on something is lost."""
     receiver, sender = udp(size=4 << 20)

@@ -165,7 +165,14 @@ def http_clients_that_close_after_half_an_answer() -> None:
 # UDP without a listener
 
 
-@bad("dropping", "UDP refused", says=r"NoPorts|closed port|nobody listens|no socket|not listen", truth=("Udp.NoPorts",), never="neighbour", quick=True)
+@bad(
+    "dropping",
+    "UDP refused",
+    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    truth=("Udp.NoPorts",),
+    never="neighbour",
+    quick=True,
+)
 def udp_to_a_closed_port() -> None:
     """A service that is down: 250 datagrams a second, each answered with an ICMP error."""
     sender = keep(socket.socket(V4, socket.SOCK_DGRAM))
@@ -173,13 +180,25 @@ def udp_to_a_closed_port() -> None:
     paced(lambda: sender.send(b"x" * 100), 500)
 
 
-@bad("dropping", "UDP refused", says=r"NoPorts|closed port|nobody listens|no socket|not listen", truth=("Udp6.NoPorts",), never="neighbour")
+@bad(
+    "dropping",
+    "UDP refused",
+    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    truth=("Udp6.NoPorts",),
+    never="neighbour",
+)
 def udp6_to_a_closed_port() -> None:
     sender = keep(socket.socket(V6, socket.SOCK_DGRAM))
     paced(lambda: sender.sendto(b"x" * 100, ("::1", 5300)), 200)
 
 
-@bad("dropping", "UDP refused", says=r"NoPorts|closed port|nobody listens|no socket|not listen", truth=("Udp.NoPorts",), never="neighbour")
+@bad(
+    "dropping",
+    "UDP refused",
+    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    truth=("Udp.NoPorts",),
+    never="neighbour",
+)
 def udp_to_a_closed_port_beside_a_good_service() -> None:
     from tests.live.scenarios.load import udp
 
@@ -296,7 +315,14 @@ def tcp6_no_answer_to_syn() -> None:
     time.sleep(1.5)
 
 
-@bad("dropping", "resets", says="timed? ?out|AbortOnTimeout|silent|unanswered|abort", also=("stalled",), truth=("TcpExt.TCPAbortOnTimeout",))
+@bad(
+    "dropping",
+    "resets",
+    says="timed? ?out|AbortOnTimeout|silent|unanswered|abort",
+    also=("stalled",),
+    truth=("TcpExt.TCPAbortOnTimeout",),
+    fresh=True,
+)
 def tcp_user_timeouts() -> None:
     """Connections to a peer that vanished end by TCP_USER_TIMEOUT, ten a second, with what they had to send."""
     command("nft add table inet scenario")

@@ -11,12 +11,32 @@ from tests.live.scenarios.suite import SCENARIOS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# A module of conditions for each kind.
 KINDS = ("readers", "acceptors", "streams", "messages", "refusals", "routes", "links", "limits", "servers", "outages")
+# They change while one looks.
+FRESH = frozenset(
+    "udp_filling peer_vanishes peer6_vanishes last_ack_unanswered accept_queue_overflow accept_queue_overflow_v6".split()
+)
+# A finding of severity info names them.
+LOW = frozenset({"last_ack_unanswered"})
 
 
 def conditions() -> Mapping[str, Condition]:
     """Return all conditions by name."""
     for kind in KINDS:
         importlib.import_module(f"tests.live.scenarios.{kind}")
-    older = {s.name: Condition(s.mechanism, s.make, s.verdict, codes=(s.code,) if s.code else (), missing=s.missing) for s in SCENARIOS}
-    return {**older, **CONDITIONS}
+    older = (
+        Condition(
+            s.mechanism,
+            s.make,
+            s.verdict,
+            also=s.also,
+            codes=(s.code,) if s.code else (),
+            says="." if not s.code else "",
+            severity="low" if s.name in LOW else "",
+            fresh=s.name in FRESH,
+            missing=s.missing,
+        )
+        for s in SCENARIOS
+    )
+    return {**{one.name: one for one in older}, **CONDITIONS}

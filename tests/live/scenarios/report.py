@@ -20,7 +20,9 @@ _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 def progress(condition: Condition, runs: Sequence[Run]) -> None:
     """Print a line for a condition that has been examined, and one for each kind of mistake."""
     wrong = [run for run in runs if run.wrong or not run.valid]
-    print(f"{'wrong' if wrong else 'right':6} {condition.name} ({condition.verdict}): {len(runs)} runs", file=sys.stderr)
+    print(
+        f"{'wrong' if wrong else 'right':6} {condition.name} ({condition.verdict}): {len(runs)} runs", file=sys.stderr
+    )
     seen: Counter[tuple[str, ...]] = Counter()
     for run in wrong:
         key = (run.mode, *(run.wrong or ("not valid: " + str(run.lost),)))
@@ -41,9 +43,13 @@ def report(conditions: Sequence[Condition], runs: Sequence[Run]) -> str:
     for mode in modes:
         parts.append(f"### {mode[0].upper()}{mode[1:]}\n\n" + _matrix([r for r in valid if r.mode == mode], labels))
     parts.append("### Misses\n\n" + "\n".join(_misses(valid)))
-    unproven = sorted({f"* {run.condition}, {run.mode}: {run.lost or run.told or run.wrong}" for run in runs if not run.valid})
+    unproven = sorted(
+        {f"* {run.condition}, {run.mode}: {run.lost or run.told or run.wrong}" for run in runs if not run.valid}
+    )
     if unproven:
-        parts.append("### Not counted: the condition was not what its label says, or could not be made\n\n" + "\n".join(unproven))
+        parts.append(
+            "### Not counted: the condition was not what its label says, or could not be made\n\n" + "\n".join(unproven)
+        )
     return "\n\n".join(parts) + "\n"
 
 

@@ -77,7 +77,13 @@ def _datagram(source: str, target: str, *, version: int = 0x45, ttl: int = 64, s
     return header[:10] + struct.pack("!H", check) + header[12:] + struct.pack("!HHHH", 4000, port, 108, 0) + b"x" * 100
 
 
-@bad("dropping", "IP receipt", says="reverse|rp_filter|IPReversePathFilter", truth=("TcpExt.IPReversePathFilter",), quick=True)
+@bad(
+    "dropping",
+    "IP receipt",
+    says="reverse|rp_filter|IPReversePathFilter",
+    truth=("TcpExt.IPReversePathFilter",),
+    quick=True,
+)
 def reverse_path_filter() -> None:
     """Packets from an address to which another device leads."""
     fd = _tun()
@@ -304,7 +310,13 @@ def fragments6_lost() -> None:
     time.sleep(1.2)
 
 
-@bad("dropping", "IP receipt", says="fragment|MTU|FragFails|too big|message", truth=("app.unsent",), why="EMSGSIZE is told to the sender; whether the kernel counts it depends on the path")
+@bad(
+    "dropping",
+    "IP receipt",
+    says="fragment|MTU|FragFails|too big|message",
+    truth=("app.unsent",),
+    why="EMSGSIZE is told to the sender; whether the kernel counts it depends on the path",
+)
 def datagrams_that_must_not_be_fragmented() -> None:
     fd = _tun()
     command("ip link set tun0 mtu 1000")

@@ -307,7 +307,7 @@ def many_time_wait() -> None:
     time.sleep(3)
 
 
-@bad("leaking", "TCP states", "CLOSE_WAIT_LEAK", quick=True)
+@bad("leaking", "TCP states", "CLOSE_WAIT_LEAK", quick=True, fresh=True)
 def close_wait_that_grows() -> None:
     """A server that forgets one connection in ten."""
     server = listener(128)
