@@ -33,6 +33,11 @@ def accept_all(server: socket.socket, then: Callable[[socket.socket], None] = so
         then(sock)
 
 
+def accept_one(server: socket.socket) -> None:
+    """Wait for a connection, and close it."""
+    server.accept()[0].close()
+
+
 def connect(server: socket.socket) -> None:
     """Connect and close again."""
     with socket.socket(server.family, socket.SOCK_STREAM) as sock:
@@ -123,7 +128,7 @@ def accept_bursts() -> None:
             sock.close()
 
     forever(burst, 0.7)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
 
 
 @healthy("accept queue")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.scenarios import cgroups, host, truth
 from tests.live.scenarios.registry import conditions
+from tests.live.scenarios.starter import Started, Starter
 from tests.live.world.namespace import PROJECT, Namespace
 
 if TYPE_CHECKING:
@@ -177,8 +178,9 @@ _heavy = threading.Lock()
 class Examined:
     """A condition that is being examined."""
 
-    def __init__(self, condition: Condition) -> None:
+    def __init__(self, condition: Condition, starter: Starter) -> None:
         self.condition = condition
+        self._starter = starter
         self.namespace = Namespace()
         self.runs: list[Run] = []
         self.blamed: list[tuple[int, str]] = []
@@ -204,14 +206,20 @@ class Examined:
         """Ask in several ways at once, the truth being taken before and after."""
         before = self.namespace.call(truth.read)
         asked = [(mode, self._start(mode)) for mode in modes]
-        answers = [(mode, *process.communicate(timeout=120)) for mode, process in asked]
+        answers = [(mode, *started.answer()) for mode, started in asked]
         lost = truth.grown(before, self.namespace.call(truth.read))
         for mode, out, error in answers:
             self._note(mode, out, error, lost)
 
-    def _start(self, mode: Mode) -> subprocess.Popen[str]:
-        words = command(self.condition, self.namespace, mode.command, "--json", "--interval", f"{mode.interval:g}")
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT)
+    def _start(self, mode: Mode) -> Started:
+        words = (mode.command, "--json", "--interval", f"{mode.interval:g}")
+        if not self.condition.asked:
+            return self._starter.start([*words, "--netns", str(self.namespace.pid)])
+        program = command(self.condition, self.namespace, *words)
+        process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=PROJECT)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        return Started(process.stdout, process.stderr)
 
     def _note(self, mode: Mode, out: str, error: str, lost: dict[str, int]) -> None:
         try:
@@ -247,8 +255,7 @@ class Examined:
                 words = command(self.condition, self.namespace, "check", "-v", "--state", f"{folder}/state")
                 done = subprocess.run(
                     words,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                    capture_output=True,
                     text=True,
                     cwd=PROJECT,
                     check=False,
@@ -280,23 +287,25 @@ def _inhabitants(inode: int) -> Iterator[int]:
                     yield int(entry.name)
 
 
-def examine(condition: Condition, repeats: int, rounds: Sequence[tuple[Mode, ...]] = ROUNDS) -> list[Run]:
+def examine(
+    condition: Condition, starter: Starter, repeats: int, rounds: Sequence[tuple[Mode, ...]] = ROUNDS
+) -> list[Run]:
     """Make a condition and ask in every way."""
     if reason := condition.impossible():
         return [Run(condition.name, "-", "impossible", (), (reason,), {}, valid=False)]
     runs: list[Run] = []
     if condition.fresh:
         for modes in rounds:
-            runs += _examine(condition, 0, (modes,), check=False)
-        return runs + _examine(condition, 0, ())
-    return _examine(condition, repeats, rounds)
+            runs += _examine(condition, starter, 0, (modes,), check=False)
+        return runs + _examine(condition, starter, 0, ())
+    return _examine(condition, starter, repeats, rounds)
 
 
 def _examine(
-    condition: Condition, repeats: int, rounds: Sequence[tuple[Mode, ...]], *, check: bool = True
+    condition: Condition, starter: Starter, repeats: int, rounds: Sequence[tuple[Mode, ...]], *, check: bool = True
 ) -> list[Run]:
     with _heavy if condition.heavy else contextlib.nullcontext(), host.nobody_else(changes=False):
-        examined = Examined(condition)
+        examined = Examined(condition, starter)
         try:
             examined.make()
             for modes in rounds:
@@ -319,6 +328,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make campaign ARGS=…", description=__doc__)
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="conditions or kinds that match")
     parser.add_argument("--quick", action="store_true", help="only those that make test runs")
+    parser.add_argument(
+        "--intervals", default="0,0.5,1,5", help="seconds between samples, with commas; 0 is one sample"
+    )
     parser.add_argument("--jobs", type=int, default=5, help="conditions at once")
     parser.add_argument("--repeats", type=int, default=20, help="how often each healthy condition is asked again")
     parser.add_argument("--results", type=Path, metavar="FILE", help="write each run as a line of JSON")
@@ -330,13 +342,16 @@ def main() -> None:
         if (c.quick or not options.quick)
         and (not options.only or any(re.search(p, f"{c.name} {c.kind}") for p in options.only))
     ]
+    wanted = [float(text) for text in options.intervals.split(",")]
+    rounds = [modes for modes in ROUNDS if modes[0].interval in wanted]
     # Those that take much CPU are spread among the others, which chance does.
     random.Random(1).shuffle(chosen)
     from tests.live.scenarios.report import progress, report
 
     runs: list[Run] = []
-    with ThreadPoolExecutor(options.jobs) as pool:
-        asked = {pool.submit(examine, one, options.repeats): one for one in chosen}
+    starter = Starter()
+    with contextlib.closing(starter), ThreadPoolExecutor(options.jobs) as pool:
+        asked = {pool.submit(examine, one, starter, options.repeats, rounds): one for one in chosen}
         for future in as_completed(asked):
             condition, found = asked[future], future.result()
             runs += found

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.live.scenarios.load import folder, listening, spawn, until
-
-if TYPE_CHECKING:
-    import subprocess
 
 POSTGRES = "/usr/lib/postgresql"
 # Of programs that load a server as much as they may: other conditions are looked at meanwhile.
@@ -78,7 +72,7 @@ def postgres(*settings: str) -> tuple[int, Path]:
     """Start PostgreSQL; return its postmaster and the folder of its unix socket."""
     where = folder()
     shutil.chown(where, "postgres", "postgres")
-    programs = sorted(Path(POSTGRES).iterdir())[-1] / "bin"
+    programs = max(Path(POSTGRES).iterdir()) / "bin"
     spawn(programs / "initdb", "-D", where / "data", "-A", "trust", "-N", user="postgres").wait(60)
     more = [word for setting in settings for word in ("-c", setting)]
     words = ("-D", where / "data", "-k", where, "-h", "127.0.0.1", "-c", "fsync=off", *more)
@@ -125,7 +119,7 @@ def rsyslog() -> tuple[int, Path]:
         f'action(type="omfile" file="{where}/out")\n'
     )
     pid = spawn("rsyslogd", "-n", "-f", where / "conf", "-i", where / "pid").pid
-    until(lambda: (where / "log").exists())
+    until((where / "log").exists)
     listening(601)
     return pid, where / "log"
 
@@ -137,22 +131,10 @@ def memcached(*words: str) -> int:
     return pid
 
 
-def iperf(*words: object) -> "subprocess.Popen[bytes]":
-    """Start an iperf3 server and a client."""
-    spawn("iperf3", "-s", "-B", "127.0.0.1")
+def iperf(*words: object) -> int:
+    """Start an iperf3 server and a client; return the server."""
+    server = spawn("iperf3", "-s", "-B", "127.0.0.1").pid
     listening(5201)
-    client = spawn("iperf3", "-c", "127.0.0.1", "-t", 600, *words, nice=NICE)
+    spawn("iperf3", "-c", "127.0.0.1", "-t", 600, *words, nice=NICE)
     time.sleep(0.7)
-    return client
-
-
-def answers(port: int, question: bytes) -> bool:
-    """Tell whether a server answers."""
-    with socket.create_connection(("127.0.0.1", port), 2) as sock:
-        sock.send(question)
-        return bool(sock.recv(1000))
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process exists."""
-    return os.path.exists(f"/proc/{pid}")
+    return server

@@ -9,7 +9,7 @@ import resource
 import socket
 import time
 
-from tests.live.scenarios.acceptors import connect
+from tests.live.scenarios.acceptors import accept_one, connect
 from tests.live.scenarios.condition import bad, healthy
 from tests.live.scenarios.load import COUNTS, KEPT, blame, client, forever, fork, keep, listener, pair, sysctl, until
 from tests.live.scenarios.readers import paced
@@ -198,7 +198,7 @@ def server_whose_connections_come_and_go() -> None:
 def syn_queue_of_slow_clients() -> None:
     """Few handshakes are incomplete at any moment."""
     server = listener(128)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     paced(lambda: connect(server), 120)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 KEPT: list[Any] = []
 # What applications count themselves; names that begin with "lost" are losses.
 COUNTS: Counter[str] = Counter()
+# What command() has run.
+PROGRAMS: set[str] = set()
 # Processes that a finding must name: pid and comm.
 BLAMED: list[tuple[int, str]] = []
 _stop = threading.Event()
@@ -168,6 +170,13 @@ def _close() -> None:
     for pid in [*_forked, *(child.pid for child in _children)]:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
+    if _children:
+        # What they have started themselves, as the workers of nginx, which outlive their master.
+        here = os.stat("/proc/self/ns/net").st_ino
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError):
+                if name.isdigit() and int(name) != os.getpid() and os.stat(f"/proc/{name}/ns/net").st_ino == here:
+                    os.kill(int(name), signal.SIGKILL)
     for child in _children:
         child.wait()
     for path in _folders:
@@ -186,6 +195,7 @@ def stop() -> None:
 
 def command(text: str) -> None:
     """Run a program; it must succeed."""
+    PROGRAMS.add(text.split(maxsplit=1)[0])
     subprocess.run(text.split(), check=True, capture_output=True)
 
 

@@ -365,7 +365,7 @@ def netlink_read_too_slowly() -> None:
 
 @healthy("netlink", programs=("conntrack",))
 def conntrack_events_read() -> None:
-    from tests.live.scenarios.acceptors import connect
+    from tests.live.scenarios.acceptors import accept_one, connect
     from tests.live.scenarios.load import command, listener
 
     command("nft add table inet scenario")
@@ -373,7 +373,7 @@ def conntrack_events_read() -> None:
     command("nft add rule inet scenario input ct state invalid drop")
     spawn("conntrack", "-E")
     server = listener(64)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     paced(lambda: connect(server), 50)
 
 

@@ -9,7 +9,6 @@ import time
 
 from tests.live.scenarios.condition import bad
 from tests.live.scenarios.daemons import (
-    children,
     dnsmasq,
     dnsperf,
     haproxy,
@@ -332,15 +331,25 @@ def rsyslog_stopped_with_udp() -> None:
     paced(lambda: sender.send(b"<13>hello" * 20), 400)
 
 
-@bad("at_risk", "memcached", "FD_LIMIT", also=("stalled", "dropping"), culprit=True, programs=("memcached", "prlimit"))
-def memcached_at_its_descriptor_limit() -> None:
-    import subprocess
-
+@bad(
+    "at_risk",
+    "memcached",
+    "FD_LIMIT",
+    "ACCEPT_QUEUE_FULL",
+    "ACCEPT_QUEUE_OVERFLOW",
+    also=("stalled", "dropping"),
+    culprit=True,
+    programs=("memcached",),
+)
+def memcached_at_its_limit() -> None:
+    """It takes forty connections, and lets the rest wait."""
     pid = memcached("-c", "40")
-    subprocess.run(["prlimit", f"--pid={pid}", "--nofile=64:64"], check=True)
     for _ in range(60):
-        keep(socket.create_connection(("127.0.0.1", 11211)))
-    until(lambda: len(os.listdir(f"/proc/{pid}/fd")) >= 50)
+        sock = keep(socket.socket())
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", 11211))
+        time.sleep(0.01)
+    until(lambda: len(os.listdir(f"/proc/{pid}/fd")) >= 40)
     blame(pid)
 
 
@@ -362,16 +371,7 @@ def iperf_udp_into_a_small_buffer() -> None:
 
 @bad("stalled", "iperf3", "TCP_RECEIVER_STALLED", "ZERO_WINDOW_FROM_PEER", culprit=True, programs=("iperf3",))
 def iperf_server_stopped() -> None:
-    spawn("iperf3", "-s", "-B", "127.0.0.1")
-    client = iperf("-b", "400M")
-    servers = [pid for pid in children(os.getpid()) if _is(pid, "iperf3") and pid != client.pid]
-    pid = servers[0]
+    pid = iperf("-b", "400M")
     stopped(pid)
     blame(pid)
     time.sleep(1)
-
-
-def _is(pid: int, name: str) -> bool:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
-        return file.read().strip() == name
-    return False

@@ -286,7 +286,7 @@ def _reader_process(receiver: socket.socket, pause: float = 0.005) -> int:
 
 def _stopped_reader(family: int, share: float) -> socket.socket:
     receiver, sender = udp(family, DEFAULT)
-    pid = fork(lambda: signal.pause())
+    pid = fork(signal.pause)
     os.kill(pid, signal.SIGSTOP)
     fill_to(receiver, sender, share)
     KEPT.remove(receiver)

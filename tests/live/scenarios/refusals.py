@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from tests.live.scenarios.acceptors import accept_all, connect
+from tests.live.scenarios.acceptors import accept_all, accept_one, connect
 from tests.live.scenarios.condition import bad, healthy
 from tests.live.scenarios.load import (
     COUNTS,
@@ -54,7 +54,7 @@ def tcp6_refused() -> None:
 def tcp_refused_beside_a_busy_service() -> None:
     """A host that works, but for one service whose clients are all refused."""
     server = listener(64)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     paced(lambda: connect(server), 100)
     paced(_refused, 40)
 
@@ -74,7 +74,7 @@ def tcp_refused_by_a_firewall() -> None:
 def tcp_refused_once_in_three_seconds() -> None:
     """A health check of something that is not there, beside a service that works."""
     server = listener(64)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     paced(lambda: connect(server), 60)
     paced(_refused, 0.3)
 
@@ -126,7 +126,7 @@ def tcp_reset_by_a_peer_with_linger_zero() -> None:
 def tcp_reset_now_and_then() -> None:
     """Browsers that go elsewhere in the middle of a page: one reset a second beside two hundred good connections."""
     server = listener(128)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     paced(lambda: connect(server), 200)
     other = listener(16)
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 KINDS = ("readers", "acceptors", "streams", "messages", "refusals", "routes", "links", "limits", "servers", "outages")
 # They change while one looks.
 FRESH = frozenset(
-    "udp_filling peer_vanishes peer6_vanishes last_ack_unanswered accept_queue_overflow accept_queue_overflow_v6".split()
+    [
+        "udp_filling",
+        "peer_vanishes",
+        "peer6_vanishes",
+        "last_ack_unanswered",
+        "accept_queue_overflow",
+        "accept_queue_overflow_v6",
+    ]
 )
 # A finding of severity info names them.
 LOW = frozenset({"last_ack_unanswered"})

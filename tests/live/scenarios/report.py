@@ -39,9 +39,10 @@ def report(conditions: Sequence[Condition], runs: Sequence[Run]) -> str:
     labels = {c.name: c.verdict for c in conditions}
     valid = [run for run in runs if run.valid]
     parts = [_summary(conditions, runs, valid)]
-    modes = list(dict.fromkeys(run.mode for run in valid))
-    for mode in modes:
-        parts.append(f"### {mode[0].upper()}{mode[1:]}\n\n" + _matrix([r for r in valid if r.mode == mode], labels))
+    parts += [
+        f"### {mode[0].upper()}{mode[1:]}\n\n{_matrix([run for run in valid if run.mode == mode], labels)}"
+        for mode in dict.fromkeys(run.mode for run in valid)
+    ]
     parts.append("### Misses\n\n" + "\n".join(_misses(valid)))
     unproven = sorted(
         {f"* {run.condition}, {run.mode}: {run.lost or run.told or run.wrong}" for run in runs if not run.valid}

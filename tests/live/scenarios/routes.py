@@ -233,12 +233,12 @@ def nft_drops_a_scanner_now_and_then() -> None:
 
 @healthy("filters")
 def nft_with_connection_tracking() -> None:
-    from tests.live.scenarios.acceptors import connect
+    from tests.live.scenarios.acceptors import accept_one, connect
 
     _chain()
     command("nft add rule inet scenario input ct state established,related counter accept")
     server = listener(64)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     paced(lambda: connect(server), 50)
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from tests.live.scenarios.acceptors import accept_all, connect
+from tests.live.scenarios.acceptors import accept_all, accept_one, connect
 from tests.live.scenarios.condition import bad, healthy
 from tests.live.scenarios.load import (
     COUNTS,
@@ -301,7 +301,7 @@ def idle_pool_that_the_server_closed() -> None:
 @healthy("TCP states")
 def many_time_wait() -> None:
     server = listener(128)
-    forever(lambda: server.accept()[0].close(), 0)
+    forever(lambda: accept_one(server), 0)
     for _ in range(2):
         paced(lambda: connect(server), 200)
     time.sleep(3)

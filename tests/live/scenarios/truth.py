@@ -9,7 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.live.scenarios.load import BLAMED, COUNTS, KEPT, meminfo
+from tests.live.scenarios.load import BLAMED, COUNTS, KEPT, PROGRAMS, meminfo
 
 # Counters that grow only when the kernel loses or refuses something. Of the others (resets, failed attempts, ports that
 # nobody listens at), some are part of every healthy host; a condition that is about them names them.
@@ -72,10 +72,11 @@ def read() -> dict[str, int]:
             found[f"dev.{device.strip()}.{name}"] = int(rest.split()[column])
     for name in ("drop", "early_drop", "insert_failed"):
         found[f"conntrack.{name}"] = _conntrack(name)
-    text = subprocess.run(["tc", "-s", "qdisc"], check=True, capture_output=True, text=True).stdout
-    found["qdisc.dropped"] = sum(
-        int(part.split()[1].rstrip(",")) for part in text.split("(")[1:] if part.startswith("dropped")
-    )
+    if "tc" in PROGRAMS:
+        text = subprocess.run(["tc", "-s", "qdisc"], check=True, capture_output=True, text=True).stdout
+        found["qdisc.dropped"] = sum(
+            int(part.split()[1].rstrip(",")) for part in text.split("(")[1:] if part.startswith("dropped")
+        )
     for sock in KEPT:
         # Listeners and packet sockets show their drops to themselves, and to netlink.
         if isinstance(sock, socket.socket) and sock.fileno() >= 0 and _counts_drops(sock):
