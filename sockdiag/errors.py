@@ -103,7 +103,7 @@ class ArgumentError(UsageError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> str:
-    """Build the message for a name that does not exist, with the closest one that does.
+    """Build the message for a name that does not exist, with the one that was probably meant.
 
     Args:
         kind: kind of thing that the name should refer to.
@@ -111,14 +111,57 @@ def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> str:
         known: the names that exist.
         see: command that lists them, if they are too many for a message.
     """
-    from difflib import get_close_matches
-
-    spelled = {word.lower(): word for word in known}
-    near = get_close_matches(name.lower(), spelled, 1, 0.5)
-    hint = (
-        f"; did you mean '{spelled[near[0]]}'?" if near else f"; {see}" if see else f": {', '.join(spelled.values())}"
-    )
+    names = list(known)
+    near = nearest(name, names)
+    hint = f"; did you mean '{near}'?" if near else f"; {see}" if see else f": {', '.join(dict.fromkeys(names))}"
     return f"there is no {kind} '{name}'{hint}"
+
+
+# One mistake for each so many letters of a name; a name of two letters is like every other.
+_LETTERS_PER_MISTAKE = 3
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the name that was probably meant: misspelt by little for its length, or cut short; None if there is none.
+
+    Case and separators do not count. Of names that are equally near, one with the same first letter is preferred.
+    """
+    wanted = _letters(name)
+    if len(wanted) < _LETTERS_PER_MISTAKE:
+        return None
+    most = len(wanted) // _LETTERS_PER_MISTAKE
+    best: tuple[int, bool] | None = None
+    found = begun = None
+    for one in known:
+        letters = _letters(one)
+        if letters.startswith(wanted) and (begun is None or len(one) < len(begun)):
+            begun = one
+        if abs(len(letters) - len(wanted)) > most:
+            continue
+        mistakes = _mistakes(wanted, letters)
+        rank = (mistakes, letters[:1] != wanted[:1])
+        if mistakes <= most and (best is None or rank < best):
+            best, found = rank, one
+    return begun if begun is not None and (best is None or best[0]) else found
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").replace(".", "").replace(" ", "")
+
+
+def _mistakes(one: str, other: str) -> int:
+    # Letters to insert, delete or replace, or neighbours to swap, to turn one into the other.
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for i, letter in enumerate(one):
+        row = [i + 1]
+        for j, wanted in enumerate(other):
+            cost = min(above[j] + (letter != wanted), above[j + 1] + 1, row[j] + 1)
+            if i and j and letter == other[j - 1] and one[i - 1] == wanted:
+                cost = min(cost, before[j - 1] + 1)
+            row.append(cost)
+        before, above = above, row
+    return above[-1]
 
 
 class FilterError(UsageError):

@@ -7,8 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
+from sockdiag.cli.options import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,13 @@ class Answer(NamedTuple):
     def text(self) -> str:
         """Standard output as text, exactly."""
         return self.out.decode("utf-8", "surrogateescape")
+
+
+def of(root: Path | str, *words: str) -> tuple[str, ...]:
+    """Return a command line that reads a capture, if its command reads a system at all."""
+    name = words[0] if words and not words[0].startswith("-") else ""
+    reads = words[:1] != ("-V",) and (name not in COMMANDS or ROOT in load(name).options)
+    return (*words, "--root", str(root)) if reads else words
 
 
 def invoke(*words: str, system: Callable[[str], System] | None = None) -> Answer:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from heapq import nlargest
 
-from sockdiag.analysis.states import grouping
-from sockdiag.model.record import BYTES, COUNT, ID, LABEL, Record, field
+from sockdiag.analysis.grouping import Grouped, same_group
+from sockdiag.model.record import BYTES, COUNT, Record, field
 from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from sockdiag.analysis.states import Holder
+    from sockdiag.analysis.grouping import GroupId, Grouping
     from sockdiag.model.batch import Batch
 
 _PARTS = ("rmem_alloc", "wmem_alloc", "fwd_alloc", "wmem_queued", "optmem", "backlog")
@@ -31,11 +31,9 @@ class SocketMemory(Record):
     socket: Socket = field("The socket.", of=Socket)
 
 
-class MemoryGroup(Record):
+class MemoryGroup(Grouped):
     """Memory of a group of sockets."""
 
-    key: str | None = field("Key of the group; null if it is unknown.", kind=LABEL)
-    pid: int | None = field("Process, with --by process.", kind=ID)
     rss_bytes: int | None = field(
         "Resident memory of the process, for comparison; socket memory is the kernel's and not part of it.",
         unit=BYTES,
@@ -100,27 +98,19 @@ class Holders:
         self.unknown = unknown
 
 
-def find_holders(
-    batches: Iterable[Batch],
-    by: str,
-    limit: int | None,
-    user_name: Callable[[int], str],
-    holder: Holder | None = None,
-) -> Holders:
+def find_holders(batches: Iterable[Batch], grouping: Grouping, limit: int | None) -> Holders:
     """Sum socket memory by group and find the sockets that hold most.
 
     Args:
         batches: sockets with skmem.
-        by: one of ``sockdiag.analysis.states.BY`` or "netid".
+        grouping: the groups.
         limit: number of individual sockets; None for all that hold memory.
-        user_name: names a uid.
-        holder: finds the process that holds an inode, for process and container.
     """
-    sums: dict[tuple[str | None, int | None], list[int]] = {}
+    sums: dict[GroupId, list[int]] = {}
     largest: list[tuple[int, int, Socket]] = []
     serial = unknown = 0
     for batch in batches:
-        keys = grouping(batch, by, user_name, holder)
+        keys = grouping.rows(batch)
         holding = []
         for row, (key, rmem, wmem, fwd, queued, optmem, backlog) in enumerate(zip(keys, *_amounts(batch), strict=True)):
             total = sums.get(key)
@@ -148,8 +138,8 @@ def find_holders(
                 largest = nlargest(limit, largest, key=lambda item: item[:2])
     largest.sort(key=lambda item: item[:2], reverse=True)
     groups = [
-        MemoryGroup(key, pid, None, n, held, rmem, wmem, fwd, missing)
-        for (key, pid), (n, held, rmem, wmem, fwd, missing) in sums.items()
+        MemoryGroup._make((*grouping.shown(group), None, n, held, rmem, wmem, fwd, missing))
+        for group, (n, held, rmem, wmem, fwd, missing) in sums.items()
     ]
     groups.sort(key=_by_size)
     return Holders(groups, [SocketMemory(held, socket) for held, _serial, socket in largest], unknown)
@@ -166,19 +156,23 @@ def merge_holders(parts: Iterable[Holders], limit: int | None) -> Holders:
         parts: the results.
         limit: number of individual sockets; None for all.
     """
-    sums: dict[tuple[str | None, int | None], MemoryGroup] = {}
+    sums: dict[tuple[Any, ...], MemoryGroup] = {}
     largest: list[SocketMemory] = []
     unknown = 0
     for part in parts:
         unknown += part.unknown
         largest = sorted([*largest, *part.largest], key=lambda row: -row.held_bytes)[:limit]
         for group in part.groups:
-            key = (group.key, group.pid)
+            key = same_group(group)
             mine = sums.get(key)
             sums[key] = group if mine is None else _added(mine, group)
     return Holders(sorted(sums.values(), key=_by_size), largest, unknown)
 
 
 def _added(one: MemoryGroup, other: MemoryGroup) -> MemoryGroup:
-    rest = zip(one._values()[3:], other._values()[3:], strict=True)
-    return MemoryGroup._make((one.key, one.pid, one.rss_bytes, *(a + b for a, b in rest)))
+    rest = zip(one._values()[_SUMS:], other._values()[_SUMS:], strict=True)
+    return MemoryGroup._make((*one._values()[:_SUMS], *(a + b for a, b in rest)))
+
+
+# Place of the first sum in the record.
+_SUMS = [one.name for one in MemoryGroup.FIELDS].index("sockets")

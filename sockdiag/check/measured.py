@@ -149,8 +149,9 @@ def _growth(one: BoundedMeasure, facts: Facts, past: Facts | None, seconds: floa
     now = dict(values(one.measure, one.key, facts))
     if not now:
         return Taken(why=missing(one.measure, facts))
-    if past is None:
-        return Taken(why="a rate needs two samples")
+    lacking = missing(one.measure, facts)
+    if past is None or (lacking and None in now.values()):
+        return Taken(why=lacking or "a rate needs two samples")
     before = dict(values(one.measure, one.key, past))
     lacking = missing(one.measure, past)
     grown = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from sockdiag.errors import UsageError
+from sockdiag.errors import UsageError, unknown
 from sockdiag.judging.registry import RULES
 from sockdiag.model.alert_range import AlertRange
 from sockdiag.model.record import Record, field
@@ -74,7 +74,8 @@ def check_request(options: CheckOptions) -> CheckRequest:
     pair = options.interval_s is not None
     survey = options.survey
     # Keep this order and these values, or an upgrade of the program loses every baseline.
-    texts = (codes, ranges, survey.where or None, survey.source, options.horizon_s, survey.netns == "all", pair)
+    where = survey.where[0] if len(survey.where) == 1 else survey.where or None
+    texts = (codes, ranges, where, survey.source, options.horizon_s, survey.netns == "all", pair)
     return CheckRequest(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
 
 
@@ -96,11 +97,8 @@ def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:
         for word in text.split(","):
             code = word.strip().upper().replace("-", "_")
             if code not in RULES:
-                from difflib import get_close_matches
-
-                near = get_close_matches(code, RULES, 1, 0.5)
-                hint = f"did you mean '{near[0]}'?" if near else "'sockdiag rules' lists them"
-                raise UsageError(f"{option}: there is no rule '{word.strip()}'; {hint}")
+                problem = unknown("rule", word.strip(), RULES, "'sockdiag rules' lists them")
+                raise UsageError(f"{option}: {problem}")
             found.append(code)
     return tuple(found)
 

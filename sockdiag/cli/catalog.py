@@ -30,6 +30,8 @@ COMMANDS = {
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and its source."),
     "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),
+    "help": ("sockdiag.cli.commands.help", "The help of the program or of a command."),
+    "version": ("sockdiag.cli.commands.version", "The version of the program."),
 }
 
 OVERVIEW = ("sockdiag.cli.commands.overview", "Is this host's socket layer healthy? One screen.")

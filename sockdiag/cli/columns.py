@@ -8,7 +8,7 @@ from sockdiag.model.fields import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, TypeVar
 
     from sockdiag.cli.spec import Args
@@ -19,18 +19,27 @@ if TYPE_CHECKING:
     Row = TypeVar("Row", bound=Record)
 
 
-def sort_column(record: type[Record], args: Args, survey: SystemReader | None = None) -> FieldEntry | None:
+def sort_column(
+    record: type[Record],
+    args: Args,
+    survey: SystemReader | None = None,
+    extra: Mapping[str, FieldEntry] | None = None,
+) -> FieldEntry | None:
     """Return the column that ``--sort`` names, or None.
 
     Raises:
         UsageError: there is no such column.
     """
     name = args.get(options.SORT)
-    return _column(record, name.removeprefix("-"), survey) if name else None
+    return _column(record, name.removeprefix("-"), survey, extra) if name else None
 
 
 def choose_columns(
-    args: Args, survey: SystemReader, record: type[Record], default: Sequence[str] = ()
+    args: Args,
+    survey: SystemReader,
+    record: type[Record],
+    default: Sequence[str] = (),
+    extra: Mapping[str, FieldEntry] | None = None,
 ) -> tuple[list[FieldEntry], bool]:
     """Find the columns that ``--output`` names.
 
@@ -39,6 +48,7 @@ def choose_columns(
         survey: names users.
         record: class of the rows.
         default: names of the columns to show where none are chosen; if empty, every field of the class.
+        extra: columns besides the fields of the class, by name.
 
     Returns:
         The columns, and whether the user chose them (``+COL`` only adds to the default columns).
@@ -52,16 +62,22 @@ def choose_columns(
     names = [name.strip() for name in text.removeprefix("+").split(",") if name.strip()]
     found: dict[str, FieldEntry] = {}
     for name in [*default, *names] if adds else names:
-        entry = _column(record, name, survey)
+        entry = _column(record, name, survey, extra)
         found.setdefault(entry.name, entry)
     if not found:
         raise UsageError("--output names no column: NAME,… replaces the default columns, +NAME adds to them")
     return list(found.values()), not adds
 
 
-def ordered(args: Args, survey: SystemReader, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
+def ordered(
+    args: Args,
+    survey: SystemReader,
+    rows: Iterable[Row],
+    record: type[Row],
+    extra: Mapping[str, FieldEntry] | None = None,
+) -> Iterable[Row]:
     """Apply ``--sort`` and ``--limit`` to records. Unknown values come last in either order."""
-    entry = sort_column(record, args, survey)
+    entry = sort_column(record, args, survey, extra)
     if entry is not None:
         known, missing = [], []
         for row in rows:
@@ -81,7 +97,12 @@ def ordered(args: Args, survey: SystemReader, rows: Iterable[Row], record: type[
     return rows
 
 
-def _column(record: type[Record], name: str, survey: SystemReader | None) -> FieldEntry:
+def _column(
+    record: type[Record], name: str, survey: SystemReader | None, extra: Mapping[str, FieldEntry] | None
+) -> FieldEntry:
+    found = extra.get(name.lower()) if extra else None
+    if found is not None:
+        return found
     return find(record, name) if survey is None else find(record, name, survey.user_name)
 
 

@@ -21,7 +21,7 @@ _NARROWEST = 40
 _INDENT = 26
 
 HELP = flag("help", "Show this text and exit.", short="-h")
-VERSION = flag("version", "Show the version and exit.")
+VERSION = flag("version", "Show the version and exit.", short="-V")
 
 
 def help_text(name: str, width: int | None) -> str:
@@ -88,11 +88,11 @@ def _program(width: int) -> Iterator[str]:
     yield from ("Usage: sockdiag [OPTION]...", "       sockdiag COMMAND [OPTION]...", "")
     yield from wrapped(f"Without a command: {question[0].lower()}{question[1:]}", width)
     yield ""
-    yield from wrapped("Commands ('sockdiag COMMAND --help' explains one):", width)
+    yield from wrapped("Commands ('sockdiag help COMMAND' explains one):", width)
     names = [("ss", SS_SUMMARY), *((name, summary(name)) for name in COMMANDS)]
     yield from _definitions(names, width, 2 + max(len(name) for name, _ in names) + 2)
     yield ""
-    yield from wrapped("Options ('sockdiag list --help' explains those that commands share):", width)
+    yield from wrapped("Options ('sockdiag help list' explains those that commands share):", width)
     own, *shared = grouped(overview)
     yield from _definitions([(spelled(o), f"{_first(o.help)}") for o in own[1]], width, 20)
     rows = [(title, _unbroken(group)) for title, group in [*shared, ("", [HELP, VERSION])]]

@@ -12,7 +12,7 @@ from sockdiag.survey.survey import Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeVar
 
     from sockdiag.cli.env import Env
@@ -68,17 +68,23 @@ class Invocation:
         args = self.args
         return judging(self.survey.system, args[options.INTERVAL], args[options.HORIZON], codes)
 
-    def columns(self, record: type[Record], default: Sequence[str] = ()) -> tuple[list[FieldEntry], bool]:
+    def columns(
+        self, record: type[Record], default: Sequence[str] = (), extra: Mapping[str, FieldEntry] | None = None
+    ) -> tuple[list[FieldEntry], bool]:
         """Return the columns to show, and whether the user chose them (:func:`~sockdiag.cli.columns.choose_columns`)."""
-        return columns.choose_columns(self.args, self.survey, record, default)
+        return columns.choose_columns(self.args, self.survey, record, default, extra)
 
-    def ordered(self, rows: Iterable[Row], record: type[Row]) -> Iterable[Row]:
+    def ordered(
+        self, rows: Iterable[Row], record: type[Row], extra: Mapping[str, FieldEntry] | None = None
+    ) -> Iterable[Row]:
         """Apply ``--sort`` and ``--limit``."""
-        return columns.ordered(self.args, self.survey, rows, record)
+        return columns.ordered(self.args, self.survey, rows, record, extra)
 
-    def table(self, columns: Sequence[FieldEntry], rows: Iterable[Record], *, chosen: bool) -> Table:
+    def table(
+        self, columns: Sequence[FieldEntry], rows: Iterable[Record], *, chosen: bool, remarks: Sequence[str] = ()
+    ) -> Table:
         """Make a table of rows, with or without a heading line."""
-        return Table(columns, rows, chosen=chosen, header=not self.args[options.NO_HEADER])
+        return Table(columns, rows, chosen=chosen, header=not self.args[options.NO_HEADER], remarks=remarks)
 
     def show(self, document: Document, *, answered: bool | None = None, warn: bool = True) -> int:
         """Write a document in the format that was asked for, and report gaps on standard error.
@@ -105,7 +111,7 @@ class Invocation:
             self.env.warn(f"could not read {len(reported) - _SCREEN_GAPS} more sources; --json lists all")
         if not answered and (answered is False or sources) and not any(sources.values()):
             return status.FAILED
-        strict = self.args[options.STRICT]
+        strict = self.args.get(options.STRICT)
         return status.PARTIAL if strict and gaps else status.OK
 
     def finish(self, document: Document, findings: Iterable[Finding]) -> int:
@@ -128,9 +134,10 @@ def open_survey(env: Env, args: Args) -> Survey:
         UsageError: --root or --netid is empty, or --netid names a table that does not exist.
         SourceError: a captured system cannot be opened.
     """
-    if args[options.ROOT] == "":
+    root = args.get(options.ROOT)
+    if root == "":
         raise UsageError("--root needs a folder or an archive")
-    system = env.open_system(args[options.ROOT] or "")
+    system = env.open_system(root or "")
     return Survey(system, survey_options(args), started=env.clock() if system.files.live else None)
 
 

@@ -44,11 +44,8 @@ def _dispatch(words: list[str], env: Env) -> int:
     from sockdiag.cli import exit as status
     from sockdiag.cli.catalog import COMMANDS, load
 
-    if words == ["--version"]:
-        from sockdiag.version import __version__
-
-        env.write(f"sockdiag {__version__}\n")
-        return status.OK
+    if words in (["--version"], ["-V"]):
+        words = ["version"]
     name = words[0] if words and not words[0].startswith("-") else ""
     if name == "" or name in COMMANDS:
         rest = words[1:] if name else words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import FLOAT, INT
 from sockdiag.errors import unknown
 
 TYPE_CHECKING = False
@@ -10,8 +9,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.cli.spec import Command
-
-_NUMBERS = {INT: "a whole number", FLOAT: "a number"}
 
 
 def explain(command: Command, error: Any) -> str:
@@ -46,8 +43,6 @@ def _problem(command: Command, error: Any) -> str:
         return f"{name} takes no value"
     if flag:
         return f"{name} needs a value: {option.metavar}"
-    if option.kind in _NUMBERS:
-        return f"{name}: {error.message.partition(' is not ')[0]} is not {_NUMBERS[option.kind]}"
     return f"{name}: {error.message}"
 
 

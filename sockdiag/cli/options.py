@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import Option, choice, flag, number, text, whole
+from sockdiag.cli.spec import Option, choice, flag, seconds, text, texts, whole
 from sockdiag.defaults import HORIZON_S, INTERVAL_S, SOURCES
 
 JSON = flag("json", "Print one JSON document.")
@@ -45,23 +45,22 @@ NETNS = text(
     completion="netns",
 )
 STRICT = flag("strict", "Exit with status 4 if something that was asked for could not be read.")
-WHERE = text(
+WHERE = texts(
     "where",
-    "Select sockets by a filter: the language of ss, extended to every field.",
+    "Select sockets by a filter: the language of ss, extended to every field. Repeated, all filters must match.",
     metavar="FILTER",
 )
-NETID = text("netid", "Read only these tables, such as tcp,udp or unix.", metavar="NETID,…", completion="netids")
-INTERVAL = number(
+NETID = texts(
+    "netid",
+    "Read only these tables, such as tcp,udp or unix. Repeated, it adds tables.",
+    metavar="NETID,…",
+    completion="netids",
+)
+INTERVAL = seconds(
     "interval",
     f"Take two samples, S seconds apart, to detect losses and trends (default: {INTERVAL_S:g}). 0: a single sample, levels only.",
-    metavar="S",
 )
-HORIZON = number(
-    "horizon",
-    "Judge a trend that reaches its limit within S seconds a risk.",
-    metavar="S",
-    default=HORIZON_S,
-)
+HORIZON = seconds("horizon", "Judge a trend that reaches its limit within S seconds a risk.", default=HORIZON_S)
 EXIT_CODE = flag("exit_code", "Exit with status 3 if there are findings of at least --fail-on severity.")
 FAIL_ON = choice(
     "fail_on",
@@ -121,6 +120,8 @@ INPUT = (*SYSTEM, STRICT)
 APPEARANCE = (NUMERIC, COLOR)
 # Options of every command that reads a system.
 COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)
+# Options of commands whose answer does not depend on the system.
+REFERENCE = (*FORMATS, *SHAPE, COLOR)
 GROUPS = (
     ("Judging", JUDGING),
     ("Format", FORMATS),

@@ -1,13 +1,15 @@
 """Parse plain command lines without importing Typer, which takes longer than most answers.
 
 :func:`parse` understands what the declarations use: long and short options, ``--opt=value``, clustered short flags and
-positional arguments. On anything else, such as a mistake or a request for help, it gives up and lets Typer decide. A
+positional arguments. On anything else, such as an unknown option or a request for help, it gives up and lets Typer decide. A
 test requires equal results from both.
 """
 
 from __future__ import annotations
 
-from sockdiag.cli.spec import CHOICE, COUNT, FLOAT, INT, LIST, Args, Command, Option, defaults
+from sockdiag.cli.spec import COUNT, LIST, Args, Command, Option, defaults
+from sockdiag.cli.values import convert
+from sockdiag.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +23,16 @@ def parse(command: Command, words: list[str], order: list[tuple[str, object]] | 
         command: the command.
         words: the words.
         order: receives the name and value of each option, in the order of the command line.
+
+    Raises:
+        UsageError: a value does not fit its option, or an option that takes one value is repeated.
     """
     values: dict[str, Any] = defaults(command)
     by_flag = {flag: option for option in command.options for flag in option.flags}
+    if "-h" in words or "--help" in words:
+        return None
     arguments: list[str] = []
+    given: set[str] = set()
     rest = list(reversed(words))
     while rest:
         word = rest.pop()
@@ -34,9 +42,13 @@ def parse(command: Command, words: list[str], order: list[tuple[str, object]] | 
         option, value = _option(word, rest, by_flag)
         if option is None or (value is None and not option.bare):
             return None
-        converted = values[option.name] + 1 if option.kind == COUNT else value is None or _convert(option, value)
-        if converted is None:
-            return None
+        if option.name in given and not option.repeats:
+            raise _wrong(command, f"{option.flags[0]} is given twice")
+        given.add(option.name)
+        try:
+            converted = values[option.name] + 1 if option.kind == COUNT else value is None or convert(option, value)
+        except UsageError as error:
+            raise _wrong(command, str(error)) from None
         if order is not None:
             order.append((option.name, converted))
         values[option.name] = (*values[option.name], converted) if option.kind == LIST else converted
@@ -47,6 +59,10 @@ def parse(command: Command, words: list[str], order: list[tuple[str, object]] | 
     if any(argument.required and values[argument.name] is None for argument in command.arguments):
         return None
     return Args(values)
+
+
+def _wrong(command: Command, problem: str) -> UsageError:
+    return UsageError(f"{problem}\n  See '{command.words} --help'.")
 
 
 def _option(word: str, rest: list[str], by_flag: dict[str, Option[Any]]) -> tuple[Option[Any] | None, str | None]:
@@ -66,16 +82,3 @@ def _option(word: str, rest: list[str], by_flag: dict[str, Option[Any]]) -> tupl
             return None, None
         rest.append("-" + value)
     return option, None
-
-
-def _convert(option: Option[Any], text: str) -> Any:
-    try:
-        if option.kind == INT:
-            return int(text)
-        if option.kind == FLOAT:
-            return float(text)
-    except ValueError:
-        return None
-    if option.kind == CHOICE and text not in option.choices:
-        return None
-    return text

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     # JSON key -> a record, a list of one record, or the name of a type (``sockdiag.render.schema``).
     Keys: TypeAlias = Mapping[str, type[Record] | list[type[Record]] | str]
 
-FLAG, TEXT, INT, FLOAT, CHOICE = "flag", "text", "int", "float", "choice"
+FLAG, TEXT, INT, SECONDS, CHOICE = "flag", "text", "int", "seconds", "choice"
 # Kinds that may be repeated: a flag, which is counted, and a text, which is collected in order.
 COUNT, LIST = "count", "list"
 # Kinds that take no value, and the values of options that are not given.
@@ -38,7 +38,7 @@ class Option(Typed["T"]):
     Attributes:
         name: names the value; ``--name`` with dashes unless *flags* say otherwise.
         flags: all spellings, the long one first.
-        kind: flag, text, int, float, choice, count or list.
+        kind: flag, text, int, seconds, choice, count or list.
         metavar: placeholder for the value in help.
         choices: permitted values, for kind choice.
         default: value if it is not given.
@@ -74,6 +74,11 @@ class Option(Typed["T"]):
     def bare(self) -> bool:
         """Whether it takes no value."""
         return self.kind in _BARE
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it may be given more than once."""
+        return self.bare or self.kind == LIST
 
     @property
     def many(self) -> bool:
@@ -122,13 +127,11 @@ if TYPE_CHECKING:
         """Declare an option that takes a whole number."""
 
     @overload
-    def number(name: str, help: str, *, metavar: str = "", short: str = "", default: float) -> Option[float]: ...
+    def seconds(name: str, help: str, *, short: str = "", default: float) -> Option[float]: ...
     @overload
-    def number(name: str, help: str, *, metavar: str = "", short: str = "") -> Option[float | None]: ...
-    def number(
-        name: str, help: str, *, metavar: str = "", short: str = "", default: float | None = None
-    ) -> Option[Any]:
-        """Declare an option that takes a number."""
+    def seconds(name: str, help: str, *, short: str = "") -> Option[float | None]: ...
+    def seconds(name: str, help: str, *, short: str = "", default: float | None = None) -> Option[Any]:
+        """Declare an option that takes a time, in seconds or with a unit."""
 
     @overload
     def choice(name: str, help: str, choices: tuple[str, ...], *, default: str) -> Option[str]: ...
@@ -143,9 +146,9 @@ else:
         """Declare an option that takes a whole number."""
         return Option(name, help, INT, default, metavar=metavar)
 
-    def number(name, help, *, metavar="", short="", default=None):
-        """Declare an option that takes a number."""
-        return Option(name, help, FLOAT, default, metavar=metavar, short=short)
+    def seconds(name, help, *, short="", default=None):
+        """Declare an option that takes a time, in seconds or with a unit."""
+        return Option(name, help, SECONDS, default, metavar="S", short=short)
 
     def choice(name, help, choices, *, default=None):
         """Declare an option that takes one of several words."""

@@ -22,16 +22,14 @@ def survey_options(args: Args) -> SurveyOptions:
         netns=args.get(options.NETNS),
         source=args.get(options.SOURCE),
         netids=_tables(args.get(options.NETID)),
-        where=args.get(options.WHERE) or "",
+        where=tuple(text for text in args.get(options.WHERE) if text),
         numeric=args.get(options.NUMERIC),
     )
 
 
-def _tables(text: str | None) -> tuple[str, ...]:
-    if not text:
-        return ()
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
+def _tables(texts: tuple[str, ...]) -> tuple[str, ...]:
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if any(texts) and not names:
         raise UsageError(f"--netid names no table: {', '.join(TABLES)}")
     for name in names:
         if name not in TABLES:

@@ -16,7 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.help_text import HELP, help_text
-from sockdiag.cli.spec import CHOICE, COUNT, FLAG, FLOAT, INT, LIST, Args, Command, Option, defaults
+from sockdiag.cli.spec import CHOICE, COUNT, FLAG, INT, LIST, SECONDS, Args, Command, Option, defaults
+from sockdiag.cli.values import convert
 from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
 
-_TYPES = {FLAG: bool, INT: int, FLOAT: float, COUNT: int, LIST: list[str]}
+_TYPES = {FLAG: bool, COUNT: int, LIST: list[str]}
+# Kinds whose text is converted here, so that both parsers accept the same.
+_CONVERTED = (INT, SECONDS, CHOICE)
 
 
 class _LazyGroup(TyperGroup):
@@ -63,22 +66,21 @@ def _parameter(option: Option[Any]) -> inspect.Parameter:
     help_text = option.help
     info = typer.Option(*option.flags, help=help_text, metavar=option.metavar or None, show_default=False)
     kind: Any = _TYPES.get(option.kind, str)
+    default = list(option.default) if option.kind == LIST else option.default
     if option.bare:
         info = typer.Option(*option.flags, help=help_text, show_default=False, count=option.kind == COUNT)
-    elif option.kind == CHOICE:
-        info.callback = _choice(option)
-    annotation: Any = Annotated[kind if option.default is not None else kind | None, info]
-    default = list(option.default) if option.kind == LIST else option.default
+    elif option.kind in _CONVERTED:
+        info.callback = _converted(option)
+        default = None
+    annotation: Any = Annotated[kind if default is not None else kind | None, info]
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _choice(option: Option[Any]) -> Any:
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in option.choices:
-            raise typer.BadParameter(unknown("value", value, option.choices))
-        return value
+def _converted(option: Option[Any]) -> Any:
+    def value(text: str | None) -> Any:
+        return option.default if text is None else convert(option, text)
 
-    return check
+    return value
 
 
 def _callback(command: Command, env: Env) -> Any:

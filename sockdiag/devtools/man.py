@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sockdiag.analysis.grouping import KEYS
 from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, summary
 from sockdiag.cli.env import REMEMBERED, VARIABLES
+from sockdiag.cli.grouping import BY
 from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, synopsis
 from sockdiag.devtools import man_topics
 from sockdiag.devtools.completion_values import columns, commands, rows
@@ -66,6 +68,10 @@ def _command_page(command: Command) -> Page:
         for other, question in [("ss", SS_SUMMARY), *((n, summary(n)) for n in COMMANDS)]:
             page.item(other, f"{question} See sockdiag-{other}(1).")
     _options(page, command)
+    if BY in command.options:
+        page.heading("GROUP KEYS")
+        for key in KEYS.values():
+            page.item(key.name, key.help)
     _columns(page, command)
     page.heading("EXIT STATUS")
     for code, meaning in status.meanings(command).items():

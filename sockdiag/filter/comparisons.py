@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.errors import nearest
 from sockdiag.filter.bounds import Bounds, tables_mask
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.leaf import by_knowledge, by_value, remembered
@@ -203,11 +204,9 @@ def _named_number(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value:
 
 def not_among(lexer: Lexer, value: Token, name: str, words: Iterable[str]) -> FilterError:
     """Return the error for a value that is none of the words that a field can have, with the nearest one."""
-    from difflib import get_close_matches
-
-    choices = {word.lower(): word for word in words}
-    near = get_close_matches(value.text.lower(), choices, 1, 0.5)
-    hint = f"; did you mean '{choices[near[0]]}'?" if near else f": it is one of {', '.join(choices.values())}"
+    choices = list(dict.fromkeys(words))
+    near = nearest(value.text, choices)
+    hint = f"; did you mean '{near}'?" if near else f": it is one of {', '.join(choices)}"
     return lexer.error(value, f"{name} is never '{value.text}'{hint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.errors import nearest
 from sockdiag.filter.bounds import Bounds, tables_mask
 from sockdiag.filter.cnumbers import INT_MAX, signed
 from sockdiag.filter.comparisons import compare_field
@@ -217,11 +218,8 @@ class Predicates:
             return mask
         number = state_number(value.text)
         if number is None or not number:
-            from difflib import get_close_matches
-
-            words = (*_STATES, "listen", "estab", "unconn")
-            near = get_close_matches(value.text.lower().replace("_", "-"), words, 1, 0.5)
-            hint = f"; did you mean '{near[0]}'?" if near else f": {' '.join(_STATES)}"
+            near = nearest(value.text, (*_STATES, "listen", "estab", "unconn"))
+            hint = f"; did you mean '{near}'?" if near else f": {' '.join(_STATES)}"
             raise self._lexer.error(value, f"there is no state '{value.text}'{hint}")
         return 1 << number
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from sockdiag.model.record import BITS_PER_S, BYTES, BYTES_PER_S, MS, RATIO, US
 
-_MICROSECONDS = {
+# What the suffix of a time comes to.
+MICROSECONDS = {
     "us": 1,
     "µs": 1,
     "ms": 1000,
@@ -68,8 +69,8 @@ def _scale(suffix: str, unit: str) -> tuple[int, int]:
     if not suffix:
         return 1, 1
     if unit in (US, MS):
-        if suffix in _MICROSECONDS:
-            return _MICROSECONDS[suffix], 1000 if unit == MS else 1
+        if suffix in MICROSECONDS:
+            return MICROSECONDS[suffix], 1000 if unit == MS else 1
         raise ValueError(f"'{suffix}' is no unit of time: us ms s m h d")
     if unit == RATIO:
         if suffix == "%":

@@ -97,20 +97,28 @@ class Where:
         return None if self.tree is None else compile_part(self.tree, net_admin=net_admin)
 
 
-def compile_where(text: str, context: FilterContext | None = None) -> Where:
-    """Compile a --where expression.
+def compile_where(text: str | Sequence[str], context: FilterContext | None = None) -> Where:
+    """Compile a --where expression, or several that must all hold.
 
     Args:
-        text: the expression; an empty one lets everything pass.
-        context: the look-ups of its operands; None: this system's.
+        text: the expression, or several; an empty one lets everything pass.
+        context: the look-ups of their operands; None: this system's.
 
     Raises:
-        FilterError: it does not parse; the place is pointed at.
+        FilterError: one of them does not parse; the place in it is pointed at.
     """
     # A caret under a line with tabs would be displaced.
-    text = "".join([" " if c in "\t\r\n\v\f" else c for c in text])
+    given = (text,) if isinstance(text, str) else text
+    texts = ["".join([" " if c in "\t\r\n\v\f" else c for c in one]) for one in given]
+    context = context or FilterContext()
+    trees = [tree for tree in (_parsed(one, context) for one in texts) if tree is not None]
+    whole = texts[0] if len(texts) == 1 else " and ".join(f"({one})" for one in texts)
+    return Where(whole, And(*trees) if len(trees) > 1 else trees[0] if trees else None)
+
+
+def _parsed(text: str, context: FilterContext) -> Node | None:
     try:
-        return Where(text, parse_where(text, context or FilterContext()))
+        return parse_where(text, context)
     except RecursionError:
         raise FilterError(text, 0, "the expression is nested too deeply", len(text)) from None
 

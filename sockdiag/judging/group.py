@@ -20,7 +20,7 @@ from sockdiag.model.finding import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from sockdiag.judging.case import Case
@@ -51,12 +51,16 @@ def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
             suspects = suspects or suspects_of(owners)
         elif subject.pid is not None and not suspects:
             suspects = (Suspect(subject.pid, subject.comm),)
-        states = case.process_states(suspect.pid for suspect in suspects)
-        suspects = tuple(suspect._replace(state=states[suspect.pid]) for suspect in suspects)
         if not subject.whole_host:
             subject = subject._replace(netns=case.netns)
         named.append(Hit(finding._replace(subject=subject, suspects=suspects), hit.rows))
-    return named
+    states = case.process_states(one.pid for hit in named for one in hit.finding.suspects if one.state is None)
+    return [_with_states(hit, states) for hit in named]
+
+
+def _with_states(hit: Hit, states: Mapping[int, str | None]) -> Hit:
+    suspects = tuple(one._replace(state=one.state or states.get(one.pid)) for one in hit.finding.suspects)
+    return Hit(hit.finding._replace(suspects=suspects), hit.rows) if suspects else hit
 
 
 def suspects_of(owners: Iterable[Owner]) -> tuple[Suspect, ...]:

@@ -308,8 +308,8 @@ def find(record: type[Record], name: str, user_name: Callable[[int], str] = str)
 
 
 def suggest(name: str) -> str | None:
-    """Return the name most like one that does not exist, None where none is near."""
-    from difflib import get_close_matches
+    """Return the name that was probably meant by one that does not exist, None if there is none."""
+    from sockdiag.errors import nearest
 
     names = {entry.name: entry.name for entry in catalogue()}
     for entry in catalogue():
@@ -320,15 +320,16 @@ def suggest(name: str) -> str | None:
         names.setdefault(leaf, entry.name)
     names.update(zip(ALIASES, ALIASES, strict=True))
     lower = name.lower().replace("-", "_")
+    if lower in names:
+        return names[lower]
     # A field of the socket itself is meant more often than one that is deep in it.
-    found = get_close_matches(lower, [n for n, whole in names.items() if n == whole and "." not in n], 1, 0.85)
-    found = found or get_close_matches(lower, names, 1, 0.9)
-    if not found:
+    found = nearest(lower, [n for n, whole in names.items() if n == whole and "." not in n])
+    if found is None:
         # A word in common counts for more than letters in common: snd_cwnd for cwnd.
         parent, _, leaf = lower.rpartition(".")
         for known, entry_name in names.items():
             above, _, below = known.rpartition(".")
             if leaf in below.split("_") and parent in ("", above):
                 return entry_name
-        found = get_close_matches(lower, names, 1, 0.6)
-    return names[found[0]] if found else None
+        found = nearest(lower, names)
+    return names[found] if found else None

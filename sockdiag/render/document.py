@@ -21,9 +21,10 @@ class Table:
         batches: sockets in batches, instead of *rows*.
         chosen: the user chose the columns; JSON then shows only them.
         header: show the heading line.
+        remarks: lines below the table, for people.
     """
 
-    __slots__ = ("_rows", "batches", "chosen", "columns", "header")
+    __slots__ = ("_rows", "batches", "chosen", "columns", "header", "remarks")
 
     def __init__(
         self,
@@ -33,12 +34,14 @@ class Table:
         batches: Iterable[Batch] | None = None,
         chosen: bool = False,
         header: bool = True,
+        remarks: Sequence[str] = (),
     ) -> None:
         self.columns = columns
         self._rows = rows
         self.batches = batches
         self.chosen = chosen
         self.header = header
+        self.remarks = remarks
 
     def records(self) -> Iterable[Any]:
         """Return the rows as records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.quantity import UNKNOWN, share, size
 from sockdiag.render.cells import cell, endpoint
-from sockdiag.render.table import aligned, cells, is_number
+from sockdiag.render.table import aligned, cells, is_number, remark_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def group_lines(table: Table, style: Style) -> Iterator[str]:
     ]
     headings = [entry.field.header for entry in table.columns] if table.header else []
     yield from aligned(headings, columns, [is_number(entry) for entry in table.columns], style.width)
+    yield from remark_lines(table, style)
 
 
 def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]:

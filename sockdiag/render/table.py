@@ -172,6 +172,14 @@ def render_table(document: Document, style: Style) -> Iterator[str]:
     yield from aligned(
         headings, columns, [is_number(entry) for entry in table.columns], style.width, prose=last == "str"
     )
+    yield from remark_lines(table, style)
+
+
+def remark_lines(table: Table, style: Style) -> Iterator[str]:
+    """Yield the remarks below a table."""
+    for remark in table.remarks:
+        lines = [remark] if style.width is None else wrapped(remark, style.width, "", "  ")
+        yield from (line + "\n" for line in lines)
 
 
 def render_csv(document: Document, _style: Style) -> Iterator[str]:

@@ -23,7 +23,7 @@ def open_system(
     *,
     netns: str | int | None = None,
     netids: Iterable[str] = (),
-    where: str = "",
+    where: str | Iterable[str] = (),
     source: str = AUTO,
     numeric: bool = False,
 ) -> Survey:
@@ -36,7 +36,7 @@ def open_system(
         root: a capture, as a folder or an archive; by default the running system.
         netns: another network namespace: a name in /run/netns, the PID of a process in it, a path, or ``all``.
         netids: tables to read (``tcp``, ``udp``, ``unix``, …); by default all.
-        where: a filter in the language of ``--where``, the default of methods that take one.
+        where: a filter in the language of ``--where``, or several that must all match: the default of methods that take one.
         source: ``netlink``, ``proc``, or ``auto``: netlink, and /proc for tables that netlink lacks.
         numeric: show users as numbers.
 
@@ -55,7 +55,8 @@ def open_system(
     place = None if netns is None else str(netns)
     if path and place is not None:
         raise UsageError("root and netns exclude each other: a capture holds the namespaces that it was taken in")
-    options = SurveyOptions(place, source, chosen, where, numeric)
+    filters = (where,) if isinstance(where, str) else tuple(where)
+    options = SurveyOptions(place, source, chosen, tuple(text for text in filters if text), numeric)
     system = _system(path)
     places = _places(system, place) if place not in (None, ALL_NAMESPACES) else ()
     survey = Survey(system, options, places=places)

@@ -16,7 +16,9 @@ class SurveyOptions(Record):
     )
     source: str = field("Where sockets are read: auto, netlink or proc.", default=AUTO, kind=LABEL)
     netids: tuple[str, ...] = field("Tables that the user named; empty for all.", default=(), kind=LABEL)
-    where: str = field("Filter in the language of ``--where``; empty for none.", default="", kind=LABEL)
+    where: tuple[str, ...] = field(
+        "Filters in the language of ``--where``, all of which must match; empty for none.", default=(), kind=LABEL
+    )
     numeric: bool = field("Show users and hosts as numbers.", default=False, kind=LABEL)
 
     @property

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeVar
 
+    from sockdiag.analysis.grouping import Grouping
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.provenance import Provenance
-    from sockdiag.model.socket import Owner
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
@@ -208,9 +208,20 @@ class SystemReader:
         """Scan the descriptors of all processes, once."""
         return self.host.owner_scan(self.note)
 
-    def holder(self) -> Callable[[int], Owner | None]:
-        """Return a function from an inode to the process that holds it; the one with the lowest pid if there are several."""
-        return self.owners().owners.holder
+    def grouping(self, by: Sequence[str]) -> Grouping:
+        """Return how sockets are grouped by some keys; scans the owners if a key needs them.
+
+        Args:
+            by: names of keys, of ``sockdiag.analysis.grouping``.
+        """
+        from sockdiag.analysis.grouping import KEYS, Grouping, Naming
+        from sockdiag.sources.process.cgroup import CgroupPaths, parse_cgroup_path
+
+        names = Naming(self.user_name, cgroup_path=CgroupPaths(self.system.files).path, cgroup=parse_cgroup_path)
+        if any(KEYS[key].owner for key in by):
+            owners = self.owners().owners
+            names.holder, names.service = owners.holder, owners.service
+        return Grouping(by, names)
 
     # Sockets
 
@@ -225,8 +236,8 @@ class SystemReader:
             self._where = self.compiled(self.options.where)
         return self._where
 
-    def compiled(self, where: str) -> Where:
-        """Compile a filter in the language of ``--where``.
+    def compiled(self, where: str | Sequence[str]) -> Where:
+        """Compile a filter in the language of ``--where``, or several that must all match.
 
         Raises:
             FilterError: the filter does not parse.

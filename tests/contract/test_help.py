@@ -6,7 +6,7 @@ import pytest
 
 from sockdiag.cli.catalog import COMMANDS, load, summary
 from sockdiag.cli.help_text import help_text, spelled
-from tests.program import FIXTURES, invoke
+from tests.program import FIXTURES, invoke, of
 
 ALL = ["", *COMMANDS]
 WORLD = ("--root", str(FIXTURES / "6.18-world"))
@@ -72,7 +72,6 @@ def test_overview_fits_a_screen() -> None:
     [
         (["listenres"], "listeners"),
         (["List"], "list"),
-        (["ls"], "list"),
         (["list", "--jsno"], "--json"),
         (["states", "--netsn", "x"], "--netns"),
         (["--colour", "never"], "--color"),
@@ -100,7 +99,7 @@ def test_overview_fits_a_screen() -> None:
 )
 def test_the_nearest_is_suggested(words: list[str], meant: str) -> None:
     """Whatever has a name suggests the nearest to one that it does not have."""
-    answer = invoke(*words, *(WORLD if words[0] in COMMANDS and words[0] != "schema" else ()))
+    answer = invoke(*(of(WORLD[1], *words) if words[0] in COMMANDS else words))
     assert (answer.status, answer.out) == (2, b"")
     assert f"did you mean '{meant}'?" in answer.err
 

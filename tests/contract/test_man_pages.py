@@ -19,7 +19,7 @@ from sockdiag.devtools.completion_values import columns, commands, rows
 from sockdiag.ss import usage
 from sockdiag.ss.options import LONG
 from tests.needs import need, refuse
-from tests.program import FIXTURES, PROJECT, Answer, invoke
+from tests.program import FIXTURES, PROJECT, Answer, invoke, of
 from tests.targets import Targets
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sockdiag.cli.columns.choose_columns", keep)
     words = [name] if name else []
     argument = [":39307"] if any(a.required for a in command.arguments) else []
-    invoke(*words, *argument, "--root", WORLD)
+    invoke(*of(WORLD, *words, *argument))
     assert asked
     assert set(asked) <= set(rows(command))
     assert columns(command)
@@ -173,11 +173,7 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         )
         assert (done.returncode, done.stderr) == (0, "")
         return
-    if LIVE & set(words):
-        answer = invoke(*targets.fill(words))
-    else:
-        captured = () if words[:1] == ["schema"] else ("--root", WORLD)
-        answer = invoke(*words, *captured)
+    answer = invoke(*targets.fill(words)) if LIVE & set(words) else invoke(*of(WORLD, *words))
     if "web" in words and os.geteuid() != 0:
         # Another namespace needs root, even if it is the same one.
         refused = f"sockdiag: /proc/{os.getpid()}/ns/net: Operation not permitted (run as root)\n"

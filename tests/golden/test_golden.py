@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import PROJECT, invoke
+from tests.program import PROJECT, invoke, of
 
 EXPECTED = Path(__file__).parent / "expected"
 
@@ -64,7 +64,7 @@ CASES = {
     "overview.json": (EMPTY, "--json"),
     "overview.csv": (WORLD, "--csv"),
     "fields.txt": (EMPTY, "fields", "skmem"),
-    "fields.json": (EMPTY, "fields", "recv_q", "--json"),
+    "fields.ndjson": (EMPTY, "fields", "recv_q", "--ndjson"),
     "fields.csv": (EMPTY, "fields", "timer", "--csv", "-o", "name,type,unit,kind"),
 }
 
@@ -76,7 +76,7 @@ def test_golden(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
     monkeypatch.chdir(PROJECT)
     # What would show more is another thing for root.
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    answer = invoke(*words, "--root", f"tests/fixtures/{fixture}")
+    answer = invoke(*of(f"tests/fixtures/{fixture}", *words))
     assert answer.status == 0
     told = f"{answer.text}--- standard error\n{answer.err}" if answer.err else answer.text
     found = told.encode("utf-8", "surrogateescape")

@@ -9,12 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.live import inspect_probes as probes
+from tests.live.cgroups import writable_cgroup
 from tests.live.world.namespace import PROJECT
 from tests.needs import slowdown
 
@@ -138,14 +138,6 @@ def test_sums_are_those_of_each(empty_netns: Namespace) -> None:
 
     assert udp(everywhere) >= udp(there)
     assert len(everywhere["memory"]) >= len(there["memory"]) > 0
-
-
-def writable_cgroup() -> Path | None:
-    """Return the root of a cgroup hierarchy that processes can be moved in: v2, or the freezer of v1."""
-    for root in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/freezer")):
-        if (root / "cgroup.procs").exists() and os.access(root, os.W_OK):
-            return root
-    return None
 
 
 def test_container_in_a_namespace_of_its_own(empty_netns: Namespace) -> None:

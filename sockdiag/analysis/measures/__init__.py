@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.measures import _host, _mib, _path, _queues, _sockets
 from sockdiag.analysis.measures.measure import MAX, SUM, Facts, Label, Measure, snake
-from sockdiag.errors import UsageError
+from sockdiag.errors import UsageError, nearest, unknown
 from sockdiag.kernel.tcp_states import state_number
 from sockdiag.model.counters import mib_of
 
@@ -72,7 +72,7 @@ def find(text: str, counters: Iterable[str] = ()) -> tuple[Measure, str]:
     if measure is None and _mib.is_counter(name) and (not known or name in known):
         measure = _mib.counter_measure(name)
     if measure is None:
-        raise UsageError(_nearest("measure", name, [*MEASURES, *known]))
+        raise UsageError(unknown("measure", name, [*MEASURES, *known], "docs/metrics.md lists them"))
     if key and not measure.labels:
         raise UsageError(f"'{name}' is a single number and takes no [{key}]")
     words = [word for label in measure.labels for word in label.words]
@@ -80,7 +80,7 @@ def find(text: str, counters: Iterable[str] = ()) -> tuple[Measure, str]:
         for word in _words(key):
             if not any(_is(word, one) for one in words):
                 raise UsageError(
-                    _nearest(f"value of {' or '.join(label.name for label in measure.labels)}", word, words)
+                    unknown(f"value of {' or '.join(label.name for label in measure.labels)}", word, words)
                 )
     return measure, key
 
@@ -140,6 +140,14 @@ def missing(measure: Measure, facts: Facts) -> str:
         if need == "counters":
             keys.append(mib_of(measure.name).source or "/proc/net/dev")
         why = next((sample.absent[key] for key in keys if key in sample.absent), "")
+        if (
+            not why
+            and need == "counters"
+            and measure.name not in MEASURES
+            and sample.counters.get(measure.name) is None
+        ):
+            near = nearest(measure.name, sample.counters)
+            said.append("this kernel does not report it" + (f"; did you mean '{near}'?" if near else ""))
         if not why and need in ("sockstat", "protocols", "softnet", "qdiscs") and getattr(sample, need) is None:
             why = "not read"
         if why:
@@ -178,11 +186,3 @@ def _is(word: str, label: str) -> bool:
         return True
     # ":443" is a port of any address; a unix name may end in anything.
     return word[:1] == ":" and word[1:].isdecimal() and label[:1] not in ("/", "@") and label.endswith(word)
-
-
-def _nearest(kind: str, name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    by_lower = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), by_lower, 1, 0.5)
-    return f"there is no {kind} '{name}'" + (f"; did you mean '{by_lower[near[0]]}'?" if near else "")

@@ -6,7 +6,7 @@ from sockdiag.check.options import TIMEOUT_S, CheckOptions
 from sockdiag.check.plugin import unknown, waited
 from sockdiag.check.status import CHECK_MEANINGS, CHECK_UNKNOWN
 from sockdiag.cli import options
-from sockdiag.cli.spec import Command, count, flag, number, text, texts
+from sockdiag.cli.spec import Command, count, flag, seconds, text, texts
 from sockdiag.errors import UsageError
 
 TYPE_CHECKING = False
@@ -98,8 +98,8 @@ MEASURE = texts(
 )
 WARNING = texts("warning", "Range outside which the measure is WARNING.", short="-w", metavar="RANGE")
 CRITICAL = texts("critical", "Range outside which the measure is CRITICAL.", short="-c", metavar="RANGE")
-TIMEOUT = number("timeout", "Report UNKNOWN if the check takes longer.", short="-t", metavar="S", default=TIMEOUT_S)
-INTERVAL = number("interval", "Take two samples, S seconds apart, instead of comparing with the last run.", metavar="S")
+TIMEOUT = seconds("timeout", "Report UNKNOWN if the check takes longer.", short="-t", default=TIMEOUT_S)
+INTERVAL = seconds("interval", "Take two samples, S seconds apart, instead of comparing with the last run.")
 STATE = text("state", "File that keeps the baseline for the next run.", metavar="FILE", completion="path")
 STRICT = flag(
     "strict", "Report UNKNOWN if any rule lacks data. By default only if most rules, or one named with --rule, do."

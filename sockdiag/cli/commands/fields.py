@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.cli import options
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command, argument
-from sockdiag.errors import UsageError, unknown
+from sockdiag.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,16 +23,18 @@ NAME = argument("name", "A field, or a group of fields such as skmem.", completi
 def run(env: Env, args: Args) -> int:
     """Describe the fields of a socket."""
     from sockdiag.analysis.field_docs import FieldDoc, explain
-    from sockdiag.model.fields import catalogue
+    from sockdiag.model.fields import catalogue, resolve, suggest
     from sockdiag.render.document import Document
 
     docs = [explain(entry) for entry in catalogue()]
     wanted = args[NAME]
     if wanted:
-        name = wanted.lower().replace("-", "_")
-        docs = [doc for doc in docs if doc.name == name or doc.name.startswith(name + ".")]
-        if not docs:
-            raise UsageError(unknown("field", wanted, [e.name for e in catalogue()], "'sockdiag fields' lists them"))
+        entry = resolve(wanted.lower().replace("-", "_"))
+        if entry is None:
+            near = suggest(wanted)
+            hint = f"did you mean '{near}'?" if near else "'sockdiag fields' lists them"
+            raise UsageError(f"there is no field '{wanted}'; {hint}")
+        docs = [doc for doc in docs if doc.name == entry.name or doc.name.startswith(entry.name + ".")]
     this = Invocation(env, args)
     docs = list(this.ordered(docs, FieldDoc))
     columns, chosen = this.columns(FieldDoc, ("name", "unit", "help"))
@@ -68,7 +70,7 @@ COMMAND = Command(
     run,
     name="fields",
     help="These names are the columns of 'list', the keys of its JSON, and what --where filters on.",
-    options=options.COMMON,
+    options=options.REFERENCE,
     arguments=(NAME,),
     examples=(("fields", "all fields"), ("fields skmem.rcvbuf", "one of them, with its kernel name and source")),
     document=document,

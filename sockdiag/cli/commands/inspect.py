@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from sockdiag.cli import options
-from sockdiag.cli.spec import Command, argument, flag, number, required, whole
+from sockdiag.cli.spec import Command, argument, flag, required, seconds, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TARGET = required("target", "The socket.", completion="sockets")
 PEER = argument("peer", "Its remote end, if TARGET is the local one.")
 NO_STEAL_FD = flag("no_steal_fd", "Do not copy the descriptor to ask getsockopt(2).")
-FOLLOW = number("follow", "Read it again every S seconds and mark what changed.", metavar="S")
+FOLLOW = seconds("follow", "Read it again every S seconds and mark what changed.")
 COUNT = whole("count", "With --follow, stop after N samples.", metavar="N")
 
 _COLUMNS = ("netid", "state", "local", "peer", "inode", "cookie", "processes")

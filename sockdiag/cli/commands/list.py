@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.columns import sort_column
+from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys
 from sockdiag.cli.invocation import Invocation
-from sockdiag.cli.spec import Command
+from sockdiag.cli.spec import Command, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +14,29 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
+    from sockdiag.model.record import Record
 
 DEFAULT = ("netid", "state", "recv_q", "send_q", "local", "peer")
+
+# The short options of ss that choose sockets, each short for a --netid or a --where.
+_OF_SS = "As in ss: "
+_TABLES = tuple(
+    flag(netid, f"{_OF_SS}only {shown} sockets, as --netid {netid}. Several of -t, -u, -w and -x add up.", short=short)
+    for netid, short, shown in (
+        ("tcp", "-t", "TCP"),
+        ("udp", "-u", "UDP"),
+        ("raw", "-w", "raw"),
+        ("unix", "-x", "unix"),
+    )
+)
+_FAMILIES = (
+    flag("ipv4", f"{_OF_SS}only IPv4 sockets.", short="-4"),
+    flag("ipv6", f"{_OF_SS}only IPv6 sockets.", short="-6"),
+)
+LISTENING = flag("listening", f"{_OF_SS}only sockets that listen or are not connected.", short="-l")
+ALL = flag("all", f"{_OF_SS}sockets in every state, which is the default here; it overrides -l.", short="-a")
+PROCESSES = flag("processes", f"{_OF_SS}also show the processes that hold each socket, as -o +processes.", short="-p")
+SS = (*_TABLES, *_FAMILIES, LISTENING, ALL, PROCESSES)
 
 
 def run(env: Env, args: Args) -> int:
@@ -22,13 +44,19 @@ def run(env: Env, args: Args) -> int:
     from itertools import chain
 
     from sockdiag.model.batch import Batch, all_sockets
+    from sockdiag.model.fields import find
     from sockdiag.model.query import SKMEM
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Document, Table
 
-    this = Invocation(env, args)
+    this = Invocation(env, _spelled_out(args))
     survey = this.survey
+    by = chosen_keys(args)
+    if by:
+        return _grouped(this, by)
     columns, chosen = this.columns(Socket, ("netns", *DEFAULT) if survey.everywhere else DEFAULT)
+    if args[PROCESSES] and all(column.name != "processes" for column in columns):
+        columns.append(find(Socket, "processes"))
     where = survey.where
     needs = {need for entry in columns for need in entry.needs}
     sort = sort_column(Socket, args)
@@ -49,11 +77,48 @@ def run(env: Env, args: Args) -> int:
     return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="sockets"))
 
 
+def _spelled_out(args: Args) -> Args:
+    """Add to --netid and --where what the short options of ss stand for."""
+    netids = [option.name for option in _TABLES if args[option]]
+    families = [option.name for option in _FAMILIES if args[option]]
+    filters = []
+    if families:
+        filters.append(" or ".join(f"family = {'inet' if name == 'ipv4' else 'inet6'}" for name in families))
+    if args[LISTENING] and not args[ALL]:
+        filters.append("state listening state close")
+    args = args.replaced(options.NETID, (*args[options.NETID], *netids))
+    return args.replaced(options.WHERE, (*args[options.WHERE], *filters))
+
+
+def _grouped(this: Invocation, by: tuple[str, ...]) -> int:
+    from sockdiag.analysis.socket_groups import SocketGroup, merge_queues, sum_queues
+    from sockdiag.model.query import SKMEM
+    from sockdiag.render.document import Document
+
+    survey = this.survey
+    grouping, where = survey.grouping(by), survey.where
+    parts = survey.reduce(survey.query([SKMEM], where), where, lambda batches: sum_queues(batches, grouping))
+    columns = GroupColumns(this, SocketGroup, by, ("count", "recv_q", "send_q", "accept_queue", "drops"))
+    rows, remarks = columns.first(columns.ordered(merge_queues(parts)))
+    table = this.table(columns.entries, rows, chosen=columns.chosen, remarks=remarks)
+    keys = {"by": ",".join(by)}
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
+
+
 def document() -> Keys:
     """Name the document's own keys."""
+    from sockdiag.analysis.socket_groups import SocketGroup
     from sockdiag.model.socket import Socket
 
-    return {"sockets*": [Socket]}
+    return {"sockets?*": [Socket], "by?": "str", "groups?*": [SocketGroup]}
+
+
+def rows() -> tuple[type[Record], ...]:
+    """Name the records of the rows: the second with --by."""
+    from sockdiag.analysis.socket_groups import SocketGroup
+    from sockdiag.model.socket import Socket
+
+    return Socket, SocketGroup
 
 
 COMMAND = Command(
@@ -61,13 +126,20 @@ COMMAND = Command(
     name="list",
     help=(
         "Nothing is cut off in a pipe. Scripts should name their columns (-o) or use --json: the default columns may "
-        "change. Owners, TCP internals and cgroup paths are looked up only if a column or the filter needs them."
+        "change. Owners, TCP internals and cgroup paths are looked up only if a column or the filter needs them.\n\n"
+        "The short options of ss that choose sockets mean here what they mean there, and combine: list -tlnp. Unlike ss, list "
+        "shows sockets in every state unless told otherwise; -o names columns, as everywhere in sockdiag.\n\n"
+        "With --by there is one row per group: sockets, sums of their queues, and drops. Screens show the first twenty groups "
+        "unless --limit, -o or -H is given."
     ),
-    options=(options.WHERE, options.NETID, *options.COMMON),
+    options=(BY, options.WHERE, options.NETID, *SS, *options.COMMON),
     examples=(
         ("list --where 'state = listening' -o +processes", "what listens, and who"),
+        ("list -tlnp", "the same for TCP, as ss writes it"),
         ("list --where 'recv_q > 0' --sort -recv_q --limit 10", "the fullest receive queues"),
+        ("list --by unit --sort -recv_q", "which services do not read what they received"),
     ),
     all_namespaces=True,
     document=document,
+    rows=rows,
 )

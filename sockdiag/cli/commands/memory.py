@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.spec import Command, choice
+from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys
+from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Style
     from sockdiag.survey.reader import SystemReader
 
-BY = choice(
-    "by", "Key to sum by.", choices=("netid", "process", "user", "container", "port", "peer", "netns"), default="netid"
-)
 SHOWN = 20
 
 
@@ -35,36 +33,35 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     survey = this.survey
     where = survey.where
-    by = args[BY]
-    holder = survey.holder() if by in ("process", "container") else None
+    by = chosen_keys(args, default="netid")
+    grouping = survey.grouping(by)
     protocols = protocol_memory(survey)
     limit = args[options.LIMIT]
     shown = SHOWN if limit is None else limit
     parts = survey.reduce(
         survey.query([SKMEM], where),
         where,
-        lambda batches: find_holders(batches, by, shown, survey.user_name, holder),
+        lambda batches: find_holders(batches, grouping, shown),
     )
     holders = merge_holders(parts, shown)
-    groups = _with_rss(survey, holders.groups) if by == "process" else holders.groups
-    if holder is not None:
+    groups = _with_rss(survey, holders.groups) if "process" in by else holders.groups
+    if grouping.owned:
         holders.largest = _with_owners(survey, holders.largest)
-    keys = {"protocols": protocols, "by": by, "sockets_unknown": holders.unknown, "sockets": holders.largest}
+    keys = {"protocols": protocols, "by": ",".join(by), "sockets_unknown": holders.unknown, "sockets": holders.largest}
     if this.renderer.document:
         keys["findings"] = _findings(survey)
     default = [
-        "key",
-        *(["pid", "rss_bytes"] if by == "process" else []),
+        *(["rss_bytes"] if "process" in by else []),
         "sockets",
         "held_bytes",
         "rmem_alloc_bytes",
         "wmem_bytes",
         "fwd_alloc_bytes",
     ]
-    columns, chosen = this.columns(MemoryGroup, default)
-    rows = list(this.ordered(groups, MemoryGroup))
-    table = this.table(columns, rows, chosen=chosen)
-    lines = None if chosen else _lines(protocols, table, holders, everywhere=survey.everywhere)
+    columns = GroupColumns(this, MemoryGroup, by, default)
+    rows, remarks = columns.first(columns.ordered(groups))
+    table = this.table(columns.entries, rows, chosen=columns.chosen, remarks=remarks)
+    lines = None if columns.chosen else _lines(protocols, table, holders, everywhere=survey.everywhere)
     answer = Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, lines=lines)
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 

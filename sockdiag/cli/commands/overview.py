@@ -6,7 +6,7 @@ import time
 
 from sockdiag import progress
 from sockdiag.cli import options
-from sockdiag.cli.spec import Command, number
+from sockdiag.cli.spec import Command, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Reading more connections than this would make the screen slow; `memory` and `list` read them all.
 WALKED = 20_000
-INTERVAL = number("interval", "Seconds between the two samples of the counters.", metavar="S", default=0.25)
+INTERVAL = seconds("interval", "Seconds between the two samples of the counters.", default=0.25)
 
 
 def run(env: Env, args: Args) -> int:

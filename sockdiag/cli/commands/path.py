@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from sockdiag.cli import options
-from sockdiag.cli.spec import Command, number
+from sockdiag.cli.spec import Command, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Pause
 
-INTERVAL = number("interval", "Seconds between the two samples; 0 for totals.", metavar="S", default=1.0)
+INTERVAL = seconds("interval", "Seconds between the two samples; 0 for totals.", default=1.0)
 _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "loss_is_minimum", "loss_total")
 
 

@@ -59,7 +59,7 @@ COMMAND = Command(
     run,
     name="rules",
     arguments=(CODE,),
-    options=options.COMMON,
+    options=options.REFERENCE,
     examples=(
         ("rules", "all rules"),
         ("rules ACCEPT_QUEUE_OVERFLOW", "its meaning, the kernel's condition, thresholds and advice"),

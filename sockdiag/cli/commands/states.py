@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
+from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys
 from sockdiag.cli.invocation import Invocation
-from sockdiag.cli.spec import Command, choice, flag
+from sockdiag.cli.spec import Command, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sockdiag.model.record import Record
     from sockdiag.survey.reader import SystemReader
 
-BY = choice("by", "Group the sockets.", choices=("process", "user", "container", "port", "peer", "netns"))
 EXACT = flag("exact", "Count by reading all sockets, not from the kernel's counter of ESTABLISHED connections.")
 
 
@@ -39,28 +39,28 @@ def run(env: Env, args: Args) -> int:
     survey = this.survey
     where = survey.where
     whole = this.renderer.document
-    by = args[BY]
-    if by is None:
+    by = chosen_keys(args)
+    if not by:
         columns, chosen = this.columns(StateCount)
         rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
         table = this.table(columns, rows, chosen=chosen)
         keys: dict[str, Any] = {"findings": _findings(survey)} if whole else {}
         return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=keys))
-    holder = survey.holder() if by in ("process", "container") else None
-    parts = survey.reduce(
-        survey.query((), where), where, lambda batches: group_states(batches, by, survey.user_name, holder)
-    )
+    grouping = survey.grouping(by)
+    parts = survey.reduce(survey.query((), where), where, lambda batches: group_states(batches, grouping))
     groups = merge_groups(parts)
     if whole:
         columns, chosen = this.columns(Group)
         table = Table(columns, this.ordered(groups, Group), chosen=chosen)
-        keys = {"by": by, "states": sum_groups(groups), "findings": _findings(survey)}
+        keys = {"by": ",".join(by), "states": sum_groups(groups), "findings": _findings(survey)}
         return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
-    default = [field.name for field in GroupRow.FIELDS if field.name != "pid" or by == "process"]
-    columns, chosen = this.columns(GroupRow, default)
-    table = this.table(columns, this.ordered(group_rows(groups), GroupRow), chosen=chosen)
+    shown = GroupColumns(this, GroupRow, by, [name for name in _COLUMNS if name not in by])
+    lines, remarks = shown.first(shown.ordered(group_rows(groups)))
+    table = this.table(shown.entries, lines, chosen=shown.chosen, remarks=remarks)
     return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states"))
 
+
+_COLUMNS = ("netid", "family", "state", "count")
 
 # Transient states in which sockets may stay for long, and LISTEN: the rules judge no others.
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
@@ -116,7 +116,7 @@ COMMAND = Command(
     help=(
         "The number of ESTABLISHED connections comes from the kernel's counters, which is many times faster than reading "
         "them all; --exact, --where and --by read them all. If several processes hold a socket, --by process counts it for "
-        "the one with the lowest pid."
+        "the one with the lowest PID. Screens show the first twenty groups unless --limit, -o or -H is given."
     ),
     options=(
         BY,
@@ -128,6 +128,7 @@ COMMAND = Command(
     examples=(
         ("states", "all tables by state"),
         ("states --by process --where 'state = close-wait'", "which processes do not close their connections"),
+        ("states --by process,remote", "which services each process is connected to"),
     ),
     all_namespaces=True,
     document=document,

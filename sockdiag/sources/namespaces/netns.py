@@ -12,7 +12,7 @@ import sys
 from errno import EINVAL, ENOENT, ENOSYS
 from stat import S_ISREG
 
-from sockdiag.errors import SourceUnavailable
+from sockdiag.errors import SourceUnavailable, nearest
 from sockdiag.model.provenance import Namespace
 from sockdiag.sources.system.proc_root import ProcRoot, source_error
 
@@ -47,10 +47,8 @@ def resolve(spec: str) -> str:
     for folder in _NAMED:
         if spec and os.path.lexists(f"{folder}/{spec}"):
             return _checked(f"{folder}/{spec}", "")
-    from difflib import get_close_matches
-
-    near = get_close_matches(spec, _names(), 1, 0.5)
-    hint = f"did you mean '{near[0]}'?" if near else "give a name of 'ip netns', a process id, a path, or 'all'"
+    near = nearest(spec, _names())
+    hint = f"did you mean '{near}'?" if near else "give a name of 'ip netns', a process id, a path, or 'all'"
     raise SourceUnavailable(f"{_NAMED[0]}/{spec}", "no network namespace of this name", ENOENT, hint)
 
 

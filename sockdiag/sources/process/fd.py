@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SOURCE = "/proc/PID/fd"
 _SOCKET = b"socket:["
 
+_INIT = 1
+
 # A descriptor has up to ten digits.
 _FD_DIGITS, _FD_BITS = 10, 34
 _FD_MASK = (1 << _FD_BITS) - 1
@@ -71,11 +73,25 @@ class Owners:
         held = self._held.get(inode)
         if held is None:
             return None
-        place = held if isinstance(held, int) else held[0]
+        return self._shared(held if isinstance(held, int) else held[0])
+
+    def _shared(self, place: int) -> Owner:
         found = self._holders.get(place >> _FD_BITS)
         if found is None:
             found = self._holders[place >> _FD_BITS] = self._owner(place)
         return found
+
+    def service(self, inode: int) -> Owner | None:
+        """Return the process that holds a socket, but not PID 1 if another one does too.
+
+        systemd keeps the listeners that it passes to services (socket activation).
+        """
+        held = self._held.get(inode)
+        if isinstance(held, tuple):
+            for place in held:
+                if self._processes[place >> _FD_BITS][0] != _INIT:
+                    return self._shared(place)
+        return self.holder(inode)
 
     def _owner(self, place: int) -> Owner:
         pid, comm, user, container, unit = self._processes[place >> _FD_BITS]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sockdiag.analysis.grouping import NOT_VISIBLE, Grouping, Naming
 from sockdiag.analysis.hotspots import HotspotSearch
 from sockdiag.analysis.socket_memory import find_holders, merge_holders
-from sockdiag.analysis.states import NOT_VISIBLE, add_counts, group_states, merge_groups
+from sockdiag.analysis.states import add_counts, group_states, merge_groups
 from sockdiag.model.batch import Batch
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket
@@ -29,17 +30,18 @@ OTHER = [udp(4, "b", 500), udp(5, "b", 950, 5)]
 def test_groups_are_those_of_one_walk() -> None:
     """Merged, they are what a walk over all sockets gives."""
     for by in ("user", "netns"):
-        parts = [group_states([Batch.of(rows)], by, str) for rows in (ONE, OTHER)]
-        whole = group_states([Batch.of(ONE + OTHER)], by, str)
+        grouping = Grouping([by], Naming())
+        parts = [group_states([Batch.of(rows)], grouping) for rows in (ONE, OTHER)]
+        whole = group_states([Batch.of(ONE + OTHER)], grouping)
         assert merge_groups(parts) == whole
 
 
 def test_groups_of_one_name() -> None:
     """Two uids that have one name, and two processes of one container, are one group with all of their sockets."""
-    (group,) = group_states([Batch.of(ONE + OTHER)], "user", lambda _uid: "alice")
+    (group,) = group_states([Batch.of(ONE + OTHER)], Grouping(["user"], Naming(lambda _uid: "alice")))
     assert (group.key, group.count, [part.count for part in group.states]) == ("alice", 5, [5])
     owners = {inode: Owner(100 + inode % 2, b"server", 3, container="web") for inode in (1, 2, 4)}
-    groups = group_states([Batch.of(ONE + OTHER)], "container", str, owners.get)
+    groups = group_states([Batch.of(ONE + OTHER)], Grouping(["container"], Naming(holder=owners.get)))
     assert [(group.key, group.count) for group in groups] == [("web", 3), (NOT_VISIBLE, 2)]
 
 
@@ -53,8 +55,9 @@ def test_holders_are_those_of_one_walk() -> None:
     """Sums by group and the largest sockets, as many as were asked for."""
     for by in ("user", "netns", "netid"):
         for limit in (None, 2, 0):
-            parts = [find_holders([Batch.of(rows)], by, limit, str) for rows in (ONE, OTHER)]
-            merged, whole = merge_holders(parts, limit), find_holders([Batch.of(ONE + OTHER)], by, limit, str)
+            grouping = Grouping([by], Naming())
+            parts = [find_holders([Batch.of(rows)], grouping, limit) for rows in (ONE, OTHER)]
+            merged, whole = merge_holders(parts, limit), find_holders([Batch.of(ONE + OTHER)], grouping, limit)
             assert merged.groups == whole.groups
             assert merged.largest == whole.largest
             assert merged.unknown == whole.unknown

@@ -35,7 +35,7 @@ def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
         (["schema", "lists"], "did you mean 'list'?"),
         (["list", "--where", "recv_q >"], "recv_q >"),
         (["--interval", "-3"], "--interval takes"),
-        (["path", "--interval", "nan"], "--interval takes"),
+        (["path", "--interval", "nan"], "--interval: 'nan' is not a time"),
         (["list", "--netns", "x", "--root", "/tmp"], "exclude each other"),
         (["inspect", "nonsense"], "'nonsense' is not a target"),
         (["inspect", ":1", "--count", "2"], "--count takes a number of samples, and needs --follow"),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sockdiag.judging.case import Case
 from sockdiag.judging.group import by_cause, name_owners
 from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
 from tests.unit.rules.samples import RCVBUF, listener, owners, sample, sock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def test_one_process_is_one_cause() -> None:
@@ -30,3 +35,22 @@ def test_without_owners_sockets_stay_apart() -> None:
     )
     case = Case(now)
     assert len(by_cause(hit.finding for hit in name_owners(case, judge(case).hits))) == 2
+
+
+def test_suspects_have_their_state() -> None:
+    """Each process is read once, whatever it is suspected of; one that cannot be read has no state."""
+    asked: list[set[int]] = []
+
+    def states(pids: Collection[int]) -> dict[int, str]:
+        asked.append(set(pids))
+        return {7: "stopped"}
+
+    now = sample([sock(cookie=i, rmem_alloc=RCVBUF - 9) for i in range(1, 4)])
+    case = Case(now, owners=owners, states=states)
+    hits = name_owners(case, judge(case).hits)
+    assert {(one.pid, one.state) for hit in hits for one in hit.finding.suspects} == {(7, "stopped")}
+    assert {one.state for hit in name_owners(Case(now, owners=owners), hits) for one in hit.finding.suspects} == {
+        "stopped"
+    }
+    name_owners(case.relaxed(0.9), judge(case).hits)
+    assert asked == [{7}]

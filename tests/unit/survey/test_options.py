@@ -18,8 +18,8 @@ from tests.program import FIXTURES, PROJECT
 ASKED: dict[str, tuple[list[str], object]] = {
     "netns": (["--netns", "all"], "all"),
     "source": (["--source", "proc"], "proc"),
-    "netids": (["--netid", "tcp,udp"], ("tcp", "udp")),
-    "where": (["--where", "state = listening"], "state = listening"),
+    "netids": (["--netid", "tcp", "--netid", "udp"], ("tcp", "udp")),
+    "where": (["--where", "state = listening", "--where", "recv_q > 0"], ("state = listening", "recv_q > 0")),
     "numeric": (["-n"], True),
 }
 

@@ -1,0 +1,175 @@
+"""Command lines: repeated options, times, the short options of ss, help and version."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sockdiag.cli.help_text import help_text
+from sockdiag.errors import nearest
+from sockdiag.version import __version__
+from tests.program import FIXTURES, invoke
+
+WORLD = ("--root", str(FIXTURES / "6.18-world"))
+
+
+def sockets(*words: str) -> list[dict[str, object]]:
+    """List sockets of a capture."""
+    answer = invoke("list", "--json", *words, *WORLD)
+    assert answer.status == 0, answer.err
+    found: list[dict[str, object]] = json.loads(answer.out)["sockets"]
+    return found
+
+
+def test_a_repeated_filter_narrows() -> None:
+    """Two --where are one conjunction, whatever connectives are in them."""
+    both = sockets("--where", "state = listening or state = established", "--where", "netid = tcp or netid = udp")
+    one = sockets("--where", "(state = listening or state = established) and (netid = tcp or netid = udp)")
+    assert both == one
+    assert 0 < len(both) < len(sockets("--where", "state = listening or state = established"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--where", "recvq > 0", "--where", "netid = tcp"], ["--where", "netid = tcp", "--where", "recvq > 0"]]
+)
+def test_the_caret_points_into_the_filter_at_fault(words: list[str]) -> None:
+    """Only the filter that does not parse is shown."""
+    answer = invoke("list", *words, *WORLD)
+    assert answer.status == 2
+    assert answer.err.endswith("\n  recvq > 0\n  ^^^^^\n")
+
+
+def test_a_repeated_netid_widens() -> None:
+    """Tables add up, named apart or together."""
+    apart = sockets("--netid", "udp", "--netid", "tcp,raw")
+    assert apart == sockets("--netid", "tcp,udp,raw")
+    assert {row["netid"] for row in apart} == {"tcp", "udp", "raw"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "--sort", "netid", "--sort=inode"],
+        ["list", "--limit", "1", "--limit", "1"],
+        ["list", "-o", "netid", "--output", "state"],
+        ["--color", "never", "--color", "always"],
+        ["risk", "--interval", "1", "--interval", "1"],
+    ],
+    ids=" ".join,
+)
+def test_any_other_option_is_given_once(words: list[str]) -> None:
+    """A second value would replace the first in silence."""
+    answer = invoke(*words)
+    assert (answer.status, answer.out) == (2, b"")
+    assert " is given twice" in answer.err
+
+
+def test_check_refuses_a_repeated_option_as_a_plugin_does() -> None:
+    """On standard output, and as UNKNOWN."""
+    answer = invoke("check", "-t", "3", "--timeout", "4")
+    assert (answer.status, answer.err) == (3, "")
+    assert answer.text.startswith("SOCKDIAG UNKNOWN - --timeout is given twice")
+
+
+def test_a_repeated_flag_changes_nothing() -> None:
+    """A flag that is set stays set."""
+    assert invoke("list", "-HH", "-n", "--numeric", *WORLD) == invoke("list", "-H", "-n", *WORLD)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "inf", "nan", "1_0", "٢", "²", "0x1", "2 s", "2S", "", "1.2.3", "--", "1,5", "9" * 70]
+)
+@pytest.mark.parametrize(
+    "words",
+    [["risk", "--interval"], ["risk", "--horizon"], ["path", "--interval"], ["inspect", ":1", "--follow"]],
+    ids=" ".join,
+)
+def test_what_is_no_time(words: list[str], text: str) -> None:
+    """ASCII digits with one point, and a unit of time; nothing else that Python reads as a number."""
+    answer = invoke(*words, text)
+    assert (answer.status, answer.out) == (2, b"")
+    assert f"'{text}' is not a time: write seconds" in answer.err
+
+
+@pytest.mark.parametrize("text", ["1_0", "٣", "+3", "3.0", "1e1", "", "9" * 70])
+def test_what_is_no_whole_number(text: str) -> None:
+    """ASCII digits only."""
+    answer = invoke("list", "--limit", text)
+    assert (answer.status, f"'{text}' is not a whole number" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        (["-t"], ["--netid", "tcp"]),
+        (["-ux"], ["--netid", "udp,unix"]),
+        (["-w", "--netid", "tcp"], ["--netid", "raw,tcp"]),
+        (["-4"], ["--where", "family = inet"]),
+        (["-46"], ["--where", "family = inet or family = inet6"]),
+        (["-l"], ["--where", "state listening state close"]),
+        (["-la"], []),
+        (
+            ["-tl", "--where", "family = inet"],
+            ["--netid", "tcp", "--where", "state listening state close and family = inet"],
+        ),
+        (["-tlnp"], ["--netid", "tcp", "--where", "state listening state close", "-n", "-p"]),
+    ],
+    ids=" ".join,
+)
+def test_short_options_of_ss(words: list[str], same: list[str]) -> None:
+    """They stand for tables, families and states."""
+    assert invoke("list", *words, *WORLD) == invoke("list", *same, *WORLD)
+
+
+def test_processes_are_a_column_with_p() -> None:
+    """Last, once, with the columns that are chosen."""
+    headings = [
+        invoke("list", *words, *WORLD).text.splitlines()[0].split()
+        for words in (["-tp"], ["-tpo", "local"], ["-tp", "-o", "processes,local"])
+    ]
+    assert headings[0][-1] == "PROCESSES"
+    assert headings[1:] == [["LOCAL", "PROCESSES"], ["PROCESSES", "LOCAL"]]
+    assert any(row["processes"] for row in sockets("-tp"))
+
+
+@pytest.mark.parametrize("words", [["version"], ["-V"], ["--version"]])
+def test_version(words: list[str]) -> None:
+    """Three ways to ask, one answer."""
+    assert invoke(*words) == (0, f"sockdiag {__version__}\n".encode(), "")
+
+
+def test_help_of_a_command() -> None:
+    """`help COMMAND` is `COMMAND --help`."""
+    assert invoke("help").text == help_text("", None)
+    assert invoke("help", "list").text == invoke("list", "--help").text == help_text("list", None)
+    assert invoke("help", "check").text == help_text("check", None)
+    wrong = invoke("help", "lisst")
+    assert (wrong.status, "did you mean 'list'?" in wrong.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("--follow", ["--color", "--no-header"], None),
+        ("drop", ["cgroup", "drops"], "drops"),
+        ("drop", ["cgroup"], None),
+        ("listt", ["list", "risk"], "list"),
+        ("recvq", ["recv_q", "rcvbuf"], "recv_q"),
+        ("ucp", ["tcp", "udp"], "udp"),
+        ("listen", ["listeners", "list"], "listeners"),
+        ("ab", ["abc"], None),
+        ("", ["a"], None),
+        ("Listeners", ["listeners"], "listeners"),
+        ("listeners", ["list"], None),
+    ],
+)
+def test_what_is_near(name: str, known: list[str], meant: str | None) -> None:
+    """A suggestion differs by one letter in three at most, or completes what was begun."""
+    assert nearest(name, known) == meant
+
+
+def test_a_reference_takes_no_system() -> None:
+    """What says which system is read would have no effect there."""
+    for words in (["fields", "--netns", "x"], ["rules", "--source", "proc"], ["fields", "--strict"], ["rules", "-n"]):
+        assert invoke(*words).status == 2
