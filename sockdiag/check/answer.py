@@ -1,33 +1,33 @@
-"""The answer of ``check``: a plugin status and its text."""
+"""An answer of ``check``: a plugin status and its text, and what to do once the text has arrived."""
 
 from __future__ import annotations
 
-from sockdiag.check.request import check_times
-from sockdiag.check.run import Run
-from sockdiag.check.status_line import output
-from sockdiag.survey.survey import Survey
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockdiag.check.options import CheckOptions
-    from sockdiag.sources.system.machine import System
+    from collections.abc import Callable
 
 
-def answer(options: CheckOptions, system: System, started: float | None = None) -> tuple[int, str]:
-    """Run the check.
+def _nothing() -> None:
+    """Do nothing: there is no baseline to keep."""
 
-    Args:
-        options: what to check, and how.
-        system: the system.
-        started: start time of the run in seconds since the epoch, if not now.
 
-    Returns:
-        The plugin status and the text to write.
+class CheckAnswer:
+    """One answer.
 
-    Raises:
-        SockdiagError: no verdict could be reached.
+    Attributes:
+        status: the plugin status.
+        text: the text to write.
+        arrived: to be called when the text has been written. Keeps the baseline for the next run; until then the next run
+            reports the same losses again.
+        lost: to be called instead if the text could not be written.
     """
-    check_times(options)
-    run = Run(Survey(system, options.survey, started=started), options)
-    run.judge()
-    return run.status, output(run)
+
+    __slots__ = ("arrived", "lost", "status", "text")
+
+    def __init__(
+        self, status: int, text: str, arrived: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing
+    ) -> None:
+        self.status = status
+        self.text = text
+        self.arrived = arrived
+        self.lost = lost

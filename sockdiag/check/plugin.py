@@ -3,12 +3,16 @@
 Requests to the kernel may hang in uninterruptible sleep. So a child process makes them, while this process waits for the
 child for at most ``-t`` seconds, and writes the answer. A child that cannot be killed is left behind; it holds none of
 our descriptors, so no reader waits for it.
+
+The child keeps the baseline for the next run only when this process reports that the answer has been written: a loss
+that nobody could read of is reported again by the next run.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # start-up: docs/rejected.md
 
+from sockdiag.check.answer import CheckAnswer
 from sockdiag.check.status import CHECK_UNKNOWN
 from sockdiag.defaults import ALL_NAMESPACES
 
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
 
     from sockdiag.check.options import CheckOptions
     from sockdiag.sources.system.machine import System
+
+
+# The child waits for the lock of the state file, for a shorter time.
+_TO_KEEP_S = 5.0
 
 
 class Ended(BaseException):
@@ -43,7 +51,7 @@ def unknown(error: BaseException, *, debug: bool = False) -> str:
     return plugin_output(CHECK_UNKNOWN, first, (), more)
 
 
-def waited(options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> tuple[int, str]:
+def waited(options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> CheckAnswer:
     """Run the check in a child process, and wait for its answer.
 
     Args:
@@ -64,8 +72,9 @@ def waited(options: CheckOptions, open_system: Callable[[], System], clock: Call
     if options.survey.netns is not None and options.captured:
         raise UsageError("--netns and --root exclude each other: a capture holds the namespaces that it was taken in")
     before = _mind_signals()
+    child = _Child(options, open_system, clock)
     try:
-        data = answer_of(lambda: _answer(options, open_system, clock), options.timeout_s)
+        held = answer_of(child.work, options.timeout_s, child.arrived)
     except TimeoutError:
         raise SockdiagError(f"no answer within {options.timeout_s:g} s") from None
     except SourceError as error:
@@ -73,23 +82,43 @@ def waited(options: CheckOptions, open_system: Callable[[], System], clock: Call
     finally:
         for number, handler in before.items():
             _signal.signal(number, handler)
-    return data[0], data[1:].decode("utf-8", "surrogateescape")
+    text = held.data[1:].decode("utf-8", "surrogateescape")
+    return CheckAnswer(held.data[0], text, lambda: held.arrived(_TO_KEEP_S), held.lost)
 
 
-def _answer(options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> bytes:
-    from sockdiag.check.answer import answer
+class _Child:
+    """What the child does: run the check, and keep the baseline if the answer has arrived."""
 
-    try:
-        netns = options.survey.netns
-        if netns not in (None, ALL_NAMESPACES):
-            from sockdiag.sources.namespaces.netns import enter, resolve
+    __slots__ = ("_answer", "_clock", "_open_system", "_options")
 
-            enter(resolve(netns))
-        system = open_system()
-        status, text = answer(options, system, clock() if system.files.live else None)
-    except BaseException as error:
-        status, text = CHECK_UNKNOWN, unknown(error, debug=options.debug)
-    return bytes([status]) + text.encode("utf-8", "surrogateescape")
+    def __init__(self, options: CheckOptions, open_system: Callable[[], System], clock: Callable[[], float]) -> None:
+        self._options = options
+        self._open_system = open_system
+        self._clock = clock
+        self._answer: CheckAnswer | None = None
+
+    def work(self) -> bytes:
+        """Return the status, and the text to write."""
+        from sockdiag.check.run import answer
+
+        options = self._options
+        try:
+            netns = options.survey.netns
+            if netns not in (None, ALL_NAMESPACES):
+                from sockdiag.sources.namespaces.netns import enter, resolve
+
+                enter(resolve(netns))
+            system = self._open_system()
+            found = answer(options, system, self._clock() if system.files.live else None)
+        except BaseException as error:
+            found = CheckAnswer(CHECK_UNKNOWN, unknown(error, debug=options.debug))
+        self._answer = found
+        return bytes([found.status]) + found.text.encode("utf-8", "surrogateescape")
+
+    def arrived(self) -> None:
+        """Keep the baseline for the next run."""
+        if self._answer is not None:
+            self._answer.arrived()
 
 
 def _mind_signals() -> dict[int, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from sockdiag.errors import UsageError, unknown
-from sockdiag.judging.registry import RULES
+from sockdiag.errors import UsageError
+from sockdiag.judging.registry import selected
 from sockdiag.model.alert_range import AlertRange
 from sockdiag.model.record import Record, field
 
@@ -61,22 +61,21 @@ def check_request(options: CheckOptions) -> CheckRequest:
     Raises:
         UsageError: a rule or measure does not exist, or a range is invalid.
     """
-    named = _codes("--rule", options.rules)
-    skipped = _codes("--skip", options.skip)
     measures = _measures(options.measures, options.warning, options.critical)
     # A service that is defined for a measure checks that measure and no rules.
-    codes = named or (() if measures else tuple(RULES))
-    codes = tuple(code for code in RULES if code in codes and code not in skipped)
-    if not codes and not measures:
-        raise UsageError("--skip leaves no rule to judge")
+    judges = bool(options.rules) or not measures
+    codes = selected(options.rules, options.skip) if judges else ()
     ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
     # A run with --interval does not report losses before its first sample: the next run without it must.
     pair = options.interval_s is not None
     survey = options.survey
     # Keep this order and these values, or an upgrade of the program loses every baseline.
     where = survey.where[0] if len(survey.where) == 1 else survey.where or None
-    texts = (codes, ranges, where, survey.source, options.horizon_s, survey.netns == "all", pair)
-    return CheckRequest(codes, bool(named), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}")
+    tables = (survey.tables,) if survey.netids else ()
+    texts = (codes, ranges, where, survey.source, options.horizon_s, survey.netns == "all", pair, *tables)
+    return CheckRequest(
+        codes, bool(options.rules), measures, f"{crc32(repr(texts).encode('utf-8', 'surrogateescape')):08x}"
+    )
 
 
 def check_times(options: CheckOptions) -> None:
@@ -89,18 +88,6 @@ def check_times(options: CheckOptions) -> None:
         raise UsageError(f"-t takes more than 0 and at most {MOST_TIMEOUT_S} seconds")
     if options.interval_s is not None and options.interval_s >= options.timeout_s:
         raise UsageError(f"--interval {options.interval_s:g} must be shorter than -t {options.timeout_s:g}")
-
-
-def _codes(option: str, texts: Iterable[str]) -> tuple[str, ...]:
-    found = []
-    for text in texts:
-        for word in text.split(","):
-            code = word.strip().upper().replace("-", "_")
-            if code not in RULES:
-                problem = unknown("rule", word.strip(), RULES, "'sockdiag rules' lists them")
-                raise UsageError(f"{option}: {problem}")
-            found.append(code)
-    return tuple(found)
 
 
 def _measures(names: Sequence[str], warnings: Sequence[str], criticals: Sequence[str]) -> tuple[BoundedMeasure, ...]:

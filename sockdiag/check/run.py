@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sockdiag.check.answer import CheckAnswer
     from sockdiag.check.entries import BaselineEntry, BaselinePlace
     from sockdiag.check.measured import Measured, Taken
     from sockdiag.check.options import CheckOptions
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement, NotJudged
     from sockdiag.model.sample import Sample
+    from sockdiag.sources.system.machine import System
     from sockdiag.survey.reader import SystemReader
 
 # Sources of gaps about finding and entering network namespaces.
@@ -168,7 +170,7 @@ class Run:
         self.not_sampled = ""
 
     def judge(self) -> None:
-        """Sample, judge, and keep a baseline for the next run."""
+        """Sample, judge, and prepare a baseline for the next run."""
         if not self.drawn:
             self.drawn = usual()
         options, request = self.options, self.request
@@ -220,7 +222,12 @@ class Run:
             if entries and one.status not in (CHECK_OK, CHECK_UNKNOWN):
                 alerts = {**entries[0].alerts, measure_name(one.bounded): one.status}
                 entries[0] = entries[0]._replace(alerts=alerts)
-        self.state.save(entries)
+        self.state.prepare(entries)
+
+    def keep_baseline(self) -> None:
+        """Save the baseline for the next run, which no longer sees the losses that this one reports."""
+        if self.state is not None:
+            self.state.commit()
 
     def _status(self) -> int:
         statuses = [a.status for a in self.alerts]
@@ -244,3 +251,25 @@ class Run:
         if self.lacks_data or self.blind or not self.namespaces:
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)
+
+
+def answer(options: CheckOptions, system: System, started: float | None = None) -> CheckAnswer:
+    """Run the check.
+
+    Args:
+        options: what to check, and how.
+        system: the system.
+        started: start time of the run in seconds since the epoch, if not now.
+
+    Raises:
+        SockdiagError: no verdict could be reached.
+    """
+    from sockdiag.check.answer import CheckAnswer
+    from sockdiag.check.request import check_times
+    from sockdiag.check.status_line import output
+    from sockdiag.survey.survey import Survey
+
+    check_times(options)
+    run = Run(Survey(system, options.survey, started=started), options)
+    run.judge()
+    return CheckAnswer(run.status, output(run), run.keep_baseline)

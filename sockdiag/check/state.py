@@ -82,6 +82,7 @@ class State:
         # From the monotonic clock to the one that also runs while the host is suspended.
         self._offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         self._entries: list[Stored] = []
+        self._mine: list[Stored] = []
         self._damaged = False
         self._usable = True
         self._file = StateFile(self.path)
@@ -136,16 +137,23 @@ class State:
         """Convert a time of the monotonic clock to the clock that entries use."""
         return at + self._offset
 
-    def save(self, entries: Iterable[BaselineEntry]) -> None:
-        """Save entries for the next run; an error is left in ``problem``."""
-        if not self._usable:
-            return
-        mine = [stored(entry) for entry in entries]
+    def prepare(self, entries: Iterable[BaselineEntry]) -> None:
+        """Take entries for the next run, and try whether they can be saved; an error is left in ``problem``."""
+        self._mine = [stored(entry) for entry in entries]
         there = {(e.question, e.place, e.looked_at, e.body) for e in self._entries}
-        if not self._damaged and all((e.question, e.place, e.looked_at, e.body) in there for e in mine):
-            return  # the same sample, and the same alerts
+        if not self._damaged and all((e.question, e.place, e.looked_at, e.body) in there for e in self._mine):
+            self._mine = []  # the same sample, and the same alerts
+        self._update(rehearse=True)
+
+    def commit(self) -> None:
+        """Save the entries, unless that could not be done when it was tried."""
+        self._update()
+
+    def _update(self, *, rehearse: bool = False) -> None:
+        if not self._usable or not self._mine or self.problem:
+            return
         try:
-            self._file.update(lambda data: self._merged(data, mine), _PATIENCE_S)
+            self._file.update(lambda data: self._merged(data, self._mine), _PATIENCE_S, rehearse=rehearse)
         except (SourceError, NotOurs) as error:
             self.problem = str(error)
 

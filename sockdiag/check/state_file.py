@@ -58,16 +58,19 @@ class StateFile:
         finally:
             os.close(folder)
 
-    def update(self, change: Callable[[bytes | None], bytes | None], patience_s: float) -> bool:
+    def update(
+        self, change: Callable[[bytes | None], bytes | None], patience_s: float, *, rehearse: bool = False
+    ) -> bool:
         """Replace the file.
 
         Args:
             change: takes the present content, None if there is none, and returns the new content, or None to keep the
                 file as it is.
             patience_s: seconds to wait for another writer.
+            rehearse: write the new content beside the file, and remove it again: whatever would fail has failed then.
 
         Returns:
-            Whether the file was replaced.
+            Whether the file was to be replaced.
 
         Raises:
             SourceError: it cannot be read (see :meth:`read`) or written, or the lock was not released in time. The old file
@@ -79,7 +82,7 @@ class StateFile:
             try:
                 data = change(self._read(folder))
                 if data is not None:
-                    self._replace(folder, data)
+                    self._replace(folder, data, rehearse=rehearse)
                 return data is not None
             finally:
                 os.close(lock)
@@ -155,7 +158,7 @@ class StateFile:
             raise
         return fd
 
-    def _replace(self, folder: int, data: bytes) -> None:
+    def _replace(self, folder: int, data: bytes, *, rehearse: bool) -> None:
         # The lock protects this name; a leftover of an interrupted run is removed.
         name = f"{self._name}.new"
         try:
@@ -171,7 +174,10 @@ class StateFile:
             finally:
                 # Some file systems report only now that the disk is full.
                 os.close(fd)
-            os.rename(name, self._name, src_dir_fd=folder, dst_dir_fd=folder)
+            if rehearse:
+                os.unlink(name, dir_fd=folder)
+            else:
+                os.rename(name, self._name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as error:
             try:  # noqa: SIM105 - same
                 os.unlink(name, dir_fd=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.check.answer import CheckAnswer
 from sockdiag.check.status import CHECK_UNKNOWN
 from sockdiag.cli.commands.check import COMMAND, CRITICAL, VERSION, WARNING, answer, write_answer
 from sockdiag.cli.quick import parse
@@ -17,7 +18,7 @@ def run_check(words: list[str], env: Env) -> int:
     return write_answer(env, lambda: _from_words(words, env))
 
 
-def _from_words(words: list[str], env: Env) -> tuple[int, str]:
+def _from_words(words: list[str], env: Env) -> CheckAnswer:
     from sockdiag.check.request import paired
 
     if words[0] != "check":
@@ -28,13 +29,13 @@ def _from_words(words: list[str], env: Env) -> tuple[int, str]:
         if {"-h", "--help"} & set(words):
             from sockdiag.cli.help_text import help_text
 
-            return CHECK_UNKNOWN, help_text("check", env.width)
+            return CheckAnswer(CHECK_UNKNOWN, help_text("check", env.width))
         from sockdiag.cli.typer_app import complaint
 
         raise UsageError(complaint(COMMAND, words[1:], env) or "invalid command line; see --help")
     if args[VERSION]:
         from sockdiag.version import __version__
 
-        return CHECK_UNKNOWN, f"sockdiag {__version__}\n"
+        return CheckAnswer(CHECK_UNKNOWN, f"sockdiag {__version__}\n")
     warning, critical = paired(order)
     return answer(env, args.replaced(WARNING, warning).replaced(CRITICAL, critical))

@@ -57,8 +57,27 @@ class Invocation:
         """
         return chosen_renderer(self.args)
 
-    def judging(self, codes: Iterable[str] | None = None) -> Judging:
-        """Return how to judge, from ``--interval`` and ``--horizon``.
+    def rules(self, among: Iterable[str] | None = None) -> tuple[str, ...] | None:
+        """Return the rules to judge by, from ``--rule`` and ``--skip``; None for all.
+
+        Args:
+            among: the rules that the command judges by, if not all.
+
+        Raises:
+            UsageError: a code names no rule of the command, or no rule is left.
+        """
+        rule, skip = self.args.get(options.RULE), self.args.get(options.SKIP)
+        if not rule and not skip:
+            return None if among is None else tuple(among)
+        from sockdiag.judging.registry import RULES, selected
+
+        return selected(rule, skip, RULES if among is None else among)
+
+    def judging(self, among: Iterable[str] | None = None) -> Judging:
+        """Return how to judge: by ``--rule``, ``--skip``, ``--interval`` and ``--horizon``.
+
+        Args:
+            among: the rules that the command judges by, if not all.
 
         Raises:
             UsageError: a value is out of range, or excluded by another option.
@@ -66,7 +85,20 @@ class Invocation:
         from sockdiag.survey.diagnose import judging
 
         args = self.args
-        return judging(self.survey.system, args[options.INTERVAL], args[options.HORIZON], codes)
+        return judging(self.survey.system, args[options.INTERVAL], args[options.HORIZON], self.rules(among))
+
+    def rules_of_findings(self, among: Iterable[str]) -> tuple[str, ...]:
+        """Return the rules for the findings of a document; for a format without findings, none.
+
+        Raises:
+            UsageError: as with :meth:`rules`, or rules were chosen for a format that shows no findings.
+        """
+        if self.renderer.document:
+            return self.rules(among) or ()
+        for option in options.RULES:
+            if self.args[option]:
+                raise UsageError(f"{option.flags[0]} chooses findings, which only --json shows here")
+        return ()
 
     def columns(
         self, record: type[Record], default: Sequence[str] = (), extra: Mapping[str, FieldEntry] | None = None

@@ -61,6 +61,10 @@ INTERVAL = seconds(
     f"Take two samples, S seconds apart, to detect losses and trends (default: {INTERVAL_S:g}). 0: a single sample, levels only.",
 )
 HORIZON = seconds("horizon", "Judge a trend that reaches its limit within S seconds a risk.", default=HORIZON_S)
+RULE = texts("rule", "Judge only by these rules. Repeated, it adds rules.", metavar="CODE,…", completion="rules")
+SKIP = texts(
+    "skip", "Judge by all rules but these. Repeated, it leaves out more.", metavar="CODE,…", completion="rules"
+)
 EXIT_CODE = flag("exit_code", "Exit with status 3 if there are findings of at least --fail-on severity.")
 FAIL_ON = choice(
     "fail_on",
@@ -70,7 +74,11 @@ FAIL_ON = choice(
 )
 
 # Groups of shared options, in the order in which help and man pages show them.
-JUDGING = (INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
+# The sockets that are read.
+SELECTION = (WHERE, NETID)
+# Of every command that judges: the rules, and how.
+RULES = (RULE, SKIP)
+JUDGING = (*RULES, INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
 
 
 class Renderer:
@@ -123,6 +131,7 @@ COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)
 # Options of commands whose answer does not depend on the system.
 REFERENCE = (*FORMATS, *SHAPE, COLOR)
 GROUPS = (
+    ("Sockets", SELECTION),
     ("Judging", JUDGING),
     ("Format", FORMATS),
     ("Rows and columns", SHAPE),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sockdiag.errors import UsageError, unknown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any, Protocol
 
     from sockdiag.judging.case import Case, DeclaredRule, Hit
@@ -62,6 +64,49 @@ RULES = {
     "UNIX_DGRAM_QUEUE": "unix_dgram_queue",
     "PAST_LOSSES": "past_losses",
 }
+
+
+def named(option: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the codes in comma-separated lists.
+
+    Args:
+        option: the option that names them, for the message.
+        texts: the lists; case does not count.
+
+    Raises:
+        UsageError: a code names no rule.
+    """
+    found = []
+    for text in texts:
+        for word in text.split(","):
+            code = word.strip().upper().replace("-", "_")
+            if code not in RULES:
+                problem = unknown("rule", word.strip(), RULES, "'sockdiag rules' lists them")
+                raise UsageError(f"{option}: {problem}")
+            found.append(code)
+    return tuple(found)
+
+
+def selected(rule: Iterable[str], skip: Iterable[str], among: Iterable[str] = RULES) -> tuple[str, ...]:
+    """Return the codes that --rule names, or all, less those of --skip, in the order of the registry.
+
+    Args:
+        rule: lists of the rules to judge by; empty for all.
+        skip: lists of the rules to leave out.
+        among: the rules that the command judges by.
+
+    Raises:
+        UsageError: a code names no rule, or not one of the command's, or no rule is left.
+    """
+    only, left_out = named("--rule", rule), named("--skip", skip)
+    known = tuple(among)
+    for code in only:
+        if code not in known:
+            raise UsageError(f"--rule: {code} is not judged here, but by 'sockdiag risk'; here are {', '.join(known)}")
+    codes = tuple(code for code in RULES if code in (only or known) and code not in left_out)
+    if not codes:
+        raise UsageError("--skip leaves no rule to judge")
+    return codes
 
 
 def load(code: str) -> RuleModule:

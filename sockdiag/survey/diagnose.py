@@ -208,12 +208,14 @@ def diagnose(
     return _diagnose(survey, query, where, how, examine or reporting(_nothing), recalls=recalls)
 
 
-def diagnose_query(survey: SystemReader, query: Query, codes: Iterable[str] | None = None) -> Diagnosis[None]:
-    """Judge the sockets of a query from a single sample, by all rules or by those of *codes*."""
+def diagnose_query(
+    survey: SystemReader, query: Query, codes: Iterable[str] | None = None, where: Where | None = None
+) -> Diagnosis[None]:
+    """Judge the sockets of a query and a filter from a single sample, by all rules or by those of *codes*."""
     tables = tuple(table for table in query.tables if table in TABLES)
     query = query._replace(needs=query.needs | {SKMEM}, tables=tables)
     codes = None if codes is None else tuple(codes)
-    return _diagnose(survey, query, None, Judging(codes), reporting(_nothing), quiet=True)
+    return _diagnose(survey, query, where, Judging(codes), reporting(_nothing), quiet=True)
 
 
 def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.check.answer import CheckAnswer
 from sockdiag.check.options import TIMEOUT_S, CheckOptions
 from sockdiag.check.plugin import unknown, waited
 from sockdiag.check.status import CHECK_MEANINGS, CHECK_UNKNOWN
@@ -23,21 +24,23 @@ def run(env: Env, args: Args) -> int:
     return write_answer(env, lambda: answer(env, args))
 
 
-def write_answer(env: Env, answering: Callable[[], tuple[int, str]]) -> int:
+def write_answer(env: Env, answering: Callable[[], CheckAnswer]) -> int:
     """Write the answer, or the reason why there is no verdict; return the plugin status."""
     try:
-        status, line = answering()
+        found = answering()
     except BaseException as error:
-        status, line = CHECK_UNKNOWN, unknown(error, debug=bool(env.environ.get("SOCKDIAG_DEBUG")))
+        found = CheckAnswer(CHECK_UNKNOWN, unknown(error, debug=bool(env.environ.get("SOCKDIAG_DEBUG"))))
     try:
-        env.write(line)
+        env.write(found.text)
     except OSError:
+        found.lost()
         return CHECK_UNKNOWN  # a verdict that could not be written is no verdict
-    return status
+    found.arrived()
+    return found.status
 
 
-def answer(env: Env, args: Args) -> tuple[int, str]:
-    """Return the plugin status and the text to write.
+def answer(env: Env, args: Args) -> CheckAnswer:
+    """Run the check that a command line asks for.
 
     Raises:
         SockdiagError: no verdict could be reached.
@@ -66,8 +69,8 @@ def check_options(args: Args, environ: Mapping[str, str]) -> CheckOptions:
     return CheckOptions(
         survey=survey_options(args),
         captured=bool(args[options.ROOT]),
-        rules=args[RULE],
-        skip=args[SKIP],
+        rules=args[options.RULE],
+        skip=args[options.SKIP],
         measures=args[MEASURE],
         warning=args[WARNING],
         critical=args[CRITICAL],
@@ -88,8 +91,6 @@ def _measures() -> tuple[str, ...]:
     return tuple(MEASURES)
 
 
-RULE = texts("rule", "Judge only these rules. May be repeated.", metavar="CODE,…", completion="rules")
-SKIP = texts("skip", "Judge all rules but these. May be repeated.", metavar="CODE,…", completion="rules")
 MEASURE = texts(
     "measure",
     "Compare a measure with the ranges of the -w and -c that follow or precede it. May be repeated.",
@@ -125,12 +126,12 @@ COMMAND = Command(
         "no end, ~:10 no start."
     ),
     options=(
-        RULE,
-        SKIP,
+        options.RULE,
+        options.SKIP,
         MEASURE,
         WARNING,
         CRITICAL,
-        options.WHERE,
+        *options.SELECTION,
         TIMEOUT,
         INTERVAL,
         options.HORIZON,

@@ -20,7 +20,7 @@ def run(env: Env, args: Args) -> int:
 
     this = Invocation(env, args)
     survey = this.survey
-    found = survey.diagnose(args[options.INTERVAL], horizon=args[options.HORIZON])
+    found = survey.diagnose(args[options.INTERVAL], codes=this.rules(), horizon=args[options.HORIZON])
     findings = list(this.ordered(found.by_cause(), Finding))
     verdict, everywhere = found.verdict, survey.everywhere
     default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
@@ -47,7 +47,7 @@ COMMAND = Command(
         "One cause is one finding, even where it shows at forty sockets of a process. Advice follows from the figures: it "
         "names no sysctl that would not help. --interval separates losses that go on from those of some time since boot."
     ),
-    options=(*options.JUDGING, *options.COMMON),
+    options=(*options.SELECTION, *options.JUDGING, *options.COMMON),
     examples=(("doctor --interval 2", "what is wrong now"), ("doctor", "levels and history, at once")),
     all_namespaces=True,
     document=document,

@@ -132,7 +132,7 @@ COMMAND = Command(
         "With --by there is one row per group: sockets, sums of their queues, and drops. Screens show the first twenty groups "
         "unless --limit, -o or -H is given."
     ),
-    options=(BY, options.WHERE, options.NETID, *SS, *options.COMMON),
+    options=(BY, *options.SELECTION, *SS, *options.COMMON),
     examples=(
         ("list --where 'state = listening' -o +processes", "what listens, and who"),
         ("list -tlnp", "the same for TCP, as ss writes it"),

@@ -109,7 +109,7 @@ COMMAND = Command(
         "A queue holds one connection more than its limit, which is the smaller of the backlog passed to listen(2) and of "
         "somaxconn at that time. DROPS are the listener's own: attempts refused since it was created, each retry included."
     ),
-    options=(*options.JUDGING, options.WHERE, options.NETID, *options.COMMON),
+    options=(*options.JUDGING, *options.SELECTION, *options.COMMON),
     examples=(
         ("listeners", "the fullest queues first"),
         ("listeners --interval 2 --netid tcp", "which listeners refuse connections now"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.socket_memory import Holders, MemoryGroup, SocketMemory
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
+    from sockdiag.filter.where import Where
     from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
     from sockdiag.survey.reader import SystemReader
@@ -26,6 +27,7 @@ def run(env: Env, args: Args) -> int:
     """Show socket memory."""
     from sockdiag.analysis.socket_memory import MemoryGroup, find_holders, merge_holders
     from sockdiag.cli.invocation import Invocation
+    from sockdiag.judging.declared import RULES_OF
     from sockdiag.model.query import SKMEM
     from sockdiag.render.document import Document
     from sockdiag.survey.host import protocol_memory
@@ -33,6 +35,7 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     survey = this.survey
     where = survey.where
+    codes = this.rules_of_findings(RULES_OF["memory"])
     by = chosen_keys(args, default="netid")
     grouping = survey.grouping(by)
     protocols = protocol_memory(survey)
@@ -49,7 +52,7 @@ def run(env: Env, args: Args) -> int:
         holders.largest = _with_owners(survey, holders.largest)
     keys = {"protocols": protocols, "by": ",".join(by), "sockets_unknown": holders.unknown, "sockets": holders.largest}
     if this.renderer.document:
-        keys["findings"] = _findings(survey)
+        keys["findings"] = _findings(survey, where, codes)
     default = [
         *(["rss_bytes"] if "process" in by else []),
         "sockets",
@@ -66,13 +69,13 @@ def run(env: Env, args: Args) -> int:
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
-def _findings(survey: SystemReader) -> list[Finding]:
-    from sockdiag.judging.declared import RULES_OF, TABLES_OF
+def _findings(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> list[Finding]:
+    from sockdiag.judging.declared import TABLES_OF
     from sockdiag.survey.diagnose import diagnose_query
 
-    query = survey.query()
+    query = survey.query((), where)
     tables = tuple(table for table in TABLES_OF["memory"] if table in query.tables)
-    return diagnose_query(survey, query._replace(tables=tables), RULES_OF["memory"]).findings
+    return diagnose_query(survey, query._replace(tables=tables), codes, where).findings
 
 
 def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[SocketMemory]:
@@ -142,8 +145,8 @@ COMMAND = Command(
     ),
     options=(
         BY,
-        options.WHERE,
-        options.NETID,
+        *options.SELECTION,
+        *options.RULES,
         *options.COMMON,
     ),
     examples=(

@@ -134,8 +134,7 @@ COMMAND = Command(
     options=(
         ALL,
         *options.JUDGING,
-        options.WHERE,
-        options.NETID,
+        *options.SELECTION,
         *options.COMMON,
     ),
     examples=(

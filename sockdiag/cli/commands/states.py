@@ -33,18 +33,20 @@ def run(env: Env, args: Args) -> int:
         merge_groups,
         sum_groups,
     )
+    from sockdiag.judging.declared import RULES_OF
     from sockdiag.render.document import Document, Table
 
     this = Invocation(env, args)
     survey = this.survey
     where = survey.where
     whole = this.renderer.document
+    codes = this.rules_of_findings(RULES_OF["states"])
     by = chosen_keys(args)
     if not by:
         columns, chosen = this.columns(StateCount)
         rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
         table = this.table(columns, rows, chosen=chosen)
-        keys: dict[str, Any] = {"findings": _findings(survey)} if whole else {}
+        keys: dict[str, Any] = {"findings": _findings(survey, where, codes)} if whole else {}
         return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=keys))
     grouping = survey.grouping(by)
     parts = survey.reduce(survey.query((), where), where, lambda batches: group_states(batches, grouping))
@@ -52,7 +54,7 @@ def run(env: Env, args: Args) -> int:
     if whole:
         columns, chosen = this.columns(Group)
         table = Table(columns, this.ordered(groups, Group), chosen=chosen)
-        keys = {"by": ",".join(by), "states": sum_groups(groups), "findings": _findings(survey)}
+        keys = {"by": ",".join(by), "states": sum_groups(groups), "findings": _findings(survey, where, codes)}
         return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
     shown = GroupColumns(this, GroupRow, by, [name for name in _COLUMNS if name not in by])
     lines, remarks = shown.first(shown.ordered(group_rows(groups)))
@@ -66,15 +68,16 @@ _COLUMNS = ("netid", "family", "state", "count")
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
 
 
-def _findings(survey: SystemReader) -> list[Finding]:
-    from sockdiag.judging.declared import RULES_OF, TABLES_OF
+def _findings(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> list[Finding]:
+    from sockdiag.judging.declared import TABLES_OF
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.survey.diagnose import diagnose_query
 
     states = sum(1 << STATE_NUMBERS[state] for state in _JUDGED)
-    query = survey.query()
+    query = survey.query((), where)
     tables = tuple(table for table in TABLES_OF["states"] if table in query.tables)
-    return diagnose_query(survey, query._replace(tables=tables, states=states), RULES_OF["states"]).findings
+    query = query._replace(tables=tables, states=states & query.states)
+    return diagnose_query(survey, query, codes, where).findings
 
 
 def _counts(survey: SystemReader, where: Where | None, *, exact: bool) -> list[StateCount]:
@@ -121,8 +124,8 @@ COMMAND = Command(
     options=(
         BY,
         EXACT,
-        options.WHERE,
-        options.NETID,
+        *options.SELECTION,
+        *options.RULES,
         *options.COMMON,
     ),
     examples=(

@@ -200,25 +200,71 @@ def collect(
     raise result
 
 
-def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
-    """Return the result of a function in a forked child that keeps only a pipe to us open.
+class HeldAnswer:
+    """The answer of a child that waits to learn whether its answer has arrived.
+
+    Args:
+        data: the answer.
+        pid: the child.
+        permit: end of a pipe that the child reads.
+        reader: end of a pipe that the child closes when it ends.
+    """
+
+    __slots__ = ("_permit", "_pid", "_reader", "data")
+
+    def __init__(self, data: bytes, pid: int, permit: int, reader: int) -> None:
+        self.data = data
+        self._pid = pid
+        self._permit = permit
+        self._reader = reader
+
+    def arrived(self, timeout_s: float) -> None:
+        """Let the child finish its work, and wait for that."""
+        from select import POLLIN, poll
+
+        try:  # noqa: SIM105 - contextlib is not for start-up
+            os.write(self._permit, b"1")
+        except BrokenPipeError:
+            pass  # it was killed
+        poller = poll()
+        poller.register(self._reader, POLLIN)
+        ended = bool(poller.poll(timeout_s * 1000))
+        self._close()
+        _reap(self._pid, wait=ended)
+
+    def lost(self) -> None:
+        """Let the child end without finishing its work."""
+        self._close()
+        _reap(self._pid, wait=False)
+
+    def _close(self) -> None:
+        os.close(self._permit)
+        os.close(self._reader)
+
+
+def answer_of(function: Callable[[], bytes], timeout_s: float, after: Callable[[], None] | None = None) -> HeldAnswer:
+    """Return the result of a function in a forked child that keeps only two pipes to us open.
 
     Its standard streams are /dev/null: a reader of ours does not wait for a child that cannot be ended.
 
     Args:
         function: returns at least one byte; it reports its errors in them.
         timeout_s: how long it may take.
+        after: called in the child as soon as this process reports that the answer has arrived; not if this process ends
+            before that.
 
     Raises:
         TimeoutError: there is no answer in that time. The child is killed, or left behind where it hangs in the kernel.
         SourceTruncated: the child ended without one.
     """
+    # In this order: if standard output is closed, its number must not become the end of a pipe that can be written.
     reader, writer = os.pipe()
+    permitted, permit = os.pipe()
     try:
         pid = os.fork()
     except OSError as error:
-        os.close(reader)
-        os.close(writer)
+        for fd in (reader, writer, permitted, permit):
+            os.close(fd)
         raise SourceTruncated(
             "check", f"no process could be started: {os.strerror(error.errno or 0)}", error.errno
         ) from None
@@ -227,27 +273,32 @@ def answer_of(function: Callable[[], bytes], timeout_s: float) -> bytes:
             # Handlers of the parent's would be no help here.
             for number in (SIGTERM, SIGHUP, SIGALRM):
                 signal(number, SIG_DFL)
-            (pipe,) = only(writer)
-            data = memoryview(function())
+            pipe, permitted = only(writer, permitted)
+            text = function()
+            data = memoryview(len(text).to_bytes(8, "little") + text)
             while data:
                 data = data[os.write(pipe, data) :]
+            if os.read(permitted, 1) and after is not None:
+                after()
         finally:
             os._exit(0)
     os.close(writer)
+    os.close(permitted)
     try:
-        text = _read(reader, "check", timeout_s)
+        text = _read(reader, "check", timeout_s, framed=True)
     except BaseException as error:
+        os.close(permit)
+        os.close(reader)
         os.kill(pid, SIGKILL)
         _reap(pid, wait=False)
-        if isinstance(error, SourceTruncated) and error.errno == ETIMEDOUT:
+        if isinstance(error, SourceTruncated):
             raise TimeoutError from None
         raise
-    finally:
+    if len(text) <= 8 or len(text) - 8 != int.from_bytes(text[:8], "little"):
+        os.close(permit)
         os.close(reader)
-    status = _reap(pid, wait=True)
-    if not text:
-        raise SourceTruncated("check", f"worker process ended early ({_ending(status)})")
-    return text
+        raise SourceTruncated("check", f"worker process ended early ({_ending(_reap(pid, wait=True))})")
+    return HeldAnswer(text[8:], pid, permit, reader)
 
 
 def _answer(begin: Callable[[], None], function: Callable[[], object], name: str, limit: int, writer: int) -> NoReturn:
@@ -271,7 +322,8 @@ def _answer(begin: Callable[[], None], function: Callable[[], object], name: str
         os._exit(0)
 
 
-def _read(reader: int, name: str, timeout_s: float) -> bytes:
+def _read(reader: int, name: str, timeout_s: float, *, framed: bool = False) -> bytes:
+    """Read until the writer is gone, or if *framed*, as much as the first eight bytes say."""
     from select import POLLIN, poll
 
     poller = poll()
@@ -283,6 +335,11 @@ def _read(reader: int, name: str, timeout_s: float) -> bytes:
         if not piece:
             return b"".join(pieces)
         pieces.append(piece)
+        if framed:
+            data = b"".join(pieces)
+            if len(data) >= 8 and len(data) - 8 >= int.from_bytes(data[:8], "little"):
+                return data
+            pieces = [data]
     raise SourceTruncated(name, f"no answer within {timeout_s:g} s", ETIMEDOUT)
 
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from sockdiag.cli import options
+from sockdiag.cli.catalog import load
 from sockdiag.cli.help_text import help_text
 from sockdiag.errors import nearest
 from sockdiag.version import __version__
@@ -173,3 +175,41 @@ def test_a_reference_takes_no_system() -> None:
     """What says which system is read would have no effect there."""
     for words in (["fields", "--netns", "x"], ["rules", "--source", "proc"], ["fields", "--strict"], ["rules", "-n"]):
         assert invoke(*words).status == 2
+
+
+JUDGING = ["risk", "doctor", "listeners", "check", "states", "memory"]
+
+
+@pytest.mark.parametrize("name", JUDGING)
+def test_what_judges_takes_the_same_choice(name: str) -> None:
+    """Sockets and rules are chosen alike wherever sockets are judged."""
+    taken = load(name).options
+    assert [option.name for option in (*options.SELECTION, *options.RULES) if option not in taken] == []
+
+
+def test_rules_and_sockets_are_chosen_for_doctor() -> None:
+    """A finding is left out with its rule, or with the sockets that it is about."""
+
+    def codes(*words: str) -> set[str]:
+        answer = invoke("doctor", "--json", *words, "--root", str(FIXTURES / "reports/6.18-busy"))
+        assert answer.status == 0, answer.err
+        return {finding["code"] for finding in json.loads(answer.out)["findings"]}
+
+    found = codes()
+    assert len(found) > 1
+    one = min(found)
+    assert codes("--rule", one.lower().replace("_", "-")) == {one}
+    assert codes("--skip", one) == found - {one}
+    of_sockets = codes("--where", "state = listening", "--where", "state = established")
+    assert of_sockets < found
+    assert codes("--netid", "unix") < found
+
+
+def test_rules_of_a_command() -> None:
+    """A rule by which a command does not judge is refused, and so is a choice that nothing shows."""
+    wrong = invoke("listeners", "--rule", "UDP_DROPS", *WORLD)
+    assert (wrong.status, "UDP_DROPS is not judged here" in wrong.err) == (2, True)
+    wrong = invoke("states", "--skip", "CLOSE_WAIT_LEAK", *WORLD)
+    assert (wrong.status, "--skip chooses findings, which only --json shows here" in wrong.err) == (2, True)
+    wrong = invoke("risk", "--rule", "CLOSE_WAIT_LEAK", "--skip", "CLOSE_WAIT_LEAK", *WORLD)
+    assert (wrong.status, "--skip leaves no rule to judge" in wrong.err) == (2, True)

@@ -28,7 +28,7 @@ def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
         (["list", "--sort", "nothing"], "there is no column 'nothing'"),
         (["list", "--json", "--csv"], "exclude each other"),
         (["list", "--table", "pretty-please"], "there is no table style"),
-        (["states", "--by", "colour"], "process, user, container"),
+        (["states", "--by", "colour"], "process, command, user, unit"),
         (["list", "--limit", "x"], "x"),
         (["fields", "rcvbufs"], "there is no field 'rcvbufs'"),
         (["limits", "rmem_maxx"], "did you mean"),
