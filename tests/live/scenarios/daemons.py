@@ -131,10 +131,10 @@ def memcached(*words: str) -> int:
     return pid
 
 
-def iperf(*words: object) -> int:
+def iperf(*words: object, nice: int = NICE) -> int:
     """Start an iperf3 server and a client; return the server."""
     server = spawn("iperf3", "-s", "-B", "127.0.0.1").pid
     listening(5201)
-    spawn("iperf3", "-c", "127.0.0.1", "-t", 600, *words, nice=NICE)
+    spawn("iperf3", "-c", "127.0.0.1", "-t", 600, *words, nice=nice)
     time.sleep(0.7)
     return server

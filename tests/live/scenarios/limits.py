@@ -41,6 +41,12 @@ def _try(address: tuple[str, int], *, hold: bool) -> None:
         sock.close()
 
 
+def _wait_for_end(server: socket.socket) -> None:
+    """Accept a connection that its client ends first, so that the client has the TIME_WAIT."""
+    with server.accept()[0] as sock:
+        sock.recv(1)
+
+
 @bad(
     "at_risk",
     "ports",
@@ -69,7 +75,7 @@ def ports_all_in_time_wait() -> None:
     sysctl("net.ipv4.ip_local_port_range", "40000 40199")
     sysctl("net.ipv4.tcp_tw_reuse", 0)
     server = _fixed_listener()
-    forever(lambda: server.accept()[0].recv(1), 0)
+    forever(lambda: _wait_for_end(server), 0)
     paced(lambda: _try(("127.0.0.1", 30001), hold=False), 150)
     until(lambda: COUNTS["no_port"] > 5)
 
@@ -79,7 +85,7 @@ def ports_in_time_wait_that_are_used_again() -> None:
     """tcp_tw_reuse lets new connections take them: none fails."""
     sysctl("net.ipv4.ip_local_port_range", "40000 40999")
     server = _fixed_listener()
-    forever(lambda: server.accept()[0].recv(1), 0)
+    forever(lambda: _wait_for_end(server), 0)
     paced(lambda: _try(("127.0.0.1", 30001), hold=False), 100)
     time.sleep(2)
 

@@ -53,8 +53,8 @@ class Far:
         return result
 
 
-def line(mtu: int = 1500) -> Far:
-    """Connect this namespace with another one by a pair of veth devices."""
+def line(mtu: int = 1500, *, ipv6_far: bool = False) -> Far:
+    """Connect this namespace with another one by a pair of veth devices, which speak IPv4 alone."""
     far = Far()
     command("ip link add near0 type veth peer name far0")
     command(f"ip link set far0 netns {far.thread}")
@@ -62,6 +62,8 @@ def line(mtu: int = 1500) -> Far:
     sysctl("net.ipv6.conf.near0.disable_ipv6", 1)
     add_ipv4("near0", NEAR, "255.255.255.0")
     link_up("near0")
+    if not ipv6_far:
+        far.do(lambda: sysctl("net.ipv6.conf.far0.disable_ipv6", 1))
     far.do(lambda: (add_ipv4("far0", FAR, "255.255.255.0"), link_up("far0")))
     KEPT.append(far)
     return far
@@ -91,6 +93,14 @@ def veth_transfer() -> None:
     far_server(line())
     one = keep(socket.create_connection((FAR, 7), 5))
     forever(lambda: one.send(b"x" * 100_000), 0.005)
+
+
+@healthy("lines", noise=("Ip6.InDiscards",))
+def veth_with_ipv6_off_at_this_end() -> None:
+    """The neighbour's router solicitations are thrown away, one a second."""
+    far_server(line(ipv6_far=True))
+    one = keep(socket.create_connection((FAR, 7), 5))
+    forever(lambda: one.send(b"x" * 10_000), 0.01)
 
 
 @healthy("lines")

@@ -366,7 +366,7 @@ def memcached_stopped() -> None:
 
 @bad("dropping", "iperf3", "UDP_RECEIVE_BUFFER_FULL", truth=("Udp.RcvbufErrors",), programs=("iperf3",))
 def iperf_udp_into_a_small_buffer() -> None:
-    iperf("-u", "-b", "300M", "-l", 8000, "-w", "32K")
+    iperf("-u", "-b", "600M", "-l", 8000, "-w", "16K", nice=0)
 
 
 @bad("stalled", "iperf3", "TCP_RECEIVER_STALLED", "ZERO_WINDOW_FROM_PEER", culprit=True, programs=("iperf3",))

@@ -238,6 +238,8 @@ def matrix(scenarios: Sequence[Scenario | host.HostScenario], outcomes: dict[str
     for scenario in scenarios:
         outcome = outcomes[scenario.name]
         said = outcome.verdict if isinstance(outcome, Outcome) else "failed"
+        if isinstance(scenario, Scenario) and said in scenario.also:
+            said = scenario.verdict
         counts[scenario.verdict, said] = counts.get((scenario.verdict, said), 0) + 1
     columns = [*VERDICTS, *(["failed"] if any(said == "failed" for _v, said in counts) else [])]
     lines = ["| condition \\ verdict | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
