@@ -108,7 +108,7 @@ def dnsperf(per_s: int, clients: int = 4) -> None:
     time.sleep(0.5)
 
 
-def rsyslog() -> tuple[int, Path]:
+def rsyslog(more: str = "") -> tuple[int, Path]:
     """Start rsyslog with a log socket, UDP and TCP; return it and the path of the socket."""
     where = folder()
     (where / "conf").write_text(
@@ -116,7 +116,7 @@ def rsyslog() -> tuple[int, Path]:
         ' RateLimit.Interval="0" UseSpecialParser="off")\n'
         'module(load="imudp")\ninput(type="imudp" address="127.0.0.1" port="514")\n'
         'module(load="imtcp")\ninput(type="imtcp" address="127.0.0.1" port="601")\n'
-        f'action(type="omfile" file="{where}/out")\n'
+        f'action(type="omfile" file="{where}/out")\n{more}\n'
     )
     pid = spawn("rsyslogd", "-n", "-f", where / "conf", "-i", where / "pid").pid
     until((where / "log").exists)

@@ -10,7 +10,6 @@ import time
 from tests.live.scenarios.condition import bad
 from tests.live.scenarios.daemons import (
     dnsmasq,
-    dnsperf,
     haproxy,
     iperf,
     memcached,
@@ -278,13 +277,16 @@ def dnsmasq_overrun() -> None:
 
 @bad(
     "dropping",
-    "dnsmasq",
+    "rsyslog",
     says=r"NoPorts|closed port|nobody listens|no socket|not listen",
     truth=("Udp.NoPorts",),
-    programs=("dnsperf",),
+    programs=("rsyslogd",),
 )
-def dns_server_that_is_not_there() -> None:
-    dnsperf(200)
+def rsyslog_forwards_to_a_server_that_is_not_there() -> None:
+    _pid, path = rsyslog('action(type="omfwd" target="127.0.0.1" port="5140" protocol="udp")')
+    local = keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    local.connect(str(path))
+    paced(lambda: local.send(b"<13>Jan  1 00:00:00 app: hello"), 300)
 
 
 @bad(
