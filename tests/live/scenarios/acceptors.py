@@ -159,7 +159,7 @@ def accept_by_four_processes() -> None:
     """A listener that four processes share."""
     server = listener(64)
     for _ in range(4):
-        fork(lambda: _accept_forever(server))
+        fork(lambda: _accept_forever(server), server)
     paced(lambda: connect(server), 150)
 
 
@@ -223,7 +223,7 @@ def accept6_loop_stuck_at_half() -> None:
 
 
 def _stopped_acceptor(server: socket.socket) -> int:
-    pid = fork(lambda: _accept_forever(server))
+    pid = fork(lambda: _accept_forever(server), server)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: state(pid) == "T")
     blame(pid)

@@ -252,7 +252,7 @@ class Examined:
                 if number:
                     time.sleep(pause)
                 before = self.namespace.call(truth.read)
-                words = command(self.condition, self.namespace, "check", "-v", "--state", f"{folder}/state")
+                words = command(self.condition, self.namespace, "check", "-v", "-t", "60", "--state", f"{folder}/state")
                 done = subprocess.run(
                     words,
                     capture_output=True,
@@ -335,6 +335,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20, help="how often each healthy condition is asked again")
     parser.add_argument("--results", type=Path, metavar="FILE", help="write each run as a line of JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write matrices and misses as Markdown")
+    parser.add_argument("--write", action="store_true", help="write them into docs/verdicts.md")
     options = parser.parse_args()
     chosen = [
         c
@@ -346,7 +347,7 @@ def main() -> None:
     rounds = [modes for modes in ROUNDS if modes[0].interval in wanted]
     # Those that take much CPU are spread among the others, which chance does.
     random.Random(1).shuffle(chosen)
-    from tests.live.scenarios.report import progress, report
+    from tests.live.scenarios.report import document, progress, report
 
     runs: list[Run] = []
     starter = Starter()
@@ -363,6 +364,8 @@ def main() -> None:
     print(text)
     if options.report:
         options.report.write_text(text)
+    if options.write:
+        document(text)
 
 
 if __name__ == "__main__":

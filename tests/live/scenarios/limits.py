@@ -124,7 +124,7 @@ def _server_with_few_files(limit: int, used: int) -> tuple[socket.socket, int]:
             except OSError:
                 time.sleep(0.05)
 
-    pid = fork(work)
+    pid = fork(work, server)
     KEPT.remove(server)
     server.close()
     for _ in range(used):
@@ -168,7 +168,7 @@ def server_at_its_descriptor_limit_that_refuses() -> None:
             except OSError:
                 time.sleep(0.05)
 
-    pid = fork(work)
+    pid = fork(work, server)
     KEPT.remove(server)
     server.close()
 

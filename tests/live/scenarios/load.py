@@ -101,11 +101,17 @@ def spawn(*words: object, user: str = "", env: dict[str, str] | None = None, nic
     return child
 
 
-def fork(work: Callable[[], None]) -> int:
-    """Run *work* in a child process, which is this one once more and ends with the namespace; return its pid."""
+def fork(work: Callable[[], None], *mine: socket.socket) -> int:
+    """Run *work* in a child process, which is this one once more and ends with the namespace; return its pid.
+
+    Of the sockets it has *mine* alone, if any are named.
+    """
     pid = os.fork()
     if pid == 0:
         try:
+            for thing in KEPT if mine else ():
+                if isinstance(thing, socket.socket) and thing not in mine:
+                    thing.close()
             _children.clear()
             _folders.clear()
             work()

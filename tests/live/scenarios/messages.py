@@ -64,9 +64,16 @@ def _fill(server: socket.socket, count: int, kind: int = socket.SOCK_STREAM) -> 
         keep(socket.socket(UNIX, kind)).connect(server.getsockname())
 
 
+def _leave_to_sleeper(sock: socket.socket) -> None:
+    """Leave a socket to a process of its own that does nothing."""
+    blame(fork(signal.pause, sock))
+    KEPT.remove(sock)
+    sock.close()
+
+
 def _stop_owner(sock: socket.socket) -> int:
     """Leave a socket to a process of its own that is stopped."""
-    pid = fork(signal.pause)
+    pid = fork(signal.pause, sock)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: state(pid) == "T")
     blame(pid)
@@ -128,7 +135,9 @@ def unix_stream_read_in_batches() -> None:
 @bad("dropping", "unix", LISTENER, also=("at_risk", "stalled"), truth=("app.refused",), severity="critical", quick=True)
 def unix_listener_full_and_refusing() -> None:
     """Clients that do not wait get EAGAIN: nginx answers 502."""
-    _fill(_listener(8), 9)
+    server = _listener(8)
+    _fill(server, 9)
+    _leave_to_sleeper(server)
     paced(_try, 100)
 
 
@@ -144,13 +153,17 @@ def unix_listener_of_a_stopped_process() -> None:
 
 @bad("dropping", "unix", LISTENER, also=("at_risk", "stalled"), truth=("app.refused",), severity="critical")
 def unix_seqpacket_listener_full_and_refusing() -> None:
-    _fill(_listener(4, socket.SOCK_SEQPACKET), 5, socket.SOCK_SEQPACKET)
+    server = _listener(4, socket.SOCK_SEQPACKET)
+    _fill(server, 5, socket.SOCK_SEQPACKET)
+    _leave_to_sleeper(server)
     paced(lambda: _try(socket.SOCK_SEQPACKET), 50)
 
 
 @bad("stalled", "unix", LISTENER, also=("at_risk",), says="not accept|nobody accepts|accepts none|stopped")
 def unix_listener_stuck_at_half() -> None:
-    _fill(_listener(15), 8)
+    server = _listener(15)
+    _fill(server, 8)
+    _leave_to_sleeper(server)
 
 
 @bad("stalled", "unix", LISTENER, also=("at_risk", "dropping"))
@@ -158,6 +171,7 @@ def unix_listener_full_with_clients_that_wait() -> None:
     """The queue is full, and ten clients sleep in connect(2)."""
     server = _listener(3)
     _fill(server, 4)
+    _leave_to_sleeper(server)
     for _ in range(10):
         threading.Thread(target=_connect_and_wait, daemon=True).start()
     time.sleep(0.3)
@@ -238,9 +252,10 @@ def unix_log_whose_writers_wait() -> None:
 @bad("dropping", "unix", QUEUE, also=("at_risk", "stalled"), truth=("app.refused",), quick=True)
 def unix_log_full_and_refusing() -> None:
     path = f"{folder()}/log"
-    _log(path)
+    receiver = _log(path)
     for _ in range(12):
         _write(path)
+    _leave_to_sleeper(receiver)
     paced(lambda: _write(path), 100)
 
 
@@ -271,12 +286,13 @@ def unix_dgram_half_unread() -> None:
     sender.connect("\0scenario")
     for _ in range(6):
         sender.send(b"x" * 100)
-    keep(receiver) if receiver not in KEPT else None
+    _leave_to_sleeper(receiver)
 
 
 @bad("stalled", "unix", QUEUE, also=("at_risk", "dropping"))
 def unix_dgram_with_writers_that_sleep() -> None:
-    _log("\0scenario")
+    receiver = _log("\0scenario")
+    _leave_to_sleeper(receiver)
     for _ in range(5):
         sock = keep(socket.socket(UNIX, socket.SOCK_DGRAM))
         sock.connect("\0scenario")

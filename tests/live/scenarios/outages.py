@@ -7,6 +7,7 @@ import os
 import socket
 import time
 
+from tests.live.scenarios.acceptors import waiting
 from tests.live.scenarios.condition import bad
 from tests.live.scenarios.daemons import (
     dnsmasq,
@@ -345,13 +346,13 @@ def rsyslog_stopped_with_udp() -> None:
 )
 def memcached_at_its_limit() -> None:
     """It takes forty connections, and lets the rest wait."""
-    pid = memcached("-c", "40")
+    pid = memcached("-c", "40", "-o", "no_maxconns_fast")
     for _ in range(60):
         sock = keep(socket.socket())
         sock.setblocking(False)
         sock.connect_ex(("127.0.0.1", 11211))
         time.sleep(0.01)
-    until(lambda: len(os.listdir(f"/proc/{pid}/fd")) >= 40)
+    until(lambda: waiting(11211) > 0)
     blame(pid)
 
 

@@ -278,7 +278,7 @@ def _reader_process(receiver: socket.socket, pause: float = 0.005) -> int:
             drain(receiver)
             time.sleep(pause)
 
-    pid = fork(read)
+    pid = fork(read, receiver)
     KEPT.remove(receiver)
     receiver.close()
     return pid
@@ -286,7 +286,7 @@ def _reader_process(receiver: socket.socket, pause: float = 0.005) -> int:
 
 def _stopped_reader(family: int, share: float) -> socket.socket:
     receiver, sender = udp(family, DEFAULT)
-    pid = fork(signal.pause)
+    pid = fork(signal.pause, receiver)
     os.kill(pid, signal.SIGSTOP)
     fill_to(receiver, sender, share)
     KEPT.remove(receiver)
@@ -437,7 +437,7 @@ def udp_reader_stuck_in_a_long_computation() -> None:
             sum(range(100_000))
             time.sleep(0.02)
 
-    blame(fork(compute))
+    blame(fork(compute, receiver))
     KEPT.remove(receiver)
     receiver.close()
     paced(lambda: sender.send(b"x" * _SMALL), 300)

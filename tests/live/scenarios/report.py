@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sockdiag.model.finding import VERDICTS
+from tests.live.world.namespace import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from tests.live.scenarios.campaign import Run
     from tests.live.scenarios.condition import Condition
 
+DOCS = PROJECT / "docs" / "verdicts.md"
+_BEGIN, _END = "<!-- campaign -->\n", "<!-- /campaign -->\n"
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
@@ -60,7 +65,7 @@ def _summary(conditions: Sequence[Condition], runs: Sequence[Run], valid: Sequen
     alarms = sum(run.condition in healthy and not run.right for run in valid)
     share = 100 * right / max(len(valid), 1)
     return (
-        f"{len(conditions)} conditions, {len(healthy)} of them healthy; {len(runs)} runs, {len(valid)} of which count: "
+        f"{datetime.now(UTC).date()}, Linux {os.uname().release.partition('-')[0]}: {len(conditions)} conditions, {len(healthy)} of them healthy; {len(runs)} runs, {len(valid)} of which count: "
         f"{right} right ({share:.1f} %), {alarms} false alarms in {sum(r.condition in healthy for r in valid)} runs "
         f"of healthy conditions. Culprit not named: {_count(valid, 'culprit')}; wrong advice: {_count(valid, 'advice')}."
     )
@@ -93,3 +98,10 @@ def _misses(runs: Iterable[Run]) -> Iterable[str]:
     for (condition, wrong), modes in sorted(found.items()):
         where = ", ".join(f"{mode} ({n})" if n > 1 else mode for mode, n in Counter(modes).items())
         yield f"* {condition}: {'; '.join(wrong)}. {where[0].upper()}{where[1:]}."
+
+
+def document(text: str) -> None:
+    """Put a report into docs/verdicts.md in place of the last one."""
+    whole = DOCS.read_text(encoding="utf-8")
+    head, _, rest = whole.partition(_BEGIN)
+    DOCS.write_text(f"{head}{_BEGIN}{text}{_END}{rest.partition(_END)[2]}", encoding="utf-8")

@@ -157,7 +157,7 @@ def tcp_small_bursts_that_wait_a_moment() -> None:
 
 def _stopped_reader(family: int, server: socket.socket) -> socket.socket:
     one, other = pair(server)
-    pid = fork(signal.pause)
+    pid = fork(signal.pause, other)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: state(pid) == "T")
     blame(pid)
@@ -196,7 +196,7 @@ def tcp_stopped_server_with_requests_waiting() -> None:
     """Thirty clients have asked; the server is stopped, and their requests wait in its sockets."""
     server = listener(64)
     ends = [pair(server) for _ in range(30)]
-    pid = fork(signal.pause)
+    pid = fork(signal.pause, *(other for _one, other in ends))
     os.kill(pid, signal.SIGSTOP)
     until(lambda: state(pid) == "T")
     blame(pid)
@@ -336,8 +336,6 @@ def close_wait_half_of_the_descriptors() -> None:
     import resource
 
     server = listener(128)
-    pid = os.getpid()
-    del pid
 
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120))
@@ -345,7 +343,7 @@ def close_wait_half_of_the_descriptors() -> None:
         while held:
             time.sleep(60)
 
-    child = fork(work)
+    child = fork(work, server)
     blame(child)
     for _ in range(60):
         connect(server)
