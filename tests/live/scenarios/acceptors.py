@@ -102,12 +102,15 @@ def accept_batches_of_two_seconds() -> None:
 def accept_standing_queue() -> None:
     """Forty always wait, none of them for long."""
     server = listener(128)
-    for _ in range(40):
-        client(server)
+    clients = [client(server) for _ in range(40)]
 
     def step() -> None:
-        connect(server)
+        clients.append(client(server))
         server.accept()[0].close()
+        # Its client goes when it has been served.
+        old = clients.pop(0)
+        KEPT.remove(old)
+        old.close()
 
     forever(step, 0.004)
 

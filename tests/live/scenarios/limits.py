@@ -187,17 +187,19 @@ def server_at_its_descriptor_limit_that_refuses() -> None:
 
 @healthy("descriptors")
 def server_whose_connections_come_and_go() -> None:
+    """Thirty at a time, each for half a second."""
     server = listener(64)
-    held: list[socket.socket] = []
+    held: list[tuple[socket.socket, socket.socket]] = []
     KEPT.append(held)
 
-    def serve() -> None:
-        held.append(server.accept()[0])
+    def step() -> None:
+        held.append(pair(server))
         if len(held) > 30:
-            held.pop(0).close()
+            for sock in held.pop(0):
+                KEPT.remove(sock)
+                sock.close()
 
-    forever(serve, 0)
-    paced(lambda: connect(server), 60)
+    paced(step, 60)
 
 
 @healthy("SYN queue")
