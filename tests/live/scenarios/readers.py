@@ -335,11 +335,11 @@ def udp_half_full_and_slowly_filling() -> None:
 
 @bad("at_risk", "UDP reader", FULL, also=("dropping",), fresh=True)
 def udp_reader_slightly_too_slow() -> None:
-    """Three in four are read; the buffer fills in ten seconds, and from then on something is lost."""
+    """Four in five are read; the buffer fills in some six seconds, and from then on something is lost."""
     receiver, sender = udp(size=4 << 20)
-    fill_to(receiver, sender, 0.6)
+    fill_to(receiver, sender, 0.7)
     paced(lambda: sender.send(b"x" * _SMALL), 800)
-    paced(lambda: drain(receiver, 1), 690)
+    paced(lambda: drain(receiver, 1), 640)
 
 
 @bad("dropping", "UDP reader", FULL, truth=("Udp.RcvbufErrors",))
