@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -199,8 +200,7 @@ class Examined:
             time.sleep(0.1)
 
     def _holds(self, grown: dict[str, int]) -> bool:
-        return any(name == known or (name.endswith("*") and known.startswith(name[:-1]))
-                   for name in self.condition.truth for known in grown)  # fmt: skip
+        return any(fnmatch(name, wanted) for wanted in self.condition.truth for name in grown)
 
     def ask(self, modes: Iterable[Mode]) -> None:
         """Ask in several ways at once, the truth being taken before and after."""
@@ -239,7 +239,7 @@ class Examined:
 
     def _valid(self, lost: dict[str, int], mode: Mode | None = None) -> bool:
         if self.condition.healthy:
-            return not [name for name in truth.losses(lost) if name not in self.condition.noise]
+            return not [n for n in truth.losses(lost) if not any(fnmatch(n, known) for known in self.condition.noise)]
         return not self.condition.truth or (mode is not None and not mode.interval) or self._holds(lost)
 
     def check(self, pause: float = 2.0) -> None:

@@ -34,20 +34,14 @@ def check(scenario: Scenario | HostScenario, outcome: Outcome | BaseException) -
     if isinstance(outcome, BaseException):
         raise outcome
     told = [(f["code"], f["verdict"], f["summary"]) for f in outcome.findings]
-    right = right_verdicts(scenario)
-    assert outcome.verdict in right, told
-    assert bool(outcome.lost) == (outcome.verdict == "dropping"), outcome.lost
+    assert outcome.verdict == scenario.verdict, told
+    assert bool(outcome.lost) == (scenario.verdict == "dropping"), outcome.lost
     assert (outcome.sent_again >= 0.05) == (scenario.code == "RETRANSMISSION"), outcome.sent_again
     if scenario.code:
-        found = [f for f in outcome.findings if f["code"] == scenario.code and f["verdict"] in right]
+        found = [f for f in outcome.findings if f["code"] == scenario.code and f["verdict"] == scenario.verdict]
         assert found, told
     worst = {f["severity"] for f in outcome.findings}
     assert outcome.status == (3 if "critical" in worst else 0)
-
-
-def right_verdicts(scenario: Scenario | HostScenario) -> tuple[str, ...]:
-    """Return the verdicts that are right."""
-    return (scenario.verdict, *(scenario.also if isinstance(scenario, Scenario) else ()))
 
 
 def possible(*outcomes: Outcome | BaseException) -> None:
