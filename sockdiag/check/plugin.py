@@ -86,6 +86,28 @@ def waited(options: CheckOptions, open_system: Callable[[], System], clock: Call
     return CheckAnswer(held.data[0], text, lambda: held.arrived(_TO_KEEP_S), held.lost)
 
 
+def answer(options: CheckOptions, system: System, started: float | None = None) -> CheckAnswer:
+    """Run the check.
+
+    Args:
+        options: what to check, and how.
+        system: the system.
+        started: start time of the run in seconds since the epoch, if not now.
+
+    Raises:
+        SockdiagError: no verdict could be reached.
+    """
+    from sockdiag.check.request import check_times
+    from sockdiag.check.run import Run
+    from sockdiag.check.status_line import output
+    from sockdiag.survey.survey import Survey
+
+    check_times(options)
+    run = Run(Survey(system, options.survey, started=started), options)
+    run.judge()
+    return CheckAnswer(run.status, output(run), run.keep_baseline)
+
+
 class _Child:
     """What the child does: run the check, and keep the baseline if the answer has arrived."""
 
@@ -99,8 +121,6 @@ class _Child:
 
     def work(self) -> bytes:
         """Return the status, and the text to write."""
-        from sockdiag.check.run import answer
-
         options = self._options
         try:
             netns = options.survey.netns

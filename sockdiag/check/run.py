@@ -12,6 +12,7 @@ from sockdiag.check.request import check_request
 from sockdiag.check.state import KEPT_S, State, place_of
 from sockdiag.check.status import CHECK_OK, CHECK_UNKNOWN
 from sockdiag.judging.declared import TABLES
+from sockdiag.judging.judge import most_lack_data
 from sockdiag.model.record import Record, field
 from sockdiag.survey.diagnose import Examination, diagnose, judging
 
@@ -19,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sockdiag.check.answer import CheckAnswer
     from sockdiag.check.entries import BaselineEntry, BaselinePlace
     from sockdiag.check.measured import Measured, Taken
     from sockdiag.check.options import CheckOptions
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import Judgement, NotJudged
     from sockdiag.model.sample import Sample
-    from sockdiag.sources.system.machine import System
     from sockdiag.survey.reader import SystemReader
 
 # Sources of gaps about finding and entering network namespaces.
@@ -46,6 +45,7 @@ class NamespaceResult(Record):
     note: str = field("Why there is no baseline, or another remark on it.")
     reset: tuple[str, ...] = field("Counters that were reset since the earlier sample.")
     seconds: float | None = field("Time between the samples.")
+    hides_losses: bool = field("A source that counts losses could not be read.")
 
 
 class _Past:
@@ -110,6 +110,7 @@ def _examine(
             past.note if request.compares else "",
             reset,
             case.seconds,
+            any(one.hides_losses and one.part in case.now.absent for one in judgement.unknown),
         )
 
     return Examination(past.before, results)
@@ -233,8 +234,12 @@ class Run:
         statuses = [a.status for a in self.alerts]
         statuses += [m.status for m in self.named_measures]
         strict = self.options.strict
-        lacking = len(self.unknown)
-        self.lacks_data = bool(lacking) and (self.request.named or strict or lacking * 2 > len(self.request.codes))
+        self.lacks_data = bool(self.unknown) and (
+            self.request.named
+            or strict
+            or any(there.hides_losses for there in self.namespaces)
+            or most_lack_data(self.unknown, len(self.request.codes))
+        )
         # It would be so in every run, and losses would never be reported.
         self.blind = bool(
             self.request.compares
@@ -251,25 +256,3 @@ class Run:
         if self.lacks_data or self.blind or not self.namespaces:
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)
-
-
-def answer(options: CheckOptions, system: System, started: float | None = None) -> CheckAnswer:
-    """Run the check.
-
-    Args:
-        options: what to check, and how.
-        system: the system.
-        started: start time of the run in seconds since the epoch, if not now.
-
-    Raises:
-        SockdiagError: no verdict could be reached.
-    """
-    from sockdiag.check.answer import CheckAnswer
-    from sockdiag.check.request import check_times
-    from sockdiag.check.status_line import output
-    from sockdiag.survey.survey import Survey
-
-    check_times(options)
-    run = Run(Survey(system, options.survey, started=started), options)
-    run.judge()
-    return CheckAnswer(run.status, output(run), run.keep_baseline)

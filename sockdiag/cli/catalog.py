@@ -26,6 +26,7 @@ COMMANDS = {
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they mean for a socket."),
     "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),
     "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),
+    "port": ("sockdiag.cli.commands.port", "Who listens on a port, who is connected, and can it be bound?"),
     "inspect": ("sockdiag.cli.commands.inspect", "One socket through all its layers, from fd to struct proto."),
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and its source."),
     "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),

@@ -113,10 +113,17 @@ class Invocation:
         return columns.ordered(self.args, self.survey, rows, record, extra)
 
     def table(
-        self, columns: Sequence[FieldEntry], rows: Iterable[Record], *, chosen: bool, remarks: Sequence[str] = ()
+        self,
+        columns: Sequence[FieldEntry],
+        rows: Iterable[Record],
+        *,
+        chosen: bool,
+        remarks: Sequence[str] = (),
+        spare: Sequence[str] = (),
     ) -> Table:
-        """Make a table of rows, with or without a heading line."""
-        return Table(columns, rows, chosen=chosen, header=not self.args[options.NO_HEADER], remarks=remarks)
+        """Make a table of rows, with or without a heading line; a narrow terminal leaves out *spare* columns."""
+        header = not self.args[options.NO_HEADER]
+        return Table(columns, rows, chosen=chosen, header=header, remarks=remarks, spare=spare)
 
     def show(self, document: Document, *, answered: bool | None = None, warn: bool = True) -> int:
         """Write a document in the format that was asked for, and report gaps on standard error.

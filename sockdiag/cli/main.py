@@ -46,6 +46,8 @@ def _dispatch(words: list[str], env: Env) -> int:
 
     if words in (["--version"], ["-V"]):
         words = ["version"]
+    if words and words[0].startswith(":"):
+        words = ["port", *words]
     name = words[0] if words and not words[0].startswith("-") else ""
     if name == "" or name in COMMANDS:
         rest = words[1:] if name else words

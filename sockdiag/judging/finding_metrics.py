@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.judging.registry import RULES, load
-from sockdiag.model.finding import SEVERITIES, UNKNOWN, VERDICTS, at_least, worst_verdict
+from sockdiag.model.finding import SEVERITIES, VERDICTS, at_least
 from sockdiag.model.metric_family import MetricFamily
 
 TYPE_CHECKING = False
@@ -27,12 +27,13 @@ _VERDICT = MetricFamily("sockdiag_verdict", "1 for the worst verdict of all find
 DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)
 
 
-def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> list[MetricFamily]:
+def judged_families(findings: Iterable[Finding], unknown: Collection[str], verdict: str) -> list[MetricFamily]:
     """Return the findings of every rule, 0 where it found nothing, so that alerts need not ask for absence.
 
     Args:
         findings: all findings.
         unknown: codes of the rules that lacked data.
+        verdict: the verdict of all.
     """
     counts = {
         (code, severity): 0
@@ -41,12 +42,9 @@ def judged_families(findings: Iterable[Finding], unknown: Collection[str]) -> li
         for severity in SEVERITIES
         if at_least(load(code).RULE.severity, severity)
     }
-    verdicts = {UNKNOWN} if unknown else set()
     for finding in findings:
         key = (finding.code, finding.severity)
         counts[key] = counts.get(key, 0) + 1
-        verdicts.add(finding.verdict)
-    verdict = worst_verdict(verdicts)
     return [
         _FINDINGS._replace(samples=tuple(counts.items())),
         _SUCCESS._replace(samples=tuple(((code,), int(code not in unknown)) for code in RULES)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Hit, Unseen
 from sockdiag.judging.registry import RULES, load
+from sockdiag.model.counters import MIBS
 from sockdiag.model.finding import RECOVERED, UNKNOWN, Finding, badness, worst_verdict
 from sockdiag.model.record import LABEL, Record, field
 
@@ -14,12 +15,27 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
 
 
+# Where the kernel counts what it lost, and the tables that every host uses. Without one of them a loss could go unseen. All
+# other sources show how near a limit is, or serve a few sockets: a rule that lacks them leaves the others their verdict.
+COUNTS_LOSSES = frozenset({*(mib.source for mib in MIBS.values()), "tcp", "udp"})
+
+
 class NotJudged(Record):
     """A rule that lacked what it needs."""
 
     code: str = field("The rule.", kind=LABEL)
     source: str = field("What could not be read.", kind=LABEL)
     reason: str = field("Why.", kind=LABEL)
+
+    @property
+    def part(self) -> str:
+        """The part of the sample that it lacked."""
+        return self.source.removeprefix("sockets: ")
+
+    @property
+    def hides_losses(self) -> bool:
+        """Whether a loss could go unseen, so that no document can say that all is well."""
+        return self.part.removeprefix("some ") in COUNTS_LOSSES
 
 
 class Judgement:
@@ -42,16 +58,25 @@ class Judgement:
         return [hit.finding for hit in self.hits]
 
 
-def verdict_of(findings: Iterable[Finding], unknown: Collection[NotJudged], *, levels_only: bool = False) -> str:
-    """Return the worst verdict of findings; unknown if no finding is worse and the rules cannot exclude problems.
+def most_lack_data(unknown: Iterable[NotJudged], rules: int) -> bool:
+    """Return whether more than half of the rules lacked data, so that the others say little."""
+    return 2 * len({one.code for one in unknown}) > rules
+
+
+def verdict_of(
+    findings: Iterable[Finding], unknown: Collection[NotJudged], rules: int = len(RULES), *, levels_only: bool = False
+) -> str:
+    """Return the worst verdict of findings; unknown if no finding is worse and something bad could have gone unseen.
 
     Args:
         findings: what the rules found.
         unknown: rules that lacked data.
+        rules: how many rules there were.
         levels_only: there was a single sample, and some of the rules detect losses only by comparing two.
     """
     verdicts = [finding.verdict for finding in findings]
-    return worst_verdict([*verdicts, UNKNOWN] if unknown or levels_only else verdicts)
+    unseen = levels_only or most_lack_data(unknown, rules) or any(one.hides_losses for one in unknown)
+    return worst_verdict([*verdicts, UNKNOWN] if unseen else verdicts)
 
 
 def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:

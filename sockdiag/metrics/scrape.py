@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sockdiag.judging.judge import NotJudged
     from sockdiag.model.finding import Finding
     from sockdiag.model.metric_family import MetricFamily
     from sockdiag.model.sample import Sample
@@ -57,7 +58,7 @@ class _ScrapedNamespace:
     def __init__(self) -> None:
         self.families: list[MetricFamily] = []
         self.findings: list[Finding] = []
-        self.unknown: set[str] = set()
+        self.unknown: list[NotJudged] = []
         self.sources: dict[str, bool] = {}
         self.interval: float | None = None
         self.read = True
@@ -100,8 +101,8 @@ class Scraper:
         """
         from sockdiag.analysis.metric_families import joined, placed
         from sockdiag.judging.finding_metrics import judged_families
+        from sockdiag.judging.judge import verdict_of
         from sockdiag.metrics.own import own_families
-        from sockdiag.model.finding import UNKNOWN, worst_verdict
         from sockdiag.survey.per_namespace import in_each
 
         started, cpu = time.monotonic(), _cpu()
@@ -114,20 +115,18 @@ class Scraper:
         if not any(part.read for part in parts):
             raise NothingRead(survey.gaps[0].reason if survey.gaps else "nothing could be read")
         findings = [finding for part in parts for finding in part.findings]
-        unknown = {code for part in parts for code in part.unknown}
+        unknown = [one for part in parts for one in part.unknown]
         # A source counts as unread if it could not be read in one of the namespaces.
         sources: dict[str, bool] = {}
         for part in parts:
             sources.update((source, read and sources.get(source, True)) for source, read in part.sources.items())
-        judged = judged_families(findings, unknown)
+        verdict = verdict_of(findings, unknown, levels_only=parts[0].interval is None)
+        judged = judged_families(findings, {one.code for one in unknown}, verdict)
         seconds, spent = time.monotonic() - started - (twice_s or 0.0), _cpu() - cpu
         own = own_families(sources, len(survey.gaps), survey.started, max(0.0, seconds), spent, parts[0].interval)
         if survey.place is not None:
             label = survey.netns.label or ""
             judged, own = list(placed(judged, label)), list(placed(own, label))
-        verdicts = [finding.verdict for finding in findings]
-        single = parts[0].interval is None
-        verdict = worst_verdict([*verdicts, UNKNOWN] if unknown or single else verdicts)
         return Scraped(survey, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
 
     def _steps(
@@ -153,7 +152,7 @@ class Scraper:
         case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES, between)
         part = _ScrapedNamespace()
         part.read = bool(now.counters) or any(now.tables.values())
-        part.findings, part.unknown = judgement.findings, {one.code for one in judgement.unknown}
+        part.findings, part.unknown = judgement.findings, judgement.unknown
         part.sources = dict(sources_read(now, survey.gaps))
         part.interval = case.seconds
         facts, top = Facts(now), self._options.top

@@ -50,6 +50,7 @@ _TABLES = {
         for name in ("local.port", "local.interface", "peer", "peer.port", "shutdown")
     },
     "peer.interface": _IP,
+    "protocol": _IP | {"netlink", "packet"},
     "mark": _IP,
     "cgroup_id": _IP,
     "cgroup": _IP,
@@ -149,7 +150,8 @@ class FieldEntry:
         if self.name == "local.address":
             # Only IP sockets always have one.
             return netid not in IP_TABLES
-        if netid == "unix" and top == "peer":
+        if top == "peer" and netid in ("unix", "netlink"):
+            # The file in /proc has no state and no other end of a netlink socket.
             return state in ("LISTEN", "CLOSE")
         return top == "timer" or (self._absent and source == "netlink")
 

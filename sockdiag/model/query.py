@@ -19,6 +19,7 @@ INET = "inet"  # CONG, TOS, TCLASS, VEGASINFO
 OWNERS = "owners"  # /proc/*/fd
 CGROUP = "cgroup"  # id -> path
 DETAILS = "details"  # UNIX_DIAG_VFS and UNIX_DIAG_ICONS
+PARTS = frozenset((SKMEM, TCP_INFO, INET, OWNERS, CGROUP, DETAILS))
 
 
 class Query(Record):

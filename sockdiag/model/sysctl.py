@@ -15,6 +15,9 @@ Value = int | tuple[int, ...] | str
 # By first version, ascending.
 Defaults = tuple[tuple[tuple[int, int], Value], ...]
 
+# Source of the gap that names the limits of the host that a namespace does not show.
+HIDDEN_LIMITS = "/proc/sys/net"
+
 SECONDS, FLAG, PORTS, PACKETS = "s", "flag", "ports", "packets"
 
 # What the file holds: as many numbers, or one of these.
@@ -100,7 +103,7 @@ class Sysctls:
             return self.errors
         reason = f"limits of the host, not visible in this network namespace: {', '.join(self.hidden)}"
         return (
-            Gap("/proc/sys/net", reason, hint="run it in the host's namespace: --netns 1, as root"),
+            Gap(HIDDEN_LIMITS, reason, hint="run it in the host's namespace: --netns 1, as root"),
             *self.errors,
         )
 

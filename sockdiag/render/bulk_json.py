@@ -34,17 +34,19 @@ _PIECE_ROWS = 64
 _LONG = 16
 
 
-def batch_lines(batch: Batch, columns: Sequence[FieldEntry] | None) -> Iterator[str]:
-    """Yield the lines of a batch in pieces; if *columns* is None, with every field."""
+def batch_lines(
+    batch: Batch, columns: Sequence[FieldEntry] | None, unasked: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yield the lines of a batch in pieces; if *columns* is None, with every field but those of parts in *unasked*."""
     if not batch.size:
         return
     if batch.columns is None or (columns is not None and not all(_sliced(batch, c) for c in columns)):
         for socket in batch.sockets():
-            line = plain(socket) if columns is None else chosen_object(socket, columns)
+            line = plain(socket, None, unasked) if columns is None else chosen_object(socket, columns)
             yield _json(line) + "\n"
         return
     parts: list[Sequence[Any]] = []
-    template = _object(batch, "", Socket.FIELDS, parts) if columns is None else _chosen(batch, columns, parts)
+    template = _object(batch, "", Socket.FIELDS, parts, unasked) if columns is None else _chosen(batch, columns, parts)
     line, arguments = _shortened(template + "\n", parts, batch.size)
     flat = chain.from_iterable(zip(*arguments, strict=True))
     width = len(arguments)
@@ -99,24 +101,40 @@ def _literal(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _object(batch: Batch, prefix: str, fields: Sequence[Field], parts: list[Sequence[Any]]) -> str:
-    members = [f'"{field.name}":{_value(batch, prefix + field.name, field, parts)}' for field in fields]
+def _object(
+    batch: Batch, prefix: str, fields: Sequence[Field], parts: list[Sequence[Any]], unasked: frozenset[str]
+) -> str:
+    members = [
+        f'"{field.name}":{_value(batch, prefix + field.name, field, parts, unasked)}'
+        for field in fields
+        if field.needs not in unasked or _given(batch, prefix + field.name, field)
+    ]
     return "{" + ",".join(members) + "}"
 
 
-def _value(batch: Batch, name: str, field: Field, parts: list[Sequence[Any]]) -> str:
+def _given(batch: Batch, name: str, field: Field) -> bool:
+    # A capture holds parts that nobody asked for.
+    assert batch.columns is not None
+    nested = field.of if isinstance(field.of, type) else None
+    first = f"{name}.{nested.FIELDS[0].name}" if nested is not None else name  # type: ignore[attr-defined]
+    return name in batch.columns or first in batch.columns or batch.constants.get(name) is not None
+
+
+def _value(
+    batch: Batch, name: str, field: Field, parts: list[Sequence[Any]], unasked: frozenset[str] = frozenset()
+) -> str:
     assert batch.columns is not None
     column = batch.columns.get(name)
     if column is not None:
-        return _column(column, field, parts)
+        return _column(column, field, parts, unasked)
     nested = field.of if isinstance(field.of, type) else None
     if nested is not None and f"{name}.{nested.FIELDS[0].name}" in batch.columns:  # type: ignore[attr-defined]
-        return _object(batch, name + ".", nested.FIELDS, parts)  # type: ignore[attr-defined]
+        return _object(batch, name + ".", nested.FIELDS, parts, unasked)  # type: ignore[attr-defined]
     value = batch.constants.get(name)
-    return "null" if value is None else _literal(_json(plain(value, field)))
+    return "null" if value is None else _literal(_json(plain(value, field, unasked)))
 
 
-def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
+def _column(column: Column, field: Field, parts: list[Sequence[Any]], unasked: frozenset[str]) -> str:
     if column.text:
         return _fold(column.text, column.parts, parts)
     values = column.values()
@@ -125,14 +143,14 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]]) -> str:
         return "%s"
     first = values[0]
     if values.count(first) == len(values):
-        return _literal(_json(plain(first, field)))
+        return _literal(_json(plain(first, field, unasked)))
     # There are few distinct values: options, a timer or an unknown uid repeat in many rows as the same object.
     known: dict[int, str] = {}
     texts = []
     for value in values:
         text = known.get(id(value))
         if text is None:
-            text = known[id(value)] = _json(plain(value, field))
+            text = known[id(value)] = _json(plain(value, field, unasked))
         texts.append(text)
     parts.append(texts)
     return "%s"

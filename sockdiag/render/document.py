@@ -22,9 +22,10 @@ class Table:
         chosen: the user chose the columns; JSON then shows only them.
         header: show the heading line.
         remarks: lines below the table, for people.
+        spare: names of the columns that a narrow terminal leaves out, the least important first.
     """
 
-    __slots__ = ("_rows", "batches", "chosen", "columns", "header", "remarks")
+    __slots__ = ("_rows", "batches", "chosen", "columns", "header", "remarks", "spare")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Table:
         chosen: bool = False,
         header: bool = True,
         remarks: Sequence[str] = (),
+        spare: Sequence[str] = (),
     ) -> None:
         self.columns = columns
         self._rows = rows
@@ -42,6 +44,7 @@ class Table:
         self.chosen = chosen
         self.header = header
         self.remarks = remarks
+        self.spare = spare
 
     def records(self) -> Iterable[Any]:
         """Return the rows as records."""
@@ -69,9 +72,10 @@ class Document:
         table_key: JSON key of the rows.
         lines: the screen for people in place of the plain table: a function of a Style.
         provenance: when, where, and what is missing; a function, because it is complete only after the last row.
+        unasked: parts of sockets that were not asked for (``sockdiag.model.query``), which JSON leaves out where they are None.
     """
 
-    __slots__ = ("command", "keys", "lines", "provenance", "table", "table_key")
+    __slots__ = ("command", "keys", "lines", "provenance", "table", "table_key", "unasked")
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Document:
         table_key: str,
         keys: dict[str, Any] | None = None,
         lines: Callable[[Style], Iterable[str]] | None = None,
+        unasked: frozenset[str] = frozenset(),
     ) -> None:
         self.command = command
         self.provenance = provenance
@@ -89,6 +94,11 @@ class Document:
         self.table_key = table_key
         self.keys = keys or {}
         self.lines = lines
+        self.unasked = unasked
+
+
+# SGR code of what matters least.
+DIM = "2"
 
 
 class Style:

@@ -65,6 +65,10 @@ def width(text: str) -> int:
         text = first + "".join(part.partition("m")[2] for part in others)
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width
+    from unicodedata import category, east_asian_width
 
-    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+    return sum(0 if category(char) in _COMBINING else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+# Categories of characters that are drawn onto the one before.
+_COMBINING = ("Mn", "Me")

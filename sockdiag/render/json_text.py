@@ -12,29 +12,30 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.model.provenance import Provenance
-    from sockdiag.render.document import Document, Style, Table
+    from sockdiag.render.document import Document, Style
 
 
 def _compact(value: Any) -> str:
     return dumps(value, separators=(",", ":"))
 
 
-def rows(table: Table) -> Iterator[str]:
+def rows(document: Document) -> Iterator[str]:
     """Yield pieces of text, each of whole lines, one object per line."""
+    table, unasked = document.table, document.unasked
     columns = outermost(table.columns) if table.chosen else None
     if table.batches is not None:
         from sockdiag.render.bulk_json import batch_lines
 
         for batch in table.batches:
-            yield from batch_lines(batch, columns)
+            yield from batch_lines(batch, columns, unasked)
         return
     for row in table.records():
-        yield _compact(plain(row) if columns is None else chosen_object(row, columns)) + "\n"
+        yield _compact(plain(row, None, unasked) if columns is None else chosen_object(row, columns)) + "\n"
 
 
 def render_ndjson(document: Document, _style: Style) -> Iterator[str]:
     """Yield one object per line, without an envelope."""
-    yield from rows(document.table)
+    yield from rows(document)
 
 
 def envelope(command: str, provenance: Provenance) -> dict[str, Any]:
@@ -61,10 +62,10 @@ def render_json(document: Document, _style: Style) -> Iterator[str]:
     for key, value in head.items():
         yield f"{_compact(key)}: {_compact(value)},\n"
     for key, value in document.keys.items():
-        yield f"{_compact(key)}: {_compact(plain(value))},\n"
+        yield f"{_compact(key)}: {_compact(plain(value, None, document.unasked))},\n"
     yield f"{_compact(document.table_key)}: ["
     separator = "\n"
-    for piece in rows(document.table):
+    for piece in rows(document):
         yield separator + piece[:-1].replace("\n", ",\n")
         separator = ",\n"
     yield "\n]\n}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.quantity import UNKNOWN, share, size
 from sockdiag.render.cells import cell, endpoint
-from sockdiag.render.table import aligned, cells, is_number, remark_lines
+from sockdiag.render.table import aligned, cells, fitting, is_number, remark_lines, spare_headings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def group_lines(table: Table, style: Style) -> Iterator[str]:
         for entry, column in zip(table.columns, cells(table), strict=True)
     ]
     headings = [entry.field.header for entry in table.columns] if table.header else []
-    yield from aligned(headings, columns, [is_number(entry) for entry in table.columns], style.width)
+    right = [is_number(entry) for entry in table.columns]
+    yield from fitting(headings, columns, right, style, spare_headings(table))
     yield from remark_lines(table, style)
 
 
@@ -68,24 +69,14 @@ def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]
             )
         )
     shown = len(_SOCKETS) - all(row.socket.processes is None for row in sockets)
-    columns = [
-        (name, right, column)
-        for (name, right), column in zip(_SOCKETS[:shown], list(zip(*rows, strict=True))[:shown], strict=True)
-    ]
-    for least in _LEAST:
-        if style.width is None or _wide(columns) <= style.width:
-            break
-        columns = [column for column in columns if column[0] != least]
-    names, sides, texts = zip(*columns, strict=True)
-    yield from aligned(names, texts, sides, style.width)
+    names, sides = zip(*_SOCKETS[:shown], strict=True)
+    yield from fitting(
+        names, list(zip(*rows, strict=True))[:shown], sides, style, _LEAST, "--json, or a wider terminal"
+    )
 
 
-def _wide(columns: list[tuple[str, bool, tuple[str, ...]]]) -> int:
-    return sum(2 + max(map(len, (name, *column))) for name, _right, column in columns) - 2
-
-
-# Columns that a narrow terminal leaves out, in this order; --json has them all.
-_LEAST = ("FWD", "SNDBUF", "RCVBUF", "WMEMQ")
+# Columns that a narrow terminal leaves out, in this order.
+_LEAST = ("FWD", "SNDBUF", "RCVBUF", "WMEM-QUEUED", "PEER", "STATE", "NETID")
 
 # Heading, and whether the column is aligned right.
 _SOCKETS = (
@@ -95,7 +86,7 @@ _SOCKETS = (
     ("RMEM", True),
     ("RCVBUF", True),
     ("FILL", True),
-    ("WMEMQ", True),
+    ("WMEM-QUEUED", True),
     ("SNDBUF", True),
     ("FWD", True),
     ("LOCAL", False),

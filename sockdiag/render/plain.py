@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 HIDDEN = "(hidden)"
 
 
-def plain(value: Any, field: Field | None = None) -> Any:
+def plain(value: Any, field: Field | None = None, unasked: frozenset[str] = frozenset()) -> Any:
     r"""Convert a model value to a type that ``json`` can write, as its field declares.
 
     Names are exact: bytes that are not UTF-8 become lone surrogates (``\udcff``), which Python's surrogateescape converts
-    back. Other bytes (keys, unknown attributes) are hexadecimal. Unknown is None.
+    back. Other bytes (keys, unknown attributes) are hexadecimal. Unknown is None; a field of a part that was not asked for,
+    and that the source did not give unasked, is left out.
     """
     if value is None or value is True or value is False:
         return value
     if field is not None and field.kind == SECRET:
         return HIDDEN
     if isinstance(value, Record):
-        return {f.name: plain(v, f) for f, v in zip(type(value).FIELDS, value._values(), strict=True)}
+        members = zip(type(value).FIELDS, value._values(), strict=True)
+        return {f.name: plain(v, f, unasked) for f, v in members if v is not None or f.needs not in unasked}
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, int):
@@ -39,10 +41,11 @@ def plain(value: Any, field: Field | None = None) -> Any:
         return value
     if isinstance(value, (tuple, list, frozenset)):
         return [
-            v.hex() if isinstance(v, bytes) and field is not None and not field.of else plain(v, field) for v in value
+            v.hex() if isinstance(v, bytes) and field is not None and not field.of else plain(v, field, unasked)
+            for v in value
         ]
     if isinstance(value, dict):
-        return {key: plain(v) for key, v in value.items()}
+        return {key: plain(v, None, unasked) for key, v in value.items()}
     return value
 
 

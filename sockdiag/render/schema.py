@@ -75,7 +75,8 @@ def _reference(record: Any, definitions: dict[str, Any]) -> dict[str, Any]:
             "type": "object",
             "description": record.__doc__.partition("\n")[0],
             "properties": {field.name: _field(record, field, definitions) for field in record.FIELDS},
-            "required": [field.name for field in record.FIELDS],
+            # A part that was not asked for is absent.
+            "required": [field.name for field in record.FIELDS if not field.needs],
         }
     return {"$ref": f"#/$defs/{name}"}
 

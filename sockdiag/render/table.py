@@ -8,7 +8,9 @@ from sockdiag.model.quantity import UNKNOWN
 from sockdiag.model.record import COUNTER, GAUGE, SECRET, Field, Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
+from sockdiag.render.document import DIM
 from sockdiag.render.escape import is_printable, width
+from sockdiag.render.fit import GAP, Columns, fitted_columns, hidden_lines
 from sockdiag.render.plain import plain
 from sockdiag.render.wrap import TableLine, fitted, wrapped
 
@@ -21,12 +23,9 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import FieldEntry
     from sockdiag.render.document import Document, Style, Table
 
-_GAP = "  "
+_GAP = " " * GAP
 # Minimum width for sentences beside other columns.
 _PROSE = 30
-# Shares of rows that long names may push out of alignment, and by how much a column must become narrower for that.
-_OUT_OF_LINE = (0.02, 0.1, 0.3)
-_GAIN = 12
 
 
 def cells(table: Table) -> list[list[str]]:
@@ -85,21 +84,19 @@ def aligned(
         headings: heading of each column; empty for no heading line.
         columns: cells of each column, already printable.
         right: the columns that are aligned right.
-        fit: columns of the terminal. If the table is wider, a few long names push the rest of their own rows to the right,
-            instead of widening the column for all rows.
+        fit: columns of the terminal. If the table is wider, identifiers are shortened.
         prose: the last column holds sentences, which are wrapped.
     """
     if not columns:
         return
+    if fit is not None and not prose:
+        shown, _hidden = fitted_columns(Columns(headings, columns, right), fit)
+        columns = shown.texts
     whole = [[headings[i], *column] if headings else list(column) for i, column in enumerate(columns)]
     simple = ["".join(column).isascii() and "\x1b" not in "".join(column) for column in whole]
     widths = [list(map(len if ascii_only else width, column)) for ascii_only, column in zip(simple, whole, strict=True)]
     spaces = [max(column, default=0) for column in widths]
-    if fit is not None and _total(spaces) <= fit:
-        fit = None
-    elif fit is not None and not prose:
-        spaces = _narrowed(widths, right, spaces, fit)
-    shown: list[list[str]] = []
+    padded_columns: list[list[str]] = []
     for i, column in enumerate(whole):
         space, last = spaces[i], i == len(columns) - 1
         if simple[i]:
@@ -108,26 +105,39 @@ def aligned(
             )
         else:
             padded = [_pad(t, space, right[i], last) for t in column]
-        shown.append(padded)
-    if fit is not None and prose:
-        yield from _with_prose(shown, _total([*spaces[:-1], 0]), fit)
+        padded_columns.append(padded)
+    if fit is not None and prose and _total(spaces) > fit:
+        yield from _with_prose(padded_columns, _total([*spaces[:-1], 0]), fit)
         return
-    for row in zip(*shown, strict=True):
+    for row in zip(*padded_columns, strict=True):
         yield TableLine(_GAP.join(row).rstrip() + "\n")
 
 
-def _narrowed(widths: list[list[int]], right: Sequence[bool], spaces: list[int], fit: int) -> list[int]:
-    # Put as few rows as possible out of alignment, and none if that gains little.
-    narrow = spaces
-    for share in _OUT_OF_LINE:
-        narrow = []
-        for i, (column, space) in enumerate(zip(widths, spaces, strict=True)):
-            most = sorted(column)[len(column) - 1 - int(share * len(column))]
-            wanted = not right[i] and i < len(widths) - 1 and space - most >= _GAIN
-            narrow.append(most if wanted else space)
-        if _total(narrow) <= fit:
-            break
-    return narrow
+def fitting(
+    headings: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    right: Sequence[bool],
+    style: Style,
+    spare: Sequence[str] = (),
+    how: str = "-o, or a wider terminal",
+) -> Iterator[str]:
+    """Yield the lines of a table; on a narrow terminal without the columns that matter least, which a last line names.
+
+    Args:
+        headings: heading of each column; empty for no heading line, and then every column is shown.
+        columns: cells of each column, already printable.
+        right: the columns that are aligned right.
+        style: width and colours.
+        spare: headings of the columns that may be left out, the least important first.
+        how: how to see them.
+    """
+    hidden: list[str] = []
+    if style.width is not None:
+        shown, hidden = fitted_columns(Columns(headings, columns, right), style.width, spare)
+        headings, columns, right = shown.headings, shown.texts, shown.right
+    yield from aligned(headings, columns, right, style.width)
+    for line in hidden_lines(hidden, how, style.width or 0):
+        yield TableLine(style.paint(line, DIM) + "\n")
 
 
 def _total(spaces: Sequence[int]) -> int:
@@ -169,10 +179,18 @@ def render_table(document: Document, style: Style) -> Iterator[str]:
         # Lists of words can be wrapped.
         columns[-1] = [text.replace(",", ", ") for text in columns[-1]]
         last = "str"
-    yield from aligned(
-        headings, columns, [is_number(entry) for entry in table.columns], style.width, prose=last == "str"
-    )
+    right = [is_number(entry) for entry in table.columns]
+    if last == "str" and any(" " in text for text in columns[-1]):
+        yield from aligned(headings, columns, right, style.width, prose=True)
+    else:
+        yield from fitting(headings, columns, right, style, spare_headings(table))
     yield from remark_lines(table, style)
+
+
+def spare_headings(table: Table) -> list[str]:
+    """Return the headings of the columns that a narrow terminal leaves out; none if the user chose the columns."""
+    by_name = {entry.name: entry.field.header for entry in table.columns}
+    return [] if table.chosen else [by_name[name] for name in table.spare if name in by_name]
 
 
 def remark_lines(table: Table, style: Style) -> Iterator[str]:

@@ -155,7 +155,13 @@ class _Enrichment:
         if self._owners is not None:
             # A socket with a file and no visible owner has no owner only if every process could be scanned.
             get, nobody = self._owners.get, self._nobody
-            batch.put("processes", [(get(inode) or nobody) if inode else () for inode in batch.values("inode")])
+            held = [(get(inode) or nobody) if inode else () for inode in batch.values("inode")]
+            if None in held and batch.values("netid")[0] == "netlink":
+                # Port 0 is the kernel's end of a protocol (netlink_kernel_create()), which no process can hold.
+                held = [
+                    () if port == 0 else found for found, port in zip(held, batch.values("local.port"), strict=True)
+                ]
+            batch.put("processes", held)
         if self._cgroups is not None:
             path = self._cgroups.path
             batch.put("cgroup", [None if i is None else path(i) for i in batch.values("cgroup_id")])

@@ -11,8 +11,9 @@ from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM
 from sockdiag.model.record import LABEL, Record, field
+from sockdiag.model.sysctl import HIDDEN_LIMITS
 from sockdiag.survey.per_namespace import in_each
-from sockdiag.survey.sample import judged_query, take_probe, take_sample
+from sockdiag.survey.sample import judged_query, tables_of, take_probe, take_sample
 from sockdiag.survey.workers import Pause
 from sockdiag.typed import Typed
 
@@ -62,9 +63,10 @@ class Diagnosis(Typed["T"]):
         rows: results of the examination (:class:`Examination`), namespace by namespace.
         seconds: time between the two samples; None for a single sample.
         levels_only: there was a single sample, and some of the rules detect losses only by comparing two.
+        rules: number of rules that were run.
     """
 
-    __slots__ = ("findings", "levels_only", "rows", "seconds", "unknown")
+    __slots__ = ("findings", "levels_only", "rows", "rules", "seconds", "unknown")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -72,6 +74,7 @@ class Diagnosis(Typed["T"]):
         self.rows: list[T] = []
         self.seconds: float | None = None
         self.levels_only = False
+        self.rules = 0
 
     def __repr__(self) -> str:
         return f"<sockdiag.Diagnosis {self.verdict}: {len(self.findings)} findings, {len(self.unknown)} rules unknown>"
@@ -83,14 +86,14 @@ class Diagnosis(Typed["T"]):
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of all findings; unknown if none is worse, and a rule lacked data or a second sample."""
+        """The worst verdict of all findings; unknown if none is worse, and a loss could have gone unseen."""
         return self.verdict_of(self.findings)
 
     def verdict_of(self, findings: Iterable[Finding]) -> str:
-        """Return the worst verdict of some findings; unknown if none is worse, and a rule lacked data or a second sample."""
+        """Return the worst verdict of some findings; unknown if none is worse, and a loss could have gone unseen."""
         from sockdiag.judging.judge import verdict_of
 
-        return verdict_of(findings, self.unknown, levels_only=self.levels_only)
+        return verdict_of(findings, self.unknown, self.rules, levels_only=self.levels_only)
 
     def by_cause(self) -> list[Finding]:
         """Return one finding per cause, as ``doctor`` shows them: forty sockets that one process neglects are one."""
@@ -280,6 +283,7 @@ def _diagnose(
         if OWNERS in query.needs:
             survey.owners()  # scan here, or each worker scans on its own
     found: Diagnosis[T] = Diagnosis()
+    found.rules = len(codes)
     found.levels_only = interval is None and any(code in TWO_SAMPLES for code in codes)
     for part in in_each(survey, steps):
         _add(found, part)
@@ -374,12 +378,33 @@ def judge_sample(
     judgement = judge(case, codes)
     if not survey.own:
         judgement.hits = [hit for hit in judgement.hits if not hit.finding.subject.whole_host]
-    missing: dict[tuple[str, str], list[str]] = {}
-    for one in judgement.unknown:
-        missing.setdefault((one.source, one.reason), []).append(one.code)
-    for (source, reason), lacking in missing.items():
-        survey.note(Gap(source, reason, hint=f"unknown therefore: {', '.join(lacking)}"))
+    _note_lacking(survey, judgement.unknown)
     return case, judgement
+
+
+def _note_lacking(survey: SystemReader, unknown: Iterable[NotJudged]) -> None:
+    """Note what rules lacked, with their names; a gap that the sample has noted gets them too, and is not repeated."""
+    lacking: dict[Gap, list[str]] = {}
+    for one in unknown:
+        gap = next((gap for gap in survey.gaps if _explains(gap, one)), Gap(one.source, one.reason))
+        lacking.setdefault(gap, []).append(one.code)
+    for gap, codes in lacking.items():
+        *first, last = codes
+        hint = f"so {', '.join(first)} and {last} cannot be checked" if first else f"so {last} cannot be checked"
+        hinted = gap._replace(hint=f"{gap.hint}; {hint}" if gap.hint else hint)
+        if gap not in survey.gaps:
+            survey.note(hinted)
+        elif hint not in gap.hint:
+            survey.gaps[survey.gaps.index(gap)] = hinted
+
+
+def _explains(gap: Gap, lacking: NotJudged) -> bool:
+    """Return whether a gap is why a rule lacked something."""
+    part = lacking.part.removeprefix("some ").removeprefix("skmem:")
+    if gap.reason == lacking.reason:
+        return part in (gap.source, *tables_of(gap))
+    # The limits that a namespace does not show are one gap.
+    return gap.source == HIDDEN_LIMITS and part in gap.reason.replace(",", "").split()
 
 
 def _add(found: Diagnosis[T], part: _JudgedNamespace[T]) -> None:

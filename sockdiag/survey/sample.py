@@ -147,7 +147,7 @@ def _take_over(survey: SystemReader, absent: dict[str, str], unseen: Mapping[str
 def _note_tables(survey: SystemReader, query: Query, absent: dict[str, str]) -> None:
     for table in query.tables:
         source = survey.sources.get(table)
-        lacking = next((gap for gap in survey.gaps if table in _tables(gap)), None)
+        lacking = next((gap for gap in survey.gaps if table in tables_of(gap)), None)
         if source is None and lacking is not None:
             absent[table] = absent[f"skmem:{table}"] = lacking.reason
         elif lacking is not None:
@@ -156,7 +156,8 @@ def _note_tables(survey: SystemReader, query: Query, absent: dict[str, str]) -> 
             absent[f"skmem:{table}"] = f"/proc/net/{table} does not show buffer sizes"
 
 
-def _tables(gap: Gap) -> list[str]:
+def tables_of(gap: Gap) -> list[str]:
+    """Return the socket tables that a gap is about."""
     # netlink:inet_diag_tcp+tcp6, netlink:unix_diag, /proc/net/udp6
     kind, _, path = gap.source.rpartition("/" if gap.source[:1] == "/" else ":")
     if kind not in {"netlink", "/proc/net"}:

@@ -13,7 +13,7 @@ import pytest
 
 from sockdiag.check import state
 from sockdiag.check.entries import BaselinePlace, read_entries, write_entries
-from sockdiag.check.run import answer
+from sockdiag.check.plugin import answer
 from sockdiag.cli.catalog import load
 from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env

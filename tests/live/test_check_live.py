@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.check.entries import read_entries
-from sockdiag.check.run import answer
+from sockdiag.check.plugin import answer
 from sockdiag.cli.catalog import load
 from sockdiag.cli.commands.check import check_options
 from sockdiag.cli.env import Env

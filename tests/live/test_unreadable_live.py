@@ -51,6 +51,8 @@ _FILES = (
     "/proc/net/sockstat6",
     "/proc/net/stat/nf_conntrack",
 )
+# Files that count no losses: the rules that need them cannot tell, the others can.
+_LEVELS = ("/proc/net/sockstat", "/proc/net/sockstat6", "/proc/net/protocols")
 
 
 @pytest.mark.parametrize("path", _FILES)
@@ -63,7 +65,8 @@ def test_the_program_says_so(path: str) -> None:
         return System(files, KernelTransport())
 
     document = json.loads(invoke("risk", "--json", system=system).out)
-    assert document["verdict"] not in _HEALTHY
+    if path not in _LEVELS:
+        assert document["verdict"] not in _HEALTHY
     assert [path] == sorted({gap["source"] for gap in document["gaps"] if gap["source"] == path})
     told = " ".join(gap["hint"] for gap in document["gaps"] if gap["source"] == path)
     assert {code for code in RULES if path in _required(code)} <= set(told.replace(",", "").split())

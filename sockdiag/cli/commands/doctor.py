@@ -28,16 +28,17 @@ def run(env: Env, args: Args) -> int:
     table = this.table(columns, findings, chosen=chosen)
     interval = found.interval_s
     lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
-    keys = {"verdict": verdict, "interval_s": interval}
+    keys = {"verdict": verdict, "interval_s": interval, "unknown": found.unknown}
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return this.finish(document, findings)
 
 
 def document() -> Keys:
     """Name the document's own keys."""
+    from sockdiag.judging.judge import NotJudged
     from sockdiag.model.finding import Finding
 
-    return {"verdict": "str", "interval_s": "float | None", "findings": [Finding]}
+    return {"verdict": "str", "interval_s": "float | None", "unknown": [NotJudged], "findings": [Finding]}
 
 
 COMMAND = Command(

@@ -112,6 +112,7 @@ def _from(this: Invocation, target: Target, path: str | None) -> int:
 
 
 def _choices(this: Invocation, target: Target, found: list[Socket]) -> int:
+    from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Document
 
@@ -121,7 +122,14 @@ def _choices(this: Invocation, target: Target, found: list[Socket]) -> int:
     columns, chosen = this.columns(Socket, ("netns", *_COLUMNS) if survey.everywhere else _COLUMNS)
     table = this.table(columns, this.ordered(rows, Socket), chosen=chosen)
     this.env.warn(f"{target.text}: {len(found)} sockets match; name one as inode:N, cookie:HEX or PID/FD")
-    document = Document(COMMAND.name, survey.provenance, table=table, table_key="matches", keys={"target": target.text})
+    document = Document(
+        COMMAND.name,
+        survey.provenance,
+        table=table,
+        table_key="matches",
+        keys={"target": target.text},
+        unasked=PARTS - {SKMEM, OWNERS},
+    )
     return this.show(document)
 
 

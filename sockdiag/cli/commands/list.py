@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sockdiag.model.record import Record
 
 DEFAULT = ("netid", "state", "recv_q", "send_q", "local", "peer")
+# What a narrow terminal leaves out first; what was added with +COL stays.
+SPARE = ("send_q", "recv_q", "netns")
 
 # The short options of ss that choose sockets, each short for a --netid or a --where.
 _OF_SS = "As in ss: "
@@ -45,7 +47,7 @@ def run(env: Env, args: Args) -> int:
 
     from sockdiag.model.batch import Batch, all_sockets
     from sockdiag.model.fields import find
-    from sockdiag.model.query import SKMEM
+    from sockdiag.model.query import PARTS, SKMEM
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Document, Table
 
@@ -73,8 +75,9 @@ def run(env: Env, args: Args) -> int:
         batches = [Batch.of(list(this.ordered(all_sockets(survey.batches(query, where)), Socket)))]
     else:
         batches = survey.batches(query, where)
-    table = Table(columns, batches=batches, chosen=chosen, header=not args[options.NO_HEADER])
-    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="sockets"))
+    table = Table(columns, batches=batches, chosen=chosen, header=not args[options.NO_HEADER], spare=SPARE)
+    unasked = PARTS - query.needs
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", unasked=unasked))
 
 
 def _spelled_out(args: Args) -> Args:

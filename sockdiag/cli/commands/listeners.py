@@ -17,16 +17,21 @@ if TYPE_CHECKING:
     from sockdiag.model.record import Record
 
 
+# What a narrow terminal leaves out first.
+SPARE = ("socket.netid", "syn_queue", "accept_queue_ratio", "socket.netns")
+
+
 def run(env: Env, args: Args) -> int:
     """Show listeners and the findings about them."""
     from sockdiag.analysis.listeners import TABLES, Listener
     from sockdiag.cli.invocation import Invocation
     from sockdiag.judging.declared import RULES_OF
     from sockdiag.model.quantity import share
+    from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.model.record import RATIO
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import finding_lines
-    from sockdiag.render.table import aligned, cells, is_number
+    from sockdiag.render.table import cells, fitting, is_number, spare_headings
     from sockdiag.survey.diagnose import diagnose, reporting
 
     this = Invocation(env, args)
@@ -51,7 +56,7 @@ def run(env: Env, args: Args) -> int:
     if everywhere:
         default.insert(0, "socket.netns")
     columns, chosen = this.columns(Listener, default)
-    table = this.table(columns, list(rows), chosen=chosen)
+    table = this.table(columns, list(rows), chosen=chosen, spare=SPARE)
 
     def lines(style: Any) -> Any:
         headings = [entry.field.header for entry in table.columns] if table.header else []
@@ -59,12 +64,21 @@ def run(env: Env, args: Args) -> int:
             [share(entry.get(row)) for row in table.records()] if entry.field.unit == RATIO else column
             for entry, column in zip(table.columns, cells(table), strict=True)
         ]
-        yield from aligned(headings, shown, [is_number(entry) for entry in table.columns], style.width)
+        right = [is_number(entry) for entry in table.columns]
+        yield from fitting(headings, shown, right, style, spare_headings(table))
         for finding in findings:
             yield from finding_lines(finding, style, everywhere=everywhere)
 
     keys = {"interval_s": found.interval_s, "findings": findings}
-    document = Document(COMMAND.name, survey.provenance, table=table, table_key="listeners", keys=keys, lines=lines)
+    document = Document(
+        COMMAND.name,
+        survey.provenance,
+        table=table,
+        table_key="listeners",
+        keys=keys,
+        lines=lines,
+        unasked=PARTS - {SKMEM, OWNERS},
+    )
     return this.finish(document, findings)
 
 

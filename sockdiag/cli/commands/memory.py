@@ -28,7 +28,7 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.analysis.socket_memory import MemoryGroup, find_holders, merge_holders
     from sockdiag.cli.invocation import Invocation
     from sockdiag.judging.declared import RULES_OF
-    from sockdiag.model.query import SKMEM
+    from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.render.document import Document
     from sockdiag.survey.host import protocol_memory
 
@@ -65,7 +65,15 @@ def run(env: Env, args: Args) -> int:
     rows, remarks = columns.first(columns.ordered(groups))
     table = this.table(columns.entries, rows, chosen=columns.chosen, remarks=remarks)
     lines = None if columns.chosen else _lines(protocols, table, holders, everywhere=survey.everywhere)
-    answer = Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, lines=lines)
+    answer = Document(
+        COMMAND.name,
+        survey.provenance,
+        table=table,
+        table_key="groups",
+        keys=keys,
+        lines=lines,
+        unasked=PARTS - ({SKMEM, OWNERS} if grouping.owned else {SKMEM}),
+    )
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 

@@ -24,6 +24,7 @@ def run(env: Env, args: Args) -> int:
     """Judge sockets, and the limits and processes that they depend on."""
     from sockdiag.cli.invocation import Invocation
     from sockdiag.model.finding import SocketRisk, SystemRisk
+    from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.render.document import Document
     from sockdiag.render.findings_text import risk_lines
     from sockdiag.survey.diagnose import diagnose, reporting
@@ -40,7 +41,7 @@ def run(env: Env, args: Args) -> int:
     system = tuple(found.system())
     verdict, interval = found.verdict, found.interval_s
     whole = SystemRisk(found.verdict_of(system), system)
-    keys = {"verdict": verdict, "interval_s": interval, "system": whole}
+    keys = {"verdict": verdict, "interval_s": interval, "unknown": found.unknown, "system": whole}
     default = [
         *(["socket.netns"] if everywhere else []),
         "verdict",
@@ -57,7 +58,15 @@ def run(env: Env, args: Args) -> int:
     lines = None
     if not chosen and not args[ALL]:
         lines = lambda style: risk_lines(verdict, interval, findings, style, _SHOWN, everywhere=everywhere)  # noqa: E731
-    document = Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", keys=keys, lines=lines)
+    document = Document(
+        COMMAND.name,
+        survey.provenance,
+        table=table,
+        table_key="sockets",
+        keys=keys,
+        lines=lines,
+        unasked=PARTS - {SKMEM, OWNERS},
+    )
     return this.finish(document, findings)
 
 
@@ -108,19 +117,31 @@ def _healthy(case: Case, judgement: Judgement) -> list[SocketRisk]:
     from sockdiag.model.finding import OK, SocketRisk
 
     with_findings = {(id(batch), row) for hit in judgement.hits for batch, row in hit.rows}
-    return [
-        SocketRisk(socket, OK, ())
+    healthy = [
+        socket
         for batch in case.now.batches
         for row, socket in enumerate(batch.sockets())
         if (id(batch), row) not in with_findings
+    ]
+    held_by = case.all_holders(socket.inode for socket in healthy)
+    return [
+        SocketRisk(socket._replace(processes=held_by.get(socket.inode or 0) or socket.processes), OK, ())
+        for socket in healthy
     ]
 
 
 def document() -> Keys:
     """Name the document's own keys."""
+    from sockdiag.judging.judge import NotJudged
     from sockdiag.model.finding import SocketRisk, SystemRisk
 
-    return {"verdict": "str", "interval_s": "float | None", "system": SystemRisk, "sockets": [SocketRisk]}
+    return {
+        "verdict": "str",
+        "interval_s": "float | None",
+        "unknown": [NotJudged],
+        "system": SystemRisk,
+        "sockets": [SocketRisk],
+    }
 
 
 COMMAND = Command(

@@ -58,7 +58,7 @@ def run(env: Env, args: Args) -> int:
         return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
     shown = GroupColumns(this, GroupRow, by, [name for name in _COLUMNS if name not in by])
     lines, remarks = shown.first(shown.ordered(group_rows(groups)))
-    table = this.table(shown.entries, lines, chosen=shown.chosen, remarks=remarks)
+    table = this.table(shown.entries, lines, chosen=shown.chosen, remarks=remarks, spare=("family", "netid"))
     return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states"))
 
 

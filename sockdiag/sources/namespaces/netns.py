@@ -29,6 +29,8 @@ OWN = "/proc/self/ns/net"
 MAX_ANSWER = 1 << 30
 TIMEOUT_S = 30.0
 
+_NS_GET_USERNS = 0xB701  # _IO(NSIO, 1), include/uapi/linux/nsfs.h
+
 
 def resolve(spec: str) -> str:
     """Return the file of the network namespace that ``--netns`` names.
@@ -96,6 +98,24 @@ def inode_of(files: ProcRoot) -> int | None:
         SourceError: /proc/self/ns/net cannot be read.
     """
     return inode_in(files.link(OWN))
+
+
+def owner() -> int | None:
+    """Return the inode of the user namespace that owns this process's network namespace; None if it is not visible."""
+    from fcntl import ioctl
+
+    try:
+        here = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = ioctl(here, _NS_GET_USERNS)
+        finally:
+            os.close(here)
+        try:
+            return os.fstat(found).st_ino
+        finally:
+            os.close(found)
+    except OSError:
+        return None
 
 
 def name_of(inode: int) -> str | None:

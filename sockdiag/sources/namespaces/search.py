@@ -9,6 +9,7 @@ from sockdiag.model.provenance import Gap, Namespace
 from sockdiag.model.record import ID, LABEL, Record, field
 from sockdiag.sources.namespaces.netns import CLONE_NEWNET, OWN, current, inode_in, named
 from sockdiag.sources.proc.mountinfo import parse_mountinfo
+from sockdiag.sources.process.ancestors import init_and_ancestors
 from sockdiag.sources.process.refusals import Refusals
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _NS_GET_NSTYPE = 0xB703  # _IO(NSIO, 3), include/uapi/linux/nsfs.h
 _FIRST_INODE = 0xEFFFFFF0  # PROC_DYNAMIC_FIRST, and the initial namespaces' below it (6.18)
-_MOST_ANCESTORS = 64
 _SOURCE = "/proc/PID/ns/net"
 _SOCKET = b"socket:["
 
@@ -76,17 +76,7 @@ def outer_places(files: ProcRoot) -> Iterator[str]:
         seen = {files.link(OWN)}
     except SourceError:
         return
-    pid = os.getpid()
-    pids = [1]
-    while pid > 1 and len(pids) < _MOST_ANCESTORS:
-        try:
-            with files.process(pid) as process:
-                stat = process.read("stat")
-            pid = int(stat[stat.rindex(b")") + 1 :].split()[1])
-        except (SourceError, ValueError, IndexError):
-            break
-        pids.append(pid)
-    for one in pids:
+    for one in init_and_ancestors(files):
         path = f"/proc/{one}/ns/net"
         try:
             link = files.link(path)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.cgroup_memory import CgroupMemories, CgroupMemory
 from sockdiag.model.provenance import Gap
-from sockdiag.sources.proc.mountinfo import mounts
+from sockdiag.sources.proc.mountinfo import mounts, parse_mountinfo
 from sockdiag.sources.proc.table import number
+from sockdiag.sources.process.ancestors import init_and_ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def read_cgroup_memory(files: ProcRoot, share: float) -> CgroupMemories:
 
 
 def _read(files: ProcRoot, share: float) -> CgroupMemories:
-    found = mounts(files)
-    one = [m for m in found if m.type == "cgroup" and "memory" in m.options]
-    two = [m for m in found if m.type == "cgroup2"]
+    one, two = _hierarchies(mounts(files))
+    if not one and not two:
+        one, two = _outer_hierarchies(files)
     if not one and not two:
         _none_mounted(files)
         return CgroupMemories()
@@ -67,6 +68,30 @@ def _read(files: ProcRoot, share: float) -> CgroupMemories:
     if any(m.root != "/" for m in (*one[:1], *two[:1])) or not _initial(files):
         errors.setdefault("", Gap(SOURCE, "limits of cgroups above this one are not visible in a cgroup namespace"))
     return CgroupMemories(tuple(cgroups), tuple(errors.values()))
+
+
+def _hierarchies(found: list[Mount]) -> tuple[list[Mount], list[Mount]]:
+    """Return the mounts of version 1 with the memory controller, and those of version 2."""
+    one = [m for m in found if m.type == "cgroup" and "memory" in m.options]
+    return one, [m for m in found if m.type == "cgroup2"]
+
+
+def _outer_hierarchies(files: ProcRoot) -> tuple[list[Mount], list[Mount]]:
+    """Return the hierarchies that init or an ancestor of this process has mounted, at paths that lead there.
+
+    ``ip netns exec`` gives a command a mount namespace with a /sys of its own, in which no cgroup is mounted.
+    """
+    for pid in init_and_ancestors(files) if files.live else ():
+        root = f"/proc/{pid}/root"
+        try:
+            one, two = _hierarchies(parse_mountinfo(files.read(f"/proc/{pid}/mountinfo")))
+            for mount in (*one, *two):
+                files.folders(root + mount.point)
+        except SourceError:
+            continue  # of another user, or gone
+        if one or two:
+            return [m._replace(point=root + m.point) for m in one], [m._replace(point=root + m.point) for m in two]
+    return [], []
 
 
 def parse_limit(body: bytes, path: str) -> int | None:

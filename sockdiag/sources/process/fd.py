@@ -247,9 +247,12 @@ def _is_regular(link: tuple[bytes, bytes]) -> bool:
 
 def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:
     """Return a gap if processes are missing from /proc: all in a capture, or those that hidepid hides."""
-    if not pids:
-        return Gap(SOURCE, "no process is there")
-    if not files.live or pids[0] == 1:
+    return hidden_by_mount(files, pids) if pids else Gap(SOURCE, "no process is there")
+
+
+def hidden_by_mount(files: ProcRoot, pids: list[int]) -> Gap | None:
+    """Return a gap if /proc is mounted with hidepid= and hides processes from this user."""
+    if not files.live or pids[:1] == [1]:
         return None
     try:
         options = [o for m in mounts(files) if m.point == "/proc" for o in m.options if o.startswith("hidepid=")]

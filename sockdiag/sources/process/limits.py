@@ -7,6 +7,7 @@ from itertools import islice
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.fdinfo import Descriptors
 from sockdiag.sources.proc.table import number
+from sockdiag.sources.process.fd import hidden_by_mount
 from sockdiag.sources.process.refusals import Refusals
 
 TYPE_CHECKING = False
@@ -71,7 +72,9 @@ def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors],
             continue
         if one is not None:
             found[pid] = one
-    return found, refused.gaps(len(pids))
+    hidden = hidden_by_mount(files, pids)
+    # One gap: the rule that lacks them names it.
+    return found, [hidden._replace(source=SOURCE)] if hidden is not None else refused.gaps(len(pids))
 
 
 def _look(pid: int, process: ProcessFiles, share: float, *, live: bool) -> Descriptors | None:

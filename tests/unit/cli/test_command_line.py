@@ -213,3 +213,24 @@ def test_rules_of_a_command() -> None:
     assert (wrong.status, "--skip chooses findings, which only --json shows here" in wrong.err) == (2, True)
     wrong = invoke("risk", "--rule", "CLOSE_WAIT_LEAK", "--skip", "CLOSE_WAIT_LEAK", *WORLD)
     assert (wrong.status, "--skip leaves no rule to judge" in wrong.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["dport = :443", "peer.port > 5", "protocol = udp", "not dport = 5", "timer.name = persist", "dst 10/8"]
+)
+def test_a_value_that_a_socket_cannot_have_is_no_gap(text: str) -> None:
+    """A netlink socket without a peer, or a unix socket without a protocol, is judged."""
+    answer = invoke("list", "--where", text, "--netid", "tcp,udp,unix,netlink,packet", "--strict", *WORLD)
+    assert (answer.status, answer.err) == (0, "")
+
+
+def test_no_process_holds_the_end_of_the_kernel() -> None:
+    """Also where processes cannot be scanned, the kernel's netlink sockets are known to have no owner."""
+    some = ("--root", str(FIXTURES / "6.18-unprivileged"))
+    words = ("list", "--netid", "netlink", "--where", "local.port = 0")
+    kernel = json.loads(invoke(*words, "-o", "inode,processes", "--json", *some).out)
+    assert [gap["source"] for gap in kernel["gaps"]] == ["/proc/PID/fd"]
+    assert kernel["sockets"]
+    assert all(row["processes"] == [] for row in kernel["sockets"])
+    judged = json.loads(invoke(*words, "--where", "process = nginx", "--json", *some).out)
+    assert [gap["source"] for gap in judged["gaps"]] == ["/proc/PID/fd"]

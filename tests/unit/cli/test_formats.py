@@ -281,3 +281,21 @@ def test_scope_names_sources_and_capture() -> None:
         "tcp": "proc",
         "udp": "proc",
     }
+
+
+def test_what_was_not_asked_for_is_absent() -> None:
+    """Null means unknown: a part of a socket that nobody asked for has no key, and appears with what asks for it."""
+    parts = {"processes", "tcp_info", "cgroup", "inet"}
+
+    def keys(*words: str) -> set[str]:
+        rows = document("list", "--netid", "tcp", "--source", "proc", *words, root=SOME)["sockets"]
+        lines = answer("list", "--netid", "tcp", "--source", "proc", "--ndjson", *words, root=SOME).text.splitlines()
+        assert [json.loads(line) for line in lines] == rows
+        return set().union(*rows) & parts
+
+    assert keys() == set()
+    assert keys("-o", "+processes") == keys("-p") == {"processes"}
+    assert keys("-o", "+rtt,cgroup") == {"tcp_info", "cgroup"}
+    assert keys("--where", "process = nginx or state = listening") == {"processes"}
+    assert "processes" not in document("memory", root=SOME)["sockets"][0]["socket"]
+    assert "processes" in document("memory --by process", root=SOME)["sockets"][0]["socket"]

@@ -71,11 +71,26 @@ def test_nothing_is_lost_by_breaking(words: list[str]) -> None:
     assert " ".join(narrow).split() == " ".join(wide).split()
 
 
-def test_long_names_push_no_other_rows() -> None:
-    """Rows without them are as they would be alone."""
-    lines = on_terminal("list", "--netid", "tcp,unix", "--where", "state = listening", "--root", WORLD)
-    assert max(len(line) for line in lines if line.startswith("tcp")) <= 80
-    assert any("x" * 90 in line for line in lines)
+def test_long_names_are_shortened() -> None:
+    """Every row fits, and a wider terminal shows the names whole."""
+    words = ("list", "--netid", "tcp,unix", "--where", "state = listening", "--root", WORLD)
+    narrow, wide = on_terminal(*words), on_terminal(*words, columns=400)
+    assert max(map(len, narrow)) <= 80
+    assert any("…" in line for line in narrow)
+    assert any("x" * 90 in line for line in wide)
+    assert not any("…" in line for line in wide)
+
+
+def test_what_matters_least_is_left_out_and_named() -> None:
+    """PROCESSES stay, and the last line names what is hidden; what was chosen with -o stays too."""
+    narrow = on_terminal("memory", "--by", "process", "--root", WORLD)
+    heading = next(line for line in narrow if line.startswith("    HELD"))
+    assert heading.split()[-2:] == ["LOCAL", "PROCESSES"]
+    hidden = next(line for line in narrow if "hidden:" in line)
+    assert hidden.startswith("6 columns hidden: FWD, SNDBUF, RCVBUF, WMEM-QUEUED, PEER, STATE ")
+    assert not any("hidden:" in line for line in on_terminal("memory", "--by", "process", "--root", WORLD, columns=200))
+    chosen = on_terminal("list", "-o", "netid,state,recv_q,send_q,local,peer,processes,cookie", "--root", WORLD)
+    assert chosen[0].split()[-1] == "COOKIE"
 
 
 def test_a_gap_is_told_once() -> None:

@@ -168,6 +168,10 @@ def test_other_records() -> None:
 @pytest.mark.parametrize(
     ("name", "netid", "state", "source", "absent"),
     [
+        ("peer.port", "netlink", "CLOSE", "netlink", True),
+        ("peer", "netlink", "ESTABLISHED", "netlink", False),
+        ("peer.port", "netlink", None, "proc", False),
+        ("protocol", "unix", "LISTEN", "netlink", True),
         ("tcp_info.rtt_us", "udp", "CLOSE", "netlink", True),
         ("tcp_info.rtt_us", "tcp", "ESTABLISHED", "netlink", False),
         ("tcp_info.rtt_us", "tcp", "TIME_WAIT", "netlink", True),

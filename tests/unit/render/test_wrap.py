@@ -53,17 +53,6 @@ def test_rows_stay_on_their_line() -> None:
     assert list(fitted(row, 3)) == [row]
 
 
-def test_few_long_names_push_only_their_own_rows() -> None:
-    """Columns are as wide as most of their cells where the table is too wide for the terminal."""
-    names = ["short"] * 40 + ["x" * 90]
-    columns = [names, ["1"] * 41, ["end"] * 41]
-    narrow = list(aligned(("NAME", "N", "WHAT"), columns, [False, True, False], 40))
-    assert narrow[0] == "NAME   N  WHAT\n"
-    assert set(narrow[1:-1]) == {"short  1  end\n"}
-    assert narrow[-1] == "x" * 90 + "  1  end\n"
-    assert len(set(map(len, aligned(("NAME", "N", "WHAT"), columns, [False, True, False])))) == 2
-
-
 def test_prose_of_a_table() -> None:
     """Sentences stand beside the other columns where there is room, else below them."""
     columns = [["name"], ["a sentence of some words that goes on"]]

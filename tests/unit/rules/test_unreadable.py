@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.judging.case import batch_table
+from sockdiag.judging.case import Case, batch_table
 from sockdiag.judging.judge import Judgement, judge, verdict_of
 from sockdiag.judging.registry import RULES, load
 from sockdiag.model.counters import Counters, mib_of
@@ -36,6 +36,10 @@ PARTS = {
 
 # What a rule needs only where something is there that it is about: processes that accept, for one.
 IN_CASE = {"FD_LIMIT": ("/proc/PID/limits", "tcp", "unix")}
+
+
+# Files that show levels, and count nothing.
+LEVELS = {"/proc/net/sockstat", "/proc/net/sockstat6", "/proc/net/protocols"}
 
 
 def required(code: str) -> tuple[str, ...]:
@@ -81,8 +85,20 @@ def test_what_it_needs_is_hidden(code: str, source: str) -> None:
     ):
         judgement = judged(code, now, before)
         assert unknown(judgement, code)
-        assert verdict_of(judgement.findings, judgement.unknown) == UNKNOWN
+        assert verdict_of(judgement.findings, judgement.unknown, 1) == UNKNOWN
         assert judgement.unknown[0].reason == WHY
+
+
+@pytest.mark.parametrize("source", sorted({source for code in RULES for source in required(code)}))
+def test_who_else_does_not_know(source: str) -> None:
+    """Among all rules those that need it do not know, the others do; the whole is unknown only if losses could be hidden."""
+    judgement = judge(Case(hidden(sample(at=2.0), source), sample()))
+    lacking = [code for code in RULES if source in required(code)]
+    assert set(lacking) <= {one.code for one in judgement.unknown}
+    counts = (
+        source in {"tcp", "udp"} or ("/proc/net/" in source and source not in LEVELS) or source.startswith("rtnetlink")
+    )
+    assert verdict_of(judgement.findings, judgement.unknown) == (UNKNOWN if counts else OK)
 
 
 @pytest.mark.parametrize(("code", "table"), [(c, t) for c in RULES for t in required(c) if "/" not in t])
@@ -103,7 +119,7 @@ def _bad() -> Iterator[Any]:
 def test_bad_evidence_with_a_part_hidden(code: str, source: str, samples: tuple[Sample, ...]) -> None:
     """Where something is wrong, the rule still finds it without the source, or does not know: it is never silent."""
     judgement = judged(code, *(hidden(one, source) for one in samples))
-    assert verdict_of(judgement.findings, judgement.unknown) != OK or any(
+    assert verdict_of(judgement.findings, judgement.unknown, 1) != OK or any(
         f.severity == "info" for f in judgement.findings
     )
 

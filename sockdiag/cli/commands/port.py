@@ -1,0 +1,105 @@
+"""`sockdiag port`: what a port is used for."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.spec import Command, required
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Args, Keys
+
+PORT = required("port", "The port: 8080, http, tcp/8080, 8080/udp or 127.0.0.1:8080; a colon may precede it.")
+
+
+def run(env: Env, args: Args) -> int:
+    """Show a port."""
+    from sockdiag.analysis.port_target import parse_port
+    from sockdiag.analysis.port_use import bind_answers, holders, port_range, uses
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.filter.context import service
+    from sockdiag.model.port import LISTENING, PortUse
+    from sockdiag.render.document import Document
+    from sockdiag.render.port_text import PortAnswer, port_lines, socket_name
+    from sockdiag.survey.port import SocketOptions, asker, describe, look_elsewhere, see_port
+
+    target = parse_port(args[PORT], service, lambda port: None if args[options.NUMERIC] else _service_name(port))
+    this = Invocation(env, args)
+    survey = this.survey
+    seen = see_port(survey, target)
+    rows = [row for one in seen for row in uses(one, target.port)]
+    if not any(row.role == LISTENING for row in rows):
+        rows += look_elsewhere(survey, target)
+    held = describe(survey, holders(seen, target.port))
+    who = asker(survey)
+    binds = [
+        answer
+        for one in seen
+        for answer in bind_answers(one, target, who, SocketOptions(survey, one, target.port), socket_name)
+    ]
+    ranges = [port_range(one, target.port) for one in seen]
+    default = ("role", "netid", "state", "local", "peer", "sockets", "processes")
+    columns, chosen = this.columns(PortUse, ("netns", *default) if survey.everywhere else default)
+    table = this.table(columns, list(this.ordered(rows, PortUse)), chosen=chosen)
+    answer = PortAnswer(target, rows, held, binds, ranges, [], several=survey.everywhere)
+    document = Document(
+        COMMAND.name,
+        survey.provenance,
+        table=table,
+        table_key="uses",
+        keys={
+            "port": target.port,
+            "service": target.service,
+            "processes": held,
+            "bind": binds,
+            "ranges": ranges,
+        },
+        lines=None if chosen else lambda style: port_lines(answer, style, survey.started),
+    )
+    return this.show(document)
+
+
+def _service_name(port: int) -> str | None:
+    from _socket import getservbyport  # start-up: docs/rejected.md
+
+    try:
+        return getservbyport(port)
+    except OSError:
+        return None
+
+
+def document() -> Keys:
+    """Name the document's own keys."""
+    from sockdiag.model.port import BindAnswer, PortHolder, PortRange, PortUse
+
+    return {
+        "port": "int",
+        "service": "str | None",
+        "uses*": [PortUse],
+        "processes": [PortHolder],
+        "bind": [BindAnswer],
+        "ranges": [PortRange],
+    }
+
+
+COMMAND = Command(
+    run,
+    name="port",
+    help=(
+        "Who listens on a port and who is connected to it, with command line, start time, unit, container and parents of "
+        "each process; or why no process can be shown. If nothing listens: what still holds the port, and which other network "
+        "namespace listens on it. BIND shows what bind(2) would answer to this user, by the kernel's rules; nothing is "
+        "bound.\n\n"
+        "'sockdiag :8080' is short for 'sockdiag port 8080'."
+    ),
+    arguments=(PORT,),
+    options=options.COMMON,
+    examples=(
+        ("port 8080", "who has port 8080, TCP or UDP"),
+        ("port udp/domain", "the same for the name server's UDP port"),
+        ("port 127.0.0.1:8080 --netns all", "in every network namespace; could this address be bound?"),
+    ),
+    all_namespaces=True,
+    document=document,
+)

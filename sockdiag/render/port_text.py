@@ -1,0 +1,316 @@
+"""The screen of a port: who listens, who is connected, what is left, and what bind(2) would answer."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.analysis.bind_conflict import OK
+from sockdiag.kernel.task_states import HALTED
+from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LEFT, LISTENING, OUTGOING
+from sockdiag.model.quantity import counted, duration
+from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.escape import printable
+from sockdiag.render.table import aligned
+from sockdiag.render.wrap import wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.analysis.port_target import PortTarget
+    from sockdiag.analysis.port_use import SeenPort
+    from sockdiag.model.port import BindAnswer, PortHolder, PortRange, PortUse, Published
+    from sockdiag.model.process import Process
+    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.render.document import Style
+
+_BOLD, _RED = "1", "31"
+_PEERS = 5
+_NAMED = 3
+_COMMAND_SPACE = 200
+
+
+class PortAnswer:
+    """All that is known about a port, for the screen.
+
+    Attributes:
+        target: the port.
+        uses: its sockets.
+        holders: the processes that hold them.
+        binds: what bind(2) would answer.
+        ranges: what the sysctls say, namespace by namespace.
+        published: where it is passed on to.
+        several: several namespaces were read.
+    """
+
+    __slots__ = ("binds", "holders", "published", "ranges", "several", "target", "uses")
+
+    def __init__(
+        self,
+        target: PortTarget,
+        uses: list[PortUse],
+        holders: list[PortHolder],
+        binds: list[BindAnswer],
+        ranges: list[PortRange],
+        published: list[Published],
+        *,
+        several: bool,
+    ) -> None:
+        self.target = target
+        self.uses = uses
+        self.holders = holders
+        self.binds = binds
+        self.ranges = ranges
+        self.published = published
+        self.several = several
+
+
+def port_lines(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
+    """Yield the lines of the screen."""
+    target = answer.target
+    service = f" ({printable(target.service)})" if target.service else ""
+    yield from _wrapped(style.paint(f"port {target.port}{service}", _BOLD) + f"  {summary(answer)}", style, "  ")
+    yield from _section("LISTENING", _of(answer, LISTENING), answer, style)
+    yield from _section("BOUND, NOT LISTENING", _of(answer, BOUND), answer, style)
+    yield from _holders(answer, style, now)
+    for role, title in ((CONNECTED, "CONNECTED"), (LEFT, "CLOSED BY THEIR PROCESS, NOT YET OVER")):
+        yield from _counted(title, _of(answer, role), style)
+    yield from _counted("CONNECTIONS TO THIS PORT OF OTHERS", _of(answer, OUTGOING), style)
+    yield from _section("IN OTHER NETWORK NAMESPACES", _of(answer, ELSEWHERE), answer, style)
+    if answer.published:
+        yield f"\n{style.paint('PUBLISHED', _BOLD)}\n"
+        for one in answer.published:
+            yield f"  {one.netid}  to {endpoint(one.to)}  by {printable(one.by)}\n"
+    yield from _binds(answer, style)
+
+
+def summary(answer: PortAnswer) -> str:
+    """Say in one sentence what the port is used for."""
+    said = []
+    listening = _of(answer, LISTENING)
+    for netid in dict.fromkeys(row.netid for row in listening):
+        rows = [row for row in listening if row.netid == netid]
+        said.append(f"{_who(rows)} {'listens' if _one(rows) else 'listen'} on {netid}")
+    connected = _sum(_of(answer, CONNECTED))
+    if connected:
+        peers = {row.peer.address for row in _of(answer, CONNECTED) if row.peer is not None}
+        said.append(f"{counted(connected, 'connection')} from {counted(len(peers), 'address', 'addresses')}")
+    if not listening:
+        said.insert(0, "nothing listens")
+        bound = _of(answer, BOUND)
+        if bound:
+            said.append(f"{_who(bound)} has bound it without listening")
+        left = _of(answer, LEFT)
+        if left:
+            states = ", ".join(dict.fromkeys(str(row.state) for row in left))
+            said.append(f"{counted(_sum(left), 'closed connection')} in {states}")
+        elsewhere = _of(answer, ELSEWHERE)
+        if elsewhere:
+            places = ", ".join(dict.fromkeys(printable(str(row.netns)) for row in elsewhere))
+            said.append(f"{_who(elsewhere)} listens in network namespace {places}")
+    if answer.published:
+        said.append(f"passed on to {', '.join(dict.fromkeys(endpoint(one.to) for one in answer.published))}")
+    halted = [one for one in answer.holders if one.process is not None and one.process.state in HALTED]
+    if halted:
+        said.append(", ".join(f"{_name(one)} is {one.process.state}" for one in halted[:_NAMED] if one.process))
+    return "; ".join(said)
+
+
+def socket_name(seen: SeenPort, socket: Socket) -> str:
+    """Say in a few words which socket holds a port."""
+    owner = next(iter(seen.owners.get(socket.inode or 0, ())), None)
+    who = "" if owner is None else f"{cell(owner.comm)}({owner.pid})"
+    if socket.state == "LISTEN":
+        return f"{who or 'a socket'} listens on {endpoint(socket.local)}"
+    if not socket.peer.port:
+        return f"{who or 'a socket'} is bound to {endpoint(socket.local)}"
+    return f"{who} has connections on it" if who else f"connections in {socket.state}"
+
+
+def _of(answer: PortAnswer, role: str) -> list[PortUse]:
+    return [row for row in answer.uses if row.role == role]
+
+
+def _sum(rows: Iterable[PortUse]) -> int:
+    return sum(row.sockets for row in rows)
+
+
+def _one(rows: Iterable[PortUse]) -> bool:
+    return len({owner.comm for row in rows for owner in row.processes or ()}) <= 1
+
+
+def _name(holder: PortHolder) -> str:
+    return f"{cell(holder.comm)}({holder.pid})"
+
+
+def _who(rows: Iterable[PortUse]) -> str:
+    owners: dict[int, Owner] = {}
+    for row in rows:
+        for owner in row.processes or ():
+            owners.setdefault(owner.pid, owner)
+    if not owners:
+        return "a socket without a visible process"
+    names = [f"{cell(owner.comm)}({owner.pid})" for owner in owners.values()]
+    more = f" and {len(names) - _NAMED} more processes" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _section(title: str, rows: list[PortUse], answer: PortAnswer, style: Style) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"\n{style.paint(title, _BOLD)}\n"
+    lines = []
+    for row in rows:
+        # The kernel lets one connection more than the limit wait.
+        queue = f"{row.waiting} waiting, room for {row.limit + 1}" if None not in (row.waiting, row.limit) else ""  # type: ignore[operator]
+        held = cell(row.processes) if row.processes else row.note or "no visible process"
+        place = (printable(str(row.netns)),) if answer.several or row.role == ELSEWHERE else ()
+        lines.append((f"  {row.netid}", *place, endpoint(row.local), queue, held))
+    columns = list(zip(*lines, strict=True))
+    yield from aligned((), columns, [False] * len(columns), style.width, prose=True)
+
+
+def _holders(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
+    if not answer.holders:
+        return
+    yield f"\n{style.paint('PROCESSES', _BOLD)}\n"
+    for holder in answer.holders:
+        if holder.process is None and holder is not answer.holders[0] and not holder.listens:
+            continue
+        yield from _holder(holder, style, now)
+    silent = sum(1 for one in answer.holders[1:] if one.process is None and not one.listens)
+    if silent:
+        yield f"  and {counted(silent, 'more process', 'more processes')}; --json lists all\n"
+
+
+def _holder(holder: PortHolder, style: Style, now: float) -> Iterator[str]:
+    process = holder.process
+    said = []
+    if process is not None and process.state is not None:
+        said.append(style.paint(process.state, _RED) if process.state in HALTED else process.state)
+    if holder.user is not None:
+        said.append(f"user {printable(holder.user)}")
+    if holder.unit is not None:
+        said.append(f"unit {printable(holder.unit)}")
+    if holder.container is not None:
+        said.append(f"container {printable(holder.container)}")
+    if process is not None and process.started is not None:
+        said.append(f"started {process.started[:19]}Z{_ago(process.started, now)}")
+    if process is not None and process.threads is not None:
+        said.append(counted(process.threads, "thread"))
+    yield from _wrapped(f"  {_name(holder)}  {', '.join(said)}", style, "    ")
+    if process is not None:
+        yield from _details(process, style)
+
+
+def _details(process: Process, style: Style) -> Iterator[str]:
+    if process.command:
+        text = printable(process.command)
+        text = text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + "…"
+        yield from _wrapped(f"    command  {text}", style, " " * 13)
+    if process.ancestors:
+        parents = " < ".join(f"{cell(one.comm)}({one.pid})" for one in process.ancestors)
+        yield from _wrapped(f"    parents  {parents}", style, " " * 13)
+
+
+def _ago(started: str, now: float) -> str:
+    from calendar import timegm
+
+    try:
+        seconds = now - timegm(time.strptime(started[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return ""
+    return f" ({duration(seconds)} ago)" if seconds >= 0 else ""
+
+
+def _counted(title: str, rows: list[PortUse], style: Style) -> Iterator[str]:
+    if not rows:
+        return
+    states: dict[str, int] = {}
+    for row in rows:
+        name = f"{row.netid} {row.state}"
+        states[name] = states.get(name, 0) + row.sockets
+    counts = ", ".join(f"{name} {number}" for name, number in sorted(states.items(), key=lambda item: -item[1]))
+    yield from _wrapped(f"\n{style.paint(title, _BOLD)}  {counts}", style, "  ")
+    peers: dict[str, list[PortUse]] = {}
+    for row in rows:
+        peers.setdefault(UNKNOWN_PEER if row.peer is None else cell(row.peer.address), []).append(row)
+    top = sorted(peers.items(), key=lambda item: -_sum(item[1]))
+    lines = []
+    for peer, mine in top[:_PEERS]:
+        held = _who(mine) if any(row.processes for row in mine) else next((row.note for row in mine if row.note), "")
+        lines.append((f"  {peer}", str(_sum(mine)), held or ""))
+    yield from aligned((), list(zip(*lines, strict=True)), (False, True, False), style.width, prose=True)
+    if len(top) > _PEERS:
+        rest = top[_PEERS:]
+        yield f"  and {_sum(row for _peer, mine in rest for row in mine)} from {counted(len(rest), 'more peer')}\n"
+
+
+UNKNOWN_PEER = "-"
+
+
+def _binds(answer: PortAnswer, style: Style) -> Iterator[str]:
+    if not answer.binds:
+        return
+    yield f"\n{style.paint('BIND', _BOLD)}  what bind(2) would answer now\n"
+    lines = []
+    free = []
+    for netns in dict.fromkeys(one.netns for one in answer.binds):
+        here = [one for one in answer.binds if one.netns == netns]
+        if answer.several and all(one.answer == OK for one in here):
+            free.append(netns)
+            continue
+        place = [printable(str(netns))] if answer.several else []
+        for netid in dict.fromkeys(one.netid for one in here):
+            for names, same in _alike([one for one in here if one.netid == netid]):
+                first, *rest = [*place, netid, names, same.answer or "depends", same.why]
+                lines.append((f"  {first}", *rest))
+    if lines:
+        columns = list(zip(*lines, strict=True))
+        yield from aligned((), columns, [False] * len(columns), style.width, prose=True)
+    if free:
+        others = "other " if lines else ""
+        yield f"  OK in {counted(len(free), f'{others}network namespace')}\n"
+    for said in dict.fromkeys(_range_words(one, answer.target.port) for one in answer.ranges):
+        if said:
+            yield from _wrapped(f"  {said}", style, "    ")
+
+
+def _alike(answers: list[BindAnswer]) -> Iterator[tuple[str, BindAnswer]]:
+    """Join the requests of one protocol that get the same answer for the same reason."""
+    groups: dict[tuple[str | None, str], list[BindAnswer]] = {}
+    for one in answers:
+        groups.setdefault((one.answer, one.why), []).append(one)
+    for same in groups.values():
+        if len(same) == len(answers):
+            yield "any address, any option" if len({one.address for one in answers}) > 1 else "any option", same[0]
+            continue
+        options: dict[str, list[str]] = {}
+        for one in same:
+            options.setdefault(one.address, []).append(one.option or "no option")
+        names = "; ".join(f"{address} with {' or '.join(words)}" for address, words in options.items())
+        yield names, same[0]
+
+
+def _range_words(one: PortRange, port: int) -> str:
+    said = []
+    if one.privileged:
+        said.append("below ip_unprivileged_port_start: without CAP_NET_BIND_SERVICE, bind(2) returns EACCES")
+    if one.ephemeral and not one.reserved:
+        said.append(
+            f"in ip_local_port_range: any outgoing connection may get port {port}, unless ip_local_reserved_ports keeps it"
+        )
+    if one.reserved:
+        said.append("in ip_local_reserved_ports: outgoing connections do not get it, bind(2) does")
+    return "; ".join(said)
+
+
+def _wrapped(text: str, style: Style, later: str) -> Iterator[str]:
+    if style.width is None:
+        yield text + "\n"
+        return
+    for part in text.split("\n"):
+        if part:
+            yield from (line + "\n" for line in wrapped(part, style.width, "", later))
+        else:
+            yield "\n"

@@ -1,0 +1,28 @@
+"""Init and the ancestors of this process: mostly one of them is in the host's own namespaces."""
+
+from __future__ import annotations
+
+import os
+
+from sockdiag.errors import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.sources.system.proc_root import ProcRoot
+
+_MOST = 64
+
+
+def init_and_ancestors(files: ProcRoot) -> list[int]:
+    """Return the pids of init, and of the parents of this process, the nearest first."""
+    pid = os.getpid()
+    pids = [1]
+    while pid > 1 and len(pids) < _MOST:
+        try:
+            with files.process(pid) as process:
+                stat = process.read("stat")
+            pid = int(stat[stat.rindex(b")") + 1 :].split()[1])
+        except (SourceError, ValueError, IndexError):
+            break
+        pids.append(pid)
+    return pids

@@ -1,0 +1,189 @@
+"""Read the sockets on a port, who holds them, and what decides whether it can be bound."""
+
+from __future__ import annotations
+
+import os
+
+from sockdiag.analysis.port_use import SYSCTLS, Asker, SeenPort, role
+from sockdiag.errors import ParseError, SourceError
+from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse
+from sockdiag.model.query import INET
+from sockdiag.survey.per_namespace import in_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from sockdiag.analysis.port_target import PortTarget
+    from sockdiag.model.provenance import Gap
+    from sockdiag.model.socket import Socket
+    from sockdiag.survey.reader import SystemReader
+
+# PROC_PID_INIT_INO, include/linux/proc_ns.h: the initial PID namespace.
+_FIRST_PIDNS = 0xEFFFFFFC
+_FIRST_USERNS = 0xEFFFFFFD
+_CAP_NET_BIND_SERVICE = 10
+
+# Processes that are described in full, and sockets whose options are asked for: each takes some milliseconds.
+_DESCRIBED = 10
+_ASKED = 16
+
+
+def see_port(survey: SystemReader, target: PortTarget) -> list[SeenPort]:
+    """Read the sockets that have a port at either end, in each namespace that a survey covers."""
+    where = survey.compiled(f"sport = :{target.port} or dport = :{target.port}")
+
+    def steps(there: SystemReader) -> Iterator[SeenPort]:
+        query = there.query({INET}, where)
+        query = query._replace(tables=tuple(table for table in query.tables if table in target.tables))
+        sockets = [s for batch in there.batches(query, where) for s in batch.sockets()]
+        yield _seen(there, sockets)
+
+    return list(in_each(survey, steps))
+
+
+def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
+    from sockdiag.sources.proc.sys_net import read_sysctls
+
+    files = there.system.files
+    held = {s.inode for s in sockets if s.inode}
+    owners, gaps = there.host.owners(held)
+    if any(not owners.get(inode) for inode in held):
+        for gap in gaps:
+            there.note(gap)
+    values = read_sysctls(files, SYSCTLS).values
+    families = ["AF_INET"]
+    v6only = False
+    try:
+        v6only = files.read("/proc/sys/net/ipv6/bindv6only").strip() == b"1"
+        families.append("AF_INET6")
+    except SourceError:
+        pass  # no IPv6
+    return SeenPort(
+        there.netns.label,
+        sockets,
+        owners,
+        _unseen(there, gaps),
+        values,
+        tuple(families),
+        v6only=v6only,
+        own=there.own,
+    )
+
+
+def _unseen(there: SystemReader, gaps: Iterable[Gap]) -> str:
+    """Return why the process that holds a socket may not be found; "" if every process can be looked into."""
+    for gap in gaps:
+        return f"{gap.reason}{f' ({gap.hint})' if gap.hint else ''}"
+    try:
+        if there.system.files.live and there.system.files.inode("/proc/self/ns/pid") != _FIRST_PIDNS:
+            return "processes outside this PID namespace are not visible (run on the host)"
+    except SourceError:
+        pass
+    return ""
+
+
+def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:
+    """Find sockets that listen on a port in other network namespaces than that of the survey."""
+    from sockdiag.defaults import ALL_NAMESPACES
+    from sockdiag.survey.reader import SystemReader
+
+    if survey.everywhere or not survey.system.files.live:
+        return []
+    everywhere = SystemReader(survey.system, survey.options._replace(netns=ALL_NAMESPACES), started=survey.started)
+    where = everywhere.compiled(f"sport = :{target.port} and dport = :0")
+    query = everywhere.query((), where)
+    query = query._replace(tables=tuple(table for table in query.tables if table in target.tables))
+    here = survey.netns.label
+    found = [s for batch in everywhere.batches(query, where) for s in batch.sockets() if s.netns not in (here, None)]
+    found = [s for s in found if role(s, target.port) == LISTENING]
+    owners, _gaps = survey.host.owners({s.inode for s in found if s.inode})
+    if not found:
+        for gap in everywhere.gaps:
+            survey.note(gap)
+    return [
+        PortUse(
+            ELSEWHERE,
+            s.netid,
+            s.state,
+            s.local,
+            waiting=s.recv_q if s.recv_q_unit == "connections" else None,
+            limit=s.send_q if s.recv_q_unit == "connections" else None,
+            processes=tuple(owners.get(s.inode or 0) or ()),
+            inode=s.inode,
+            netns=s.netns,
+        )
+        for s in found
+    ]
+
+
+def describe(survey: SystemReader, holders: list[PortHolder]) -> list[PortHolder]:
+    """Add to the first holders what their processes are: command line, start, parents, state."""
+    from sockdiag.sources.process.details import read_process
+
+    described = []
+    for holder in holders[:_DESCRIBED]:
+        try:
+            process, _gaps = read_process(survey.system.files, holder.pid, survey.user_name)
+        except SourceError:
+            described.append(holder)  # it has ended
+        else:
+            described.append(holder._replace(process=process))
+    return described + holders[_DESCRIBED:]
+
+
+class SocketOptions:
+    """Socket options of sockets on a port, asked of copies of their descriptors.
+
+    Accepted connections have the options of their listener; of the others, one of each process is asked.
+    """
+
+    def __init__(self, survey: SystemReader, seen: SeenPort, port: int) -> None:
+        self._live = survey.system.files.live
+        self._seen = seen
+        self._port = port
+        self._asked: dict[Any, Mapping[str, Any]] = {}
+
+    def __call__(self, socket: Socket) -> Mapping[str, Any]:
+        """Return the options of a socket, none if they cannot be read."""
+        owner = next(iter(self._seen.owners.get(socket.inode or 0, ())), None)
+        if owner is None or not self._live:
+            return {}
+        does = role(socket, self._port)
+        key: Any = socket.inode if does in (LISTENING, BOUND) else (CONNECTED, socket.netid, owner.pid)
+        if key not in self._asked:
+            if len(self._asked) >= _ASKED:
+                return {}
+            from sockdiag.sources.process.pidfd_getfd import ask
+
+            self._asked[key] = ask(owner.pid, owner.fd, socket.inode).values
+        return self._asked[key]
+
+
+def asker(survey: SystemReader) -> Asker:
+    """Return who runs this program, as bind(2) sees it."""
+    if not survey.system.files.live:
+        return Asker(None, None)
+    return Asker(os.geteuid(), _capable(survey))
+
+
+def _capable(survey: SystemReader) -> bool | None:
+    """Return whether this process has CAP_NET_BIND_SERVICE in the user namespace of its network namespace."""
+    files = survey.system.files
+    try:
+        labels = dict(
+            line.partition(b":")[::2] for line in files.read("/proc/self/status").split(b"\n") if line[:3] == b"Cap"
+        )
+        effective = int(labels[b"CapEff"], 16)
+        mine = files.inode("/proc/self/ns/user")
+    except (SourceError, ParseError, KeyError, ValueError):
+        return None
+    if not effective >> _CAP_NET_BIND_SERVICE & 1:
+        return False
+    # ns_capable(): the capability counts in the user namespace that it is held in, and in those below.
+    if mine == _FIRST_USERNS:
+        return True
+    from sockdiag.sources.namespaces.netns import owner
+
+    return owner() in (mine, None)
