@@ -51,11 +51,16 @@ class Listener(Record):
         "Connection attempts and handshakes refused since it was created; each retry of a client counts.",
         unit=COUNT,
         kind=COUNTER,
+        header="DROPS-EVER",
         kernel="sk->sk_drops",
         sources=("INET_DIAG_SKMEMINFO[SK_MEMINFO_DROPS]",),
     )
-    drops_in_interval: int | None = field("The same between two samples.", default=None, unit=COUNT, header="DROPPED")
-    per_s: float | None = field("The same per second.", default=None, unit=COUNT_PER_S, header="PER-S")
+    drops_in_interval: int | None = field(
+        "The same between two samples.", default=None, unit=COUNT, header="DROPS-NOW", also=("delta", "loss")
+    )
+    per_s: float | None = field(
+        "The same per second.", default=None, unit=COUNT_PER_S, header="DROPS/S", also=("loss_per_s",)
+    )
 
 
 def listening_rows(batches: Iterable[Batch]) -> Iterator[tuple[Batch, int]]:

@@ -51,10 +51,16 @@ class Loss(Record):
 
     name: str = field("Exact name of the counter.", kind=LABEL)
     total: int = field(
-        "Since boot, or since the namespace was created: history, not a finding.", unit=COUNT, kind=COUNTER
+        "Since boot, or since the namespace was created: history, not a finding.",
+        unit=COUNT,
+        kind=COUNTER,
+        header="LOST-EVER",
+        also=("loss_total",),
     )
-    delta: int | None = field("During the interval; null if it is unknown.", unit=COUNT)
-    per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="PER-S")
+    delta: int | None = field(
+        "During the interval; null if it is unknown.", unit=COUNT, header="LOST-NOW", also=("loss", "drops_in_interval")
+    )
+    per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="LOST/S", also=("loss_per_s",))
     scope: str = field("Whose number it is: netns or host.", kind=LABEL)
     meaning: str = field("What was lost.", kind=LABEL)
 

@@ -59,11 +59,19 @@ class PathStage(Record):
         unit=COUNT,
     )
     packets_total: int | None = field("The same since boot, or since the namespace or device was created.", unit=COUNT)
-    loss: int | None = field("Lost here during the interval; null if it is unknown.", unit=COUNT, header="LOST")
-    loss_per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="LOST/S")
+    loss: int | None = field(
+        "Lost here during the interval; null if it is unknown.",
+        unit=COUNT,
+        header="LOST-NOW",
+        also=("delta", "drops_in_interval"),
+    )
+    loss_per_s: float | None = field("The same per second.", unit=COUNT_PER_S, header="LOST/S", also=("per_s",))
     loss_is_minimum: bool = field("More may have been lost: some losses are not visible.", kind=LABEL, header="MINIMUM")
     loss_total: int | None = field(
-        "Lost since boot, or since the namespace, device or socket was created: history.", unit=COUNT, header="HISTORY"
+        "Lost since boot, or since the namespace, device or socket was created: history.",
+        unit=COUNT,
+        header="LOST-EVER",
+        also=("total",),
     )
     unseen: tuple[str, ...] = field("Its losses that are not visible.", kind=LABEL)
     counters: tuple[PathCounter, ...] = field("Its counters and levels.", of=PathCounter)

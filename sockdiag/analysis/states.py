@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.grouping import Grouped, same_group
-from sockdiag.kernel.tcp_states import STATE_NUMBERS
+from sockdiag.kernel.tcp_states import SHOWN_STATES, STATE_NUMBERS
 from sockdiag.model.batch import Tally, count_elements
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import COUNT, LABEL, Record, field
@@ -24,7 +24,7 @@ class StateCount(Record):
 
     netid: str = field("Table: tcp, udp, unix, …", kind=LABEL)
     family: str = field("Address family.", kind=LABEL)
-    state: str | None = field("State, by the kernel's name.", kind=LABEL)
+    state: str | None = field("State, by the kernel's name.", kind=LABEL, shown=SHOWN_STATES)
     count: int = field("Sockets.", unit=COUNT)
 
 
@@ -40,7 +40,7 @@ class GroupRow(Grouped):
 
     netid: str = field("Table.", kind=LABEL)
     family: str = field("Address family.", kind=LABEL)
-    state: str | None = field("State.", kind=LABEL)
+    state: str | None = field("State.", kind=LABEL, shown=SHOWN_STATES)
     count: int = field("Sockets.", unit=COUNT)
 
 

@@ -41,7 +41,7 @@ def choose_columns(
     default: Sequence[str] = (),
     extra: Mapping[str, FieldEntry] | None = None,
 ) -> tuple[list[FieldEntry], bool]:
-    """Find the columns that ``--output`` names.
+    """Find the columns that ``--output`` or ``--format`` names.
 
     Args:
         args: the command line.
@@ -51,11 +51,19 @@ def choose_columns(
         extra: columns besides the fields of the class, by name.
 
     Returns:
-        The columns, and whether the user chose them (``+COL`` only adds to the default columns).
+        The columns, and whether the user chose them (``+COL`` only adds to the default columns). With ``--format`` there is
+        one column for each field of the template, in its order.
 
     Raises:
         UsageError: there is no such column.
     """
+    template = args.get(options.TEMPLATE)
+    if template is not None:
+        from sockdiag.render.template import parse
+
+        if args.get(options.COLUMNS):
+            raise UsageError("--format and --output exclude each other: the template names the columns")
+        return [_column(record, name, survey, extra) for name in parse(template)[1]], True
     default = default or [field.name for field in record.FIELDS]
     text = args.get(options.COLUMNS) or "+"
     adds = text.startswith("+")

@@ -14,6 +14,11 @@ TABLE = text(
     metavar="STYLE",
     completion="styles",
 )
+TEMPLATE = text(
+    "format",
+    "Print each row as TEMPLATE says: {{NAME}} is a column of -o, \\t a tab. Example: '{{netid}} {{local}}'.",
+    metavar="TEMPLATE",
+)
 COLUMNS = text(
     "output",
     "Columns to show; +COL,… adds to the default columns. The manual page lists them, 'sockdiag fields' those of sockets.",
@@ -119,6 +124,7 @@ RENDERERS = (
     Renderer(NDJSON, "sockdiag.render.json_text", "render_ndjson", records=True),
     Renderer(CSV, "sockdiag.render.table", "render_csv"),
     Renderer(TABLE, "sockdiag.render.table", "grid", people=True),
+    Renderer(TEMPLATE, "sockdiag.render.template", "template", people=True),
 )
 FORMATS = tuple(renderer.option for renderer in RENDERERS if renderer.option is not None)
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)

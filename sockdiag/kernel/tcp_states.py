@@ -52,6 +52,9 @@ STATE_ALIASES = {
     "LISTENING": LISTEN,
 }
 
+# What screens say, as ss does: a socket without a connection is not closed.
+SHOWN_STATES = {"CLOSE": "UNCONN"}
+
 ALL_STATES = (1 << 14) - 1
 # States that /proc/net/tcp lists and every kernel has: all but bound-inactive, which costs a walk of the bind hash.
 HASHED_STATES = ALL_STATES & ~(1 << BOUND_INACTIVE)

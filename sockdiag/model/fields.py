@@ -213,7 +213,7 @@ def _position(record: Any, name: str) -> int | None:
     for suffix in ("", *_SUFFIXES):
         if name + suffix in index:
             return index[name + suffix]
-    return None
+    return next((i for i, field in enumerate(record.FIELDS) if name in field.also), None)
 
 
 def _entry(record: Any, index: int, field: Field, parent: FieldEntry | None) -> FieldEntry:
@@ -277,6 +277,7 @@ def resolve(name: str, user_name: Callable[[int], str] = str) -> FieldEntry | No
         name: as the user wrote it.
         user_name: names users, who are numbers without it.
     """
+    name = name.removeprefix("socket.")
     name = ALIASES.get(name, name)
     for field in Derived.FIELDS:
         if field.name == name:
@@ -297,7 +298,7 @@ def find(record: type[Record], name: str, user_name: Callable[[int], str] = str)
     """
     wanted = name.lower().replace("-", "_")
     of_socket = record is Socket
-    entry = resolve(wanted, user_name) if of_socket else resolve_in(record, wanted)
+    entry = resolve(wanted, user_name) if of_socket else resolve_in(record, wanted) or _of_subject(record, wanted)
     if entry is not None:
         return entry
     from sockdiag.errors import UsageError, unknown
@@ -306,7 +307,20 @@ def find(record: type[Record], name: str, user_name: Callable[[int], str] = str)
     if near:
         raise UsageError(f"there is no column '{name}'; did you mean '{near}'?")
     names = [one.name for one in (catalogue() if of_socket else entries(record))]
-    raise UsageError(unknown("column", name, names, "'sockdiag fields' lists them" if of_socket else ""))
+    see = "'sockdiag fields' lists them" if of_socket else "the manual page lists them" if len(names) > _MANY else ""
+    raise UsageError(unknown("column", name, names, see))
+
+
+# Names up to which an error lists them all.
+_MANY = 20
+
+
+def _of_subject(record: Any, name: str) -> FieldEntry | None:
+    # What a row says of its socket has the name that it has in a list of sockets: local is socket.local.
+    for part in ("socket", "subject"):
+        if part in record._INDEX:
+            return resolve_in(record, f"{part}.{name}") or resolve_in(record, f"{part}.{ALIASES.get(name, name)}")
+    return None
 
 
 def suggest(name: str) -> str | None:

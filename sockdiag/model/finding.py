@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.tcp_states import SHOWN_STATES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import COUNT, ID, LABEL, RATIO, Record, field
 from sockdiag.model.socket import Socket
@@ -87,7 +88,7 @@ class Subject(Record):
     kind: str = field("socket, process, protocol, namespace or host.", kind=LABEL)
     name: str | None = field("Name for people: protocol, device, CPU, peer or sysctl.", default=None, kind=LABEL)
     netid: str | None = field("Table of the socket.", default=None, kind=LABEL)
-    state: str | None = field("State of the socket.", default=None, kind=LABEL)
+    state: str | None = field("State of the socket.", default=None, kind=LABEL, shown=SHOWN_STATES)
     local: Endpoint | None = field("Local end of the socket.", default=None, of=Endpoint)
     peer: Endpoint | None = field(
         "Remote end of the socket, or what the sockets have in common.", default=None, of=Endpoint

@@ -43,6 +43,7 @@ GAUGE, COUNTER, LABEL, ID, FLAGS, SECRET = "gauge", "counter", "label", "id", "f
 NETNS, HOST = "netns", "host"
 
 REQUIRED: Any = object()
+_AS_IT_IS: Mapping[str, str] = {}
 
 
 class Field:
@@ -63,9 +64,12 @@ class Field:
         scope: HOST if the number is the whole host's in every namespace, else "".
         wire: struct format of the field in the kernel's struct, where the record mirrors one.
         optional: None from netlink means that the socket has none (no ring, no peer), not that it is unknown.
+        shown: words that screens show in the place of some values; machines get the values.
+        also: other names by which a column of it may be asked for: those of the same thing in other records.
     """
 
     __slots__ = (
+        "also",
         "base",
         "default",
         "header",
@@ -77,6 +81,7 @@ class Field:
         "of",
         "optional",
         "scope",
+        "shown",
         "sources",
         "unit",
         "wire",
@@ -101,6 +106,8 @@ class Field:
         base: int,
         scope: str,
         optional: bool,
+        shown: Mapping[str, str],
+        also: tuple[str, ...],
     ) -> None:
         self.default = default
         self.kernel = kernel
@@ -116,6 +123,8 @@ class Field:
         self.base = base
         self.scope = scope
         self.optional = optional
+        self.shown = shown
+        self.also = also
 
 
 def field(
@@ -134,9 +143,13 @@ def field(
     base: int = 10,
     scope: str = "",
     optional: bool = False,
+    shown: Mapping[str, str] = _AS_IT_IS,
+    also: tuple[str, ...] = (),
 ) -> Any:
     """Declare a field of a :class:`Record`; see :class:`Field` for the arguments."""
-    return Field(default, kernel, help, sources, unit, kind, header, needs, of, words, wire, base, scope, optional)
+    return Field(
+        default, kernel, help, sources, unit, kind, header, needs, of, words, wire, base, scope, optional, shown, also
+    )
 
 
 class _RecordMeta(type):

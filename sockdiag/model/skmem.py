@@ -84,7 +84,7 @@ class SkMem(Record):
         default=None,
         unit=COUNT,
         kind=COUNTER,
+        header="DROPS-EVER",
         kernel="sk->sk_drops",
-        header="DROPS",
         sources=(*_word("DROPS"), "/proc/net/udp: drops", "/proc/net/raw: drops", "/proc/net/netlink: Drops"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
+from sockdiag.kernel.tcp_states import SHOWN_STATES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import BYTES, COUNT, FLAGS, ID, LABEL, MS, Record, field
 from sockdiag.model.skmem import SkMem
@@ -110,9 +111,10 @@ class Socket(Record):
         sources=("INET_DIAG_PROTOCOL", "netlink_diag_msg.ndiag_protocol"),
     )
     state: str | None = field(
-        "State in the kernel's word (TCP_ESTABLISHED is ESTABLISHED).",
+        "State in the kernel's word (TCP_ESTABLISHED is ESTABLISHED); on screens CLOSE is UNCONN, as in ss.",
         default=None,
         kind=LABEL,
+        shown=SHOWN_STATES,
         kernel="sk->sk_state",
         sources=("inet_diag_msg.idiag_state", "/proc/net/tcp: st"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.tcp_states import SHOWN_STATES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.quantity import UNKNOWN
 from sockdiag.model.record import FLAGS, SECRET, Field, Record
@@ -20,7 +21,7 @@ def cell(value: Any, field: Field | None = None) -> str:
     if field is not None and field.kind == SECRET:
         return HIDDEN
     if isinstance(value, str):
-        return printable(value) or UNKNOWN
+        return printable(value if field is None else field.shown.get(value, value)) or UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -45,6 +46,11 @@ def cell(value: Any, field: Field | None = None) -> str:
     if isinstance(value, dict):
         return ",".join(f"{printable(str(name))}={cell(v)}" for name, v in value.items()) or UNKNOWN
     return printable(str(value))
+
+
+def state_word(state: str | None) -> str:
+    """Return the word that screens show for a socket's state."""
+    return UNKNOWN if state is None else SHOWN_STATES.get(state, state)
 
 
 def _item(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.kernel.tcp_states import STATE_NAMES
-from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.cells import cell, endpoint, state_word
 from sockdiag.render.egress_text import egress_lines
 from sockdiag.render.escape import printable, width
 from sockdiag.render.findings_text import finding_lines
@@ -90,7 +90,7 @@ def inspect_lines(
         egress: how its packets leave this host; None if they do not.
     """
     socket = layers.sock.socket
-    head = f"{socket.netid} {cell(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
+    head = f"{socket.netid} {state_word(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
     yield style.paint(head, _BOLD) + (f"  {at}" if at else "") + "\n"
     for finding in findings:
         yield from finding_lines(finding, style)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.quantity import UNKNOWN, share, size
-from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.cells import cell, endpoint, state_word
 from sockdiag.render.table import aligned, cells, fitting, is_number, remark_lines, spare_headings
 
 TYPE_CHECKING = False
@@ -20,10 +20,8 @@ def protocol_lines(protocols: Iterable[ProtocolMemory], style: Style) -> Iterato
     rows = [
         (
             row.protocol,
-            cell(row.pages),
             size(row.bytes),
-            UNKNOWN if row.pressure is None else cell(row.pressure_pages),
-            cell(row.limit_pages),
+            UNKNOWN if row.pressure is None else size(_bytes(row, row.pressure_pages)),
             size(row.limit_bytes),
             share(row.ratio),
             UNKNOWN if row.pressure is None else "yes" if row.pressure else "no",
@@ -31,10 +29,17 @@ def protocol_lines(protocols: Iterable[ProtocolMemory], style: Style) -> Iterato
         )
         for row in protocols
     ]
-    headings = ("PROTOCOL", "PAGES", "BYTES", "PRESSURE-AT", "LIMIT", "LIMIT-BYTES", "USED", "PRESSURE", "")
+    headings = ("PROTOCOL", "HELD", "PRESSURE-AT", "LIMIT", "USED", "PRESSURE", "")
     yield from aligned(
-        headings, list(zip(*rows, strict=True)), [False, *[True] * 6, False, False], style.width, prose=True
+        headings, list(zip(*rows, strict=True)), [False, *[True] * 4, False, False], style.width, prose=True
     )
+
+
+def _bytes(row: ProtocolMemory, pages: int | None) -> int | None:
+    # Both are known in pages and in bytes, or neither is.
+    if pages is None or not row.limit_pages or row.limit_bytes is None:
+        return None
+    return pages * (row.limit_bytes // row.limit_pages)
 
 
 def group_lines(table: Table, style: Style) -> Iterator[str]:
@@ -59,7 +64,7 @@ def socket_lines(sockets: Sequence[SocketMemory], style: Style) -> Iterator[str]
             (
                 size(held),
                 s.netid,
-                cell(s.state),
+                state_word(s.state),
                 *(size(m and getattr(m, name)) for name in ("rmem_alloc", "rcvbuf")),
                 part,
                 *(size(m and getattr(m, name)) for name in ("wmem_queued", "sndbuf", "fwd_alloc")),

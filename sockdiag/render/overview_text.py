@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.quantity import UNKNOWN, share, size
 from sockdiag.model.query import TABLES
-from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.cells import cell, endpoint, state_word
 from sockdiag.render.escape import printable
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import TableLine
@@ -44,7 +44,7 @@ def _states(view: Overview, style: Style) -> Iterator[str]:
     sums: dict[str, dict[str, int]] = {}
     for row in view.states:
         table = sums.setdefault(row.netid, {})
-        state = row.state or UNKNOWN
+        state = state_word(row.state)
         table[state] = table.get(state, 0) + row.count
     rows = []
     for netid in TABLES:

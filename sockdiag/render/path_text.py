@@ -54,7 +54,8 @@ def path_lines(
         yield "Single sample: the numbers are history, since boot or since the namespace, device or socket was created.\n"
         yield "Current rates and losses are unknown.\n\n"
     columns = _columns(stages, interval)
-    drawn = aligned(("", "STAGE", "PACKETS", "LOST", "WHERE"), columns, (False, False, True, True, False))
+    lost = "LOST-EVER" if interval is None else "LOST-NOW"
+    drawn = aligned(("", "STAGE", "PACKETS", lost, "WHERE"), columns, (False, False, True, True, False))
     heading, *lines = [_cut(line.rstrip("\n"), style.width) for line in drawn]
     yield style.paint(heading, _BOLD) + "\n"
     way = ""

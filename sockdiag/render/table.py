@@ -57,7 +57,13 @@ def _column(values: list[Any], field: Field) -> list[str]:
     kinds = set(map(type, values))
     if kinds == {int} and field.base == 10 and not field.words:
         return list(map(str, values))
-    if kinds == {str} and field.kind != SECRET and is_printable("".join(values)) and "" not in values:
+    if (
+        kinds == {str}
+        and field.kind != SECRET
+        and not field.shown
+        and is_printable("".join(values))
+        and "" not in values
+    ):
         return values
     if kinds <= {str, Endpoint, type(None)}:
         known = {value: cell(value, field) for value in set(values)}

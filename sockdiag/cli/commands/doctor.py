@@ -38,7 +38,7 @@ def document() -> Keys:
     from sockdiag.judging.judge import NotJudged
     from sockdiag.model.finding import Finding
 
-    return {"verdict": "str", "interval_s": "float | None", "unknown": [NotJudged], "findings": [Finding]}
+    return {"verdict": "str", "interval_s": "float | None", "findings": [Finding], "unknown": [NotJudged]}
 
 
 COMMAND = Command(

@@ -47,7 +47,7 @@ def run(env: Env, args: Args) -> int:
 
     from sockdiag.model.batch import Batch, all_sockets
     from sockdiag.model.fields import find
-    from sockdiag.model.query import PARTS, SKMEM
+    from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Document, Table
 
@@ -57,7 +57,7 @@ def run(env: Env, args: Args) -> int:
     if by:
         return _grouped(this, by)
     columns, chosen = this.columns(Socket, ("netns", *DEFAULT) if survey.everywhere else DEFAULT)
-    if args[PROCESSES] and all(column.name != "processes" for column in columns):
+    if args[PROCESSES] and args[options.TEMPLATE] is None and all(column.name != "processes" for column in columns):
         columns.append(find(Socket, "processes"))
     where = survey.where
     needs = {need for entry in columns for need in entry.needs}
@@ -75,6 +75,10 @@ def run(env: Env, args: Args) -> int:
         batches = [Batch.of(list(this.ordered(all_sockets(survey.batches(query, where)), Socket)))]
     else:
         batches = survey.batches(query, where)
+    if this.renderer.people and any(entry.name == "peer" for entry in columns):
+        from sockdiag.survey.unix_peers import with_unix_peers
+
+        batches = with_unix_peers(batches, survey.owners().owners.holder if OWNERS in query.needs else None)
     table = Table(columns, batches=batches, chosen=chosen, header=not args[options.NO_HEADER], spare=SPARE)
     unasked = PARTS - query.needs
     return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", unasked=unasked))

@@ -138,9 +138,9 @@ def document() -> Keys:
     return {
         "verdict": "str",
         "interval_s": "float | None",
-        "unknown": [NotJudged],
         "system": SystemRisk,
         "sockets": [SocketRisk],
+        "unknown": [NotJudged],
     }
 
 
