@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.defaults import HORIZON_S
+from sockdiag.kernel.task_states import HALTED
 from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
+    from sockdiag.model.tcp_info import TcpInfo
 
 # Maximum number of connections whose tcp_info is requested.
-_MOST_ASKED = 16
+_MOST_ASKED = 48
 
 
 class Threshold(Record):
@@ -128,10 +130,11 @@ class Case:
         before: an earlier one of the same namespace, or None.
         horizon: seconds within which a trend counts.
         owners: finds the processes that hold sockets, by inode.
-        silence: finds how many milliseconds ago data was last received and last sent on a TCP connection (tcp_info).
+        info: reads the tcp_info of one connection; None where that fails.
         netns: name or inode of the namespace, None where it is unknown.
         factor: multiplies the thresholds of levels (``…_ratio``).
         states: reads what processes are doing, by pid, in the words of :mod:`sockdiag.kernel.task_states`.
+        open_files: reads how many files processes may have open, by pid.
         between: probes taken between the two samples, in order: the sockets of datagram tables and the listeners, and the
             counters of IP, ICMP, TCP and UDP (:func:`~sockdiag.survey.sample.take_probe`). They show whether a level
             moved steadily or up and down. Empty where the samples come from different runs.
@@ -143,11 +146,12 @@ class Case:
         before: Sample | None = None,
         horizon: float = HORIZON_S,
         owners: Callable[[Collection[int]], Mapping[int, tuple[Owner, ...]]] | None = None,
-        silence: Callable[[Socket], tuple[int | None, int | None]] | None = None,
+        info: Callable[[Socket], TcpInfo | None] | None = None,
         netns: str | None = None,
         factor: float = 1.0,
         between: Sequence[Sample] = (),
         states: Callable[[Collection[int]], Mapping[int, str]] | None = None,
+        open_files: Callable[[Collection[int]], Mapping[int, int]] | None = None,
     ) -> None:
         self.now = now
         self.before = before
@@ -157,10 +161,11 @@ class Case:
         self.factor = factor
         self.seconds = None if before is None else max(now.at - before.at, 1e-6)
         self._owners = owners
-        self._silence = silence
+        self._info = info
+        self._open_files = open_files
         self._states = states
         self._state_of: dict[int, str | None] = {}
-        self._silences: dict[Any, tuple[int | None, int | None]] = {}
+        self._infos: dict[Any, TcpInfo | None] = {}
         self._held_by: dict[int, tuple[Owner, ...]] = {}
         self._moved: dict[str, int | None] | None = None
 
@@ -174,14 +179,15 @@ class Case:
             self.before,
             self.horizon,
             self._owners,
-            self._silence,
+            self._info,
             self.netns,
             factor,
             self.between,
             self._states,
+            self._open_files,
         )
         # Both judgements share their lookups.
-        case._silences, case._held_by, case._moved = self._silences, self._held_by, self._moved
+        case._infos, case._held_by, case._moved = self._infos, self._held_by, self._moved
         case._state_of = self._state_of
         return case
 
@@ -303,21 +309,58 @@ class Case:
                     found[key] = tuple(column[row] for column in columns)
         return found
 
+    def courses(
+        self, tables: Collection[str], keys: Collection[Any], *names: str
+    ) -> dict[Any, list[tuple[float, tuple[Any, ...]]]]:
+        """Return when and with which values sockets were seen: in the earlier sample, the probes and the later sample.
+
+        Args:
+            tables: tables of the sockets.
+            keys: identities of the sockets.
+            names: dotted fields, which probes read too.
+        """
+        wanted = keys if isinstance(keys, (set, frozenset, dict)) else set(keys)
+        found: dict[Any, list[tuple[float, tuple[Any, ...]]]] = {}
+        if not wanted or self.before is None:
+            return found
+        for sample in (self.before, *self.between, self.now):
+            for batch in sample.batches:
+                if batch_table(batch) not in tables:
+                    continue
+                rows = [(row, key) for row, key in enumerate(identities(batch)) if key in wanted]
+                if rows:
+                    columns = [batch.values(name) for name in names]
+                    for row, key in rows:
+                        found.setdefault(key, []).append((sample.at, tuple(column[row] for column in columns)))
+        return found
+
     # Details of few
 
-    def silence_ms(self, batch: Batch, row: int, *, sent: bool = False) -> int | None:
-        """Return how long ago data was last received on a connection, or *sent*; None where that is unknown.
+    @property
+    def asks(self) -> bool:
+        """Whether single connections can be asked for their tcp_info."""
+        return self._info is not None
 
-        Reading tcp_info takes the socket lock, one socket at a time: only a few connections are asked.
+    def tcp_info(self, batch: Batch, row: int) -> TcpInfo | None:
+        """Return the tcp_info of a connection; None where that is unknown, or the connection is gone.
+
+        Reading it takes the socket lock, one socket at a time: only a few connections are asked.
         """
-        if self._silence is None:
+        if self._info is None:
             return None
         key = identities(batch)[row]
-        if key not in self._silences:
-            if len(self._silences) >= _MOST_ASKED:
+        if key not in self._infos:
+            if len(self._infos) >= _MOST_ASKED:
                 return None
-            self._silences[key] = self._silence(batch.at([row])[0])
-        return self._silences[key][sent]
+            self._infos[key] = self._info(batch.at([row])[0])
+        return self._infos[key]
+
+    def silence_ms(self, batch: Batch, row: int, *, sent: bool = False) -> int | None:
+        """Return how long ago data was last received on a connection, or *sent*; None where that is unknown."""
+        info = self.tcp_info(batch, row)
+        if info is None:
+            return None
+        return info.last_data_sent_ms if sent else info.last_data_recv_ms
 
     # Owners
 
@@ -343,6 +386,23 @@ class Case:
             read = self._states(missing) if self._states is not None else {}
             self._state_of.update((pid, read.get(pid)) for pid in missing)
         return self._state_of
+
+    def open_files_limit(self, pid: int) -> int | None:
+        """Return how many files a process may have open; None where that is unknown, or there is no limit."""
+        return self._open_files([pid]).get(pid) if self._open_files is not None else None
+
+    def halted(self, inodes: Iterable[int | None]) -> frozenset[int]:
+        """Return the sockets that are held by processes which do not run, and by nobody else: stopped, traced or frozen."""
+        wanted = {inode for inode in inodes if inode}
+        if not wanted or self._states is None:
+            return frozenset()
+        held_by = self.all_holders(wanted)
+        states = self.process_states({owner.pid for inode in wanted for owner in held_by.get(inode) or ()})
+        return frozenset(
+            inode
+            for inode in wanted
+            if held_by.get(inode) and all(states.get(owner.pid) in HALTED for owner in held_by[inode])
+        )
 
 
 def batch_table(batch: Batch) -> str:

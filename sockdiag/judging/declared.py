@@ -37,6 +37,7 @@ SYSCTLS_READ: tuple[str, ...] = (
     "net.ipv4.ipfrag_high_thresh",
     "net.ipv6.ip6frag_high_thresh",
     "fs.file-nr",
+    "net.unix.max_dgram_qlen",
 )
 
 # Rules of each command that does not judge by all of them.

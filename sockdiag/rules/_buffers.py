@@ -7,10 +7,24 @@ memory charged plus its truesize exceeds the limit, so a buffer is full before i
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Threshold, Unseen, counted, per_second
+from sockdiag.judging.case import Hit, Threshold, Unseen
+from sockdiag.judging.magnitude import loss_severity, stuck_severity
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.batch import identities
-from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, INFO, RECOVERED, WARNING, Advice, Evidence, Finding
+from sockdiag.model.finding import (
+    AT_RISK,
+    CRITICAL,
+    DROPPING,
+    INFO,
+    RECOVERED,
+    STALLED,
+    WARNING,
+    Advice,
+    Evidence,
+    Finding,
+)
+from sockdiag.model.quantity import counted, duration, rate, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +35,14 @@ if TYPE_CHECKING:
     from sockdiag.model.batch import Batch
     from sockdiag.model.socket import Socket
 
+    # Verdict, severity, condition, seconds until the buffer is full, cause.
+    Said = tuple[str, str, str, float | None, str]
+
 # For the declarations of rules: what judge_buffers() reads and compares, and what buffer_advice() reads.
 READS = ("skmem.rmem_alloc", "skmem.rcvbuf", "skmem.drops", "recv_q")
 COMPARED = ("skmem.rmem_alloc", "skmem.drops", "recv_q")
 SIZE_SYSCTLS = ("net.core.rmem_default", "net.core.rmem_max")
+VERDICTS = (DROPPING, AT_RISK, STALLED, RECOVERED)
 
 FILL = Threshold(
     "fill_ratio",
@@ -32,10 +50,7 @@ FILL = Threshold(
     "a default buffer that 30 kB datagrams fill refuses the next at 87 %, one of 65 kB at 93 % (6.18)",
 )
 SMALLEST = Threshold("free_bytes", 1280, "truesize of a datagram of 200 to 700 bytes on loopback (6.18)")
-TREND = Threshold(
-    "trend_ratio", 0.25, "below it what grows may be the memory that UDP gives back late: a quarter of the buffer"
-)
-THRESHOLDS = (FILL, SMALLEST, TREND)
+THRESHOLDS = (FILL, SMALLEST, PATIENCE, STANDING)
 
 # Even the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) has room for another packet beside so much.
 _HARMLESS = 2304 - 1280
@@ -46,7 +61,7 @@ _READ = Advice(
     "A larger buffer only absorbs bursts; a reader slower than the sender will fill any buffer.",
 )
 _STUCK = Advice(
-    "Find out why the process does not read.", None, "Nothing was taken out of the buffer between the two looks."
+    "Find out why the process does not read.", None, "Nothing was taken out of the buffer between the two samples."
 )
 
 
@@ -57,9 +72,12 @@ class Level:
         rmem, rcvbuf, drops, waiting: now; None where unknown.
         past: rmem, drops and waiting in the earlier sample, zeros for a socket made since; None where there is no earlier
             sample.
+        course: what waited at each moment that the socket was seen.
+        growth: bytes per second by which the queue grows; 0 where the moments do not agree that it does.
+        halted: no process that holds the socket runs.
     """
 
-    __slots__ = ("drops", "past", "rcvbuf", "rmem", "waiting")
+    __slots__ = ("course", "drops", "growth", "halted", "past", "rcvbuf", "rmem", "waiting")
 
     def __init__(
         self, rmem: int | None, rcvbuf: int | None, drops: int | None, waiting: int | None, past: Any = None
@@ -69,6 +87,9 @@ class Level:
         self.drops = drops
         self.waiting = waiting
         self.past: tuple[int | None, int | None, int | None] | None = past
+        self.course = Course((), ())
+        self.growth = 0.0
+        self.halted = False
 
     @property
     def lost(self) -> int | None:
@@ -83,22 +104,30 @@ class Level:
         return None if self.rmem is None or not self.rcvbuf else self.rmem / self.rcvbuf
 
     @property
-    def growth(self) -> int:
-        """Bytes by which a queue that was not empty grew between the samples."""
-        if self.past is None or self.rmem is None or not self.past[0] or not self.past[2]:
-            return 0
-        return max(0, self.rmem - self.past[0])
-
-    @property
     def unread(self) -> bool:
-        """Whether nothing was read between the samples, as far as that shows: where packets are lost, a queue refills at once."""
-        return not self.lost and bool(
-            self.past and self.past[2] and self.waiting is not None and self.waiting >= self.past[2]
-        )
+        """Whether it is known that nothing was read between the samples."""
+        return self.course.untouched
+
+    def follow(self, seen: Sequence[tuple[float, tuple[int | None, int | None]]], *, untouched: bool) -> None:
+        """Take in what was seen of the buffer at each moment: memory charged, and what waits.
+
+        Memory may be charged long after the data was read: a queue grows by what both show.
+        """
+        times = [when for when, _levels in seen]
+        charged = [rmem or 0 for _when, (rmem, _waiting) in seen]
+        waiting = [(rmem if queued is None else queued) or 0 for _when, (rmem, queued) in seen]
+        self.course = Course(times, waiting, untouched=untouched or self.halted)
+        net = (charged[-1] - charged[0]) / self.course.span_s if self.course.span_s > 0 else 0.0
+        self.growth = max(0.0, min(self.course.rate, net)) if self.rmem is not None else self.course.rate
 
 
-def levels(case: Case, tables: Sequence[str]) -> Iterator[tuple[Batch, int, Level]]:
+def levels(case: Case, tables: Sequence[str], *, unread: bool = False) -> Iterator[tuple[Batch, int, Level]]:
     """Yield the sockets of some tables whose buffer holds something or that have dropped something.
+
+    Args:
+        case: the samples.
+        tables: the tables.
+        unread: it is known that nobody read from any of them between the samples.
 
     Raises:
         Unseen: a table could not be read.
@@ -109,11 +138,32 @@ def levels(case: Case, tables: Sequence[str]) -> Iterator[tuple[Batch, int, Leve
             continue
         keys = identities(batch)
         past = case.earlier(tables, [keys[row] for row in rows], *COMPARED)
+        found = []
         for row in rows:
             before = past.get(keys[row])
             if before is None and case.before is not None:
                 before = (0, 0, 0)  # it was made since
-            yield batch, row, Level(rmem[row], rcvbuf[row], drops[row], waiting[row], before)
+            found.append((row, Level(rmem[row], rcvbuf[row], drops[row], waiting[row], before)))
+        _follow(case, tables, batch, found, unread=unread)
+        for row, level in found:
+            yield batch, row, level
+
+
+def _follow(
+    case: Case, tables: Sequence[str], batch: Batch, found: Sequence[tuple[int, Level]], *, unread: bool
+) -> None:
+    """Look up how those queues came to be that hold something in both samples."""
+    keys = identities(batch)
+    standing = [(row, level) for row, level in found if level.past and (level.rmem or level.waiting)]
+    seen = case.courses(tables, [keys[row] for row, _level in standing], "skmem.rmem_alloc", "recv_q")
+    inodes = batch.values("inode") if standing else ()
+    for row, level in standing:
+        level.follow(seen.get(keys[row], ()), untouched=unread)
+    halted = case.halted(inodes[row] for row, level in standing if not level.course.fell)
+    for row, level in standing:
+        if inodes[row] in halted:
+            level.halted = True
+            level.follow(seen.get(keys[row], ()), untouched=unread)
 
 
 def judge_buffers(
@@ -124,6 +174,9 @@ def judge_buffers(
     advise: Callable[[Case, Socket, Level], tuple[Advice, ...]],
     mine: Callable[[Case, Level], bool] = lambda _case, _level: True,
     congested: Callable[[Level], bool] = lambda _level: False,
+    unread: bool = False,
+    read: int | None = None,
+    hidden_limit: Callable[[Case, Socket], int | None] = lambda _case, _socket: None,
 ) -> Iterator[Hit]:
     """Judge the receive buffers of some tables.
 
@@ -135,40 +188,39 @@ def judge_buffers(
         advise: gives advice on one socket.
         mine: whether a full buffer is the cause of drops.
         congested: whether the next packet is lost whatever the level.
+        unread: it is known that nobody read from any of the sockets between the samples.
+        read: how many packets processes read from all of them in that time; None where no counter shows it.
+        hidden_limit: finds the size of a buffer that its table does not show; None where that fails.
 
     Raises:
         Unseen: a table, or the limit of a socket that holds something, could not be read.
     """
     hidden: tuple[Batch, int] | None = None
-    for batch, row, level in levels(case, tables):
+    for batch, row, level in levels(case, tables, unread=unread):
         held = level.waiting if level.rmem is None else level.rmem
         if level.rcvbuf is None and (held or 0) > _HARMLESS and not level.lost:
-            hidden = hidden or (batch, row)
-        found = _judge_one(case, rule, what, level, mine, congested(level))
-        if found is None:
+            level.rcvbuf = hidden_limit(case, one(batch, row))
+            if level.rcvbuf is None:
+                hidden = hidden or (batch, row)
+        said = _judge_one(case, rule, what, level, mine, congested(level), read)
+        if said is None:
             continue
-        verdict, severity, said, eta = found
+        verdict, severity, condition, eta, cause = said
         socket = one(batch, row)
-        evidence = {
-            "rmem_alloc": memory_evidence(socket, "rmem_alloc", level.rmem, "bytes", level.rcvbuf),
-            "drops": memory_evidence(socket, "drops", level.drops, "count since the socket was made"),
-        }
-        if level.lost is not None:
-            evidence["drops_in_interval"] = memory_evidence(socket, "drops", level.lost, "count")
-        if level.waiting is not None:
-            evidence["recv_q"] = Evidence(level.waiting, "bytes", None, "idiag_rqueue", "socket")
         fill = level.fill
         yield Hit(
             Finding(
                 rule.code,
                 severity,
                 subject_of(socket),
-                f"{socket.netid} {at(socket.local)} {said}",
-                evidence,
+                f"{socket.netid} {at(socket.local)} {condition}",
+                _evidence(socket, level),
                 None if fill is None else max(0.0, round(1 - fill, 4)),
                 eta,
                 () if verdict == RECOVERED else advise(case, socket, level),
                 verdict,
+                cause,
+                case.rate(level.lost) if verdict == DROPPING and level.lost else None,
             ),
             [(batch, row)],
         )
@@ -180,40 +232,87 @@ def judge_buffers(
         )
 
 
-def _judge_one(
-    case: Case, rule: Rule, what: str, level: Level, mine: Callable[[Case, Level], bool], congested: bool
-) -> tuple[str, str, str, float | None] | None:
-    lost, rmem, rcvbuf = level.lost, level.rmem, level.rcvbuf
-    held = f"{rmem} of {rcvbuf} bytes" if rcvbuf is not None else f"{rmem} bytes, of a limit that is not visible,"
-    if lost and lost > 0:
-        if not mine(case, level):
-            return None
-        return (
-            DROPPING,
-            CRITICAL,
-            f"lost {counted(lost, what)}{per_second(case.rate(lost))}; its receive buffer holds {held}",
-            None,
+def _evidence(socket: Socket, level: Level) -> dict[str, Evidence]:
+    evidence = {
+        "rmem_alloc": memory_evidence(socket, "rmem_alloc", level.rmem, "bytes", level.rcvbuf),
+        "drops": memory_evidence(socket, "drops", level.drops, "count since the socket was made"),
+    }
+    if level.lost is not None:
+        evidence["drops_in_interval"] = memory_evidence(socket, "drops", level.lost, "count")
+    if level.waiting is not None:
+        evidence["recv_q"] = Evidence(level.waiting, "bytes", None, "idiag_rqueue", "socket")
+    if level.growth:
+        evidence["growth_per_s"] = Evidence(
+            round(level.growth, 1), "bytes", None, "both samples and the probes", "socket"
         )
+    return evidence
+
+
+def _judge_one(
+    case: Case,
+    rule: Rule,
+    what: str,
+    level: Level,
+    mine: Callable[[Case, Level], bool],
+    congested: bool,
+    read: int | None,
+) -> Said | None:
+    lost, rmem, rcvbuf = level.lost, level.rmem, level.rcvbuf
+    if lost and lost > 0:
+        return _losing(case, what, level, lost, read) if mine(case, level) else None
     if rmem and rcvbuf:
-        free, growth = rcvbuf - rmem, level.growth
-        eta = round(free / (growth / case.seconds), 1) if growth and case.seconds else None
-        if congested:
-            return (
-                AT_RISK,
-                CRITICAL,
-                f"has overrun and drops every {what} until its queue of {rmem} bytes is read empty",
-                None,
-            )
-        if free < case.threshold(rule, "free_bytes") or rmem / rcvbuf >= case.threshold(rule, "fill_ratio"):
-            unread = ", and nothing was read meanwhile" if level.unread else ""
-            return AT_RISK, CRITICAL, f"has a full receive buffer: {held}{unread}; the next {what} may be lost", eta
-        if growth and rmem / rcvbuf >= case.threshold(rule, "trend_ratio"):
-            assert eta is not None
-            if growth >= free or eta <= case.horizon:
-                return AT_RISK, WARNING, f"fills its receive buffer: {held}, full in {eta} s at this rate", eta
+        said = _filling(case, rule, what, level, rmem, rcvbuf, congested)
+        if said is not None:
+            return said
     if level.drops and mine(case, level):
         now = "none now" if lost == 0 else "use --interval to see whether it is still losing"
-        return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was made; {now}", None
+        return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was made; {now}", None, ""
+    return None
+
+
+def _held(level: Level) -> str:
+    if level.rcvbuf is None:
+        return f"{size(level.rmem)}, of a limit that is not visible"
+    return f"{size(level.rmem)} of {size(level.rcvbuf)}"
+
+
+def _losing(case: Case, what: str, level: Level, lost: int, read: int | None) -> Said:
+    offered = None if read is None else lost + read
+    severity = loss_severity(lost, case.seconds, lost if level.unread else offered)
+    per_s = case.rate(lost)
+    pace = "" if per_s is None else f" ({rate(per_s)})"
+    cause = "nothing is read from the socket" if level.unread else f"{what}s arrive faster than they are read"
+    return DROPPING, severity, f"lost {counted(lost, what)}{pace}; receive buffer: {_held(level)}", None, cause
+
+
+def _filling(case: Case, rule: Rule, what: str, level: Level, rmem: int, rcvbuf: int, congested: bool) -> Said | None:
+    free, course, growth = rcvbuf - rmem, level.course, level.growth
+    eta = round(free / growth, 1) if growth else None
+    ratio = rmem / rcvbuf
+    if congested:
+        said = f"has overrun and drops every {what} until its queue of {size(rmem)} is read empty"
+        return AT_RISK, CRITICAL, said, None, "its queue has not been read empty since it overran"
+    unread = f", nothing read for {duration(course.span_s)}" if level.unread else ""
+    cause = "nothing is read from the socket" if level.unread else ""
+    full = free < case.threshold(rule, "free_bytes")
+    if full or (ratio >= case.threshold(rule, "fill_ratio") and not course.drained):
+        still = level.unread and not course.grew
+        severity = CRITICAL if full and not still else WARNING
+        word = "full" if full else "nearly full"
+        return AT_RISK, severity, f"has a {word} receive buffer: {_held(level)}{unread}", eta, cause
+    patience = case.threshold(rule, "patience_s")
+    lasting = level.halted or course.waited_s >= patience
+    if growth and lasting and eta is not None and (free < rmem or eta <= case.horizon):
+        said = f"is filling its receive buffer: {_held(level)}, full in {duration(eta)} at this rate{unread}"
+        return AT_RISK, WARNING, said, eta, cause or f"{what}s arrive faster than they are read"
+    # What arrives while nobody reads may still be waiting for a reader that works in batches.
+    if not level.unread or not (lasting or not course.grew):
+        return None
+    if free < rmem:
+        return AT_RISK, WARNING, f"is not being read: {_held(level)}{unread}; a burst as large overflows it", eta, cause
+    standing = ratio >= case.threshold(rule, "standing_ratio") or (lasting and rmem >= FEW_BYTES)
+    if level.halted or standing:
+        return STALLED, stuck_severity(ratio), f"is not being read: {_held(level)}{unread}", eta, cause
     return None
 
 
@@ -239,17 +338,17 @@ def buffer_advice(case: Case, rcvbuf: int | None, unread: bool = False) -> tuple
             Advice(
                 "Raise net.core.rmem_max, then let the process ask for more with SO_RCVBUF.",
                 f"sysctl -w net.core.rmem_max={larger}",
-                f"The buffer, {rcvbuf} bytes, is twice rmem_max: the process asked for at least as much as it may have.",
+                f"The buffer, {size(rcvbuf)}, is twice rmem_max: the process asked for at least as much as it may have.",
             ),
             _READ,
         )
-    room = "" if most is None else f" net.core.rmem_max, {most}, allows up to {2 * most}."
+    room = "" if most is None else f" net.core.rmem_max allows up to {size(2 * most)}."
     if default is not None and rcvbuf == default:
         return (
             Advice(
                 f"Let the process ask for a larger buffer: setsockopt(SO_RCVBUF, {larger // 2}).",
                 None,
-                f"It has the default, net.core.rmem_default.{room} A new default is for sockets made later only.",
+                f"It has the default, net.core.rmem_default.{room} A new default applies only to sockets created later.",
             ),
             _READ,
         )

@@ -1,4 +1,4 @@
-"""TCP connections that make no progress: unanswered by the peer, unread here, without a window there, or left in a state.
+"""TCP connections that make no progress: unanswered by the peer, unread here, or without a window there.
 
 What each section compares with the earlier sample stands on top, for the declarations of the rules.
 """
@@ -12,14 +12,13 @@ from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subjec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from sockdiag.judging.case import Case, Rule
     from sockdiag.model.address import Endpoint
     from sockdiag.model.batch import Batch
     from sockdiag.model.finding import Advice
-    from sockdiag.model.socket import Owner
 
     Row = tuple[Batch, int]
 
@@ -28,13 +27,9 @@ TABLES = ("tcp", "mptcp")
 UNREAD = Compared(("tcp",), ("recv_q",))
 UNSENT = Compared(("tcp",), ("send_q",), ("timer",), timer="persist")
 
-# A connection that received data within this time has a reader; one that sent within it has a window.
+# A connection that received data within this time has a reader; one that sent within it has a window. It does not depend on
+# the interval: a consumer that works for most of a second on each batch is no less alive in a shorter one.
 STILL_MS = 1000
-
-
-def in_state_before(state: str) -> Compared:
-    """Return what :func:`lasting` compares."""
-    return Compared(TABLES, (), ("state",), state=state)
 
 
 # Peers that do not answer
@@ -99,7 +94,6 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[Row]:
         fill_once: the same with one sample.
     """
     found: list[Row] = []
-    still = _still(case)
     bound = fill_once if case.before is None else fill
     for batch, waiting, rmem, rcvbuf, units in case.scan(
         ("tcp",), "recv_q", "skmem.rmem_alloc", "skmem.rcvbuf", "recv_q_unit"
@@ -113,11 +107,18 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[Row]:
             continue
         if case.before is not None:
             keys = identities(batch)
-            past = case.earlier(("tcp",), [keys[row] for row in rows], "recv_q")
-            rows = [row for row in rows if 0 < past.get(keys[row], (0,))[0] <= waiting[row]]
+            past = {key: n for key, (n,) in case.earlier(("tcp",), [keys[row] for row in rows], "recv_q").items()}
+            rows = [row for row in rows if 0 < past.get(keys[row], 0) <= waiting[row]]
+            same = {row for row in rows if past[keys[row]] == waiting[row]}
+        else:
+            same = set(rows)
         # The buffer of a slow reader is full at any moment, and data flows all the same.
         silences = [case.silence_ms(batch, row) for row in rows]
-        found.extend((batch, row) for row, ms in zip(rows, silences, strict=True) if ms is None or ms >= still)
+        found.extend(
+            (batch, row)
+            for row, ms in zip(rows, silences, strict=True)
+            if (row in same if ms is None else ms >= STILL_MS)
+        )
     return found
 
 
@@ -163,85 +164,4 @@ def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:
 def _long_silent(case: Case, batch: Batch, row: int, otherwise: bool) -> bool:
     # A peer that reads slowly closes its window again and again, and data flows all the same.
     ms = case.silence_ms(batch, row, sent=True)
-    return otherwise if ms is None else ms >= _still(case)
-
-
-def _still(case: Case) -> float:
-    # A closed window is probed, and may take a little more, several times a second at first.
-    return STILL_MS if case.seconds is None else min(STILL_MS, case.seconds * 400)
-
-
-# Connections that stay in a state
-
-
-class Pile:
-    """Sockets of one holder in one state.
-
-    Attributes:
-        rows: all of them; with two samples, those that were in the state in both.
-        fresh: how many more are in the state now and were not before.
-    """
-
-    __slots__ = ("fresh", "rows")
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.fresh = 0
-
-
-def lasting(case: Case, state: str, keep: Callable[[Batch, int], bool]) -> tuple[list[Row], list[Row]]:
-    """Return the rows that were in a state in both samples, and those that were not in it before.
-
-    Of a single sample all rows in the state are among the first.
-
-    Args:
-        case: the samples.
-        state: the state.
-        keep: chooses among the rows in the state.
-    """
-    rows = [(batch, row) for batch, row in _in_state(case, state) if keep(batch, row)]
-    if case.before is None:
-        return rows, []
-    keys = _looked_up(rows, identities)
-    past = case.earlier(TABLES, set(keys.values()), "state")
-    old: list[Row] = []
-    new: list[Row] = []
-    for batch, row in rows:
-        (old if past.get(keys[id(batch), row]) == (state,) else new).append((batch, row))
-    return old, new
-
-
-def by_process(case: Case, old: list[Row], new: list[Row]) -> dict[int | None, tuple[Owner | None, Pile]]:
-    """Group rows by the process that holds them; under None those whose process is not visible."""
-    inodes = _looked_up((*old, *new), lambda batch: batch.values("inode"))
-    holders = case.holders(inodes.values())
-    piles: dict[int | None, tuple[Owner | None, Pile]] = {}
-    for rows, fresh in ((old, False), (new, True)):
-        for batch, row in rows:
-            owner = holders.get(inodes[id(batch), row] or 0)
-            _owner, pile = piles.setdefault(None if owner is None else owner.pid, (owner, Pile()))
-            if fresh:
-                pile.fresh += 1
-            else:
-                pile.rows.append((batch, row))
-    return piles
-
-
-def _in_state(case: Case, state: str) -> Iterator[Row]:
-    for (batch,) in case.scan(TABLES):
-        if batch.columns is not None and "state" in batch.constants and batch.constants["state"] != state:
-            continue
-        states = batch.values("state")
-        if state in states:
-            yield from ((batch, row) for row, s in enumerate(states) if s == state)
-
-
-def _looked_up(rows: Iterable[Row], column: Callable[[Batch], Any]) -> dict[tuple[int, int], Any]:
-    columns: dict[int, Any] = {}
-    found = {}
-    for batch, row in rows:
-        values = columns.get(id(batch))
-        if values is None:
-            values = columns[id(batch)] = column(batch)
-        found[id(batch), row] = values[row]
-    return found
+    return otherwise if ms is None else ms >= STILL_MS

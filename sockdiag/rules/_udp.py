@@ -17,6 +17,8 @@ RCVBUF_ERRORS = tuple(f"{mib}.RcvbufErrors" for mib in _MIBS)
 IN_ERRORS = tuple(f"{mib}.InErrors" for mib in _MIBS)
 CSUM_ERRORS = tuple(f"{mib}.InCsumErrors" for mib in _MIBS)
 MEM_ERRORS = tuple(f"{mib}.MemErrors" for mib in _MIBS)
+# Counted in recvmsg(2), not on arrival.
+READ = tuple(f"{mib}.InDatagrams" for mib in _MIBS)
 
 # For the declarations of rules: what buffer_is_cause() and rejected() read.
 COUNTERS = (*RCVBUF_ERRORS, *IN_ERRORS, *MEM_ERRORS)
@@ -46,6 +48,14 @@ def rejected(case: Case) -> int:
     """Return how many datagrams were refused for neither a full buffer nor memory: by filters, or for their checksums."""
     refused = sum(case.sum_moved(*names) or 0 for names in (RCVBUF_ERRORS, MEM_ERRORS))
     return max(0, (case.sum_moved(*IN_ERRORS) or 0) - refused)
+
+
+def datagrams_read(case: Case) -> int | None:
+    """Return how many datagrams processes of the namespace read between the samples; None where that is unknown.
+
+    Source: ``udp_recvmsg()`` counts InDatagrams when it hands a datagram over. A peek does not count.
+    """
+    return case.sum_moved(*READ)
 
 
 def _roomy(level: Level) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule
-from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, Advice
-from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.model.finding import CRITICAL, Advice
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, VERDICTS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RULE = DeclaredRule(
     "NETLINK_RECEIVE_BUFFER_FULL",
     CRITICAL,
-    (DROPPING, AT_RISK, RECOVERED),
+    VERDICTS,
     "A process that listens to the kernel's notifications (routes, links, audit, udev) does not read them fast enough and "
     "has lost some. Its next recv(2) fails with ENOBUFS, after which it should ask for the whole state again.",
     "A message is refused when sk_rmem_alloc exceeds sk_rcvbuf, and from then on every message until the queue is empty: the "
@@ -41,7 +41,7 @@ def judge(case: Case) -> Iterator[Hit]:
 
 
 def _congested(level: Level) -> bool:
-    # It has dropped once, and its queue has not been empty since as far as both looks show.
+    # It has dropped once, and its queue has not been read empty since, as far as the samples show.
     return bool(level.drops and level.rmem and level.past and level.past[1] and level.past[0] and level.unread)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule, Unseen, counted
-from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN
-from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.model.finding import CRITICAL, UNKNOWN
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, VERDICTS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RULE = DeclaredRule(
     "PACKET_RECEIVE_BUFFER_FULL",
     CRITICAL,
-    (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
+    (*VERDICTS, UNKNOWN),
     "A packet socket (a sniffer, a DHCP client) gets more frames than its process reads. The traffic itself is not affected.",
     "Without a ring a frame is refused when sk_rmem_alloc has reached sk_rcvbuf. With a ring (tcpdump) it is lost when user "
     "space still owns the next frame; only the owner may read that number, and reading sets it to zero.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule
-from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, RECOVERED, UNKNOWN, Advice
-from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, buffer_advice, judge_buffers
+from sockdiag.model.finding import CRITICAL, UNKNOWN, Advice
+from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, VERDICTS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _TABLES = ("raw", "icmp")
 RULE = DeclaredRule(
     "RAW_RECEIVE_BUFFER_FULL",
     CRITICAL,
-    (DROPPING, AT_RISK, RECOVERED, UNKNOWN),
+    (*VERDICTS, UNKNOWN),
     "A raw or ping socket gets more than its process reads. One that only sends gets copies too, and fills up unread.",
     "A packet is refused when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf, or when the socket's filter rejects it; no "
     "counter of the namespace shows it.",

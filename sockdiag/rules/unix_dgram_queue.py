@@ -2,82 +2,251 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, batch_table
+from sockdiag.judging.magnitude import stuck_severity
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
 from sockdiag.judging.subjects import at, one, subject_of
-from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
+from sockdiag.kernel.task_states import RUNNING
+from sockdiag.model.finding import AT_RISK, CRITICAL, STALLED, WARNING, Advice, Evidence, Finding
+from sockdiag.model.quantity import counted, duration, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from sockdiag.judging.case import Case
     from sockdiag.model.batch import Batch
+    from sockdiag.model.socket import Socket
 
 _TABLES = ("unix",)
 _FIELDS = ("inode", "recv_q_unit", "recv_q", "send_q", "unix.peer_inode")
+_QLEN = "net.unix.max_dgram_qlen"
 
 RULE = DeclaredRule(
     "UNIX_DGRAM_QUEUE",
-    WARNING,
-    (STALLED,),
-    "Messages wait at a unix socket whose process does not read. Senders sleep or get EAGAIN when its queue, or their own send "
-    "buffer, is full. Nothing is lost by the kernel.",
-    "A datagram socket takes net.unix.max_dgram_qlen messages and one; a stream's writer waits when its own send buffer is full.",
-    "unix_dgram_sendmsg(), unix_recvq_full(), net/unix/af_unix.c",
-    ("recv_q", "unix.peer_inode", "send_q of the senders"),
+    CRITICAL,
+    (AT_RISK, STALLED),
+    "Messages wait at a unix socket whose process does not read. When the queue of a datagram socket is full, senders sleep, or "
+    "are refused with EAGAIN (sd_notify, sd_journal_send, syslog); when a stream's is, its writer waits.",
+    "A datagram socket takes net.unix.max_dgram_qlen messages and one; a writer also waits when its own send buffer is full.",
+    "unix_dgram_sendmsg(), unix_recvq_full(), unix_stream_sendmsg(), net/unix/af_unix.c",
+    ("recv_q", "unix.peer_inode", "send_q of the senders", _QLEN),
     ("unix",),
-    (),
-    ("the process that does not read",),
+    (
+        PATIENCE,
+        STANDING,
+        Threshold("risk_ratio", 0.5, "a burst as large as what waits does not fit any more"),
+    ),
+    ("the process that does not read", _QLEN),
     tables=_TABLES,
+    sysctls=(_QLEN,),
     compared=(Compared(_TABLES, ("recv_q", "send_q"), ("inode", "recv_q_unit", "unix.peer_inode")),),
     blames_reader=True,
 )
 
+_STUCK = Advice(
+    "Find out why the process does not read.",
+    None,
+    f"A longer queue ({_QLEN}) would only be filled too.",
+)
 
-def judge(case: Case) -> Iterator[Hit]:
-    """Judge sockets at which, at both looks, the same waits and what their connected senders have sent is the same.
+# struct sk_buff, and struct skb_shared_info behind the data, which is allocated in powers of two (6.18, x86-64).
+_SKB, _SHARED = 256, 320
+_SMALLEST = 512
 
-    The length of a datagram queue cannot be read, so that one look tells nothing.
+
+class _Moment:
+    """Sockets that have something to read, and what senders are charged for by the inode of their peer.
+
+    Senders that did not connect are under None.
     """
-    if case.before is None:
-        return
-    waiting, sent = _levels(case, earlier=False)
-    waited, sent_before = _levels(case, earlier=True)
-    for inode, (unread, batch, row) in waiting.items():
-        mine = sent.get(inode, (0, 0))
-        if inode not in waited or waited[inode][0] != unread or sent_before.get(inode, (0, 0)) != mine or not mine[0]:
-            continue
-        socket = one(batch, row)
-        said = (
-            f"what {counted(mine[1], 'sender')} sent to the unix socket {at(socket.local)} (inode {socket.inode}) has not been read "
-            f"for at least {case.seconds:.3g} s: {mine[0]} bytes of their buffers"
-        )
-        evidence = {
-            "wmem_alloc": Evidence(mine[0], "bytes", None, "UNIX_DIAG_RQLEN of the senders", "socket"),
-            "recv_q": Evidence(socket.recv_q, "bytes", None, "UNIX_DIAG_RQLEN", "socket"),
-        }
-        advice = Advice(
-            "Find out why the process does not read.",
-            None,
-            "A longer queue (net.unix.max_dgram_qlen) would only be filled too.",
-        )
-        yield Hit(
-            Finding(RULE.code, WARNING, subject_of(socket), said, evidence, None, None, (advice,), STALLED),
-            [(batch, row)],
-        )
 
+    __slots__ = ("at", "sent", "waiting")
 
-def _levels(case: Case, *, earlier: bool) -> tuple[dict[int, tuple[int, Batch, int]], dict[int, tuple[int, int]]]:
-    # Sockets that have something to read, by inode, and by peer what senders are charged for.
-    waiting: dict[int, tuple[int, Batch, int]] = {}
-    sent: dict[int, tuple[int, int]] = {}
-    for batch, *columns in case.scan(_TABLES, *_FIELDS, earlier=earlier):
-        for row, (inode, unit, unread, unsent, peer) in enumerate(zip(*columns, strict=True)):
+    def __init__(self, when: float, rows: Iterable[tuple[Any, ...]]) -> None:
+        self.at = when
+        self.waiting: dict[int, int] = {}
+        self.sent: dict[int | None, int] = {}
+        for inode, unit, unread, unsent, peer in rows:
             if unit != "bytes":
                 continue
             if unread and inode:
-                waiting[inode] = (unread, batch, row)
-            if peer and unsent:
-                held, senders = sent.get(peer, (0, 0))
-                sent[peer] = (held + unsent, senders + 1)
-    return waiting, sent
+                self.waiting[inode] = unread
+            if unsent:
+                self.sent[peer] = self.sent.get(peer, 0) + unsent
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge sockets at which the same message, or as much of a stream, has waited at every moment.
+
+    The number of messages in a datagram socket's queue cannot be read; what its senders are charged for tells.
+    """
+    if case.before is None:
+        return
+    places: dict[int, tuple[Batch, int]] = {}
+    rows: list[tuple[Any, ...]] = []
+    for batch, *columns in case.scan(_TABLES, *_FIELDS):
+        for row, values in enumerate(zip(*columns, strict=True)):
+            rows.append(values)
+            places[values[0]] = batch, row
+    now = _Moment(case.now.at, rows)
+    if not now.waiting:
+        return
+    earlier = [
+        values
+        for _batch, *columns in case.scan(_TABLES, *_FIELDS, earlier=True)
+        for values in zip(*columns, strict=True)
+    ]
+    before = _Moment(case.before.at, earlier)
+    standing = [inode for inode in now.waiting if inode in before.waiting]
+    if not standing:
+        return
+    moments = [before, *(_probe(sample.at, sample.batches) for sample in case.between), now]
+    halted = case.halted(standing)
+    unconnected = [inode for inode in standing if inode not in now.sent and _is_dgram(places[inode])]
+    for inode in standing:
+        socket = one(*places[inode])
+        # Messages of senders that are not connected wait somewhere: here, if only this socket is not read.
+        peer = None if [inode] == unconnected and None in now.sent else inode
+        senders = _senders(case, peer) if peer in now.sent else []
+        said = _judge_one(case, socket, moments, peer, senders, halted=inode in halted)
+        if said is not None:
+            yield _hit(said, socket, places[inode], now.sent.get(peer, 0), senders)
+
+
+def _probe(when: float, batches: Iterable[Batch]) -> _Moment:
+    rows = (
+        values
+        for batch in batches
+        if batch_table(batch) in _TABLES
+        for values in zip(*(batch.values(name) for name in _FIELDS), strict=True)
+    )
+    return _Moment(when, rows)
+
+
+def _is_dgram(place: tuple[Batch, int]) -> bool:
+    batch, row = place
+    return bool(batch.values("type")[row] == "SOCK_DGRAM")
+
+
+def _senders(case: Case, peer: int | None) -> list[tuple[int, int]]:
+    """Return what each sender is charged for, and its limit: those connected to a socket, or to none."""
+    found = []
+    for _batch, ends, units, unsent, limits in case.scan(
+        _TABLES, "unix.peer_inode", "recv_q_unit", "send_q", "skmem.sndbuf"
+    ):
+        for end, unit, charged, limit in zip(ends, units, unsent, limits, strict=True):
+            if charged and unit == "bytes" and end == peer:
+                found.append((charged, limit or 0))
+    return found
+
+
+class _Said:
+    __slots__ = ("condition", "eta", "ratio", "severity", "verdict", "waited")
+
+    def __init__(
+        self, verdict: str, severity: str, condition: str, ratio: float | None, eta: float | None, waited: float
+    ) -> None:
+        self.verdict = verdict
+        self.severity = severity
+        self.condition = condition
+        self.ratio = ratio
+        self.eta = eta
+        self.waited = waited
+
+
+def _judge_one(
+    case: Case,
+    socket: Socket,
+    moments: list[_Moment],
+    peer: int | None,
+    senders: list[tuple[int, int]],
+    *,
+    halted: bool,
+) -> _Said | None:
+    inode = socket.inode or 0
+    dgram = socket.type == "SOCK_DGRAM"
+    times = [moment.at for moment in moments]
+    heads = [moment.waiting.get(inode, 0) for moment in moments]
+    charged = [moment.sent.get(peer, 0) for moment in moments] if senders else heads
+    # Of a datagram socket recv_q is the length of the first message: while it stands, so does that message.
+    course = Course(times, charged if dgram else heads, untouched=halted)
+    if not course.untouched and dgram and not course.fell and min(heads) == max(heads):
+        course = Course(times, charged, untouched=len(moments) > _FEWEST and bool(senders))
+    if not course.untouched or (dgram and min(heads) != max(heads)) or (not halted and _runs(case, inode)):
+        return None
+    lasting = halted or course.waited_s >= case.threshold(RULE, "patience_s")
+    if course.grew and not lasting:
+        return None
+    ratio = _fill(case, socket, senders, dgram=dgram) if senders else None
+    eta = None
+    if ratio and course.rate:
+        eta = round(max(0.0, 1 - ratio) / (ratio * course.rate / course.levels[-1]), 1)
+    waited = course.waited_s
+    if dgram and ratio is not None:
+        if ratio >= 1:
+            return _Said(AT_RISK, CRITICAL, "is full, refuses messages and is not being read", ratio, 0.0, waited)
+        if ratio > case.threshold(RULE, "risk_ratio") or (eta is not None and eta <= case.horizon):
+            return _Said(AT_RISK, WARNING, "is not being read, and fills up", ratio, eta, waited)
+    amount = max(charged[-1], heads[-1])
+    if ratio is None:
+        # Without the senders or the limit, only time shows that it is more than a message for a slow reader.
+        known = halted or (dgram and bool(senders)) or (lasting and (dgram or amount >= FEW_BYTES))
+    else:
+        known = halted or ratio >= case.threshold(RULE, "standing_ratio") or (lasting and amount >= FEW_BYTES)
+    severity = stuck_severity(ratio) if ratio is not None or dgram else stuck_severity(0.0)
+    return _Said(STALLED, severity, "is not being read", ratio, eta, waited) if known else None
+
+
+# Equal heads at so few moments may be messages of one length.
+_FEWEST = 3
+
+
+def _runs(case: Case, inode: int) -> bool:
+    """Whether a process that holds the socket was found running: it may be about to read."""
+    pids = [owner.pid for owner in case.all_holders([inode]).get(inode) or ()]
+    states = case.process_states(pids)
+    return any(states.get(pid) == RUNNING for pid in pids)
+
+
+def _fill(case: Case, socket: Socket, senders: list[tuple[int, int]], *, dgram: bool) -> float | None:
+    """Return how full the queue is, or the send buffer of the sender that waits for it, whichever is fuller."""
+    ratio = max((charged / limit for charged, limit in senders if limit), default=0.0)
+    most = case.now.limits.number(_QLEN) if dgram else None
+    if dgram and most is None:
+        return None
+    if most is not None:
+        # The charge of one message, if all are as long as the first.
+        data = _SMALLEST
+        while data < (socket.recv_q or 0) + _SHARED:
+            data *= 2
+        messages = sum(charged for charged, _limit in senders) // (data + _SKB)
+        ratio = max(ratio, messages / (most + 1))
+    return min(ratio, 1.0)
+
+
+def _hit(said: _Said, socket: Socket, place: tuple[Batch, int], charged: int, senders: list[tuple[int, int]]) -> Hit:
+    where = f"unix socket {name}" if (name := at(socket.local)) != "-" else f"unix socket (inode {socket.inode})"
+    since = f" for {duration(said.waited)}" if said.waited else ""
+    held = f"{size(charged)} from {counted(len(senders), 'sender')} wait" if senders else f"{size(socket.recv_q)} wait"
+    evidence = {"recv_q": Evidence(socket.recv_q, "bytes", None, "UNIX_DIAG_RQLEN", "socket")}
+    if senders:
+        evidence["wmem_alloc"] = Evidence(charged, "bytes", None, "UNIX_DIAG_RQLEN of the senders", "socket")
+    if said.ratio is not None:
+        evidence["fill_ratio"] = Evidence(round(said.ratio, 4), "ratio", 1, "senders' charges, estimated", "socket")
+    return Hit(
+        Finding(
+            RULE.code,
+            said.severity,
+            subject_of(socket),
+            f"{where} {said.condition}{since}: {held}",
+            evidence,
+            None if said.ratio is None else round(1 - said.ratio, 4),
+            said.eta,
+            (_STUCK,),
+            said.verdict,
+            "the process does not read its socket",
+        ),
+        [place],
+    )

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit
-from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS, backlog_advice, listeners, places
-from sockdiag.judging.subjects import at, subject_of
-from sockdiag.model.finding import STALLED, WARNING, Evidence, Finding
+from sockdiag.judging.case import Compared, DeclaredRule
+from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS
+from sockdiag.model.finding import AT_RISK, CRITICAL, STALLED
+from sockdiag.rules._accept import THRESHOLDS, judge_accept_queues
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.judging.case import Case
+    from sockdiag.judging.case import Case, Hit
 
 RULE = DeclaredRule(
     "UNIX_LISTENER_FULL",
-    WARNING,
-    (STALLED,),
-    "The queue of a unix listener is full: a client that connects now sleeps in connect(2), or gets EAGAIN. Nothing is lost.",
-    "connect(2) waits when more connections are in the queue than the backlog of listen(2).",
+    CRITICAL,
+    (AT_RISK, STALLED),
+    "The queue of a unix listener is full, is filling up, or is not served. When it is full, a client whose socket does not "
+    "block is refused with EAGAIN, and any other sleeps in connect(2).",
+    "connect(2) waits, or fails with EAGAIN, when more connections are in the queue than the backlog of listen(2). No counter "
+    "shows how many clients were refused.",
     "unix_stream_connect(), unix_recvq_full(), net/unix/af_unix.c",
     ("recv_q", "send_q"),
     ("unix",),
-    (),
+    THRESHOLDS,
     ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
     tables=("unix",),
     sysctls=BACKLOG_SYSCTLS,
@@ -33,24 +35,11 @@ RULE = DeclaredRule(
 
 
 def judge(case: Case) -> Iterator[Hit]:
-    """Judge unix stream listeners; with two looks, only those that were full at both."""
-    for listener, before, batch, row in listeners(case, ("unix",)):
-        waiting, limit = listener.accept_queue, listener.accept_queue_limit
-        if waiting is None or limit is None or waiting <= limit or (before is not None and before <= limit):
-            continue
-        said = f"{places(waiting, limit)} at the unix listener {at(listener.socket.local)}: connect(2) waits there"
-        evidence = {"accept_queue": Evidence(waiting, "connections", limit, "UNIX_DIAG_RQLEN", "socket")}
-        yield Hit(
-            Finding(
-                RULE.code,
-                WARNING,
-                subject_of(listener.socket),
-                said,
-                evidence,
-                0.0,
-                None,
-                backlog_advice(case, limit),
-                STALLED,
-            ),
-            [(batch, row)],
-        )
+    """Judge unix stream and seqpacket listeners."""
+    yield from judge_accept_queues(
+        case,
+        RULE,
+        RULE.tables,
+        "UNIX_DIAG_RQLEN",
+        "clients that do not block are refused with EAGAIN, others wait in connect(2)",
+    )

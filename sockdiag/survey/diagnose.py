@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sockdiag.model.query import Query
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
+    from sockdiag.model.tcp_info import TcpInfo
     from sockdiag.sources.system.machine import System
     from sockdiag.survey.reader import SystemReader
 
@@ -370,10 +371,11 @@ def judge_sample(
         before,
         horizon,
         lambda inodes: _owners(survey, inodes),
-        _silence(survey),
+        _tcp_info(survey),
         label,
         between=between,
         states=survey.host.states,
+        open_files=survey.host.open_files,
     )
     judgement = judge(case, codes)
     if not survey.own:
@@ -434,19 +436,18 @@ def _owners(survey: SystemReader, inodes: Collection[int]) -> Mapping[int, tuple
     return owners
 
 
-def _silence(survey: SystemReader) -> Callable[[Socket], tuple[int | None, int | None]] | None:
+def _tcp_info(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None:
     if not survey.system.files.live or survey.options.source == PROC:
         return None
 
-    def silence(socket: Socket) -> tuple[int | None, int | None]:
+    def info(socket: Socket) -> TcpInfo | None:
         from sockdiag.errors import ParseError
         from sockdiag.sources.netlink.inet_lookup import read_one
 
         try:
             found, _errors = read_one(survey.system, socket)
         except (SourceError, ParseError):
-            return None, None
-        info = None if found is None else found.tcp_info
-        return (None, None) if info is None else (info.last_data_recv_ms, info.last_data_sent_ms)
+            return None
+        return None if found is None else found.tcp_info
 
-    return silence
+    return info

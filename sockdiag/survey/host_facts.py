@@ -97,6 +97,12 @@ class HostFacts:
 
         return read_states(self._system.files, pids)
 
+    def open_files(self, pids: Collection[int]) -> dict[int, int]:
+        """Return how many files a few processes may have open; one that cannot be read or has no limit is left out."""
+        from sockdiag.sources.process.limits import read_open_files
+
+        return read_open_files(self._system.files, pids)
+
     def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
         """Return the processes near their limit of open files, and why some or all could not be read."""
         if self._crowded is None:
@@ -193,6 +199,11 @@ class RelayedHostFacts(HostFacts):
     def states(self, pids: Collection[int]) -> dict[int, str]:
         """Ask :meth:`HostFacts.states`."""
         found: dict[int, str] = self._ask(("states", (tuple(pids),), {}))
+        return found
+
+    def open_files(self, pids: Collection[int]) -> dict[int, int]:
+        """Ask :meth:`HostFacts.open_files`."""
+        found: dict[int, int] = self._ask(("open_files", (tuple(pids),), {}))
         return found
 
     def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:

@@ -12,6 +12,8 @@ from sockdiag.sources.process.refusals import Refusals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockdiag.model.provenance import Gap
     from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot
 
@@ -42,6 +44,20 @@ def parse_open_files(body: bytes, path: str) -> int | None:
                 raise ParseError(path, line, "soft limit", "a number or unlimited", text)
             return value
     raise ParseError(path, 1, "Max open files", "a line of this name", body[:80])
+
+
+def read_open_files(files: ProcRoot, pids: Iterable[int]) -> dict[int, int]:
+    """Read the soft limit of open files of some processes; one that has none or cannot be read is left out."""
+    found = {}
+    for pid in pids:
+        try:
+            with files.process(pid) as process:
+                limit = parse_open_files(process.read("limits"), f"{process.path}/limits")
+        except (SourceError, ParseError):
+            continue
+        if limit is not None:
+            found[pid] = limit
+    return found
 
 
 def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors], list[Gap]]:

@@ -226,8 +226,21 @@ def tcp_many_stalled() -> None:
 
 def close_wait_leak() -> None:
     server = listener(50)
-    for _ in range(20):
+
+    def leak() -> None:
         one, _other = pair(server)
+        KEPT.remove(one)
+        one.close()
+
+    for _ in range(20):
+        leak()
+    forever(leak, 0.5)
+
+
+def close_wait_pool() -> None:
+    server = listener(50)
+    for _ in range(8):
+        _other, one = pair(server)
         KEPT.remove(one)
         one.close()
 
@@ -252,9 +265,14 @@ def close_wait_that_still_sends() -> None:
 
 def fin_wait2_leak() -> None:
     server = listener(50)
-    for _ in range(20):
+
+    def leak() -> None:
         one, _other = pair(server)
         one.shutdown(socket.SHUT_WR)
+
+    for _ in range(20):
+        leak()
+    forever(leak, 0.5)
 
 
 def connections_end_well() -> None:

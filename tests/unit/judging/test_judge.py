@@ -26,12 +26,16 @@ def told(judgement: Judgement) -> Any:
     return judgement.findings, judgement.unknown
 
 
+def case_of(samples: tuple[Sample, ...]) -> Case:
+    return Case(*samples[:2], owners=owners, between=samples[2:])
+
+
 def strict(samples: tuple[Sample, ...]) -> Any:
-    return told(judge(Case(*samples, owners=owners)))
+    return told(judge(case_of(samples)))
 
 
 def relaxed(samples: tuple[Sample, ...]) -> Any:
-    return told(judge(Case(*samples, owners=owners).relaxed(MARGIN)))
+    return told(judge(case_of(samples).relaxed(MARGIN)))
 
 
 def attributes() -> dict[tuple[str, str], Any]:
@@ -44,7 +48,7 @@ def test_a_case_is_judged_alike_each_time() -> None:
     """The same case twice, and with the rules in another order: each of them says the same, and no module changes."""
     before = attributes()
     for samples in EVIDENCE:
-        case = Case(*samples, owners=owners)
+        case = case_of(samples)
         first = {code: told(judge(case, [code])) for code in RULES}
         judge(case.relaxed(MARGIN))
         again = {code: told(judge(case, [code])) for code in reversed(RULES)}

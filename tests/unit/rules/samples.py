@@ -45,10 +45,12 @@ LIMITS = {
     "net.ipv4.ip_local_reserved_ports": (),
     "fs.file-nr": (500, 0, 1000),
     "net.ipv4.ipfrag_high_thresh": 4194304,
+    "net.unix.max_dgram_qlen": 10,
 }
 COUNTERS = dict.fromkeys(
     (
         "Udp.RcvbufErrors",
+        "Udp.InDatagrams",
         "Udp.InErrors",
         "Udp.InCsumErrors",
         "Udp.MemErrors",
@@ -249,21 +251,36 @@ class DeclaredCase(Case):
                 self._compared(table, name)
         return Case(self.now, self.before).earlier(tables, keys, *names)
 
+    def courses(self, tables: Collection[str], keys: Collection[Any], *names: str) -> dict[Any, list[Any]]:
+        for table in tables:
+            for name in names:
+                self._compared(table, name)
+        return Case(self.now, self.before, between=self.between).courses(tables, keys, *names)
+
     def _compared(self, table: str, name: str) -> None:
         fields = [f for one in self.rule.compared if table in one.tables for f in (*one.fields, *one.beside)]
         _declared(f"earlier field of {table}", name, fields)
 
 
-def case_of(code: str, now: Sample, before: Sample | None = None) -> Case:
+def case_of(code: str, now: Sample, before: Sample | None = None, *between: Sample, **more: Any) -> Case:
     """Return what one rule is given, and may read of it."""
-    return DeclaredCase(load(code).RULE, now, before, owners=owners)
+    return DeclaredCase(load(code).RULE, now, before, **{"owners": owners, "between": between, **more})
 
 
-def found(code: str, now: Sample, before: Sample | None = None) -> list[Finding]:
+def found(code: str, now: Sample, before: Sample | None = None, *between: Sample, **more: Any) -> list[Finding]:
     """Return what one rule finds."""
-    return judge(case_of(code, now, before), [code]).findings
+    return judge(case_of(code, now, before, *between, **more), [code]).findings
 
 
-def unknown(code: str, now: Sample, before: Sample | None = None) -> bool:
+def unknown(code: str, now: Sample, before: Sample | None = None, *between: Sample) -> bool:
     """Tell whether one rule cannot tell."""
-    return [one.code for one in judge(case_of(code, now, before), [code]).unknown] == [code]
+    return [one.code for one in judge(case_of(code, now, before, *between), [code]).unknown] == [code]
+
+
+def course(*moments: Iterable[Socket], seconds: float = 1.0, **later: Any) -> tuple[Sample, ...]:
+    """Make two samples and the probes between them from the sockets at each moment: the later sample comes first."""
+    step = seconds / (len(moments) - 1)
+    taken = [
+        sample(sockets, at=i * step, **(later if i == len(moments) - 1 else {})) for i, sockets in enumerate(moments)
+    ]
+    return taken[-1], taken[0], *taken[1:-1]

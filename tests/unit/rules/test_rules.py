@@ -19,7 +19,7 @@ from sockdiag.model.protocols import Protocol
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from sockdiag.model.softnet import SoftnetCpu
-from tests.unit.rules.samples import NETNS, RCVBUF, SOCKSTAT, found, listener, sample, sock, unknown
+from tests.unit.rules.samples import NETNS, RCVBUF, SOCKSTAT, course, found, listener, sample, sock, unknown
 
 if TYPE_CHECKING:
     from sockdiag.model.sample import Sample
@@ -86,12 +86,16 @@ def requests(n: int) -> list[Any]:
     return [sock("tcp", 50 + i, "SYN_RECV", local=here, peer=there, inode=0) for i in range(n)]
 
 
-def unix(sent: int, waiting: int) -> list[Any]:
+def unix(sent: int, waiting: int, **more: Any) -> list[Any]:
     name, attrs = Endpoint(b"\0x"), UnixAttrs(peer_inode=101)
     return [
-        sock("unix", 1, local=name, recv_q=waiting),
-        sock("unix", 2, local=Endpoint(), send_q=sent, unix=attrs),
+        sock("unix", 1, local=name, recv_q=waiting, **more),
+        sock("unix", 2, local=Endpoint(), send_q=sent, unix=attrs, **more),
     ]
+
+
+def unix_listener(waiting: int, limit: int) -> Any:
+    return sock("unix", state="LISTEN", recv_q=waiting, send_q=limit, recv_q_unit="connections", local=Endpoint(b"\0x"))
 
 
 # code, verdict, looks: later one, and the earlier where there are two.
@@ -116,7 +120,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     (
         "UDP_RECEIVE_BUFFER_FULL",
         "at_risk",
-        two({"sockets": [sock(rmem_alloc=60000, recv_q=60000)]}, {"sockets": [sock(rmem_alloc=110000, recv_q=110000)]}),
+        course(*([sock(rmem_alloc=n, recv_q=n)] for n in range(100_000, 112_000, 2_000))),
     ),
     (
         "UDP_DROPS",
@@ -150,13 +154,12 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     (
         "NETLINK_RECEIVE_BUFFER_FULL",
         "at_risk",
-        two(
-            {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
-            {"sockets": [sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]},
-        ),
+        course(*[[sock("netlink", rmem_alloc=800, recv_q=800, drops=3)]] * 6),
     ),
+    ("NETLINK_RECEIVE_BUFFER_FULL", "stalled", course(*[[sock("netlink", rmem_alloc=60000, recv_q=60000)]] * 6)),
     ("ACCEPT_QUEUE_FULL", "at_risk", (sample([listener(6, 5)]),)),
-    ("ACCEPT_QUEUE_FULL", "at_risk", two({"sockets": [listener(10, 100)]}, {"sockets": [listener(40, 100)]})),
+    ("ACCEPT_QUEUE_FULL", "at_risk", course(*([listener(n, 64)] for n in range(48, 54)))),
+    ("ACCEPT_QUEUE_FULL", "stalled", course(*[[listener(10, 19)]] * 6)),
     (
         "ACCEPT_QUEUE_OVERFLOW",
         "dropping",
@@ -247,7 +250,8 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("LAST_ACK_STUCK", "stalled", (sample(tcp(1, "LAST_ACK", timer=timer("retransmit", 3), inode=0)),)),
     ("CLOSE_WAIT_LEAK", "leaking", (sample(tcp(10, "CLOSE_WAIT")),)),
     ("CLOSE_WAIT_LEAK", "leaking", two({"sockets": tcp(3, "CLOSE_WAIT")}, {"sockets": tcp(4, "CLOSE_WAIT")})),
-    ("FIN_WAIT2_LEAK", "leaking", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(3, "FIN_WAIT2")})),
+    ("FIN_WAIT2_LEAK", "leaking", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(4, "FIN_WAIT2")})),
+    ("FIN_WAIT2_LEAK", "ok", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(3, "FIN_WAIT2")})),
     ("ORPHANS", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=300)),)),
     ("ORPHANS", "dropping", counted(TcpExt__TCPAbortOnMemory=1)),
     ("TIME_WAIT_OVERFLOW", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_tw=1000)),)),
@@ -272,14 +276,13 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("QDISC_DROP", "dropping", two({"qdiscs": qdisc(1)}, {"qdiscs": qdisc(4)})),
     (
         "UNIX_LISTENER_FULL",
-        "stalled",
-        (
-            sample(
-                [sock("unix", state="LISTEN", recv_q=4, send_q=3, recv_q_unit="connections", local=Endpoint(b"\0x"))]
-            ),
-        ),
+        "at_risk",
+        (sample([unix_listener(4, 3)]),),
     ),
-    ("UNIX_DGRAM_QUEUE", "stalled", two({"sockets": unix(9000, 100)}, {"sockets": unix(9000, 100)})),
+    ("UNIX_LISTENER_FULL", "stalled", course(*[[unix_listener(4, 9)]] * 6)),
+    ("UNIX_DGRAM_QUEUE", "stalled", course(*[unix(120_000, 100)] * 6)),
+    ("UNIX_DGRAM_QUEUE", "stalled", course(*[unix(2304, 100, type="SOCK_DGRAM")] * 6)),
+    ("UNIX_DGRAM_QUEUE", "at_risk", course(*[unix(8448, 100, type="SOCK_DGRAM")] * 6)),
     ("PAST_LOSSES", "unknown", (sample(counters={"TcpExt.ListenDrops": 4}),)),
 ]
 
@@ -401,11 +404,7 @@ ONE: list[tuple[str, tuple[Sample, ...]]] = [
     ),
     (
         "UNIX_LISTENER_FULL",
-        (
-            sample(
-                [sock("unix", state="LISTEN", recv_q=1, send_q=0, recv_q_unit="connections", local=Endpoint(b"\0x"))]
-            ),
-        ),
+        (sample([unix_listener(1, 0)]),),
     ),
     ("TCP_RECEIVER_STALLED", (sample(tcp(1, "ESTABLISHED", recv_q=1, rmem_alloc=FULL)),)),
     ("ZERO_WINDOW_FROM_PEER", (sample(tcp(1, "ESTABLISHED", send_q=1, timer=timer("persist", 1))),)),

@@ -66,8 +66,8 @@ def hidden(seen: Sample, source: str) -> Sample:
     return Sample(at, batches, **values)
 
 
-def judged(code: str, now: Sample, before: Sample | None = None) -> Judgement:
-    return judge(case_of(code, now, before), [code])
+def judged(code: str, now: Sample, before: Sample | None = None, *between: Sample) -> Judgement:
+    return judge(case_of(code, now, before, *between), [code])
 
 
 def unknown(judgement: Judgement, code: str) -> bool:

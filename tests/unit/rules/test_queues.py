@@ -1,0 +1,171 @@
+"""Queues over time: what fills and empties is healthy, what nobody serves is found, and how bad it is follows its size."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockdiag.judging.service import Course
+from sockdiag.model.address import Endpoint
+from sockdiag.model.socket import Owner
+from sockdiag.model.tcp_info import TcpInfo
+from tests.unit.rules.samples import RCVBUF, course, found, listener, sample, sock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# When the program looks between its two samples, in parts of the interval.
+LOOKS = (0, 0.11, 0.29, 0.52, 0.71, 1)
+PERIODS = (0.02, 0.12, 0.2, 0.7, 1, 2, 5)
+INTERVALS = (0.5, 1, 5)
+
+
+def saw(period: float, peak: float, interval: float, phase: float) -> list[int]:
+    """Return the levels of a queue that fills steadily and is emptied once every period."""
+    return [int(peak * (((phase + part * interval) % period) / period)) for part in LOOKS]
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("code", ["UDP_RECEIVE_BUFFER_FULL", "NETLINK_RECEIVE_BUFFER_FULL", "ACCEPT_QUEUE_FULL"])
+def test_saw_teeth_are_healthy(code: str, period: float, interval: float) -> None:
+    """A reader that works in batches and leaves a third of the room is healthy at any phase, whatever the interval."""
+    chance = random.Random(f"{code} {period} {interval}")
+    for _ in range(100):
+        levels = saw(period, 0.66 * RCVBUF, interval, chance.uniform(0, period))
+        # Nobody reads between two batches, which InDatagrams proves.
+        read = {"Udp.InDatagrams": int(any(b < a for a, b in pairwise(levels)))}
+        if code == "ACCEPT_QUEUE_FULL":
+            moments: Iterable[Any] = [[listener(129 * n // RCVBUF, 128)] for n in levels]
+        else:
+            netid = "udp" if code.startswith("UDP") else "netlink"
+            moments = [[sock(netid, rmem_alloc=n, recv_q=n)] for n in levels]
+        assert found(code, *course(*moments, seconds=interval, counters=read)) == [], levels
+
+
+def test_memory_given_back_late_is_no_growth() -> None:
+    """The charge of a UDP socket saws by a quarter of the buffer while its queue stands, and datagrams are read."""
+    charged = [60_000, 75_000, 85_000, 95_000, 100_000, 110_000]
+    moments = [[sock(rmem_alloc=n, recv_q=58_000 + n % 7)] for n in charged]
+    assert found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": 800})) == []
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict", "severity"),
+    [(0.001, None, ""), (0.3, "stalled", "info"), (0.5, "stalled", "warning"), (0.6, "at_risk", "warning")],
+)
+@pytest.mark.parametrize("netid", ["udp", "raw", "netlink", "packet"])
+def test_unread(netid: str, share: float, verdict: str | None, severity: str) -> None:
+    """A buffer that nobody reads is stalled, and at risk from the half on; little may wait for a reason of its own."""
+    level = int(share * RCVBUF)
+    code = f"{netid.upper()}_RECEIVE_BUFFER_FULL"
+    findings = found(code, *course(*[[sock(netid, rmem_alloc=level, recv_q=level)]] * 6))
+    assert [(f.verdict, f.severity) for f in findings] == ([(verdict, severity)] if verdict else [])
+
+
+def test_two_samples_of_different_runs() -> None:
+    """Without probes nothing but the counter of reads proves that a queue is not served."""
+    levels = [sock(rmem_alloc=60_000, recv_q=60_000)], [sock(rmem_alloc=110_000, recv_q=110_000)]
+    before = sample(levels[0])
+    read = sample(levels[1], at=60.0, counters={"Udp.InDatagrams": 9})
+    assert found("UDP_RECEIVE_BUFFER_FULL", read, before) == []
+    unread = sample(levels[1], at=60.0)
+    (finding,) = found("UDP_RECEIVE_BUFFER_FULL", unread, before)
+    assert finding.verdict == "at_risk"
+
+
+def test_a_reader_that_is_too_slow() -> None:
+    """It reads all the time, and the queue grows all the same: that shows before the buffer is full."""
+    levels = [110_000, 111_500, 115_000, 118_900, 122_000, 127_000]
+    moments = [[sock(rmem_alloc=n, recv_q=n)] for n in levels]
+    (finding,) = found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": 500}))
+    assert (finding.verdict, finding.severity, finding.eta_s) == ("at_risk", "warning", 5.1)
+    assert "nothing" not in finding.summary
+
+
+def stopped(_pids: Iterable[int]) -> dict[int, str]:
+    """Let process 7 be stopped."""
+    return {7: "stopped"}
+
+
+def test_a_stopped_reader() -> None:
+    """However little waits, a process that does not run will not read it; one that runs may be about to."""
+    moments = [[sock("netlink", rmem_alloc=n, recv_q=n)] for n in (0, 0, 800, 800, 1600, 1600)]
+    assert found("NETLINK_RECEIVE_BUFFER_FULL", *course(*moments)) == []
+    (finding,) = found("NETLINK_RECEIVE_BUFFER_FULL", *course(*moments), states=stopped)
+    assert (finding.verdict, finding.severity) == ("stalled", "info")
+    two = {1: (Owner(7, b"server", 3), Owner(8, b"server", 3))}
+    both = lambda inodes: dict.fromkeys(inodes, two[1])  # noqa: E731
+    states = lambda _pids: {7: "stopped", 8: "sleeping"}  # noqa: E731
+    assert found("NETLINK_RECEIVE_BUFFER_FULL", *course(*moments), owners=both, states=states) == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "read", "severity"),
+    [
+        (5, 1000, "warning"),
+        (5, 100_000, "info"),
+        (90, 10, "critical"),
+        (20, 1000, "warning"),
+        (5000, 9_000_000, "critical"),
+    ],
+)
+def test_severity_of_a_loss(lost: int, read: int, severity: str) -> None:
+    """It follows the share that was lost, and the rate."""
+    counters = {"Udp.RcvbufErrors": lost, "Udp.InDatagrams": read}
+    (finding,) = found(
+        "UDP_RECEIVE_BUFFER_FULL", sample([sock(drops=lost)], at=1.0, counters=counters), sample([sock()])
+    )
+    assert (finding.verdict, finding.severity, finding.loss_per_s) == ("dropping", severity, lost)
+
+
+def waiting(n: int, first: int = 0) -> list[Any]:
+    """Make connections that nobody has accepted."""
+    return [
+        sock("tcp", 50 + i, "ESTABLISHED", local=Endpoint("127.0.0.1", 53), peer=Endpoint("10.0.0.9", 1 + i), inode=0)
+        for i in range(first, first + n)
+    ]
+
+
+def test_nobody_accepts() -> None:
+    """While all connections of the earlier sample still wait, nobody accepts; while others wait in their place, somebody does."""
+    still = course([listener(10, 19), *waiting(10)], [listener(10, 19)], [listener(10, 19), *waiting(10)])
+    (finding,) = found("ACCEPT_QUEUE_FULL", *still)
+    assert (finding.verdict, finding.severity) == ("stalled", "warning")
+    assert "10 of 20 places taken" in finding.summary
+    served = course([listener(10, 19), *waiting(10)], [listener(10, 19)], [listener(10, 19), *waiting(10, 5)])
+    assert found("ACCEPT_QUEUE_FULL", *served) == []
+
+
+def test_how_long_connections_wait() -> None:
+    """A single sample shows a process that does not accept by the age of what waits."""
+    now = sample([listener(10, 19), *waiting(10)])
+    assert found("ACCEPT_QUEUE_FULL", now, info=lambda _socket: TcpInfo(last_data_sent_ms=200)) == []
+    (finding,) = found("ACCEPT_QUEUE_FULL", now, info=lambda _socket: TcpInfo(last_data_sent_ms=8000))
+    assert finding.verdict == "stalled"
+    assert "8 s" in finding.summary
+
+
+def test_a_full_queue_is_never_fuller_than_full() -> None:
+    """It holds one connection more than its limit."""
+    (finding,) = found("ACCEPT_QUEUE_FULL", sample([listener(6, 5)]))
+    assert "6 of 6 places taken" in finding.summary
+    assert finding.severity == "critical"
+
+
+def test_course() -> None:
+    """Growth takes consistent moments, or proof that nothing was taken out."""
+    times = [0, 0.1, 0.3, 0.5, 0.7, 1]
+    rising = Course(times, [50, 51, 53, 55, 57, 60])
+    assert (rising.rate, rising.waited_s, rising.untouched) == (10, 6, False)
+    assert Course(times, [50, 90, 20, 80, 30, 60]).rate == 0
+    assert Course([0, 1], [50, 60]).rate == 0
+    assert Course([0, 1], [50, 60], untouched=True).rate == 10
+    assert not Course([0, 1], [60, 50], untouched=True).untouched
+    assert Course(times, [5] * 6).untouched
+    assert not Course(times, [0] * 6).untouched
+    assert Course(times, [9, 4, 9, 9, 9, 9]).drained
+    assert Course((), ()).waited_s == 0
