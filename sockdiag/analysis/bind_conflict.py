@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OK, EADDRINUSE, EACCES = "OK", "EADDRINUSE", "EACCES"
+OK, EADDRINUSE, EACCES, EADDRNOTAVAIL = "OK", "EADDRINUSE", "EACCES", "EADDRNOTAVAIL"
 
 _ANY4, _ANY6, _MAPPED = bytes(4), bytes(16), bytes(10) + b"\xff\xff"
 

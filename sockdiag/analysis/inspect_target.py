@@ -179,6 +179,24 @@ def matching(target: Target, batches: Iterable[Batch], inode: int | None = None)
     return own or [s for s in rows if _is(s, "peer", first)]
 
 
+def principal(found: list[Socket]) -> Socket | None:
+    """Return the one of several sockets on a port that the port is for: the listener, of several the fullest.
+
+    A datagram socket that is not connected counts as a listener. None if no socket listens.
+    """
+    listening = [s for s in found if s.state == "LISTEN" or (s.netid in _DATAGRAMS and not s.peer.port)]
+    return max(listening, key=_trouble, default=None)
+
+
+def _trouble(socket: Socket) -> tuple[float, int]:
+    waiting, limit = socket.recv_q or 0, socket.send_q
+    drops = 0 if socket.skmem is None else socket.skmem.drops or 0
+    return (waiting / (limit + 1) if socket.recv_q_unit == "connections" and limit is not None else waiting, drops)
+
+
+_DATAGRAMS = ("udp", "udplite")
+
+
 def _either_way(rows: list[Socket], one: End, other: End) -> list[Socket]:
     found = [s for s in rows if _is(s, "local", one) and _is(s, "peer", other)]
     return found or [s for s in rows if _is(s, "local", other) and _is(s, "peer", one)]

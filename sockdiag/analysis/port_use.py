@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.analysis.bind_conflict import (
     EACCES,
     EADDRINUSE,
+    EADDRNOTAVAIL,
     OK,
     BindRequest,
     BoundSocket,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.analysis.port_target import PortTarget
+    from sockdiag.model.local_addresses import LocalAddresses
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.model.sysctl import Value
 
@@ -71,9 +73,10 @@ class SeenPort:
         sysctls: values by name; those that cannot be read are left out.
         families: families that the namespace has.
         v6only: IPV6_V6ONLY of a new socket (net.ipv6.bindv6only).
+        addresses: local addresses.
     """
 
-    __slots__ = ("families", "netns", "own", "owners", "sockets", "sysctls", "unseen", "v6only")
+    __slots__ = ("addresses", "families", "netns", "own", "owners", "sockets", "sysctls", "unseen", "v6only")
 
     def __init__(
         self,
@@ -83,10 +86,12 @@ class SeenPort:
         unseen: str,
         sysctls: Mapping[str, Value],
         families: tuple[str, ...],
+        addresses: LocalAddresses,
         *,
         v6only: bool,
         own: bool,
     ) -> None:
+        self.addresses = addresses
         self.netns = netns
         self.own = own
         self.sockets = sockets
@@ -182,9 +187,10 @@ def no_holder(socket: Socket, unseen: str) -> str:
     """Return why no process can be shown that holds a socket with a file."""
     if socket.inode is None:
         return "This source does not show who holds it."
-    if unseen:
-        return f"Its process cannot be seen: {unseen}."
     usual = _IN_KERNEL.get((socket.netid, socket.local.port or 0))
+    if unseen:
+        kernel = f"; on this port, the kernel itself often holds one for {usual}" if usual else ""
+        return f"Its process cannot be seen: {unseen}{kernel}."
     if usual:
         return f"No process has a descriptor of it: the kernel holds it, on this port usually for {usual}."
     return (
@@ -274,7 +280,7 @@ def bind_answers(
             v6only = raw == bytes(16) and seen.v6only
             for option in ("", "SO_REUSEADDR", "SO_REUSEPORT"):
                 request = BindRequest(netid, raw, v6only, option == "SO_REUSEADDR", option == "SO_REUSEPORT", asker.uid)
-                answer, why = _answer(request, taken, privileged, asker)
+                answer, why = _answer(request, taken, privileged, asker, seen.addresses)
                 answers.append(BindAnswer(seen.netns, netid, address, option, answer, why))
     return answers
 
@@ -292,8 +298,15 @@ def _addresses(seen: SeenPort, target: PortTarget) -> tuple[str, ...]:
 
 
 def _answer(
-    request: BindRequest, taken: list[BoundSocket], privileged: bool | None, asker: Asker
+    request: BindRequest,
+    taken: list[BoundSocket],
+    privileged: bool | None,
+    asker: Asker,
+    addresses: LocalAddresses,
 ) -> tuple[str | None, str]:
+    # The kernel asks in this order: __inet_bind().
+    if addresses.has(request.address) is False:
+        return EADDRNOTAVAIL, "this network namespace does not have the address"
     if privileged and asker.capable is False:
         return EACCES, "a port below ip_unprivileged_port_start takes CAP_NET_BIND_SERVICE"
     answer, decisive = conflicts(request, taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.model.address import Endpoint
 from sockdiag.model.fdinfo import Watcher
 from sockdiag.model.link import Link
 from sockdiag.model.process import Process
@@ -262,6 +263,29 @@ class Egress(Record):
     )
     note: str = field("What follows.", default="", kind=LABEL)
     lacks: tuple[Gap, ...] = field("What could not be seen, and what would show it.", default=(), of=Gap)
+
+
+class FarEnd(Record):
+    """The socket at the other end of a connection, on this host."""
+
+    netid: str = field("Table.", kind=LABEL)
+    local: Endpoint = field("Its local end.", of=Endpoint)
+    peer: Endpoint = field("Its remote end.", of=Endpoint)
+    inode: int | None = field("Its sockfs inode; 0: no process holds it, or has accepted it.", kind=ID)
+    state: str | None = field("Its state.", kind=LABEL)
+    processes: tuple[Owner, ...] | None = field("Its descriptors; null where none is visible.", of=Owner)
+    netns: str | None = field("Its network namespace: name, or inode where it has none.", kind=LABEL)
+    cookie: int | None = field("Its cookie.", default=None, kind=ID, base=16)
+
+
+class Explanation(Record):
+    """The answer in five sentences."""
+
+    what: str = field("What the socket is.", kind=LABEL)
+    held_by: str = field("Whose it is.", kind=LABEL)
+    waits_for: str = field("What it is waiting for.", kind=LABEL)
+    problem: str = field("What is wrong.", kind=LABEL)
+    other_end: str = field("Where the other end is.", kind=LABEL)
 
 
 class StationCounter(Record):

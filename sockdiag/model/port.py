@@ -63,7 +63,9 @@ class BindAnswer(Record):
     netid: str = field("tcp or udp.", kind=LABEL)
     address: str = field("Address asked for.", kind=ID)
     option: str = field("SO_REUSEADDR or SO_REUSEPORT, if the program set it first; else empty.", kind=LABEL)
-    answer: str | None = field("OK, EADDRINUSE, or EACCES; null where it depends on what cannot be seen.", kind=LABEL)
+    answer: str | None = field(
+        "OK, EADDRINUSE, EACCES or EADDRNOTAVAIL; null where it depends on what cannot be seen.", kind=LABEL
+    )
     why: str = field("Which socket, or which limit, decides.", kind=LABEL)
 
 
@@ -89,3 +91,7 @@ class Published(Record):
     netid: str = field("tcp, udp or sctp.", kind=LABEL)
     to: Endpoint = field("Where packets go.", of=Endpoint)
     by: str = field("What does it: the name of a process, or the table and chain of a rule.", kind=LABEL)
+    processes: tuple[Owner, ...] | None = field(
+        "Who listens there; null if no socket was found in any network namespace.", default=None, of=Owner
+    )
+    there: str | None = field("Network namespace that has the address: name or inode.", default=None, kind=LABEL)

@@ -53,3 +53,10 @@ class Process(Record):
         kernel="get_nr_threads(task)",
         sources=("/proc/PID/stat: num_threads",),
     )
+    waits_in: str | None = field(
+        "Function of the kernel that its main thread sleeps in; null if it runs, or if that may not be read.",
+        default=None,
+        kind=LABEL,
+        kernel="get_wchan(task)",
+        sources=("/proc/PID/wchan",),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.model.inspection import Egress, Fact, Layers, Paths, Topic
+from sockdiag.model.protocols import Protocol
 from sockdiag.model.record import Record
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
@@ -83,6 +84,8 @@ def _walk(layer: str, prefix: str, record: Record, origin: _Origin) -> Iterator[
         if value is None or value in ("", ()) or field.name in _SKIPPED:
             continue
         name = prefix + field.name
+        if isinstance(record, Protocol) and field.name == "name":
+            continue  # the layer's own, by which its row was found
         if isinstance(value, Record):
             yield from _walk(layer, prefix if field.name in _FLAT else name + ".", value, origin)
         elif isinstance(value, tuple) and isinstance(value[0], Topic):

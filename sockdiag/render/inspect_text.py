@@ -8,15 +8,18 @@ from sockdiag.render.cells import cell, endpoint, state_word
 from sockdiag.render.egress_text import egress_lines
 from sockdiag.render.escape import printable, width
 from sockdiag.render.findings_text import finding_lines
+from sockdiag.render.inspect_answer import explanation_lines
+from sockdiag.render.wrap import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sockdiag.model.finding import Finding
-    from sockdiag.model.inspection import Egress, Fact, Layers, Paths, SockLayer
+    from sockdiag.model.inspection import Egress, Explanation, Fact, Layers, Paths, SockLayer
     from sockdiag.model.process import Process
     from sockdiag.model.provenance import Gap
+    from sockdiag.model.socket import Socket
     from sockdiag.render.document import Style
 
 
@@ -50,6 +53,8 @@ def state_machine(state: str, style: Style) -> Iterator[str]:
 
 _BOLD, _DIM, _MOVED = "1", "2", "1;33"
 _VALUE_SPACE = 34
+_LISTENERS = 10
+_NO_LIMIT = 1 << 30
 _COMMAND_SPACE = 200
 
 # Groups of the sock section: heading, and the prefixes of their members' names.
@@ -74,6 +79,8 @@ def inspect_lines(
     paths: Paths,
     style: Style,
     *,
+    answer: Explanation,
+    beside: Sequence[Socket] = (),
     findings: Iterable[Finding] = (),
     at: str = "",
     egress: Egress | None = None,
@@ -85,6 +92,8 @@ def inspect_lines(
         facts: the known facts, with changes marked.
         paths: how the socket is created and fed.
         style: width and colours.
+        answer: the socket explained in five sentences.
+        beside: other sockets that the target matched.
         findings: findings about the socket.
         at: time of the sample, with --follow.
         egress: how its packets leave this host; None if they do not.
@@ -92,6 +101,8 @@ def inspect_lines(
     socket = layers.sock.socket
     head = f"{socket.netid} {state_word(socket.state)} {endpoint(socket.local)} {endpoint(socket.peer)}"
     yield style.paint(head, _BOLD) + (f"  {at}" if at else "") + "\n"
+    yield from _answer(answer, style)
+    yield from _beside(beside, style)
     for finding in findings:
         yield from finding_lines(finding, style)
     yield from _section("FD", layers.fd.note, "fd", facts, layers.fd.lacks, style)
@@ -109,6 +120,41 @@ def inspect_lines(
         yield from egress_lines(
             egress, {fact.name for fact in facts if fact.layer == "egress" and fact.was is not None}, style
         )
+
+
+def _answer(answer: Explanation, style: Style) -> Iterator[str]:
+    parts = explanation_lines(answer)
+    space = max(len(title) for title, _text in parts)
+    for title, text in parts:
+        lead = f"{title:<{space}}  "
+        for number, line in enumerate(wrapped(lead + text, style.width or _NO_LIMIT, "", " " * len(lead))):
+            yield (style.paint(line[:space], _DIM) + line[space:] if number == 0 else line) + "\n"
+
+
+def _beside(beside: Sequence[Socket], style: Style) -> Iterator[str]:
+    """Yield the other listeners that the target matched, and count the rest by state."""
+    if not beside:
+        return
+    yield _title("ALSO MATCHED", style)
+    counts: dict[str, int] = {}
+    shown = 0
+    for socket in beside:
+        if socket.state == "LISTEN" or (socket.is_inet and not socket.peer.port):
+            shown += 1
+            if shown <= _LISTENERS:
+                place = "" if socket.netns is None else f"  netns {printable(socket.netns)}"
+                queue = ""
+                if socket.recv_q_unit == "connections" and socket.recv_q is not None and socket.send_q is not None:
+                    queue = f"  {socket.recv_q} waiting, room for {socket.send_q + 1}"
+                yield f"  {socket.netid} {cell(socket.state)} {endpoint(socket.local)}{queue}  inode:{cell(socket.inode)}{place}\n"
+        else:
+            name = f"{socket.netid} {cell(socket.state)}"
+            counts[name] = counts.get(name, 0) + 1
+    if shown > _LISTENERS:
+        yield f"  and {shown - _LISTENERS} more listeners\n"
+    if counts:
+        text = ", ".join(f"{name} {number}" for name, number in sorted(counts.items(), key=lambda item: -item[1]))
+        yield f"  connections: {text}\n"
 
 
 def _title(title: str, style: Style) -> str:

@@ -80,7 +80,10 @@ def port_lines(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
     if answer.published:
         yield f"\n{style.paint('PUBLISHED', _BOLD)}\n"
         for one in answer.published:
-            yield f"  {one.netid}  to {endpoint(one.to)}  by {printable(one.by)}\n"
+            there = f", in network namespace {printable(one.there)}" if one.there else ""
+            who = cell(one.processes) if one.processes else "no visible listener"
+            text = f"  {one.netid}  to {endpoint(one.to)}{there}: {who}; by {printable(one.by)}"
+            yield from _wrapped(text, style, "    ")
     yield from _binds(answer, style)
 
 
@@ -109,7 +112,11 @@ def summary(answer: PortAnswer) -> str:
             places = ", ".join(dict.fromkeys(printable(str(row.netns)) for row in elsewhere))
             said.append(f"{_who(elsewhere)} listens in network namespace {places}")
     if answer.published:
-        said.append(f"passed on to {', '.join(dict.fromkeys(endpoint(one.to) for one in answer.published))}")
+        to = dict.fromkeys(
+            endpoint(one.to) + (f", {cell(one.processes[0].comm)}({one.processes[0].pid})" if one.processes else "")
+            for one in answer.published
+        )
+        said.append(f"passed on to {'; '.join(to)}")
     halted = [one for one in answer.holders if one.process is not None and one.process.state in HALTED]
     if halted:
         said.append(", ".join(f"{_name(one)} is {one.process.state}" for one in halted[:_NAMED] if one.process))

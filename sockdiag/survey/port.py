@@ -6,7 +6,8 @@ import os
 
 from sockdiag.analysis.port_use import SYSCTLS, Asker, SeenPort, role
 from sockdiag.errors import ParseError, SourceError
-from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse
+from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse, Published
+from sockdiag.model.provenance import Gap
 from sockdiag.model.query import INET
 from sockdiag.survey.per_namespace import in_each
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.analysis.port_target import PortTarget
-    from sockdiag.model.provenance import Gap
-    from sockdiag.model.socket import Socket
+    from sockdiag.model.local_addresses import LocalAddresses
+    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.sources.system.proc_root import ProcRoot
     from sockdiag.survey.reader import SystemReader
 
 # PROC_PID_INIT_INO, include/linux/proc_ns.h: the initial PID namespace.
@@ -44,6 +46,7 @@ def see_port(survey: SystemReader, target: PortTarget) -> list[SeenPort]:
 
 
 def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
+    from sockdiag.sources.proc.net_addresses import read_local_addresses
     from sockdiag.sources.proc.sys_net import read_sysctls
 
     files = there.system.files
@@ -67,9 +70,21 @@ def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
         _unseen(there, gaps),
         values,
         tuple(families),
+        _without_nonlocal(files, read_local_addresses(files)),
         v6only=v6only,
         own=there.own,
     )
+
+
+def _without_nonlocal(files: ProcRoot, addresses: LocalAddresses) -> LocalAddresses:
+    """Forget which addresses a namespace has whose sysctls let bind(2) take others too."""
+    for name, part in (("ipv4/ip_nonlocal_bind", "ipv4"), ("ipv6/ip_nonlocal_bind", "ipv6")):
+        try:
+            if files.read(f"/proc/sys/net/{name}").strip() != b"0":
+                addresses = addresses._replace(**{part: None})
+        except SourceError:
+            continue
+    return addresses
 
 
 def _unseen(there: SystemReader, gaps: Iterable[Gap]) -> str:
@@ -86,17 +101,18 @@ def _unseen(there: SystemReader, gaps: Iterable[Gap]) -> str:
 
 def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:
     """Find sockets that listen on a port in other network namespaces than that of the survey."""
-    from sockdiag.defaults import ALL_NAMESPACES
-    from sockdiag.survey.reader import SystemReader
-
     if survey.everywhere or not survey.system.files.live:
         return []
-    everywhere = SystemReader(survey.system, survey.options._replace(netns=ALL_NAMESPACES), started=survey.started)
+    everywhere = _everywhere(survey)
     where = everywhere.compiled(f"sport = :{target.port} and dport = :0")
     query = everywhere.query((), where)
     query = query._replace(tables=tuple(table for table in query.tables if table in target.tables))
     here = survey.netns.label
-    found = [s for batch in everywhere.batches(query, where) for s in batch.sockets() if s.netns not in (here, None)]
+    try:
+        found = [s for b in everywhere.batches(query, where) for s in b.sockets() if s.netns not in (here, None)]
+    except SourceError as error:
+        survey.note(Gap.from_error(error))
+        return []
     found = [s for s in found if role(s, target.port) == LISTENING]
     owners, _gaps = survey.host.owners({s.inode for s in found if s.inode})
     if not found:
@@ -116,6 +132,51 @@ def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:
         )
         for s in found
     ]
+
+
+def find_served(survey: SystemReader, published: list[Published]) -> list[Published]:
+    """Find, in all network namespaces, the sockets that published ports lead to."""
+    from sockdiag.analysis.bind_conflict import packed
+    from sockdiag.sources.proc.net_addresses import read_local_addresses
+
+    if not published or not survey.system.files.live:
+        return published
+    everywhere = _everywhere(survey)
+    where = everywhere.compiled(" or ".join(f"( sport = :{one.to.port} and dport = :0 )" for one in published))
+
+    def steps(there: SystemReader) -> Iterator[tuple[str | None, list[bool], list[Socket]]]:
+        addresses = read_local_addresses(there.system.files)
+        raw = [packed(str(one.to.address)) or b"" for one in published]
+        has = [bool(address) and addresses.has(address) is True for address in raw]
+        sockets = [s for b in there.batches(there.query((), where), where) for s in b.sockets()] if any(has) else []
+        yield there.netns.label, has, sockets
+
+    try:
+        served = list(in_each(everywhere, steps))
+    except SourceError as error:
+        survey.note(Gap.from_error(error))
+        return published
+    owners, _gaps = survey.host.owners({s.inode for _netns, _has, sockets in served for s in sockets if s.inode})
+    return [_with_served(one, [part for part in served if part[1][i]], owners) for i, one in enumerate(published)]
+
+
+def _with_served(
+    one: Published,
+    served: list[tuple[str | None, list[bool], list[Socket]]],
+    owners: Mapping[int, tuple[Owner, ...]],
+) -> Published:
+    for netns, _has, sockets in served:
+        listening = [s for s in sockets if s.netid == one.netid and s.local.port == one.to.port]
+        held = tuple(owner for s in listening for owner in owners.get(s.inode or 0, ()))
+        return one._replace(there=netns, processes=held or None)
+    return one
+
+
+def _everywhere(survey: SystemReader) -> SystemReader:
+    from sockdiag.defaults import ALL_NAMESPACES
+    from sockdiag.survey.reader import SystemReader
+
+    return SystemReader(survey.system, survey.options._replace(netns=ALL_NAMESPACES), started=survey.started)
 
 
 def describe(survey: SystemReader, holders: list[PortHolder]) -> list[PortHolder]:

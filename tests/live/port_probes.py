@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sockdiag.analysis.port_target import PORT_TABLES, PortTarget
-from sockdiag.analysis.port_use import bind_answers
+from sockdiag.analysis.port_use import bind_answers, uses
 from sockdiag.render.port_text import socket_name
 from sockdiag.survey.opening import open_system
 from sockdiag.survey.port import SocketOptions, asker, see_port
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 V4, V6, MAPPED = socket.AF_INET, socket.AF_INET6, "::ffff:127.0.0.1"
-ADDRESSES = ("0.0.0.0", "::", "127.0.0.1", "127.0.0.2", "::1", MAPPED)
+ADDRESSES = ("0.0.0.0", "::", "127.0.0.1", "127.0.0.2", "192.0.2.9", "::1", "2001:db8::9", MAPPED, "::ffff:192.0.2.9")
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 REUSE = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT}
 
@@ -163,43 +164,77 @@ def _foretold() -> Iterator[tuple[str, str, str, str | None]]:
             yield one.netid, one.address, one.option, one.answer
 
 
-def _real(netid: str, address: str, option: str) -> str:
+def _real(netid: str, address: str, option: str, port: int = PORT) -> str:
     with socket.socket(V6 if ":" in address else V4, KINDS[netid]) as one:
         if option:
             one.setsockopt(socket.SOL_SOCKET, REUSE[option], 1)
         try:
-            one.bind((address, PORT))
+            one.bind((address, port))
         except OSError as error:
             return errno.errorcode[error.errno or 0]
         return "OK"
 
 
 def answers_of(uid: int, port: int) -> list[tuple[str, str | None, str]]:
-    """Return what was foretold to a user and what bind(2) answered it, by protocol, in a child of that user."""
+    """Return what was foretold to a user and what bind(2) answered it, by protocol."""
+
+    def ask() -> list[tuple[str, str | None, str]]:
+        survey = open_system()
+        target = PortTarget(str(port), port, PORT_TABLES, "0.0.0.0")
+        (seen,) = see_port(survey, target)
+        answers = bind_answers(seen, target, asker(survey), SocketOptions(survey, seen, port), socket_name)
+        return [(one.netid, one.answer, _real(one.netid, "0.0.0.0", one.option, port)) for one in answers]
+
+    return _as_user(uid, ask)  # type: ignore[no-any-return]
+
+
+_kept: list[socket.socket] = []
+
+
+def hold(name: str) -> int:
+    """Make a situation that stays; return the process that holds it."""
+    _kept.extend(SITUATIONS[name]())
+    return os.getpid()
+
+
+def leave() -> int:
+    """Leave one connection in TIME_WAIT on the port; return how many."""
+    time_wait()
+    return 1
+
+
+def clients(count: int) -> int:
+    """Connect to the port, and stay; return how many connections there are."""
+    _kept.extend(socket.create_connection(("127.0.0.1", PORT)) for _ in range(count))
+    return count
+
+
+def asked_by(uid: int, port: int) -> list[tuple[Any, str]]:
+    """Return processes and note of each use, as another user sees them."""
+
+    def ask() -> list[tuple[Any, str]]:
+        target = PortTarget(str(port), port, PORT_TABLES)
+        (seen,) = see_port(open_system(), target)
+        return [(use.processes, str(use.note)) for use in uses(seen, port)]
+
+    return _as_user(uid, ask)  # type: ignore[no-any-return]
+
+
+def _as_user(uid: int, function: Callable[[], Any]) -> Any:
+    """Call a function in a child of that user; its result must be a literal."""
     read, write = os.pipe()
     if os.fork() == 0:
         try:
+            for one in _kept:
+                one.close()  # only the parent holds them
+            os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-            survey = open_system()
-            target = PortTarget(str(port), port, PORT_TABLES, "0.0.0.0")
-            (seen,) = see_port(survey, target)
-            rows = []
-            for one in bind_answers(seen, target, asker(survey), SocketOptions(survey, seen, port), socket_name):
-                with socket.socket(V4, KINDS[one.netid]) as mine:
-                    if one.option:
-                        mine.setsockopt(socket.SOL_SOCKET, REUSE[one.option], 1)
-                    try:
-                        mine.bind(("0.0.0.0", port))
-                    except OSError as error:
-                        rows.append((one.netid, one.answer, errno.errorcode[error.errno or 0]))
-                    else:
-                        rows.append((one.netid, one.answer, "OK"))
-            os.write(write, repr(rows).encode())
+            os.write(write, repr(function()).encode())
         finally:
             os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as file:
-        found: list[tuple[str, str | None, str]] = __import__("ast").literal_eval(file.read().decode())
+        found = ast.literal_eval(file.read().decode())
     os.wait()
     return found

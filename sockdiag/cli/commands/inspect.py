@@ -40,7 +40,9 @@ def run(env: Env, args: Args) -> int:
     return _inspect(env, args, parse_target(args[TARGET], args[PEER]))
 
 
-def _inspect(env: Env, args: Args, target: Target) -> int:
+def _inspect(env: Env, args: Args, target: Target, beside: list[Socket] | None = None) -> int:
+    """Inspect a socket; *beside* are others that the user's target matched too."""
+    from sockdiag.analysis.inspect_target import principal
     from sockdiag.cli.invocation import Invocation
     from sockdiag.errors import SourceUnavailable
     from sockdiag.survey.socket_readings import from_descriptor
@@ -56,7 +58,7 @@ def _inspect(env: Env, args: Args, target: Target) -> int:
         inode = socket_of(survey.system.files, target.pid, target.fd)
     found = _find(survey, target, inode)
     if not found and inode is not None:
-        elsewhere = _in_its_namespace(this, target)
+        elsewhere = _in_its_namespace(this, target, inode)
         if elsewhere is not None:
             return elsewhere
         described = from_descriptor(survey, target.pid or 0, target.fd or 0, inode)
@@ -66,11 +68,23 @@ def _inspect(env: Env, args: Args, target: Target) -> int:
         own = not survey.system.files.live or survey.everywhere
         hint = "" if own else "; --netns selects another network namespace"
         raise SourceUnavailable(target.text, f"no such socket{missing}{hint}")
-    if len(found) > 1:
+    chosen = found[0] if len(found) == 1 else principal(found)
+    if chosen is None:
         return _choices(this, target, found)
-    if survey.namespaces is not None and found[0].netns is not None:
-        return _from(this, target, survey.namespaces.path_of(found[0].netns))
-    return _follow(this, target, found[0])
+    beside = [s for s in found if s is not chosen] if beside is None else beside
+    if survey.namespaces is not None and chosen.netns is not None:
+        return _from(this, _exactly(target, chosen), survey.namespaces.path_of(chosen.netns), beside)
+    return _follow(this, target, chosen, beside)
+
+
+def _exactly(target: Target, socket: Socket) -> Target:
+    """Return a target that only one of several sockets matches, with the text that the user typed."""
+    from sockdiag.analysis.inspect_target import COOKIE, INODE
+
+    if target.kind == "descriptor" or not (socket.cookie or socket.inode):
+        return target
+    kind, number = (COOKIE, socket.cookie) if socket.cookie else (INODE, socket.inode)
+    return target._replace(kind=kind, number=number)
 
 
 def _find(survey: SystemReader, target: Target, inode: int | None) -> list[Socket]:
@@ -83,16 +97,25 @@ def _find(survey: SystemReader, target: Target, inode: int | None) -> list[Socke
     return connections if inode is not None and connections else found
 
 
-def _in_its_namespace(this: Invocation, target: Target) -> int | None:
-    """Inspect it from the network namespace of its process; return None if that is this one."""
+def _in_its_namespace(this: Invocation, target: Target, inode: int) -> int | None:
+    """Inspect it from its network namespace, by default that of its process; return None if that is this one."""
     survey = this.survey
     if this.args[options.NETNS] is not None or not survey.system.files.live:
         return None
     from sockdiag.errors import SourceError
+    from sockdiag.sources.namespaces.kept_by_sockets import namespace_of
     from sockdiag.sources.namespaces.netns import resolve
 
+    assert target.pid is not None
+    assert target.fd is not None
     try:
         path = resolve(str(target.pid))
+        try:
+            place = namespace_of(target.pid, target.fd, inode)
+        except SourceError:
+            place = None
+        if place is not None and survey.system.files.inode(path) != place.namespace.inode:
+            path = place.path
         if survey.system.files.inode(path) == survey.netns.inode:
             return None
     except SourceError:
@@ -100,15 +123,15 @@ def _in_its_namespace(this: Invocation, target: Target) -> int | None:
     return _from(this, target, path)
 
 
-def _from(this: Invocation, target: Target, path: str | None) -> int:
+def _from(this: Invocation, target: Target, path: str | None, beside: list[Socket] | None = None) -> int:
     """Inspect it from the namespace at *path*; None is this process's own."""
     from sockdiag.cli.running import guarded
     from sockdiag.sources.namespaces.netns import run_in
 
     env, args = this.env, this.args.replaced(options.NETNS, path)
     if path is None:
-        return _inspect(env, args, target)
-    return run_in(path, lambda: guarded(lambda: _inspect(env, args, target), env))
+        return _inspect(env, args, target, beside)
+    return run_in(path, lambda: guarded(lambda: _inspect(env, args, target, beside), env))
 
 
 def _choices(this: Invocation, target: Target, found: list[Socket]) -> int:
@@ -133,7 +156,7 @@ def _choices(this: Invocation, target: Target, found: list[Socket]) -> int:
     return this.show(document)
 
 
-def _follow(this: Invocation, target: Target, socket: Socket) -> int:
+def _follow(this: Invocation, target: Target, socket: Socket, beside: list[Socket]) -> int:
     from sockdiag.cli.invocation import Invocation
 
     every, most = this.args[FOLLOW], this.args[COUNT]
@@ -142,7 +165,7 @@ def _follow(this: Invocation, target: Target, socket: Socket) -> int:
     shown = 0
     while True:
         shown += 1
-        status, before, counters = _show(this, target, socket, before, counters, first=shown == 1)
+        status, before, counters = _show(this, target, socket, beside, before, counters, first=shown == 1)
         if every is None or (most is not None and shown >= most):
             return status
         time.sleep(every)
@@ -150,20 +173,30 @@ def _follow(this: Invocation, target: Target, socket: Socket) -> int:
 
 
 def _show(
-    this: Invocation, target: Target, socket: Socket, before: Known | None, earlier: Counters | None, *, first: bool
+    this: Invocation,
+    target: Target,
+    socket: Socket,
+    beside: list[Socket],
+    before: Known | None,
+    earlier: Counters | None,
+    *,
+    first: bool,
 ) -> tuple[int, Known, Counters]:
     """Show a socket once; return the exit status, and the facts and counters to compare the next sample with."""
     from sockdiag.analysis.inspect import layers, paths
     from sockdiag.errors import SourceUnavailable
+    from sockdiag.judging.declared import TABLES
     from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.model.inspection import Fact
     from sockdiag.render.cells import cell, endpoint
     from sockdiag.render.document import Document
+    from sockdiag.render.inspect_answer import explain
     from sockdiag.render.inspect_facts import facts, known
     from sockdiag.render.inspect_text import inspect_lines
     from sockdiag.sources.proc.mib import read_counters
     from sockdiag.survey.diagnose import diagnose_socket
     from sockdiag.survey.egress import read_egress
+    from sockdiag.survey.far_end import far_ends
     from sockdiag.survey.socket_readings import SocketGone, gather
 
     survey = this.survey
@@ -186,9 +219,21 @@ def _show(
     columns, chosen = this.columns(Fact, ("layer", "name", "value", "unit", "was", "source"))
     table = this.table(columns, this.ordered(rows, Fact), chosen=chosen)
     found = diagnose_socket(survey, seen.socket)
+    far, far_gaps = far_ends(survey, seen.socket)
+    answer = explain(
+        stack,
+        found,
+        far,
+        far_gaps,
+        egress,
+        judged=seen.socket.netid in TABLES,
+        placed=this.args[options.NETNS] is not None,
+    )
     keys: dict[str, object] = {
         "target": target.text,
-        "matches": [seen.socket],
+        "matches": [seen.socket, *beside],
+        "answer": answer,
+        "far_ends": far,
         "layers": stack,
         "getsockopt": seen.options,
         "paths": ways,
@@ -198,7 +243,11 @@ def _show(
         keys["egress"] = egress
     at = "" if this.args[FOLLOW] is None else time.strftime("%H:%M:%S", time.localtime(survey.started))
     lines = (
-        None if chosen else lambda style: inspect_lines(stack, rows, ways, style, findings=found, at=at, egress=egress)
+        None
+        if chosen
+        else lambda style: inspect_lines(
+            stack, rows, ways, style, answer=answer, beside=beside, findings=found, at=at, egress=egress
+        )
     )
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
     return this.show(document, warn=first), known(rows), counters
@@ -207,12 +256,14 @@ def _show(
 def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.model.finding import Finding
-    from sockdiag.model.inspection import Egress, Fact, Layers, Paths
+    from sockdiag.model.inspection import Egress, Explanation, Fact, FarEnd, Layers, Paths
     from sockdiag.model.socket import Socket
 
     return {
         "target": "str",
         "matches*": [Socket],
+        "answer?": Explanation,
+        "far_ends?": [FarEnd],
         "layers?": Layers,
         "getsockopt?": "dict[str, int | str | tuple[int, ...] | None] | None",
         "paths?": Paths,
@@ -226,10 +277,12 @@ COMMAND = Command(
     run,
     name="inspect",
     help=(
-        "The layers are the file descriptor, struct file, struct socket, struct sock and struct proto. For a connection to "
+        "First what it is, whose, what it waits for, what is wrong, and where the other end is, also in another network "
+        "namespace of this host; then its layers: the file descriptor, struct file, struct socket, struct sock and struct proto. For a connection to "
         "another host, EGRESS shows how its packets leave: route, MTU, device, queueing discipline and neighbour.\n\n"
         "TARGET is PID/FD, inode:N, cookie:HEX (sk: of ss -e), :PORT, ADDR:PORT, both ends (two arguments, or "
-        "A:P-B:Q), @ABSTRACT or the path of a unix socket. Where several sockets match, they are listed.\n\n"
+        "A:P-B:Q), @ABSTRACT or the path of a unix socket. Of several sockets on a port, the fullest listener is shown and the "
+        "others are counted; several without a listener are listed.\n\n"
         "If its process may be traced, getsockopt(2) is called on a copy of the descriptor (pidfd_getfd). The process "
         "does not notice, and no option is read that would reset a counter; --no-steal-fd leaves this out."
     ),

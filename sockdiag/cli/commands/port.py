@@ -15,6 +15,7 @@ PORT = required("port", "The port: 8080, http, tcp/8080, 8080/udp or 127.0.0.1:8
 
 def run(env: Env, args: Args) -> int:
     """Show a port."""
+    from sockdiag.analysis.port_published import proxied
     from sockdiag.analysis.port_target import parse_port
     from sockdiag.analysis.port_use import bind_answers, holders, port_range, uses
     from sockdiag.cli.invocation import Invocation
@@ -22,7 +23,7 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.model.port import LISTENING, PortUse
     from sockdiag.render.document import Document
     from sockdiag.render.port_text import PortAnswer, port_lines, socket_name
-    from sockdiag.survey.port import SocketOptions, asker, describe, look_elsewhere, see_port
+    from sockdiag.survey.port import SocketOptions, asker, describe, find_served, look_elsewhere, see_port
 
     target = parse_port(args[PORT], service, lambda port: None if args[options.NUMERIC] else _service_name(port))
     this = Invocation(env, args)
@@ -32,6 +33,7 @@ def run(env: Env, args: Args) -> int:
     if not any(row.role == LISTENING for row in rows):
         rows += look_elsewhere(survey, target)
     held = describe(survey, holders(seen, target.port))
+    published = find_served(survey, proxied(held, survey.netns.label))
     who = asker(survey)
     binds = [
         answer
@@ -42,7 +44,7 @@ def run(env: Env, args: Args) -> int:
     default = ("role", "netid", "state", "local", "peer", "sockets", "processes")
     columns, chosen = this.columns(PortUse, ("netns", *default) if survey.everywhere else default)
     table = this.table(columns, list(this.ordered(rows, PortUse)), chosen=chosen)
-    answer = PortAnswer(target, rows, held, binds, ranges, [], several=survey.everywhere)
+    answer = PortAnswer(target, rows, held, binds, ranges, published, several=survey.everywhere)
     document = Document(
         COMMAND.name,
         survey.provenance,
@@ -54,6 +56,7 @@ def run(env: Env, args: Args) -> int:
             "processes": held,
             "bind": binds,
             "ranges": ranges,
+            "published": published,
         },
         lines=None if chosen else lambda style: port_lines(answer, style, survey.started),
     )
@@ -71,7 +74,7 @@ def _service_name(port: int) -> str | None:
 
 def document() -> Keys:
     """Name the document's own keys."""
-    from sockdiag.model.port import BindAnswer, PortHolder, PortRange, PortUse
+    from sockdiag.model.port import BindAnswer, PortHolder, PortRange, PortUse, Published
 
     return {
         "port": "int",
@@ -80,6 +83,7 @@ def document() -> Keys:
         "processes": [PortHolder],
         "bind": [BindAnswer],
         "ranges": [PortRange],
+        "published": [Published],
     }
 
 

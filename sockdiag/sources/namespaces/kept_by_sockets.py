@@ -76,6 +76,23 @@ def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) ->
     return sorted(found.values(), key=lambda place: place.namespace.inode or 0), gaps
 
 
+def namespace_of(pid: int, fd: int, inode: int) -> FoundNamespace:
+    """Find the namespace of a socket that a process holds, which need not be the namespace of the process.
+
+    A descriptor may have come from elsewhere, and an accepted unix socket is in the namespace of its client
+    (``unix_stream_connect()``). The path is good as long as this process lives.
+
+    Raises:
+        SourceError: the socket cannot be asked.
+    """
+    handle = _opened(pid)
+    try:
+        namespace = _namespace_of(handle, pid, fd, inode)
+    finally:
+        _close(handle)
+    return FoundNamespace(Namespace(None, os.fstat(namespace).st_ino), f"/proc/{os.getpid()}/fd/{namespace}", "socket")
+
+
 def _opened(pid: int) -> int:
     """Return a pidfd, or -1 if the process has ended."""
     try:

@@ -102,9 +102,19 @@ def _with_state(files: ProcRoot, pid: int, found: Process) -> Process:
     try:
         with files.process(pid) as process:
             threads = read_stat(process).threads
-            return found._replace(state=read_state(files, process, CgroupPaths(files)), threads=threads)
+            found = found._replace(state=read_state(files, process, CgroupPaths(files)), threads=threads)
+            return found._replace(waits_in=_wchan(process))
     except (SourceError, ParseError):
         return found
+
+
+def _wchan(process: ProcessFiles) -> str | None:
+    try:
+        name = process.read("wchan")
+    except SourceError:
+        return None
+    text = name.decode("ascii", "backslashreplace").strip()
+    return text if text not in ("", "0") else None
 
 
 def _command(arguments: Iterable[bytes]) -> bytes:
@@ -152,6 +162,7 @@ def _captured(
         None if boot is None or ticks is None else _utc(boot + ticks / _USER_HZ),
         None if parent is None else tuple(_ancestors(files, parent, {pid})),
         None if parsed is None else parsed.threads,
+        _wchan(process),
     )
     if not missing:
         return found, []

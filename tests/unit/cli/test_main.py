@@ -194,7 +194,7 @@ def test_documents_validate(command: str) -> None:
 
 
 def test_inspect_documents_validate() -> None:
-    """The documents of one socket and of a choice between several validate against the one schema."""
+    """The documents of one socket, of a listener among others, and of a choice validate against the one schema."""
     import socket
 
     from jsonschema import Draft202012Validator
@@ -206,8 +206,16 @@ def test_inspect_documents_validate() -> None:
         listener.listen()
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
-            for target, matches in ((f"{os.getpid()}/{listener.fileno()}", 1), (f":{port}", 2)):
+            held = f"{os.getpid()}/{listener.fileno()}"
+            for target, matches in ((held, 1), (f":{port}", 2)):
                 document = json.loads(run("inspect", target, "--json").stdout)
                 Draft202012Validator(schema).validate(document)
                 assert len(document["matches"]) == matches
-                assert ("layers" in document) == (matches == 1)
+                assert document["matches"][0]["state"] == "LISTEN"
+                assert "layers" in document
+            with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
+                listener.close()
+                document = json.loads(run("inspect", f"127.0.0.1:{port}", "--json").stdout)
+                Draft202012Validator(schema).validate(document)
+                assert len(document["matches"]) == 2
+                assert "layers" not in document
