@@ -12,6 +12,7 @@ COMMANDS = {
     "list": ("sockdiag.cli.commands.list", "Which sockets exist? One row per socket, columns of your choice."),
     "states": ("sockdiag.cli.commands.states", "How many sockets are in each state, and whose are they?"),
     "memory": ("sockdiag.cli.commands.memory", "Who holds socket memory, and how near is each limit?"),
+    "traffic": ("sockdiag.cli.commands.traffic", "Who uses the network, and how well do peers answer?"),
     "risk": ("sockdiag.cli.commands.risk", "What is dropping data, what is about to, and why?"),
     "listeners": ("sockdiag.cli.commands.listeners", "Accept and SYN queues: depth, limit, overflows."),
     "doctor": ("sockdiag.cli.commands.doctor", "Every finding on this host, worst first, each with advice."),

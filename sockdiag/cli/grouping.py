@@ -68,22 +68,30 @@ class GroupColumns:
         """Apply ``--sort`` and ``--limit``."""
         return list(self._this.ordered(rows, self._record, self._extra))  # type: ignore[arg-type]
 
+    @property
+    def cuts(self) -> bool:
+        """Whether only some groups are shown: on a screen, unless an option asks for more or a program seems to read it."""
+        args = self._this.args
+        for_people = self._this.renderer is options.SCREEN and not args[options.NO_HEADER] and not self.chosen
+        return for_people and args[options.LIMIT] is None
+
     def first(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
         """Return the rows of the groups that the screen shows, and the remarks below them.
 
         Other formats have all rows, and so have tables of chosen columns or without a heading, which programs read.
         """
         from sockdiag.analysis.grouping import legend, same_group
+        from sockdiag.model.quantity import counted
 
-        args = self._this.args
-        if self._this.renderer is not options.SCREEN or args[options.NO_HEADER] or self.chosen:
+        if self._this.renderer is not options.SCREEN or self._this.args[options.NO_HEADER] or self.chosen:
             return rows, []
         remarks = []
-        if args[options.LIMIT] is None:
+        if self.cuts:
             groups = list(dict.fromkeys(map(same_group, rows)))
             if len(groups) > SHOWN:
                 shown = set(groups[:SHOWN])
-                remarks.append(f"… and {len(groups) - SHOWN} more groups (--limit {len(rows)} shows all)")
+                more = counted(len(groups) - SHOWN, "more group")
+                remarks.append(f"… and {more} (--limit {len(rows)} shows all)")
                 rows = [row for row in rows if same_group(row) in shown]
         return rows, remarks + legend(rows)
 

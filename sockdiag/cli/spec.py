@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     # What completes a value: ``columns`` (of the command's rows), ``fields``, ``netids``, ``limits``, ``rules``,
     # ``commands``, ``styles``, ``netns``, ``sockets``, ``path``, "" for nothing, or a function that returns the words.
     Completion: TypeAlias = str | Callable[[], Iterable[str]]
-    # JSON key -> a record, a list of one record, or the name of a type (``sockdiag.render.schema``).
+    # JSON key -> a record, a list of one record or of several, or the name of a type (``sockdiag.render.schema``).
     Keys: TypeAlias = Mapping[str, type[Record] | list[type[Record]] | str]
 
 FLAG, TEXT, INT, SECONDS, CHOICE = "flag", "text", "int", "seconds", "choice"

@@ -54,19 +54,23 @@ class Column:
         parts: parallel sequences, one item a row (an IPv4 address has four), or a function that makes them when they
             are first needed.
         decode: makes the model's value from one item of each part; None where the single part is the value.
+        member: of a column of records, cuts the values of one of their fields without making the records; returns None for
+            a field that it cannot cut.
     """
 
-    __slots__ = ("_parts", "decode", "text")
+    __slots__ = ("_parts", "decode", "member", "text")
 
     def __init__(
         self,
         text: str,
         parts: Sequence[Sequence[Any]] | Callable[[], Sequence[Sequence[Any]]],
         decode: Callable[..., Any] | None = None,
+        member: Callable[[str], Sequence[Any] | None] | None = None,
     ) -> None:
         self.text = text
         self._parts = parts
         self.decode = decode
+        self.member = member
 
     @property
     def parts(self) -> Sequence[Sequence[Any]]:
@@ -79,7 +83,11 @@ class Column:
         """Return the rows whose selector is true, worked out when they are needed."""
         from itertools import compress
 
-        return Column(self.text, lambda: [list(compress(part, selectors)) for part in self.parts], self.decode)
+        def member(name: str) -> Sequence[Any] | None:
+            values = self.member(name) if self.member is not None else None
+            return None if values is None else list(compress(values, selectors))
+
+        return Column(self.text, lambda: [list(compress(part, selectors)) for part in self.parts], self.decode, member)
 
     def values(self) -> Sequence[Any]:
         """Return the model's value of each row."""
@@ -183,6 +191,9 @@ class Batch:
             return column.values()
         if name in self.constants:
             return [self.constants[name]] * self.size
+        cut = self.member(name)
+        if cut is not None:
+            return cut
         if outer in self.columns or outer in self.constants:
             return [None if value is None else getattr(value, inner) for value in self.values(outer)]
         record = _NESTED.get(name)
@@ -190,6 +201,12 @@ class Batch:
             members = [self.values(f"{name}.{field.name}") for field in record.FIELDS]
             return list(map(record._make, zip(*members, strict=True)))
         return [None] * self.size
+
+    def member(self, name: str) -> Sequence[Any] | None:
+        """Return the values of a field of a nested record, if they can be had without the records; else None."""
+        outer, _, inner = name.rpartition(".")
+        column = self.columns.get(outer) if self.columns is not None else None
+        return None if column is None or column.member is None else column.member(inner)
 
     def sockets_as_list(self) -> Sequence[Socket]:
         """Return all records; those of a batch of records are not copied."""

@@ -158,6 +158,9 @@ class FieldEntry:
     def values(self, batch: Batch) -> Sequence[Any]:
         """Return its value in each row of a batch, from the columns where the batch has them."""
         if batch.columns is not None and (self._steps or "." not in self.name):
+            cut = batch.member(self.name)
+            if cut is not None:
+                return cut
             parts = self.name.split(".")
             for n in range(len(parts), 0, -1):
                 lead = ".".join(parts[:n])

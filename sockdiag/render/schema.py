@@ -26,7 +26,7 @@ def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         command: name of the command.
-        keys: for each of the document's own keys a record class for an object, a list of one class for an array of them,
+        keys: for each of the document's own keys a record class for an object, a list of classes for an array of them,
             or a type in the form of an annotation. A key that ends in ``*`` holds the rows, of which ``-o`` may choose
             some fields; a key that ends in ``?`` or ``?*`` is present only with some options.
     """
@@ -63,7 +63,8 @@ def _value(value: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if isinstance(value, str):
         return _annotation(value, None, definitions)
     if isinstance(value, list):
-        return {"type": "array", "items": _reference(value[0], definitions)}
+        kinds = [_reference(record, definitions) for record in value]
+        return {"type": "array", "items": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}}
     return _reference(value, definitions)
 
 

@@ -80,6 +80,10 @@ class HostFacts:
                 note(gap)
         return self._scan
 
+    def forget_owners(self) -> None:
+        """Forget the owners of sockets: the next question scans them as they are then."""
+        self._scan = None
+
     def owner_scan_of(self, inodes: Collection[int]) -> OwnerScan:
         """Scan the descriptors of all processes, and look up the owners of some inodes only."""
         from sockdiag.sources.process.fd import scan_owners
@@ -190,6 +194,9 @@ class RelayedHostFacts(HostFacts):
     def owner_scan(self, note: Callable[[Gap], None]) -> OwnerScan:
         """Return the scan made before the fork, or scan here."""
         return self._own.owner_scan(note)
+
+    def forget_owners(self) -> None:
+        """Do nothing: the process that started the survey forgets them."""
 
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
         """Ask :meth:`HostFacts.owners`."""

@@ -12,13 +12,14 @@ from sockdiag.survey.options import SurveyOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from sockdiag.analysis.grouping import Grouping
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.provenance import Provenance
+    from sockdiag.model.socket import Owner
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.workers import Visit
 
     T = TypeVar("T")
+    _Holder = Callable[[int], Owner | None]
 
 
 class Standpoint:
@@ -208,19 +210,22 @@ class SystemReader:
         """Scan the descriptors of all processes, once."""
         return self.host.owner_scan(self.note)
 
-    def grouping(self, by: Sequence[str]) -> Grouping:
+    def grouping(self, by: Sequence[str], owners: Mapping[int, tuple[Owner, ...]] | None = None) -> Grouping:
         """Return how sockets are grouped by some keys; scans the owners if a key needs them.
 
         Args:
             by: names of keys, of ``sockdiag.analysis.grouping``.
+            owners: owners by inode, if they have been looked up.
         """
         from sockdiag.analysis.grouping import KEYS, Grouping, Naming
         from sockdiag.sources.process.cgroup import CgroupPaths, parse_cgroup_path
 
         names = Naming(self.user_name, cgroup_path=CgroupPaths(self.system.files).path, cgroup=parse_cgroup_path)
-        if any(KEYS[key].owner for key in by):
-            owners = self.owners().owners
-            names.holder, names.service = owners.holder, owners.service
+        if owners is not None:
+            names.holder, names.service = _holders(owners)
+        elif any(KEYS[key].owner for key in by):
+            scanned = self.owners().owners
+            names.holder, names.service = scanned.holder, scanned.service
         return Grouping(by, names)
 
     # Sockets
@@ -313,7 +318,7 @@ class SystemReader:
             undecided += unknown
             if passed is not None:
                 yield passed
-        self._undecided(undecided)
+        self.note_undecided(undecided)
 
     def _in_namespaces(
         self, query: Query, where: Where | None, answer: Callable[[Iterator[Batch], bool], Iterable[T]]
@@ -327,11 +332,28 @@ class SystemReader:
 
         named = bool(self.options.netids)
         yield from self.namespaces.ask(query, where, answer, owners=self.owners, tables_named=named, learn=learn)
-        self._undecided(sum(unknown))
+        self.note_undecided(sum(unknown))
 
-    def _undecided(self, undecided: int) -> None:
+    def note_undecided(self, undecided: int) -> None:
+        """Note how many sockets a filter could not judge."""
         if undecided:
             self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
+
+
+def _holders(owners: Mapping[int, tuple[Owner, ...]]) -> tuple[_Holder, _Holder]:
+    # As sources.process.fd.Owners finds them: one object for all sockets of a process.
+    shared: dict[int, Owner] = {}
+
+    def holder(inode: int) -> Owner | None:
+        found = owners.get(inode)
+        return shared.setdefault(found[0].pid, found[0]) if found else None
+
+    def service(inode: int) -> Owner | None:
+        found = owners.get(inode) or ()
+        other = next((owner for owner in found if owner.pid != 1), None)
+        return holder(inode) if other is None else shared.setdefault(other.pid, other)
+
+    return holder, service
 
 
 def _current(system: System, name: str | None) -> Namespace:

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 # Attributes that a decoder must see row by row: their values differ in every row, or their content decides whether they
 # are understood. A group with one of them goes to the clear decoder.
-_ROW_BY_ROW = {INFO, MEMINFO, MD5SIG, ULP_INFO, LOCALS, PEERS, SK_BPF_STORAGES}
+_ROW_BY_ROW = {MEMINFO, MD5SIG, ULP_INFO, LOCALS, PEERS, SK_BPF_STORAGES}
 
 # Rows of a batch: enough that the work a batch costs does not show, few enough that its text stays in the caches.
 _BATCH_ROWS = 2048
@@ -200,6 +200,8 @@ class Columns:
             number = kind & NLA_TYPE_MASK
             if not NLA_HDRLEN <= size <= length - offset or number in _ROW_BY_ROW or number in found:
                 return None
+            if number == INFO and self._table != "tcp":
+                return None
             if not uniform(cut.words(offset)) or (number == SKMEMINFO and size == NLA_HDRLEN):
                 return None
             found[number] = (offset + NLA_HDRLEN, size - NLA_HDRLEN)
@@ -264,6 +266,8 @@ class Columns:
                 columns["mark"] = cut.numbers(offset)
             elif number == CGROUP_ID:
                 columns["cgroup_id"] = _cgroup_ids(cut, offset)
+            elif number == INFO:
+                columns["tcp_info"] = _tcp_infos(cut, offset, size)
             elif number not in (PROTOCOL, PAD):
                 # Options of a socket: rows have few different values of them.
                 few[number] = (offset, size)
@@ -312,6 +316,10 @@ class _Cut:
 
     def words(self, offset: int) -> array[int]:
         return array("I", units(self.data, "I")[offset >> 2 :: self.length >> 2].tobytes())
+
+    def long_words(self, offset: int) -> array[int] | list[int]:
+        low, high = (offset, offset + 4) if LITTLE else (offset + 4, offset)
+        return _wide(self.words(low), self.words(high))
 
     def ports(self, offset: int) -> array[int]:
         ports = array("H", units(self.data, "H")[offset >> 1 :: self.length >> 1].tobytes())
@@ -403,8 +411,32 @@ def _ipv6_texts(data: bytes, offset: int, length: int) -> list[str]:
 
 
 def _cgroup_ids(cut: _Cut, offset: int) -> Column:
-    low, high = (offset, offset + 4) if LITTLE else (offset + 4, offset)
-    return Column("%d", lambda: [_wide(cut.words(low), cut.words(high))])
+    return Column("%d", lambda: [cut.long_words(offset)])
+
+
+def _tcp_infos(cut: _Cut, offset: int, size: int) -> Column:
+    # Records are made only if they are asked for; a member that is a word or two is a column of its own.
+    from sockdiag.model.tcp_info import NOT_SET
+    from sockdiag.sources.netlink.inet_attributes import TCP_INFO, decode_tcp_info
+
+    data, length = cut.data, cut.length
+    listening = data[MSG_STATE] == LISTEN
+
+    def records() -> list[list[Any]]:
+        return [[decode_tcp_info(data[at : at + size]) for at in range(offset, len(data), length)]]
+
+    def member(name: str) -> Sequence[Any] | None:
+        place, wire = TCP_INFO.place(name)
+        if listening or wire not in ("I", "Q"):
+            return None
+        if place + (4 if wire == "I" else 8) > size:
+            return [None] * cut.rows
+        at = offset + place
+        values = cut.words(at) if wire == "I" else cut.long_words(at)
+        unset = NOT_SET.get(name)
+        return values if unset is None else [None if value == unset else value for value in values]
+
+    return Column("", records, member=member)
 
 
 def _wide(low: array[int], high: array[int]) -> array[int] | list[int]:

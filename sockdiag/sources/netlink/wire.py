@@ -65,6 +65,14 @@ class StructLayout:
         """Length of the struct as far as its members are known."""
         return self._ends[-1]
 
+    def place(self, name: str) -> tuple[int, str]:
+        """Return the offset and the struct format of a member; the format is "" for a bit field."""
+        unit = self._units.get(name)
+        if unit is None:
+            return self._fields[name][0], ""
+        wire = self._formats[unit]
+        return self._ends[unit] - calcsize("=" + wire[-1]), wire[-1]
+
     def decode(self, data: bytes) -> Any:
         """Read a struct of any length; a member that does not fit in whole is None, the same for all behind it."""
         return self._record._make(self.values(data))

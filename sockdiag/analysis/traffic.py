@@ -1,0 +1,477 @@
+"""Compute what sockets transferred between two samples, from columns; rows are made only of what is shown.
+
+``out_bytes`` is ``bytes_sent - bytes_retrans``: payload only. ``bytes_acked`` also counts the SYN of a connection that was
+opened here, and the FIN. ``bytes_received`` counts the peer's FIN, which is subtracted in the states that follow it.
+Source: ``tcp_snd_una_update()``, ``tcp_rcv_nxt_update()``, net/ipv4/tcp_input.c; ``__tcp_transmit_skb()``,
+``__tcp_retransmit_skb()``, net/ipv4/tcp_output.c.
+"""
+
+from __future__ import annotations
+
+from sockdiag.analysis.traffic_rows import AMOUNTS, EndedConnection, Traffic, TrafficGroup, TrafficTotals
+from sockdiag.model.batch import identities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    from sockdiag.analysis.grouping import GroupId, Grouping
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.socket import Socket
+
+    Sift = Callable[[Batch], Batch | None]
+
+# The counters of tcp_info that rates come from.
+_COUNTERS = (
+    "segs_in",
+    "segs_out",
+    "bytes_received",
+    "bytes_sent",
+    "bytes_retrans",
+    "bytes_acked",
+    "data_segs_out",
+    "total_retrans",
+)
+_U32 = 0xFFFFFFFF
+
+# In these states the peer's FIN has been received.
+_AFTER_FIN = frozenset(("CLOSE_WAIT", "LAST_ACK", "CLOSING"))
+
+# Amounts of AMOUNTS, for a connection that was idle.
+_IDLE = (0, 0, 0, 0, 0, 0, None)
+_UNKNOWN = (None,) * len(AMOUNTS)
+
+
+class FirstSample:
+    """The counters of the first sample, by socket.
+
+    Args:
+        at: when the sample was begun, on the monotonic clock.
+        batches: the sockets.
+    """
+
+    def __init__(self, at: float, batches: Iterable[Batch]) -> None:
+        self.at = at
+        self.batches: list[Batch] = []
+        self.places: dict[Any, int] = {}
+        self.columns: list[list[int | None]] = [[] for _ in _COUNTERS]
+        self.send_q: list[int | None] = []
+        self.drops: dict[Any, int | None] = {}
+        for batch in batches:
+            self._add(batch)
+        self.seen = bytearray(len(self.send_q))
+
+    def _add(self, batch: Batch) -> None:
+        if not is_tcp(batch):
+            self.drops.update(zip(_datagram_ids(batch), batch.values("skmem.drops"), strict=True))
+            return
+        begin = len(self.send_q)
+        self.batches.append(batch)
+        self.places.update(zip(identities(batch), range(begin, begin + batch.size), strict=True))
+        for column, values in zip(self.columns, _counters(batch), strict=True):
+            column.extend(values)
+        self.send_q += batch.values("send_q")
+
+    def inodes(self) -> Iterator[int]:
+        """Yield the inodes of all connections."""
+        for batch in self.batches:
+            yield from filter(None, batch.values("inode"))
+
+
+def is_tcp(batch: Batch) -> bool:
+    """Return whether the sockets of a batch are TCP's."""
+    return bool(batch.values("netid")[0] == "tcp")
+
+
+def _datagram_ids(batch: Batch) -> list[Any]:
+    return list(zip(batch.values("netid"), identities(batch), strict=True))
+
+
+def _counters(batch: Batch) -> list[Sequence[int | None]]:
+    columns = [batch.values(f"tcp_info.{name}") for name in _COUNTERS]
+    states = batch.values("state")
+    if not _AFTER_FIN.isdisjoint(states):
+        columns[2] = [
+            n if n is None or state not in _AFTER_FIN else n - 1 for n, state in zip(columns[2], states, strict=True)
+        ]
+    return columns
+
+
+def _stubs(batch: Batch, segs_in: Sequence[int | None]) -> list[bool] | None:
+    # A connection in FIN_WAIT2 without a file soon becomes a stub without counters.
+    if None not in segs_in:
+        return None
+    rows = zip(segs_in, batch.values("state"), batch.values("inode"), strict=True)
+    return [n is None and state == "FIN_WAIT2" and not inode for n, state, inode in rows]
+
+
+class GroupSums:
+    """Sums of a group while it grows; they are added up over namespaces before the record is made."""
+
+    __slots__ = ("amounts", "began", "ended", "known", "rtts", "send_q", "sockets", "stuck", "unknown", "zero")
+
+    def __init__(self) -> None:
+        self.sockets = self.began = self.ended = self.zero = self.stuck = self.send_q = self.unknown = 0
+        self.amounts = [0] * len(AMOUNTS)
+        self.known = [False] * len(AMOUNTS)
+        self.rtts: list[int] = []
+
+    def count(self, amounts: Sequence[int | None]) -> None:
+        """Add the amounts of one socket."""
+        for place, value in enumerate(amounts):
+            if value is not None:
+                self.amounts[place] += value
+                self.known[place] = True
+
+    def add(self, other: GroupSums) -> None:
+        """Add the sums of another namespace."""
+        for name in ("sockets", "began", "ended", "zero", "stuck", "send_q", "unknown"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.rtts += other.rtts
+        self.count([n if known else None for n, known in zip(other.amounts, other.known, strict=True)])
+
+    def record(self, shown: tuple[Any, ...], seconds: float | None) -> TrafficGroup:
+        """Make the record of the group."""
+        amounts = tuple([n if known else None for n, known in zip(self.amounts, self.known, strict=True)])
+        rtts = sorted(self.rtts)
+        median, longest = (rtts[len(rtts) // 2], rtts[-1]) if rtts else (None, None)
+        rates = _rates(amounts, seconds)
+        return TrafficGroup._make(
+            (
+                *shown,
+                self.sockets,
+                *rates[:-1],
+                median,
+                longest,
+                rates[-1],
+                *amounts,
+                self.began,
+                self.ended,
+                self.zero,
+                self.stuck,
+                self.send_q,
+                self.unknown,
+            )
+        )
+
+
+def _rates(amounts: Sequence[int | None], seconds: float | None) -> tuple[float | None, ...]:
+    # in_bytes, out_bytes, in_packets, out_packets, retransmits, the share of retransmissions, drops.
+    if seconds is None:
+        return (None,) * 7
+    in_bytes, out_bytes, in_packets, out_packets, data_out, retransmits, drops = amounts
+    sent = None if retransmits is None else max(data_out or 0, retransmits)
+    ratio = round(retransmits / sent, 6) if sent and retransmits is not None else None
+    return (
+        *[
+            None if n is None else round(n / seconds, 3)
+            for n in (in_bytes, out_bytes, in_packets, out_packets, retransmits)
+        ],
+        ratio,
+        None if drops is None else round(drops / seconds, 3),
+    )
+
+
+class _Connections:
+    """The columns of a batch of the second sample, and the place of each row in the first; None for one that began."""
+
+    __slots__ = ("_first", "counters", "places", "rtts", "send_q", "states", "windows")
+
+    def __init__(self, batch: Batch, first: FirstSample | None) -> None:
+        self._first = first
+        self.places: list[int | None] = (
+            [None] * batch.size if first is None else list(map(first.places.get, identities(batch)))
+        )
+        self.counters = _counters(batch)
+        self.states = batch.values("state")
+        self.send_q = batch.values("send_q")
+        self.rtts = batch.values("tcp_info.rtt_us")
+        self.windows = batch.values("tcp_info.snd_wnd_bytes")
+
+    def moving(self) -> list[int]:
+        """Return the rows that may have transferred something, or cannot: nothing needs to be computed for the others."""
+        segs_in, segs_out = self.counters[0], self.counters[1]
+        rows = enumerate(zip(self.places, segs_in, segs_out, self.send_q, self.windows, strict=True))
+        if self._first is None:
+            return [row for row, (_place, came, _went, _queue, window) in rows if came is None or window == 0]
+        before_in, before_out = self._first.columns[:2]
+        return [
+            row
+            for row, (place, came, went, queue, window) in rows
+            if place is None
+            or came is None
+            or came != before_in[place]
+            or went != before_out[place]
+            or queue
+            or window == 0
+        ]
+
+
+class Comparison:
+    """The second sample, compared with the first.
+
+    Args:
+        first: the first sample; None if there is a single sample: nothing is known but levels.
+        seconds: time between the two.
+        sift: chooses the sockets that the filter selects.
+        grouping: the groups to sum by; None for none.
+        idle: also keep sockets that transferred nothing, as rows.
+    """
+
+    def __init__(
+        self, first: FirstSample | None, seconds: float | None, sift: Sift, grouping: Grouping | None, *, idle: bool
+    ) -> None:
+        self.first = first
+        self.seconds = seconds
+        self.sums: dict[GroupId, GroupSums] = {}
+        # Batch, row in it, and the fields of Traffic behind the socket.
+        self.rows: list[tuple[Batch, int, tuple[Any, ...]]] = []
+        self.sockets = self.active = self.began = 0
+        self._all = GroupSums()
+        self._sift = sift
+        self._grouping = grouping
+        self._idle = idle
+        self._ended: list[Batch] | None = None
+
+    def add(self, batch: Batch) -> None:
+        """Compare the sockets of a batch of the second sample."""
+        if is_tcp(batch):
+            self._connections(batch)
+        else:
+            self._datagrams(batch)
+
+    def _connections(self, batch: Batch) -> None:
+        stubs = _stubs(batch, batch.values("tcp_info.segs_in"))
+        if stubs is not None and any(stubs):
+            batch = batch.compressed([not stub for stub in stubs])
+            if not batch.size:
+                return
+        if self.first is not None:
+            seen = self.first.seen
+            for place in map(self.first.places.get, identities(batch)):
+                if place is not None:
+                    seen[place] = 1
+        passed = self._sift(batch)
+        if passed is None or not passed.size:
+            return
+        now = _Connections(passed, self.first)
+        self.sockets += passed.size
+        if self._grouping is None:
+            for row in range(passed.size) if self._idle else now.moving():
+                amounts, rtt, began, zero, stuck = self._measured(now, row)
+                if self._idle or any(amounts) or zero or stuck:
+                    self._row(passed, row, amounts, rtt, began, zero, stuck)
+            return
+        groups = self._grouping.rows(passed)
+        touched = self._count(groups, now)
+        for row in now.moving():
+            amounts, _rtt, began, zero, stuck = self._measured(now, row)
+            total = touched[groups[row]]
+            total.count(amounts)
+            total.began += began is True
+            total.zero += zero is True
+            total.stuck += stuck is True
+            total.unknown += now.counters[0][row] is None
+        for total in touched.values():
+            # Idle connections add nothing, and that is known.
+            if self.first is not None and total.unknown < total.sockets:
+                total.count(_IDLE)
+
+    def _measured(
+        self, now: _Connections, row: int
+    ) -> tuple[tuple[int | None, ...], int | None, bool | None, bool | None, bool | None]:
+        # The amounts, round-trip time, whether it began, whether the peer's window is closed, whether it is stuck.
+        amounts: tuple[int | None, ...] = _UNKNOWN
+        began = stuck = None
+        place, first = now.places[row], self.first
+        if first is not None and now.counters[0][row] is not None:
+            began, stuck = place is None, False
+            if place is None:
+                amounts = _amounts([column[row] for column in now.counters], [0] * len(_COUNTERS))
+            else:
+                amounts = _amounts(
+                    [column[row] for column in now.counters], [column[place] for column in first.columns]
+                )
+                stuck = self._is_stuck(now, row, place)
+        busy = any(amounts)
+        if busy:
+            self.active += 1
+            self._all.count(amounts)
+        self.began += began is True
+        window = now.windows[row]
+        zero = None if window is None else window == 0 and now.states[row] != "SYN_SENT"
+        return amounts, now.rtts[row], began, zero, stuck
+
+    def _is_stuck(self, now: _Connections, row: int, place: int) -> bool:
+        first, acked = self.first, now.counters[_ACKED][row]
+        if (
+            first is None
+            or self.seconds is None
+            or not now.send_q[row]
+            or now.states[row] == "SYN_SENT"
+            or acked is None
+        ):
+            return False
+        if 2 * (now.rtts[row] or 0) > self.seconds * 1e6:
+            return False  # there was no time for an answer
+        return bool(first.send_q[place]) and first.columns[_ACKED][place] == acked
+
+    def _datagrams(self, batch: Batch) -> None:
+        passed = self._sift(batch)
+        if passed is None or not passed.size:
+            return
+        first = self.first
+        groups = None if self._grouping is None else self._grouping.rows(passed)
+        self.sockets += passed.size
+        for row, (identity, drops) in enumerate(zip(_datagram_ids(passed), passed.values("skmem.drops"), strict=True)):
+            lost = began = None
+            if first is not None and drops is not None:
+                began = identity not in first.drops
+                earlier = first.drops.get(identity, 0)
+                lost = None if earlier is None else (drops - earlier) & _U32
+            amounts = (*_UNKNOWN[1:], lost)
+            self.active += bool(lost)
+            if groups is not None:
+                total = self.sums.setdefault(groups[row], GroupSums())
+                total.sockets += 1
+                total.count(amounts)
+                total.unknown += drops is None
+            elif self._idle or lost:
+                self._row(passed, row, amounts, None, began, None, None)
+
+    def _count(self, groups: Sequence[GroupId], now: _Connections) -> dict[GroupId, GroupSums]:
+        touched: dict[GroupId, GroupSums] = {}
+        for group, rtt, queue in zip(groups, now.rtts, now.send_q, strict=True):
+            total = touched.get(group)
+            if total is None:
+                total = touched[group] = self.sums.setdefault(group, GroupSums())
+            total.sockets += 1
+            total.send_q += queue or 0
+            if rtt is not None:
+                total.rtts.append(rtt)
+        return touched
+
+    def _row(
+        self,
+        batch: Batch,
+        row: int,
+        amounts: tuple[int | None, ...],
+        rtt: int | None,
+        began: bool | None,
+        zero: bool | None,
+        stuck: bool | None,
+    ) -> None:
+        rates = _rates(amounts, self.seconds)
+        self.rows.append((batch, row, (*rates[:-1], rtt, rates[-1], *amounts, began, zero, stuck)))
+
+    def ended(self) -> list[Batch]:
+        """Return the connections of the first sample that the second does not have, once all of it was added."""
+        if self._ended is None:
+            self._ended = []
+            begin = 0
+            for batch in [] if self.first is None else self.first.batches:
+                assert self.first is not None
+                seen = self.first.seen[begin : begin + batch.size]
+                stubs = _stubs(batch, self.first.columns[0][begin : begin + batch.size]) or [False] * batch.size
+                begin += batch.size
+                chosen = [not there and not stub for there, stub in zip(seen, stubs, strict=True)]
+                gone = self._sift(batch.compressed(chosen)) if any(chosen) else None
+                if gone is None or not gone.size:
+                    continue
+                self._ended.append(gone)
+                if self._grouping is not None:
+                    for group in self._grouping.rows(gone):
+                        self.sums.setdefault(group, GroupSums()).ended += 1
+        return self._ended
+
+    def totals(self) -> TrafficTotals:
+        """Return the totals of the namespace."""
+        ended = sum(batch.size for batch in self.ended())
+        amounts = [n if known else None for n, known in zip(self._all.amounts, self._all.known, strict=True)]
+        received = [] if self.first is None else self.first.columns[0]
+        if self.first is not None and (not received or any(n is not None for n in received)):
+            amounts[:2] = [n or 0 for n in amounts[:2]]
+        rates = _rates(amounts, self.seconds)
+        return TrafficTotals(self.sockets, self.active, len(self.rows), self.began, ended, *rates[:2])
+
+    def shown(self, order: int | None, *, descending: bool, most: int | None) -> list[Traffic]:
+        """Make the records of the rows.
+
+        Args:
+            order: place in the record of the field to sort by; None for the busiest first.
+            descending: the largest value first.
+            most: number of rows to make; None for all.
+        """
+        rows = self.rows
+        if order is None:
+            rows = sorted(rows, key=_busiest)
+        else:
+            known = [row for row in rows if row[2][order - 1] is not None]
+            known.sort(key=lambda row: row[2][order - 1], reverse=descending)
+            rows = known + [row for row in rows if row[2][order - 1] is None]
+        rows = rows if most is None else rows[:most]
+        by_batch: dict[int, list[int]] = {}
+        batches = {}
+        for batch, row, _fields in rows:
+            by_batch.setdefault(id(batch), []).append(row)
+            batches[id(batch)] = batch
+        sockets: dict[tuple[int, int], Socket] = {}
+        for key, wanted in by_batch.items():
+            sockets.update(zip([(key, row) for row in wanted], batches[key].at(wanted), strict=True))
+        return [Traffic._make((sockets[id(batch), row], *fields)) for batch, row, fields in rows]
+
+    def gone(self) -> list[EndedConnection]:
+        """Make the records of the connections that ended."""
+        return [EndedConnection(socket) for batch in self.ended() for socket in batch.sockets()]
+
+
+_ACKED = _COUNTERS.index("bytes_acked")
+
+_NAMES = [one.name for one in Traffic.FIELDS][1:]
+_IN, _OUT, _PACKETS_IN, _PACKETS_OUT, _DROPS = (
+    _NAMES.index(name) for name in ("in_bytes", "out_bytes", "in_packets", "out_packets", "drops")
+)
+
+
+def _busiest(row: tuple[Batch, int, tuple[Any, ...]]) -> tuple[int, int, int]:
+    fields = row[2]
+    return (
+        -((fields[_IN] or 0) + (fields[_OUT] or 0)),
+        -((fields[_PACKETS_IN] or 0) + (fields[_PACKETS_OUT] or 0)),
+        -(fields[_DROPS] or 0),
+    )
+
+
+def busiest(traffic: Traffic | TrafficGroup) -> tuple[int, int, int]:
+    """Return a sort key: the most bytes first, then the most packets, then the most drops."""
+    return (
+        -((traffic.in_bytes or 0) + (traffic.out_bytes or 0)),
+        -((traffic.in_packets or 0) + (traffic.out_packets or 0)),
+        -(traffic.drops or 0),
+    )
+
+
+def add_totals(parts: Iterable[TrafficTotals]) -> TrafficTotals:
+    """Add up the totals of several namespaces."""
+    sums: list[Any] = [0, 0, 0, 0, 0, None, None]
+    for part in parts:
+        sums = [b if a is None else a if b is None else a + b for a, b in zip(sums, part._values(), strict=True)]
+    return TrafficTotals._make(sums)
+
+
+def _amounts(now: Sequence[int | None], before: Sequence[int | None]) -> tuple[int | None, ...]:
+    segs_in, segs_out, received, sent, retransmitted, acked, data_out, retransmits = (
+        None if after is None or earlier is None else after - earlier
+        for after, earlier in zip(now, before, strict=True)
+    )
+    return (
+        received,
+        # Before Linux 4.19 there is only the latter.
+        max(0, sent - retransmitted) if sent is not None and retransmitted is not None else acked,
+        None if segs_in is None else segs_in & _U32,
+        None if segs_out is None else segs_out & _U32,
+        None if data_out is None else data_out & _U32,
+        None if retransmits is None else retransmits & _U32,
+        None,
+    )

@@ -1,0 +1,199 @@
+"""Measure traffic: read the sockets of each namespace twice, and compare."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.analysis.traffic_rows import TrafficTotals
+from sockdiag.kernel.tcp_states import STATE_NUMBERS
+from sockdiag.model.provenance import Gap
+from sockdiag.model.query import OWNERS, PROC, SKMEM, TCP_INFO
+from sockdiag.model.record import Record, field
+from sockdiag.survey.per_namespace import in_each
+from sockdiag.survey.workers import Pause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from sockdiag.analysis.traffic import GroupSums
+    from sockdiag.analysis.traffic_rows import EndedConnection, Traffic, TrafficGroup
+    from sockdiag.filter.where import Where
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.query import Query
+    from sockdiag.model.socket import Owner
+    from sockdiag.survey.reader import SystemReader
+
+# Tables with counters of bytes, and those whose sockets count what they drop.
+TABLES = ("tcp", "udp", "udplite", "raw", "netlink", "packet")
+
+# Connections: a listener transfers nothing, and the kernel keeps no counters of TIME_WAIT and SYN_RECV.
+_CONNECTED = sum(
+    1 << STATE_NUMBERS[name]
+    for name in ("ESTABLISHED", "SYN_SENT", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "CLOSING")
+)
+
+
+class Measuring(Record):
+    """What is to be measured."""
+
+    interval_s: float | None = field("Seconds between two samples; None for a single sample.", default=None)
+    by: tuple[str, ...] = field("Keys to group by; none for one row per socket.", default=())
+    idle: bool = field("Also return sockets that transferred nothing.", default=False)
+    order: int | None = field("Place in Traffic of the field to sort by; None for the busiest first.", default=None)
+    descending: bool = field("The largest value first.", default=False)
+    most: int | None = field("Number of rows to return; None for all.", default=None)
+    owners: bool = field("Name the processes of the rows.", default=False)
+
+
+class TrafficFound:
+    """The traffic of all namespaces that were measured.
+
+    Attributes:
+        seconds: time between the two samples; None for a single sample.
+        rows: one per socket, in order; of several namespaces, those of each in order.
+        groups: one per group, in no order.
+        ended: the connections that ended.
+        total: of all sockets.
+    """
+
+    __slots__ = ("ended", "groups", "rows", "seconds", "total")
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        self.rows: list[Traffic] = []
+        self.groups: list[TrafficGroup] = []
+        self.ended: list[EndedConnection] = []
+        self.total = TrafficTotals(0, 0, 0, 0, 0, None, None)
+
+
+def measure(survey: SystemReader, how: Measuring, where: Where | None = None) -> TrafficFound:
+    """Read the sockets of every namespace that a survey covers, twice, and return what they transferred in between."""
+    from sockdiag.analysis.traffic import Comparison, FirstSample, add_totals
+
+    query = _query(survey, where)
+    by_owner = bool(how.by) and survey.grouping(how.by, {}).owned
+    look_up = by_owner or (where is not None and OWNERS in where.needs)
+
+    def steps(there: SystemReader) -> Iterator[Pause | tuple[Any, ...]]:
+        first = None
+        holders = _SocketOwners(there)
+        at = time.monotonic()
+        if how.interval_s:
+            first = FirstSample(at, _read(there, query))
+            if look_up:
+                holders.put(first.batches)
+            yield Pause(at + how.interval_s)
+            there.host.forget_owners()
+            at = time.monotonic()
+        seconds = None if first is None else round(at - first.at, 6)
+        batches: Iterable[Batch] = _read(there, query)
+        if look_up or survey.namespaces is not None:
+            batches = list(batches)
+        if look_up:
+            holders.put(batches)
+        yield Pause()  # until all others have been sampled again
+        sift = _Sift(where)
+        grouping = there.grouping(how.by, holders.owners) if how.by else None
+        compared = Comparison(first, seconds, sift, grouping, idle=how.idle)
+        for batch in batches:
+            compared.add(batch)
+        ended = compared.gone()
+        rows = compared.shown(how.order, descending=how.descending, most=how.most)
+        if how.owners and not look_up:
+            rows = holders.named(rows)
+        sift.note(there)
+        _note_sources(there)
+        shown = [] if grouping is None else [(grouping.shown(group), sums) for group, sums in compared.sums.items()]
+        yield there.own, seconds, rows, shown, ended, compared.totals()
+
+    found = TrafficFound()
+    merged: dict[Any, tuple[tuple[Any, ...], GroupSums]] = {}
+    for own, seconds, rows, shown, ended, totals in in_each(survey, steps):
+        if own or found.seconds is None:
+            found.seconds = seconds
+        found.rows += rows
+        found.ended += ended
+        found.total = add_totals((found.total, totals))
+        for names, sums in shown:
+            key = (*names[2].values(), names[1])
+            if key in merged:
+                merged[key][1].add(sums)
+            else:
+                merged[key] = names, sums
+    found.groups = [sums.record(names, found.seconds) for names, sums in merged.values()]
+    return found
+
+
+def _query(survey: SystemReader, where: Where | None) -> Query:
+    # The filter applies to the second sample: a state that it names may be another one in the first.
+    query = survey.query((), where)
+    tables = tuple(table for table in query.tables if table in TABLES)
+    wide = survey.query()
+    return query._replace(tables=tables, states=wide.states, bytecode=b"", needs=query.needs - {OWNERS})
+
+
+def _read(survey: SystemReader, query: Query) -> Iterator[Batch]:
+    if "tcp" in query.tables:
+        connected = query._replace(tables=("tcp",), states=query.states & _CONNECTED, needs=query.needs | {TCP_INFO})
+        yield from survey.batches(connected)
+    others = tuple(table for table in query.tables if table != "tcp")
+    if others:
+        yield from survey.batches(query._replace(tables=others, needs=query.needs | {SKMEM}))
+
+
+class _Sift:
+    """Apply a filter, and count the sockets that it could not judge."""
+
+    def __init__(self, where: Where | None) -> None:
+        self._where = where
+        self._undecided = 0
+
+    def __call__(self, batch: Batch) -> Batch | None:
+        if self._where is None:
+            return batch
+        passed, unknown = self._where.sift(batch)
+        self._undecided += unknown
+        return passed
+
+    def note(self, survey: SystemReader) -> None:
+        survey.note_undecided(self._undecided)
+
+
+class _SocketOwners:
+    """The processes that hold sockets, as they were found after each sample."""
+
+    def __init__(self, survey: SystemReader) -> None:
+        self._survey = survey
+        self.owners: dict[int, tuple[Owner, ...]] = {}
+        # For a socket whose process is not found: it has none, or, if some could not be examined, unknown.
+        self._nobody: tuple[()] | None = ()
+
+    def put(self, batches: Iterable[Batch]) -> None:
+        """Look up the owners of the sockets of some batches, and add them."""
+        batches = list(batches)
+        self._look_up([inode for batch in batches for inode in batch.values("inode") if inode])
+        for batch in batches:
+            batch.put("processes", list(map(self._of, batch.values("inode"))))
+
+    def named(self, rows: list[Traffic]) -> list[Traffic]:
+        """Return rows with the owners of their sockets."""
+        self._look_up([row.socket.inode for row in rows if row.socket.inode])
+        return [row._replace(socket=row.socket._replace(processes=self._of(row.socket.inode))) for row in rows]
+
+    def _look_up(self, inodes: list[int]) -> None:
+        found, gaps = self._survey.host.owners(inodes)
+        self.owners.update((inode, owners) for inode, owners in found.items() if owners)
+        if gaps:
+            self._nobody = None
+        for gap in gaps:
+            self._survey.note(gap)
+
+    def _of(self, inode: int | None) -> tuple[Owner, ...] | None:
+        return self.owners.get(inode, self._nobody) if inode else ()
+
+
+def _note_sources(survey: SystemReader) -> None:
+    if survey.sources.get("tcp") == PROC:
+        survey.note(Gap("/proc/net/tcp", "it has no counters of bytes and packets", None, "use netlink"))
