@@ -5,11 +5,11 @@ from __future__ import annotations
 from binascii import crc32
 
 from sockdiag.check.status import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
-from sockdiag.model.finding import CRITICAL, DROPPING, WARNING
+from sockdiag.model.finding import CRITICAL, DROPPING, SOCKET, WARNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sockdiag.judging.case import Case, Hit
     from sockdiag.model.alert_range import AlertRange
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LEAST_EVENTS = 5
 # An alert that a level raised lasts until the level is below the threshold by this share.
 MARGIN = 0.1
+# The same of a share of the traffic: of 500 segments, 5 % are 25, give or take five.
+WIDE_MARGIN = 0.5
 
 _STATUS = {CRITICAL: CHECK_CRITICAL, WARNING: CHECK_WARNING}
 # A known problem is reported even if something else is unknown.
@@ -94,41 +96,55 @@ def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) 
     return found
 
 
-def sustained(case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str]) -> list[Alert]:
-    """Keep alerts whose level is only a little below the threshold that raised them.
+def sustained(
+    case: Case, alerts: list[Alert], raised: Mapping[str, int], codes: Iterable[str], present: Case | None = None
+) -> list[Alert]:
+    """Keep alerts whose level, or trend, or share is not clearly below the threshold that raised them.
 
     Args:
         case: the samples.
         alerts: alerts of this run.
         raised: alerts of the last run, by name.
         codes: rules to judge by.
+        present: the samples that findings about sockets come from, if not those of *case*.
 
     Returns:
         The alerts of this run, some of them with their status of the last run.
     """
-    from sockdiag.judging.group import name_owners
-    from sockdiag.judging.judge import judge
-
     now = {alert_name(a.finding): a.status for a in alerts}
     fading = {name: status for name, status in raised.items() if now.get(name, CHECK_OK) < status}
-    again = {name.partition(" ")[0] for name in fading} & set(codes)
+    # Keep the order of the codes, so that the text does not change from run to run.
+    again = [code for code in codes if any(name.partition(" ")[0] == code for name in fading)]
     if not again:
         return alerts
     kept: dict[str, Alert] = {}
-    # Keep the order of the codes, so that the text does not change from run to run.
-    relaxed = judge(case.relaxed(1 - MARGIN), [code for code in codes if code in again])
-    for hit in name_owners(case, relaxed.hits):
+    for hit in _nearly(case, again, present):
         name = alert_name(hit.finding)
         status = min(_STATUS.get(hit.finding.severity, CHECK_OK), fading.get(name, CHECK_OK))
-        if hit.finding.verdict != DROPPING and status > now.get(name, CHECK_OK):
-            kept[name] = Alert(hit.finding, status, sustained=True)
+        if status > now.get(name, CHECK_OK):
+            kept.setdefault(name, Alert(hit.finding, status, sustained=True))
     return [a for a in alerts if alert_name(a.finding) not in kept] + list(kept.values())
 
 
+def _nearly(case: Case, codes: list[str], present: Case | None) -> Iterator[Hit]:
+    """Yield what is nearly an alert: levels by a small margin, shares of traffic, which vary by chance, by a wide one."""
+    from sockdiag.judging.group import name_owners
+    from sockdiag.judging.judge import judge
+
+    for one in (case, *(() if present is None else (present,))):
+        for hit in name_owners(one, judge(one.relaxed(1 - MARGIN), codes).hits):
+            if hit.finding.verdict != DROPPING:
+                yield hit
+    for hit in name_owners(case, judge(case.relaxed(1 - WIDE_MARGIN), codes).hits):
+        if hit.finding.headroom_ratio is None and hit.finding.subject.kind != SOCKET:
+            yield hit
+
+
 def worst_first(alerts: list[Alert]) -> list[Alert]:
-    """Sort alerts, worst first, and merge those of one process that has the same problem at many sockets."""
+    """Sort alerts, worst first, the largest loss among equals, and merge those of one process with one problem."""
     from sockdiag.judging.case import Hit
     from sockdiag.judging.group import by_cause
+    from sockdiag.model.finding import badness
 
     alike: dict[tuple[int, bool, bool], list[Hit]] = {}
     for alert in alerts:
@@ -138,7 +154,7 @@ def worst_first(alerts: list[Alert]) -> list[Alert]:
         for (status, few, kept), hits in alike.items()
         for finding in by_cause(hit.finding for hit in hits)
     ]
-    return sorted(found, key=lambda a: -badness_of(a.status))
+    return sorted(found, key=lambda a: (-badness_of(a.status), a.few, badness(a.finding)))
 
 
 def status_of(

@@ -7,6 +7,7 @@ from sockdiag.check.levels import status_of
 from sockdiag.check.request import BoundedMeasure
 from sockdiag.check.status import CHECK_CRITICAL, CHECK_OK, CHECK_UNKNOWN, CHECK_WARNING
 from sockdiag.model.counters import U32, mib_of
+from sockdiag.model.quantity import amount, rate
 from sockdiag.model.record import HOST, Record, field
 from sockdiag.render.plugin_text import number, perfdata
 
@@ -59,8 +60,7 @@ class Measured(Record):
         bounded = self.bounded
         if self.value is None:
             return f"{bounded.text} is unknown: {self.why}"
-        unit = {"bytes": " bytes", "s": " s"}.get(bounded.measure.unit, "")
-        text = f"{bounded.text} is {number(round(self.value, 6))}{unit}{'/s' if bounded.is_rate else ''}"
+        text = f"{bounded.text} is {_figure(bounded, self.value)}"
         bounds = {CHECK_WARNING: bounded.warning, CHECK_CRITICAL: bounded.critical}.get(self.status)
         if bounds is None:
             return text
@@ -81,6 +81,14 @@ class Measured(Record):
             0,
             1 if ratio else None,
         )
+
+
+def _figure(bounded: BoundedMeasure, value: float) -> str:
+    unit = bounded.measure.unit
+    if bounded.is_rate:
+        return rate(value, unit)
+    # A ratio is written as its ranges are.
+    return number(round(value, 4)) if unit == "ratio" else amount(value, unit.removeprefix("count"))
 
 
 def usual() -> tuple[BoundedMeasure, ...]:

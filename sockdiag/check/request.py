@@ -5,6 +5,7 @@ from __future__ import annotations
 from binascii import crc32
 
 from sockdiag.errors import UsageError
+from sockdiag.judging.declared import TWO_SAMPLES
 from sockdiag.judging.registry import selected
 from sockdiag.model.alert_range import AlertRange
 from sockdiag.model.record import Record, field
@@ -47,6 +48,11 @@ class CheckRequest(Record):
         """Whether any part of it needs an earlier sample."""
         return bool(self.codes) or any(one.is_rate for one in self.measures)
 
+    @property
+    def needs_two_samples(self) -> bool:
+        """Whether a single sample cannot answer it."""
+        return any(code in TWO_SAMPLES for code in self.codes) or any(one.is_rate for one in self.measures)
+
     def tables(self, known: Iterable[str]) -> tuple[str, ...]:
         """Return the known tables that must be read."""
         if self.codes:
@@ -67,7 +73,7 @@ def check_request(options: CheckOptions) -> CheckRequest:
     codes = selected(options.rules, options.skip) if judges else ()
     ranges = [(one.text, *("" if r is None else r.text for r in (one.warning, one.critical))) for one in measures]
     # A run with --interval does not report losses before its first sample: the next run without it must.
-    pair = options.interval_s is not None
+    pair = bool(options.interval_s)
     survey = options.survey
     # Keep this order and these values, or an upgrade of the program loses every baseline.
     where = survey.where[0] if len(survey.where) == 1 else survey.where or None

@@ -11,6 +11,7 @@ from sockdiag.check.measured import measured, taken, usual
 from sockdiag.check.request import check_request
 from sockdiag.check.state import KEPT_S, State, place_of
 from sockdiag.check.status import CHECK_OK, CHECK_UNKNOWN
+from sockdiag.defaults import INTERVAL_S
 from sockdiag.judging.declared import TABLES
 from sockdiag.judging.judge import most_lack_data
 from sockdiag.model.record import Record, field
@@ -57,11 +58,16 @@ class _Past:
         entry: what the last run left; None if it left nothing.
         before: the sample to compare with: the first of two, or the baseline of the last run.
         note: why there is no baseline, or the like.
+
+    Args:
+        paired: --interval asks for two samples, whether there is a baseline or not.
     """
 
     __slots__ = ("before", "entry", "note", "place", "state")
 
-    def __init__(self, state: State | None, there: SystemReader, now: Sample, before: Sample | None) -> None:
+    def __init__(
+        self, state: State | None, there: SystemReader, now: Sample, before: Sample | None, *, paired: bool
+    ) -> None:
         self.state = state
         self.place: BaselinePlace | None = None
         self.entry: BaselineEntry | None = None
@@ -72,9 +78,13 @@ class _Past:
             return
         self.place = place_of(there)
         self.entry, note = state.entry(self.place)
-        if before is not None:
+        if paired:
             return
         self.note = note
+        if before is not None:
+            if self.entry is not None:
+                self.note = state.age(self.entry, before.at)[1]
+            return
         if self.entry is not None:
             from sockdiag.check.baseline import recalled
 
@@ -90,16 +100,17 @@ def _examine(
     request: CheckRequest,
     drawn: tuple[BoundedMeasure, ...],
     state: State | None,
+    paired: bool,
 ) -> Examination[NamespaceResult]:
     """Compare a namespace with its baseline from the last run, assign statuses to findings, and take the measures."""
-    past = _Past(state, there, now, before)
+    past = _Past(state, there, now, before, paired=paired)
 
     def results(case: Case, judgement: Judgement) -> Iterator[NamespaceResult]:
         from sockdiag.check.baseline import set_to_zero
 
         raised = past.entry.alerts if past.entry is not None else {}
         alerts = alerts_of(judgement.hits, raised, guarded=case.before is not None)
-        alerts = sustained(case, alerts, raised, request.codes)
+        alerts = sustained(case, alerts, raised, request.codes, judgement.present)
         reset = () if case.before is None else tuple(set_to_zero(case.before, case.now))
         yield NamespaceResult(
             case.netns,
@@ -147,6 +158,7 @@ class Run:
         unknown: rules that lacked data.
         state: the state file; None for a capture.
         blind: this run has nothing to compare with, and neither will the next one.
+        levels_only: there was a single sample, and some of the rules detect losses only by comparing two.
         lacks_data: so many rules lacked data that there is no verdict.
         not_sampled: why some network namespaces were not sampled, if all were asked for.
     """
@@ -168,6 +180,7 @@ class Run:
         self.unknown: list[NotJudged] = []
         self.blind = False
         self.lacks_data = False
+        self.levels_only = False
         self.not_sampled = ""
 
     def judge(self) -> None:
@@ -181,11 +194,18 @@ class Run:
             self.survey.where,
             request.tables(TABLES),
             lambda there, now, before: _examine(
-                there, now, before, request=request, drawn=self.drawn, state=self.state
+                there,
+                now,
+                before,
+                request=request,
+                drawn=self.drawn,
+                state=self.state,
+                paired=bool(options.interval_s),
             ),
-            recalls=True,
+            pace=self._pace,
         )
         self.unknown = found.unknown
+        self.levels_only = found.levels_only
         self.namespaces = found.rows
         self.alerts = self._alerts()
         # Alerts that span all namespaces are kept with this process's own, which comes first.
@@ -195,6 +215,17 @@ class Run:
         ]
         self._remember()
         self.status = self._status()
+
+    def _pace(self, there: SystemReader) -> float | None:
+        """Return the interval of a run in a namespace; None if there is a baseline to compare with, or nothing to compare."""
+        if self.options.interval_s is not None or self.state is None:
+            return self.options.interval_s or None
+        if not self.request.needs_two_samples:
+            return None
+        entry, _note = self.state.entry(place_of(there))
+        if entry is not None and self.state.age(entry, time.monotonic())[0] is not None:
+            return None
+        return INTERVAL_S
 
     @property
     def named_measures(self) -> list[Measured]:
@@ -245,7 +276,8 @@ class Run:
             self.request.compares
             and self.state is not None
             and self.state.problem
-            and any(there.seconds is None for there in self.namespaces)
+            and not self.options.interval_s
+            and any(there.note for there in self.namespaces)
         )
         hidden = [gap for gap in self.survey.gaps if gap.source in (*_WHERE_NAMESPACES_ARE, _ENTERED)]
         if self.survey.everywhere and hidden:
@@ -253,6 +285,6 @@ class Run:
             # Root reads all that can be read; some container hosts have a process that no user may inspect.
             if os.geteuid() != 0 or strict or any(gap.source == _ENTERED for gap in hidden):
                 statuses.append(CHECK_UNKNOWN)
-        if self.lacks_data or self.blind or not self.namespaces:
+        if self.lacks_data or self.levels_only or self.blind or not self.namespaces:
             statuses.append(CHECK_UNKNOWN)
         return worst(statuses)

@@ -8,6 +8,7 @@ import time
 from sockdiag.check.entries import BaselinePlace, NotOurs, read_entries, stored, write_entries
 from sockdiag.check.state_file import StateFile, private_folder
 from sockdiag.errors import SourceError
+from sockdiag.model.quantity import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
 
 # Samples that are closer together show only chance.
-YOUNGEST_S = 1.0
+YOUNGEST_S = 0.2
 # A younger sample is not replaced, so that a check run by hand does not take the baseline of the next scheduled run.
 KEPT_S = 10.0
 # Losses over more than a day are no news.
@@ -128,9 +129,9 @@ class State:
             # Another time namespace, or a run that took its sample after this one.
             return None, "no baseline, it is later than this sample"
         if age < YOUNGEST_S:
-            return None, f"baseline only {int(age * 10) / 10} s old"
+            return None, f"baseline only {duration(age)} old"
         if age > OLDEST_S:
-            return None, f"no baseline, the last sample is {age / 3600:.0f} h old"
+            return None, f"no baseline, the last sample is {duration(age)} old"
         return age, ""
 
     def boottime(self, at: float) -> float:

@@ -6,8 +6,11 @@ import time
 
 from sockdiag.check.levels import badness_of, worst_first
 from sockdiag.check.status import CHECK_CRITICAL, CHECK_UNKNOWN, CHECK_WARNING
+from sockdiag.judging.subjects import process_name
+from sockdiag.kernel.task_states import DISK_SLEEP, HALTED, ZOMBIE
 from sockdiag.model.finding import INFO
-from sockdiag.render.plugin_text import WORDS, number, perfdata, plugin_output
+from sockdiag.model.quantity import duration
+from sockdiag.render.plugin_text import WORDS, perfdata, plugin_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,9 +18,12 @@ if TYPE_CHECKING:
 
     from sockdiag.check.levels import Alert
     from sockdiag.check.run import Run
+    from sockdiag.model.finding import Finding
 
-# Number of rules without data that the status line names.
+# Number of rules without data, and of processes, that the status line names.
 _NAMED = 3
+# States in which a process does not serve its sockets.
+_NOTABLE = (*HALTED, DISK_SLEEP, ZOMBIE)
 
 
 def output(run: Run) -> str:
@@ -63,7 +69,9 @@ def _good(run: Run) -> str:
         return ", ".join(m.summary() for m in run.measures)
     judged = len(run.request.codes) - len({one.code for one in run.unknown})
     seconds = run.namespaces[0].seconds if run.namespaces else None
-    since = "" if seconds is None else f" in {number(round(seconds, 1))} s"
+    since = "" if seconds is None else f" in {duration(seconds)}"
+    if run.levels_only:
+        since = "; levels look fine, detecting losses takes two samples"
     where = f" in {_namespaces(len(run.namespaces))}" if run.survey.everywhere else ""
     return f"{judged} {'rule' if judged == 1 else 'rules'} checked, no findings{where}{since}"
 
@@ -118,7 +126,7 @@ def _whence(run: Run) -> Iterator[str]:
     if run.state is not None:
         yield f"STATE {run.state.path}"
     for there in run.namespaces:
-        since = there.note if there.seconds is None else f"{number(round(there.seconds, 3))} s ago"
+        since = there.note if there.seconds is None else f"{duration(there.seconds)} ago"
         yield f"BASELINE {there.netns or '-'}: {since}"
 
 
@@ -126,7 +134,17 @@ def _headline(run: Run, alert: Alert) -> str:
     finding = alert.finding
     kept = ", still within the recovery margin" if alert.sustained else ""
     there = f" [netns {finding.subject.netns}]" if run.survey.everywhere and finding.subject.netns else ""
-    return f"{finding.code}: {finding.summary}{kept}{there}"
+    return f"{finding.code}: {finding.summary}{_process(finding)}{kept}{there}"
+
+
+def _process(finding: Finding) -> str:
+    """Name the processes behind a finding, and what they are doing if that is no ordinary state."""
+    names = []
+    for one in finding.suspects:
+        name = process_name(one.pid, one.comm)
+        if not finding.summary.startswith(name):
+            names.append(name if one.state not in _NOTABLE else f"{name}, {one.state}")
+    return f" [{'; '.join(names[:_NAMED])}{_more(names, _NAMED)}]" if names else ""
 
 
 def _line(run: Run, alert: Alert) -> str:

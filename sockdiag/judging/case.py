@@ -170,14 +170,14 @@ class Case:
         self._moved: dict[str, int | None] | None = None
 
     def relaxed(self, factor: float) -> Case:
-        """Return the same case with the thresholds of levels multiplied by *factor*.
+        """Return the same case with the thresholds of levels multiplied by *factor*, and the horizon divided by it.
 
         Below 1, rules also find what is nearly as bad: levels that have been higher and are not clearly lower yet.
         """
         case = Case(
             self.now,
             self.before,
-            self.horizon,
+            self.horizon / factor,
             self._owners,
             self._info,
             self.netns,

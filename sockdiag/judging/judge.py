@@ -44,13 +44,16 @@ class Judgement:
     Attributes:
         hits: findings and their sockets, worst first.
         unknown: rules that lacked data.
+        present: the case that the findings about sockets come from, if not the one that was judged
+            (``sockdiag.judging.confirm``).
     """
 
-    __slots__ = ("hits", "unknown")
+    __slots__ = ("hits", "present", "unknown")
 
-    def __init__(self, hits: list[Hit], unknown: list[NotJudged]) -> None:
+    def __init__(self, hits: list[Hit], unknown: list[NotJudged], present: Case | None = None) -> None:
         self.hits = hits
         self.unknown = unknown
+        self.present = present
 
     @property
     def findings(self) -> list[Finding]:

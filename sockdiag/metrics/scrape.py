@@ -138,7 +138,7 @@ class Scraper:
         from sockdiag.metrics.own import sources_read
         from sockdiag.model.query import SKMEM
         from sockdiag.model.record import HOST, NETNS
-        from sockdiag.survey.diagnose import first_sample, judge_sample
+        from sockdiag.survey.diagnose import first_sample, judge_sample, judge_since
         from sockdiag.survey.sample import take_sample
         from sockdiag.survey.workers import Pause
 
@@ -147,9 +147,15 @@ class Scraper:
         now = take_sample(survey, query)
         if twice_s is not None:
             yield Pause()  # until all others have been sampled again
-        elif keep_s is not None:
-            before = self._earlier(now, keep_s)
-        case, judgement = judge_sample(survey, now, before, self._options.horizon_s, RULES, between)
+        earlier = self._earlier(now, keep_s) if twice_s is None and keep_s is not None else None
+        horizon = self._options.horizon_s
+        if earlier is None:
+            case, judgement = judge_sample(survey, now, before, horizon, RULES, between)
+        else:
+            case, judgement = yield from judge_since(
+                survey, query, None, now, earlier, lambda _later: earlier, horizon, RULES
+            )
+            now = case.now
         part = _ScrapedNamespace()
         part.read = bool(now.counters) or any(now.tables.values())
         part.findings, part.unknown = judgement.findings, judgement.unknown

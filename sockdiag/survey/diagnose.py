@@ -111,7 +111,8 @@ class Examination(Typed["T"]):
     """What a caller derives from the samples of one namespace, besides the findings.
 
     Attributes:
-        before: the sample to compare with; None to judge levels only.
+        before: the sample to compare with; None to judge levels only. If it is from an earlier run, suspicions that two
+            distant samples cannot prove are confirmed by another sample.
         results: called with the case and the judgement; yields results, which must be picklable and should name their
             namespace (``case.netns``).
     """
@@ -193,7 +194,7 @@ def diagnose(
     tables: Collection[str] = TABLES,
     examine: Examine[T] | None = None,
     *,
-    recalls: bool = False,
+    pace: Callable[[SystemReader], float | None] | None = None,
 ) -> Diagnosis[T]:
     """Sample every namespace that a survey covers, once or twice, and judge it.
 
@@ -206,10 +207,11 @@ def diagnose(
         where: sockets to judge; counters, limits and processes are judged in any case.
         tables: tables to judge.
         examine: creates the examination of each namespace.
-        recalls: *examine* may compare a single sample with one that it stored: also read data that only a difference shows.
+        pace: returns the interval of a namespace instead of that of *how*: None where *examine* has a sample of an earlier
+            run to compare with.
     """
     query = judged_query(survey, where, tables)
-    return _diagnose(survey, query, where, how, examine or reporting(_nothing), recalls=recalls)
+    return _diagnose(survey, query, where, how, examine or reporting(_nothing), pace=pace)
 
 
 def diagnose_query(
@@ -251,7 +253,7 @@ def _diagnose(
     examine: Examine[T],
     *,
     quiet: bool = False,
-    recalls: bool = False,
+    pace: Callable[[SystemReader], float | None] | None = None,
 ) -> Diagnosis[T]:
     """Judge the sockets of a query.
 
@@ -262,22 +264,40 @@ def _diagnose(
         how: rules, interval and horizon.
         examine: see :func:`diagnose`.
         quiet: note only gaps that affect these rules; a sample may read more than they need.
-        recalls: see :func:`diagnose`.
+        pace: see :func:`diagnose`.
     """
     from sockdiag.judging.registry import RULES
 
     codes = tuple(RULES if how.codes is None else how.codes)
-    interval = how.interval_s
 
     def steps(there: SystemReader) -> Iterator[Pause | _JudgedNamespace[T]]:
+        interval = how.interval_s if pace is None else pace(there)
         before, between = yield from first_sample(there, query, where, interval)
-        now = take_sample(there.apart() if quiet else there, query, where, rates=recalls or interval is not None)
+        now = take_sample(
+            there.apart() if quiet else there, query, where, rates=pace is not None or interval is not None
+        )
         if interval is not None:
             yield Pause()  # until all others have been sampled again
         examination = examine(there, now, before)
-        if examination.before is not before:
-            between = ()
-        yield _judged(there, now, how.horizon_s, codes, examination, between)
+        if examination.before is before or examination.before is None:
+            case, judgement = judge_sample(there, now, examination.before, how.horizon_s, codes, between)
+        else:
+            case, judgement, examination = yield from _since(there, now, examination)
+        yield _judged(there, case, judgement, examination)
+
+    def _since(
+        there: SystemReader, now: Sample, examination: Examination[T]
+    ) -> Generator[Pause, None, tuple[Case, Judgement, Examination[T]]]:
+        earlier = examination.before
+        assert earlier is not None
+
+        def recall(later: Sample) -> Sample:
+            nonlocal examination
+            examination = examine(there, later, None)
+            return examination.before or earlier
+
+        case, judgement = yield from judge_since(there, query, where, now, earlier, recall, how.horizon_s, codes)
+        return case, judgement, examination
 
     if survey.namespaces is not None:
         prepare(codes)
@@ -285,9 +305,10 @@ def _diagnose(
             survey.owners()  # scan here, or each worker scans on its own
     found: Diagnosis[T] = Diagnosis()
     found.rules = len(codes)
-    found.levels_only = interval is None and any(code in TWO_SAMPLES for code in codes)
+    two = any(code in TWO_SAMPLES for code in codes)
     for part in in_each(survey, steps):
         _add(found, part)
+        found.levels_only = found.levels_only or (two and part.seconds is None)
     found.findings.sort(key=badness)
     return found
 
@@ -303,15 +324,60 @@ def first_sample(
     if interval is None:
         return None, ()
     before = take_sample(there, query, where, last=False)
+    probes = yield from _probes(there, query, where, before.at, interval)
+    return before, probes
+
+
+def _probes(
+    there: SystemReader, query: Query, where: Where | None, begin: float, interval: float
+) -> Generator[Pause, None, tuple[Sample, ...]]:
+    """Take probes within an interval, and pause until its end."""
     probes = []
     for part in _PROBES:
-        due = before.at + part * interval
+        due = begin + part * interval
         if time.monotonic() <= due:
             yield Pause(due)
         if time.monotonic() <= due + _LATE * interval:
             probes.append(take_probe(there, query, where))
-    yield Pause(before.at + interval)
-    return before, tuple(probes)
+    yield Pause(begin + interval)
+    return tuple(probes)
+
+
+def judge_since(
+    there: SystemReader,
+    query: Query,
+    where: Where | None,
+    now: Sample,
+    earlier: Sample,
+    recall: Callable[[Sample], Sample],
+    horizon: float,
+    codes: Iterable[str],
+) -> Generator[Pause, None, tuple[Case, Judgement]]:
+    """Judge a sample by one of an earlier run; if that raises a suspicion, confirm it by a second sample of the present.
+
+    The horizon is at least the time between the runs: a limit that is reached before the next one is a risk.
+
+    Args:
+        there: reads the namespace.
+        query: the sockets of the samples.
+        where: filter to apply to them.
+        now: the sample.
+        earlier: the sample of the earlier run.
+        recall: called with the second sample, if there is one; returns that of the earlier run as it compares with it.
+        horizon: seconds within which a trend counts.
+        codes: the rules.
+    """
+    from sockdiag.judging.confirm import confirmed, suspicious
+
+    horizon = max(horizon, now.at - earlier.at)
+    case, judgement = judge_sample(there, now, earlier, horizon, codes)
+    if not suspicious(case, judgement):
+        return case, judgement
+    probes = yield from _probes(there, query, where, now.at, INTERVAL_S)
+    later = take_sample(there, query, where)
+    of_present, present = judge_sample(there, later, now, horizon, codes, probes)
+    case, since = judge_sample(there, later, recall(later), horizon, codes)
+    return case, confirmed(since, present, of_present)
 
 
 def prepare(codes: Iterable[str]) -> None:
@@ -329,18 +395,10 @@ def prepare(codes: Iterable[str]) -> None:
     import sockdiag.sources.proc.sys_net  # noqa: F401
 
 
-def _judged(
-    survey: SystemReader,
-    now: Sample,
-    horizon: float,
-    codes: Iterable[str],
-    examination: Examination[T],
-    between: Sequence[Sample] = (),
-) -> _JudgedNamespace[T]:
-    """Run the rules, name owners, and add to advice the namespace that it applies to."""
+def _judged(survey: SystemReader, case: Case, judgement: Judgement, examination: Examination[T]) -> _JudgedNamespace[T]:
+    """Name owners, add to advice the namespace that it applies to, and take the results of the examination."""
     from sockdiag.judging.group import name_owners
 
-    case, judgement = judge_sample(survey, now, examination.before, horizon, codes, between)
     judgement.hits = name_owners(case, judgement.hits)
     if survey.place is not None:
         from sockdiag.judging.other_namespace import advise_there

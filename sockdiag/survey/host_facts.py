@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     Gaps: TypeAlias = "tuple[Gap, ...]"
     Absent: TypeAlias = "dict[str, str]"
 
-# Processes that use a smaller share of their descriptor limit are not examined.
-_CROWDED = 0.8
+# Processes that use a smaller share of their descriptor limit are not examined: FD_LIMIT warns from 0.85 on, and check keeps
+# that alert until a tenth below.
+_CROWDED = 0.75
 
 # Cgroups whose sockets use a smaller share of their memory limit are not judged.
 _FILLING = 0.5

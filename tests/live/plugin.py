@@ -23,7 +23,7 @@ CHECK = [sys.executable, "-m", "sockdiag", "check"]
 RULES = ("--rule", "UDP_DROPS,UDP_RECEIVE_BUFFER_FULL,LISTEN_DROP,DEVICE_DROP")
 NOTHING = "4 rules checked, no findings"
 
-_TIMES = re.compile(r"\b\d+(\.\d+)? s\b")
+_TIMES = re.compile(r"\b(\d+ (d|h|min) )*(\d+(\.\d+)? m?s|\d+ (d|h|min))\b")
 
 
 class Said(NamedTuple):
