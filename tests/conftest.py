@@ -24,6 +24,8 @@ _TURN = pytest.StashKey[int]()
 def pytest_configure(config: pytest.Config) -> None:
     """Interrupt as usual: what is started in the background of a shell ignores SIGINT, and so do the programs it runs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Nobody is there to leave a pager, and a developer's own defaults are not the program's.
+    os.environ.update(SOCKDIAG_PAGER="", SOCKDIAG_CONFIG="")
     if hasattr(config, "workerinput"):
         config.stash[_TURN] = os.open(config.workerinput["turn"], os.O_RDWR | os.O_CLOEXEC)
 

@@ -17,9 +17,18 @@ REMEMBERED = "STATE_DIRECTORY, XDG_STATE_HOME, HOME"
 # Environment variables that the program obeys, and what they do. ``sockdiag ss`` has its own.
 VARIABLES = {
     "NO_COLOR": "If not empty, --color auto uses no colours.",
-    "TERM": "If dumb, --color auto uses no colours, and progress is not shown.",
-    "COLUMNS": "Width to format for, in place of the terminal's own.",
+    "TERM": "If dumb, --color auto uses no colours, no pager is started, and progress is not shown.",
+    "COLUMNS": "Overrides the terminal's width.",
+    "LINES": "Overrides the terminal's height, which a screen must exceed to go to a pager.",
+    "SOCKDIAG_PAGER": "The pager for long screens on a terminal. If empty or cat, none is started.",
+    "PAGER": "The pager if SOCKDIAG_PAGER is not set; by default less.",
+    "LESS": "Options of less; by default FRX.",
+    "PATH": "Where the pager is looked for.",
+    "SUDO_UID": "If set, less is told to start no other programs (LESSSECURE).",
     REMEMBERED: "The first one that is set decides where check keeps its state file.",
+    "SOCKDIAG_CONFIG": "The file with default options for screens. If empty, none is read.",
+    "XDG_CONFIG_HOME": "Folder of the user's sockdiag/config.toml; by default ~/.config.",
+    "XDG_CONFIG_DIRS": "Folders of the system's sockdiag/config.toml, separated by colons; by default /etc/xdg.",
     "SOCKDIAG_DEBUG": "If not empty, an internal error shows its traceback.",
 }
 
@@ -117,11 +126,26 @@ class Env:
             return int(text)
         return _columns(self.out)
 
+    @property
+    def height(self) -> int:
+        """Lines of the terminal that standard output is."""
+        text = self.environ.get("LINES", "")
+        if text.isdecimal() and int(text) > 0:
+            return int(text)
+        try:
+            return os.get_terminal_size(self.out).lines or _LINES
+        except OSError:
+            return _LINES
+
     def color(self, when: str) -> bool:
         """Decide on colour for ``--color`` *when*: auto, always or never."""
         if when != "auto":
             return when == "always"
         return self.terminal and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+
+# Where the terminal does not report its height.
+_LINES = 24
 
 
 def _columns(fd: int) -> int | None:

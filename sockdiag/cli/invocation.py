@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.cli import columns, options
 from sockdiag.cli import exit as status
 from sockdiag.cli.output import chosen_renderer, written
+from sockdiag.cli.pager import paged
 from sockdiag.cli.survey_options import survey_options
 from sockdiag.errors import UsageError
 from sockdiag.render.document import Document, Style, Table
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.options import Renderer
+    from sockdiag.cli.pager import Paged
     from sockdiag.cli.spec import Args
     from sockdiag.model.fields import FieldEntry
     from sockdiag.model.finding import Finding
@@ -125,20 +127,28 @@ class Invocation:
         header = not self.args[options.NO_HEADER]
         return Table(columns, rows, chosen=chosen, header=header, remarks=remarks, spare=spare)
 
-    def show(self, document: Document, *, answered: bool | None = None, warn: bool = True) -> int:
+    def show(self, document: Document, *, answered: bool | None = None, warn: bool = True, pages: bool = True) -> int:
         """Write a document in the format that was asked for, and report gaps on standard error.
 
         Args:
             document: the answer.
             answered: something other than sockets could be read; None if nothing else was tried.
             warn: report gaps; False for a repeated answer, which has reported them already.
+            pages: a screen that is too long for the terminal may go to a pager.
 
         Returns:
             The exit status.
         """
         style = Style(self.env.width, self.env.color(self.args[options.COLOR]))
-        for text in written(document, self.args, style):
-            self.env.write(text)
+        texts = written(document, self.args, style)
+        pager = (
+            paged(self.env, self.args, wanted=pages and self.renderer is options.SCREEN) if self.env.terminal else None
+        )
+        if pager is None:
+            for text in texts:
+                self.env.write(text)
+        else:
+            _page(pager, texts)
         gaps, sources = self.survey.gaps, self.survey.sources
         reported = _worth_reporting(gaps) if warn else []
         for gap in reported[:_SCREEN_GAPS]:
@@ -164,6 +174,15 @@ class Invocation:
             if any(at_least(finding.severity, least) for finding in findings):
                 return status.FINDINGS
         return shown
+
+
+def _page(pager: Paged, texts: Iterable[str]) -> None:
+    try:
+        for text in texts:
+            if not pager.write(text):
+                break
+    finally:
+        pager.close()
 
 
 def open_survey(env: Env, args: Args) -> Survey:

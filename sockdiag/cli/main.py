@@ -60,8 +60,13 @@ def _dispatch(words: list[str], env: Env) -> int:
         from sockdiag.cli.running import execute
 
         command = load(name)
-        args = parse(command, rest)
+        order: list[tuple[str, object]] = []
+        args = parse(command, rest, order)
         if args is not None:
+            if env.terminal and command.options:
+                from sockdiag.cli.config import with_defaults
+
+                args = with_defaults(command, args, {option for option, _value in order}, env)
             return execute(command, args, env)
     from sockdiag.cli.typer_app import run_typer
 

@@ -31,6 +31,7 @@ SORT = text("sort", "Sort by a column; -COL for descending order.", metavar="[-]
 LIMIT = whole("limit", "Show only the first N rows.", metavar="N")
 NUMERIC = flag("numeric", "Do not resolve names: show users as numbers.", short="-n")
 COLOR = choice("color", "Use colours.", choices=("auto", "always", "never"), default="auto")
+NO_PAGER = flag("no_pager", "Do not show long screens in a pager.")
 ROOT = text(
     "root",
     "Read a capture instead of this system: a folder of /proc files and netlink answers, or an archive of one.",
@@ -131,11 +132,11 @@ SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
 # Which system is read, and how: `check` takes these too, and no other group.
 SYSTEM = (ROOT, SOURCE, NETNS)
 INPUT = (*SYSTEM, STRICT)
-APPEARANCE = (NUMERIC, COLOR)
+APPEARANCE = (NUMERIC, COLOR, NO_PAGER)
 # Options of every command that reads a system.
 COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)
 # Options of commands whose answer does not depend on the system.
-REFERENCE = (*FORMATS, *SHAPE, COLOR)
+REFERENCE = (*FORMATS, *SHAPE, COLOR, NO_PAGER)
 GROUPS = (
     ("Sockets", SELECTION),
     ("Judging", JUDGING),

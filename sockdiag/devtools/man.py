@@ -151,8 +151,15 @@ def _files(page: Page, command: Command) -> None:
     sources = {re.split(r"[:\[ ,;(]", s)[0] for entry in read for s in entry.field.sources}
     paths = sorted(path for path in sources if path.startswith("/") and path.count("/") > 2)
     has_netns = any(option.name == "netns" for option in command.options)
-    if paths or has_netns:
+    pages = any(option.name == "no_pager" for option in command.options)
+    if paths or has_netns or pages:
         page.heading("FILES")
+    if pages:
+        page.item(
+            "~/.config/sockdiag/config.toml, /etc/xdg/sockdiag/config.toml",
+            "Default options for screens, in TOML: long names of options, in sections that are named after commands. Not read "
+            "if standard output is no terminal, or if the command line names a format.",
+        )
     if paths:
         page.item(", ".join(paths), "Read if netlink does not answer, or for data that it does not report.")
     if has_netns:

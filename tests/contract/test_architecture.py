@@ -20,6 +20,7 @@ OS_PLACES = {
     "sources/capture/archive.py": "unpacks captures",
     "sources/capture/transport.py": "reads the netlink answers of a capture",
     "sources/capture/recording.py": "writes captures",
+    "cli/config.py": "reads default options",
     "check/state_file.py": "what a run leaves for the next one",
     "metrics/textfile.py": "replaces the file of a textfile collector",
     "sources/system/detached.py": "gives a child that may hang /dev/null for its streams",

@@ -24,7 +24,7 @@ MASKS = {
     "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=  network)", "6.18.44"),
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) +(?:-|[\d.]+ [KMGT]?i?B)  .*"),
-    "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  CLOSE \d+"),
+    "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  UNCONN \d+"),
     "host_history": Mask(r"(?m)^  history, .*\n(?:    .* \(host\)\n)+", absent=True),
     "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),

@@ -250,7 +250,7 @@ def _show(
         )
     )
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
-    return this.show(document, warn=first), known(rows), counters
+    return this.show(document, warn=first, pages=this.args[FOLLOW] is None), known(rows), counters
 
 
 def document() -> Keys:
