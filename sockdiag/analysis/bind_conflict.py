@@ -28,6 +28,7 @@ class BoundSocket(Record):
     netid: str = field("Table.", kind=LABEL)
     address: bytes = field("Local address, 4 bytes or 16.", kind=ID)
     listening: bool = field("It listens.", default=False, kind=LABEL)
+    connected: bool = field("It is connected, or was.", default=False, kind=LABEL)
     time_wait: bool = field("It is a timewait socket, also one in FIN_WAIT2.", default=False, kind=LABEL)
     v6only: bool | None = field("IPV6_V6ONLY.", default=None, kind=LABEL)
     reuseaddr: bool | None = field("SO_REUSEADDR.", default=None, kind=LABEL)
@@ -62,19 +63,40 @@ def conflicts(wanted: BindRequest, taken: Iterable[BoundSocket]) -> tuple[str | 
     Returns:
         OK or EADDRINUSE, or None if it depends on what is unknown; and the sockets that decide.
     """
-    certain: list[BoundSocket] = []
-    possible: list[BoundSocket] = []
+    taken = [one for one in taken if one.netid == wanted.netid]
+    by_conflict: dict[bool | None, list[BoundSocket]] = {True: [], None: [], False: []}
     for one in taken:
-        if one.netid != wanted.netid:
-            continue
-        found = _conflict(wanted, one)
-        if found is None:
-            possible.append(one)
-        elif found:
-            certain.append(one)
+        by_conflict[_conflict(wanted, one)].append(one)
+    certain, possible = by_conflict[True], by_conflict[None]
+    if wanted.netid == "tcp" and wanted.reuseport and (certain or possible):
+        passes = _passes(wanted, taken)
+        if passes:
+            return OK, []
+        if passes is None:
+            return None, [*certain, *possible]
     if certain:
-        return EADDRINUSE, certain
+        return EADDRINUSE, [one for one in certain if one.listening] or certain
     return (None, possible) if possible else (OK, [])
+
+
+def _passes(wanted: BindRequest, taken: list[BoundSocket]) -> bool | None:
+    """Return whether SO_REUSEPORT passes without a look at the sockets; None if that depends on their order.
+
+    The kernel remembers for a port the address and user of the last socket with SO_REUSEPORT that was bound to it, unless
+    one without was bound since. Who matches these passes, whoever has accepted connections meanwhile.
+
+    Source: ``sk_reuseport_match()``, ``inet_csk_update_fastreuse()``.
+    """
+    bound = [one for one in taken if not one.connected]
+    willing = [one for one in bound or taken if one.reuseport is not False and one.uid in (wanted.uid, None)]
+    if not willing:
+        return False if bound or all(one.reuseport is False for one in taken) else None
+    if not bound or not all(one.reuseport and one.uid is not None and one.uid == wanted.uid for one in bound):
+        return None
+    first = bound[0]
+    covers = first.address == wanted.address or (not any(first.address) and _overlap(wanted, first))
+    alike = all((one.address, one.v6only) == (first.address, first.v6only) for one in bound)
+    return True if alike and covers else None
 
 
 def _conflict(wanted: BindRequest, one: BoundSocket) -> bool | None:

@@ -217,7 +217,7 @@ def holders(seen: Iterable[SeenPort], port: int) -> list[PortHolder]:
         )
         for pid, (owner, fds, listens) in found.items()
     ]
-    rows.sort(key=lambda row: (not row.listens, -len(row.fds), row.pid))
+    rows.sort(key=lambda row: (not row.listens, 0 if row.listens else -len(row.fds), row.pid))
     return rows
 
 
@@ -317,9 +317,10 @@ def _answer(
     if privileged and asker.capable is None:
         return None, "takes CAP_NET_BIND_SERVICE"
     if answer is None:
-        option = "SO_REUSEADDR" if request.reuseaddr else "SO_REUSEPORT"
-        known = request.reuseaddr or request.reuseport
-        return None, f"OK if {who} had {option} too" if known else f"depends on {who}"
+        if request.reuseport and all(one.reuseport is not None for one in decisive):
+            return None, f"depends on the order in which sockets were bound: {who}"
+        option = "SO_REUSEADDR" if request.reuseaddr else "SO_REUSEPORT" if request.reuseport else "IPV6_V6ONLY"
+        return None, f"OK only if these had {option} too: {who}"
     return OK, ""
 
 
@@ -333,6 +334,7 @@ def _bound(socket: Socket, options: Mapping[str, Any], name: str) -> BoundSocket
         socket.netid,
         (packed(address) if isinstance(address, str) else None) or bytes(4),
         socket.state == "LISTEN",
+        bool(socket.peer.port),
         waits,
         None if v6only is None else bool(v6only),
         _flag(options.get("SO_REUSEADDR")),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.finding import Finding
     from sockdiag.model.inspection import Egress, Explanation, Fact, Layers, Paths, SockLayer
-    from sockdiag.model.process import Process
+    from sockdiag.model.process import Ancestor, Process
     from sockdiag.model.provenance import Gap
     from sockdiag.model.socket import Socket
     from sockdiag.render.document import Style
@@ -255,6 +255,11 @@ def _paths(paths: Paths, style: Style) -> Iterator[str]:
             yield f"             {', '.join(lost)}\n"
 
 
+def ancestor(one: Ancestor) -> str:
+    """Name a parent; by its number alone if its name is unknown."""
+    return str(one.pid) if one.comm is None else f"{cell(one.comm)}({one.pid})"
+
+
 def process_lines(process: Process) -> Iterator[str]:
     """Yield the command line of a process, and its other details."""
     if process.command:
@@ -266,6 +271,6 @@ def process_lines(process: Process) -> Iterator[str]:
     if process.user is not None:
         said.append(f"real user {printable(process.user)}")
     if process.ancestors:
-        said.append("parents " + " < ".join(f"{cell(one.comm)}({one.pid})" for one in process.ancestors))
+        said.append("parents " + " < ".join(ancestor(one) for one in process.ancestors))
     if said:
         yield f"  process   {', '.join(said)}\n"

@@ -10,6 +10,7 @@ from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LEFT, LISTENING, OU
 from sockdiag.model.quantity import counted, duration
 from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.escape import printable
+from sockdiag.render.inspect_text import ancestor
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import wrapped
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sockdiag.analysis.port_use import SeenPort
     from sockdiag.model.port import BindAnswer, PortHolder, PortRange, PortUse, Published
     from sockdiag.model.process import Process
-    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.model.socket import Socket
     from sockdiag.render.document import Style
 
 _BOLD, _RED = "1", "31"
@@ -143,7 +144,7 @@ def _sum(rows: Iterable[PortUse]) -> int:
 
 
 def _one(rows: Iterable[PortUse]) -> bool:
-    return len({owner.comm for row in rows for owner in row.processes or ()}) <= 1
+    return len({owner.pid for row in rows for owner in row.processes or ()}) <= 1
 
 
 def _name(holder: PortHolder) -> str:
@@ -151,15 +152,20 @@ def _name(holder: PortHolder) -> str:
 
 
 def _who(rows: Iterable[PortUse]) -> str:
-    owners: dict[int, Owner] = {}
+    """Name the processes that hold some sockets: nginx(12,13), redis-server(14)."""
+    pids: dict[str, list[int]] = {}
     for row in rows:
         for owner in row.processes or ():
-            owners.setdefault(owner.pid, owner)
-    if not owners:
+            known = pids.setdefault(cell(owner.comm), [])
+            if owner.pid not in known:
+                known.append(owner.pid)
+    if not pids:
         return "a socket without a visible process"
-    names = [f"{cell(owner.comm)}({owner.pid})" for owner in owners.values()]
-    more = f" and {len(names) - _NAMED} more processes" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    names = []
+    for comm, numbers in pids.items():
+        more = f",… {len(numbers)} in all" if len(numbers) > _NAMED else ""
+        names.append(f"{comm}({','.join(map(str, sorted(numbers)[:_NAMED]))}{more})")
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _section(title: str, rows: list[PortUse], answer: PortAnswer, style: Style) -> Iterator[str]:
@@ -216,7 +222,7 @@ def _details(process: Process, style: Style) -> Iterator[str]:
         text = text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + "…"
         yield from _wrapped(f"    command  {text}", style, " " * 13)
     if process.ancestors:
-        parents = " < ".join(f"{cell(one.comm)}({one.pid})" for one in process.ancestors)
+        parents = " < ".join(ancestor(one) for one in process.ancestors)
         yield from _wrapped(f"    parents  {parents}", style, " " * 13)
 
 
@@ -284,19 +290,26 @@ def _binds(answer: PortAnswer, style: Style) -> Iterator[str]:
 
 
 def _alike(answers: list[BindAnswer]) -> Iterator[tuple[str, BindAnswer]]:
-    """Join the requests of one protocol that get the same answer for the same reason."""
-    groups: dict[tuple[str | None, str], list[BindAnswer]] = {}
+    """Join the requests of one protocol that get the same answer."""
+    groups: dict[str | None, list[BindAnswer]] = {}
     for one in answers:
-        groups.setdefault((one.answer, one.why), []).append(one)
+        groups.setdefault(one.answer, []).append(one)
     for same in groups.values():
+        reasons = list(dict.fromkeys(one.why for one in same if one.why))
+        more = f" and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+        joined = same[0]._replace(why="; ".join(reasons[:_NAMED]) + more)
         if len(same) == len(answers):
-            yield "any address, any option" if len({one.address for one in answers}) > 1 else "any option", same[0]
+            yield "any address, any option" if len({one.address for one in answers}) > 1 else "any option", joined
             continue
         options: dict[str, list[str]] = {}
         for one in same:
-            options.setdefault(one.address, []).append(one.option or "no option")
-        names = "; ".join(f"{address} with {' or '.join(words)}" for address, words in options.items())
-        yield names, same[0]
+            options.setdefault(one.option or "no option", []).append(one.address)
+        every = len({one.address for one in answers})
+        parts = [
+            f"with {option}" if len(addresses) == every else f"{', '.join(addresses)} with {option}"
+            for option, addresses in options.items()
+        ]
+        yield "; ".join(parts), joined
 
 
 def _range_words(one: PortRange, port: int) -> str:

@@ -62,7 +62,8 @@ def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
         v6only = files.read("/proc/sys/net/ipv6/bindv6only").strip() == b"1"
         families.append("AF_INET6")
     except SourceError:
-        pass  # no IPv6
+        if not files.live:
+            families.append("AF_INET6")  # captures need not have the file
     return SeenPort(
         there.netns.label,
         sockets,
@@ -197,7 +198,7 @@ def describe(survey: SystemReader, holders: list[PortHolder]) -> list[PortHolder
 class SocketOptions:
     """Socket options of sockets on a port, asked of copies of their descriptors.
 
-    Accepted connections have the options of their listener; of the others, one of each process is asked.
+    Accepted connections have the options of their listener: of those that a process has at one address, one is asked.
     """
 
     def __init__(self, survey: SystemReader, seen: SeenPort, port: int) -> None:
@@ -212,7 +213,8 @@ class SocketOptions:
         if owner is None or not self._live:
             return {}
         does = role(socket, self._port)
-        key: Any = socket.inode if does in (LISTENING, BOUND) else (CONNECTED, socket.netid, owner.pid)
+        alike = (CONNECTED, socket.netid, owner.pid, socket.family, socket.local.address)
+        key: Any = socket.inode if does in (LISTENING, BOUND) else alike
         if key not in self._asked:
             if len(self._asked) >= _ASKED:
                 return {}

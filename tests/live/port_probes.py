@@ -89,6 +89,22 @@ def connected_udp() -> list[socket.socket]:
     return [one]
 
 
+def accepted_by(uid: int, *makers: Callable[[], list[socket.socket]]) -> list[socket.socket]:
+    """Connections that belong to another user than the listeners, as those of nginx do."""
+    listeners = several(*makers)()
+    held = [*listeners, *(socket.create_connection(listener.getsockname()[:2]) for listener in listeners)]
+    os.seteuid(uid)
+    try:
+        # Of two listeners with SO_REUSEPORT, any may get it.
+        for listener in listeners:
+            listener.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                held.append(listener.accept()[0])
+    finally:
+        os.seteuid(0)
+    return held
+
+
 SITUATIONS: dict[str, Callable[[], list[socket.socket]]] = {
     "nothing": list,
     "listener on 0.0.0.0": tcp("0.0.0.0"),
@@ -112,6 +128,18 @@ SITUATIONS: dict[str, Callable[[], list[socket.socket]]] = {
     "client with SO_REUSEADDR": lambda: client("SO_REUSEADDR"),
     "TIME_WAIT": time_wait,
     "TIME_WAIT with SO_REUSEADDR": lambda: time_wait("SO_REUSEADDR"),
+    "accepted by another user": lambda: accepted_by(65534, tcp("0.0.0.0")),
+    "the same with SO_REUSEPORT": lambda: accepted_by(65534, tcp("0.0.0.0", "SO_REUSEPORT")),
+    "three listeners with SO_REUSEPORT": lambda: accepted_by(
+        65534, tcp("0.0.0.0", "SO_REUSEPORT"), tcp("127.0.0.1", "SO_REUSEPORT"), tcp("::1", "SO_REUSEPORT")
+    ),
+    "one with SO_REUSEPORT, one without": lambda: accepted_by(
+        65534, tcp("0.0.0.0", "SO_REUSEPORT"), tcp("::", v6only=True)
+    ),
+    "one without SO_REUSEPORT, one with": lambda: accepted_by(
+        65534, tcp("::", v6only=True), tcp("0.0.0.0", "SO_REUSEPORT")
+    ),
+    "accepted with SO_REUSEPORT": lambda: accepted("SO_REUSEPORT"),
     "udp": bound("udp", "0.0.0.0"),
     "udp on 127.0.0.1": bound("udp", "127.0.0.1"),
     "udp on ::": bound("udp", "::", v6only=False),
@@ -144,7 +172,8 @@ def _apart(name: str, netid: str, address: str, option: str) -> str:
             netdev.link_up("lo")
             held = SITUATIONS[name]()
             os.write(write, _real(netid, address, option).encode())
-            del held
+            for one in held:
+                one.close()
         finally:
             os._exit(0)
     os.close(write)
