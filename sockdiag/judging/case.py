@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.defaults import HORIZON_S
-from sockdiag.kernel.task_states import HALTED
+from sockdiag.kernel.task_states import HALTED, RUNNING
 from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
@@ -135,6 +135,8 @@ class Case:
         factor: multiplies the thresholds of levels (``…_ratio``).
         states: reads what processes are doing, by pid, in the words of :mod:`sockdiag.kernel.task_states`.
         open_files: reads how many files processes may have open, by pid.
+        turns: counts how often processes were given a CPU, by pid.
+        receive_buffer: asks for the size of a receive buffer, by pid, descriptor and inode; None where that fails.
         between: probes taken between the two samples, in order: the sockets of datagram tables and the listeners, and the
             counters of IP, ICMP, TCP and UDP (:func:`~sockdiag.survey.sample.take_probe`). They show whether a level
             moved steadily or up and down. Empty where the samples come from different runs.
@@ -152,6 +154,8 @@ class Case:
         between: Sequence[Sample] = (),
         states: Callable[[Collection[int]], Mapping[int, str]] | None = None,
         open_files: Callable[[Collection[int]], Mapping[int, int]] | None = None,
+        receive_buffer: Callable[[int, int, int], int | None] | None = None,
+        turns: Callable[[Collection[int]], Mapping[int, int]] | None = None,
     ) -> None:
         self.now = now
         self.before = before
@@ -163,6 +167,9 @@ class Case:
         self._owners = owners
         self._info = info
         self._open_files = open_files
+        self._receive_buffer = receive_buffer
+        self._turns = turns
+        self._turns_of: dict[int, int] = {}
         self._states = states
         self._state_of: dict[int, str | None] = {}
         self._infos: dict[Any, TcpInfo | None] = {}
@@ -185,10 +192,12 @@ class Case:
             self.between,
             self._states,
             self._open_files,
+            self._receive_buffer,
+            self._turns,
         )
         # Both judgements share their lookups.
         case._infos, case._held_by, case._moved = self._infos, self._held_by, self._moved
-        case._state_of = self._state_of
+        case._state_of, case._turns_of = self._state_of, self._turns_of
         return case
 
     def threshold(self, rule: Rule, name: str) -> float:
@@ -390,6 +399,32 @@ class Case:
     def open_files_limit(self, pid: int) -> int | None:
         """Return how many files a process may have open; None where that is unknown, or there is no limit."""
         return self._open_files([pid]).get(pid) if self._open_files is not None else None
+
+    def receive_buffer(self, inode: int | None) -> int | None:
+        """Return the size of a socket's receive buffer, from its owner's descriptor; None where that is unknown."""
+        owner = self.holders([inode]).get(inode) if inode else None
+        if inode is None or owner is None or self._receive_buffer is None:
+            return None
+        return self._receive_buffer(owner.pid, owner.fd, inode)
+
+    def ran(self, inode: int | None) -> bool | None:
+        """Return whether a process that holds a socket ran since an early probe; None where that is unknown.
+
+        If none ran, none read from the socket or accepted a connection.
+        """
+        earlier = next((sample.turns for sample in self.between if sample.turns), None)
+        owners = self.all_holders([inode]).get(inode) if inode else None
+        if not owners or self._turns is None:
+            return None
+        pids = {owner.pid for owner in owners}
+        if any(self.process_states(pids).get(pid) == RUNNING for pid in pids):
+            return True
+        if earlier is None or not pids <= earlier.keys():
+            return None
+        self._turns_of.update(self._turns(pids - self._turns_of.keys()))
+        if not pids <= self._turns_of.keys():
+            return None
+        return any(self._turns_of[pid] != earlier[pid] for pid in pids)
 
     def halted(self, inodes: Iterable[int | None]) -> frozenset[int]:
         """Return the sockets that are held by processes which do not run, and by nobody else: stopped, traced or frozen."""

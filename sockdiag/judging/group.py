@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Hit, counted
 from sockdiag.judging.declared import BLAME_READER
+from sockdiag.judging.halted import blame_halted
 from sockdiag.judging.subjects import process_name, process_subject
 from sockdiag.model.finding import (
     INFO,
@@ -60,7 +61,7 @@ def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
 
 def _with_states(hit: Hit, states: Mapping[int, str | None]) -> Hit:
     suspects = tuple(one._replace(state=one.state or states.get(one.pid)) for one in hit.finding.suspects)
-    return Hit(hit.finding._replace(suspects=suspects), hit.rows) if suspects else hit
+    return Hit(blame_halted(hit.finding._replace(suspects=suspects)), hit.rows) if suspects else hit
 
 
 def suspects_of(owners: Iterable[Owner]) -> tuple[Suspect, ...]:

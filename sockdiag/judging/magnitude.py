@@ -1,40 +1,85 @@
-"""Severity follows size: how much was lost, of how much, how fast, and how much of a limit is in use."""
+"""How bad a loss is: one answer from how much was lost, how much passed and how long it took, for every rule about losses."""
 
 from __future__ import annotations
 
-from sockdiag.model.finding import CRITICAL, INFO, WARNING
+from sockdiag.judging.case import Threshold
+from sockdiag.model.finding import CRITICAL, INFO, SEVERITIES, WARNING
 
-# Fewer lost packets than this are never critical: a single burst, or a moment's pause of the reader.
-FEW = 10
-# Applications notice from about 1 % on; at 5 % TCP and every request protocol over UDP are unusable.
-CRITICAL_SHARE = 0.05
-# Below it a loss is within what networks and UDP protocols are built for.
-NEGLIGIBLE_SHARE = 0.001
-# So many a second are an outage for somebody even where the share is small or not known.
-CRITICAL_PER_S = 100.0
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.judging.case import Case, Rule
+
+CRITICAL_SHARE = Threshold(
+    "critical_share",
+    0.1,
+    "TCP gets little through at a loss of a tenth, and most other protocols give up or repeat themselves",
+)
+CRITICAL_LOST = Threshold(
+    "critical_lost", 20, "of fewer events a share is chance: 2 of 10 may be 1 of 20 the next time"
+)
+CRITICAL_PER_S = Threshold(
+    "critical_per_s",
+    1000,
+    "so many losses are felt by somebody, whatever the share; a tenth of critical_share is required too",
+)
+WARNING_SHARE = Threshold("warning_share", 0.001, "networks in good order lose less than one packet in a thousand")
+WARNING_PER_S = Threshold("warning_per_s", 10, "a loss that goes on, even if it is little of a large amount of traffic")
+WARNING_LOST = Threshold("warning_lost", 5, "a single lost packet or two happen on any host")
+# Declared by each rule that decides by severity_of().
+THRESHOLDS = (CRITICAL_SHARE, CRITICAL_LOST, CRITICAL_PER_S, WARNING_SHARE, WARNING_PER_S, WARNING_LOST)
 
 
-def loss_severity(lost: float, seconds: float | None, offered: float | None = None) -> str:
-    """Return how bad a loss is.
+def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str = CRITICAL) -> str:
+    """Return the severity of a loss.
 
     Args:
-        lost: how many packets, segments or bytes' worth of them were lost or refused.
-        seconds: in which time; None where it is unknown, which leaves the share.
-        offered: how many there were in all, the lost ones among them; None where it is unknown. A number for more than
-            the one in question (the namespace for one of its sockets) makes the share a lower bound.
+        lost: how much was lost or refused.
+        passed: how much got through in the same time; None if that is unknown.
+        seconds: the time; None if it is unknown.
+        worst: the severity that is not exceeded.
     """
-    share = lost / offered if offered else None
+    share = share_of(lost, passed)
     per_s = lost / seconds if seconds else 0.0
-    if lost < FEW:
-        return INFO if share is not None and share < NEGLIGIBLE_SHARE else WARNING
-    if per_s >= CRITICAL_PER_S or (share is not None and share >= CRITICAL_SHARE):
-        return CRITICAL
-    return INFO if share is not None and share < NEGLIGIBLE_SHARE else WARNING
+    found = INFO
+    if ((share or 0.0) >= CRITICAL_SHARE.value and lost >= CRITICAL_LOST.value) or (
+        per_s >= CRITICAL_PER_S.value and (share is None or share >= CRITICAL_SHARE.value / 10)
+    ):
+        found = CRITICAL
+    elif lost >= WARNING_LOST.value and (share is None or share >= WARNING_SHARE.value or per_s >= WARNING_PER_S.value):
+        found = WARNING
+    elif lost > 1 and passed == 0:
+        found = WARNING  # few packets, and none got through
+    return max(found, worst, key=SEVERITIES.index)
 
 
-def stuck_severity(ratio: float | None) -> str:
-    """Return how bad it is that something waits and nothing moves, by the share of the limit that it takes.
+def share_of(lost: int, passed: int | None) -> float | None:
+    """Return the share that was lost, None if it is unknown how much got through."""
+    if passed is None or lost <= 0:
+        return None
+    return lost / (lost + max(0, passed))
 
-    Nothing is lost yet: it is never critical. Where the limit is unknown it is a warning.
+
+def guard(least: float, per_s: float, share: float, healthy: str) -> tuple[Threshold, ...]:
+    """Declare the volume below which a counter that moves on healthy hosts is not judged.
+
+    Args:
+        least: events between the samples.
+        per_s: events per second.
+        share: events among what passed and what did not.
+        healthy: what makes the counter move on a healthy host.
     """
-    return WARNING if ratio is None or ratio >= 0.5 else INFO
+    return (
+        Threshold("least", least, "of fewer events a share and a rate are chance"),
+        Threshold("per_s", per_s, healthy),
+        Threshold("share", share, healthy),
+    )
+
+
+def beyond_guard(case: Case, rule: Rule, lost: int, passed: int | None) -> bool:
+    """Return whether a loss exceeds the volume that :func:`guard` declared; an unknown amount of traffic does not excuse it."""
+    share = share_of(lost, passed)
+    return (
+        lost >= case.threshold(rule, "least")
+        and (case.rate(lost) or 0.0) >= case.threshold(rule, "per_s")
+        and (share is None or share >= case.threshold(rule, "share"))
+    )

@@ -6,11 +6,14 @@ moments agree, and only if what waits would have taken longer to gather than rea
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Threshold
+from sockdiag.judging.case import Threshold, batch_table
+from sockdiag.model.finding import INFO, WARNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sockdiag.model.sample import Sample
 
 # For the thresholds of rules.
 PATIENCE = Threshold("patience_s", 6, "a reader that works in batches gets to its queue at least this often")
@@ -24,6 +27,45 @@ FEW_BYTES = 4096
 _ENOUGH = 4
 # Correlation of level and time from which on a queue that also falls is growing all the same.
 _STRAIGHT = 0.95
+
+
+# From that share of a limit on it is more than a note that something waits and nothing moves.
+_HALF = 0.5
+
+
+def stuck_severity(ratio: float | None) -> str:
+    """Return how bad it is that something waits and nothing moves, by the share of the limit that it takes.
+
+    Nothing is lost yet: it is never critical. Where the share is unknown it is a warning.
+    """
+    return WARNING if ratio is None or ratio >= _HALF else INFO
+
+
+# So many sockets are followed further.
+_FOLLOWED = 64
+
+
+def standing_queues(samples: Sequence[Sample]) -> list[int]:
+    """Return the inodes of unix sockets at which the same has waited in all samples.
+
+    No counter shows whether somebody reads from them, and a busy one may hold the same at each moment: a request and an answer
+    of one size, or a queue that its writers fill at once.
+    """
+    found: dict[int, int] = {}
+    for i, sample in enumerate(samples):
+        here: dict[int, int] = {}
+        for batch in sample.batches:
+            if batch_table(batch) == "unix":
+                columns = (batch.values(name) for name in ("inode", "recv_q_unit", "recv_q"))
+                here.update(
+                    (inode, waiting)
+                    for inode, unit, waiting in zip(*columns, strict=True)
+                    if inode and waiting and unit == "bytes"
+                )
+        found = here if i == 0 else {inode: n for inode, n in found.items() if here.get(inode) == n}
+        if not found:
+            break
+    return sorted(found)[:_FOLLOWED]
 
 
 class Course:

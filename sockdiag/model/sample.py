@@ -38,6 +38,7 @@ class Sample:
         cgroups: those that are near the limit of their sockets' memory.
         page_size: bytes of a page.
         netns: inode of the network namespace.
+        turns: of a probe, how often processes had been given a CPU, by pid: those that hold queues which seem to stand.
         absent: why something could not be read, by its source: a file, ``rtnetlink:RTM_GETQDISC``, a table, ``skmem:TABLE``
             for its buffer sizes, ``some TABLE`` where not all of it was read.
     """
@@ -59,6 +60,7 @@ class Sample:
         "sockstat6",
         "softnet",
         "tables",
+        "turns",
     )
 
     def __init__(
@@ -79,6 +81,7 @@ class Sample:
         cgroups: Iterable[CgroupMemory] | None = None,
         page_size: int | None = None,
         netns: int | None = None,
+        turns: Mapping[int, int] | None = None,
         absent: Mapping[str, str] | None = None,
     ) -> None:
         self.at = at
@@ -96,4 +99,5 @@ class Sample:
         self.cgroups = None if cgroups is None else tuple(cgroups)
         self.page_size = page_size
         self.netns = netns
+        self.turns = turns
         self.absent = absent or {}

@@ -7,9 +7,10 @@ memory charged plus its truesize exceeds the limit, so a buffer is full before i
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Threshold, Unseen
-from sockdiag.judging.magnitude import loss_severity, stuck_severity
-from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
+from sockdiag.judging.case import Hit, Threshold, Unseen, batch_table
+from sockdiag.judging.magnitude import THRESHOLDS as LOSS_THRESHOLDS
+from sockdiag.judging.magnitude import severity_of
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import (
@@ -50,7 +51,10 @@ FILL = Threshold(
     "a default buffer that 30 kB datagrams fill refuses the next at 87 %, one of 65 kB at 93 % (6.18)",
 )
 SMALLEST = Threshold("free_bytes", 1280, "truesize of a datagram of 200 to 700 bytes on loopback (6.18)")
-THRESHOLDS = (FILL, SMALLEST, PATIENCE, STANDING)
+THRESHOLDS = (FILL, SMALLEST, PATIENCE, STANDING, *LOSS_THRESHOLDS)
+
+# Tables of /proc that show no buffer sizes; the owner's descriptor does.
+_SIZES_HIDDEN = ("raw", "icmp", "packet")
 
 # Even the smallest buffer that a socket can have (SOCK_MIN_RCVBUF) has room for another packet beside so much.
 _HARMLESS = 2304 - 1280
@@ -176,7 +180,6 @@ def judge_buffers(
     congested: Callable[[Level], bool] = lambda _level: False,
     unread: bool = False,
     read: int | None = None,
-    hidden_limit: Callable[[Case, Socket], int | None] = lambda _case, _socket: None,
 ) -> Iterator[Hit]:
     """Judge the receive buffers of some tables.
 
@@ -190,7 +193,6 @@ def judge_buffers(
         congested: whether the next packet is lost whatever the level.
         unread: it is known that nobody read from any of the sockets between the samples.
         read: how many packets processes read from all of them in that time; None where no counter shows it.
-        hidden_limit: finds the size of a buffer that its table does not show; None where that fails.
 
     Raises:
         Unseen: a table, or the limit of a socket that holds something, could not be read.
@@ -198,9 +200,10 @@ def judge_buffers(
     hidden: tuple[Batch, int] | None = None
     for batch, row, level in levels(case, tables, unread=unread):
         held = level.waiting if level.rmem is None else level.rmem
-        if level.rcvbuf is None and (held or 0) > _HARMLESS and not level.lost:
-            level.rcvbuf = hidden_limit(case, one(batch, row))
-            if level.rcvbuf is None:
+        if level.rcvbuf is None and (held or 0) > _HARMLESS:
+            if batch_table(batch) in _SIZES_HIDDEN:
+                level.rcvbuf = case.receive_buffer(batch.values("inode")[row])
+            if level.rcvbuf is None and not level.lost:
                 hidden = hidden or (batch, row)
         said = _judge_one(case, rule, what, level, mine, congested(level), read)
         if said is None:
@@ -277,8 +280,7 @@ def _held(level: Level) -> str:
 
 
 def _losing(case: Case, what: str, level: Level, lost: int, read: int | None) -> Said:
-    offered = None if read is None else lost + read
-    severity = loss_severity(lost, case.seconds, lost if level.unread else offered)
+    severity = severity_of(lost, 0 if level.unread else read, case.seconds)
     per_s = case.rate(lost)
     pace = "" if per_s is None else f" ({rate(per_s)})"
     cause = "nothing is read from the socket" if level.unread else f"{what}s arrive faster than they are read"

@@ -127,9 +127,11 @@ def _judge_pile(
     limit = None if owner is None else case.open_files_limit(owner.pid)
     part = None if not limit else lasting / limit
     patience = case.threshold(rule, "patience_s")
-    more = pile.fresh > 0 and gone == 0
-    # Others came to their end while some left the state: a process that takes its time, unless some stay.
-    passing = bool(ages) and ages[-1] < patience and (gone > 0 or case.before is None)
+    few = lasting < case.threshold(rule, "least_once")
+    young = bool(ages) and ages[-1] < patience
+    more = pile.fresh > 0 and gone == 0 and not (few and young)
+    # None has been there for long: the process takes its time, or has yet to answer.
+    passing = young and (few or gone > 0 or case.before is None)
     growing = more or _accumulates(ages, patience) or (case.before is None and not ages)
     many = case.threshold(rule, "many")
     large = lasting >= (many if not limit else min(many, case.threshold(rule, "limit_share") * limit))

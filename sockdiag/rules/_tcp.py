@@ -5,21 +5,26 @@ What each section compares with the earlier sample stands on top, for the declar
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, Hit, counted, nonzero
-from sockdiag.judging.subjects import at
+from sockdiag.judging.case import Compared, Hit, nonzero
+from sockdiag.judging.group import suspects_of
+from sockdiag.judging.subjects import at, process_name
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
+from sockdiag.model.quantity import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.judging.case import Case, Rule
     from sockdiag.model.address import Endpoint
     from sockdiag.model.batch import Batch
     from sockdiag.model.finding import Advice
+    from sockdiag.model.socket import Owner
 
+    # Condition, cause and advice.
+    Explanation = tuple[str, str, tuple[Advice, ...]]
     Row = tuple[Batch, int]
 
 TABLES = ("tcp", "mptcp")
@@ -28,15 +33,23 @@ UNREAD = Compared(("tcp",), ("recv_q",))
 UNSENT = Compared(("tcp",), ("send_q",), ("timer",), timer="persist")
 
 # A connection that received data within this time has a reader; one that sent within it has a window. It does not depend on
-# the interval: a consumer that works for most of a second on each batch is no less alive in a shorter one.
-STILL_MS = 1000
+# the interval: a consumer that works for a second on each batch is no less alive in a shorter one. Window updates come late
+# where the host is busy.
+STILL_MS = 2000
 
 
 # Peers that do not answer
 
 
 def unanswered(
-    case: Case, rule: Rule, states: tuple[str, ...], what: str, advice: tuple[Advice, ...], *, port: bool
+    case: Case,
+    rule: Rule,
+    states: tuple[str, ...],
+    what: str,
+    advice: tuple[Advice, ...],
+    *,
+    port: bool,
+    explain: Callable[[Case, Endpoint, list[Row]], Explanation | None] = lambda _case, _end, _rows: None,
 ) -> Iterator[Hit]:
     """Yield one finding per peer that leaves retransmissions unanswered.
 
@@ -47,7 +60,64 @@ def unanswered(
         what: what they are, in the singular.
         advice: what to do.
         port: a peer is an address and port, else an address.
+        explain: finds another condition than that the peer does not answer.
     """
+    for end, rows in _retransmitting(case, rule, states, port=port).items():
+        if len(rows) < case.threshold(rule, "least"):
+            continue
+        most = max(n for _batch, _row, n in rows)
+        places = [(batch, row) for batch, row, _n in rows]
+        found = explain(case, end, places)
+        condition, cause, orders = found or ("is not answering", "", advice)
+        ports = {batch.at([row])[0].peer.port for batch, row in places[:_LISTED]}
+        shown = end._replace(port=ports.pop()) if len(ports) == 1 else end
+        owners = _holders(case, places)
+        who = f"{process_name(owners[0].pid, owners[0].comm)}: " if owners else ""
+        said = (
+            f"{who}{at(shown)} {condition}: {counted(len(rows), what)} stalled, up to {counted(most, 'retransmission')}"
+        )
+        evidence = {
+            "sockets": Evidence(len(rows), "sockets", None, "idiag_state", "netns"),
+            "retransmits": Evidence(most, "count", None, "idiag_retrans", "socket"),
+        }
+        first = owners[0] if owners else None
+        subject = Subject(
+            NAMESPACE,
+            at(end),
+            "tcp",
+            "/".join(states),
+            None,
+            end,
+            pid=None if first is None else first.pid,
+            comm=None if first is None else first.comm,
+            sockets=len(rows),
+        )
+        yield Hit(
+            Finding(
+                rule.code,
+                rule.severity,
+                subject,
+                said,
+                evidence,
+                None,
+                None,
+                orders,
+                STALLED,
+                cause,
+                suspects=suspects_of(owners),
+            ),
+            places,
+        )
+
+
+# So many connections are read to find the port that they have in common.
+_LISTED = 100
+
+
+def _retransmitting(
+    case: Case, rule: Rule, states: tuple[str, ...], *, port: bool
+) -> dict[Endpoint, list[tuple[Batch, int, int]]]:
+    """Return the connections whose retransmissions are not answered, with how many there were, by peer."""
     peers: dict[Endpoint, list[tuple[Batch, int, int]]] = {}
     for (batch,) in case.scan(TABLES):
         if batch.columns is not None and "timer" not in batch.columns:
@@ -62,22 +132,20 @@ def unanswered(
             socket = batch.at([row])[0]
             end = socket.peer if port else socket.peer._replace(port=None)
             peers.setdefault(end, []).append((batch, row, timer.retransmits))
-    for end, rows in peers.items():
-        if len(rows) < case.threshold(rule, "least"):
-            continue
-        most = max(n for _batch, _row, n in rows)
-        said = (
-            f"{at(end)} is not answering: {counted(len(rows), what)} stalled, up to {counted(most, 'retransmission')}"
-        )
-        evidence = {
-            "sockets": Evidence(len(rows), "sockets", None, "idiag_state", "netns"),
-            "retransmits": Evidence(most, "count", None, "idiag_retrans", "socket"),
-        }
-        subject = Subject(NAMESPACE, at(end), "tcp", "/".join(states), None, end, sockets=len(rows))
-        yield Hit(
-            Finding(rule.code, rule.severity, subject, said, evidence, None, None, advice, STALLED),
-            [(batch, row) for batch, row, _n in rows],
-        )
+    return peers
+
+
+def _holders(case: Case, places: Sequence[Row]) -> list[Owner]:
+    """Return the processes that hold connections, those with the most first."""
+    inodes = [batch.values("inode")[row] for batch, row in places]
+    held_by = case.all_holders(inodes)
+    counts: dict[int, int] = {}
+    owners: dict[int, Owner] = {}
+    for inode in inodes:
+        for owner in held_by.get(inode or 0) or ():
+            counts[owner.pid] = counts.get(owner.pid, 0) + 1
+            owners.setdefault(owner.pid, owner)
+    return [owners[pid] for pid in sorted(counts, key=lambda pid: (-counts[pid], pid))]
 
 
 # Readers that do not read
@@ -120,6 +188,22 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[Row]:
             if (row in same if ms is None else ms >= STILL_MS)
         )
     return found
+
+
+def halted_receivers(case: Case) -> list[Row]:
+    """Return the rows at which as much waits as in the earlier sample, and whose process is stopped, traced or frozen."""
+    if case.before is None:
+        return []
+    waiting: list[tuple[int, Row]] = []
+    for batch, unread, units, inodes in case.scan(("tcp",), "recv_q", "recv_q_unit", "inode"):
+        rows = [row for row in nonzero(unread) if units[row] == "bytes" and inodes[row]]
+        if not rows:
+            continue
+        keys = identities(batch)
+        past = case.earlier(("tcp",), [keys[row] for row in rows], "recv_q")
+        waiting.extend((inodes[row], (batch, row)) for row in rows if past.get(keys[row]) == (unread[row],))
+    halted = case.halted(inode for inode, _row in waiting)
+    return [row for inode, row in waiting if inode in halted]
 
 
 # Windows that stay closed

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.case import Compared, DeclaredRule, Hit
 from sockdiag.judging.listeners import QUEUE_COUNTERS, QUEUE_FIELDS, listeners, queue_is_cause
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, Advice, Finding
+from sockdiag.model.quantity import counted, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockdiag.judging.case import Case
+
+# Handshakes that the client itself reset: health checks and port scans do. They count as drops of the listener too.
+_GONE, _OPENED = "TcpExt.EmbryonicRsts", "Tcp.PassiveOpens"
 
 RULE = DeclaredRule(
     "LISTEN_DROP",
@@ -20,13 +25,19 @@ RULE = DeclaredRule(
     "A listener refuses connection attempts although neither its accept queue nor its SYN queue is full.",
     "No memory for the request or the socket, no route back to the client, a filter of the listener, a security module.",
     "tcp_listendrop(), include/net/tcp.h",
-    ("skmem.drops of the listener", "TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
+    (
+        "skmem.drops of the listener",
+        "TcpExt.ListenDrops",
+        "TcpExt.ListenOverflows",
+        "TcpExt.TCPReqQFullDrop",
+        "TcpExt.EmbryonicRsts",
+    ),
     ("skmem:tcp", "/proc/net/netstat"),
-    (),
+    THRESHOLDS,
     ("look at its filter, at routes back to the clients, at memory",),
     partly=("mptcp",),
     tables=("tcp", "mptcp"),
-    counters=QUEUE_COUNTERS,
+    counters=(*QUEUE_COUNTERS, _GONE, _OPENED),
     compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
     commands=("listeners",),
 )
@@ -42,20 +53,30 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge drops of listeners that no queue explains."""
     if case.before is None:
         return
+    gone = case.moved(_GONE) or 0
     for listener, before, batch, row in listeners(case, ("tcp", "mptcp")):
-        lost = listener.drops_in_interval
+        lost = listener.drops_in_interval or 0
+        reset = min(gone, lost)
+        gone, lost = gone - reset, lost - reset
         if lost and not queue_is_cause(case, listener, before):
-            said = (
-                f"the listener {at(listener.socket.local)} refused {counted(lost, 'segment')}{per_second(case.rate(lost))} "
-                "though its queues are not full"
-            )
+            per_s = case.rate(lost)
+            said = f"the listener {at(listener.socket.local)} refused {counted(lost, 'segment')} ({rate(per_s)}) though its queues are not full"
             evidence = {
-                "drops_in_interval": memory_evidence(listener.socket, "drops", lost, "count"),
+                "drops_in_interval": memory_evidence(listener.socket, "drops", listener.drops_in_interval, "count"),
                 "ListenDrops": case.counter_evidence("TcpExt.ListenDrops"),
             }
             yield Hit(
                 Finding(
-                    RULE.code, CRITICAL, subject_of(listener.socket), said, evidence, None, None, (_WHY,), DROPPING
+                    RULE.code,
+                    severity_of(lost, case.moved(_OPENED), case.seconds),
+                    subject_of(listener.socket),
+                    said,
+                    evidence,
+                    None,
+                    None,
+                    (_WHY,),
+                    DROPPING,
+                    loss_per_s=per_s,
                 ),
                 [(batch, row)],
             )

@@ -11,34 +11,94 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockdiag.judging.case import Case, Hit
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.batch import Batch
+    from sockdiag.rules._tcp import Explanation
 
 RULE = DeclaredRule(
     "PEER_SILENT",
     WARNING,
     (STALLED,),
-    "A peer no longer acknowledges what is sent to it on established connections: it vanished, or the way to it is broken.",
+    "A peer no longer acknowledges what is sent to it on established connections: it vanished, the network path to it is broken, "
+    "or the path has a smaller MTU than known and large segments are lost.",
     "The retransmission timer doubles after each try; the connection is given up after tcp_retries2, 15 minutes or more.",
     "tcp_retransmit_timer(), tcp_write_timeout(), net/ipv4/tcp_timer.c",
-    ("state", "timer.retransmits", "peer"),
+    ("state", "timer.retransmits", "peer", "owners", "tcp_info of a few"),
     ("tcp",),
     (
         Threshold(
             "retransmits", 3, "three timeouts in a row are no accident: the chance of it at 5 % loss is one in 8000"
         ),
-        Threshold("least", 1, "one connection that hangs is worth telling"),
+        Threshold("least", 1, "one connection that hangs is worth reporting"),
     ),
-    ("the peer, and the way to it", "TCP_USER_TIMEOUT"),
+    ("the peer, and the network path to it", "TCP_USER_TIMEOUT", "net.ipv4.tcp_mtu_probing"),
     partly=("mptcp",),
     tables=TABLES,
 )
 
 _ADVICE = Advice(
-    "Look at the peer and the way to it; TCP_USER_TIMEOUT lets the process learn of it sooner.",
+    "Check the peer and the network path to it; TCP_USER_TIMEOUT lets the process learn of it sooner.",
     None,
     "What is sent is not acknowledged, in spite of retransmissions.",
 )
+_SMALLER = (
+    Advice(
+        "Let TCP find the size of segments that get through.",
+        "sysctl -w net.ipv4.tcp_mtu_probing=1",
+        "After some timeouts it tries smaller segments; 0 is the default.",
+    ),
+    Advice(
+        "Let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass all firewalls on the way, or lower the MTU of the route.",
+        None,
+        "A router that drops a segment for its size reports that by ICMP.",
+    ),
+)
+
+# How many connections of a peer are asked for their tcp_info.
+_ASKED = 4
+# A peer that acknowledged something so lately is alive.
+_ALIVE_MS = 5000
 
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections that have data under way, by the peer's address."""
-    yield from unanswered(case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), "connection", (_ADVICE,), port=False)
+    yield from unanswered(
+        case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), "connection", (_ADVICE,), port=False, explain=_too_large
+    )
+
+
+def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Explanation | None:
+    """Tell a path whose MTU is smaller than known from a peer that vanished.
+
+    A full-sized segment is not acknowledged, in spite of retransmissions, while smaller ones behind it are (SACK), or while
+    the peer acknowledges others on another connection.
+    """
+    for batch, row in rows[:_ASKED]:
+        info = case.tcp_info(batch, row)
+        unsent = batch.values("send_q")[row] or 0
+        if info is None or not info.snd_mss or unsent < info.snd_mss:
+            continue
+        if info.sacked or _alive(case, end, rows):
+            cause = (
+                f"segments of {info.snd_mss} bytes are lost and smaller ones are acknowledged: a link on the path has a smaller MTU, "
+                "and the ICMP messages that say so do not arrive"
+            )
+            return "does not get large segments (path MTU black hole)", cause, _SMALLER
+    return None
+
+
+def _alive(case: Case, end: Endpoint, silent: list[tuple[Batch, int]]) -> bool:
+    """Whether the peer has acknowledged something lately on a connection that is not among those that wait."""
+    known = {(id(batch), row) for batch, row in silent}
+    asked = 0
+    for batch, addresses, states in case.scan(("tcp",), "peer.address", "state"):
+        for row, address in enumerate(addresses):
+            if address != end.address or states[row] != "ESTABLISHED" or (id(batch), row) in known:
+                continue
+            info = case.tcp_info(batch, row)
+            asked += 1
+            if info is not None and info.last_ack_recv_ms is not None and info.last_ack_recv_ms < _ALIVE_MS:
+                return True
+            if asked >= _ASKED:
+                return False
+    return False

@@ -19,20 +19,20 @@ RULE = DeclaredRule(
     "A peer does not answer connection attempts: it is down, a firewall drops them, or its accept queue is full.",
     "A SYN is sent again after 1, 2, 3 … seconds, tcp_syn_retries times, until connect(2) fails with ETIMEDOUT.",
     "tcp_retransmit_timer(), net/ipv4/tcp_timer.c",
-    ("state", "timer.retransmits", "peer"),
+    ("state", "timer.retransmits", "peer", "owners"),
     ("tcp",),
     (
         Threshold("retransmits", 1, "a SYN is answered within a second, or was lost"),
-        Threshold("least", 1, "one connection that waits for seconds is worth telling"),
+        Threshold("least", 1, "one connection that waits for seconds is worth reporting"),
     ),
-    ("the peer, and the way to it",),
+    ("the peer, and the network path to it",),
     partly=("mptcp",),
     tables=TABLES,
     commands=("states",),
 )
 
 _ADVICE = Advice(
-    "Look at the peer's accept queue (sockdiag listeners, there), its firewall, and the way to it.",
+    "Look at the peer's accept queue (sockdiag listeners, there), its firewall, and the network path to it.",
     None,
     "SYNs go out and nothing comes back; a refused connection would be answered with a reset.",
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, counted
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold
+from sockdiag.judging.service import stuck_severity
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
-from sockdiag.rules._tcp import UNREAD, stalled_receivers
+from sockdiag.model.quantity import duration, size
+from sockdiag.rules._tcp import UNREAD, halted_receivers, stalled_receivers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockdiag.judging.case import Case
+    from sockdiag.model.batch import Batch
 
 RULE = DeclaredRule(
     "TCP_RECEIVER_STALLED",
@@ -27,9 +30,9 @@ RULE = DeclaredRule(
         Threshold(
             "fill_ratio",
             0.5,
-            "with two looks that show the same bytes waiting: overhead differs, so that windows close from half full on",
+            "with two samples that show the same bytes waiting: overhead differs, so that windows close from half full on",
         ),
-        Threshold("fill_ratio_once", 0.9, "with one look, where a busy reader may be seen between two reads"),
+        Threshold("fill_ratio_once", 0.9, "with a single sample, where a busy reader may be seen between two reads"),
     ),
     ("the process that does not read",),
     tables=("tcp",),
@@ -37,30 +40,48 @@ RULE = DeclaredRule(
     blames_reader=True,
 )
 
+_ADVICE = Advice(
+    "Find out why the process does not read: stopped, blocked elsewhere, or slower than its sender.",
+    None,
+    "The data is there; more buffer would only be filled too.",
+)
+
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections whose own reader does not read."""
-    for batch, row in stalled_receivers(
-        case, case.threshold(RULE, "fill_ratio"), case.threshold(RULE, "fill_ratio_once")
-    ):
-        socket = one(batch, row)
-        memory = socket.skmem
-        assert memory is not None
-        assert memory.rmem_alloc is not None
-        assert memory.rcvbuf
-        since = "" if case.seconds is None else f", unread for at least {case.seconds:.3g} s"
-        said = f"{counted(socket.recv_q or 0, 'byte waits', 'bytes wait')} at tcp {at(socket.local)} from {at(socket.peer)}{since}; the window is closed"
-        evidence = {
-            "recv_q": Evidence(socket.recv_q, "bytes", None, "idiag_rqueue", "socket"),
-            "rmem_alloc": memory_evidence(socket, "rmem_alloc", memory.rmem_alloc, "bytes", memory.rcvbuf),
-        }
-        advice = Advice(
-            "Find out why the process does not read: stopped, blocked elsewhere, or slower than its sender.",
+    found = stalled_receivers(case, case.threshold(RULE, "fill_ratio"), case.threshold(RULE, "fill_ratio_once"))
+    full = {(id(batch), row) for batch, row in found}
+    for batch, row in found:
+        yield _hit(case, batch, row, closed=True)
+    for batch, row in halted_receivers(case):
+        if (id(batch), row) not in full:
+            yield _hit(case, batch, row, closed=False)
+
+
+def _hit(case: Case, batch: Batch, row: int, *, closed: bool) -> Hit:
+    socket = one(batch, row)
+    memory = socket.skmem
+    rmem, rcvbuf = (None, None) if memory is None else (memory.rmem_alloc, memory.rcvbuf)
+    fill = rmem / rcvbuf if rmem is not None and rcvbuf else None
+    since = "" if case.seconds is None else f" for {duration(case.seconds)} or more"
+    window = "; the window is closed" if closed else ""
+    said = f"{size(socket.recv_q)} from {at(socket.peer)} unread at tcp {at(socket.local)}{since}{window}"
+    evidence = {
+        "recv_q": Evidence(socket.recv_q, "bytes", None, "idiag_rqueue", "socket"),
+        "rmem_alloc": memory_evidence(socket, "rmem_alloc", rmem, "bytes", rcvbuf),
+    }
+    return Hit(
+        Finding(
+            RULE.code,
+            WARNING if closed else stuck_severity(fill),
+            subject_of(socket),
+            said,
+            evidence,
+            None if fill is None else max(0.0, round(1 - fill, 4)),
             None,
-            "The data is there; more buffer would only be filled too.",
-        )
-        room = max(0.0, round(1 - memory.rmem_alloc / memory.rcvbuf, 4))
-        yield Hit(
-            Finding(RULE.code, WARNING, subject_of(socket), said, evidence, room, None, (advice,), STALLED),
-            [(batch, row)],
-        )
+            (_ADVICE,),
+            STALLED,
+            "the process does not read the connection",
+        ),
+        [(batch, row)],
+    )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, batch_table
-from sockdiag.judging.magnitude import stuck_severity
-from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
 from sockdiag.judging.subjects import at, one, subject_of
-from sockdiag.kernel.task_states import RUNNING
 from sockdiag.model.finding import AT_RISK, CRITICAL, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.model.quantity import counted, duration, size
 
@@ -78,7 +76,7 @@ class _Moment:
 
 
 def judge(case: Case) -> Iterator[Hit]:
-    """Judge sockets at which the same message, or as much of a stream, has waited at every moment.
+    """Judge sockets at which the same message, or as much of a stream, has waited at every moment while no reader ran.
 
     The number of messages in a datagram socket's queue cannot be read; what its senders are charged for tells.
     """
@@ -174,7 +172,7 @@ def _judge_one(
     course = Course(times, charged if dgram else heads, untouched=halted)
     if not course.untouched and dgram and not course.fell and min(heads) == max(heads):
         course = Course(times, charged, untouched=len(moments) > _FEWEST and bool(senders))
-    if not course.untouched or (dgram and min(heads) != max(heads)) or (not halted and _runs(case, inode)):
+    if not course.untouched or (dgram and min(heads) != max(heads)) or (not halted and case.ran(inode)):
         return None
     lasting = halted or course.waited_s >= case.threshold(RULE, "patience_s")
     if course.grew and not lasting:
@@ -186,9 +184,9 @@ def _judge_one(
     waited = course.waited_s
     if dgram and ratio is not None:
         if ratio >= 1:
-            return _Said(AT_RISK, CRITICAL, "is full, refuses messages and is not being read", ratio, 0.0, waited)
+            return _Said(AT_RISK, CRITICAL, "is full, refuses messages and has not been read", ratio, 0.0, waited)
         if ratio > case.threshold(RULE, "risk_ratio") or (eta is not None and eta <= case.horizon):
-            return _Said(AT_RISK, WARNING, "is not being read, and fills up", ratio, eta, waited)
+            return _Said(AT_RISK, WARNING, "fills up and has not been read", ratio, eta, waited)
     amount = max(charged[-1], heads[-1])
     if ratio is None:
         # Without the senders or the limit, only time shows that it is more than a message for a slow reader.
@@ -196,18 +194,11 @@ def _judge_one(
     else:
         known = halted or ratio >= case.threshold(RULE, "standing_ratio") or (lasting and amount >= FEW_BYTES)
     severity = stuck_severity(ratio) if ratio is not None or dgram else stuck_severity(0.0)
-    return _Said(STALLED, severity, "is not being read", ratio, eta, waited) if known else None
+    return _Said(STALLED, severity, "has not been read", ratio, eta, waited) if known else None
 
 
 # Equal heads at so few moments may be messages of one length.
 _FEWEST = 3
-
-
-def _runs(case: Case, inode: int) -> bool:
-    """Whether a process that holds the socket was found running: it may be about to read."""
-    pids = [owner.pid for owner in case.all_holders([inode]).get(inode) or ()]
-    states = case.process_states(pids)
-    return any(states.get(pid) == RUNNING for pid in pids)
 
 
 def _fill(case: Case, socket: Socket, senders: list[tuple[int, int]], *, dgram: bool) -> float | None:

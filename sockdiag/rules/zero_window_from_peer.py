@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, counted
+from sockdiag.judging.case import DeclaredRule, Hit
 from sockdiag.judging.subjects import at, one, subject_of
 from sockdiag.model.finding import INFO, STALLED, WARNING, Advice, Evidence, Finding
+from sockdiag.model.quantity import counted, size
 from sockdiag.rules import tcp_receiver_stalled
 from sockdiag.rules._tcp import UNREAD, UNSENT, ends, stalled_receivers, waiting_for_window
 
@@ -46,10 +47,12 @@ def judge(case: Case) -> Iterator[Hit]:
     for batch, row, timer in rows:
         socket = one(batch, row)
         local = (socket.peer.address, socket.peer.port, socket.local.address, socket.local.port) in here
-        said = f"{counted(socket.send_q or 0, 'byte waits', 'bytes wait')} at tcp {at(socket.local)} for the window of {at(socket.peer)}, which is closed"
-        said += (
-            ": the process there does not read" if local else f"; {counted(timer.retransmits or 0, 'probe')} unheeded"
-        )
+        probes = timer.retransmits or 0
+        said = f"{size(socket.send_q)} queued {at(socket.local)} -> {at(socket.peer)}; its receive window is closed"
+        if local:
+            said += ": the process there does not read"
+        else:
+            said += f", {counted(probes, 'probe')} unanswered" if probes else ", no probe unanswered yet"
         evidence = {
             "send_q": Evidence(socket.send_q, "bytes", None, "idiag_wqueue", "socket"),
             "probes": Evidence(timer.retransmits, "count", None, "idiag_retrans", "socket"),

@@ -41,6 +41,8 @@ _LONGEST_HORIZON_S = 86400
 # When probes are taken, in parts of the interval. The gaps differ, so that a queue that fills and empties regularly does
 # not show the same phase each time and look like a trend.
 _PROBES = (0.11, 0.29, 0.52, 0.71)
+# After so many probes queues that have not changed seem to stand.
+_STANDING_AFTER = 2
 # A probe that would be later than its time by more than this part of the interval is left out: many namespaces take turns.
 _LATE = 0.08
 
@@ -324,22 +326,24 @@ def first_sample(
     if interval is None:
         return None, ()
     before = take_sample(there, query, where, last=False)
-    probes = yield from _probes(there, query, where, before.at, interval)
+    probes = yield from _probes(there, query, where, before, interval)
     return before, probes
 
 
 def _probes(
-    there: SystemReader, query: Query, where: Where | None, begin: float, interval: float
+    there: SystemReader, query: Query, where: Where | None, before: Sample, interval: float
 ) -> Generator[Pause, None, tuple[Sample, ...]]:
     """Take probes within an interval, and pause until its end."""
     probes = []
     for part in _PROBES:
-        due = begin + part * interval
+        due = before.at + part * interval
         if time.monotonic() <= due:
             yield Pause(due)
         if time.monotonic() <= due + _LATE * interval:
             probes.append(take_probe(there, query, where))
-    yield Pause(begin + interval)
+            if len(probes) == _STANDING_AFTER:
+                _note_turns(there, before, probes)
+    yield Pause(before.at + interval)
     return tuple(probes)
 
 
@@ -373,11 +377,21 @@ def judge_since(
     case, judgement = judge_sample(there, now, earlier, horizon, codes)
     if not suspicious(case, judgement):
         return case, judgement
-    probes = yield from _probes(there, query, where, now.at, INTERVAL_S)
+    probes = yield from _probes(there, query, where, now, INTERVAL_S)
     later = take_sample(there, query, where)
     of_present, present = judge_sample(there, later, now, horizon, codes, probes)
     case, since = judge_sample(there, later, recall(later), horizon, codes)
     return case, confirmed(since, present, of_present)
+
+
+def _note_turns(there: SystemReader, before: Sample, probes: Sequence[Sample]) -> None:
+    """Note how often the processes ran that hold queues which stand: whether they run on shows whether they can have read."""
+    from sockdiag.judging.service import standing_queues
+
+    standing = standing_queues([before, *probes])
+    if standing:
+        owners, _gaps = there.host.owners(standing)
+        probes[-1].turns = there.host.turns({owner.pid for some in owners.values() for owner in some or ()})
 
 
 def prepare(codes: Iterable[str]) -> None:
@@ -434,6 +448,8 @@ def judge_sample(
         between=between,
         states=survey.host.states,
         open_files=survey.host.open_files,
+        turns=survey.host.turns,
+        receive_buffer=_receive_buffer if survey.system.files.live else None,
     )
     judgement = judge(case, codes)
     if not survey.own:
@@ -492,6 +508,15 @@ def _owners(survey: SystemReader, inodes: Collection[int]) -> Mapping[int, tuple
     for gap in gaps:
         survey.note(gap)
     return owners
+
+
+def _receive_buffer(pid: int, fd: int, inode: int) -> int | None:
+    from sockdiag.sources.process.pidfd_getfd import read_receive_buffer
+
+    try:
+        return read_receive_buffer(pid, fd, inode)
+    except SourceError:
+        return None
 
 
 def _tcp_info(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None:

@@ -102,6 +102,12 @@ class HostFacts:
 
         return read_states(self._system.files, pids)
 
+    def turns(self, pids: Collection[int]) -> dict[int, int]:
+        """Return how often a few processes were given a CPU; one of which that is not known is left out."""
+        from sockdiag.sources.process.stat import read_turns
+
+        return read_turns(self._system.files, pids)
+
     def open_files(self, pids: Collection[int]) -> dict[int, int]:
         """Return how many files a few processes may have open; one that cannot be read or has no limit is left out."""
         from sockdiag.sources.process.limits import read_open_files
@@ -207,6 +213,11 @@ class RelayedHostFacts(HostFacts):
     def states(self, pids: Collection[int]) -> dict[int, str]:
         """Ask :meth:`HostFacts.states`."""
         found: dict[int, str] = self._ask(("states", (tuple(pids),), {}))
+        return found
+
+    def turns(self, pids: Collection[int]) -> dict[int, int]:
+        """Ask :meth:`HostFacts.turns`."""
+        found: dict[int, int] = self._ask(("turns", (tuple(pids),), {}))
         return found
 
     def open_files(self, pids: Collection[int]) -> dict[int, int]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SOURCE = "pidfd_getfd"
 _PIDFD_GETFD = 438
-_SO_PROTOCOL, _SO_DOMAIN = 38, 39
+_SO_RCVBUF, _SO_PROTOCOL, _SO_DOMAIN = 8, 38, 39
 _ANSWER, _REFUSED, _LOCAL, _PEER = 2, 3, 4, 5
 _ROOM = {INT: 4, TEXT: 64, COOKIE: 8, RATE: 8, LINGER: 8, TIMEVAL: 16, WORDS: 128}
 _HINT = "run as root, or as the user of the process (ptrace(2) access)"
@@ -91,6 +91,28 @@ def ask(pid: int, fd: int, inode: int | None, limit: float = LIMIT_S) -> Stolen:
             SOURCE, reason, errno.ETIMEDOUT, "its owner sleeps in a system call: see /proc/PID/wchan"
         )
     return found
+
+
+def read_receive_buffer(pid: int, fd: int, inode: int) -> int:
+    """Ask how large the receive buffer of a socket that a process holds is. The question takes no lock.
+
+    Source: ``SO_RCVBUF``, ``sk_getsockopt()``.
+    Units: bytes, as charged: twice what the process asked for.
+
+    Raises:
+        SourceUnavailable: no such process or descriptor, another socket by now, or Linux before 5.6.
+        SourceDenied: the process may not be traced.
+        SourceError: the socket did not answer.
+    """
+    copy = steal(pid, fd)
+    try:
+        if os.fstat(copy).st_ino != inode:
+            raise SourceUnavailable(f"/proc/{pid}/fd/{fd}", "descriptor was reused", errno.ENOENT)
+        return int(_INT.unpack(_getsockopt(copy, SOL_SOCKET, _SO_RCVBUF, _INT.size))[0])
+    except (OSError, struct_error) as error:
+        raise SourceError(f"/proc/{pid}/fd/{fd}", str(error)) from None
+    finally:
+        os.close(copy)
 
 
 def _take(found: Stolen, kind: int, payload: bytes) -> None:

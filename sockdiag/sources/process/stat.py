@@ -82,6 +82,28 @@ def read_states(files: ProcRoot, pids: Iterable[int]) -> dict[int, str]:
     return found
 
 
+def read_turns(files: ProcRoot, pids: Iterable[int]) -> dict[int, int]:
+    """Count how often the threads of a few processes were given a CPU.
+
+    As long as the number stays, none of them ran, unless one has been running all the time. A process that has ended, that may
+    not be read, or of a kernel without the file is left out.
+
+    Source: ``proc_pid_schedstat()``, fs/proc/base.c: ``sched_info.pcount`` of each thread.
+    """
+    found: dict[int, int] = {}
+    for pid in pids:
+        try:
+            with files.process(pid) as process:
+                numbers = [process.read(f"task/{thread}/schedstat").split() for thread in process.names("task")]
+        except SourceError:
+            continue
+        turns = [number(columns[2]) for columns in numbers if len(columns) > 2]
+        known = [n for n in turns if n is not None]
+        if known and len(known) == len(numbers):
+            found[pid] = sum(known)
+    return found
+
+
 def read_state(files: ProcRoot, process: ProcessFiles, cgroups: CgroupPaths) -> str:
     """Read the state of a process; errors as :func:`read_stat`."""
     stat = read_stat(process)

@@ -59,6 +59,8 @@ COUNTERS = dict.fromkeys(
         "Udp6.InErrors",
         "TcpExt.ListenOverflows",
         "TcpExt.ListenDrops",
+        "TcpExt.EmbryonicRsts",
+        "Tcp.PassiveOpens",
         "TcpExt.TCPReqQFullDrop",
         "TcpExt.TCPReqQFullDoCookies",
         "TcpExt.TCPBacklogDrop",

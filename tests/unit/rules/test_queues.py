@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockdiag.judging.service import Course
+from sockdiag.judging.service import Course, standing_queues
 from sockdiag.model.address import Endpoint
+from sockdiag.model.local_attrs import UnixAttrs
 from sockdiag.model.socket import Owner
 from sockdiag.model.tcp_info import TcpInfo
 from tests.unit.rules.samples import RCVBUF, course, found, listener, sample, sock
@@ -110,7 +111,8 @@ def test_a_stopped_reader() -> None:
         (5, 100_000, "info"),
         (90, 10, "critical"),
         (20, 1000, "warning"),
-        (5000, 9_000_000, "critical"),
+        (5000, 9_000_000, "warning"),
+        (5000, 90_000, "critical"),
     ],
 )
 def test_severity_of_a_loss(lost: int, read: int, severity: str) -> None:
@@ -169,3 +171,33 @@ def test_course() -> None:
     assert not Course(times, [0] * 6).untouched
     assert Course(times, [9, 4, 9, 9, 9, 9]).drained
     assert Course((), ()).waited_s == 0
+
+
+def test_a_size_that_the_table_hides() -> None:
+    """/proc/net/raw does not show how large a buffer is; the descriptor of the owner does."""
+    asked = []
+
+    def size(pid: int, fd: int, inode: int) -> int:
+        asked.append((pid, fd, inode))
+        return 10_000
+
+    now = sample([sock("raw", rmem_alloc=9_500, rcvbuf=None, source="proc")])
+    (finding,) = found("RAW_RECEIVE_BUFFER_FULL", now, receive_buffer=size)
+    assert (asked, finding.verdict) == ([(7, 3, 101)], "at_risk")
+
+
+def test_a_unix_socket_that_is_read_all_the_time() -> None:
+    """A queue may hold the same at each moment because its writers fill it at once: a reader that ran can have read."""
+    name = Endpoint(b"\0x")
+    pair = [
+        sock("unix", 1, local=name, recv_q=100, type="SOCK_STREAM"),
+        sock("unix", 2, send_q=200_000, unix=UnixAttrs(peer_inode=101), type="SOCK_STREAM"),
+    ]
+    for ran, expected in ((0, ["stalled"]), (3, [])):
+        now, before, *probes = course(*[pair] * 6)
+        probes[1].turns = {7: 50}
+        turns = lambda _pids, n=ran: {7: 50 + n}  # noqa: E731
+        findings = found("UNIX_DGRAM_QUEUE", now, before, *probes, turns=turns, states=lambda _pids: {7: "sleeping"})
+        assert [f.verdict for f in findings] == expected
+    assert standing_queues([before, *probes]) == [101]
+    assert standing_queues([before, sample([])]) == []

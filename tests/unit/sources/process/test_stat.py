@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 
 from sockdiag.errors import ParseError
 from sockdiag.kernel.task_states import FROZEN, HALTED, TASK_STATES
-from sockdiag.sources.process.stat import ProcessStat, parse_stat, read_states
+from sockdiag.sources.process.stat import ProcessStat, parse_stat, read_states, read_turns
 from sockdiag.sources.system.captured_root import CapturedRoot
 from sockdiag.sources.system.proc_root import ProcRoot
 
@@ -126,3 +127,21 @@ def test_captures(tmp_path: Path) -> None:
     (tmp_path / "cg" / "a" / "cgroup.events").write_bytes(b"populated 1\nfrozen 1\n")
     states = read_states(CapturedRoot(str(tmp_path)), range(7, 12))
     assert states == {7: "stopped", 8: FROZEN, 9: "sleeping", 10: "sleeping"}
+
+
+def test_turns() -> None:
+    """A process that sleeps is given no CPU; one that works is, and one that is gone is left out."""
+    with subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(0.2)
+            files = ProcRoot()
+            before = read_turns(files, [child.pid, os.getpid(), 2**22 + 1])
+            time.sleep(0.05)
+            after = read_turns(files, [child.pid, os.getpid()])
+        finally:
+            child.kill()
+    assert set(before) == set(after) == {child.pid, os.getpid()}
+    assert after[child.pid] == before[child.pid]
+    assert after[os.getpid()] > before[os.getpid()]

@@ -1,0 +1,48 @@
+"""Peers that do not answer: who waits for them, and whether only large segments are lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sockdiag.model.address import Endpoint
+from sockdiag.model.socket import Timer
+from sockdiag.model.tcp_info import TcpInfo
+from tests.unit.rules.samples import found, sample, sock
+
+PEER = Endpoint("10.0.0.9", 5432)
+
+
+def waiting(n: int, state: str = "ESTABLISHED") -> list[Any]:
+    timer = Timer("retransmit", 100, 4)
+    return [sock("tcp", 1 + i, state, peer=PEER, send_q=45000, timer=timer) for i in range(n)]
+
+
+def info(**of_first: Any) -> Any:
+    def read(socket: Any) -> TcpInfo:
+        return TcpInfo(**of_first) if socket.cookie < 90 else TcpInfo(last_ack_recv_ms=100)
+
+    return read
+
+
+def test_process_peer_and_port_are_named() -> None:
+    """Both for connections that were established and for those that were not."""
+    for code, state in (("PEER_SILENT", "ESTABLISHED"), ("SYN_SENT_UNANSWERED", "SYN_SENT")):
+        (finding,) = found(code, sample(waiting(3, state)))
+        assert finding.summary.startswith("server(7): 10.0.0.9:5432 is not answering: 3 connection")
+        assert [one.pid for one in finding.suspects] == [7]
+
+
+def test_path_mtu() -> None:
+    """Small segments behind a large one are acknowledged, or the peer answers elsewhere: it is no dead peer."""
+    now = sample(waiting(3))
+    (dead,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=0))
+    assert "is not answering" in dead.summary
+    (hole,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=1))
+    assert "MTU" in hole.summary
+    assert "1448 bytes" in hole.cause
+    assert hole.advice[0].command == "sysctl -w net.ipv4.tcp_mtu_probing=1"
+    other = sock("tcp", 90, "ESTABLISHED", peer=PEER._replace(port=22))
+    (hole,) = found("PEER_SILENT", sample([*waiting(3), other]), info=info(snd_mss=1448, sacked=0))
+    assert "MTU" in hole.summary
+    (small,) = found("PEER_SILENT", now, info=info(snd_mss=64000, sacked=1))
+    assert "is not answering" in small.summary
