@@ -33,12 +33,21 @@ def step(what: str, done: int, total: int = 0) -> None:
         _watcher(what, done, total)
 
 
-def pause(seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-    """Sleep, and report progress."""
+def pause(
+    seconds: float, within: tuple[float, float] | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Sleep, and report progress.
+
+    Args:
+        seconds: how long.
+        within: begin and end, on the clock, of the interval that this pause is a part of; by default the pause itself.
+        clock: tells the time.
+    """
     if _watcher is None:
         time.sleep(max(0.0, seconds))
         return
-    begin = clock()
-    while (left := begin + seconds - clock()) > 0:
-        _watcher("seconds of the interval", int(seconds - left), round(seconds))
+    end = clock() + seconds
+    first, last = within or (end - seconds, end)
+    while (left := end - clock()) > 0:
+        _watcher("seconds of the interval", int(end - left - first), round(last - first))
         time.sleep(min(left, PIECE_S))

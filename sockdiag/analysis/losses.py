@@ -7,6 +7,8 @@ from sockdiag.model.record import COUNT, COUNT_PER_S, COUNTER, LABEL, Record, fi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockdiag.model.counters import Counters
 
 # Exact name -> what was lost. Counters of attempts, and of back-pressure without loss, are not included.
@@ -90,3 +92,29 @@ def losses(before: Counters | None, after: Counters, seconds: float) -> list[Los
             rows.append(Loss(name, total, delta, rate, mib_of(name).scope, meaning))
     rows.sort(key=lambda loss: (-(loss.delta or 0), -loss.total, loss.name))
     return rows
+
+
+# Counter -> counters whose events it counts too.
+INCLUDES = {
+    # tcp_conn_request() and tcp_v4_syn_recv_sock() count a refusal, and tcp_listendrop() counts each refusal again.
+    "TcpExt.ListenDrops": ("TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"),
+}
+
+
+def once(losses: Iterable[Loss]) -> list[Loss]:
+    """Return losses without events that another counter in the list counts more precisely; one with nothing left is left out."""
+    rows = list(losses)
+    by_name = {loss.name: loss for loss in rows}
+    found = []
+    for loss in rows:
+        parts = [by_name[name] for name in INCLUDES.get(loss.name, ()) if name in by_name]
+        if parts:
+            delta = None if loss.delta is None else max(0, loss.delta - sum(part.delta or 0 for part in parts))
+            per_s = None if loss.per_s is None or not loss.delta else loss.per_s * (delta or 0) / loss.delta
+            total = max(0, loss.total - sum(part.total for part in parts))
+            rest = loss._replace(total=total, delta=delta, per_s=per_s)
+        else:
+            rest = loss
+        if rest.total or rest.delta:
+            found.append(rest)
+    return found

@@ -1,19 +1,81 @@
-"""The health of a host's sockets on one screen: states, memory, losses, and what stands out."""
+"""The health of a host's sockets on one screen: findings, states, memory, losses, and the fullest queues."""
 
 from __future__ import annotations
 
-from sockdiag.analysis.hotspots import Worst
-from sockdiag.analysis.losses import Loss
+from sockdiag.analysis.hotspots import PASSING, HotspotSearch, Worst
+from sockdiag.analysis.losses import Loss, losses
 from sockdiag.analysis.memory import ProtocolMemory
-from sockdiag.analysis.states import StateCount
-from sockdiag.model.record import RATIO, Record, field
+from sockdiag.analysis.states import StateCount, count_states
+from sockdiag.model.finding import Finding
+from sockdiag.model.record import LABEL, Record, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sockdiag.model.batch import Batch
+    from sockdiag.model.sample import Sample
 
 
 class Overview(Record):
-    """The contents of the overview. Source: all that other commands read, except tcp_info and the owners of all sockets."""
+    """The contents of the overview, all from the samples that the rules judge."""
 
-    interval_s: float = field("Time between the two samples of the counters.", unit=RATIO)
+    verdict: str = field("The worst verdict; unknown if no finding is worse and a rule lacks data.", kind=LABEL)
+    interval_s: float | None = field("Seconds between the two samples; null for a single one.")
+    findings: tuple[Finding, ...] = field("Findings by cause, worst first.", of=Finding)
     states: tuple[StateCount, ...] = field("Sockets by table, family and state.", of=StateCount)
     memory: tuple[ProtocolMemory, ...] = field("Memory of each protocol against its limits.", of=ProtocolMemory)
     losses: tuple[Loss, ...] = field("Counters of loss that are not zero.", of=Loss)
-    worst: Worst = field("What stands out.", of=Worst)
+    worst: Worst = field("The fullest buffers and queues, and the most common transient state.", of=Worst)
+
+
+class NamespaceExtract:
+    """What the overview takes from the samples of one network namespace, besides the findings.
+
+    Args:
+        now: the sample that is judged.
+        before: the earlier one; None if there is a single sample.
+        unjudged: sockets that samples leave out, to be counted with the others.
+
+    Attributes:
+        counts: sockets by table, family and state.
+        search: the fullest buffers and queues.
+        inodes: inodes of the TCP sockets in each transient state.
+        losses: counters of loss.
+    """
+
+    __slots__ = ("counts", "inodes", "losses", "search")
+
+    def __init__(self, now: Sample, before: Sample | None, unjudged: Iterable[Batch] = ()) -> None:
+        self.search = HotspotSearch()
+        self.counts = count_states(self.search.watch((*now.batches, *unjudged)))
+        passing = {key[2] for key in self.counts if key[0] in ("tcp", "mptcp") and key[2] in PASSING}
+        self.inodes: dict[str, list[int]] = {}
+        for batch in now.batches if passing else ():
+            netids, states, inodes = (batch.values(name) for name in ("netid", "state", "inode"))
+            for netid, state, inode in zip(netids, states, inodes, strict=True):
+                if inode and state in passing and netid in ("tcp", "mptcp"):
+                    self.inodes.setdefault(state, []).append(inode)
+        seconds = 0.0 if before is None else now.at - before.at
+        self.losses = losses(None if before is None else before.counters, now.counters, seconds)
+
+
+def joined_losses(parts: Iterable[list[Loss]]) -> list[Loss]:
+    """Add up the losses of several namespaces, those that grew first."""
+    sums: dict[str, Loss] = {}
+    for loss in (loss for part in parts for loss in part):
+        other = sums.get(loss.name)
+        sums[loss.name] = (
+            loss
+            if other is None
+            else loss._replace(
+                total=loss.total + other.total,
+                delta=_sum(loss.delta, other.delta),
+                per_s=_sum(loss.per_s, other.per_s),
+            )
+        )
+    return sorted(sums.values(), key=lambda loss: (-(loss.delta or 0), -loss.total, loss.name))
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else one + other

@@ -85,7 +85,7 @@ def _command(command: Command, width: int) -> Iterator[str]:
 def _program(width: int) -> Iterator[str]:
     # To fit on a screen: shared options by name only, the others with their first sentence.
     overview, question = load(""), summary("")
-    yield from ("Usage: sockdiag [OPTION]...", "       sockdiag COMMAND [OPTION]...", "")
+    yield from ("Usage: sockdiag [COMMAND] [OPTION]...", "")
     yield from wrapped(f"Without a command: {question[0].lower()}{question[1:]}", width)
     yield ""
     yield from wrapped("Commands ('sockdiag help COMMAND' explains one):", width)
@@ -93,8 +93,10 @@ def _program(width: int) -> Iterator[str]:
     yield from _definitions(names, width, 2 + max(len(name) for name, _ in names) + 2)
     yield ""
     yield from wrapped("Options ('sockdiag help list' explains those that commands share):", width)
-    own, *shared = grouped(overview)
-    yield from _definitions([(spelled(o), f"{_first(o.help)}") for o in own[1]], width, 20)
+    groups = grouped(overview)
+    own = [option for title, group in groups if not title for option in group]
+    yield from _definitions([(spelled(o), f"{_first(o.help)}") for o in own], width, 20)
+    shared = [(title, group) for title, group in groups if title]
     rows = [(title, _unbroken(group)) for title, group in [*shared, ("", [HELP, VERSION])]]
     yield from (line.replace("\0", " ").rstrip() for line in _definitions(rows, width, 20))
     yield from ("", "Examples:")

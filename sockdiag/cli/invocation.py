@@ -14,7 +14,7 @@ from sockdiag.survey.survey import Survey
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.options import Renderer
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
     from sockdiag.model.provenance import Gap
     from sockdiag.model.record import Record
-    from sockdiag.survey.diagnose import Judging
+    from sockdiag.render.findings_text import Verdict
+    from sockdiag.render.suspects import Whereabouts
+    from sockdiag.survey.diagnose import Diagnosis, Judging
 
     Row = TypeVar("Row", bound=Record)
 
@@ -88,6 +90,26 @@ class Invocation:
 
         args = self.args
         return judging(self.survey.system, args[options.INTERVAL], args[options.HORIZON], self.rules(among))
+
+    def whereabouts(self) -> Whereabouts:
+        """Return how to name the network namespaces that were read, and the options with which another command reads them."""
+        from shlex import quote
+
+        from sockdiag.render.suspects import Whereabouts
+
+        survey = self.survey
+        if survey.everywhere and survey.namespaces is not None:
+            return Whereabouts(survey.namespaces.titles())
+        chosen = (("--root", self.args.get(options.ROOT)), ("--netns", survey.options.netns))
+        return Whereabouts(options=" ".join(f"{option} {quote(value)}" for option, value in chosen if value))
+
+    def verdict(self, found: Diagnosis[Any], findings: Sequence[Finding]) -> Verdict:
+        """Return the first line of a screen that shows these findings of a diagnosis."""
+        from sockdiag.render.findings_text import Verdict
+
+        unchecked = (one.code for one in found.unknown)
+        live = self.survey.system.files.live
+        return Verdict(found.verdict, findings, found.interval_s, found.rules, unchecked, live=live)
 
     def rules_of_findings(self, among: Iterable[str]) -> tuple[str, ...]:
         """Return the rules for the findings of a document; for a format without findings, none.
@@ -163,11 +185,17 @@ class Invocation:
         strict = self.args.get(options.STRICT)
         return status.PARTIAL if strict and gaps else status.OK
 
-    def finish(self, document: Document, findings: Iterable[Finding]) -> int:
-        """Show a document; the exit status is 3 with --exit-code and a finding of --fail-on severity or worse."""
+    def finish(self, document: Document, findings: Iterable[Finding], *, answered: bool | None = None) -> int:
+        """Show a document; the exit status is 3 with --exit-code and a finding of --fail-on severity or worse.
+
+        Args:
+            document: the answer.
+            findings: the findings in it.
+            answered: as for :meth:`show`.
+        """
         from sockdiag.model.finding import at_least
 
-        shown = self.show(document)
+        shown = self.show(document, answered=answered)
         args = self.args
         if args[options.EXIT_CODE] and shown in (status.OK, status.PARTIAL):
             least = args[options.FAIL_ON]

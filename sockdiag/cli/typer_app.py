@@ -137,7 +137,7 @@ def build(env: Env) -> Any:
     def callback(ctx: typer.Context, **values: Any) -> None:
         if ctx.invoked_subcommand is None:
             run(**values)
-        elif values != defaults(overview):
+        elif {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()} != defaults(overview):
             raise UsageError(f"options must follow the command: sockdiag {ctx.invoked_subcommand} OPTION...")
 
     callback.__signature__ = inspect.Signature([context, *signature.parameters.values()])  # type: ignore[attr-defined]

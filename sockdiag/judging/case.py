@@ -7,6 +7,8 @@ from sockdiag.kernel.task_states import HALTED, RUNNING
 from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
+from sockdiag.model.quantity import counted as counted  # noqa: PLC0414 - rules take it from here
+from sockdiag.model.quantity import rate
 from sockdiag.model.record import LABEL, Record, field
 
 TYPE_CHECKING = False
@@ -453,11 +455,6 @@ def nonzero(values: Sequence[Any]) -> list[int]:
     return [row for row, value in enumerate(values) if value] if any(values) else []
 
 
-def counted(n: int, one: str, many: str = "") -> str:
-    """Write a number and its noun."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
-
-
-def per_second(rate: float | None) -> str:
-    """Write a rate."""
-    return "" if rate is None else f" ({rate:.3g}/s)"
+def per_second(events_per_s: float | None) -> str:
+    """Write a rate in parentheses, to follow a number; nothing if it is unknown."""
+    return "" if events_per_s is None else f" ({rate(events_per_s)})"

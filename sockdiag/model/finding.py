@@ -24,6 +24,9 @@ DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK = (
 )
 VERDICTS = (DROPPING, AT_RISK, STALLED, LEAKING, UNKNOWN, RECOVERED, OK)
 
+# Verdicts of which nothing is wrong now, as far as can be seen.
+NOT_WRONG = (UNKNOWN, RECOVERED, OK)
+
 VERDICT_MEANINGS = {
     DROPPING: "The kernel lost or refused data, or a connection, during the interval.",
     AT_RISK: "Nothing lost in the interval, but the next burst or the trend reaches a point where the kernel drops or refuses.",

@@ -1,134 +1,246 @@
-"""Screens of findings."""
+"""Findings on screens: the verdict, findings in one line each, findings in full, and rules."""
 
 from __future__ import annotations
 
-from sockdiag.model.finding import AT_RISK, DROPPING, INFO, OK, RECOVERED, UNKNOWN, WARNING, Finding
-from sockdiag.render.cells import cell
-from sockdiag.render.escape import printable
+from shlex import quote
+
+from sockdiag.model.finding import (
+    AT_RISK,
+    CRITICAL,
+    DROPPING,
+    INFO,
+    OK,
+    PROCESS,
+    RECOVERED,
+    SEVERITIES,
+    SOCKET,
+    UNKNOWN,
+    WARNING,
+    Finding,
+)
+from sockdiag.model.quantity import amount, counted, duration, rate
+from sockdiag.render.cells import endpoint
+from sockdiag.render.escape import printable, width
+from sockdiag.render.evidence_text import figure
+from sockdiag.render.suspects import listed, sentence
+from sockdiag.render.wrap import TableLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeGuard
 
-    from sockdiag.model.finding import Evidence
+    from sockdiag.judging.case import Rule, Threshold
+    from sockdiag.model.address import Endpoint
     from sockdiag.render.document import Style
-
+    from sockdiag.render.suspects import Whereabouts
 
 _BOLD, _RED, _YELLOW, _GREEN, _CYAN = "1", "1;31", "33", "32", "36"
-_COLORS = {DROPPING: _RED, AT_RISK: _YELLOW, OK: _GREEN, RECOVERED: _CYAN, UNKNOWN: _CYAN}
+_VERDICT_COLORS = {DROPPING: _RED, OK: _GREEN, RECOVERED: _CYAN, UNKNOWN: _CYAN, AT_RISK: _YELLOW}
+_SEVERITY_COLORS = {CRITICAL: _RED, WARNING: _YELLOW, INFO: _CYAN}
+_NOUNS = {CRITICAL: ("critical", "critical"), WARNING: ("warning", "warnings"), INFO: ("note", "notes")}
+
+# Width of the labels of a finding in full.
+_LABEL = 9
 
 
-def verdict_text(verdict: str, style: Style) -> str:
-    """Format a verdict."""
-    return style.paint(verdict, _COLORS.get(verdict, _YELLOW))
-
-
-def headline(verdict: str, interval_s: float | None, style: Style) -> str:
-    """Format the verdict and the samples that it is based on."""
-    seen = "single sample: detecting losses takes two (--interval 1)"
-    if interval_s is None and verdict == UNKNOWN:
-        seen = "single sample: levels look fine; detecting losses takes two samples (--interval 1)"
-    if interval_s is not None:
-        seen = f"two samples, {interval_s:.3g} s apart"
-    return f"{verdict_text(verdict, style)}  {seen}\n"
-
-
-def finding_lines(finding: Finding, style: Style, *, everywhere: bool = False) -> Iterator[str]:
-    """Yield a finding in one line, and its subject; if *everywhere*, with the network namespace."""
-    subject = finding.subject
-    process = f"{cell(subject.comm)}({subject.pid})"
-    # The summary of a finding about a process begins with its name.
-    named = subject.pid is None or printable(finding.summary).startswith(f"{process}: ")
-    who = "" if named else f"  [{process}]"
-    if everywhere and subject.netns is not None:
-        who += f"  [netns {printable(subject.netns)}]"
-    color = "" if finding.severity == INFO else _YELLOW if finding.severity == WARNING else _RED
-    code = style.paint(finding.code, color) if color else finding.code
-    yield f"{verdict_text(finding.verdict, style)}  {code}  {printable(finding.summary)}{who}\n"
-
-
-def risk_lines(
-    verdict: str,
-    interval_s: float | None,
-    findings: Iterable[Finding],
-    style: Style,
-    shown: int,
-    *,
-    everywhere: bool = False,
-) -> Iterator[str]:
-    """Yield the risk screen.
+class Verdict:
+    """A verdict and its foundations, for the first line of a screen.
 
     Args:
-        verdict: the worst verdict.
+        word: the verdict.
+        findings: the findings that the screen counts.
         interval_s: time between the samples; None for a single sample.
-        findings: worst first; a finding about many sockets is listed once.
-        style: width and colours.
-        shown: number of findings to show.
-        everywhere: they are from several network namespaces.
+        rules: number of rules that were run.
+        unchecked: codes of the rules among them that lacked data.
+        live: another sample could be taken: the system is no capture.
     """
-    yield headline(verdict, interval_s, style)
-    listed = list(findings)
-    if listed:
-        yield "\n"
-    for finding in listed[:shown]:
-        yield from finding_lines(finding, style, everywhere=everywhere)
-    if len(listed) > shown:
-        yield f"{len(listed) - shown} more: --json lists all, sockdiag doctor groups them by cause\n"
+
+    __slots__ = ("findings", "interval_s", "live", "rules", "unchecked", "word")
+
+    def __init__(
+        self,
+        word: str,
+        findings: Sequence[Finding],
+        interval_s: float | None,
+        rules: int,
+        unchecked: Iterable[str] = (),
+        *,
+        live: bool = True,
+    ) -> None:
+        self.word = word
+        self.findings = findings
+        self.interval_s = interval_s
+        self.rules = rules
+        self.unchecked = tuple(dict.fromkeys(unchecked))
+        self.live = live
 
 
-def doctor_lines(
-    verdict: str, interval_s: float | None, findings: Iterable[Finding], style: Style, *, everywhere: bool = False
-) -> Iterator[str]:
-    """Yield the doctor's screen: each finding with its figures and advice."""
-    yield headline(verdict, interval_s, style)
+def verdict_lines(verdict: Verdict, style: Style) -> Iterator[str]:
+    """Yield the verdict, the number of findings by severity, and the rules and samples behind it."""
+    checked = counted(verdict.rules, "rule") + " checked"
+    if verdict.unchecked:
+        checked = f"{verdict.rules - len(verdict.unchecked)} of {checked}"
+    word = style.paint(verdict.word, _VERDICT_COLORS.get(verdict.word, _YELLOW))
+    if verdict.findings:
+        yield f"{word}  {problems(verdict.findings)} ({checked}, {_samples(verdict)})\n"
+    else:
+        yield f"{word}  {checked}, no findings ({_samples(verdict)})\n"
+    if verdict.unchecked:
+        yield f"not checked: {', '.join(verdict.unchecked)}\n"
+
+
+def problems(findings: Iterable[Finding]) -> str:
+    """Count findings by severity: ``3 problems: 1 critical, 2 warnings; 1 note``."""
+    counts = dict.fromkeys(SEVERITIES, 0)
     for finding in findings:
+        counts[finding.severity] += 1
+    notes = counts.pop(INFO)
+    n = sum(counts.values())
+    text = counted(n, "problem") if n else "no problems"
+    if n:
+        text += ": " + ", ".join(counted(k, *_NOUNS[severity]) for severity, k in counts.items() if k)
+    return f"{text}; {counted(notes, *_NOUNS[INFO])}" if notes else text
+
+
+def _samples(verdict: Verdict) -> str:
+    if verdict.interval_s is not None:
+        return f"two samples, {duration(verdict.interval_s)} apart"
+    fine = "levels look fine; " if verdict.word == UNKNOWN else ""
+    hint = ": --interval 1" if verdict.live else ""
+    return f"single sample: {fine}detecting losses takes two samples{hint}"
+
+
+def severity_text(finding: Finding, style: Style, space: int = 0) -> str:
+    """Format the severity of a finding."""
+    return style.paint(finding.severity, _SEVERITY_COLORS[finding.severity]) + " " * (space - len(finding.severity))
+
+
+def finding_line(finding: Finding, style: Style, whereabouts: Whereabouts) -> str:
+    """Format a finding in one line: severity, verdict, code, and who, where and what."""
+    head = f"{severity_text(finding, style, 8)}  {finding.verdict:<9}  {style.paint(finding.code, _BOLD)}"
+    return f"{head}  {sentence(finding, whereabouts)}\n"
+
+
+def risk_lines(verdict: Verdict, style: Style, whereabouts: Whereabouts, shown: int) -> Iterator[str]:
+    """Yield the risk screen: the verdict, and each finding in one line, at most *shown* of them."""
+    yield from verdict_lines(verdict, style)
+    if verdict.findings:
         yield "\n"
-        yield from finding_lines(finding, style, everywhere=everywhere)
-        for name, evidence in finding.evidence.items():
-            yield f"    {printable(name)}: {_figure(evidence)}\n"
-        if finding.eta_s is not None:
-            yield f"    full in {finding.eta_s:.3g} s at the measured rate\n"
-        for advice in finding.advice:
-            yield f"  {style.paint('->', _BOLD)} {printable(advice.action)}\n"
-            if advice.command:
-                yield f"       {printable(advice.command)}\n"
-            if advice.why:
-                yield f"     {printable(advice.why)}\n"
-        yield f"     sockdiag rules {finding.code}\n"
+    for finding in verdict.findings[:shown]:
+        yield finding_line(finding, style, whereabouts)
+    if len(verdict.findings) > shown:
+        more = len(verdict.findings) - shown
+        yield f"{more} more: --json lists all, {whereabouts.command('sockdiag doctor')} groups them by cause\n"
 
 
-# Units that are written as words.
-_PLURALS = ("bytes", "pages", "sockets", "connections", "packets", "files", "ports")
+def doctor_lines(verdict: Verdict, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
+    """Yield the doctor's screen: the verdict, and each finding in full."""
+    yield from verdict_lines(verdict, style)
+    for finding in verdict.findings:
+        yield "\n"
+        yield from finding_block(finding, style, whereabouts)
 
 
-def _figure(evidence: Evidence) -> str:
-    text = cell(evidence.value)
-    if evidence.limit is not None:
-        text += f" of {cell(evidence.limit)}"
-    unit = evidence.unit.removeprefix("count").strip()
-    if evidence.value == 1 and evidence.limit is None and unit in _PLURALS:
-        unit = unit.removesuffix("s")
-    if unit:
-        text += f" {printable(unit)}"
-    source = f"  ({printable(evidence.source)})" if evidence.source else ""
-    host = ", whole host" if evidence.scope == "host" else ""
-    return f"{text}{host}{source}"
+def finding_block(finding: Finding, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
+    """Yield a finding in full: headline, suspects, peer, evidence, cause, actions, and where to read on."""
+    yield f"{severity_text(finding, style)}  {finding.verdict}  {style.paint(finding.code, _BOLD)}\n"
+    yield f"  {printable(finding.summary)}\n"
+    subject = finding.subject
+    yield from _entries("process", listed(finding.suspects), style)
+    if subject.kind == SOCKET and subject.local is not None:
+        yield from _entries("socket", [f"{subject.netid} {endpoint(subject.local)}"], style)
+    yield from _entries("peer", [endpoint(peer) for peer in [subject.peer] if _is_peer(peer)], style)
+    yield from _entries("namespace", list(filter(None, [whereabouts.title(subject.netns)])), style)
+    if finding.cause:
+        yield from _entries("cause", [printable(finding.cause)], style)
+    yield from _entries("evidence", _evidence(finding), style)
+    for advice in finding.advice:
+        yield from _entries("action", list(filter(None, map(printable, (advice.action, advice.why)))), style)
+        if advice.command:
+            yield command_line(printable(advice.command), _LABEL + 6)
+    more = [whereabouts.command(inspect, subject.netns) for inspect in [_inspect(finding)] if inspect]
+    yield from _entries("more", [f"sockdiag rules {finding.code}"], style)
+    for command in more:
+        yield command_line(command, _LABEL + 4)
 
 
-def rule_lines(rule: Any, style: Style) -> Iterator[str]:
+def command_line(command: str, indent: int) -> str:
+    """Write a command to paste on a line of its own, which is not wrapped."""
+    return TableLine(f"{' ' * indent}{command}\n")
+
+
+def next_command(finding: Finding, whereabouts: Whereabouts) -> str:
+    """Return the command to run next: the one that mends it if there is one, otherwise one that shows more."""
+    for advice in finding.advice:
+        if advice.command:
+            return printable(advice.command)
+    subject = finding.subject
+    return whereabouts.command(_inspect(finding) or _listing(finding) or "sockdiag doctor", subject.netns)
+
+
+def _inspect(finding: Finding) -> str:
+    subject = finding.subject
+    if subject.kind != SOCKET:
+        return ""
+    if subject.inode:
+        return f"sockdiag inspect inode:{subject.inode}"
+    return f"sockdiag inspect cookie:{subject.cookie:x}" if subject.cookie else ""
+
+
+def _listing(finding: Finding) -> str:
+    subject = finding.subject
+    if subject.kind == PROCESS and subject.pid is not None and subject.sockets:
+        state = f" and state = {quote(subject.state.lower().replace('_', '-'))}" if subject.state else ""
+        return f"sockdiag list --where 'pid = {subject.pid}{state}'"
+    if _is_peer(subject.peer):
+        return f"sockdiag list --where 'dst {endpoint(subject.peer)}' -o +processes"
+    return ""
+
+
+def _is_peer(peer: Endpoint | None) -> TypeGuard[Endpoint]:
+    """Return whether it is the other end of a connection: an address that is not the wildcard."""
+    return peer is not None and isinstance(peer.address, str) and bool(peer.address.strip("0.:"))
+
+
+def _evidence(finding: Finding) -> list[str]:
+    names = {name: printable(name) for name in finding.evidence}
+    space = max(map(width, names.values()), default=0)
+    rows = [
+        f"{names[name]}{' ' * (space - width(names[name]))}  {figure(evidence)}"
+        for name, evidence in finding.evidence.items()
+    ]
+    if finding.loss_per_s:
+        rows.append(f"{'losing':<{space}}  {rate(finding.loss_per_s)}")
+    if finding.eta_s is not None:
+        rows.append(f"{'full in':<{space}}  {duration(finding.eta_s)} at the measured rate")
+    return rows
+
+
+def _entries(label: str, texts: Sequence[str], style: Style) -> Iterator[str]:
+    """Yield lines with one label before the first."""
+    for text in texts:
+        yield f"  {style.paint(label, _BOLD) if label else ''}{' ' * (_LABEL - len(label))}  {text}\n"
+        label = ""
+
+
+def _bound(threshold: Threshold) -> str:
+    """Write a threshold by the unit that its name ends in."""
+    for ending, unit in (("_ratio", "ratio"), ("_bytes", "bytes"), ("_ms", "ms")):
+        if threshold.name.endswith(ending):
+            return amount(threshold.value, unit)
+    if threshold.name.endswith("_per_s"):
+        return rate(threshold.value)
+    return duration(threshold.value) if threshold.name.endswith("_s") else f"{threshold.value:g}"
+
+
+def rule_lines(rule: Rule, style: Style) -> Iterator[str]:
     """Yield the full description of a rule."""
-    yield f"{style.paint(rule.code, '1')}  {rule.severity}; {', '.join(rule.verdicts)}\n\n"
-    yield f"{rule.meaning}\n"
-    yield f"\n{style.paint('KERNEL', '1')}\n  {rule.condition}\n  {rule.source}\n"
-    yield f"\n{style.paint('READS', '1')}\n"
-    for name in rule.reads:
-        yield f"  {name}\n"
-    if rule.thresholds:
-        yield f"\n{style.paint('THRESHOLDS', '1')}\n"
-        for threshold in rule.thresholds:
-            yield f"  {threshold.name} {threshold.value:g}: {threshold.why}\n"
-    if rule.advice:
-        yield f"\n{style.paint('ADVICE', '1')}\n"
-        for text in rule.advice:
-            yield f"  {text}\n"
+    yield f"{style.paint(rule.code, _BOLD)}\n\n"
+    yield f"{rule.meaning}\n\n"
+    yield from _entries("severity", [f"at worst {rule.severity}"], style)
+    yield from _entries("verdict", [" or ".join(rule.verdicts)], style)
+    yield from _entries("kernel", [rule.condition, f"Source: {rule.source}"], style)
+    yield from _entries("reads", rule.reads, style)
+    yield from _entries("threshold", [f"{t.name} {_bound(t)}: {t.why}" for t in rule.thresholds], style)
+    yield from _entries("action", rule.advice, style)

@@ -7,8 +7,9 @@ from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.render.cells import cell, endpoint, state_word
 from sockdiag.render.egress_text import egress_lines
 from sockdiag.render.escape import printable, width
-from sockdiag.render.findings_text import finding_lines
+from sockdiag.render.findings_text import finding_line
 from sockdiag.render.inspect_answer import explanation_lines
+from sockdiag.render.suspects import Whereabouts
 from sockdiag.render.wrap import wrapped
 
 TYPE_CHECKING = False
@@ -104,7 +105,7 @@ def inspect_lines(
     yield from _answer(answer, style)
     yield from _beside(beside, style)
     for finding in findings:
-        yield from finding_lines(finding, style)
+        yield finding_line(finding, style, Whereabouts())
     yield from _section("FD", layers.fd.note, "fd", facts, layers.fd.lacks, style)
     if layers.fd.process is not None:
         yield from process_lines(layers.fd.process)

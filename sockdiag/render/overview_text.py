@@ -1,43 +1,87 @@
-"""The overview screen."""
+"""The overview screen: the verdict and the worst findings first, then sockets, memory, queues and losses."""
 
 from __future__ import annotations
 
-from sockdiag.model.quantity import UNKNOWN, share, size
+from sockdiag.analysis.losses import once
+from sockdiag.model.finding import INFO, NOT_WRONG
+from sockdiag.model.quantity import UNKNOWN, count, counted, duration, rate, share, size
 from sockdiag.model.query import TABLES
 from sockdiag.render.cells import cell, endpoint, state_word
 from sockdiag.render.escape import printable
+from sockdiag.render.findings_text import command_line, next_command, severity_text, verdict_lines
+from sockdiag.render.suspects import sentence
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import TableLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sockdiag.analysis.hotspots import Fullest
+    from sockdiag.analysis.losses import Loss
     from sockdiag.analysis.overview import Overview
+    from sockdiag.model.finding import Finding
     from sockdiag.model.provenance import Provenance
     from sockdiag.render.document import Style
+    from sockdiag.render.findings_text import Verdict
+    from sockdiag.render.suspects import Whereabouts
 
 _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
 
+# Findings that are shown.
+_SHOWN = 3
+# Counters of earlier losses that are named.
+_EARLIER = 6
 
-def overview_lines(view: Overview, provenance: Provenance, style: Style) -> Iterator[str]:
+
+def overview_lines(
+    view: Overview, verdict: Verdict, provenance: Provenance, style: Style, whereabouts: Whereabouts
+) -> Iterator[str]:
     """Yield the lines of the screen."""
+    yield from verdict_lines(verdict, style)
+    yield from _place(provenance, style)
+    yield from _findings([f for f in view.findings if is_problem(f)], len(view.findings), style, whereabouts)
+    yield "\n"
+    yield from _section("SOCKETS", "", _states(view, style), "none", style)
+    yield from _section("MEMORY", "of the whole host", _memory(view, style), "unknown", style)
+    yield from _section("QUEUES", "", _queues(view, style), "none in use", style)
+    yield from _losses(view, style)
+
+
+def is_problem(finding: Finding) -> bool:
+    """Return whether the first screen shows a finding: it is more than a note about the past."""
+    return finding.severity != INFO or finding.verdict not in NOT_WRONG
+
+
+def _place(provenance: Provenance, style: Style) -> Iterator[str]:
     host, scope = provenance.host, provenance.scope
     where = scope.root or " ".join(filter(None, (cell(host.hostname), "Linux", cell(host.kernel))))
     netns = ", ".join(n.label or UNKNOWN for n in scope.netns)
     which = (
-        f"network namespace {printable(netns)}" if len(scope.netns) == 1 else f"{len(scope.netns)} network namespaces"
+        f"network namespace {printable(netns)}"
+        if len(scope.netns) == 1
+        else counted(len(scope.netns), "network namespace")
     )
-    yield f"{style.paint(printable(where), _BOLD)}  {which}\n\n"
-    yield style.paint("SOCKETS", _BOLD) + "\n"
-    yield from _states(view, style)
-    yield "\n" + style.paint("MEMORY", _BOLD) + " of the whole host\n"
-    yield from _memory(view, style)
-    yield "\n" + style.paint("WORST", _BOLD) + "\n"
-    yield from _worst(view, style)
-    yield "\n" + style.paint("LOST", _BOLD) + "\n"
-    yield from _losses(view, style)
+    yield f"{style.paint(printable(where), _BOLD)}, {which}\n"
+
+
+def _findings(problems: Sequence[Finding], total: int, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
+    if problems:
+        yield "\n"
+    for finding in problems[:_SHOWN]:
+        head = f"{severity_text(finding, style, 8)}  {style.paint(finding.code, _BOLD)}"
+        yield f"{head}  {sentence(finding, whereabouts)}\n"
+        yield command_line(next_command(finding, whereabouts), 10)
+    if total:
+        which = f"all {total}" if total > min(len(problems), _SHOWN) > 0 else "the evidence"
+        yield f"{whereabouts.command('sockdiag doctor')} shows {which}, and what to do\n"
+
+
+def _section(title: str, note: str, lines: Iterator[str], empty: str, style: Style) -> Iterator[str]:
+    rows = list(lines)
+    heading = style.paint(title, _BOLD) + (f" {note}" if note else "")
+    yield f"{heading}\n" if rows else f"{heading}  {empty}\n"
+    yield from rows
 
 
 def _states(view: Overview, style: Style) -> Iterator[str]:
@@ -55,8 +99,6 @@ def _states(view: Overview, style: Style) -> Iterator[str]:
         # Keep a state and its number on one line.
         lines = aligned((), list(zip(*rows, strict=True)), (False, True, False), style.width, prose=True)
         yield from (TableLine(line.replace("\0", " ")) for line in lines)
-    else:
-        yield "  none\n"
 
 
 def _memory(view: Overview, style: Style) -> Iterator[str]:
@@ -68,54 +110,57 @@ def _memory(view: Overview, style: Style) -> Iterator[str]:
             rows.append((f"  {row.protocol}", size(row.bytes), f"{of}{pressure}"))
     if rows:
         yield from aligned((), list(zip(*rows, strict=True)), (False, True, False), style.width, prose=True)
-    else:
-        yield "  unknown\n"
 
 
-def _worst(view: Overview, style: Style) -> Iterator[str]:
+def _queues(view: Overview, style: Style) -> Iterator[str]:
     worst = view.worst
-    rows = [
-        ("  receive buffer", *_fullest(worst.buffer, style, "B", (0.5, 0.9))),
-        ("  TCP receive buffer", *_fullest(worst.tcp_buffer, style, "B", (0.9, 2))),
-        ("  accept queue", *_fullest(worst.queue, style, "waiting", (0.5, 0.9))),
-    ]
+    levels = (
+        ("  receive buffer", worst.buffer, "B", (0.5, 0.9)),
+        ("  TCP receive buffer", worst.tcp_buffer, "B", (0.9, 2)),
+        ("  accept queue", worst.queue, "waiting", (0.5, 0.9)),
+    )
+    rows = [(name, *_fullest(level, style, unit, bounds)) for name, level, unit, bounds in levels if level is not None]
     busiest = worst.state
-    if busiest is None:
-        rows.append(("  state", UNKNOWN, "no connections in a transient state"))
-    else:
+    if busiest is not None:
         who = "" if busiest.pid is None else f", {busiest.held} of them held by {cell(busiest.held_by)}({busiest.pid})"
-        rows.append(("  state", busiest.state, f"{busiest.count} sockets{who}"))
-    yield from aligned((), list(zip(*rows, strict=True)), (False, False, False), style.width, prose=True)
+        rows.append(("  transient state", busiest.state, f"{counted(busiest.count, 'socket')}{who}"))
+    if rows:
+        yield from aligned((), list(zip(*rows, strict=True)), (False, False, False), style.width, prose=True)
 
 
-def _fullest(level: Fullest | None, style: Style, unit: str, bounds: tuple[float, float]) -> tuple[str, str]:
-    if level is None:
-        return UNKNOWN, "all empty"
+def _fullest(level: Fullest, style: Style, unit: str, bounds: tuple[float, float]) -> tuple[str, str]:
     socket = level.socket
     low, high = bounds
     color = _RED if level.ratio >= high else _YELLOW if level.ratio >= low else _GREEN
-    amount = (
-        f"{size(level.used)} of {size(level.limit)}" if unit == "B" else f"{level.used} {unit}, limit {level.limit}"
-    )
-    drops = f", {level.drops} dropped since it was created" if level.drops else ""
+    if unit == "B":
+        level_text = f"{size(level.used)} of {size(level.limit)}"
+    else:
+        level_text = f"{level.used} waiting (limit {level.limit}, room for {level.limit + 1})"
+    drops = f", {count(level.drops)} dropped since it was created" if level.drops else ""
     peer = f" from {endpoint(socket.peer)}" if socket.netid == "tcp" and unit == "B" else ""
-    return style.paint(share(level.ratio), color), f"{socket.netid} {endpoint(socket.local)}{peer}: {amount}{drops}"
+    return style.paint(share(level.ratio), color), f"{socket.netid} {endpoint(socket.local)}{peer}: {level_text}{drops}"
 
 
 def _losses(view: Overview, style: Style) -> Iterator[str]:
-    now = [loss for loss in view.losses if loss.delta]
-    if view.interval_s:
-        if not now:
-            yield f"  {style.paint('nothing', _GREEN)} in {view.interval_s:.2f} s\n"
-        for loss in now:
-            yield f"  {style.paint(str(loss.delta), _RED)} in {view.interval_s:.2f} s  {loss.name}: {loss.meaning}\n"
+    told = once(view.losses)
+    now = [loss for loss in told if loss.delta]
+    title = style.paint("LOST", _BOLD)
+    if view.interval_s is None:
+        yield f"{title}  unknown: detecting losses takes two samples\n"
+    elif not now:
+        yield f"{title}  {style.paint('nothing', _GREEN)} in {duration(view.interval_s)}\n"
     else:
-        yield "  no rates: a capture is a single sample\n"
-    past = [loss for loss in view.losses if not loss.delta]
-    if past:
-        yield "  history, since boot or since the namespace was created:\n"
+        yield f"{title} in {duration(view.interval_s)}\n"
         rows = [
-            (f"    {loss.total}", loss.name, loss.meaning + (" (host)" if loss.scope == "host" else ""))
-            for loss in past
+            (f"  {count(loss.delta)}", rate(loss.per_s), f"{loss.meaning} ({loss.name}{_scope(loss)})") for loss in now
         ]
-        yield from aligned((), list(zip(*rows, strict=True)), (True, False, False), style.width, prose=True)
+        yield from aligned((), list(zip(*rows, strict=True)), (True, True, False), style.width, prose=True)
+    past = [loss for loss in told if not loss.delta]
+    if past:
+        names = [f"{printable(loss.name)}{_scope(loss)} {count(loss.total)}" for loss in past[:_EARLIER]]
+        more = f" and {counted(len(past) - _EARLIER, 'more counter')}" if len(past) > _EARLIER else ""
+        yield f"  earlier, since boot or since the namespace was created: {', '.join(names)}{more}\n"
+
+
+def _scope(loss: Loss) -> str:
+    return " of the host" if loss.scope == "host" else ""

@@ -45,6 +45,11 @@ RULE = DeclaredRule(
 )
 
 
+def _room(limit: int | None) -> int | None:
+    """Return how many connections fit: sk_acceptq_is_full() compares with ">", so one more than the limit."""
+    return None if limit is None else limit + 1
+
+
 def judge(case: Case) -> Iterator[Hit]:
     """Judge listeners by their own drops; what no living listener explains is the namespace's."""
     overflows = case.moved("TcpExt.ListenOverflows")
@@ -59,7 +64,7 @@ def judge(case: Case) -> Iterator[Hit]:
         held = places(listener.accept_queue or 0, listener.accept_queue_limit)
         evidence = {
             "accept_queue": Evidence(
-                listener.accept_queue, "connections", listener.accept_queue_limit, "idiag_rqueue", "socket"
+                listener.accept_queue, "places", _room(listener.accept_queue_limit), "idiag_rqueue", "socket"
             ),
             "drops": memory_evidence(socket, "drops", drops, "attempts since the socket was made"),
             "ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows"),

@@ -334,16 +334,17 @@ def _probes(
     there: SystemReader, query: Query, where: Where | None, before: Sample, interval: float
 ) -> Generator[Pause, None, tuple[Sample, ...]]:
     """Take probes within an interval, and pause until its end."""
+    whole = (before.at, before.at + interval)
     probes = []
     for part in _PROBES:
         due = before.at + part * interval
         if time.monotonic() <= due:
-            yield Pause(due)
+            yield Pause(due, whole)
         if time.monotonic() <= due + _LATE * interval:
             probes.append(take_probe(there, query, where))
             if len(probes) == _STANDING_AFTER:
                 _note_turns(there, before, probes)
-    yield Pause(before.at + interval)
+    yield Pause(before.at + interval, whole)
     return tuple(probes)
 
 

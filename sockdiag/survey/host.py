@@ -5,10 +5,12 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.model.sample import Sample
     from sockdiag.model.sysctl import Sysctls
     from sockdiag.survey.reader import SystemReader
 
-_MEMORY_LIMITS = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.sctp.sctp_mem", "net.core.mem_pcpu_rsv")
+_SCTP_LIMITS = ("net.sctp.sctp_mem",)
+_MEMORY_LIMITS = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem", *_SCTP_LIMITS, "net.core.mem_pcpu_rsv")
 
 
 def sysctls(survey: SystemReader, names: tuple[str, ...] | None = None) -> Sysctls:
@@ -46,21 +48,34 @@ def kernel_version(survey: SystemReader) -> tuple[int, int] | None:
     return release_version(survey.provenance().host.kernel)
 
 
-def protocol_memory(survey: SystemReader) -> list[ProtocolMemory]:
-    """Compare the memory of each protocol with its limits."""
+def protocol_memory(survey: SystemReader, sample: Sample | None = None) -> list[ProtocolMemory]:
+    """Compare the memory of each protocol with its limits.
+
+    Args:
+        survey: reads the system.
+        sample: a sample that was just taken; only what it lacks is read.
+    """
     from sockdiag.analysis.memory import protocol_memory as compare
+    from sockdiag.model.sysctl import Sysctls
     from sockdiag.sources.proc.net_protocols import read_protocols
     from sockdiag.sources.proc.net_sockstat import read_sockstat
     from sockdiag.sources.proc.sys_net import read_page_size
 
     files = survey.system.files
-    return compare(
-        survey.attempt(lambda: read_sockstat(files)),
-        survey.attempt(lambda: read_protocols(files)),
-        outer_sysctls(survey, _MEMORY_LIMITS),
-        read_page_size(files),
-        _cpus(survey),
-    )
+    if sample is None:
+        return compare(
+            survey.attempt(lambda: read_sockstat(files)),
+            survey.attempt(lambda: read_protocols(files)),
+            outer_sysctls(survey, _MEMORY_LIMITS),
+            read_page_size(files),
+            _cpus(survey),
+        )
+    limits = sample.limits
+    if any(row.name.startswith("SCTP") for row in sample.protocols or ()):
+        more = outer_sysctls(survey, _SCTP_LIMITS)
+        limits = Sysctls({**limits.values, **more.values}, {**limits.missing, **more.missing})
+    cpus = len(sample.softnet) if sample.softnet else None
+    return compare(sample.sockstat, sample.protocols, limits, sample.page_size, cpus)
 
 
 def _cpus(survey: SystemReader) -> int | None:

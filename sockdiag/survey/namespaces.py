@@ -107,6 +107,35 @@ class NamespaceSet:
         """The namespaces that were or will be asked."""
         return tuple(place.namespace for place in self._places)
 
+    def titles(self) -> dict[str, tuple[str, str]]:
+        """Return how to name each namespace but this process's own, and how ``--netns`` takes it, by its label.
+
+        A namespace without a name is named after a process in it, or after the file that holds it.
+        """
+        titles = {}
+        for place in self._places:
+            label, name = place.namespace.label, place.namespace.name
+            if place.held_by == "self" or label is None:
+                continue
+            if name is not None:
+                titles[label] = f"netns {name}", name
+                continue
+            pid, _, rest = place.path.removeprefix("/proc/").partition("/")
+            if pid.isdecimal() and place.path.startswith("/proc/"):
+                argument = pid if rest == "ns/net" else place.path
+                titles[label] = f"netns of {self._process_name(int(pid))}", argument
+            else:
+                titles[label] = f"netns {label}", place.path
+        return titles
+
+    def _process_name(self, pid: int) -> str:
+        try:
+            with self._system.files.process(pid) as process:
+                comm = process.read("comm").rstrip(b"\n")
+        except SourceError:
+            return f"pid {pid}"
+        return f"{comm.decode('utf-8', 'surrogateescape')}({pid})"
+
     def path_of(self, label: str) -> str | None:
         """Return a file by which to enter the namespace with a label; None for this process's own."""
         return next((p.path for p in self._places if p.namespace.label == label and p.held_by != "self"), None)
@@ -131,7 +160,7 @@ class NamespaceSet:
                 if place.held_by == "self":
                     for item in question(Visit(self._system, place.namespace, answer)):
                         if isinstance(item, Pause):
-                            pool.serve(item.until)
+                            pool.serve(item.until, item.within)
                         else:
                             yield item
             for number, place in enumerate(others):

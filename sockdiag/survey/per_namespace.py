@@ -32,7 +32,7 @@ def in_each(survey: SystemReader, steps: Callable[[SystemReader], Iterable[Pause
     if survey.namespaces is None:
         for item in steps(survey):
             if isinstance(item, Pause):
-                progress.pause(item.until - time.monotonic())
+                progress.pause(item.until - time.monotonic(), item.within)
             else:
                 yield item
         return

@@ -50,12 +50,14 @@ class Pause:
 
     Args:
         until: earliest time on the monotonic clock at which the question continues; it waits for all others to pause too.
+        within: begin and end of the interval that this pause is a part of, for progress; None if it is all of it.
     """
 
-    __slots__ = ("until",)
+    __slots__ = ("until", "within")
 
-    def __init__(self, until: float = 0.0) -> None:
+    def __init__(self, until: float = 0.0, within: tuple[float, float] | None = None) -> None:
         self.until = until
+        self.within = within
 
 
 class Visit:
@@ -124,11 +126,11 @@ class WorkerPool:
                 yield loads(payload)  # noqa: S301 - the worker's own
             self._hear(worker)
 
-    def serve(self, until: float) -> None:
-        """Answer the workers' questions until a time on the monotonic clock."""
-        begin = monotonic()
+    def serve(self, until: float, within: tuple[float, float] | None = None) -> None:
+        """Answer the workers' questions until a time on the monotonic clock; *within* as in :class:`Pause`."""
+        first, last = within or (monotonic(), until)
         while (seconds := until - monotonic()) > 0:
-            progress.step("seconds of the interval", int(until - begin - seconds), round(until - begin))
+            progress.step("seconds of the interval", int(until - first - seconds), round(last - first))
             listening = [w for w in self._workers if w.child is not None and not self._behind(w)]
             self._dispatch(listening, seconds)
 

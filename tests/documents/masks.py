@@ -21,19 +21,23 @@ class Mask(NamedTuple):
 MASKS = {
     # Of the machine.
     "host": Mask(r"(?m)^\S+(?= Linux \d)", "db-3"),
-    "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=  network)", "6.18.44"),
+    "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=, network)", "6.18.44"),
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) +(?:-|[\d.]+ [KMGT]?i?B)  .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  UNCONN \d+"),
-    "host_history": Mask(r"(?m)^  history, .*\n(?:    .* \(host\)\n)+", absent=True),
+    "host_history": Mask(r"(?m)^  earlier, .*\n", absent=True),
     "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.
     "pid": Mask(r"(?<=[a-z]\()\d{3,}(?=[),])"),  # and not accept(2)
     "drops": Mask(r"\d+(?= dropped since)"),
-    "lost": Mask(r"(?m)^  \d+(?= in \d)"),
-    "seconds": Mask(r"(?<= in )\d+\.\d+(?= s  )"),
+    "lost": Mask(r"(?m)^  +[\d.]+(?: k)?(?=  [\d.]+(?: k)?/s  )"),
+    "rules": Mask(r"\d+(?= rules checked)"),
+    "rate": Mask(r"[\d.]+(?: k)?/s"),
+    "datagrams": Mask(r"(?<=lost )[\d.]+(?: k)?(?= datagrams)"),
+    "waited": Mask(r"(?<=waited_s) +[\d.]+ m?s"),
+    "inode": Mask(r"(?<=inode:)\d+"),
 }
 
 

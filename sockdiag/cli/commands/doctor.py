@@ -22,13 +22,12 @@ def run(env: Env, args: Args) -> int:
     survey = this.survey
     found = survey.diagnose(args[options.INTERVAL], codes=this.rules(), horizon=args[options.HORIZON])
     findings = list(this.ordered(found.by_cause(), Finding))
-    verdict, everywhere = found.verdict, survey.everywhere
-    default = [*(["subject.netns"] if everywhere else []), "verdict", "severity", "code", "summary"]
+    default = [*(["subject.netns"] if survey.everywhere else []), "verdict", "severity", "code", "summary"]
     columns, chosen = this.columns(Finding, default)
     table = this.table(columns, findings, chosen=chosen)
-    interval = found.interval_s
-    lines = None if chosen else lambda style: doctor_lines(verdict, interval, findings, style, everywhere=everywhere)
-    keys = {"verdict": verdict, "interval_s": interval, "unknown": found.unknown}
+    verdict, whereabouts = this.verdict(found, findings), this.whereabouts()
+    lines = None if chosen else lambda style: doctor_lines(verdict, style, whereabouts)
+    keys = {"verdict": found.verdict, "interval_s": found.interval_s, "unknown": found.unknown}
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="findings", keys=keys, lines=lines)
     return this.finish(document, findings)
 
@@ -45,11 +44,15 @@ COMMAND = Command(
     run,
     name="doctor",
     help=(
-        "One cause is one finding, even where it shows at forty sockets of a process. Advice follows from the figures: it "
-        "names no sysctl that would not help. --interval separates losses that go on from those of some time since boot."
+        "A problem that one process causes on forty sockets is one finding. Each finding names the processes, the figures, the "
+        "cause and the actions that would help. Advice follows from the figures: it names no sysctl that would not help."
     ),
     options=(*options.SELECTION, *options.JUDGING, *options.COMMON),
-    examples=(("doctor --interval 2", "what is wrong now"), ("doctor", "levels and history, at once")),
+    examples=(
+        ("doctor", "what is wrong now, from two samples, 1 s apart"),
+        ("doctor --netns all", "the same in every network namespace"),
+        ("doctor --interval 0", "levels and history at once"),
+    ),
     all_namespaces=True,
     document=document,
 )

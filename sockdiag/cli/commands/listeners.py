@@ -30,7 +30,7 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.model.record import RATIO
     from sockdiag.render.document import Document
-    from sockdiag.render.findings_text import finding_lines
+    from sockdiag.render.findings_text import finding_line
     from sockdiag.render.table import cells, fitting, is_number, spare_headings
     from sockdiag.survey.diagnose import diagnose, reporting
 
@@ -58,6 +58,8 @@ def run(env: Env, args: Args) -> int:
     columns, chosen = this.columns(Listener, default)
     table = this.table(columns, list(rows), chosen=chosen, spare=SPARE)
 
+    whereabouts = this.whereabouts()
+
     def lines(style: Any) -> Any:
         headings = [entry.field.header for entry in table.columns] if table.header else []
         shown = [
@@ -66,8 +68,10 @@ def run(env: Env, args: Args) -> int:
         ]
         right = [is_number(entry) for entry in table.columns]
         yield from fitting(headings, shown, right, style, spare_headings(table))
+        if findings:
+            yield "\n"
         for finding in findings:
-            yield from finding_lines(finding, style, everywhere=everywhere)
+            yield finding_line(finding, style, whereabouts)
 
     keys = {"interval_s": found.interval_s, "findings": findings}
     document = Document(
@@ -126,7 +130,7 @@ COMMAND = Command(
     options=(*options.JUDGING, *options.SELECTION, *options.COMMON),
     examples=(
         ("listeners", "the fullest queues first"),
-        ("listeners --interval 2 --netid tcp", "which listeners refuse connections now"),
+        ("listeners --interval 5 --netid tcp", "which TCP listeners refuse connections within five seconds"),
     ),
     all_namespaces=True,
     document=document,

@@ -57,7 +57,8 @@ def run(env: Env, args: Args) -> int:
     findings = found.findings
     lines = None
     if not chosen and not args[ALL]:
-        lines = lambda style: risk_lines(verdict, interval, findings, style, _SHOWN, everywhere=everywhere)  # noqa: E731
+        first, whereabouts = this.verdict(found, findings), this.whereabouts()
+        lines = lambda style: risk_lines(first, style, whereabouts, _SHOWN)  # noqa: E731
     document = Document(
         COMMAND.name,
         survey.provenance,
@@ -148,9 +149,9 @@ COMMAND = Command(
     run,
     name="risk",
     help=(
-        "Verdicts: dropping (data was lost in the interval), at_risk (the next burst, or the trend, will lose data), stalled "
-        "(data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in the "
-        "past), ok. A single sample shows levels; --interval compares two and adds rates, trends and losses in between."
+        "Verdicts: dropping (data was lost between the two samples), at_risk (the next burst, or the trend, will lose data), "
+        "stalled (data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in "
+        "the past, none now), ok. --interval 0 takes a single sample, which shows levels but no losses and no trends."
     ),
     options=(
         ALL,
@@ -159,8 +160,8 @@ COMMAND = Command(
         *options.COMMON,
     ),
     examples=(
-        ("risk", "levels, at once"),
-        ("risk --interval 2", "what is lost within two seconds, and where"),
+        ("risk", "what is lost within a second, and where"),
+        ("risk --interval 0", "levels at once"),
         ("risk --interval 5 --exit-code --fail-on warning", "for a script: exit status 3 if something is wrong"),
     ),
     all_namespaces=True,

@@ -35,7 +35,7 @@ def run(env: Env, args: Args) -> int:
             raise UsageError(unknown("rule", code, codes, "'sockdiag rules' lists them"))
         codes = [wanted]
     rules = list(this.ordered((load(one).RULE.text for one in codes), Rule))
-    columns, chosen = this.columns(Rule, ["code", "severity", "verdicts", "meaning"])
+    columns, chosen = this.columns(Rule, ["code", "severity", "meaning"])
     table = this.table(columns, rules, chosen=chosen)
 
     def lines(style: Style) -> Iterator[str]:

@@ -57,8 +57,8 @@ def on_terminal(*words: str, columns: int = 80) -> list[str]:
     ids=" ".join,
 )
 def test_screens_fit(words: list[str]) -> None:
-    """80 columns hold it, messages included."""
-    lines = on_terminal(*words)
+    """80 columns hold it, messages included; only a command to paste is not wrapped."""
+    lines = [line for line in on_terminal(*words) if not line.startswith(" " * 10 + "sockdiag ")]
     assert [line for line in lines if len(line) > 80 and " " in line.strip()] == []
     assert len(lines) > 1
 
