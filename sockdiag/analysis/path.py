@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.losses import meaning_of
 from sockdiag.analysis.path_table import (
     ARRIVED,
     LEVEL,
@@ -15,6 +14,7 @@ from sockdiag.analysis.path_table import (
     Step,
 )
 from sockdiag.analysis.socket_queues import SocketQueues
+from sockdiag.model.counter_table import meaning_of
 from sockdiag.model.counters import Counters, mib_of
 from sockdiag.model.record import COUNT, COUNT_PER_S, HOST, LABEL, NETNS, Record, field
 
@@ -89,9 +89,11 @@ class PathSample:
         sockets: sums over the sockets.
         levels: levels and limits by name.
         unread: sources that exist and could not be read: the first part of the counters' names, or ``sockets.TABLE``.
+        first: MIBs and devices as they were before the sockets and the other tables were read; *counters* are those after.
+            None if they were read once.
     """
 
-    __slots__ = ("at", "counters", "levels", "sockets", "unread")
+    __slots__ = ("at", "counters", "first", "levels", "sockets", "unread")
 
     def __init__(
         self,
@@ -100,9 +102,11 @@ class PathSample:
         sockets: SocketQueues | None = None,
         levels: Mapping[str, int] | None = None,
         unread: frozenset[str] = frozenset(),
+        first: Counters | None = None,
     ) -> None:
         self.at = at
         self.counters = counters
+        self.first = first
         self.sockets = sockets or SocketQueues()
         queues = self.sockets
         self.levels = {
@@ -178,9 +182,31 @@ class _Numbers:
             return None if then is None else self.after.levels[name] - then
         return self._moved.get(name)
 
-    def total(self, names: Sequence[str], amount: Callable[[str], int | None]) -> int:
-        """Add up the known values of some declared names."""
-        return sum(amount(one) or 0 for name in names for one in self.names(name))
+    def least(self, name: str, *, ever: bool) -> int:
+        """Return by how much a counter grew at least while the tables were read; *ever*: its least value then."""
+        first, last = self._first_and_last(name)
+        if first is None or last is None:
+            return (self.value(name) if ever else self.delta(name)) or 0
+        if ever:
+            return first
+        then = self._last_before(name)
+        return 0 if then is None else max(0, first - then)
+
+    def most(self, name: str, *, ever: bool) -> int:
+        """Return by how much a counter grew at most while the tables were read; *ever*: its greatest value then."""
+        first, last = self._first_and_last(name)
+        if first is None or last is None or ever:
+            return (self.value(name) if ever else self.delta(name)) or 0
+        then = self.before.first.get(name) if self.before is not None and self.before.first is not None else None
+        return max(last - then, self.delta(name) or 0) if then is not None else self.delta(name) or 0
+
+    def _first_and_last(self, name: str) -> tuple[int | None, int | None]:
+        if self.after.first is None:
+            return None, None
+        return self.after.first.get(name), self.after.counters.get(name)
+
+    def _last_before(self, name: str) -> int | None:
+        return None if self.before is None else self.before.counters.get(name)
 
 
 def _stage(step: Step, numbers: _Numbers) -> PathStage | None:
@@ -197,8 +223,8 @@ def _stage(step: Step, numbers: _Numbers) -> PathStage | None:
         return None
     losses = {name: pair for name, pair in found.items() if pair[0].role == LOSS}
     unseen = _unseen(step, losses, unread, numbers, numbers.delta if numbers.seconds else numbers.value)
-    now = None if numbers.seconds is None else _shares(losses, numbers, numbers.delta)
-    ever = _shares(losses, numbers, numbers.value)
+    now = None if numbers.seconds is None else _shares(losses, numbers, ever=False)
+    ever = _shares(losses, numbers, ever=True)
     counters = tuple(_counter(name, item, within, numbers, now, ever) for name, (item, within) in found.items())
     loss = None if now is None else _sum(now, unseen)
     return PathStage(
@@ -241,10 +267,13 @@ def _same_row(within: str, declared: str, name: str) -> str | None:
     return within.replace("*", name[len(start) : len(name) - len(end)])
 
 
-def _shares(
-    losses: Mapping[str, tuple[Item, str | None]], numbers: _Numbers, amount: Callable[[str], int | None]
-) -> dict[str, int]:
-    # The part of the stage's loss that each counter adds. A whole adds what its parts do not account for.
+def _shares(losses: Mapping[str, tuple[Item, str | None]], numbers: _Numbers, *, ever: bool) -> dict[str, int]:
+    """Return the part of the stage's loss that each counter adds. A whole adds what its parts do not account for.
+
+    Files and socket tables are read one after the other, and drops go on meanwhile. Between counters of different sources
+    only a surplus counts that the time between the readings cannot explain.
+    """
+    amount = numbers.value if ever else numbers.delta
     parts: dict[str, list[str]] = {}
     for name, (_item, within) in losses.items():
         if within is not None and within in losses:
@@ -252,8 +281,18 @@ def _shares(
     shares: dict[str, int] = {}
 
     def settle(name: str) -> int:
-        own = (amount(name) or 0) - numbers.total(losses[name][0].less, amount)
-        below = sum(map(settle, parts.get(name, ())))
+        source = _source(name)
+        less = [one for declared in losses[name][0].less for one in numbers.names(declared)]
+        mine = parts.get(name, ())
+        below = sum(map(settle, mine))
+        echoed = sum(numbers.most(one, ever=ever) for one in less)
+        if all(_source(one) == source for one in (*less, *mine)):
+            own = (amount(name) or 0) - sum(amount(one) or 0 for one in less)
+        elif not echoed and not below:
+            own = amount(name) or 0
+        else:
+            own = numbers.least(name, ever=ever) - echoed
+            own -= sum(numbers.most(one, ever=ever) - (amount(one) or 0) for one in mine)
         shares[name] = max(0, own - below)
         return below + shares[name]
 
@@ -261,6 +300,10 @@ def _shares(
         if within not in losses:
             settle(name)
     return shares
+
+
+def _source(name: str) -> str:
+    return mib_of(name).source or name.partition(".")[0]
 
 
 def _sum(shares: Mapping[str, int], unseen: Sequence[str]) -> int | None:

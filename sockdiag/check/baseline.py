@@ -47,12 +47,13 @@ FURTHER = tuple(sorted({name for names in COMPARED.values() for name in names} -
 MOST_SOCKETS = 20000
 MOST_COUNTERS = 40000
 MOST_CGROUPS = 4096
+MOST_RULES = 4096
 
 # Names that samples use for what could not be read.
 _OPEN_FILES = "/proc/PID/limits"
 _CGROUPS = "/sys/fs/cgroup"
 
-LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop")
+LOST_BY_CONNTRACK = ("drop", "insert_failed", "early_drop", "chainlength")
 
 
 def remembered(sample: Sample) -> Earlier:
@@ -79,6 +80,9 @@ def remembered(sample: Sample) -> Earlier:
         _cgroups(sample, absent),
         tuple(sockets),
         FURTHER,
+        sample.unanswering,
+        sample.neighbour_tables,
+        None if sample.drop_rules is None else sample.drop_rules[:MOST_RULES],
     )
 
 
@@ -116,6 +120,9 @@ def recalled(earlier: Earlier, now: Sample, age_s: float) -> Sample:
         softnet=_softnet(earlier, now),
         conntrack=_conntrack(earlier, now),
         qdiscs=earlier.qdiscs,
+        unanswering=earlier.unanswering,
+        neighbour_tables=earlier.neighbour_tables,
+        drop_rules=earlier.drop_rules,
         cgroups=None
         if earlier.cgroups is None
         else [
@@ -177,7 +184,8 @@ def _conntrack(earlier: Earlier, now: Sample) -> Conntrack | None:
         return None
     count, limit, *lost = earlier.conntrack
     was: dict[str, int | None] = {}
-    for column, total in zip(LOST_BY_CONNTRACK, lost, strict=True):
+    # An earlier release kept fewer columns.
+    for column, total in zip(LOST_BY_CONNTRACK, lost, strict=False):
         later = None if now.conntrack is None else now.conntrack.total(column)
         # A reloaded module counts from zero; the value of a wrapped 32-bit counter is more than half its range away.
         known = total is not None and later is not None and (later - total) % U32 < U32 // 2

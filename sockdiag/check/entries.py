@@ -6,8 +6,10 @@ other. An entry has a length and a checksum, so a truncated one is recognised.
 
 from __future__ import annotations
 
+from sockdiag.model.drop_rule import DropRule
 from sockdiag.model.qdisc import Qdisc
 from sockdiag.model.record import Record, field
+from sockdiag.model.route import Neighbour, NeighbourTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +78,9 @@ class Earlier(Record):
     )
     sockets: tuple[EarlierSocket, ...] = field("The sockets that rules compare with.", default=())
     columns: tuple[str, ...] = field("Fields of sockets beyond those of EarlierSocket, by dotted name.", default=())
+    unanswering: tuple[Neighbour, ...] | None = field("Neighbours that did not answer.", default=None)
+    neighbour_tables: tuple[NeighbourTable, ...] | None = field("Tables of neighbours.", default=None)
+    drop_rules: tuple[DropRule, ...] | None = field("Firewall rules that count and drop.", default=None)
 
 
 class BaselineEntry(Record):
@@ -210,6 +215,10 @@ def _body(entry: BaselineEntry) -> bytes:
     if earlier.cgroups is not None:
         lines.append("cgroups")
         lines += ["cgroup\t" + "\t".join(map(_optional, cells)) for cells in earlier.cgroups]
+    for kind, part in _parts(earlier):
+        if part is not None:
+            lines.append(f"{kind}s")
+            lines += [f"{kind}\t" + "\t".join(map(_optional, one._values())) for one in part]
     if earlier.columns:
         lines.append("columns\t" + "\t".join(earlier.columns))
     for one in earlier.sockets:
@@ -227,6 +236,7 @@ def _decode(held: Stored) -> BaselineEntry:
     conntrack: Any = None
     qdiscs: list[Qdisc] | None = None
     cgroups: list[Any] | None = None
+    parts: dict[str, list[Any]] = {}
     columns: tuple[str, ...] = ()
     sockets: list[EarlierSocket] = []
     for line in held.body.decode("utf-8", "surrogateescape").split("\n"):
@@ -247,7 +257,8 @@ def _decode(held: Stored) -> BaselineEntry:
         elif kind == "absent":
             absent[_unquoted(words[0])] = _unquoted(words[1])
         elif kind == "conntrack":
-            conntrack = _values((_integer,) * 5, words)
+            # The last column is newer than the others.
+            conntrack = _values((_integer,) * max(5, min(6, len(words))), words)
         elif kind == "cgroups":
             cgroups = []
         elif kind == "cgroup" and cgroups is not None:
@@ -257,7 +268,7 @@ def _decode(held: Stored) -> BaselineEntry:
         elif kind == "qdisc" and qdiscs is not None:
             qdiscs.append(Qdisc(*_values(_QDISC, words)))
         elif line:
-            raise ValueError(f"not understood: {line[:40]!r}")
+            _decode_part(kind, words, parts)
     earlier = Earlier(
         counters,
         sockstat,
@@ -268,8 +279,19 @@ def _decode(held: Stored) -> BaselineEntry:
         None if cgroups is None else tuple(cgroups),
         tuple(sockets),
         columns,
+        *(None if kind not in parts else tuple(parts[kind]) for kind in _PARTS),
     )
     return BaselineEntry(held.question, held.place, held.looked_at, held.judged_at, held.wall, earlier, alerts)
+
+
+def _decode_part(kind: str, words: list[str], parts: dict[str, list[Any]]) -> None:
+    if kind in parts:
+        record, cells = _PARTS[kind]
+        parts[kind].append(record(*_values(cells, words)))
+    elif kind.removesuffix("s") in _PARTS and not words:
+        parts[kind.removesuffix("s")] = []
+    else:
+        raise ValueError(f"not understood: {kind[:40]!r}")
 
 
 def _quoted(text: Any) -> str:
@@ -324,6 +346,18 @@ _SOCKET: tuple[Callable[[str], Any], ...] = (
 )
 _CGROUP: tuple[Callable[[str], Any], ...] = (_unquoted, _unquoted, *(_integer,) * 3)
 _QDISC: tuple[Callable[[str], Any], ...] = (_unquoted, _unquoted, *(_integer,) * 5)
+
+
+# Parts that are lists of records, in the order of Earlier: by the kind of their lines.
+_PARTS: dict[str, tuple[Callable[..., Any], tuple[Callable[[str], Any], ...]]] = {
+    "neighbour": (Neighbour, (_unquoted, _integer, _unquoted, _integer, _unquoted, _integer)),
+    "neighbour_table": (NeighbourTable, (_unquoted, *(_integer,) * 3)),
+    "drop_rule": (DropRule, (*(_unquoted,) * 3, _integer, _unquoted, _integer)),
+}
+
+
+def _parts(earlier: Earlier) -> Iterable[tuple[str, tuple[Any, ...] | None]]:
+    return zip(_PARTS, (earlier.unanswering, earlier.neighbour_tables, earlier.drop_rules), strict=True)
 
 
 def _values(kinds: tuple[Callable[[str], Any], ...], words: list[str]) -> tuple[Any, ...]:

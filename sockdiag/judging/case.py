@@ -54,6 +54,16 @@ class Rule(Record):
     )
 
 
+class Explained(Record):
+    """A rule whose findings may be the cause of another rule's findings."""
+
+    code: str = field("The rule of the cause.", kind=LABEL)
+    share: float = field("The cause must lose at least this share of its traffic.", default=0.0)
+    takes_verdict: bool = field(
+        "The effect gets the cause's verdict: what it counts is back-pressure, not loss.", default=False, kind=LABEL
+    )
+
+
 class Compared(Record):
     """Fields of sockets that a rule compares with the earlier sample.
 
@@ -94,6 +104,12 @@ class DeclaredRule(Rule):
         kind=LABEL,
     )
 
+    explained_by: tuple[Explained, ...] = field(
+        "Rules whose findings about the same device, neighbour or namespace explain those of this one.",
+        default=(),
+        of=Explained,
+    )
+
     @property
     def text(self) -> Rule:
         """The part that users see."""
@@ -110,18 +126,32 @@ class Unseen(Exception):
 
 
 class Hit:
-    """A finding and the sockets that it is about.
+    """A finding and what it is about.
 
     Args:
         finding: the finding.
         rows: the sockets, as batch and row; empty where it is about no socket.
+        device: name of the network device that it is about.
+        neighbours: addresses of the neighbours that it is about.
     """
 
-    __slots__ = ("finding", "rows")
+    __slots__ = ("device", "finding", "neighbours", "rows")
 
-    def __init__(self, finding: Finding, rows: Iterable[tuple[Batch, int]] = ()) -> None:
+    def __init__(
+        self,
+        finding: Finding,
+        rows: Iterable[tuple[Batch, int]] = (),
+        device: str | None = None,
+        neighbours: Collection[str] = (),
+    ) -> None:
         self.finding = finding
         self.rows = tuple(rows)
+        self.device = device
+        self.neighbours = frozenset(neighbours)
+
+    def changed(self, finding: Finding) -> Hit:
+        """Return the same hit with another finding."""
+        return Hit(finding, self.rows, self.device, self.neighbours)
 
 
 class Case:
@@ -142,6 +172,7 @@ class Case:
         between: probes taken between the two samples, in order: the sockets of datagram tables and the listeners, and the
             counters of IP, ICMP, TCP and UDP (:func:`~sockdiag.survey.sample.take_probe`). They show whether a level
             moved steadily or up and down. Empty where the samples come from different runs.
+        way: finds the device and the next hop by which packets to an address leave.
     """
 
     def __init__(
@@ -155,6 +186,7 @@ class Case:
         factor: float = 1.0,
         between: Sequence[Sample] = (),
         states: Callable[[Collection[int]], Mapping[int, str]] | None = None,
+        way: Callable[[str], tuple[str, str] | None] | None = None,
         open_files: Callable[[Collection[int]], Mapping[int, int]] | None = None,
         receive_buffer: Callable[[int, int, int], int | None] | None = None,
         turns: Callable[[Collection[int]], Mapping[int, int]] | None = None,
@@ -173,6 +205,7 @@ class Case:
         self._turns = turns
         self._turns_of: dict[int, int] = {}
         self._states = states
+        self._way = way
         self._state_of: dict[int, str | None] = {}
         self._infos: dict[Any, TcpInfo | None] = {}
         self._held_by: dict[int, tuple[Owner, ...]] = {}
@@ -193,6 +226,7 @@ class Case:
             factor,
             self.between,
             self._states,
+            self._way,
             self._open_files,
             self._receive_buffer,
             self._turns,
@@ -372,6 +406,10 @@ class Case:
         if info is None:
             return None
         return info.last_data_sent_ms if sent else info.last_data_recv_ms
+
+    def way_to(self, address: str) -> tuple[str, str] | None:
+        """Return the device and the next hop by which packets to an address leave; None where that is unknown."""
+        return None if self._way is None else self._way(address)
 
     # Owners
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, counted
+from sockdiag.judging.case import counted
 from sockdiag.judging.declared import BLAME_READER
 from sockdiag.judging.halted import blame_halted
 from sockdiag.judging.subjects import process_name, process_subject
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from sockdiag.judging.case import Case
+    from sockdiag.judging.case import Case, Hit
     from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Advice
     from sockdiag.model.socket import Owner
@@ -54,14 +54,14 @@ def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
             suspects = (Suspect(subject.pid, subject.comm),)
         if not subject.whole_host:
             subject = subject._replace(netns=case.netns)
-        named.append(Hit(finding._replace(subject=subject, suspects=suspects), hit.rows))
+        named.append(hit.changed(finding._replace(subject=subject, suspects=suspects)))
     states = case.process_states(one.pid for hit in named for one in hit.finding.suspects if one.state is None)
     return [_with_states(hit, states) for hit in named]
 
 
 def _with_states(hit: Hit, states: Mapping[int, str | None]) -> Hit:
     suspects = tuple(one._replace(state=one.state or states.get(one.pid)) for one in hit.finding.suspects)
-    return Hit(blame_halted(hit.finding._replace(suspects=suspects)), hit.rows) if suspects else hit
+    return hit.changed(blame_halted(hit.finding._replace(suspects=suspects))) if suspects else hit
 
 
 def suspects_of(owners: Iterable[Owner]) -> tuple[Suspect, ...]:
@@ -78,7 +78,7 @@ def suspects_of(owners: Iterable[Owner]) -> tuple[Suspect, ...]:
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
     """Return one finding per cause, worst first: forty sockets harmed by one process, in any namespaces, give one."""
     groups: dict[Any, list[Finding]] = {}
-    findings = list(findings)
+    findings = _without_effects(findings)
     readers = any(finding.code == _READER for finding in findings)
     for finding in findings:
         if finding.code == _WINDOW and finding.severity == INFO and readers:
@@ -87,6 +87,27 @@ def by_cause(findings: Iterable[Finding]) -> list[Finding]:
     found = [_merged(findings) for findings in groups.values()]
     found.sort(key=badness)
     return found
+
+
+def _without_effects(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out the findings that others explain, and count them in the evidence of their causes."""
+    findings = list(findings)
+    effects: dict[tuple[str, str | None], dict[str, int]] = {}
+    present = {(finding.code, finding.subject.netns) for finding in findings if not finding.effect_of}
+    kept = []
+    for finding in findings:
+        cause = finding.effect_of, finding.subject.netns
+        if finding.effect_of and cause in present:
+            of = effects.setdefault(cause, {})
+            of[finding.code] = of.get(finding.code, 0) + max(1, finding.subject.sockets or 0)
+        else:
+            kept.append(finding)
+    told = []
+    for finding in kept:
+        of = effects.pop((finding.code, finding.subject.netns), {})
+        evidence = {f"effect {code}": Evidence(n, "effects", None, "", "netns") for code, n in of.items()}
+        told.append(finding._replace(evidence={**finding.evidence, **evidence}) if evidence else finding)
+    return told
 
 
 def _cause(finding: Finding) -> Any:

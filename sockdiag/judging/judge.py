@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Unseen
+from sockdiag.judging.case import Unseen
+from sockdiag.judging.causes import mark_effects
 from sockdiag.judging.registry import RULES, load
 from sockdiag.model.counters import MIBS
 from sockdiag.model.finding import RECOVERED, UNKNOWN, Finding, badness, worst_verdict
@@ -12,12 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from sockdiag.judging.case import Case
+    from sockdiag.judging.case import Case, Hit
 
 
 # Where the kernel counts what it lost, and the tables that every host uses. Without one of them a loss could go unseen. All
 # other sources show how near a limit is, or serve a few sockets: a rule that lacks them leaves the others their verdict.
-COUNTS_LOSSES = frozenset({*(mib.source for mib in MIBS.values()), "tcp", "udp"})
+_NEIGHBOURS = ("rtnetlink:RTM_GETNEIGH", "rtnetlink:RTM_GETNEIGHTBL")
+COUNTS_LOSSES = frozenset({*(mib.source for mib in MIBS.values()), *_NEIGHBOURS, "tcp", "udp"})
 
 
 class NotJudged(Record):
@@ -102,6 +104,7 @@ def judge(case: Case, codes: Iterable[str] = tuple(RULES)) -> Judgement:
                 lacking = NotJudged(code, error.source, error.reason)
         if lacking is not None:
             unknown.append(lacking)
+    hits = mark_effects(case, hits)
     hits.sort(key=lambda hit: badness(hit.finding))
     return Judgement(hits, unknown)
 
@@ -110,7 +113,7 @@ def _unproven(hit: Hit) -> Hit:
     """Return what a single sample shows of a loss in the past: proving that it has stopped takes a second one."""
     if hit.finding.verdict != RECOVERED:
         return hit
-    return Hit(hit.finding._replace(verdict=UNKNOWN), hit.rows)
+    return hit.changed(hit.finding._replace(verdict=UNKNOWN))
 
 
 def _lacking(case: Case, code: str, parts: Iterable[str]) -> NotJudged | None:

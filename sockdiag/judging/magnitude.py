@@ -1,4 +1,7 @@
-"""How bad a loss is: one answer from how much was lost, how much passed and how long it took, for every rule about losses."""
+"""Severity follows size: how much was lost, of how much, how fast, and how much of a limit is in use.
+
+Every rule about losses asks :func:`severity_of`, so that the same loss is as bad wherever it is found.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,14 @@ if TYPE_CHECKING:
 
 CRITICAL_SHARE = Threshold(
     "critical_share",
-    0.1,
-    "TCP gets little through at a loss of a tenth, and most other protocols give up or repeat themselves",
+    0.05,
+    "applications notice a loss from about 1 % on; at 5 % TCP and request protocols over UDP are unusable",
 )
-CRITICAL_LOST = Threshold(
-    "critical_lost", 20, "of fewer events a share is chance: 2 of 10 may be 1 of 20 the next time"
-)
+CRITICAL_LOST = Threshold("critical_lost", 10, "fewer are a single burst, or a moment's pause of the reader")
 CRITICAL_PER_S = Threshold(
     "critical_per_s",
-    1000,
-    "so many losses are felt by somebody, whatever the share; a tenth of critical_share is required too",
+    100,
+    "so many losses are an outage for somebody; less than a tenth of critical_share it takes ten times as many",
 )
 WARNING_SHARE = Threshold("warning_share", 0.001, "networks in good order lose less than one packet in a thousand")
 WARNING_PER_S = Threshold("warning_per_s", 10, "a loss that goes on, even if it is little of a large amount of traffic")
@@ -30,19 +31,22 @@ THRESHOLDS = (CRITICAL_SHARE, CRITICAL_LOST, CRITICAL_PER_S, WARNING_SHARE, WARN
 
 
 def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str = CRITICAL) -> str:
-    """Return the severity of a loss.
+    """Return how bad a loss is.
 
     Args:
-        lost: how much was lost or refused.
-        passed: how much got through in the same time; None if that is unknown.
-        seconds: the time; None if it is unknown.
+        lost: how many packets, connections or requests were lost or refused.
+        passed: how many got through in the same time; None if that is unknown. A number of more than the one in question
+            (the namespace for one of its sockets) makes the share a lower bound.
+        seconds: the time; None if it is unknown, which leaves the share.
         worst: the severity that is not exceeded.
     """
     share = share_of(lost, passed)
     per_s = lost / seconds if seconds else 0.0
     found = INFO
-    if ((share or 0.0) >= CRITICAL_SHARE.value and lost >= CRITICAL_LOST.value) or (
-        per_s >= CRITICAL_PER_S.value and (share is None or share >= CRITICAL_SHARE.value / 10)
+    if lost >= CRITICAL_LOST.value and (
+        (share or 0.0) >= CRITICAL_SHARE.value
+        or (per_s >= CRITICAL_PER_S.value and (share is None or share >= CRITICAL_SHARE.value / 10))
+        or per_s >= CRITICAL_PER_S.value * 10
     ):
         found = CRITICAL
     elif lost >= WARNING_LOST.value and (share is None or share >= WARNING_SHARE.value or per_s >= WARNING_PER_S.value):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from shlex import quote
 
-from sockdiag.judging.case import Hit
 from sockdiag.model.record import NETNS
 from sockdiag.model.sysctl_table import SYSCTLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockdiag.judging.case import Hit
     from sockdiag.model.finding import Advice
 
 # Programs that act on the network namespace that they run in.
-_PROGRAMS = ("ip", "tc", "ethtool", "nft", "ss")
+_PROGRAMS = ("ip", "tc", "ethtool", "nft", "nstat", "ss", "tcpdump")
 
 
 def advise_there(hit: Hit, place: str) -> Hit:
@@ -24,7 +24,7 @@ def advise_there(hit: Hit, place: str) -> Hit:
         place: the namespace as --netns takes it: a name, a process id, or a path.
     """
     advice = tuple(_there(one, place) for one in hit.finding.advice)
-    return hit if advice == hit.finding.advice else Hit(hit.finding._replace(advice=advice), hit.rows)
+    return hit if advice == hit.finding.advice else hit.changed(hit.finding._replace(advice=advice))
 
 
 def _there(advice: Advice, place: str) -> Advice:

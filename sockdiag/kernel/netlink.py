@@ -11,6 +11,7 @@ from sockdiag.kernel.byte_order import ORDER
 
 NETLINK_ROUTE = 0
 NETLINK_SOCK_DIAG = 4
+NETLINK_NETFILTER = 12
 
 NLMSG_NOOP = 1
 NLMSG_ERROR = 2

@@ -9,11 +9,36 @@ from struct import Struct
 
 from sockdiag.kernel.byte_order import ORDER
 
+RTM_NEWLINK = 16
+RTM_GETLINK = 18
 RTM_GETROUTE = 26
+RTM_NEWNEIGH = 28
+RTM_GETNEIGH = 30
+RTM_NEWNEIGHTBL = 64
+RTM_GETNEIGHTBL = 66
 RTM_NEWQDISC = 36
 RTM_GETQDISC = 38
 
 TCMSG = Struct(f"{ORDER}BxxxiIII")  # tcm_family, tcm_ifindex, tcm_handle, tcm_parent, tcm_info
+
+NDMSG = Struct(f"{ORDER}BxxxiHBB")  # ndm_family, ndm_ifindex, ndm_state, ndm_flags, ndm_type
+NDA_DST = 1
+NDA_CACHEINFO = 3
+NDA_PROBES = 4
+NDA_CACHEINFO_LAYOUT = Struct(f"{ORDER}IIII")  # ndm_confirmed, ndm_used, ndm_updated, ndm_refcnt; in USER_HZ
+USER_HZ = 100
+
+NDTMSG = Struct(f"{ORDER}Bxxx")  # ndtm_family
+NDTA_NAME = 1
+NDTA_THRESH3 = 4
+NDTA_CONFIG = 5
+NDTA_STATS = 7
+NDT_CONFIG = Struct(f"{ORDER}HHI")  # ndtc_key_len, ndtc_entry_size, ndtc_entries
+# Eleven counters since 4.19, the last of which is ndts_table_fulls.
+NDT_STATS = Struct(f"{ORDER}11Q")
+
+IFINFOMSG = Struct(f"{ORDER}BxHiII")  # ifi_family, ifi_type, ifi_index, ifi_flags, ifi_change
+IFLA_IFNAME = 3
 
 TCA_KIND = 1
 TCA_STATS2 = 7
@@ -97,7 +122,11 @@ NUD_INCOMPLETE = 0x01
 NUD_FAILED = 0x20
 NEIGHBOUR_STATES = ("INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "NOARP", "PERMANENT")
 
-# ifi_flags, by bit
+# ifi_flags
+IFF_UP = 0x1
+IFF_LOOPBACK = 0x8
+IFF_LOWER_UP = 0x10000
+# The same, by bit
 LINK_FLAGS = (
     "UP",
     "BROADCAST",

@@ -42,9 +42,12 @@ MIBS: Mapping[str, Mib] = {
         *(Mib(p, _NETSTAT, NETNS, U64) for p in ("TcpExt", "IpExt", "MPTcpExt")),
         *(Mib(p, _SNMP6, NETNS, U64) for p in ("Ip6", "Icmp6", "Udp6", "UdpLite6")),
         Mib("Sctp", "/proc/net/sctp/snmp", NETNS, U64),
+        Mib("Xfrm", "/proc/net/xfrm_stat", NETNS, U64),
+        Mib("Tls", "/proc/net/tls_stat", NETNS, U64),
         Mib("dev", "/proc/net/dev", NETNS, U64),
         Mib("softnet_stat", "/proc/net/softnet_stat", HOST, U32),
         Mib("nf_conntrack", "/proc/net/stat/nf_conntrack", NETNS, U32),
+        Mib("nft", "netlink:NFT_MSG_GETRULE", NETNS, U64),
         # struct gnet_stats_basic and gnet_stats_queue hold __u32.
         *(Mib(p, "rtnetlink:RTM_GETQDISC", NETNS, U32) for p in ("qdisc", "qdisc_ingress")),
     )
@@ -64,6 +67,10 @@ GAUGES = frozenset(
         "Tcp.CurrEstab",
         "MPTcpExt.MPCurrEstab",
         "Sctp.CurrEstab",
+        "Tls.CurrTxSw",
+        "Tls.CurrRxSw",
+        "Tls.CurrTxDevice",
+        "Tls.CurrRxDevice",
     }
 )
 

@@ -133,6 +133,9 @@ class Finding(Record):
     loss_per_s: float | None = field(
         "How much was lost or refused per second; null where nothing was counted, or in a single sample.", default=None
     )
+    effect_of: str = field(
+        "The rule of the finding that explains this one; empty if it has a cause of its own.", default="", kind=LABEL
+    )
     suspects: tuple[Suspect, ...] = field(
         "Processes that hold the socket or cause the finding; empty where none is visible.", default=(), of=Suspect
     )

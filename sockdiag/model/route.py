@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.kernel.rtnetlink import ADDRESS_FLAGS, METRIC_NAMES, NEIGHBOUR_STATES, ROUTE_TYPES
 from sockdiag.model.link import Link
-from sockdiag.model.record import BYTES, COUNT, FLAGS, ID, LABEL, MS, Record, field
+from sockdiag.model.record import BYTES, COUNT, COUNTER, FLAGS, HOST, ID, LABEL, MS, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,45 @@ class Neighbour(Record):
     device: str | None = field(
         "Device that it is behind.", default=None, kind=LABEL, kernel="neigh->dev", sources=("ndm_ifindex",)
     )
+    used_ms: int | None = field(
+        "Time since a packet was last sent to it.",
+        default=None,
+        unit=MS,
+        kernel="jiffies - neigh->used",
+        sources=("NDA_CACHEINFO.ndm_used",),
+    )
+
+
+class NeighbourTable(Record):
+    """A table of neighbours, which all network namespaces share. Source: ``neightbl_fill_info()``, net/core/neighbour.c."""
+
+    name: str = field("arp_cache or ndisc_cache.", kind=LABEL, kernel="tbl->id", sources=("NDTA_NAME",))
+    entries: int = field(
+        "Entries of all network namespaces.", unit=COUNT, scope=HOST, sources=("NDTA_CONFIG.ndtc_entries",)
+    )
+    limit: int = field(
+        "Maximum of entries.", unit=COUNT, scope=HOST, kernel="tbl->gc_thresh3", sources=("NDTA_THRESH3",)
+    )
+    table_fulls: int = field(
+        "Entries that could not be made.",
+        unit=COUNT,
+        kind=COUNTER,
+        scope=HOST,
+        sources=("NDTA_STATS.ndts_table_fulls",),
+    )
+
+
+class LinkState(Record):
+    """Whether a device can carry packets. Source: ``rtnl_fill_ifinfo()``, net/core/rtnetlink.c."""
+
+    name: str = field("Name of the device.", kind=LABEL, kernel="dev->name", sources=("IFLA_IFNAME",))
+    up: bool = field("It is switched on.", kind=LABEL, kernel="dev->flags & IFF_UP", sources=("ifi_flags",))
+    carrier: bool = field(
+        "It has a link to the other side.",
+        kind=LABEL,
+        kernel="netif_carrier_ok(dev)",
+        sources=("ifi_flags: IFF_LOWER_UP",),
+    )
 
 
 class LinkLayer(Record):
@@ -136,6 +175,17 @@ class LinkLayer(Record):
         default=None,
         of=Neighbour,
     )
+
+
+class LinkTrouble(Record):
+    """Devices that carry nothing, and neighbours that do not answer, in a network namespace."""
+
+    netns: str | None = field("Network namespace.", default=None, kind=LABEL)
+    down: tuple[str, ...] = field("Devices that are switched off.", default=(), kind=LABEL)
+    without_carrier: tuple[str, ...] = field(
+        "Devices that are on and have no link to the other side.", default=(), kind=LABEL
+    )
+    unanswering: tuple[Neighbour, ...] = field("Neighbours being resolved or not found.", default=(), of=Neighbour)
 
 
 class LocalAddress(Record):

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from sockdiag.model.cgroup_memory import CgroupMemory
     from sockdiag.model.conntrack import Conntrack
     from sockdiag.model.counters import Counters
+    from sockdiag.model.drop_rule import DropRule
     from sockdiag.model.fdinfo import Descriptors
     from sockdiag.model.protocols import Protocol
     from sockdiag.model.qdisc import Qdisc
+    from sockdiag.model.route import Neighbour, NeighbourTable
     from sockdiag.model.sockstat import SockStat, SockStat6
     from sockdiag.model.softnet import SoftnetCpu
     from sockdiag.model.sysctl import Sysctls
@@ -33,6 +35,9 @@ class Sample:
         softnet: what each CPU received.
         conntrack: state of connection tracking, None where it is not loaded.
         qdiscs: queueing disciplines, None where they were not read.
+        unanswering: neighbours that are being resolved or did not answer, None where they were not read.
+        neighbour_tables: how full the host's tables of neighbours are, None where they were not read.
+        drop_rules: rules of nftables that count and drop, None where they were not or may not be read.
         descriptors: by pid of the processes that are near their limit of open files: open ones, limit, inodes of
             the sockets among them, name.
         cgroups: those that are near the limit of their sockets' memory.
@@ -51,7 +56,9 @@ class Sample:
         "conntrack",
         "counters",
         "descriptors",
+        "drop_rules",
         "limits",
+        "neighbour_tables",
         "netns",
         "page_size",
         "protocols",
@@ -61,6 +68,7 @@ class Sample:
         "softnet",
         "tables",
         "turns",
+        "unanswering",
     )
 
     def __init__(
@@ -77,6 +85,9 @@ class Sample:
         softnet: Iterable[SoftnetCpu] | None = None,
         conntrack: Conntrack | None = None,
         qdiscs: Iterable[Qdisc] | None = None,
+        unanswering: Iterable[Neighbour] | None = None,
+        neighbour_tables: Iterable[NeighbourTable] | None = None,
+        drop_rules: Iterable[DropRule] | None = None,
         descriptors: Mapping[int, Descriptors] | None = None,
         cgroups: Iterable[CgroupMemory] | None = None,
         page_size: int | None = None,
@@ -95,6 +106,9 @@ class Sample:
         self.softnet = None if softnet is None else tuple(softnet)
         self.conntrack = conntrack
         self.qdiscs = None if qdiscs is None else tuple(qdiscs)
+        self.unanswering = None if unanswering is None else tuple(unanswering)
+        self.neighbour_tables = None if neighbour_tables is None else tuple(neighbour_tables)
+        self.drop_rules = None if drop_rules is None else tuple(drop_rules)
         self.descriptors = descriptors
         self.cgroups = None if cgroups is None else tuple(cgroups)
         self.page_size = page_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.losses import once
 from sockdiag.model.finding import INFO, NOT_WRONG
 from sockdiag.model.quantity import UNKNOWN, count, counted, duration, rate, share, size
 from sockdiag.model.query import TABLES
@@ -142,8 +141,7 @@ def _fullest(level: Fullest, style: Style, unit: str, bounds: tuple[float, float
 
 
 def _losses(view: Overview, style: Style) -> Iterator[str]:
-    told = once(view.losses)
-    now = [loss for loss in told if loss.delta]
+    now = [loss for loss in view.losses if loss.own]
     title = style.paint("LOST", _BOLD)
     if view.interval_s is None:
         yield f"{title}  unknown: detecting losses takes two samples\n"
@@ -152,12 +150,17 @@ def _losses(view: Overview, style: Style) -> Iterator[str]:
     else:
         yield f"{title} in {duration(view.interval_s)}\n"
         rows = [
-            (f"  {count(loss.delta)}", rate(loss.per_s), f"{loss.meaning} ({loss.name}{_scope(loss)})") for loss in now
+            (
+                f"  {count(loss.own)}",
+                rate((loss.own or 0) / view.interval_s),
+                f"{loss.meaning} ({loss.name}{_scope(loss)})",
+            )
+            for loss in now
         ]
         yield from aligned((), list(zip(*rows, strict=True)), (True, True, False), style.width, prose=True)
-    past = [loss for loss in told if not loss.delta]
+    past = [loss for loss in view.losses if not loss.own]
     if past:
-        names = [f"{printable(loss.name)}{_scope(loss)} {count(loss.total)}" for loss in past[:_EARLIER]]
+        names = [f"{printable(loss.name)}{_scope(loss)} {count(loss.own_total)}" for loss in past[:_EARLIER]]
         more = f" and {counted(len(past) - _EARLIER, 'more counter')}" if len(past) > _EARLIER else ""
         yield f"  earlier, since boot or since the namespace was created: {', '.join(names)}{more}\n"
 

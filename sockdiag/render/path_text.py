@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from sockdiag.analysis.path import waiting
 from sockdiag.analysis.path_table import IN, SIGN
-from sockdiag.model.quantity import size
+from sockdiag.kernel.rtnetlink import NUD_FAILED
+from sockdiag.model.quantity import duration, size
+from sockdiag.model.quantity import rate as pace
 from sockdiag.render.cells import cell
 from sockdiag.render.escape import printable, width
 from sockdiag.render.table import aligned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sockdiag.analysis.path import PathCounter, PathStage
+    from sockdiag.model.route import LinkTrouble
     from sockdiag.render.document import Style
 
 _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
@@ -40,7 +43,12 @@ _NAMES = {
 
 
 def path_lines(
-    stages: Sequence[PathStage], interval: float | None, style: Style, *, again: bool = False
+    stages: Sequence[PathStage],
+    interval: float | None,
+    style: Style,
+    troubles: Mapping[str | None, LinkTrouble] | None = None,
+    *,
+    again: bool = False,
 ) -> Iterator[str]:
     """Yield the lines of the screen.
 
@@ -48,6 +56,7 @@ def path_lines(
         stages: the stages, in the order of the path.
         interval: seconds between the two samples; None for a single sample.
         style: colour and width.
+        troubles: devices that carry nothing and neighbours that do not answer, by network namespace.
         again: it is not the first of several screens: leave out the introduction.
     """
     if interval is None and not again:
@@ -66,6 +75,8 @@ def path_lines(
         color = _RED if _lost(stage, interval) else _YELLOW if _signs(stage, interval) else ""
         yield (style.paint(line, color) if color else line) + "\n"
     yield from _explained(stages, interval, style)
+    for netns in dict.fromkeys(stage.netns for stage in stages if stage.netns is not None):
+        yield from _link_lines((troubles or {}).get(netns), style)
     unknown = [] if again else [(stage, text) for stage in stages for text in stage.unseen]
     if unknown:
         yield "\n"
@@ -74,13 +85,34 @@ def path_lines(
             yield f"  {_NAMES.get(stage.stage, stage.stage)}: {text}\n"
 
 
-def everywhere_lines(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
+def _link_lines(trouble: LinkTrouble | None, style: Style) -> Iterator[str]:
+    if trouble is None or not (trouble.down or trouble.without_carrier or trouble.unanswering):
+        return
+    yield "\n"
+    yield style.paint("LINKS", _BOLD) + "\n"
+    for name in trouble.without_carrier:
+        yield f"  {style.paint(printable(name), _RED)}: no carrier: nothing is sent or received\n"
+    for one in trouble.unanswering:
+        used = "" if one.used_ms is None else f", last used {duration(one.used_ms / 1000)} ago"
+        what = "does not answer" if one.state & NUD_FAILED else "has not answered yet"
+        yield f"  {style.paint(printable(one.address), _YELLOW)} on {printable(one.device or '-')}: {what}{used}\n"
+    if trouble.down:
+        yield f"  off: {', '.join(map(printable, trouble.down))}\n"
+
+
+def everywhere_lines(
+    stages: Sequence[PathStage],
+    interval: float | None,
+    style: Style,
+    troubles: Mapping[str | None, LinkTrouble] | None = None,
+) -> Iterator[str]:
     """Yield the path through the first network namespace and the host, then those of namespaces that lost something.
 
     Args:
         stages: the stages of all namespaces, one namespace after the other.
         interval: see :func:`path_lines`.
         style: colour and width.
+        troubles: see :func:`path_lines`.
     """
     ways: dict[str | None, list[PathStage]] = {}
     first = next((stage.netns for stage in stages if stage.netns is not None), None)
@@ -94,7 +126,7 @@ def everywhere_lines(stages: Sequence[PathStage], interval: float | None, style:
         if netns != first:
             yield "\n"
         yield f"{style.paint('NETNS', _BOLD)} {printable(netns or '-')}\n"
-        yield from path_lines(way, interval, style, again=netns != first)
+        yield from path_lines(way, interval, style, troubles, again=netns != first)
     if quiet:
         yield f"\nNo counter shows a loss in {quiet} other network namespace{'s' if quiet > 1 else ''}.\n"
 
@@ -153,7 +185,7 @@ def _explained(stages: Sequence[PathStage], interval: float | None, style: Style
         yield style.paint("HISTORY", _BOLD) + "\n"
     losing.sort(key=lambda pair: -pair[0])
     for n, counter in losing:
-        rate = f" ({n / interval:.3g}/s)" if interval else ""
+        rate = f" ({pace(n / interval)})" if interval else ""
         yield f"  {style.paint(str(n), _RED) if interval else n}{rate}  {printable(counter.name)}: {counter.meaning}\n"
     signs = [c for stage in stages for c in _signs(stage, interval)]
     for counter in signs:

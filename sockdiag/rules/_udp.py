@@ -63,3 +63,15 @@ def _roomy(level: Level) -> bool:
     if level.rmem is None or before is None or not level.rcvbuf:
         return False
     return max(level.rmem, before) < _ROOMY * level.rcvbuf
+
+
+# An ICMP error makes the next send(2) of a connected socket fail, and IP counts that datagram as discarded.
+_UNREACHABLE = (("Ip.OutDiscards", "Icmp.InDestUnreachs"), ("Ip6.OutDiscards", "Icmp6.InDestUnreachs"))
+CLOSED_PORTS = tuple(name for pair in _UNREACHABLE for name in pair)
+
+
+def refused_by_peers(case: Case) -> int:
+    """Return how many datagrams were not sent because an ICMP error about an earlier one was pending."""
+    return sum(
+        min(max(0, case.moved(discards) or 0), max(0, case.moved(errors) or 0)) for discards, errors in _UNREACHABLE
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import counted, rate
+from sockdiag.rules._conntrack import losses_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +41,9 @@ def judge(case: Case) -> Iterator[Hit]:
     now = case.now.conntrack
     if now is None:
         return
-    past = case.before.conntrack if case.before is not None else None
-    drops, before = now.total("drop"), past.total("drop") if past is not None else None
-    lost = 0 if drops is None or before is None else (drops - before) % (1 << 32)
+    drops = now.total("drop")
+    losses = losses_of(case)
+    lost = 0 if losses is None else losses.full
     known = now.count is not None and now.max is not None
     ratio = now.count / now.max if now.count is not None and now.max else None
     if lost or (ratio is not None and ratio >= case.threshold(RULE, "warning_ratio")):
@@ -60,7 +62,7 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
         eta = round(max(0, now.max - now.count) / (growth / case.seconds), 1)
     count, limit = (n if n is not None else "an unknown number" for n in (now.count, now.max))
     said = f"the table of tracked connections holds {count} of {limit} entries"
-    said += f"; {counted(lost, 'packet')} dropped{per_second(case.rate(lost))}" if lost else ""
+    said += f"; {counted(lost, 'packet')} dropped ({rate(case.rate(lost))})" if lost else ""
     evidence = {
         "count": Evidence(now.count, "entries", now.max, f"{_SYSCTL}count"),
         "drop": Evidence(lost if past is not None else now.total("drop"), "count", None, _STAT),
@@ -81,5 +83,16 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
     room = None if ratio is None else max(0.0, round(1 - ratio, 4))
     verdict = DROPPING if lost else AT_RISK
     return Hit(
-        Finding(RULE.code, severity, Subject(NAMESPACE, "conntrack"), said, evidence, room, eta, advice, verdict)
+        Finding(
+            RULE.code,
+            severity,
+            Subject(NAMESPACE, "conntrack"),
+            said,
+            evidence,
+            room,
+            eta,
+            advice,
+            verdict,
+            loss_per_s=case.rate(lost) if lost else None,
+        )
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, per_second
-from sockdiag.model.finding import DROPPING, INFO, NAMESPACE, OK, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.judging.case import DeclaredRule, Explained, Hit, Threshold
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of, share_of
+from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, OK, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import count, counted, rate, share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 RULE = DeclaredRule(
     "DEVICE_DROP",
-    WARNING,
+    CRITICAL,
     (DROPPING, OK),
     "A network device lost packets: its ring or the CPU's queue was full on receipt, or its driver could not send.",
     "rx_fifo: the ring overran. rx_drop: no room behind it, or nobody wanted the frame (an unknown protocol counts too). "
@@ -22,10 +24,12 @@ RULE = DeclaredRule(
     ("dev rx_drop, rx_fifo, tx_drop, rx_packets, tx_packets",),
     ("/proc/net/dev",),
     (
-        Threshold("least", 5, "frames of protocols that nobody speaks here are dropped one by one"),
+        Threshold("least", 5, "on receipt: frames of protocols that nobody speaks here are dropped one by one"),
         Threshold("share", 0.001, "the same, of many packets"),
+        *THRESHOLDS,
     ),
     ("a larger ring (ethtool -G)", "net.core.netdev_max_backlog where the CPU's queue is full"),
+    explained_by=(Explained("SOFTNET_BACKLOG_DROP"),),
     counters=tuple(f"dev.*.{column}" for column in ("rx_drop", "rx_fifo", "tx_drop", "rx_packets", "tx_packets")),
 )
 
@@ -33,21 +37,21 @@ _WAYS = (
     (
         "rx_fifo",
         "rx_packets",
-        "its ring was full",
+        "received: its ring was full",
         "ethtool -G {} rx N",
         "Packets arrive faster than the CPU takes them out of the ring.",
     ),
     (
         "rx_drop",
         "rx_packets",
-        "before a protocol saw them",
+        "received, before a protocol saw them",
         None,
         "See SOFTNET_BACKLOG_DROP where the CPU's queue is full.",
     ),
     (
         "tx_drop",
         "tx_packets",
-        "instead of sent",
+        "that it was to send",
         "ip -s link show {}",
         "The driver had no room, or the link or its other end is down.",
     ),
@@ -65,19 +69,25 @@ def judge(case: Case) -> Iterator[Hit]:
             if not lost or lost < 0:
                 continue
             whole = (case.moved(f"dev.{device}.{packets}") or 0) + lost
-            bad = column == "rx_fifo" or (
+            # What is dropped before a protocol saw it may be of a protocol that nobody wants.
+            bad = column != "rx_drop" or (
                 lost >= case.threshold(RULE, "least") and lost / whole >= case.threshold(RULE, "share")
             )
-            said = f"{device} lost {lost} of {whole} packets{per_second(case.rate(lost))}: {why}"
+            passed = whole - lost
+            severity = severity_of(lost, passed, case.seconds, RULE.severity) if bad else INFO
+            of = f"all of {counted(whole, 'packet')}" if not passed else f"{count(lost)} of {counted(whole, 'packet')}"
+            said = f"{device} dropped {of}"
+            said += f" {why} ({rate(case.rate(lost))}, {share(lost / whole)})"
             evidence = {
                 column: Evidence(lost, "packets", None, "/proc/net/dev"),
                 packets: Evidence(whole, "packets", None, "/proc/net/dev"),
+                "share": Evidence(round(share_of(lost, passed) or 0.0, 4), "ratio"),
             }
             advice = Advice(f"Look at the device {device}.", command and command.format(device), reason)
             yield Hit(
                 Finding(
                     RULE.code,
-                    WARNING if bad else INFO,
+                    severity,
                     Subject(NAMESPACE, device),
                     said,
                     evidence,
@@ -85,5 +95,7 @@ def judge(case: Case) -> Iterator[Hit]:
                     None,
                     (advice,),
                     DROPPING if bad else OK,
-                )
+                    loss_per_s=case.rate(lost) if bad else None,
+                ),
+                device=device,
             )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule
-from sockdiag.model.finding import DROPPING, WARNING, Advice
+from sockdiag.judging.case import DeclaredRule, Explained, Threshold
+from sockdiag.judging.magnitude import THRESHOLDS, beyond_guard, guard
+from sockdiag.model.finding import CRITICAL, DROPPING, Advice
 from sockdiag.rules._counters import lost_in_interval
+from sockdiag.rules._udp import CLOSED_PORTS, refused_by_peers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,28 +20,45 @@ _OUT = (
     ("Ip.OutDiscards", ("Udp.SndbufErrors", "UdpLite.SndbufErrors")),
     ("Ip6.OutDiscards", ("Udp6.SndbufErrors", "UdpLite6.SndbufErrors")),
 )
+_RECEIVED, _SENT = ("Ip.InReceives", "Ip6.InReceives"), ("Ip.OutRequests", "Ip6.OutRequests")
 _OUT_NAMES = tuple(name for discards, refused in _OUT for name in (discards, *refused))
 
 RULE = DeclaredRule(
     "IP_DISCARD",
-    WARNING,
+    CRITICAL,
     (DROPPING,),
-    "IP threw packets away that were in order: on receipt for want of memory, on the way out because the queueing discipline, "
-    "the neighbour table or the sender's buffer had no room.",
+    "IP threw packets away that were in order: on receipt for want of memory, on the way out because the queueing discipline or "
+    "the sender's buffer had no room.",
     "ip_rcv() finds no memory; ip_finish_output() gets an error; udp_sendmsg() gets ENOBUFS or EAGAIN.",
     "ip_rcv_core(), ip_output(), udp_sendmsg()",
     (*_IN, *_OUT_NAMES),
     ("/proc/net/snmp",),
-    (),
-    ("the queueing discipline and the neighbours of the device", "SO_SNDBUF"),
+    (
+        *guard(5, 1, 0.001, "multicast for groups that nobody joined counts as discarded in IPv6"),
+        Threshold(
+            "slack", 0.05, "of sends that failed because of an ICMP error: the two are not counted at one moment"
+        ),
+        *THRESHOLDS,
+    ),
+    ("the queueing discipline of the device", "SO_SNDBUF"),
     partly=("/proc/net/snmp6",),
-    counters=(*_IN, *_OUT_NAMES),
+    counters=(*_IN, *_OUT_NAMES, *CLOSED_PORTS, *_RECEIVED, *_SENT),
+    explained_by=(
+        Explained("QDISC_DROP"),
+        Explained("DEVICE_DROP"),
+        Explained("NEIGHBOUR_FAILED"),
+        Explained("FRAGMENTATION_FAILED"),
+        Explained("NFT_DROP"),
+        Explained("CONNTRACK_FULL"),
+        Explained("CONNTRACK_INSERT"),
+        Explained("CRYPTO_ERRORS"),
+    ),
 )
 
 _ADVICE = Advice(
-    "Look at the way out: queueing disciplines and neighbours.",
-    "tc -s qdisc; ip -s neigh",
-    "The sender may have got ENOBUFS or EAGAIN for them.",
+    "Look at the queueing disciplines, and at senders whose send buffer is small.",
+    "tc -s qdisc; sockdiag memory",
+    "The sender got ENOBUFS or EAGAIN for them, or the device took no more.",
 )
 _MEMORY = Advice(
     "Look at the memory of the machine.", "cat /proc/buddyinfo", "Packets that came in could not be copied."
@@ -48,8 +67,34 @@ _MEMORY = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge both directions by the counters of both families."""
-    yield from lost_in_interval(case, RULE, _IN, "IP receive", "packet", "thrown away on receipt", (_MEMORY,))
+    received = case.sum_moved(*_RECEIVED)
+    discarded = case.sum_moved(*_IN) or 0
+    if case.moved(_IN[0]) or beyond_guard(case, RULE, discarded, received):
+        yield from lost_in_interval(
+            case,
+            RULE,
+            _IN,
+            "IP receive",
+            "packet",
+            "thrown away on receipt",
+            (_MEMORY,),
+            passed=received,
+            of="packets received",
+        )
     lost = sum(max(case.moved(discards) or 0, case.sum_moved(*refused) or 0) for discards, refused in _OUT)
+    # A datagram that was not sent because of a closed port is that rule's; the ICMP errors are counted a moment earlier or later.
+    refused = refused_by_peers(case)
+    if refused:
+        lost = lost - refused if lost - refused > max(2, refused * case.threshold(RULE, "slack")) else 0
     yield from lost_in_interval(
-        case, RULE, _OUT_NAMES, "IP send", "packet", "thrown away or refused instead of sent", (_ADVICE,), lost=lost
+        case,
+        RULE,
+        _OUT_NAMES,
+        "IP send",
+        "packet",
+        "thrown away or refused instead of sent",
+        (_ADVICE,),
+        lost=lost,
+        passed=case.sum_moved(*_SENT),
+        of="packets sent",
     )

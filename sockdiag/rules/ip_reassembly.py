@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
-from sockdiag.model.finding import AT_RISK, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.judging.magnitude import THRESHOLDS
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
+_PUT_TOGETHER = ("Ip.ReasmOKs", "Ip6.ReasmOKs")
+
 RULE = DeclaredRule(
     "IP_REASSEMBLY",
-    WARNING,
+    CRITICAL,
     (DROPPING, AT_RISK),
     "Fragmented datagrams could not be put together: a fragment is missing, or the memory for incomplete datagrams is used up.",
     "A datagram is given up ipfrag_time seconds after its first fragment, or when incomplete ones hold ipfrag_high_thresh.",
@@ -27,11 +30,11 @@ RULE = DeclaredRule(
         "net.ipv6.ip6frag_high_thresh",
     ),
     ("/proc/net/snmp",),
-    (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"),),
+    (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"), *THRESHOLDS),
     ("net.ipv4.ipfrag_high_thresh where memory is the limit", "datagrams that fit the path MTU"),
     partly=("/proc/net/snmp6", "/proc/net/sockstat", "/proc/net/sockstat6"),
     sysctls=("net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"),
-    counters=("Ip.ReasmFails", "Ip6.ReasmFails"),
+    counters=("Ip.ReasmFails", "Ip6.ReasmFails", *_PUT_TOGETHER),
     parts=("sockstat", "sockstat6"),
 )
 
@@ -67,7 +70,18 @@ def judge(case: Case) -> Iterator[Hit]:
         ),
     )
     lost = list(
-        lost_in_interval(case, RULE, _NAMES, "IP", "fragmented datagram", "could not be put together", advice, more)
+        lost_in_interval(
+            case,
+            RULE,
+            _NAMES,
+            "IP",
+            "fragmented datagram",
+            "could not be put together",
+            advice,
+            more,
+            passed=case.sum_moved(*_PUT_TOGETHER),
+            of="fragmented datagrams",
+        )
     )
     yield from lost
     if near and not lost:

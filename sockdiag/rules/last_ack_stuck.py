@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import INFO, STALLED, Advice
+from sockdiag.rules._effects import SILENCED
 from sockdiag.rules._tcp import TABLES, unanswered
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ RULE = DeclaredRule(
     ("net.ipv4.tcp_orphan_retries, where many hold memory",),
     partly=("mptcp",),
     tables=TABLES,
+    explained_by=SILENCED,
     commands=("states",),
 )
 

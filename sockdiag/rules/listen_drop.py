@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit
+from sockdiag.judging.case import Compared, DeclaredRule, Explained, Hit
 from sockdiag.judging.listeners import QUEUE_COUNTERS, QUEUE_FIELDS, listeners, queue_is_cause
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
@@ -40,6 +40,7 @@ RULE = DeclaredRule(
     counters=(*QUEUE_COUNTERS, _GONE, _OPENED),
     compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
     commands=("listeners",),
+    explained_by=(Explained("TTL_TOO_LOW"), Explained("TCP_AUTHENTICATION"), Explained("CHECKSUM_ERRORS")),
 )
 
 _WHY = Advice(

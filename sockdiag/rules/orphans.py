@@ -29,7 +29,7 @@ RULE = DeclaredRule(
     ),
     ("the peers that do not answer", "net.ipv4.tcp_max_orphans: each may pin 64 kB and more"),
     sysctls=("net.ipv4.tcp_max_orphans",),
-    counters=("TcpExt.TCPAbortOnMemory",),
+    counters=("TcpExt.TCPAbortOnMemory", "Tcp.ActiveOpens", "Tcp.PassiveOpens"),
     parts=("sockstat",),
 )
 
@@ -45,7 +45,15 @@ _ADVICE = (
 def judge(case: Case) -> Iterator[Hit]:
     """Judge resets for want of memory or of room among the orphans, and the level."""
     yield from lost_in_interval(
-        case, RULE, ("TcpExt.TCPAbortOnMemory",), "TCP", "connection", "reset: too many orphans, or no memory", _ADVICE
+        case,
+        RULE,
+        ("TcpExt.TCPAbortOnMemory",),
+        "TCP",
+        "connection",
+        "reset: too many orphans, or no memory",
+        _ADVICE,
+        passed=case.sum_moved("Tcp.ActiveOpens", "Tcp.PassiveOpens"),
+        of="connections",
     )
     orphans = None if case.now.sockstat is None else case.now.sockstat.tcp_orphan
     if orphans is None:

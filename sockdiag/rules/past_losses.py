@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.losses import LOSSES
+from sockdiag.analysis.losses import losses
 from sockdiag.judging.case import DeclaredRule, Hit
-from sockdiag.model.counters import mib_of
+from sockdiag.model.counter_table import LOSS, REFUSAL, names_of
+from sockdiag.model.counters import Counters, mib_of
 from sockdiag.model.finding import INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
+from sockdiag.model.quantity import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,35 +16,42 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
 
 _SHOWN = 3
+_FILES = ("/proc/net/snmp", "/proc/net/snmp6", "/proc/net/netstat")
+_NAMES = tuple(name for name in names_of(LOSS, REFUSAL) if mib_of(name).source in _FILES)
 
 RULE = DeclaredRule(
     "PAST_LOSSES",
     INFO,
     (RECOVERED,),
-    "Counters of loss are not zero since boot, or since the namespace was made. That is history: when it was is not known.",
+    "Counters of loss are not zero. They begin when the network namespace is made, at boot for that of the host. That is history: "
+    "when it was is not known.",
     "The kernel never sets these counters to zero.",
     "/proc/net/snmp, /proc/net/snmp6, /proc/net/netstat",
-    tuple(LOSSES),
+    _NAMES,
     (),
-    partly=("/proc/net/snmp", "/proc/net/snmp6", "/proc/net/netstat"),
-    counters=tuple(LOSSES),
+    partly=_FILES,
+    counters=_NAMES,
 )
 
 
 def judge(case: Case) -> Iterator[Hit]:
-    """List the counters that are not zero and did not move."""
-    past = {
-        name: case.now.counters.get(name) for name in LOSSES if case.now.counters.get(name) and not case.moved(name)
-    }
+    """List the counters that are not zero and did not move, each loss once."""
+    values = {name: case.now.counters.get(name) for name in _NAMES}
+    still = {name: value for name, value in values.items() if value and not case.moved(name)}
+    past = [(loss.name, loss.own_total) for loss in losses(None, Counters(still), 0.0) if loss.own_total]
     if not past:
         return
     evidence = {
-        n: Evidence(value, "count since boot", None, mib_of(n).source, mib_of(n).scope) for n, value in past.items()
+        name: Evidence(n, "count since the namespace was made", None, mib_of(name).source, mib_of(name).scope)
+        for name, n in past
     }
-    names = sorted(past, key=lambda n: -(past[n] or 0))
-    listed = ", ".join(f"{name} {past[name]}" for name in names[:_SHOWN])
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    now = "use --interval to see whether they grow" if case.before is None else "none of them grew in the interval"
+    listed = ", ".join(f"{name} {count(n)}" for name, n in past[:_SHOWN])
+    more = f" and {len(past) - _SHOWN} more" if len(past) > _SHOWN else ""
+    now = (
+        "whether they still grow takes a second sample (--interval)"
+        if case.before is None
+        else "none of them grew in the interval"
+    )
     yield Hit(
         Finding(
             RULE.code, INFO, Subject(NAMESPACE), f"lost in the past: {listed}{more}; {now}", evidence, verdict=RECOVERED

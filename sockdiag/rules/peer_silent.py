@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
+from sockdiag.rules._effects import SILENCED
 from sockdiag.rules._tcp import TABLES, unanswered
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ RULE = DeclaredRule(
     ("the peer, and the network path to it", "TCP_USER_TIMEOUT", "net.ipv4.tcp_mtu_probing"),
     partly=("mptcp",),
     tables=TABLES,
+    explained_by=SILENCED,
 )
 
 _ADVICE = Advice(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
-from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.judging.case import DeclaredRule, Hit
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of, share_of
+from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import counted, rate, share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 RULE = DeclaredRule(
     "QDISC_DROP",
-    WARNING,
+    CRITICAL,
     (DROPPING,),
     "A queueing discipline drops packets instead of sending them: more is sent than the device or its rate limit lets through. "
     "TCP sends them again; of UDP they are lost, without an error for the sender unless IP_RECVERR is set.",
@@ -21,7 +23,7 @@ RULE = DeclaredRule(
     "qdisc_drop(), include/net/sch_generic.h",
     ("qdisc drops, backlog",),
     ("rtnetlink:RTM_GETQDISC",),
-    (),
+    THRESHOLDS,
     ("the rate limit", "the queue's limit"),
     parts=("qdiscs",),
     earlier_parts=("qdiscs",),
@@ -41,9 +43,12 @@ def judge(case: Case) -> Iterator[Hit]:
             continue
         lost = qdisc.drops - before.drops
         sent = (qdisc.packets or 0) - (before.packets or 0)
-        said = f"the queueing discipline {qdisc.kind} of {qdisc.device} dropped {counted(lost, 'packet')}{per_second(case.rate(lost))} and sent {sent}"
+        ratio = share_of(lost, sent) or 0.0
+        said = f"the queueing discipline {qdisc.kind} of {qdisc.device} dropped {counted(lost, 'packet')} ({rate(case.rate(lost))}, {share(ratio)})"
         evidence = {
             "drops": Evidence(lost, "packets", None, "RTM_GETQDISC: TCA_STATS2"),
+            "sent": Evidence(sent, "packets", None, "RTM_GETQDISC: TCA_STATS2"),
+            "share": Evidence(round(ratio, 4), "ratio"),
             "backlog": Evidence(qdisc.backlog_bytes, "bytes", None, "RTM_GETQDISC: TCA_STATS2"),
         }
         advice = Advice(
@@ -53,6 +58,16 @@ def judge(case: Case) -> Iterator[Hit]:
         )
         yield Hit(
             Finding(
-                RULE.code, WARNING, Subject(NAMESPACE, qdisc.device), said, evidence, None, None, (advice,), DROPPING
-            )
+                RULE.code,
+                severity_of(lost, sent, case.seconds),
+                Subject(NAMESPACE, qdisc.device),
+                said,
+                evidence,
+                None,
+                None,
+                (advice,),
+                DROPPING,
+                loss_per_s=case.rate(lost),
+            ),
+            device=qdisc.device,
         )

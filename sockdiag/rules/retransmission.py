@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold
-from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, OK, WARNING, Advice, Evidence, Finding, Subject
+from math import sqrt
+
+from sockdiag.judging.case import DeclaredRule, Explained, Hit, Threshold, nonzero
+from sockdiag.judging.subjects import at
+from sockdiag.model.finding import (
+    AT_RISK,
+    CRITICAL,
+    INFO,
+    NAMESPACE,
+    OK,
+    WARNING,
+    Advice,
+    Evidence,
+    Finding,
+    Subject,
+)
+from sockdiag.model.quantity import count, counted
+from sockdiag.model.quantity import share as percentage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +29,7 @@ if TYPE_CHECKING:
 
 RULE = DeclaredRule(
     "RETRANSMISSION",
-    WARNING,
+    CRITICAL,
     (AT_RISK, OK),
     "A large part of the TCP segments was sent again: packets are lost on the way, or their acknowledgements come late.",
     "A timeout, or duplicate acknowledgements (SACK, RACK).",
@@ -23,10 +39,37 @@ RULE = DeclaredRule(
     (
         Threshold("warning_ratio", 0.05, "from 1 % on throughput suffers, and monitoring alarms between 1 and 20 %"),
         Threshold("info_ratio", 0.01, "the lower end of those"),
-        Threshold("segments", 500, "of fewer segments a share says little"),
+        Threshold("critical_ratio", 0.2, "beyond that, most connections stand still"),
+        Threshold("least", 5, "one lost segment may be sent again several times"),
+        Threshold(
+            "deviations",
+            1.28,
+            "the share is judged as if so many standard deviations fewer had been sent again: nine times in ten it is no chance",
+        ),
     ),
     ("the network: drops of devices and queueing disciplines here and on the way",),
-    counters=("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "Tcp.OutSegs"),
+    tables=("tcp",),
+    counters=("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "TcpExt.TCPSynRetrans", "Tcp.OutSegs"),
+    explained_by=(
+        Explained("QDISC_DROP"),
+        Explained("DEVICE_DROP"),
+        Explained("DEVICE_ERRORS"),
+        Explained("CHECKSUM_ERRORS"),
+        Explained("NEIGHBOUR_FAILED"),
+        Explained("NFT_DROP"),
+        Explained("CONNTRACK_INSERT"),
+        Explained("TCP_SEND_FAILED"),
+        # What does not fit into a window that closes is sent again.
+        Explained("TCP_RECEIVER_STALLED"),
+        Explained("ZERO_WINDOW_FROM_PEER"),
+        Explained("TCP_OUT_OF_WINDOW"),
+        Explained("PEER_SILENT"),
+        Explained("ACCEPT_QUEUE_OVERFLOW"),
+        Explained("TCP_BACKLOG_DROP"),
+        Explained("TCP_RECEIVE_DROP"),
+        Explained("TCP_OUT_OF_ORDER_PRUNE"),
+        Explained("SOFTNET_BACKLOG_DROP"),
+    ),
 )
 
 _ADVICE = Advice(
@@ -39,23 +82,35 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the share of segments sent again; data segments are the base, as pure acknowledgements are not sent again."""
     again, sent = case.moved("Tcp.RetransSegs"), case.moved("TcpExt.TCPOrigDataSent")
+    if again:
+        # SYNs and SYN-ACKs that are sent again are other rules'.
+        again = max(0, again - (case.moved("TcpExt.TCPSynRetrans") or 0))
     if sent is None:
         sent = case.moved("Tcp.OutSegs")
-    if not again or sent is None or sent < case.threshold(RULE, "segments"):
+    if not again or sent is None or again < case.threshold(RULE, "least"):
         return
-    share = again / sent
-    if share < case.threshold(RULE, "info_ratio"):
+    certain = again - case.threshold(RULE, "deviations") * sqrt(again)
+    share = again / (again + sent)
+    bound = certain / (certain + sent)
+    if bound < case.threshold(RULE, "info_ratio"):
         return
-    bad = share >= case.threshold(RULE, "warning_ratio")
-    said = f"{again} TCP segments were sent again, and {sent} for the first time: {share:.1%}"
+    bad = bound >= case.threshold(RULE, "warning_ratio")
+    critical = bound >= case.threshold(RULE, "critical_ratio")
+    said = f"{percentage(share)} of TCP segments were retransmissions: {count(again)}, and {counted(sent, 'segment')} sent for the first time"
     evidence = {
         "RetransSegs": Evidence(again, "segments", None, "/proc/net/snmp"),
         "TCPOrigDataSent": Evidence(sent, "segments", None, "/proc/net/netstat"),
+        "share": Evidence(round(share, 4), "ratio"),
     }
+    peers = _peers(case)
+    if peers:
+        listed = ", ".join(f"{peer} ({counted(n, 'connection')})" for peer, n in peers[:_NAMED])
+        said += f"; waiting for {listed}"
+        evidence["peers"] = Evidence(listed, "", None, "idiag_retrans", "socket")
     yield Hit(
         Finding(
             RULE.code,
-            WARNING if bad else INFO,
+            CRITICAL if critical else WARNING if bad else INFO,
             Subject(NAMESPACE, "TCP"),
             said,
             evidence,
@@ -65,3 +120,20 @@ def judge(case: Case) -> Iterator[Hit]:
             AT_RISK if bad else OK,
         )
     )
+
+
+_NAMED = 3
+
+
+def _peers(case: Case) -> list[tuple[str, int]]:
+    """Return the peers whose connections retransmit now, most connections first."""
+    found: dict[str, int] = {}
+    for batch in case.batches(("tcp",)):
+        if batch.columns is not None and "timer" not in batch.columns:
+            continue
+        timers = batch.values("timer")
+        for row in nonzero(timers):
+            if timers[row].name == "retransmit" and timers[row].retransmits:
+                peer = at(batch.at([row])[0].peer._replace(port=None))
+                found[peer] = found.get(peer, 0) + 1
+    return sorted(found.items(), key=lambda pair: -pair[1])

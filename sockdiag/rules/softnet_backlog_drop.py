@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.model.finding import (
     AT_RISK,
     CRITICAL,
@@ -16,6 +17,7 @@ from sockdiag.model.finding import (
     Finding,
     Subject,
 )
+from sockdiag.model.quantity import counted, rate
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -35,11 +37,11 @@ RULE = DeclaredRule(
     "enqueue_to_backlog(), net/core/dev.c",
     ("softnet_stat dropped, input_queue", "dev rx_drop", "net.core.netdev_max_backlog"),
     ("/proc/net/softnet_stat",),
-    (Threshold("fill_ratio", 0.5, "the flow limit, where it is on, drops from half full"),),
+    (Threshold("fill_ratio", 0.5, "the flow limit, where it is on, drops from half full"), *THRESHOLDS),
     ("net.core.netdev_max_backlog", "spread the work: RPS, more queues"),
     partly=("/proc/net/dev",),
     sysctls=("net.core.netdev_max_backlog",),
-    counters=("dev.*.rx_drop", "softnet_stat.*.dropped"),
+    counters=("dev.*.rx_drop", "softnet_stat.*.dropped", "softnet_stat.*.flow_limit", "softnet_stat.*.processed"),
     parts=("softnet",),
 )
 
@@ -78,9 +80,19 @@ def judge(case: Case) -> Iterator[Hit]:
         if lost:
             evidence["dropped"] = Evidence(lost, "count", None, "/proc/net/softnet_stat: 2nd column", HOST)
             evidence["rx_drop"] = Evidence(ours, "count", None, "/proc/net/dev: Receive drop")
-            said = f"CPU {cpu.cpu} dropped {counted(lost, 'packet')}{per_second(case.rate(lost))} at a full input queue"
+            said = f"CPU {cpu.cpu} dropped {counted(lost, 'packet')} ({rate(case.rate(lost))}) at a full input queue"
+            limited = case.moved(f"softnet_stat.{cpu.cpu}.flow_limit")
+            if limited:
+                said += f", {counted(limited, 'packet')} of them by the limit of large flows"
+                evidence["flow_limit"] = Evidence(limited, "count", None, "/proc/net/softnet_stat: 11th column", HOST)
             if ours:
-                yield Hit(Finding(RULE.code, CRITICAL, subject, said, evidence, room, None, _ADVICE, DROPPING))
+                severity = severity_of(lost, case.moved(f"softnet_stat.{cpu.cpu}.processed"), case.seconds)
+                per_s = case.rate(lost)
+                yield Hit(
+                    Finding(
+                        RULE.code, severity, subject, said, evidence, room, None, _ADVICE, DROPPING, loss_per_s=per_s
+                    )
+                )
             else:
                 said += "; no device of this network namespace lost any"
                 yield Hit(Finding(RULE.code, INFO, subject, said, evidence, room, None, (), OK))

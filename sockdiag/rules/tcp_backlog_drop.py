@@ -28,7 +28,7 @@ RULE = DeclaredRule(
     ("find out what the owner does inside a system call",),
     partly=("skmem:tcp",),
     tables=("tcp",),
-    counters=("TcpExt.TCPBacklogDrop",),
+    counters=("TcpExt.TCPBacklogDrop", "Tcp.InSegs"),
     compared=(Compared(("tcp",), ("skmem.backlog",)),),
 )
 
@@ -49,6 +49,8 @@ def judge(case: Case) -> Iterator[Hit]:
         "segment",
         "dropped: the socket was locked by its owner and its backlog full",
         (_ADVICE,),
+        passed=case.moved("Tcp.InSegs"),
+        of="segments received",
     )
     for batch, backlog in case.scan(("tcp",), "skmem.backlog"):
         rows = nonzero(backlog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
 from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, used_up
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
 
 _PRUNED, _DROPPED, _CALLED = "TcpExt.OfoPruned", "TcpExt.TCPOFODrop", "TcpExt.PruneCalled"
+_RECEIVED = "Tcp.InSegs"
 
 RULE = DeclaredRule(
     "TCP_OUT_OF_ORDER_PRUNE",
@@ -25,14 +27,14 @@ RULE = DeclaredRule(
     "tcp_prune_ofo_queue(), tcp_data_queue_ofo(), net/ipv4/tcp_input.c",
     (_PRUNED, _DROPPED, _CALLED, "sockstat TCP mem", "net.ipv4.tcp_mem"),
     ("/proc/net/netstat",),
-    (),
+    THRESHOLDS,
     (
         "what loses or reorders packets on the way",
         "SO_RCVBUF left to the kernel, net.ipv4.tcp_rmem where that bounds it",
         "net.ipv4.tcp_mem or the cgroup's limit where memory is used up",
     ),
     sysctls=ACCOUNT_SYSCTLS,
-    counters=(_PRUNED, _DROPPED, _CALLED),
+    counters=(_PRUNED, _DROPPED, _CALLED, _RECEIVED),
     parts=MEMORY_PARTS,
 )
 
@@ -70,5 +72,16 @@ def judge(case: Case) -> Iterator[Hit]:
         if name in case.now.counters
     }
     yield Hit(
-        Finding(RULE.code, WARNING, Subject(NAMESPACE, "TCP"), said, evidence, None, None, advice or _ADVICE, DROPPING)
+        Finding(
+            RULE.code,
+            severity_of(pruned + dropped, case.moved(_RECEIVED), case.seconds, RULE.severity),
+            Subject(NAMESPACE, "TCP"),
+            said,
+            evidence,
+            None,
+            None,
+            advice or _ADVICE,
+            DROPPING,
+            loss_per_s=case.rate(pruned + dropped),
+        )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, Advice, Finding, Subject
 from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, WHO, used_up
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case
 
 _DROPPED, _PRUNED, _OUT_OF_ORDER = "TcpExt.TCPRcvQDrop", "TcpExt.RcvPruned", "TcpExt.TCPOFODrop"
+_RESERVED, _RECEIVED = "TcpExt.PFMemallocDrop", "Tcp.InSegs"
 
 RULE = DeclaredRule(
     "TCP_RECEIVE_DROP",
@@ -21,13 +23,13 @@ RULE = DeclaredRule(
     "The kernel drops TCP segments that came in order, because no memory could be charged for them. They are sent again.",
     "A segment does not fit although the receive queue was collapsed and pruned, or TCP's memory (tcp_mem, the cgroup's "
     "limit) is used up. A full buffer alone never loses: its window is closed.",
-    "tcp_data_queue(), tcp_prune_queue(), tcp_try_rmem_schedule(), net/ipv4/tcp_input.c",
-    (_DROPPED, _PRUNED, _OUT_OF_ORDER, "sockstat TCP mem", "net.ipv4.tcp_mem"),
+    "tcp_data_queue(), tcp_prune_queue(), tcp_try_rmem_schedule(), net/ipv4/tcp_input.c; sk_filter_trim_cap()",
+    (_DROPPED, _PRUNED, _OUT_OF_ORDER, _RESERVED, "sockstat TCP mem", "net.ipv4.tcp_mem"),
     ("/proc/net/netstat",),
-    (),
+    THRESHOLDS,
     ("the processes that hold the memory", "net.ipv4.tcp_mem or the cgroup's limit, by the machine's RAM"),
     sysctls=ACCOUNT_SYSCTLS,
-    counters=(_DROPPED, _PRUNED, _OUT_OF_ORDER),
+    counters=(_DROPPED, _PRUNED, _OUT_OF_ORDER, _RESERVED, _RECEIVED),
     parts=MEMORY_PARTS,
 )
 
@@ -48,6 +50,8 @@ def judge(case: Case) -> Iterator[Hit]:
     lost = case.moved(_DROPPED)
     if lost is None:
         lost = (case.moved(_PRUNED) or 0) - (case.moved(_OUT_OF_ORDER) or 0)
+    reserved = case.moved(_RESERVED) or 0
+    lost = max(0, lost) + reserved
     if lost <= 0:
         return
     causes, advice = used_up(case, "TCP")
@@ -55,9 +59,25 @@ def judge(case: Case) -> Iterator[Hit]:
         f"{counted(lost, 'segment')} dropped after they were received{per_second(case.rate(lost))}: no memory for them"
     )
     said += f"; {causes}" if causes else ""
-    evidence = {name.partition(".")[2]: case.counter_evidence(name) for name in (_DROPPED, _PRUNED) if case.moved(name)}
+    said += (
+        f"; {counted(reserved, 'segment')} came in emergency memory, which is reserved for swapping" if reserved else ""
+    )
+    evidence = {
+        name.partition(".")[2]: case.counter_evidence(name)
+        for name in (_DROPPED, _PRUNED, _RESERVED)
+        if case.moved(name)
+    }
     yield Hit(
         Finding(
-            RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, advice or (WHO, _LOOK), DROPPING
+            RULE.code,
+            severity_of(lost, case.moved(_RECEIVED), case.seconds),
+            Subject(NAMESPACE, "TCP"),
+            said,
+            evidence,
+            None,
+            None,
+            advice or (WHO, _LOOK),
+            DROPPING,
+            loss_per_s=case.rate(lost),
         )
     )

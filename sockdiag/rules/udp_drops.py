@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, counted, per_second
+from sockdiag.judging.case import Compared, DeclaredRule, Explained, Hit, Threshold, counted, per_second
+from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
 from sockdiag.rules._buffers import COMPARED, levels
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
+_READ = ("Udp.InDatagrams", "Udp6.InDatagrams")
+
 RULE = DeclaredRule(
     "UDP_DROPS",
     CRITICAL,
@@ -38,20 +41,23 @@ RULE = DeclaredRule(
         Threshold(
             "unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"
         ),
+        *THRESHOLDS,
     ),
     ("look at the filter, at the sender's checksums, at udp_mem or the cgroup: a larger buffer would not help",),
     partly=("udplite", "/proc/net/snmp6"),
     tables=TABLES,
     sysctls=ACCOUNT_SYSCTLS,
-    counters=(*COUNTERS, *CSUM_ERRORS),
+    counters=(*COUNTERS, *CSUM_ERRORS, *_READ),
     parts=MEMORY_PARTS,
     compared=(Compared(TABLES, COMPARED),),
+    explained_by=(Explained("CHECKSUM_ERRORS"),),
 )
 
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge drops that the sockets' own buffers do not explain."""
     explained = 0
+    passed = case.sum_moved(*_READ)
     for batch, row, level in levels(case, TABLES):
         lost = level.lost
         if not lost or lost < 0:
@@ -72,7 +78,7 @@ def judge(case: Case) -> Iterator[Hit]:
         yield Hit(
             Finding(
                 RULE.code,
-                WARNING if filtered else CRITICAL,
+                severity_of(lost, passed, case.seconds, WARNING if filtered else CRITICAL),
                 subject_of(socket),
                 said,
                 evidence,
@@ -80,6 +86,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 None,
                 advice,
                 DROPPING,
+                loss_per_s=case.rate(lost),
             ),
             [(batch, row)],
         )
@@ -93,7 +100,7 @@ def judge(case: Case) -> Iterator[Hit]:
         yield Hit(
             Finding(
                 RULE.code,
-                CRITICAL,
+                severity_of(refused - explained, passed, case.seconds),
                 Subject(NAMESPACE, "UDP"),
                 said,
                 evidence,
@@ -105,6 +112,7 @@ def judge(case: Case) -> Iterator[Hit]:
                     ),
                 ),
                 DROPPING,
+                loss_per_s=case.rate(refused - explained),
             )
         )
 

@@ -437,6 +437,7 @@ def judge_sample(
     """
     from sockdiag.judging.case import Case
     from sockdiag.judging.judge import judge
+    from sockdiag.sources.proc.net_route import read_ways
 
     label = survey.netns.label
     case = Case(
@@ -448,6 +449,7 @@ def judge_sample(
         label,
         between=between,
         states=survey.host.states,
+        way=read_ways(survey.system.files),
         open_files=survey.host.open_files,
         turns=survey.host.turns,
         receive_buffer=_receive_buffer if survey.system.files.live else None,

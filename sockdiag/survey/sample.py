@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
+    from sockdiag.model.drop_rule import DropRule
     from sockdiag.model.provenance import Gap
     from sockdiag.model.qdisc import Qdisc
     from sockdiag.model.query import Query
+    from sockdiag.model.route import Neighbour, NeighbourTable
     from sockdiag.survey.reader import SystemReader
 
 # Tables that may hold hundreds of thousands of connections.
@@ -43,7 +45,7 @@ def take_sample(
     """
     from sockdiag.model.counters import Counters, mib_of
     from sockdiag.model.record import NETNS
-    from sockdiag.sources.proc.mib import read_counters
+    from sockdiag.sources.proc.mib import read_counters, read_more_counters
     from sockdiag.sources.proc.net_protocols import read_protocols
     from sockdiag.sources.proc.net_sockstat import read_sockstat, read_sockstat6
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
@@ -56,6 +58,8 @@ def take_sample(
     absent: dict[str, str] = {}
     at = time.monotonic()
     counters, gaps = read_counters(files)
+    more, gaps_of_more = read_more_counters(files)
+    counters, gaps = counters.joined(more), [*gaps, *gaps_of_more]
     read = {mib_of(name).source for name in counters}
     for gap in gaps:
         survey.note(gap)
@@ -85,6 +89,9 @@ def take_sample(
         softnet=softnet,
         conntrack=survey.attempt(lambda: read_nf_conntrack_stat(files), absent, optional=True),
         qdiscs=_qdiscs(survey, absent) if rates else None,
+        unanswering=_unanswering(survey, absent),
+        neighbour_tables=_neighbour_tables(survey, absent),
+        drop_rules=firewall_drops(survey, absent) if rates else None,
         cgroups=cgroups,
         descriptors=descriptors,
         page_size=read_page_size(files),
@@ -163,6 +170,50 @@ def tables_of(gap: Gap) -> list[str]:
     if kind not in {"netlink", "/proc/net"}:
         return []
     return [name.removesuffix("6") for name in path.removeprefix("inet_diag_").removesuffix("_diag").split("+")]
+
+
+def _unanswering(survey: SystemReader, absent: dict[str, str]) -> list[Neighbour] | None:
+    if not survey.system.files.live:
+        return None
+    from sockdiag.sources.netlink.rtnetlink_neighbours import read_unanswering
+    from sockdiag.sources.system.interfaces import interface_names
+
+    return survey.attempt(lambda: read_unanswering(interface_names(survey.system.files)), absent)
+
+
+def _neighbour_tables(survey: SystemReader, absent: dict[str, str]) -> list[NeighbourTable] | None:
+    if not survey.system.files.live:
+        return None
+    from sockdiag.sources.netlink.rtnetlink_neighbours import read_neighbour_tables
+
+    return survey.attempt(read_neighbour_tables, absent)
+
+
+def firewall_drops(survey: SystemReader, absent: dict[str, str] | None = None) -> list[DropRule] | None:
+    """Read the firewall rules that count and drop; None where they cannot be read, which takes CAP_NET_ADMIN."""
+    from sockdiag.errors import SourceDenied
+
+    if not survey.system.files.live or not _has_nftables(survey):
+        return None
+    from sockdiag.sources.netlink.nfnetlink_nft import read_drop_rules
+
+    def read() -> list[DropRule] | None:
+        try:
+            return read_drop_rules()
+        except SourceDenied:
+            return None  # root alone may read them: that is no gap in what was asked for
+
+    return survey.attempt(read, absent, optional=True)
+
+
+def _has_nftables(survey: SystemReader) -> bool:
+    # Asking makes the kernel load the module, which a look at the host must not do.
+    from sockdiag.errors import SourceError
+
+    try:
+        return b"nf_tables " in survey.system.files.read("/proc/modules")
+    except SourceError:
+        return True  # a kernel without modules
 
 
 def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:

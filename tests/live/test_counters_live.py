@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sockdiag.model.counter_table import known_counter
 from sockdiag.model.counters import GAUGES
-from sockdiag.sources.proc.mib import read_netstat, read_snmp, read_snmp6
+from sockdiag.sources.proc.mib import (
+    parse_snmp6,
+    read_counters,
+    read_more_counters,
+    read_netstat,
+    read_snmp,
+    read_snmp6,
+)
 from sockdiag.sources.proc.net_dev import read_dev
 from sockdiag.sources.proc.net_protocols import read_protocols
 from sockdiag.sources.proc.net_sockstat import read_sockstat, read_sockstat6
@@ -190,3 +198,18 @@ def test_conntrack(empty_netns: Namespace) -> None:
     assert len(table.cpus) == len(Path(CONNTRACK).read_bytes().splitlines()) - 1
     assert all(cpu.more == () for cpu in table.cpus)
     assert table.total("drop") == 0
+
+
+def test_the_table_knows_every_counter_of_this_kernel() -> None:
+    """Each counter that the files of this kernel hold has a class and a meaning."""
+    files = ProcRoot()
+    found = {*read_counters(files)[0], *read_more_counters(files)[0]}
+    for table, row in (("nf_conntrack", ".0"), ("arp_cache", ""), ("ndisc_cache", "")):
+        path = Path("/proc/net/stat", table)
+        if path.exists():
+            found |= {f"{table}{row}.{name}" for name in path.read_text().split("\n")[0].split() if name != "entries"}
+    sctp = Path("/proc/net/sctp/snmp")
+    if sctp.exists():
+        found |= set(parse_snmp6(sctp.read_bytes()))
+    assert len(found) > 300
+    assert sorted(name for name in found if known_counter(name) is None) == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.losses import meaning_of
 from sockdiag.analysis.measures.measure import Facts, Measure, count
 from sockdiag.analysis.path_table import ARRIVED, LOSS, PASSED, SIGN, STEPS
+from sockdiag.model.counter_table import meaning_of
 from sockdiag.model.counters import GAUGES, MIBS, mib_of
 from sockdiag.model.record import COUNTER, GAUGE
 

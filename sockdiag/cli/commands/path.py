@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.counters import Counters
     from sockdiag.model.qdisc import Qdisc
-    from sockdiag.model.route import LinkLayer
+    from sockdiag.model.route import LinkLayer, LinkTrouble
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Pause
 
@@ -45,18 +45,19 @@ def run(env: Env, args: Args) -> int:
         _prepare(linked=linked)
     parts = list(in_each(survey, lambda there: _steps(there, seconds, linked=linked)))
     stages = [stage for part in parts for stage in part[0]]
-    interval = next((seconds for _stages, seconds, _answered, _layer in parts), None)
+    interval = next((seconds for _stages, seconds, _answered, _layer, _trouble in parts), None)
+    troubles = {trouble.netns: trouble for *_rest, trouble in parts if trouble is not None}
     columns, chosen = this.columns(PathStage, (*(("netns",) if everywhere else ()), *_COLUMNS))
     table = this.table(columns, list(this.ordered(stages, PathStage)), chosen=chosen)
     lines = None
     if not chosen and not args[options.SORT] and args[options.LIMIT] is None:
         from sockdiag.render.path_text import everywhere_lines, path_lines
 
-        lines = lambda style: (everywhere_lines if everywhere else path_lines)(stages, interval, style)  # noqa: E731
+        lines = lambda style: (everywhere_lines if everywhere else path_lines)(stages, interval, style, troubles)  # noqa: E731
     keys: dict[str, object] = {"interval_s": interval}
     if linked:
-        keys["link_layer"] = [layer for _stages, _seconds, _answered, layer in parts]
-    answered = any(answered for _stages, _seconds, answered, _layer in parts)
+        keys["link_layer"] = [layer for _stages, _seconds, _answered, layer, _trouble in parts]
+    answered = any(answered for _stages, _seconds, answered, _layer, _trouble in parts)
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="stages", keys=keys, lines=lines)
     return this.show(document, answered=answered)
 
@@ -64,6 +65,8 @@ def run(env: Env, args: Args) -> int:
 def _prepare(*, linked: bool) -> None:
     """Import once what every worker needs."""
     import sockdiag.analysis.socket_queues
+    import sockdiag.sources.netlink.nfnetlink_nft
+    import sockdiag.sources.netlink.rtnetlink_neighbours
     import sockdiag.sources.netlink.rtnetlink_qdisc
     import sockdiag.sources.proc.mib
     import sockdiag.sources.proc.net_stat_nf_conntrack
@@ -77,8 +80,11 @@ def _prepare(*, linked: bool) -> None:
 
 def _steps(
     survey: SystemReader, seconds: float, *, linked: bool
-) -> Iterator[Pause | tuple[list[PathStage], float | None, bool, LinkLayer | None]]:
-    """Take one sample or two; yield the stages, the seconds between, whether counters could be read, and the links."""
+) -> Iterator[Pause | tuple[list[PathStage], float | None, bool, LinkLayer | None, LinkTrouble | None]]:
+    """Take one sample or two; yield the stages, the seconds between, whether counters could be read, and the links.
+
+    With *linked* the links are all devices, for documents, otherwise those in trouble.
+    """
     from sockdiag.analysis.path import path
     from sockdiag.model.record import HOST
     from sockdiag.survey.workers import Pause
@@ -91,14 +97,33 @@ def _steps(
     stages = path(before, after, survey.netns.label)
     if not survey.own:
         stages = [stage for stage in stages if stage.scope != HOST]
-    layer = None
-    if linked:
+    layer = trouble = None
+    if not linked:
+        trouble = _link_trouble(survey)
+    else:
         from sockdiag.survey.egress import read_link_layer
 
         layer, gaps = read_link_layer(survey.system, survey.netns.label)
         for gap in gaps:
             survey.note(gap)
-    yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters), layer
+    yield stages, None if before is None else round(after.at - before.at, 3), bool(after.counters), layer, trouble
+
+
+def _link_trouble(survey: SystemReader) -> LinkTrouble | None:
+    if not survey.system.files.live:
+        return None
+    from sockdiag.model.route import LinkTrouble
+    from sockdiag.sources.netlink.rtnetlink_neighbours import read_link_states, read_unanswering
+    from sockdiag.sources.system.interfaces import interface_names
+
+    links = survey.attempt(read_link_states) or ()
+    neighbours = survey.attempt(lambda: read_unanswering(interface_names(survey.system.files))) or ()
+    return LinkTrouble(
+        survey.netns.label,
+        tuple(link.name for link in links if not link.up),
+        tuple(link.name for link in links if link.up and not link.carrier),
+        tuple(neighbours),
+    )
 
 
 def _look(survey: SystemReader) -> PathSample:
@@ -107,9 +132,11 @@ def _look(survey: SystemReader) -> PathSample:
     from sockdiag.sources.proc.net_softnet_stat import read_softnet_stat
 
     files = survey.system.files
+    # Losses go on while sockets and queueing disciplines are read: counters from before and from after bound them.
+    first, _gaps = read_counters(files)
     sockets, unread = _sockets(survey)
     levels: dict[str, int | None] = {"net.core.netdev_max_backlog": _max_backlog(survey)}
-    tables = (_qdiscs(survey, levels, unread), _conntrack(survey, levels))
+    tables = (_qdiscs(survey, levels, unread), _conntrack(survey, levels), _drop_rules(survey))
     at = time.monotonic()
     counters, gaps = read_counters(files)
     for gap in gaps:
@@ -118,7 +145,7 @@ def _look(survey: SystemReader) -> PathSample:
         levels[f"softnet_stat.{cpu.cpu}.backlog"] = cpu.backlog
     known = {name: value for name, value in levels.items() if value is not None}
     counters = counters.joined(*tables).at(survey.netns.inode, None)
-    return PathSample(at, counters, sockets, known, frozenset(unread))
+    return PathSample(at, counters, sockets, known, frozenset(unread), first)
 
 
 def _sockets(survey: SystemReader) -> tuple[SocketQueues, set[str]]:
@@ -155,6 +182,17 @@ def _conntrack(survey: SystemReader, levels: dict[str, int | None]) -> Counters:
         return Counters({})
     levels.update({"nf_conntrack.count": table.count, "nf_conntrack.max": table.max})
     return counters_of("nf_conntrack", table.cpus)
+
+
+def _drop_rules(survey: SystemReader) -> Counters:
+    from sockdiag.model.counters import Counters
+    from sockdiag.survey.sample import firewall_drops
+
+    found: dict[str, int] = {}
+    for rule in firewall_drops(survey) or ():
+        which = "policy" if rule.handle is None else f"handle {rule.handle}"
+        found[f"nft.{rule.family} {rule.table} {rule.chain} {which}.packets"] = rule.packets
+    return Counters(found)
 
 
 def _qdiscs(survey: SystemReader, levels: dict[str, int | None], unread: set[str]) -> Counters:

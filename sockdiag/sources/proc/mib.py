@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SNMP = "/proc/net/snmp"
 NETSTAT = "/proc/net/netstat"
 SNMP6 = "/proc/net/snmp6"
+XFRM_STAT = "/proc/net/xfrm_stat"
+TLS_STAT = "/proc/net/tls_stat"
 
 
 def parse_mib(body: bytes, path: str) -> Counters:
@@ -112,13 +114,14 @@ def read_netstat(files: ProcRoot) -> Counters:
 
 
 # The file runs prefix and name together; the longer prefix first.
-_PREFIXES = ("UdpLite6", "Icmp6", "Udp6", "Ip6", "Sctp")
+_PREFIXES = ("UdpLite6", "Icmp6", "Udp6", "Ip6", "Sctp", "Xfrm", "Tls")
 
 
 def parse_snmp6(body: bytes, path: str = SNMP6) -> Counters:
-    """Parse the text of ``/proc/net/snmp6``, and of ``/proc/net/dev_snmp6/DEVICE`` and ``/proc/net/sctp/snmp``.
+    """Parse the text of ``/proc/net/snmp6``, and of ``dev_snmp6/DEVICE``, ``sctp/snmp``, ``xfrm_stat`` and ``tls_stat``.
 
-    Source: ``snmp6_seq_show()``, net/ipv6/proc.c; ``sctp_snmp_seq_show()``, net/sctp/proc.c.
+    Source: ``snmp6_seq_show()``, net/ipv6/proc.c; ``sctp_snmp_seq_show()``, net/sctp/proc.c; ``xfrm_statistics_seq_show()``,
+    net/xfrm/xfrm_proc.c; ``tls_statistics_seq_show()``, net/tls/tls_proc.c.
     Units: events.
     Shape: one name and one value a line.
 
@@ -163,6 +166,31 @@ def read_snmp6(files: ProcRoot) -> Counters:
         SourceError: it cannot be read; SourceUnavailable where the kernel has no IPv6.
     """
     return parse_snmp6(files.read(SNMP6))
+
+
+def read_more_counters(files: ProcRoot) -> tuple[Counters, list[Gap]]:
+    """Read the counters of IPsec and kernel TLS, as far as this kernel has them.
+
+    Source: ``/proc/net/{xfrm_stat,tls_stat}``.
+
+    Returns:
+        The counters, and what exists and could not be read.
+    """
+    found = Counters({})
+    gaps: list[Gap] = []
+    readers: tuple[Callable[[], Counters], ...] = (
+        lambda: parse_snmp6(files.read(XFRM_STAT), XFRM_STAT),
+        lambda: parse_snmp6(files.read(TLS_STAT), TLS_STAT),
+    )
+    for read in readers:
+        try:
+            found = found.joined(read())
+        except SourceUnavailable:
+            continue
+        except SourceError as error:
+            gaps.append(Gap.from_error(error))
+    gaps += [Gap.from_error(error) for error in found.errors]
+    return found, gaps
 
 
 def read_counters(files: ProcRoot) -> tuple[Counters, list[Gap]]:

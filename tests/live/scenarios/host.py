@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.scenarios import conditions as c
-from tests.live.scenarios.load import KEPT, command, fill_to, forever, keep, listener, meminfo, pair, udp
+from tests.live.scenarios.load import KEPT, command, fill_to, forever, keep, listener, meminfo, nowhere, pair, udp
 from tests.live.scenarios.wire import closed_towards, held_connection, in_order
 from tests.live.world.netdev import add_ipv4, link_up, no_segmentation, unshare_network
 
@@ -309,6 +310,22 @@ def _one(name: str, value: Any) -> Callable[[int], dict[str, str]]:
 
 _TCP, _UDP = "net.ipv4.tcp_mem", "net.ipv4.udp_mem"
 
+# Neighbours
+
+
+def neighbours_too_many() -> None:
+    nowhere()
+    for device in ("void0", "void1"):
+        command(f"ip link set {device} arp on")
+
+
+def _ask_more_neighbours() -> None:
+    sender = keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sender.setblocking(False)
+    addresses = itertools.cycle(f"10.9.0.{n}" for n in range(2, 250))
+    forever(lambda: sender.sendto(b"x", (next(addresses), 9)), 0.005)
+
+
 SCENARIOS = (
     HostScenario("udp_mem", udp_memory_with_room, _memory(_UDP, "UDP", 2, 2, 2), "ok"),
     HostScenario("udp_mem", udp_memory_nearly_full, _memory(_UDP, "UDP", 1.06, 4, 8), "at_risk", "UDP_MEMORY_LIMIT"),
@@ -331,6 +348,14 @@ SCENARIOS = (
     HostScenario("conntrack", connections_tracked_with_room, _conntrack(0.5), "ok"),
     HostScenario("conntrack", connections_tracked_nearly_full, _conntrack(0.9), "at_risk", "CONNTRACK_FULL"),
     HostScenario("conntrack", connections_tracked_full, _conntrack(1), "dropping", "CONNTRACK_FULL", _connect_more),
+    HostScenario(
+        "neighbours",
+        neighbours_too_many,
+        _one("net.ipv4.neigh.default.gc_thresh3", 4),
+        "dropping",
+        "NEIGHBOUR_TABLE_FULL",
+        _ask_more_neighbours,
+    ),
     HostScenario("files", files_half_used_up, _files(0.5), "ok"),
     HostScenario("files", files_nearly_used_up, _files(0.92), "at_risk", "FILE_TABLE_FULL"),
 )

@@ -85,4 +85,4 @@ def follow(namespace: Namespace, code: str, factors: dict[str, int]) -> None:
     document, _status = ask(namespace, "doctor", "--interval", "1")
     after = namespace.call(load.losses)
     assert not [f for f in document["findings"] if f["code"] == code and f["verdict"] not in ("recovered", "ok")]
-    assert {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)} == {}
+    assert load.lost(before, after) == {}

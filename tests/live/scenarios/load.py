@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -35,8 +36,18 @@ LOOPBACK = {_AF_INET: "127.0.0.1", _AF_INET6: "::1"}
 
 # Losses by file, key and column: what the kernel itself counts, read without the program under test.
 _SNMP = {
-    "Udp": ("RcvbufErrors", "InErrors", "SndbufErrors"),
-    "Ip": ("ReasmFails", "InDiscards", "OutDiscards"),
+    "Udp": ("RcvbufErrors", "InErrors", "SndbufErrors", "NoPorts"),
+    "Ip": (
+        "ReasmFails",
+        "InDiscards",
+        "OutDiscards",
+        "OutNoRoutes",
+        "InHdrErrors",
+        "InAddrErrors",
+        "InUnknownProtos",
+        "FragFails",
+    ),
+    "Tcp": ("InCsumErrors", "AttemptFails"),
 }
 _NETSTAT = (
     "ListenOverflows",
@@ -48,8 +59,25 @@ _NETSTAT = (
     "TCPOFODrop",
     "OfoPruned",
     "TCPAbortOnMemory",
+    "IPReversePathFilter",
+    "TCPMinTTLDrop",
+    "TCPMD5NotFound",
+    "BeyondWindow",
+    "OutOfWindowIcmps",
+    "SyncookiesFailed",
+    "TCPAbortOnTimeout",
+    "TCPAbortOnClose",
 )
-_DEV_LOSSES = {"rx_drop": 3, "rx_fifo": 4, "tx_drop": 11}
+# Events that happen on any host: how many there must be while a condition is looked at. Fewer are not lost.
+LEAST = {
+    **dict.fromkeys(("Udp.NoPorts", "Ip.InAddrErrors", "Ip.OutNoRoutes", "Tcp.AttemptFails"), 20),
+    **dict.fromkeys(("refused here", "IPv6 without a route", "neighbour", "nftables"), 20),
+    "TcpExt.BeyondWindow": 60,
+    **dict.fromkeys(("TcpExt.OutOfWindowIcmps", "TcpExt.SyncookiesFailed", "TcpExt.TCPAbortOnTimeout"), 5),
+    # More than a load generator that ends.
+    "TcpExt.TCPAbortOnClose": 110,
+}
+_DEV_LOSSES = {"rx_errs": 2, "rx_drop": 3, "rx_fifo": 4, "rx_frame": 5, "tx_errs": 10, "tx_drop": 11}
 
 
 def keep(sock: socket.socket) -> socket.socket:
@@ -304,9 +332,18 @@ def losses() -> dict[str, int]:
     found: dict[str, int] = {}
     _mib("snmp", lambda prefix, name: name in _SNMP.get(prefix, ()), found)
     _mib("netstat", lambda prefix, name: prefix == "TcpExt" and name in _NETSTAT, found)
+    _mib("netstat", lambda prefix, name: (prefix, name) == ("IpExt", "InTruncatedPkts"), found)
+    found |= _derived()
     for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines():
         name, value = line.split()
-        if name in ("Udp6RcvbufErrors", "Udp6InErrors", "Ip6ReasmFails", "Ip6InDiscards", "Ip6OutDiscards"):
+        if name in (
+            "Udp6RcvbufErrors",
+            "Udp6InErrors",
+            "Ip6ReasmFails",
+            "Ip6InDiscards",
+            "Ip6OutDiscards",
+            "Udp6NoPorts",
+        ):
             found[name] = int(value)
     for table in ("udp", "udp6", "raw", "netlink"):
         rows = Path(f"/proc/thread-self/net/{table}").read_text().splitlines()[1:]
@@ -326,6 +363,38 @@ def losses() -> dict[str, int]:
         if isinstance(sock, socket.socket) and sock.family == socket.AF_PACKET and sock.fileno() >= 0:
             found[f"packet {sock.fileno()}"] = meminfo(sock)[8]
     return found
+
+
+def _derived() -> dict[str, int]:
+    """Work out what no single counter holds."""
+    every: dict[str, int] = {}
+    _mib("snmp", lambda _prefix, _name: True, every)
+    _mib("netstat", lambda _prefix, _name: True, every)
+    six = dict(line.split() for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines())
+    found = {}
+    # Resets that neither a process of this namespace caused nor got.
+    ended = ("TcpExt.TCPAbortOnClose", "TcpExt.TCPAbortOnData", "Tcp.EstabResets", "Tcp.AttemptFails")
+    found["refused here"] = max(0, every["Tcp.OutRsts"] - sum(every[name] for name in ended))
+    # Programs that try IPv6 first use IPv4 afterwards.
+    instead = every["Tcp.ActiveOpens"] + every["Udp.OutDatagrams"]
+    found["IPv6 without a route"] = max(0, int(six["Ip6OutNoRoutes"]) - 4 * instead)
+    neighbours = subprocess.run(["ip", "neigh"], check=True, capture_output=True, text=True).stdout
+    rows = [line.partition(":")[2].split() for line in Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]]
+    handed = every.get("Ip.OutTransmits", 0) + int(six.get("Ip6OutTransmits", 0)) - sum(int(row[9]) for row in rows)
+    found["neighbour"] = handed if "INCOMPLETE" in neighbours or "FAILED" in neighbours else 0
+    ipsec = Path("/proc/thread-self/net/xfrm_stat")
+    if ipsec.exists():
+        found["IPsec"] = sum(int(line.split()[1]) for line in ipsec.read_text().splitlines())
+    if shutil.which("nft"):
+        rules = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True).stdout
+        found["nftables"] = sum(int(n) for n in re.findall(r"counter packets (\d+) bytes \d+ drop", rules))
+    return found
+
+
+def lost(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Return what was lost between two readings, without what happens on any host."""
+    changes = {name: n - before.get(name, 0) for name, n in after.items()}
+    return {name: n for name, n in changes.items() if n and not 0 < n < LEAST.get(name, 1)}
 
 
 def sent_again() -> tuple[int, int]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.scenarios import cgroups as g
 from tests.live.scenarios import conditions as c
+from tests.live.scenarios import counted, host, load
 from tests.live.scenarios import datagrams as d
-from tests.live.scenarios import host, load
 from tests.live.scenarios import wire as w
 from tests.live.world.namespace import Namespace
 
@@ -67,7 +67,7 @@ SCENARIOS = (
     Scenario("UDP buffer", d.udp_idle, "ok"),
     Scenario("UDP buffer", d.udp_half_full, "stalled", "UDP_RECEIVE_BUFFER_FULL"),
     Scenario("UDP buffer", d.udp_busy_and_read, "ok"),
-    Scenario("UDP buffer", d.udp_nobody_listens, "ok"),
+    Scenario("UDP buffer", d.udp_nobody_listens, "dropping", "UDP_CLOSED_PORT"),
     Scenario("UDP buffer", d.udp_nearly_full, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
     Scenario("UDP buffer", d.udp_full_of_large_datagrams, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
     Scenario("UDP buffer", d.udp_filling, "at_risk", "UDP_RECEIVE_BUFFER_FULL"),
@@ -152,6 +152,7 @@ SCENARIOS = (
     Scenario("IP", d.device_drops, "dropping", "DEVICE_DROP"),
     Scenario("IP", d.fragments_complete, "ok"),
     Scenario("IP", d.fragments_lost, "dropping", "IP_REASSEMBLY"),
+    *(Scenario(*row) for row in counted.ROWS),
 )
 
 
@@ -213,7 +214,7 @@ def _look(namespace: Namespace) -> Outcome:
     before, sent_before = namespace.call(load.losses), namespace.call(load.sent_again)
     document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
     after, sent_after = namespace.call(load.losses), namespace.call(load.sent_again)
-    lost = {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}
+    lost = load.lost(before, after)
     again, first = (now - past for now, past in zip(sent_after, sent_before, strict=True))
     return Outcome(document, lost, again / first if first >= 500 else 0.0, status)
 

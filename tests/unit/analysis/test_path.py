@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sockdiag.analysis.losses import LOSSES, ROW_LOSSES, meaning_of
 from sockdiag.analysis.path import PathSample, PathStage, path
 from sockdiag.analysis.path_table import LIMIT, LOSS, OPTIONAL, SIGN, STEPS, Item
 from sockdiag.analysis.socket_queues import SocketQueues
 from sockdiag.model.batch import Batch
+from sockdiag.model.counter_table import LOSS as LOST
+from sockdiag.model.counter_table import NOISE, REFUSAL, class_of, meaning_of
+from sockdiag.model.counter_table import SIGN as POINTER
 from sockdiag.model.counters import GAUGES, MIBS, Counters, mib_of
 from sockdiag.model.link_attrs import PacketAttrs, PacketRing
 from sockdiag.model.record import HOST, NETNS
@@ -31,6 +33,11 @@ def sample(at: float = 0.0, sockets: SocketQueues | None = None, **changes: int)
     return PathSample(at, Counters(values), sockets or queues())
 
 
+def counters(**changes: int) -> Counters:
+    """Return counters, the others zero; names have ``__`` for the dots."""
+    return Counters({**ZERO, **{name.replace("__", "."): value for name, value in changes.items()}})
+
+
 def queues(*drops: tuple[str, int, int | None], rings: int = 0) -> SocketQueues:
     """Return sums of sockets, each (table, cookie, drops)."""
     found = SocketQueues()
@@ -51,10 +58,18 @@ def losses(stages: dict[str, PathStage]) -> dict[str, int]:
     return {name: stage.loss for name, stage in stages.items() if stage.loss}
 
 
-def test_every_loss_has_its_stage() -> None:
-    """Each declared counter of loss is on the path."""
-    assert set(LOSSES) <= set(BY_NAME)
-    assert {f"{prefix}.*.{column}" for prefix, column in ROW_LOSSES} <= set(BY_NAME)
+def test_roles_follow_from_the_table_of_counters() -> None:
+    """What the path calls a loss the table calls a loss, a refusal or noise; a sign is one, or a connection reset later."""
+    for _step, item in ITEMS:
+        kind = class_of(item.name)
+        if item.role in (LIMIT, "level") or not kind:
+            assert item.meaning, item.name
+        elif item.role == LOSS:
+            assert kind in (LOST, REFUSAL, NOISE), item.name
+        elif item.role == SIGN:
+            assert kind == POINTER or item.name == "TcpExt.TCPAbortOnMemory", item.name
+        else:
+            assert kind == "traffic", item.name
 
 
 def test_table_is_sound() -> None:
@@ -209,6 +224,37 @@ def test_socket_drops_and_mib_are_one_loss() -> None:
         "sockets.udp.drops": 4,
         "Udp.RcvbufErrors": 8,
     }
+
+
+def test_a_surplus_that_the_load_explains_is_no_other_loss() -> None:
+    """Drops go on while tables are read: sockets that show more than the counters did before are no further loss."""
+    before = PathSample(
+        0.0,
+        counters(Udp__InErrors=1100, Udp__RcvbufErrors=1100),
+        queues(("udp", 1, 1050)),
+        first=counters(Udp__InErrors=1000),
+    )
+    after = PathSample(
+        1.0,
+        counters(Udp__InErrors=9000, Udp__RcvbufErrors=9000),
+        queues(("udp", 1, 9040)),
+        first=counters(Udp__InErrors=8900),
+    )
+    # 7990 at the sockets, 7900 between the later readings, at most 8000 between the first and the last.
+    assert losses({s.stage: s for s in path(before, after)}) == {"udp_receive_queue": 7900}
+    filtered = PathSample(1.0, after.counters, queues(("udp", 1, 9550)), first=after.first)
+    assert losses({s.stage: s for s in path(before, filtered)}) == {"udp_receive_queue": 8400}
+
+
+def test_an_echo_that_the_load_explains_is_no_other_loss() -> None:
+    """IP counts what a queueing discipline refuses, and is read later than it."""
+    before = PathSample(
+        0.0, counters(Ip__OutDiscards=100, qdisc__0__drops=95), queues(), first=counters(Ip__OutDiscards=90)
+    )
+    after = PathSample(
+        1.0, counters(Ip__OutDiscards=520, qdisc__0__drops=505), queues(), first=counters(Ip__OutDiscards=500)
+    )
+    assert losses({s.stage: s for s in path(before, after)}) == {"qdisc": 410}
 
 
 def test_unknown_drops_are_not_zero() -> None:

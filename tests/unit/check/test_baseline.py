@@ -92,8 +92,9 @@ def test_what_is_compared_can_be_kept() -> None:
 
 def test_parts_that_are_compared_are_kept() -> None:
     """What rules compare beside sockets and counters is in a baseline."""
-    kept = {"sockstat", "protocols", "softnet", "conntrack", "qdiscs", "cgroups"}
-    before = sample(conntrack=Conntrack(1, 2), qdiscs=[], counters={"softnet_stat.0.dropped": 0})
+    lists = {"qdiscs", "unanswering", "neighbour_tables", "drop_rules"}
+    kept = {"sockstat", "protocols", "softnet", "conntrack", "cgroups"} | lists
+    before = sample(conntrack=Conntrack(1, 2), **dict.fromkeys(lists, ()), counters={"softnet_stat.0.dropped": 0})
     recalled_sample = through_a_file(sample(at=60.0), before)
     assert all(getattr(recalled_sample, part) is not None for part in kept)
     assert {part for code in RULES for part in load(code).RULE.earlier_parts} <= kept

@@ -109,7 +109,7 @@ def test_rows_as_counters() -> None:
 
 
 def test_only_softnet_is_of_the_host() -> None:
-    """All MIBs and devices are the namespace's."""
+    """All MIBs and devices are the namespace's; CPUs are not."""
     assert {mib.prefix for mib in MIBS.values() if mib.scope == HOST} == {"softnet_stat"}
     assert {mib.prefix for mib in MIBS.values() if mib.wraps_at == U32} == {
         "softnet_stat",

@@ -10,6 +10,7 @@ from sockdiag.judging.judge import judge
 from sockdiag.judging.registry import load
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch
+from sockdiag.model.counter_table import HISTORY, every_counter
 from sockdiag.model.counters import Counters
 from sockdiag.model.sample import Sample
 from sockdiag.model.skmem import SkMem
@@ -25,7 +26,19 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
 
 # What of a sample is neither a socket, a counter nor a sysctl.
-PARTS = ("sockstat", "sockstat6", "protocols", "softnet", "conntrack", "qdiscs", "cgroups", "descriptors")
+PARTS = (
+    "sockstat",
+    "sockstat6",
+    "protocols",
+    "softnet",
+    "conntrack",
+    "qdiscs",
+    "cgroups",
+    "descriptors",
+    "unanswering",
+    "neighbour_tables",
+    "drop_rules",
+)
 
 RCVBUF = 212992
 NETNS = 4026531840
@@ -47,47 +60,12 @@ LIMITS = {
     "net.ipv4.ipfrag_high_thresh": 4194304,
     "net.unix.max_dgram_qlen": 10,
 }
-COUNTERS = dict.fromkeys(
-    (
-        "Udp.RcvbufErrors",
-        "Udp.InDatagrams",
-        "Udp.InErrors",
-        "Udp.InCsumErrors",
-        "Udp.MemErrors",
-        "Udp.SndbufErrors",
-        "Udp6.RcvbufErrors",
-        "Udp6.InErrors",
-        "TcpExt.ListenOverflows",
-        "TcpExt.ListenDrops",
-        "TcpExt.EmbryonicRsts",
-        "Tcp.PassiveOpens",
-        "TcpExt.TCPReqQFullDrop",
-        "TcpExt.TCPReqQFullDoCookies",
-        "TcpExt.TCPBacklogDrop",
-        "TcpExt.TCPRcvQDrop",
-        "TcpExt.RcvPruned",
-        "TcpExt.TCPOFODrop",
-        "TcpExt.OfoPruned",
-        "TcpExt.PruneCalled",
-        "TcpExt.TCPAbortOnMemory",
-        "TcpExt.TCPTimeWaitOverflow",
-        "TcpExt.TCPOrigDataSent",
-        "Tcp.RetransSegs",
-        "Tcp.OutSegs",
-        "Ip.ReasmFails",
-        "Ip.InDiscards",
-        "Ip.OutDiscards",
-        "Ip6.ReasmFails",
-        "dev.eth0.rx_packets",
-        "dev.eth0.rx_drop",
-        "dev.eth0.rx_fifo",
-        "dev.eth0.tx_packets",
-        "dev.eth0.tx_drop",
-        "softnet_stat.0.dropped",
-        "softnet_stat.0.time_squeeze",
-    ),
-    0,
-)
+# All that a kernel counts, for one device and one CPU.
+COUNTERS = {
+    row.name.replace("dev.*", "dev.eth0").replace("*", "0"): 0
+    for row in every_counter()
+    if row.kind != HISTORY and not row.name.startswith(("nf_conntrack", "Sctp", "IcmpMsg"))
+}
 SOCKSTAT = SockStat(tcp_orphan=0, tcp_tw=0, tcp_mem_pages=10, udp_mem_pages=10, frag_memory_bytes=0)
 
 

@@ -19,6 +19,7 @@ from sockdiag.model.protocols import Protocol
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from sockdiag.model.softnet import SoftnetCpu
+from tests.unit.rules import counted as counted_evidence
 from tests.unit.rules.samples import NETNS, RCVBUF, SOCKSTAT, course, found, listener, sample, sock, unknown
 
 if TYPE_CHECKING:
@@ -257,6 +258,8 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("TIME_WAIT_OVERFLOW", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_tw=1000)),)),
     ("EPHEMERAL_PORTS", "at_risk", (sample(ports(96)),)),
     ("RETRANSMISSION", "at_risk", counted(Tcp__RetransSegs=100, TcpExt__TCPOrigDataSent=1000)),
+    # Eight clients that ask little, at a loss of a tenth.
+    ("RETRANSMISSION", "at_risk", counted(Tcp__RetransSegs=14, TcpExt__TCPOrigDataSent=120)),
     ("IP_REASSEMBLY", "dropping", counted(Ip6__ReasmFails=1)),
     ("IP_REASSEMBLY", "at_risk", (sample(sockstat=SOCKSTAT._replace(frag_memory_bytes=4000000)),)),
     ("IP_DISCARD", "dropping", counted(Ip__OutDiscards=1)),
@@ -284,6 +287,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("UNIX_DGRAM_QUEUE", "stalled", course(*[unix(2304, 100, type="SOCK_DGRAM")] * 6)),
     ("UNIX_DGRAM_QUEUE", "at_risk", course(*[unix(8448, 100, type="SOCK_DGRAM")] * 6)),
     ("PAST_LOSSES", "unknown", (sample(counters={"TcpExt.ListenDrops": 4}),)),
+    *counted_evidence.BAD,
 ]
 
 # code, looks: nothing is to be said.
@@ -310,7 +314,8 @@ HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     ("FIN_WAIT2_LEAK", (sample(tcp(20, "FIN_WAIT2", inode=0)),)),
     ("EPHEMERAL_PORTS", (sample(ports(50)),)),
     ("EPHEMERAL_PORTS", (sample([s._replace(state="TIME_WAIT", peer=Endpoint("127.0.0.1", 80)) for s in ports(96)]),)),
-    ("RETRANSMISSION", counted(Tcp__RetransSegs=20, TcpExt__TCPOrigDataSent=100)),
+    ("RETRANSMISSION", counted(Tcp__RetransSegs=4, TcpExt__TCPOrigDataSent=20)),
+    ("RETRANSMISSION", counted(Tcp__RetransSegs=5, TcpExt__TCPOrigDataSent=900)),
     ("UNIX_DGRAM_QUEUE", two({"sockets": unix(9000, 100)}, {"sockets": unix(8000, 100)})),
     ("PEER_SILENT", (sample(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 1))),)),
     ("ORPHANS", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=100)),)),
@@ -329,6 +334,7 @@ HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     ("CGROUP_MEMORY_LIMIT", two({"cgroups": [cgroup(800, 5)]}, {"cgroups": [cgroup(800, 5)]})),
     ("FD_LIMIT", (sample(absent={"/proc/PID/limits": "Permission denied"}, descriptors=None),)),
     ("CONNTRACK_FULL", (sample(conntrack=Conntrack(count=9, max=0)),)),
+    *counted_evidence.HEALTHY,
 ]
 
 # code, a look that lacks what the rule needs here; what it needs always is in test_unreadable.py.

@@ -31,6 +31,9 @@ PARTS = {
     "/proc/net/stat/nf_conntrack": "conntrack",
     "/sys/fs/cgroup": "cgroups",
     "rtnetlink:RTM_GETQDISC": "qdiscs",
+    "rtnetlink:RTM_GETNEIGH": "unanswering",
+    "rtnetlink:RTM_GETNEIGHTBL": "neighbour_tables",
+    "netlink:NFT_MSG_GETRULE": "drop_rules",
     "/proc/PID/limits": "descriptors",
 }
 

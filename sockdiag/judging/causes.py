@@ -1,0 +1,89 @@
+"""Causes and effects among the findings of one namespace: a device that drops everything, and the peers that fall silent behind it.
+
+A rule declares the rules that explain its findings. A finding is an effect if one of those found something about the same
+device or neighbour, or about the namespace as a whole.
+"""
+
+from __future__ import annotations
+
+from sockdiag.judging.registry import load
+from sockdiag.model.finding import AT_RISK, INFO, OK, RECOVERED, SEVERITIES, UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sockdiag.judging.case import Case, Explained, Hit
+
+
+def mark_effects(case: Case, hits: Sequence[Hit]) -> list[Hit]:
+    """Mark the findings that another one explains: they name it, and are of the severity info.
+
+    The cause is at least as severe as its worst effect. Verdicts stay: a connection whose peer is unreachable is stalled,
+    whatever the cause.
+    """
+    causes: dict[str, list[Hit]] = {}
+    for hit in hits:
+        if hit.finding.verdict not in (OK, RECOVERED, UNKNOWN):
+            causes.setdefault(hit.finding.code, []).append(hit)
+    found = {id(hit): pair for hit in hits if (pair := _cause_of(case, hit, causes)) is not None}
+    # A cause may itself be an effect: the first of the chain is what counts.
+    roots = {one: _root(cause, found) for one, (cause, _how) in found.items()}
+    worst: dict[int, str] = {}
+    for hit in hits:
+        if id(hit) in roots:
+            root = id(roots[id(hit)])
+            worst[root] = min(worst.get(root, INFO), hit.finding.severity, key=SEVERITIES.index)
+    marked = []
+    for hit in hits:
+        finding = hit.finding
+        if id(hit) not in roots:
+            severity = min(finding.severity, worst.get(id(hit), INFO), key=SEVERITIES.index)
+            marked.append(hit.changed(finding._replace(severity=severity)) if severity != finding.severity else hit)
+            continue
+        cause = roots[id(hit)].finding
+        text = f"An effect of {cause.code}: {cause.summary}."
+        # What might happen next depends on the cause.
+        takes = finding.verdict == AT_RISK or found[id(hit)][1].takes_verdict
+        verdict = cause.verdict if takes else finding.verdict
+        marked.append(hit.changed(finding._replace(severity=INFO, effect_of=cause.code, cause=text, verdict=verdict)))
+    return marked
+
+
+def _root(cause: Hit, found: dict[int, tuple[Hit, Explained]]) -> Hit:
+    seen = {id(cause)}
+    while id(cause) in found and id(found[id(cause)][0]) not in seen:
+        cause = found[id(cause)][0]
+        seen.add(id(cause))
+    return cause
+
+
+def _cause_of(case: Case, effect: Hit, causes: dict[str, list[Hit]]) -> tuple[Hit, Explained] | None:
+    if effect.finding.verdict in (RECOVERED, UNKNOWN):
+        return None
+    for one in load(effect.finding.code).RULE.explained_by:
+        for cause in causes.get(one.code, ()):
+            if cause is not effect and _strong(cause, one) and _same_place(case, cause, effect):
+                return cause, one
+    return None
+
+
+def _strong(cause: Hit, one: Explained) -> bool:
+    share = cause.finding.evidence.get("share")
+    known = share.value if share is not None and isinstance(share.value, (int, float)) else 0.0
+    return known >= one.share
+
+
+def _same_place(case: Case, cause: Hit, effect: Hit) -> bool:
+    if cause.device is None and not cause.neighbours:
+        return True  # it concerns the whole namespace
+    if effect.device is not None:
+        return effect.device == cause.device
+    peer = effect.finding.subject.peer
+    address = peer.address if peer is not None else None
+    if not isinstance(address, str):
+        return True  # the effect is not about one peer: traffic of all devices
+    way = case.way_to(address.removeprefix("::ffff:"))
+    if cause.neighbours:
+        return address in cause.neighbours or (way is not None and way[1] in cause.neighbours)
+    return way is not None and way[0] == cause.device

@@ -1,0 +1,19 @@
+"""Causes that several rules have in common, for their declarations."""
+
+from __future__ import annotations
+
+from sockdiag.judging.case import Explained
+
+# What makes peers fall silent, as far as it is on this host or its links. A loss of less than half lets some answers through.
+SILENCED = (
+    Explained("DEVICE_DROP", 0.5),
+    Explained("DEVICE_ERRORS", 0.5),
+    Explained("QDISC_DROP", 0.5),
+    Explained("NEIGHBOUR_FAILED"),
+    Explained("NEIGHBOUR_TABLE_FULL"),
+    Explained("CONNTRACK_FULL"),
+    Explained("TCP_AUTHENTICATION"),
+    Explained("TTL_TOO_LOW"),
+    Explained("TCP_SEND_FAILED"),
+    Explained("CRYPTO_ERRORS", 0.5),
+)

@@ -1,0 +1,59 @@
+"""CHECKSUM_ERRORS."""
+
+from __future__ import annotations
+
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = (
+    "Tcp.InCsumErrors",
+    "Udp.InCsumErrors",
+    "Udp6.InCsumErrors",
+    "UdpLite.InCsumErrors",
+    "UdpLite6.InCsumErrors",
+    "Icmp.InCsumErrors",
+    "Icmp6.InCsumErrors",
+    "IpExt.InCsumErrors",
+)
+_PASSED = ("Ip.InReceives", "Ip6.InReceives")
+
+RULE = counter_rule(
+    "CHECKSUM_ERRORS",
+    "Packets are dropped because their checksum is wrong: something damages them on the way, or a sender computes it wrongly.",
+    "The checksum of IP, TCP, UDP or ICMP does not fit the packet when the kernel verifies it.",
+    _NAMES,
+    _PASSED,
+    ("the device, cable, tunnel or virtual switch that damages packets", "checksum offload of the sender"),
+    guard(1, 0, 0, "none: a checksum that is wrong is a damaged packet"),
+)
+
+_ADVICE = (
+    Advice(
+        "Look for what damages them: a device, cable or memory on the way, a tunnel, or checksum offload of a virtual device.",
+        "ethtool -k DEVICE",
+        "TCP sends such segments again and becomes slow; a damaged datagram of UDP is lost.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "receive",
+        "packet",
+        "dropped: wrong checksum",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="packets received",
+        guarded=True,
+    )

@@ -1,0 +1,99 @@
+"""CONNECTIONS_REFUSED."""
+
+from __future__ import annotations
+
+from sockdiag.judging.case import Explained
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval, steady
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_FAILED, _RESETS, _LOST = "Tcp.AttemptFails", "Tcp.OutRsts", "TcpExt.TCPMigrateReqFailure"
+# Attempts that failed otherwise: no answer came, or the client reset its own request.
+_OTHERWISE = ("TcpExt.TCPAbortOnTimeout", "TcpExt.EmbryonicRsts")
+# What else this host answers or ends with a reset.
+_ENDED = ("TcpExt.TCPAbortOnClose", "TcpExt.TCPAbortOnData", "TcpExt.TCPAbortOnTimeout", "Tcp.EstabResets")
+# Each reset of an established connection may be followed by some for segments that were under way.
+_FOLLOW = 10
+
+RULE = counter_rule(
+    "CONNECTIONS_REFUSED",
+    "Connection attempts are refused: the service is down or listens elsewhere. Clients get ECONNREFUSED.",
+    "A SYN for a port without a listener is answered with a reset; a listener that goes away loses its requests.",
+    (_FAILED, _RESETS, _LOST),
+    ("Tcp.ActiveOpens", "Tcp.PassiveOpens"),
+    ("the service that should listen", "the address and port that clients use"),
+    guard(6, 2, 0.05, "health checks of a service that is down, port scans, clients that try again at intervals"),
+    beside=(*_OTHERWISE, *_ENDED),
+    explained_by=(Explained("SYN_COOKIES_FAILED"),),
+)
+
+_OUT = Advice(
+    "Find the service that processes of this host connect to, and start it or correct the address.",
+    "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'",
+    "A refused connection leaves no socket behind: the resets name address and port.",
+)
+_IN = Advice(
+    "Start the service that clients look for, or find out who knocks at a closed port.",
+    "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'; ss -ltn",
+    "The resets name the port. Nothing listens there, or only at another address.",
+)
+_GONE = Advice(
+    "Let a listener of a SO_REUSEPORT group end only after its requests are accepted, or set net.ipv4.tcp_migrate_req=1.",
+    None,
+    "Requests of a listener that is closed are lost unless another one of its group takes them.",
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge attempts of this namespace's processes, SYNs to its closed ports, and requests of listeners that went away."""
+    failed = max(0, (case.moved(_FAILED) or 0) - (case.sum_moved(*_OTHERWISE) or 0))
+    if steady(case, _FAILED):
+        yield from lost_in_interval(
+            case,
+            RULE,
+            (_FAILED,),
+            "TCP connect",
+            "connection attempt",
+            "of this host refused",
+            (_OUT,),
+            lost=failed,
+            passed=max(0, (case.moved("Tcp.ActiveOpens") or 0) - failed),
+            of="attempts",
+            guarded=True,
+        )
+    ended = case.sum_moved(*_ENDED) or 0
+    # A reset that a process of this namespace got counts as its failed attempt.
+    refused = max(0, (case.moved(_RESETS) or 0) - (case.moved(_FAILED) or 0) - ended)
+    passed = case.moved("Tcp.PassiveOpens")
+    if steady(case, _RESETS) and refused > _FOLLOW * ended and refused > (passed or 0):
+        yield from lost_in_interval(
+            case,
+            RULE,
+            (_RESETS,),
+            "TCP closed ports",
+            "connection attempt",
+            "of clients refused: nobody listens on the port",
+            (_IN,),
+            lost=refused,
+            passed=passed,
+            of="attempts",
+            guarded=True,
+        )
+    if _LOST in case.now.counters:
+        yield from lost_in_interval(
+            case,
+            RULE,
+            (_LOST,),
+            "TCP listeners",
+            "connection request",
+            "lost with the listener that was closed",
+            (_GONE,),
+            passed=passed,
+            of="connections accepted",
+        )

@@ -1,0 +1,50 @@
+"""FRAGMENTATION_FAILED."""
+
+from __future__ import annotations
+
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = ("Ip.FragFails", "Ip6.FragFails")
+_PASSED = ("Ip.OutRequests", "Ip.ForwDatagrams", "Ip6.OutRequests", "Ip6.OutForwDatagrams")
+
+RULE = counter_rule(
+    "FRAGMENTATION_FAILED",
+    "Packets are dropped because they are larger than the MTU of the link and must not be fragmented.",
+    "A packet with DF is forwarded to, or built for, a link with a smaller MTU; the sender gets 'fragmentation needed'.",
+    _NAMES,
+    _PASSED,
+    ("the MTU of tunnels and links", "TCP MSS clamping", "ICMP that a firewall drops"),
+    guard(5, 1, 0.01, "path MTU discovery loses one packet per path on purpose"),
+)
+
+_ADVICE = (
+    Advice(
+        "Compare the MTU of the links; clamp the MSS at tunnels, and let ICMP 'fragmentation needed' through.",
+        "ip link; nft add rule ... tcp option maxseg size set rt mtu",
+        "Senders that get the ICMP message adapt after one packet; these go on, so the message does not reach them or is ignored.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "IP",
+        "packet",
+        "dropped: larger than the MTU, and must not be fragmented",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="packets sent",
+        guarded=True,
+    )

@@ -1,0 +1,50 @@
+"""SYN_COOKIES_FAILED."""
+
+from __future__ import annotations
+
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = ("TcpExt.SyncookiesFailed",)
+_PASSED = ("TcpExt.SyncookiesRecv", "Tcp.PassiveOpens")
+
+RULE = counter_rule(
+    "SYN_COOKIES_FAILED",
+    "Acknowledgements reach a listener that sends SYN cookies, and their cookie is not valid: a client's handshake was too slow, or the segments are forged.",
+    "A SYN queue overflowed within the last minutes, and the ACK belongs to no request and holds no cookie of the last two minutes.",
+    _NAMES,
+    _PASSED,
+    ("what floods the listener",),
+    guard(5, 1, 0.05, "late acknowledgements after a flood"),
+)
+
+_ADVICE = (
+    Advice(
+        "Find out who floods the listener, with SYNs or with ACKs.",
+        "sockdiag listeners",
+        "Valid clients get a reset if their last ACK comes too late or the cookie was damaged on the way.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "TCP",
+        "acknowledgement",
+        "refused: no valid SYN cookie",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="connections accepted",
+        guarded=True,
+    )

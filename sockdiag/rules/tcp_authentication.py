@@ -1,0 +1,57 @@
+"""TCP_AUTHENTICATION."""
+
+from __future__ import annotations
+
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = (
+    "TcpExt.TCPMD5NotFound",
+    "TcpExt.TCPMD5Unexpected",
+    "TcpExt.TCPMD5Failure",
+    "TcpExt.TCPAORequired",
+    "TcpExt.TCPAOBad",
+    "TcpExt.TCPAOKeyNotFound",
+)
+_PASSED = ("Tcp.InSegs",)
+
+RULE = counter_rule(
+    "TCP_AUTHENTICATION",
+    "TCP segments are dropped because their signature (TCP MD5, TCP-AO) is missing, unexpected or wrong.",
+    "A key is set for the peer and the segment does not carry its signature, or it carries one and no key is set.",
+    _NAMES,
+    _PASSED,
+    ("the same key at both ends",),
+    guard(1, 0, 0, "none: keys are set on purpose, and the peers' keys differ"),
+)
+
+_ADVICE = (
+    Advice(
+        "Compare the keys at both ends (password of the BGP session, for one).",
+        "dmesg",
+        "The connection cannot be established, or stalls; the kernel logs the addresses (MD5 Hash not found, failed).",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "TCP",
+        "segment",
+        "dropped: their signature is missing or wrong",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="segments received",
+        guarded=True,
+    )

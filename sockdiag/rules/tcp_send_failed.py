@@ -1,0 +1,59 @@
+"""TCP_SEND_FAILED."""
+
+from __future__ import annotations
+
+from sockdiag.judging.case import Explained
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import STALLED, Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = ("TcpExt.TCPRetransFail", "TcpExt.TCPWqueueTooBig")
+_PASSED = ("Tcp.OutSegs",)
+
+RULE = counter_rule(
+    "TCP_SEND_FAILED",
+    "TCP cannot retransmit: a firewall rule, queueing discipline or device of this host refuses its segments, or the send queue is too large to split one.",
+    "__tcp_retransmit_skb() gets an error from netfilter, the queueing discipline or the device; or wmem_queued exceeds SO_SNDBUF by more than 128 KiB (since 4.19.52, CVE-2019-11478).",
+    _NAMES,
+    _PASSED,
+    ("firewall rules and queueing disciplines of this host", "SO_SNDBUF"),
+    guard(3, 0.5, 0.001, "a device that is full for a moment"),
+    verdicts=(STALLED,),
+    explained_by=(Explained("NO_ROUTE"), Explained("QDISC_DROP"), Explained("DEVICE_DROP"), Explained("NFT_DROP")),
+)
+
+_ADVICE = (
+    Advice(
+        "Look for firewall rules for outgoing packets, and at the queueing disciplines.",
+        "nft list ruleset; tc -s qdisc",
+        "The connections wait for the next timeout, each time longer.",
+    ),
+    Advice(
+        "Raise SO_SNDBUF, or leave it to the kernel, if TCPWqueueTooBig grew.",
+        None,
+        "The kernel does not split segments of a send queue that is far above its limit.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "TCP",
+        "retransmission",
+        "could not leave this host",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="segments sent",
+        guarded=True,
+        verdict=STALLED,
+    )

@@ -1,0 +1,50 @@
+"""TTL_TOO_LOW."""
+
+from __future__ import annotations
+
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = ("TcpExt.TCPMinTTLDrop",)
+_PASSED = ("Tcp.InSegs",)
+
+RULE = counter_rule(
+    "TTL_TOO_LOW",
+    "TCP segments are dropped because they came over more hops than the process allows (IP_MINTTL, IPV6_MINHOPCOUNT).",
+    "The TTL of the segment is below the minimum of the socket, as BGP daemons set it (GTSM, RFC 5082).",
+    _NAMES,
+    _PASSED,
+    ("ttl-security or multihop of the routing daemon", "the sender, if it is not the neighbour"),
+    guard(1, 0, 0, "none: the process asked for a minimum, and a peer is below it"),
+)
+
+_ADVICE = (
+    Advice(
+        "Compare the number of hops with the minimum in the daemon's configuration (ttl-security, multihop).",
+        "tcpdump -nvc 20 tcp port bgp",
+        "A neighbour that is not directly connected, or a sender that sets a small TTL, is refused without an answer.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "TCP",
+        "segment",
+        "dropped: their TTL is below the minimum that the process set",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="segments received",
+        guarded=True,
+    )

@@ -1,0 +1,52 @@
+"""UNKNOWN_PROTOCOL."""
+
+from __future__ import annotations
+
+from sockdiag.judging.case import Explained
+from sockdiag.judging.magnitude import guard
+from sockdiag.model.finding import Advice
+from sockdiag.rules._counters import counter_rule, lost_in_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockdiag.judging.case import Case, Hit
+
+_NAMES = ("Ip.InUnknownProtos", "Ip6.InUnknownProtos")
+_PASSED = ("Ip.InReceives", "Ip6.InReceives")
+
+RULE = counter_rule(
+    "UNKNOWN_PROTOCOL",
+    "IP packets of a protocol arrive for which this host has neither a handler nor a raw socket.",
+    "No module is loaded for the protocol number (GRE, SCTP, ESP, …), and the sender gets 'protocol unreachable'.",
+    _NAMES,
+    _PASSED,
+    ("the module of the protocol, or the sender",),
+    guard(5, 1, 0.001, "probes from the Internet"),
+    explained_by=(Explained("RAW_RECEIVE_BUFFER_FULL"),),
+)
+
+_ADVICE = (
+    Advice(
+        "Find out the protocol, then load its module or stop the sender.",
+        "tcpdump -nvc 20 not tcp and not udp and not icmp",
+        "A tunnel or IPsec may be set up at the other end only.",
+    ),
+)
+
+
+def judge(case: Case) -> Iterator[Hit]:
+    """Judge the counters against the traffic."""
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _NAMES,
+        "IP receive",
+        "packet",
+        "dropped: no handler for their protocol",
+        _ADVICE,
+        passed=case.sum_moved(*_PASSED),
+        of="packets received",
+        guarded=True,
+    )
