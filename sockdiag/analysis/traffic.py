@@ -8,8 +8,10 @@ Source: ``tcp_snd_una_update()``, ``tcp_rcv_nxt_update()``, net/ipv4/tcp_input.c
 
 from __future__ import annotations
 
+from array import array
+
 from sockdiag.analysis.traffic_rows import AMOUNTS, EndedConnection, Traffic, TrafficGroup, TrafficTotals
-from sockdiag.model.batch import identities
+from sockdiag.model.batch import Batch, identities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.analysis.grouping import GroupId, Grouping
-    from sockdiag.model.batch import Batch
+    from sockdiag.analysis.traffic_ends import Ends
     from sockdiag.model.socket import Socket
 
     Sift = Callable[[Batch], Batch | None]
@@ -49,15 +51,19 @@ class FirstSample:
     Args:
         at: when the sample was begun, on the monotonic clock.
         batches: the sockets.
+        without: fields of a socket that are not needed of those that end. The counters are kept apart.
     """
 
-    def __init__(self, at: float, batches: Iterable[Batch]) -> None:
+    def __init__(self, at: float, batches: Iterable[Batch], without: Sequence[str] = ()) -> None:
         self.at = at
         self.batches: list[Batch] = []
         self.places: dict[Any, int] = {}
-        self.columns: list[list[int | None]] = [[] for _ in _COUNTERS]
-        self.send_q: list[int | None] = []
+        self.columns = [array("q") for _ in _COUNTERS]
+        self.send_q = array("q")
+        self._without = without
         self.drops: dict[Any, int | None] = {}
+        # Places of connections whose peer has sent its FIN.
+        self.finished: set[int] = set()
         for batch in batches:
             self._add(batch)
         self.seen = bytearray(len(self.send_q))
@@ -67,16 +73,36 @@ class FirstSample:
             self.drops.update(zip(_datagram_ids(batch), batch.values("skmem.drops"), strict=True))
             return
         begin = len(self.send_q)
-        self.batches.append(batch)
+        self.batches.append(batch.detached(self._without))
         self.places.update(zip(identities(batch), range(begin, begin + batch.size), strict=True))
         for column, values in zip(self.columns, _counters(batch), strict=True):
-            column.extend(values)
-        self.send_q += batch.values("send_q")
+            column.extend(_known(values))
+        self.send_q.extend(_known(batch.values("send_q")))
+        states = batch.values("state")
+        if not _AFTER_FIN.isdisjoint(states):
+            self.finished.update(begin + row for row, state in enumerate(states) if state in _AFTER_FIN)
+
+    def of(self, place: int) -> list[int | None]:
+        """Return the counters of a connection."""
+        return [None if (value := column[place]) == _NONE else value for column in self.columns]
+
+    def unseen(self) -> list[Any]:
+        """Return the identities of the connections that the second sample does not have."""
+        seen = self.seen
+        return [identity for identity, place in self.places.items() if not seen[place]] if 0 in seen else []
 
     def inodes(self) -> Iterator[int]:
         """Yield the inodes of all connections."""
         for batch in self.batches:
             yield from filter(None, batch.values("inode"))
+
+
+# Stands for an unknown value in an array.
+_NONE = -1
+
+
+def _known(values: Sequence[int | None]) -> Iterable[int]:
+    return [_NONE if value is None else value for value in values]
 
 
 def is_tcp(batch: Batch) -> bool:
@@ -109,9 +135,11 @@ def _stubs(batch: Batch, segs_in: Sequence[int | None]) -> list[bool] | None:
 class GroupSums:
     """Sums of a group while it grows; they are added up over namespaces before the record is made."""
 
-    __slots__ = ("amounts", "began", "ended", "known", "rtts", "send_q", "sockets", "stuck", "unknown", "zero")
+    __slots__ = ("amounts", "began", "ended", "ends", "known", "rtts", "send_q", "sockets", "stuck", "unknown", "zero")
 
     def __init__(self) -> None:
+        # Resets, bytes in and out of the connections that ended; None where the kernel reports no ends.
+        self.ends: list[int | None] = [None, None, None]
         self.sockets = self.began = self.ended = self.zero = self.stuck = self.send_q = self.unknown = 0
         self.amounts = [0] * len(AMOUNTS)
         self.known = [False] * len(AMOUNTS)
@@ -124,11 +152,24 @@ class GroupSums:
                 self.amounts[place] += value
                 self.known[place] = True
 
+    def end(self, connection: EndedConnection) -> None:
+        """Add a connection that ended."""
+        self.ended += 1
+        self._add_ends((connection.reset, connection.in_bytes, connection.out_bytes))
+
+    def report_ends(self) -> None:
+        """Note that ends are reported: none so far is zero."""
+        self._add_ends((0, 0, 0))
+
+    def _add_ends(self, ends: Iterable[int | None]) -> None:
+        self.ends = [b if a is None else a if b is None else a + b for a, b in zip(self.ends, ends, strict=True)]
+
     def add(self, other: GroupSums) -> None:
         """Add the sums of another namespace."""
         for name in ("sockets", "began", "ended", "zero", "stuck", "send_q", "unknown"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rtts += other.rtts
+        self._add_ends(other.ends)
         self.count([n if known else None for n, known in zip(other.amounts, other.known, strict=True)])
 
     def record(self, shown: tuple[Any, ...], seconds: float | None) -> TrafficGroup:
@@ -148,6 +189,7 @@ class GroupSums:
                 *amounts,
                 self.began,
                 self.ended,
+                *self.ends,
                 self.zero,
                 self.stuck,
                 self.send_q,
@@ -232,7 +274,9 @@ class Comparison:
         self._sift = sift
         self._grouping = grouping
         self._idle = idle
-        self._ended: list[Batch] | None = None
+        # Connections that began, whether or not the filter selects them.
+        self._new: set[Any] = set()
+        self.ended: list[EndedConnection] = []
 
     def add(self, batch: Batch) -> None:
         """Compare the sockets of a batch of the second sample."""
@@ -249,9 +293,12 @@ class Comparison:
                 return
         if self.first is not None:
             seen = self.first.seen
-            for place in map(self.first.places.get, identities(batch)):
+            known = identities(batch)
+            for identity, place in zip(known, map(self.first.places.get, known), strict=True):
                 if place is not None:
                     seen[place] = 1
+                else:
+                    self._new.add(identity)
         passed = self._sift(batch)
         if passed is None or not passed.size:
             return
@@ -290,9 +337,7 @@ class Comparison:
             if place is None:
                 amounts = _amounts([column[row] for column in now.counters], [0] * len(_COUNTERS))
             else:
-                amounts = _amounts(
-                    [column[row] for column in now.counters], [column[place] for column in first.columns]
-                )
+                amounts = _amounts([column[row] for column in now.counters], first.of(place))
                 stuck = self._is_stuck(now, row, place)
         busy = any(amounts)
         if busy:
@@ -315,7 +360,7 @@ class Comparison:
             return False
         if 2 * (now.rtts[row] or 0) > self.seconds * 1e6:
             return False  # there was no time for an answer
-        return bool(first.send_q[place]) and first.columns[_ACKED][place] == acked
+        return first.send_q[place] > 0 and first.columns[_ACKED][place] == acked
 
     def _datagrams(self, batch: Batch) -> None:
         passed = self._sift(batch)
@@ -365,35 +410,60 @@ class Comparison:
         rates = _rates(amounts, self.seconds)
         self.rows.append((batch, row, (*rates[:-1], rtt, rates[-1], *amounts, began, zero, stuck)))
 
-    def ended(self) -> list[Batch]:
-        """Return the connections of the first sample that the second does not have, once all of it was added."""
-        if self._ended is None:
-            self._ended = []
-            begin = 0
-            for batch in [] if self.first is None else self.first.batches:
-                assert self.first is not None
-                seen = self.first.seen[begin : begin + batch.size]
-                stubs = _stubs(batch, self.first.columns[0][begin : begin + batch.size]) or [False] * batch.size
-                begin += batch.size
-                chosen = [not there and not stub for there, stub in zip(seen, stubs, strict=True)]
-                gone = self._sift(batch.compressed(chosen)) if any(chosen) else None
-                if gone is None or not gone.size:
-                    continue
-                self._ended.append(gone)
-                if self._grouping is not None:
-                    for group in self._grouping.rows(gone):
-                        self.sums.setdefault(group, GroupSums()).ended += 1
-        return self._ended
+    def end(self, ends: Ends) -> None:
+        """Find the connections that ended, when all batches of the second sample have been added."""
+        first = self.first
+        if first is None:
+            return
+        if ends.events is not None:
+            self._all.report_ends()
+        begin = 0
+        for batch in first.batches:
+            seen = first.seen[begin : begin + batch.size]
+            known = first.columns[0][begin : begin + batch.size]
+            begin += batch.size
+            if 0 not in seen:
+                continue
+            stubs = _stubs(batch, [None if n == _NONE else n for n in known]) or [False] * batch.size
+            chosen = [not there and not stub for there, stub in zip(seen, stubs, strict=True)]
+            if any(chosen):
+                self._end(batch.compressed(chosen), ends, first)
+        strangers = [
+            socket
+            for cookie, socket in (ends.events or {}).items()
+            # Listeners, and sockets that are no longer connected or never were, have no remote port.
+            if socket.peer.port and cookie not in first.places and cookie not in self._new
+        ]
+        if strangers:
+            self._end(Batch.of(strangers), ends, first)
+        for total in self.sums.values():
+            if ends.events is not None:
+                total.report_ends()
+
+    def _end(self, batch: Batch, ends: Ends, first: FirstSample) -> None:
+        gone = self._sift(batch)
+        if gone is None or not gone.size:
+            return
+        groups = [None] * gone.size if self._grouping is None else self._grouping.rows(gone)
+        for group, identity, socket in zip(groups, identities(gone), gone.sockets(), strict=True):
+            place = first.places.get(identity)
+            counters = [0] * len(_COUNTERS) if place is None else first.of(place)
+            before = [counters[n] for n in _SENT_AND_RECEIVED]
+            connection = ends.of(socket, before, place in first.finished, began=place is None)
+            self.ended.append(connection)
+            self._all.end(connection)
+            if group is not None:
+                self.sums.setdefault(group, GroupSums()).end(connection)
 
     def totals(self) -> TrafficTotals:
         """Return the totals of the namespace."""
-        ended = sum(batch.size for batch in self.ended())
         amounts = [n if known else None for n, known in zip(self._all.amounts, self._all.known, strict=True)]
         received = [] if self.first is None else self.first.columns[0]
-        if self.first is not None and (not received or any(n is not None for n in received)):
+        if self.first is not None and (not received or any(n != _NONE for n in received)):
             amounts[:2] = [n or 0 for n in amounts[:2]]
         rates = _rates(amounts, self.seconds)
-        return TrafficTotals(self.sockets, self.active, len(self.rows), self.began, ended, *rates[:2])
+        ends = self._all.ends
+        return TrafficTotals(self.sockets, self.active, len(self.rows), self.began, len(self.ended), *ends, *rates[:2])
 
     def shown(self, order: int | None, *, descending: bool, most: int | None) -> list[Traffic]:
         """Make the records of the rows.
@@ -421,12 +491,9 @@ class Comparison:
             sockets.update(zip([(key, row) for row in wanted], batches[key].at(wanted), strict=True))
         return [Traffic._make((sockets[id(batch), row], *fields)) for batch, row, fields in rows]
 
-    def gone(self) -> list[EndedConnection]:
-        """Make the records of the connections that ended."""
-        return [EndedConnection(socket) for batch in self.ended() for socket in batch.sockets()]
-
 
 _ACKED = _COUNTERS.index("bytes_acked")
+_SENT_AND_RECEIVED = [_COUNTERS.index(name) for name in ("bytes_received", "bytes_sent", "bytes_retrans")]
 
 _NAMES = [one.name for one in Traffic.FIELDS][1:]
 _IN, _OUT, _PACKETS_IN, _PACKETS_OUT, _DROPS = (
@@ -454,7 +521,7 @@ def busiest(traffic: Traffic | TrafficGroup) -> tuple[int, int, int]:
 
 def add_totals(parts: Iterable[TrafficTotals]) -> TrafficTotals:
     """Add up the totals of several namespaces."""
-    sums: list[Any] = [0, 0, 0, 0, 0, None, None]
+    sums: list[Any] = [0] * 5 + [None] * 5
     for part in parts:
         sums = [b if a is None else a if b is None else a + b for a, b in zip(sums, part._values(), strict=True)]
     return TrafficTotals._make(sums)

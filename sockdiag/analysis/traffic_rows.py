@@ -122,9 +122,10 @@ class TrafficGroup(Grouped):
     retransmits: int | None = field("Segments retransmitted during the interval.", unit=COUNT)
     drops: int | None = field("Packets dropped during the interval.", unit=COUNT)
     began: int = field("Connections that were not in the first sample.", unit=COUNT, header="BEGAN")
-    ended: int = field(
-        "Connections that were in the first sample only; not among the others.", unit=COUNT, header="ENDED"
-    )
+    ended: int = field("Connections that ended during the interval; not among the others.", unit=COUNT)
+    resets: int | None = field("Those of them that were reset by either end, refused, or timed out.", unit=COUNT)
+    ended_in_bytes: int | None = field("Payload that they received until their end.", unit=BYTES)
+    ended_out_bytes: int | None = field("Payload that they sent until their end.", unit=BYTES)
     zero_windows: int = field("Connections whose peer takes no more data now.", unit=COUNT, header="ZERO-WIN")
     stuck: int = field("Connections whose send queue did not move during the interval.", unit=COUNT, header="STUCK")
     send_q: int = field("Bytes in the send queues of the connections.", unit=BYTES, header="SEND-Q")
@@ -136,9 +137,31 @@ AMOUNTS = ("in_bytes", "out_bytes", "in_packets", "out_packets", "out_data_packe
 
 
 class EndedConnection(Record):
-    """A connection of the first sample that was gone in the second, or had become a stub without counters."""
+    """A connection that ended during the interval, or had become a stub without counters by the second sample."""
 
-    socket: Socket = field("The socket, as the first sample shows it.", of=Socket)
+    socket: Socket = field(
+        "The socket, as the first sample shows it; of one that also began during the interval, as it ended.", of=Socket
+    )
+    began: bool = field("It also began during the interval.", kind=LABEL)
+    in_bytes: int | None = field(
+        "Payload received during the interval until its end; a FIN of the peer may count as a byte. Null if the kernel "
+        "did not report the end.",
+        unit=BYTES,
+        kernel="tp->bytes_received",
+        sources=("SKNLGRP_INET_TCP_DESTROY", "SKNLGRP_INET6_TCP_DESTROY"),
+    )
+    out_bytes: int | None = field(
+        "Payload sent during the interval until its end, each byte once.",
+        unit=BYTES,
+        kernel="tp->bytes_sent - tp->bytes_retrans",
+        sources=("SKNLGRP_INET_TCP_DESTROY", "SKNLGRP_INET6_TCP_DESTROY"),
+    )
+    reset: bool | None = field(
+        "It did not end by a FIN of this end that the peer acknowledged: reset by either end, refused, or timed out.",
+        kind=LABEL,
+        kernel="tp->bytes_acked",
+        sources=("SKNLGRP_INET_TCP_DESTROY", "SKNLGRP_INET6_TCP_DESTROY"),
+    )
 
 
 class TrafficTotals(Record):
@@ -148,6 +171,9 @@ class TrafficTotals(Record):
     active: int = field("Those of them that sent, received or dropped something.", unit=COUNT)
     rows: int = field("Rows of sockets, before any were left out.", unit=COUNT)
     began: int = field("Connections that were not in the first sample.", unit=COUNT)
-    ended: int = field("Connections that were in the first sample only.", unit=COUNT)
+    ended: int = field("Connections that ended during the interval.", unit=COUNT)
+    resets: int | None = field("Those of them that were reset by either end, refused, or timed out.", unit=COUNT)
+    ended_in_bytes: int | None = field("Payload that they received until their end.", unit=BYTES)
+    ended_out_bytes: int | None = field("Payload that they sent until their end.", unit=BYTES)
     in_bytes_per_s: float | None = field("Payload received, per second.", unit=BYTES_PER_S)
     out_bytes_per_s: float | None = field("Payload sent, per second.", unit=BYTES_PER_S)

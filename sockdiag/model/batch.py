@@ -133,8 +133,18 @@ class Batch:
         """Let it go to another process as the columns that it has."""
         if self.columns is None:
             return Batch.of, (list(self.sockets()),)
-        columns = {name: (column.text, tuple(column.parts), column.decode) for name, column in self.columns.items()}
-        return _arrived, (self.size, self.constants, columns)
+        return _of_columns, (self.size, self.constants, self._parts())
+
+    def _parts(self, without: Sequence[str] = ()) -> dict[str, tuple[Any, ...]]:
+        return {
+            name: (column.text, tuple(column.parts), column.decode)
+            for name, column in (self.columns or {}).items()
+            if name.partition(".")[0] not in without
+        }
+
+    def detached(self, without: Sequence[str] = ()) -> Batch:
+        """Return the same rows without some top-level fields, and free of the bytes that they were cut from."""
+        return self if self.columns is None else _of_columns(self.size, self.constants, self._parts(without))
 
     def sockets(self) -> Iterator[Socket]:
         """Yield one record a row, in order."""
@@ -214,16 +224,22 @@ class Batch:
         return found if isinstance(found, (list, tuple)) else list(found)
 
 
-def _arrived(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any, ...]]) -> Batch:
-    """Make a batch of columns that came without the bytes that they were cut from."""
+def _of_columns(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any, ...]]) -> Batch:
+    """Make a batch of columns alone, without the bytes that they were cut from."""
     from sockdiag.model.socket import Socket
 
     names = [field.name for field in Socket.FIELDS]
+
+    def pick(rows: Sequence[int]) -> list[Socket]:
+        values = list(map(batch.values, names))
+        return [Socket._make([column[row] for column in values]) for row in rows]
+
     batch = Batch(
         size,
         lambda: list(map(Socket._make, zip(*map(batch.values, names), strict=True))),
         constants,
         {name: Column(*column) for name, column in columns.items()},
+        pick,
     )
     return batch
 

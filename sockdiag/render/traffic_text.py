@@ -70,6 +70,11 @@ def _summary(seconds: float | None, totals: TrafficTotals) -> str:
     sockets = counted(totals.sockets, "socket")
     if seconds is None:
         return f"{sockets}, a single sample: rates take two"
-    changes = [f"{count(n)} {word}" for n, word in ((totals.began, "began"), (totals.ended, "ended")) if n]
+    changes = [f"{count(totals.began)} began"] if totals.began else []
+    if totals.ended:
+        resets = f" ({count(totals.resets)} reset)" if totals.resets else ""
+        changes.append(f"{count(totals.ended)} ended{resets}")
     moved = f"in {rate(totals.in_bytes_per_s, 'bytes')}, out {rate(totals.out_bytes_per_s, 'bytes')} of TCP payload"
+    if totals.ended_in_bytes or totals.ended_out_bytes:
+        moved += f"; those that ended: in {size(totals.ended_in_bytes)}, out {size(totals.ended_out_bytes)}"
     return f"{duration(seconds)}: {', '.join([f'{sockets}, {count(totals.active)} active', *changes])}; {moved}"

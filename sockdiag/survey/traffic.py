@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from sockdiag.analysis.traffic_rows import TrafficTotals
+from sockdiag.errors import ParseError
 from sockdiag.kernel.tcp_states import STATE_NUMBERS
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM, TCP_INFO
@@ -14,15 +15,17 @@ from sockdiag.survey.workers import Pause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
     from sockdiag.analysis.traffic import GroupSums
+    from sockdiag.analysis.traffic_ends import Ends
     from sockdiag.analysis.traffic_rows import EndedConnection, Traffic, TrafficGroup
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
     from sockdiag.model.query import Query
-    from sockdiag.model.socket import Owner
+    from sockdiag.model.socket import Owner, Socket
+    from sockdiag.sources.system.destroy_events import DestroyEvents
     from sockdiag.survey.reader import SystemReader
 
 # Tables with counters of bytes, and those whose sockets count what they drop.
@@ -58,30 +61,62 @@ class TrafficFound:
         total: of all sockets.
     """
 
-    __slots__ = ("ended", "groups", "rows", "seconds", "total")
+    __slots__ = ("_sums", "ended", "groups", "rows", "seconds", "total")
 
     def __init__(self) -> None:
         self.seconds: float | None = None
         self.rows: list[Traffic] = []
         self.groups: list[TrafficGroup] = []
         self.ended: list[EndedConnection] = []
-        self.total = TrafficTotals(0, 0, 0, 0, 0, None, None)
+        self.total = TrafficTotals(0, 0, 0, 0, 0, None, None, None, None, None)
+        self._sums: dict[Any, tuple[tuple[Any, ...], GroupSums]] = {}
+
+    def add(
+        self,
+        own: bool,
+        seconds: float | None,
+        rows: list[Traffic],
+        sums: list[tuple[tuple[Any, ...], GroupSums]],
+        ended: list[EndedConnection],
+        totals: TrafficTotals,
+    ) -> None:
+        """Add the traffic of a namespace; *own* if it is this process's own."""
+        from sockdiag.analysis.traffic import add_totals
+
+        if own or self.seconds is None:
+            self.seconds = seconds
+        self.rows += rows
+        self.ended += ended
+        self.total = add_totals((self.total, totals))
+        for names, part in sums:
+            _key, pid, keys = names
+            identity = (*keys.values(), pid)
+            if identity in self._sums:
+                self._sums[identity][1].add(part)
+            else:
+                self._sums[identity] = names, part
+
+    def close(self) -> None:
+        """Make the groups, when all namespaces have been added."""
+        self.groups = [sums.record(names, self.seconds) for names, sums in self._sums.values()]
 
 
 def measure(survey: SystemReader, how: Measuring, where: Where | None = None) -> TrafficFound:
     """Read the sockets of every namespace that a survey covers, twice, and return what they transferred in between."""
-    from sockdiag.analysis.traffic import Comparison, FirstSample, add_totals
+    from sockdiag.analysis.traffic import Comparison, FirstSample
 
     query = _query(survey, where)
     by_owner = bool(how.by) and survey.grouping(how.by, {}).owned
+    filtered = where is not None and TCP_INFO in where.needs
     look_up = by_owner or (where is not None and OWNERS in where.needs)
 
     def steps(there: SystemReader) -> Iterator[Pause | tuple[Any, ...]]:
         first = None
         holders = _SocketOwners(there)
+        listener = _EndListener(there, query) if how.interval_s else None
         at = time.monotonic()
         if how.interval_s:
-            first = FirstSample(at, _read(there, query))
+            first = FirstSample(at, _read(there, query), () if filtered else ("tcp_info",))
             if look_up:
                 holders.put(first.batches)
             yield Pause(at + how.interval_s)
@@ -99,30 +134,20 @@ def measure(survey: SystemReader, how: Measuring, where: Where | None = None) ->
         compared = Comparison(first, seconds, sift, grouping, idle=how.idle)
         for batch in batches:
             compared.add(batch)
-        ended = compared.gone()
+        if listener is not None and first is not None:
+            compared.end(listener.ends(first.unseen()))
         rows = compared.shown(how.order, descending=how.descending, most=how.most)
         if how.owners and not look_up:
             rows = holders.named(rows)
         sift.note(there)
         _note_sources(there)
         shown = [] if grouping is None else [(grouping.shown(group), sums) for group, sums in compared.sums.items()]
-        yield there.own, seconds, rows, shown, ended, compared.totals()
+        yield there.own, seconds, rows, shown, compared.ended, compared.totals()
 
     found = TrafficFound()
-    merged: dict[Any, tuple[tuple[Any, ...], GroupSums]] = {}
-    for own, seconds, rows, shown, ended, totals in in_each(survey, steps):
-        if own or found.seconds is None:
-            found.seconds = seconds
-        found.rows += rows
-        found.ended += ended
-        found.total = add_totals((found.total, totals))
-        for names, sums in shown:
-            key = (*names[2].values(), names[1])
-            if key in merged:
-                merged[key][1].add(sums)
-            else:
-                merged[key] = names, sums
-    found.groups = [sums.record(names, found.seconds) for names, sums in merged.values()]
+    for part in in_each(survey, steps):
+        found.add(*part)
+    found.close()
     return found
 
 
@@ -159,6 +184,68 @@ class _Sift:
 
     def note(self, survey: SystemReader) -> None:
         survey.note_undecided(self._undecided)
+
+
+# How long the kernel's worker may take to report the end of a connection: before the first sample, after the second, and
+# if a connection has gone of which it has not reported the end, as that of a socket which a process still holds.
+_EARLIER_S, _LATE_S, _MISSED_S = 0.02, 0.05, 0.15
+
+
+class _EndListener:
+    """Listens for connections that end."""
+
+    def __init__(self, survey: SystemReader, query: Query) -> None:
+        self._survey = survey
+        self._query = query._replace(tables=("tcp",), states=1 << STATE_NUMBERS["LISTEN"], needs=frozenset())
+        self._listening: set[int] = set()
+        self._events: DestroyEvents | None = None
+        if "tcp" not in query.tables or query.source == PROC or not survey.system.files.live:
+            return
+        from sockdiag.sources.system.destroy_events import DestroyEvents
+
+        self._events = survey.attempt(DestroyEvents)
+        self._note_listeners()
+        if self._events is not None:
+            for _earlier in self._events.read(_EARLIER_S):
+                pass
+
+    def _note_listeners(self) -> None:
+        for batch in self._survey.batches(self._query):
+            self._listening.update(batch.values("local.port"))
+
+    def ends(self, gone: Collection[int]) -> Ends:
+        """Return the connections that ended since it was made; stop listening.
+
+        Args:
+            gone: cookies of connections that are known to have ended.
+        """
+        from sockdiag.analysis.traffic_ends import Ends
+        from sockdiag.sources.netlink.inet_diag import decode
+        from sockdiag.sources.system.destroy_events import SOURCE
+        from sockdiag.sources.system.interfaces import interface_names
+
+        events = self._events
+        if events is None:
+            return Ends(None, ())
+        self._note_listeners()
+        names = interface_names(self._survey.system.files)
+        found: dict[int, Socket] = {}
+        until = time.monotonic() + _MISSED_S
+        while True:
+            for message in events.read(_LATE_S):
+                try:
+                    socket = decode(message, "tcp", names, SOURCE)
+                except ParseError as error:
+                    self._survey.note(Gap.from_error(error))
+                    continue
+                if socket.cookie is not None:
+                    found[socket.cookie] = socket._replace(netns=self._survey.netns.label)
+            if time.monotonic() >= until or all(cookie in found for cookie in gone):
+                break
+        if events.lost:
+            self._survey.note(Gap(SOURCE, "connections ended faster than their ends were read: some are missing"))
+        events.close()
+        return Ends(found, self._listening)
 
 
 class _SocketOwners:

@@ -222,6 +222,12 @@ class Connections:
             assert sink("receive", name, size) == size
             assert source.answer() == size
 
+    def name_of(self, row: dict[str, Any]) -> str:
+        """Return the name of the connection that a socket is an end of."""
+        names = {port: name for name, port in self.ports.items()}
+        local, peer = row["local"]["port"], row["peer"]["port"]
+        return names[local] if local in names else f"{names[peer]} server"
+
     def rows(self, document: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any] | None]]:
         """Return the rows of both ends of each connection; None for an end that is not there."""
         ends = {
@@ -280,6 +286,10 @@ def test_beginnings_and_ends(connections: Connections) -> None:
         connections.client("close", "c1")
         connections.server("close", "c1")
         connections.client("reset", "c2")
+        connections.open("short")
+        connections.transfer("short", 1234, 4321)
+        connections.client("close", "short")
+        connections.server("close", "short")
     found = connections.rows(document)
     for name, sent, received, began in (("new", 700, 900, True), ("c0", 300, 400, False)):
         client, server = found[name]
@@ -289,8 +299,51 @@ def test_beginnings_and_ends(connections: Connections) -> None:
     assert found["c0"][0]["socket"]["state"] in ("FIN_WAIT1", "FIN_WAIT2")
     assert "c1" not in found
     assert "c2" not in found
-    ended = {row["socket"]["local"]["port"] for row in document["ended"]} - {8001, 8002}
-    assert ended == {connections.ports["c1"], connections.ports["c2"]}
+    ended = {connections.name_of(row["socket"]): row for row in document["ended"]}
+    assert set(ended) == {"c1", "c2", "short", "c1 server", "c2 server", "short server"}
+    # The process still has the socket that was reset: the kernel has not reported its end.
+    assert [ended["c2 server"][key] for key in ("in_bytes", "out_bytes", "reset")] == [None, None, None]
+    assert [ended["c2"][key] for key in ("in_bytes", "out_bytes", "reset")] == [None, None, True]
+    # What was transferred until the end; the peer's FIN may be in it.
+    for name, sent, received, began, reset in (
+        ("c1", 5, 6, False, False),
+        ("short", 1234, 4321, True, False),
+        ("short server", 4321, 1234, True, False),
+    ):
+        row = ended[name]
+        assert (row["out_bytes"], row["began"], row["reset"]) == (sent, began, reset), name
+        assert row["in_bytes"] in (received, received + 1), name
+
+
+def test_resets_of_a_peer(connections: Connections) -> None:
+    """Connections that were closed before all was read, which resets them, are counted, others are not."""
+    with measurement(connections.namespace, "--by", "peer,port") as document:
+        before = snmp(connections.namespace, "EstabResets")
+        for number in range(5):
+            connections.open(f"reset{number}")
+            connections.server("send", f"reset{number}", 20)
+            connections.client("close", f"reset{number}")  # before it has read them
+            connections.server("close", f"reset{number}")
+        for number in range(3):
+            connections.open(f"clean{number}")
+            connections.transfer(f"clean{number}", 10, 20)
+            connections.client("close", f"clean{number}")
+            connections.server("close", f"clean{number}")
+        resets = snmp(connections.namespace, "EstabResets") - before
+    server = [row for row in document["rows"] if row["keys"]["port"] == "8001"]
+    client = [row for row in document["rows"] if row["keys"]["port"] not in ("8001", "8002") and row["ended"]]
+    assert [(row["ended"], row["resets"]) for row in server] == [(8, 5)]
+    assert (sum(row["ended"] for row in client), sum(row["resets"] for row in client)) == (8, 5)
+    assert sum(row["resets"] for row in document["rows"]) == resets
+    assert server[0]["ended_out_bytes"] == 8 * 20
+    assert sum(row["ended_out_bytes"] for row in client) == 3 * 10
+
+
+def snmp(namespace: Namespace, name: str) -> int:
+    """Return a TCP counter of a namespace."""
+    lines = Path(f"/proc/{namespace.pid}/net/snmp").read_text(encoding="ascii").splitlines()
+    names, values = (line.split() for line in lines if line.startswith("Tcp:"))
+    return int(dict(zip(names, values, strict=True))[name])
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ _GROUP_COLUMNS = (
     "drops_per_s",
     "began",
     "ended",
+    "resets",
     "zero_windows",
     "stuck",
     "send_q",
@@ -72,6 +73,7 @@ _GROUP_SPARE = (
     "ended",
     "zero_windows",
     "stuck",
+    "resets",
 )
 
 # A group without any of these is idle.
@@ -184,12 +186,13 @@ COMMAND = Command(
     help=(
         "Reads the counters of each connection twice and shows the difference; no packet is captured. Bytes are TCP payload: in "
         "as received in order, out as sent, each byte once. Packets include acknowledgements and retransmissions. A connection "
-        "that began during the interval counts with all that it transferred; one that ended is counted and listed, but how "
-        "much it transferred after the first sample is unknown. Both ends of a connection within the host are rows. UDP and "
-        "other sockets without connections have no such counters, only drops."
+        "that began during the interval counts with all that it transferred. Connections that ended are listed apart (ENDED, "
+        "and 'ended' in JSON), with what they transferred until then, as the kernel reports it. Both ends of a connection "
+        "within the host are rows. UDP and other sockets without connections have no such counters, only drops."
         "\n\n"
         "With --by peer the table also shows how well each peer can be reached: retransmissions, round-trip times, connections "
-        "whose peer takes no more data (ZERO-WIN), and those whose send queue did not move (STUCK)."
+        "that were reset (RESETS: by either end, refused, or timed out), those whose peer takes no more data (ZERO-WIN), and "
+        "those whose send queue did not move (STUCK)."
         "\n\n"
         "The screen shows the twenty busiest sockets or groups; --limit, -o and -H, as JSON and CSV, show idle ones too."
     ),

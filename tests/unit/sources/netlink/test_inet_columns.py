@@ -11,6 +11,8 @@ from sockdiag.errors import SourceTruncated
 from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.batch import all_sockets
+from sockdiag.model.fields import entries, resolve
+from sockdiag.model.tcp_info import TcpInfo
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import plain
 from sockdiag.sources.netlink.inet_columns import Columns
@@ -111,3 +113,38 @@ def test_answer_that_ends_within_a_message() -> None:
     columns = Columns("tcp", REQUEST, nothing)
     with pytest.raises(SourceTruncated):
         columns.take(inet_message() + inet_message(family=V6)[:-4])
+
+
+@pytest.mark.parametrize("size", [104, 200, 248, 280, 320])
+def test_members_of_tcp_info(size: int) -> None:
+    """Each member cut from all rows at once is that of the decoded records, whatever the length of the kernel's struct."""
+    answer = []
+    for row in range(50):
+        # Never measured and no limit, then values that need both words of a 64-bit member.
+        fill = (
+            bytes(size)
+            if row == 0
+            else b"\xff" * size
+            if row == 1
+            else bytes((row * 7 + i) & 0xFF for i in range(size))
+        )
+        state = LISTEN if row % 5 == 4 else 1
+        answer.append(inet_message({k.INFO: bytes((state,)) + fill[1:]}, family=V4, state=state, sport=row, cookie=row))
+    columns = Columns("tcp", REQUEST, nothing)
+    columns.take(b"".join(answer))
+    batches = list(columns.rest())
+    assert [batch.columns is not None for batch in batches] == [True, True]
+    selectors = [row % 3 == 0 for row in range(50)]
+    for whole in batches:
+        for batch in (whole, whole.compressed(selectors[: whole.size]), whole.detached()):
+            infos = [decode(answer[s.local.port], "tcp", nothing).tcp_info for s in batch.sockets()]
+            assert list(batch.values("tcp_info")) == infos
+            for entry in entries(TcpInfo):
+                name = f"tcp_info.{entry.name}"
+                expected = [entry.get(info) for info in infos]
+                assert list(batch.values(name)) == expected, name
+                found = resolve(name)
+                assert found is not None
+                assert list(found.values(batch)) == expected, name
+        assert whole.detached(["tcp_info"]).values("tcp_info") == [None] * whole.size
+        assert whole.detached().at([2, 0]) == [list(whole.sockets())[2], next(whole.sockets())]
