@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.buffer_origin import buffer_origin
-from sockdiag.analysis.socket_words import drops_mean, file_note, queues_mean, sock_note
+from sockdiag.analysis.socket_words import drops_mean, file_note, no_holder, queues_mean, sock_note
 from sockdiag.analysis.tcp_topics import tcp_topics
 from sockdiag.kernel.file_flags import O_CLOEXEC, O_NONBLOCK, open_flags
 from sockdiag.kernel.proto_ops import proto_name, proto_ops, socket_state
@@ -52,6 +52,8 @@ class SocketReadings:
         self.sysctls = sysctls
         self.owner: Owner | None = None
         self.owners: tuple[Owner, ...] | None = None
+        # Why processes may be missing; "" if none are.
+        self.unseen = ""
         self.process: Process | None = None
         self.fdinfo: FdInfo | None = None
         self.watchers: tuple[Watcher, ...] | None = None
@@ -84,9 +86,9 @@ def _fd(seen: SocketReadings) -> FdLayer:
     note = file_note(seen.socket)
     if owner is None:
         if not note:
-            note = "No process with a descriptor of it is visible."
-            if seen.owners == ():
-                note = "No process has a descriptor of it: it is in flight in a unix socket, or the kernel holds it."
+            note = no_holder(seen.socket, seen.unseen)
+            if seen.owners is None and not seen.unseen:
+                note = "No process with a descriptor of it is visible."
         return FdLayer(watchers=seen.watchers, others=seen.owners, note=note, lacks=lacks)
     flags = None if seen.fdinfo is None else seen.fdinfo.flags
     others = None if seen.owners is None else tuple(o for o in seen.owners if (o.pid, o.fd) != (owner.pid, owner.fd))

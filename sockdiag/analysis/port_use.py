@@ -12,7 +12,7 @@ from sockdiag.analysis.bind_conflict import (
     conflicts,
     packed,
 )
-from sockdiag.analysis.socket_words import file_note
+from sockdiag.analysis.socket_words import file_note, no_holder
 from sockdiag.model.address import Endpoint
 from sockdiag.model.port import (
     BOUND,
@@ -44,21 +44,6 @@ _ENDING = ("FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK", "TIME_WAIT")
 _ORDER = (LISTENING, BOUND, CONNECTED, LEFT, OUTGOING)
 _MOST_FDS = 64
 _NAMED = 3
-
-# Kernel code that opens sockets of its own, by table and port.
-_IN_KERNEL = {
-    ("tcp", 2049): "the NFS server",
-    ("udp", 2049): "the NFS server",
-    ("tcp", 20049): "NFS over RDMA",
-    ("tcp", 445): "the SMB server ksmbd",
-    ("tcp", 3260): "the iSCSI target",
-    ("tcp", 4420): "the NVMe target",
-    ("udp", 4789): "VXLAN",
-    ("udp", 8472): "VXLAN",
-    ("udp", 6081): "Geneve",
-    ("udp", 51820): "WireGuard",
-    ("udp", 1701): "L2TP",
-}
 
 
 class SeenPort:
@@ -180,22 +165,6 @@ def _common(ends: Iterable[Endpoint]) -> Endpoint:
         addresses.pop() if len(addresses) == 1 else None,
         ports.pop() if len(ports) == 1 else None,
         interfaces.pop() if len(interfaces) == 1 else None,
-    )
-
-
-def no_holder(socket: Socket, unseen: str) -> str:
-    """Return why no process can be shown that holds a socket with a file."""
-    if socket.inode is None:
-        return "This source does not show who holds it."
-    usual = _IN_KERNEL.get((socket.netid, socket.local.port or 0))
-    if unseen:
-        kernel = f"; on this port, the kernel itself often holds one for {usual}" if usual else ""
-        return f"Its process cannot be seen: {unseen}{kernel}."
-    if usual:
-        return f"No process has a descriptor of it: the kernel holds it, on this port usually for {usual}."
-    return (
-        "No process has a descriptor of it: the kernel holds it (NFS, RPC, a tunnel, io_uring), or it is in flight in a "
-        "unix socket."
     )
 
 

@@ -102,3 +102,35 @@ def sock_note(socket: Socket) -> str:
     if state == "ESTABLISHED" and not held and socket.inode is not None:
         return "A connection that its listener has not accepted: it counts in the listener's recv_q."
     return ""
+
+
+# Kernel code that opens sockets of its own, by table and port.
+_IN_KERNEL = {
+    ("tcp", 2049): "the NFS server",
+    ("udp", 2049): "the NFS server",
+    ("tcp", 20049): "NFS over RDMA",
+    ("tcp", 445): "the SMB server ksmbd",
+    ("tcp", 3260): "the iSCSI target",
+    ("tcp", 4420): "the NVMe target",
+    ("udp", 4789): "VXLAN",
+    ("udp", 8472): "VXLAN",
+    ("udp", 6081): "Geneve",
+    ("udp", 51820): "WireGuard",
+    ("udp", 1701): "L2TP",
+}
+
+
+def no_holder(socket: Socket, unseen: str) -> str:
+    """Return why no process can be shown that holds a socket with a file."""
+    if socket.inode is None:
+        return "This source does not show who holds it."
+    usual = _IN_KERNEL.get((socket.netid, socket.local.port or 0))
+    if unseen:
+        kernel = f"; on this port, the kernel itself often holds one for {usual}" if usual else ""
+        return f"Its process cannot be seen: {unseen}{kernel}."
+    if usual:
+        return f"No process has a descriptor of it: the kernel holds it, on this port usually for {usual}."
+    return (
+        "No process has a descriptor of it: the kernel holds it (NFS, RPC, a tunnel, io_uring), or it is in flight in a "
+        "unix socket."
+    )

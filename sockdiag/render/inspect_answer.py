@@ -11,7 +11,7 @@ from sockdiag.render.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sockdiag.model.finding import Finding
     from sockdiag.model.inspection import Egress, FarEnd, FdLayer, Layers
@@ -57,6 +57,7 @@ def explain(
     far: Sequence[FarEnd],
     far_gaps: Sequence[Gap],
     egress: Egress | None,
+    states: Mapping[int, str],
     *,
     judged: bool,
     placed: bool,
@@ -69,15 +70,16 @@ def explain(
         far: sockets that can be its other end, on this host.
         far_gaps: why there may be more.
         egress: how its packets leave this host; None if they do not.
+        states: states of the processes that hold it, by pid.
         judged: there are rules for such a socket.
         placed: say which network namespace it is in.
     """
     socket = layers.sock.socket
     return Explanation(
         _what(socket) + (f", in network namespace {printable(socket.netns)}" if placed and socket.netns else ""),
-        _whose(layers.fd),
+        _whose(layers.fd, states),
         _waits(layers),
-        _problem(findings, layers, judged=judged),
+        _problem(findings, layers, states, judged=judged),
         _other_end(socket, far, far_gaps, egress),
     )
 
@@ -109,10 +111,9 @@ def _what(socket: Socket) -> str:
     return f"{kind} socket{name}{'' if peer == '-' else f', peer {peer}'}"
 
 
-def _whose(fd: FdLayer) -> str:
+def _whose(fd: FdLayer, states: Mapping[int, str]) -> str:
     if fd.pid is None:
-        lacking = "; ".join(f"{gap.reason}{f' ({gap.hint})' if gap.hint else ''}" for gap in fd.lacks[:1])
-        return f"{fd.note}{f' {lacking}' if lacking else ''}".strip() or "unknown"
+        return printable(fd.note) or "unknown"
     said = [f"{cell(fd.comm)}({fd.pid}), descriptor {fd.fd}"]
     if fd.process is not None and fd.process.state is not None:
         said.append(fd.process.state)
@@ -122,7 +123,7 @@ def _whose(fd: FdLayer) -> str:
         said.append(f"unit {printable(fd.unit)}")
     if fd.container is not None:
         said.append(f"container {printable(fd.container)}")
-    others = list(dict.fromkeys(f"{cell(o.comm)}({o.pid})" for o in fd.others or () if o.pid != fd.pid))
+    others = list(dict.fromkeys(_with_state(o, states) for o in fd.others or () if o.pid != fd.pid))
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         said.append(f"shared with {', '.join(others[:_NAMED])}{more}")
@@ -201,17 +202,34 @@ def _again(timer: Timer | None) -> str:
     return f"; {verb} {counted(timer.retransmits, 'time')} without an answer{left}"
 
 
-def _problem(findings: Sequence[Finding], layers: Layers, *, judged: bool) -> str:
-    halted = layers.fd.process is not None and layers.fd.process.state in HALTED
+def _with_state(owner: Owner, states: Mapping[int, str]) -> str:
+    state = states.get(owner.pid)
+    return f"{cell(owner.comm)}({owner.pid}){f' {state}' if state in HALTED else ''}"
+
+
+def _halted(fd: FdLayer, states: Mapping[int, str]) -> str:
+    """Say which of the processes that hold it are stopped or frozen; "" if none is."""
+    known = {owner.pid: owner.comm for owner in fd.others or ()}
+    if fd.pid is not None:
+        known = {fd.pid: fd.comm, **known}
+    halted = [f"{cell(comm)}({pid}) is {states[pid]}" for pid, comm in known.items() if states.get(pid) in HALTED]
+    if not halted:
+        return ""
+    rest = len(known) - len(halted)
+    text = ", ".join(halted[:_NAMED]) + (f" and {len(halted) - _NAMED} more" if len(halted) > _NAMED else "")
+    return f"{text}: " + ("the others may go on" if rest else "nothing that arrives is read")
+
+
+def _problem(findings: Sequence[Finding], layers: Layers, states: Mapping[int, str], *, judged: bool) -> str:
+    halted = _halted(layers.fd, states)
     if findings:
         worst = findings[0]
         more = f" (and {len(findings) - 1} more below)" if len(findings) > 1 else ""
         lead = "" if worst.severity == INFO else f"{worst.severity}, "
         text = f"{lead}{worst.verdict.replace('_', ' ')}: {printable(worst.summary)}{more}"
-        return f"{text}; sockdiag rules {worst.code}"
+        return f"{text}; {f'{halted}; ' if halted else ''}sockdiag rules {worst.code}"
     if halted:
-        assert layers.fd.process is not None
-        return f"its process is {layers.fd.process.state}: nothing that arrives is read"
+        return halted
     if not judged:
         return "unknown: there are no rules for such a socket"
     return "nothing that a single sample shows; sockdiag doctor takes two, which also shows losses"
@@ -236,7 +254,10 @@ def _other_end(socket: Socket, far: Sequence[FarEnd], gaps: Sequence[Gap], egres
     if egress is None:
         return f"{endpoint(socket.peer)}, this host: no socket has that end any more"
     device = "" if egress.route is None or egress.route.device is None else f" by {printable(egress.route.device)}"
-    lacking = f"; or on this host: {gaps[0].reason}{f' ({gaps[0].hint})' if gaps[0].hint else ''}" if gaps else ""
+    lacking = ""
+    if gaps:
+        hint = f" ({printable(gaps[0].hint)})" if gaps[0].hint else ""
+        lacking = f"; or on this host: {printable(gaps[0].reason)}{hint}"
     return f"{endpoint(socket.peer)}, another host{device}{_rtt(socket)}{lacking}"
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from sockdiag.errors import SourceError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.sample import Sample
     from sockdiag.model.sysctl import Sysctls
     from sockdiag.survey.reader import SystemReader
+
+# PROC_PID_INIT_INO, include/linux/proc_ns.h: the initial PID namespace.
+_FIRST_PIDNS = 0xEFFFFFFC
 
 _SCTP_LIMITS = ("net.sctp.sctp_mem",)
 _MEMORY_LIMITS = ("net.ipv4.tcp_mem", "net.ipv4.udp_mem", *_SCTP_LIMITS, "net.core.mem_pcpu_rsv")
@@ -84,3 +92,15 @@ def _cpus(survey: SystemReader) -> int | None:
 
     rows = survey.attempt(lambda: read_softnet_stat(survey.system.files))
     return len(rows) if rows else None
+
+
+def unseen_processes(survey: SystemReader, gaps: Iterable[Gap]) -> str:
+    """Return why the process that holds a socket may not be found; "" if every process can be looked into."""
+    for gap in gaps:
+        return f"{gap.reason}{f' ({gap.hint})' if gap.hint else ''}"
+    try:
+        if survey.system.files.live and survey.system.files.inode("/proc/self/ns/pid") != _FIRST_PIDNS:
+            return "processes outside this PID namespace are not visible (run on the host)"
+    except SourceError:
+        pass
+    return ""

@@ -9,11 +9,12 @@ from sockdiag.errors import ParseError, SourceError
 from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse, Published
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import INET
+from sockdiag.survey.host import unseen_processes
 from sockdiag.survey.per_namespace import in_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from sockdiag.analysis.port_target import PortTarget
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.proc_root import ProcRoot
     from sockdiag.survey.reader import SystemReader
 
-# PROC_PID_INIT_INO, include/linux/proc_ns.h: the initial PID namespace.
-_FIRST_PIDNS = 0xEFFFFFFC
+# PROC_USER_INIT_INO, include/linux/proc_ns.h: the initial user namespace.
 _FIRST_USERNS = 0xEFFFFFFD
 _CAP_NET_BIND_SERVICE = 10
 
@@ -68,7 +68,7 @@ def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
         there.netns.label,
         sockets,
         owners,
-        _unseen(there, gaps),
+        unseen_processes(there, gaps),
         values,
         tuple(families),
         _without_nonlocal(files, read_local_addresses(files)),
@@ -86,18 +86,6 @@ def _without_nonlocal(files: ProcRoot, addresses: LocalAddresses) -> LocalAddres
         except SourceError:
             continue
     return addresses
-
-
-def _unseen(there: SystemReader, gaps: Iterable[Gap]) -> str:
-    """Return why the process that holds a socket may not be found; "" if every process can be looked into."""
-    for gap in gaps:
-        return f"{gap.reason}{f' ({gap.hint})' if gap.hint else ''}"
-    try:
-        if there.system.files.live and there.system.files.inode("/proc/self/ns/pid") != _FIRST_PIDNS:
-            return "processes outside this PID namespace are not visible (run on the host)"
-    except SourceError:
-        pass
-    return ""
 
 
 def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:

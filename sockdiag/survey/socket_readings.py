@@ -116,6 +116,7 @@ def _from_table(survey: SystemReader, wanted: Socket) -> Socket:
 
 def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int] | None) -> None:
     from sockdiag.sources.process.fdinfo import find_watchers, read_fdinfo
+    from sockdiag.survey.host import unseen_processes
 
     inode = seen.socket.inode
     if not inode:
@@ -125,7 +126,8 @@ def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int
     owners = scan.owners.get(inode)
     for gap in scan.gaps:
         seen.lack(FD, gap)
-    seen.owners = owners if owners or not scan.gaps else None
+    seen.unseen = unseen_processes(survey, scan.gaps)
+    seen.owners = owners if owners or not seen.unseen else None
     seen.socket = seen.socket._replace(processes=seen.owners)
     seen.owner = _chosen(owners, held)
     if seen.owner is None and not scan.gaps:

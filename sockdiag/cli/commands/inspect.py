@@ -24,6 +24,8 @@ NO_STEAL_FD = flag("no_steal_fd", "Do not copy the descriptor to ask getsockopt(
 FOLLOW = seconds("follow", "Read it again every S seconds and mark what changed.")
 COUNT = whole("count", "With --follow, stop after N samples.", metavar="N")
 
+# Processes whose states are read.
+_STATES = 64
 _COLUMNS = ("netid", "state", "local", "peer", "inode", "cookie", "processes")
 
 
@@ -226,6 +228,7 @@ def _show(
         far,
         far_gaps,
         egress,
+        survey.host.states({owner.pid for owner in (seen.owners or ())[:_STATES]}),
         judged=seen.socket.netid in TABLES,
         placed=this.args[options.NETNS] is not None,
     )

@@ -9,12 +9,14 @@ from sockdiag.analysis.tcp_topics import tcp_topics
 from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
 from sockdiag.model.fdinfo import FdInfo
+from sockdiag.model.inspection import FarEnd
 from sockdiag.model.provenance import Gap
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.model.sysctl import Sysctls
 from sockdiag.model.tcp_info import TcpInfo
 from sockdiag.render.document import Style
+from sockdiag.render.inspect_answer import explain
 from sockdiag.render.inspect_facts import facts, known
 from sockdiag.render.inspect_text import inspect_lines
 
@@ -90,6 +92,8 @@ def test_nobody_visible_and_nobody() -> None:
     assert "is visible" in layers(seen).fd.note
     seen.owners = ()
     assert "No process has" in layers(seen).fd.note
+    seen.unseen = "processes of other users are hidden"
+    assert layers(seen).fd.note == "Its process cannot be seen: processes of other users are hidden."
 
 
 def test_counters_at_their_stations() -> None:
@@ -138,7 +142,8 @@ def test_facts_and_what_moved() -> None:
     moved = layers(SocketReadings(socket._replace(recv_q=9), NO_SYSCTLS))
     second = facts(moved, None, {}, paths(socket, None), known(first))
     assert [(row.name, row.was, row.value) for row in second if row.was is not None] == [("recv_q", 1, 9)]
-    text = "".join(inspect_lines(moved, second, paths(socket, None), Style(None, False)))
+    answer = explain(moved, (), (), (), None, {}, judged=True, placed=False)
+    text = "".join(inspect_lines(moved, second, paths(socket, None), Style(None, False), answer=answer))
     assert "(was 1)" in text
     assert "\x1b" not in text
 
@@ -166,9 +171,14 @@ def test_names_cannot_write_to_the_terminal() -> None:
     seen.owners = (seen.owner, Owner(6, b"\x1b]0;x\x07", 4))
     stack = layers(seen)
     rows = facts(stack, {"TCP_CONGESTION": "\x1b[2J"}, {}, paths(seen.socket, None))
-    text = "".join(inspect_lines(stack, rows, paths(seen.socket, None), Style(None, False)))
+    far = FarEnd("unix", Endpoint(b"\x1b[2J"), Endpoint(), 9, "ESTABLISHED", seen.owners, "\x1b[m")
+    answer = explain(stack, (), (far,), (Gap("\x1b", "\x1b"),), None, {6: "stopped"}, judged=True, placed=True)
+    text = "".join(
+        inspect_lines(stack, rows, paths(seen.socket, None), Style(None, False), answer=answer, beside=[seen.socket])
+    )
     assert "\x1b" not in text
     assert "\x07" not in text
+    assert "is stopped" in text
 
 
 def test_what_made_a_connection() -> None:

@@ -77,7 +77,7 @@ def test_process() -> None:
     )
     assert "".join(process_lines(whole)) == (
         "  command   /bin/x -y\n"
-        "  process   sleeping, started 2026-01-01T00:00:00.000Z, real user root, parents sh(5) < -(1)\n"
+        "  process   sleeping, started 2026-01-01T00:00:00.000Z, real user root, parents sh(5) < 1\n"
     )
     assert list(process_lines(Process())) == []
     assert list(process_lines(Process(b"\x1b[2J\n\xff"))) == ["  command   \\x1b[2J\\x0a\\xff\n"]
