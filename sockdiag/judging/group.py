@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Namespaces of one cause that are named.
 _NAMED = 5
+# Sockets of a finding whose owners are looked up.
+_ASKED = 1000
 _WINDOW = "ZERO_WINDOW_FROM_PEER"
 _READER = "TCP_RECEIVER_STALLED"
 
@@ -38,14 +40,17 @@ _READER = "TCP_RECEIVER_STALLED"
 def name_owners(case: Case, hits: Iterable[Hit]) -> list[Hit]:
     """Put the network namespace into findings, and the processes that hold their sockets as suspects.
 
-    The subject of a finding about a socket names the one with the lowest pid.
+    The subject of a finding about a socket names the one with the lowest pid. Of a finding about several sockets, the process
+    that holds most of them comes first.
     """
     hits = list(hits)
-    held_by = case.all_holders(h.finding.subject.inode for h in hits if h.finding.subject.kind == SOCKET)
+    several = [_inodes(hit) for hit in hits]
+    alone = (hit.finding.subject.inode for hit in hits if hit.finding.subject.kind == SOCKET)
+    held_by = case.all_holders((*alone, *(inode for inodes in several for inode in inodes)))
     named = []
-    for hit in hits:
+    for hit, inodes in zip(hits, several, strict=True):
         finding, subject = hit.finding, hit.finding.subject
-        suspects = finding.suspects
+        suspects = finding.suspects or holders_of(held_by.get(inode, ()) for inode in inodes)
         owners = held_by.get(subject.inode or 0, ()) if subject.kind == SOCKET else ()
         if owners:
             subject = subject._replace(pid=owners[0].pid, comm=owners[0].comm)
@@ -73,6 +78,27 @@ def suspects_of(owners: Iterable[Owner]) -> tuple[Suspect, ...]:
             Suspect(owner.pid, owner.comm, owner.fd, unit=owner.unit, container=owner.container, user=owner.user),
         )
     return tuple(found.values())
+
+
+def _inodes(hit: Hit) -> list[int]:
+    """Return the sockets of a finding that is about none in particular, and names no process."""
+    subject = hit.finding.subject
+    if subject.kind == SOCKET or subject.pid is not None or hit.finding.suspects:
+        return []
+    return [inode for batch, row in hit.rows[:_ASKED] if (inode := batch.values("inode")[row])]
+
+
+def holders_of(owners: Iterable[Iterable[Owner]]) -> tuple[Suspect, ...]:
+    """Describe the processes that hold some sockets, those with most sockets first."""
+    held: dict[int, list[Owner]] = {}
+    for of_socket in owners:
+        for owner in {one.pid: one for one in of_socket}.values():
+            held.setdefault(owner.pid, []).append(owner)
+    found = []
+    for mine in sorted(held.values(), key=lambda mine: (-len(mine), mine[0].pid)):
+        (suspect,) = suspects_of(mine[:1])
+        found.append(suspect if len(mine) == 1 else suspect._replace(fd=None))
+    return tuple(found)
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
