@@ -129,10 +129,11 @@ _sockdiag_words24="--rule --skip --interval --horizon --exit-code --fail-on --wh
 _sockdiag_words25="--where --netid --rule --skip --interval --horizon --exit-code --fail-on --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words26="--rule --skip --measure --warning -w --critical -c --where --netid --timeout -t --interval --horizon --state --strict --verbose -v --version -V --root --source --netns --numeric -n --help -h"
 _sockdiag_words27="--textfile --listen --prometheus --influx --top --interval --horizon --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
-_sockdiag_words28="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
-_sockdiag_words29="--interval --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
-_sockdiag_words30="--no-steal-fd --follow --count --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
-_sockdiag_words31="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt"
+_sockdiag_words28="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --netns --strict --color --no-pager --help -h"
+_sockdiag_words29="--interval --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --color --no-pager --help -h"
+_sockdiag_words30="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
+_sockdiag_words31="--no-steal-fd --follow --count --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
+_sockdiag_words32="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt"
 _sockdiag_commands="ss list states memory traffic risk listeners doctor check metrics limits path protocols port inspect fields rules schema help version"
 _sockdiag_ss_words="state exclude src dst sport dport dev fwmark cgroup autobound not"
 
@@ -151,8 +152,8 @@ _sockdiag_flags() {
         'limits') REPLY="$_sockdiag_words28" ;;
         'path') REPLY="$_sockdiag_words29" ;;
         'protocols') REPLY="$_sockdiag_words28" ;;
-        'port') REPLY="$_sockdiag_words28" ;;
-        'inspect') REPLY="$_sockdiag_words30" ;;
+        'port') REPLY="$_sockdiag_words30" ;;
+        'inspect') REPLY="$_sockdiag_words31" ;;
         'fields') REPLY="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --color --no-pager --help -h" ;;
         'rules') REPLY="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --color --no-pager --help -h" ;;
         'schema') REPLY="--help -h" ;;
@@ -229,7 +230,7 @@ _sockdiag_argument() {
 }
 
 _sockdiag_ss_flags() {
-    REPLY="$_sockdiag_words31"
+    REPLY="$_sockdiag_words32"
 }
 
 _sockdiag_ss_states() {

@@ -207,6 +207,10 @@ def find_keys(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+# What a group has only if a process is one of its keys.
+BY_PROCESS = "process"
+
+
 class Grouped(Record):
     """What identifies a group of sockets; the base of the records of groups."""
 
@@ -214,7 +218,7 @@ class Grouped(Record):
         "Key of the group; null if it is unknown or the sockets have none. Several keys are joined by blanks.",
         kind=LABEL,
     )
-    pid: int | None = field("Process, with --by process.", kind=ID)
+    pid: int | None = field("Process, with --by process.", kind=ID, needs=BY_PROCESS)
     keys: dict[str, str | None] = field("The value of each key of --by.", kind=LABEL)
 
 

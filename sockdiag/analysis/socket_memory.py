@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import nlargest
 
-from sockdiag.analysis.grouping import Grouped, same_group
+from sockdiag.analysis.grouping import BY_PROCESS, Grouped, same_group
 from sockdiag.model.record import BYTES, COUNT, Record, field
 from sockdiag.model.socket import Socket
 
@@ -38,6 +38,7 @@ class MemoryGroup(Grouped):
         "Resident memory of the process, for comparison; socket memory is the kernel's and not part of it.",
         unit=BYTES,
         header="RSS",
+        needs=BY_PROCESS,
     )
     sockets: int = field("Sockets.", unit=COUNT)
     held_bytes: int = field("Memory held by them.", unit=BYTES, header="HELD")

@@ -43,6 +43,13 @@ def chosen_keys(args: Args, default: str = "") -> tuple[str, ...]:
     return find_keys(default if named is None else named)
 
 
+def unasked(by: Sequence[str]) -> frozenset[str]:
+    """Return what groups of these keys do not have, for ``Document``."""
+    from sockdiag.analysis.grouping import BY_PROCESS
+
+    return frozenset() if BY_PROCESS in by else frozenset((BY_PROCESS,))
+
+
 class GroupColumns:
     """The columns of a table of groups: those of the keys come first.
 

@@ -135,7 +135,9 @@ INPUT = (*SYSTEM, STRICT)
 APPEARANCE = (NUMERIC, COLOR, NO_PAGER)
 # Options of every command that reads a system.
 COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)
-# Options of commands whose answer does not depend on the system.
+# Of commands that read no sockets, and show no users.
+FILES = tuple(option for option in COMMON if option not in (SOURCE, NUMERIC))
+# Of commands whose answer does not depend on the system.
 REFERENCE = (*FORMATS, *SHAPE, COLOR, NO_PAGER)
 GROUPS = (
     ("Sockets", SELECTION),

@@ -71,8 +71,8 @@ def fitted_columns(columns: Columns, space: int, spare: Sequence[str] = ()) -> t
             most = cells
             break
     texts = [
-        list(column) if right else [shortened(text, most) for text in column]
-        for column, right in zip(columns.texts, columns.right, strict=True)
+        list(column) if right else [shortened(text, room) for text in column]
+        for column, right, room in zip(columns.texts, columns.right, needs.shared(most, space), strict=True)
     ]
     return Columns(columns.headings, texts, columns.right), hidden
 
@@ -99,20 +99,32 @@ class _Needs:
         ]
         return sum(columns) + GAP * (len(columns) - 1)
 
+    def shared(self, most: int, space: int) -> list[int]:
+        """Return the cells of each column if all get *most*, and what then is left of *space* goes to the last ones."""
+        left = space - self.total(most)
+        rooms = [most] * len(self.widest)
+        for place in range(len(rooms) - 1, -1, -1):
+            more = min(max(left, 0), max(self.widest[place] - max(most, self._rigid[place]), 0))
+            rooms[place] = max(most, self._rigid[place]) + more
+            left -= more
+        return rooms
+
 
 def is_rigid(text: str) -> bool:
-    """Return whether a text would be useless if shortened: an IP address with its port."""
+    """Return whether a text would be useless if shortened: an IP address with its port, a word with a number."""
     address, colon, port = text.rpartition(":")
     if not colon or not (port.isdecimal() or port == "*"):
         return False
-    return address.startswith("[") or not address.partition("%")[0].strip("0123456789.*")
+    if address.startswith("[") or not address.partition("%")[0].strip("0123456789.*"):
+        return True
+    return len(address) < _LEAST and address.replace("_", "").isalnum()
 
 
 def shortened(text: str, cells: int) -> str:
     """Shorten an identifier to so many cells: an id or a list at its end, a path in its middle."""
     if (len(text) <= cells and text.isascii()) or width(text) <= cells or is_rigid(text) or "\x1b" in text:
         return text
-    if _HEX.issuperset(text) or "," in text:
+    if _HEX.issuperset(text) or "," in text or " " in text:
         return _begin(text, cells - 1) + ELLIPSIS
     kept = cells - 1
     # The end of a path tells more than its beginning.

@@ -37,5 +37,6 @@ def _peer(socket: Socket, names: Mapping[int | None, object], holder: Callable[[
     text = name if isinstance(name, bytes) else b"inode:%d" % inode
     owner = None if holder is None else holder(inode)
     if owner is not None and owner.comm is not None:
-        text += b" %b(%d)" % (owner.comm, owner.pid)
+        process = b"%b(%d)" % (owner.comm, owner.pid)
+        text = process + b" " + text if name is None else text + b" " + process
     return Endpoint(text)

@@ -77,7 +77,7 @@ COMMAND = Command(
         "network namespace does not show is unknown; the note gives the reason. With --netns all, a limit of the host is "
         "listed once, without a namespace."
     ),
-    options=options.COMMON,
+    options=options.FILES,
     arguments=(NAME,),
     examples=(
         ("limits", "all of them"),

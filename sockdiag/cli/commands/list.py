@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.columns import sort_column
-from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys
+from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys, unasked
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command, flag
 
@@ -80,8 +80,8 @@ def run(env: Env, args: Args) -> int:
 
         batches = with_unix_peers(batches, survey.owners().owners.holder if OWNERS in query.needs else None)
     table = Table(columns, batches=batches, chosen=chosen, header=not args[options.NO_HEADER], spare=SPARE)
-    unasked = PARTS - query.needs
-    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", unasked=unasked))
+    answer = Document(COMMAND.name, survey.provenance, table=table, table_key="sockets", unasked=PARTS - query.needs)
+    return this.show(answer)
 
 
 def _spelled_out(args: Args) -> Args:
@@ -109,7 +109,8 @@ def _grouped(this: Invocation, by: tuple[str, ...]) -> int:
     rows, remarks = columns.first(columns.ordered(merge_queues(parts)))
     table = this.table(columns.entries, rows, chosen=columns.chosen, remarks=remarks)
     keys = {"by": ",".join(by)}
-    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
+    answer = Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, unasked=unasked(by))
+    return this.show(answer)
 
 
 def document() -> Keys:

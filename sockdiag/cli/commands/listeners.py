@@ -73,7 +73,7 @@ def run(env: Env, args: Args) -> int:
         for finding in findings:
             yield finding_line(finding, style, whereabouts)
 
-    keys = {"interval_s": found.interval_s, "findings": findings}
+    keys = {"verdict": found.verdict, "interval_s": found.interval_s, "findings": findings}
     document = Document(
         COMMAND.name,
         survey.provenance,
@@ -110,7 +110,7 @@ def document() -> Keys:
     from sockdiag.analysis.listeners import Listener
     from sockdiag.model.finding import Finding
 
-    return {"interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
+    return {"verdict": "str", "interval_s": "float | None", "findings": [Finding], "listeners": [Listener]}
 
 
 def rows() -> tuple[type[Record], ...]:

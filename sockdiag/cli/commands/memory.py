@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys
+from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys, unasked
 from sockdiag.cli.spec import Command
 
 TYPE_CHECKING = False
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.filter.where import Where
-    from sockdiag.model.finding import Finding
     from sockdiag.render.document import Style
     from sockdiag.survey.reader import SystemReader
 
@@ -52,7 +51,7 @@ def run(env: Env, args: Args) -> int:
         holders.largest = _with_owners(survey, holders.largest)
     keys = {"protocols": protocols, "by": ",".join(by), "sockets_unknown": holders.unknown, "sockets": holders.largest}
     if this.renderer.document:
-        keys["findings"] = _findings(survey, where, codes)
+        keys.update(_judged(survey, where, codes))
     default = [
         *(["rss_bytes"] if "process" in by else []),
         "sockets",
@@ -72,18 +71,19 @@ def run(env: Env, args: Args) -> int:
         table_key="groups",
         keys=keys,
         lines=lines,
-        unasked=PARTS - ({SKMEM, OWNERS} if grouping.owned else {SKMEM}),
+        unasked=unasked(by) | PARTS - ({SKMEM, OWNERS} if grouping.owned else {SKMEM}),
     )
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
 
 
-def _findings(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> list[Finding]:
+def _judged(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> dict[str, Any]:
     from sockdiag.judging.declared import TABLES_OF
     from sockdiag.survey.diagnose import diagnose_query
 
     query = survey.query((), where)
     tables = tuple(table for table in TABLES_OF["memory"] if table in query.tables)
-    return diagnose_query(survey, query._replace(tables=tables), codes, where).findings
+    found = diagnose_query(survey, query._replace(tables=tables), codes, where)
+    return {"verdict": found.verdict, "findings": found.findings}
 
 
 def _with_owners(survey: SystemReader, largest: list[SocketMemory]) -> list[SocketMemory]:
@@ -140,6 +140,7 @@ def document() -> Keys:
         "groups*": [MemoryGroup],
         "sockets_unknown": "int",
         "sockets": [SocketMemory],
+        "verdict?": "str",
         "findings?": [Finding],
     }
 

@@ -239,7 +239,7 @@ COMMAND = Command(
     ),
     options=(
         INTERVAL,
-        *options.COMMON,
+        *(option for option in options.COMMON if option is not options.NUMERIC),
     ),
     examples=(
         ("path", "which stage loses packets now"),

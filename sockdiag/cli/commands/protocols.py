@@ -57,7 +57,7 @@ COMMAND = Command(
         "network namespace; memory and pressure are the whole host's. A protocol without memory accounting shows none. "
         "--netns all adds up the sockets of every namespace; -o +namespaces shows how many each has."
     ),
-    options=options.COMMON,
+    options=options.FILES,
     examples=(
         ("protocols", "all of them"),
         ("protocols --sort -sockets -o name,sockets,memory_pages", "which protocols are in use"),

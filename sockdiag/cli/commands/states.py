@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys
+from sockdiag.cli.grouping import BY, GroupColumns, chosen_keys, unasked
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command, flag
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.filter.where import Where
-    from sockdiag.model.finding import Finding
     from sockdiag.model.record import Record
     from sockdiag.survey.reader import SystemReader
 
@@ -46,7 +45,7 @@ def run(env: Env, args: Args) -> int:
         columns, chosen = this.columns(StateCount)
         rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
         table = this.table(columns, rows, chosen=chosen)
-        keys: dict[str, Any] = {"findings": _findings(survey, where, codes)} if whole else {}
+        keys: dict[str, Any] = _judged(survey, where, codes) if whole else {}
         return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=keys))
     grouping = survey.grouping(by)
     parts = survey.reduce(survey.query((), where), where, lambda batches: group_states(batches, grouping))
@@ -54,12 +53,15 @@ def run(env: Env, args: Args) -> int:
     if whole:
         columns, chosen = this.columns(Group)
         table = Table(columns, this.ordered(groups, Group), chosen=chosen)
-        keys = {"by": ",".join(by), "states": sum_groups(groups), "findings": _findings(survey, where, codes)}
-        return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys))
+        keys = {"by": ",".join(by), "states": sum_groups(groups), **_judged(survey, where, codes)}
+        answer = Document(
+            COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, unasked=unasked(by)
+        )
+        return this.show(answer)
     shown = GroupColumns(this, GroupRow, by, [name for name in _COLUMNS if name not in by])
     lines, remarks = shown.first(shown.ordered(group_rows(groups)))
     table = this.table(shown.entries, lines, chosen=shown.chosen, remarks=remarks, spare=("family", "netid"))
-    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states"))
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", unasked=unasked(by)))
 
 
 _COLUMNS = ("netid", "family", "state", "count")
@@ -68,7 +70,7 @@ _COLUMNS = ("netid", "family", "state", "count")
 _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTEN")
 
 
-def _findings(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> list[Finding]:
+def _judged(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> dict[str, Any]:
     from sockdiag.judging.declared import TABLES_OF
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.survey.diagnose import diagnose_query
@@ -77,7 +79,8 @@ def _findings(survey: SystemReader, where: Where | None, codes: tuple[str, ...])
     query = survey.query((), where)
     tables = tuple(table for table in TABLES_OF["states"] if table in query.tables)
     query = query._replace(tables=tables, states=states & query.states)
-    return diagnose_query(survey, query, codes, where).findings
+    found = diagnose_query(survey, query, codes, where)
+    return {"verdict": found.verdict, "findings": found.findings}
 
 
 def _counts(survey: SystemReader, where: Where | None, *, exact: bool) -> list[StateCount]:
@@ -103,7 +106,7 @@ def document() -> Keys:
     from sockdiag.analysis.states import Group, StateCount
     from sockdiag.model.finding import Finding
 
-    return {"states*": [StateCount], "by?": "str", "groups?*": [Group], "findings?": [Finding]}
+    return {"states*": [StateCount], "by?": "str", "groups?*": [Group], "verdict?": "str", "findings?": [Finding]}
 
 
 def rows() -> tuple[type[Record], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.cli import options
 from sockdiag.cli.columns import sort_column
-from sockdiag.cli.grouping import BY, SHOWN, GroupColumns, chosen_keys
+from sockdiag.cli.grouping import BY, SHOWN, GroupColumns, chosen_keys, unasked
 from sockdiag.cli.invocation import Invocation
 from sockdiag.cli.spec import Command
 from sockdiag.errors import UsageError
@@ -162,7 +162,15 @@ def _show(this: Invocation, found: TrafficFound, table: Table, keys: dict[str, A
     if this.renderer.document:
         keys = {"interval_s": found.seconds, **keys, "ended": found.ended}
     screen = None if table.chosen else lines
-    document = Document(COMMAND.name, this.survey.provenance, table=table, table_key="rows", keys=keys, lines=screen)
+    document = Document(
+        COMMAND.name,
+        this.survey.provenance,
+        table=table,
+        table_key="rows",
+        keys=keys,
+        lines=screen,
+        unasked=unasked(chosen_keys(this.args)),
+    )
     return this.show(document)
 
 

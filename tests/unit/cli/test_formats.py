@@ -41,10 +41,16 @@ COMMANDS = {
     "protocols": ("protocols", "size_bytes"),
     "fields": ("fields", "name"),
 }
-REFERENCE = ("fields",)
 OPTIONS = ("", "--source proc", "--source netlink", "-n", "--color always", "--strict")
 ONCE = [command for command in COMMANDS if "--by" not in command or "process" in command or "user" in command]
 SORTED = [command for command in ONCE if command]
+
+
+def takes(command: str, option: str) -> bool:
+    """Return whether a command has an option; the empty one is no option."""
+    return not option or any(
+        option.split(maxsplit=1)[0] in one.flags for one in load(command.partition(" ")[0]).options
+    )
 
 
 def answer(command: str, *words: str, root: str = WORLD) -> Answer:
@@ -116,7 +122,7 @@ def test_every_command_is_written_in_every_format(name: str) -> None:
 @pytest.mark.parametrize(
     ("command", "root", "option"),
     [
-        *((command, WORLD, option) for command in ONCE if command not in REFERENCE for option in OPTIONS),
+        *((command, WORLD, option) for command in ONCE for option in OPTIONS if takes(command, option)),
         *((command, root, "") for command in COMMANDS for root in (SOME, EMPTY)),
     ],
 )
@@ -301,3 +307,6 @@ def test_what_was_not_asked_for_is_absent() -> None:
     assert keys("--where", "process = nginx or state = listening") == {"processes"}
     assert "processes" not in document("memory", root=SOME)["sockets"][0]["socket"]
     assert "processes" in document("memory --by process", root=SOME)["sockets"][0]["socket"]
+    for command in ("states", "memory", "list"):
+        assert "pid" not in document(f"{command} --by user")["groups"][0]
+        assert "pid" in document(f"{command} --by process,user")["groups"][0]

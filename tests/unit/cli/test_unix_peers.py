@@ -35,7 +35,7 @@ def test_peers_are_named_for_people() -> None:
 def test_peers_are_named_with_their_process() -> None:
     """Where processes were asked for."""
     lines = invoke("list", "-xpH", "-o", "peer", *WORLD).text.splitlines()
-    assert any(" python(29843) " in line for line in lines if line.startswith("inode:"))
+    assert any(line.startswith("python(29843) inode:") for line in lines)
 
 
 def test_states_are_those_of_ss_on_screens() -> None:

@@ -77,8 +77,9 @@ def test_the_screen_says_what_is_hidden() -> None:
 
 
 def test_what_is_rigid() -> None:
-    """Addresses with ports; not names that end in a number."""
-    assert [is_rigid(text) for text in ("1.2.3.4:5", "*:5", "[::]:*", "a:5", "/x:5", "5", "")] == [
+    """Addresses with ports, and words with numbers; not names that end in a number."""
+    assert [is_rigid(text) for text in ("1.2.3.4:5", "*:5", "[::]:*", "inode:5", "/x:5", "@x:5", "5", "")] == [
+        True,
         True,
         True,
         True,

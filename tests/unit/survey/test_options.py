@@ -53,11 +53,15 @@ def test_an_argument_reaches_the_engine(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_a_command_that_reads_a_system_takes_all_options_for_it(name: str) -> None:
-    """Which system is read, and how, can be chosen wherever one of these can be."""
+def test_a_command_takes_the_options_that_have_an_effect(name: str) -> None:
+    """Which system is read can be chosen wherever one is; where its sockets are read, wherever they are."""
     declared = load(name).options
-    taken = [option for option in (*options.SYSTEM, options.NUMERIC) if option in declared]
-    assert len(taken) in (0, len(options.SYSTEM) + 1)
+    taken = [option for option in (options.ROOT, options.NETNS) if option in declared]
+    assert len(taken) in (0, 2)
+    if options.SOURCE in declared:
+        assert taken
+    if options.WHERE in declared:
+        assert {options.SOURCE, options.NETID} <= set(declared)
 
 
 def test_the_documented_signature_is_the_real_one() -> None:
