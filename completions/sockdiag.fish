@@ -363,7 +363,7 @@ complete -c sockdiag -n '__sockdiag_is check' -l critical -s c -x -d 'Range outs
 complete -c sockdiag -n '__sockdiag_is check' -l where -x -a '(__sockdiag_filter)' -d 'Select sockets by a filter: the language of ss, extended to every field'
 complete -c sockdiag -n '__sockdiag_is check' -l netid -x -a '(__sockdiag_list \'\' \'\' tcp mptcp udp udplite raw icmp sctp dccp unix netlink packet vsock xdp)' -d 'Read only these tables, such as tcp,udp or unix'
 complete -c sockdiag -n '__sockdiag_is check' -l timeout -s t -x -d 'Report UNKNOWN if the check takes longer'
-complete -c sockdiag -n '__sockdiag_is check' -l interval -x -d 'Take two samples, S seconds apart, instead of comparing with the last run'
+complete -c sockdiag -n '__sockdiag_is check' -l interval -x -d 'Take two samples, S seconds apart, instead of comparing with the last run; 0 never takes a second one'
 complete -c sockdiag -n '__sockdiag_is check' -l horizon -x -d 'Judge a trend that reaches its limit within S seconds a risk'
 complete -c sockdiag -n '__sockdiag_is check' -l state -r -F -d 'File that keeps the baseline for the next run'
 complete -c sockdiag -n '__sockdiag_is check' -l strict -d 'Report UNKNOWN if any rule lacks data'

@@ -107,7 +107,7 @@ class Invocation:
         """Return the first line of a screen that shows these findings of a diagnosis."""
         from sockdiag.render.findings_text import Verdict
 
-        unchecked = (one.code for one in found.unknown)
+        unchecked = [(one.code, one.part, one.reason) for one in found.unknown]
         live = self.survey.system.files.live
         return Verdict(found.verdict, findings, found.interval_s, found.rules, unchecked, live=live)
 

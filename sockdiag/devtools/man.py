@@ -14,6 +14,7 @@ from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, synopsis
 from sockdiag.devtools import man_topics
 from sockdiag.devtools.completion_values import columns, commands, rows
 from sockdiag.devtools.roff import Page
+from sockdiag.model.counters import MIBS
 from sockdiag.model.fields import catalogue
 from sockdiag.model.finding import Finding
 from sockdiag.model.socket import Socket
@@ -145,6 +146,18 @@ def _own_names(records: tuple[object, ...]) -> set[str]:
     return {field.name for record in records if record is not Socket for field in record.FIELDS}  # type: ignore[attr-defined]
 
 
+# What rules read besides sockets and counters.
+_LEVELS = (
+    "/proc/net/sockstat",
+    "/proc/net/sockstat6",
+    "/proc/net/protocols",
+    "/proc/sys/net",
+    "/proc/sys/fs/file-nr",
+    "/proc/PID/limits",
+    "/sys/fs/cgroup",
+)
+
+
 def _files(page: Page, command: Command) -> None:
     # Findings are based on everything that is read about sockets.
     read = catalogue() if Finding in rows(command) else columns(command)
@@ -152,7 +165,8 @@ def _files(page: Page, command: Command) -> None:
     paths = sorted(path for path in sources if path.startswith("/") and path.count("/") > 2)
     has_netns = any(option.name == "netns" for option in command.options)
     pages = any(option.name == "no_pager" for option in command.options)
-    if paths or has_netns or pages:
+    judges = Finding in rows(command) or any(option.name == "horizon" for option in command.options)
+    if paths or has_netns or pages or judges:
         page.heading("FILES")
     if pages:
         page.item(
@@ -162,6 +176,10 @@ def _files(page: Page, command: Command) -> None:
         )
     if paths:
         page.item(", ".join(paths), "Read if netlink does not answer, or for data that it does not report.")
+    if judges:
+        counters = dict.fromkeys(mib.source for mib in MIBS.values() if mib.source.startswith("/"))
+        page.item(", ".join(counters), "Counters of events, those of losses among them.")
+        page.item(", ".join(_LEVELS), "Levels, and the limits that they are compared with.")
     if has_netns:
         page.item("/run/netns", "Names of network namespaces, for --netns.")
     if _remembers(command):

@@ -47,7 +47,7 @@ def listen(address: str) -> Server:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        raise UsageError("--listen needs prometheus_client: pip install 'sockdiag[metrics]'") from None
+        raise UsageError(f"--listen needs the Python library prometheus_client: {_install()}") from None
     host, _, port = address.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not (port.isascii() and port.isdecimal()) or int(port) > 65535 or (":" in host and address[0] != "["):
@@ -63,6 +63,18 @@ def listen(address: str) -> Server:
         return Server(family, place)
     except OSError as error:
         raise SockdiagError(f"--listen {address}: {error.strerror}") from None
+
+
+def _install() -> str:
+    """Return the command that installs prometheus_client where this program runs."""
+    import os
+    import sys
+
+    if sys.prefix == sys.base_prefix and os.path.exists("/usr/bin/apt"):
+        return "apt install python3-prometheus-client"
+    if os.path.basename(os.path.dirname(sys.prefix)) == "venvs":
+        return f"pipx inject {os.path.basename(sys.prefix)} prometheus-client"
+    return f"{sys.executable} -m pip install prometheus-client"
 
 
 def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug: bool = False) -> int:

@@ -52,7 +52,7 @@ class Verdict:
         findings: the findings that the screen counts.
         interval_s: time between the samples; None for a single sample.
         rules: number of rules that were run.
-        unchecked: codes of the rules among them that lacked data.
+        unchecked: the rules among them that lacked data: code, part of the system, and reason.
         live: another sample could be taken: the system is no capture.
     """
 
@@ -64,7 +64,7 @@ class Verdict:
         findings: Sequence[Finding],
         interval_s: float | None,
         rules: int,
-        unchecked: Iterable[str] = (),
+        unchecked: Iterable[tuple[str, str, str]] = (),
         *,
         live: bool = True,
     ) -> None:
@@ -72,7 +72,7 @@ class Verdict:
         self.findings = findings
         self.interval_s = interval_s
         self.rules = rules
-        self.unchecked = tuple(dict.fromkeys(unchecked))
+        self.unchecked = {code: (part, reason) for code, part, reason in unchecked}
         self.live = live
 
 
@@ -86,8 +86,13 @@ def verdict_lines(verdict: Verdict, style: Style) -> Iterator[str]:
         yield f"{word}  {problems(verdict.findings)} ({checked}, {_samples(verdict)})\n"
     else:
         yield f"{word}  {checked}, no findings ({_samples(verdict)})\n"
-    if verdict.unchecked:
-        yield f"not checked: {', '.join(verdict.unchecked)}\n"
+    alike: dict[str, tuple[dict[str, None], list[str]]] = {}
+    for code, (part, reason) in verdict.unchecked.items():
+        parts, codes = alike.setdefault(reason, ({}, []))
+        parts[part] = None
+        codes.append(code)
+    for reason, (parts, codes) in alike.items():
+        yield f"not checked: {', '.join(codes)} ({printable(', '.join(parts))}: {printable(reason)})\n"
 
 
 def problems(findings: Iterable[Finding]) -> str:

@@ -189,7 +189,7 @@ def test_rate_of_a_counter_set_to_zero(file: Path, empty_netns: Namespace) -> No
 
 def test_counter_that_wrapped(file: Path, empty_netns: Namespace) -> None:
     """A 32-bit counter goes on from 0; the rate is right."""
-    words = ("--measure", "softnet[0].processed", "-c", "1000000", "--state", str(file))
+    words = ("--measure", "softnet[0].processed", "-c", "1000000000", "--state", str(file))
     check(*words, namespace=empty_netns)
     older(file)
     grow(file, b"softnet_stat.0.processed", (1 << 32) - 300_000, absolute=True)

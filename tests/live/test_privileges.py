@@ -1,4 +1,4 @@
-"""What needs which privilege, as README says it: each row tried with exactly that, and with less."""
+"""What needs which privilege, as docs/install.md says it: each row tried with exactly that, and with less."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def program() -> Iterator[Program]:
 
 
 def rows() -> list[tuple[str, str]]:
-    """Return README's table."""
-    (table,) = re.findall(r"\| to see \| needs \|\n\|---\|---\|\n((?:\|.*\n)+)", read("README.md"))
+    """Return the table."""
+    (table,) = re.findall(r"\| to see \| needs \|\n\|---\|---\|\n((?:\|.*\n)+)", read("docs/install.md"))
     return [(cells[1].strip(), cells[2].strip()) for line in table.splitlines() if (cells := line.split("|"))]
 
 

@@ -100,10 +100,14 @@ MEASURE = texts(
 WARNING = texts("warning", "Range outside which the measure is WARNING.", short="-w", metavar="RANGE")
 CRITICAL = texts("critical", "Range outside which the measure is CRITICAL.", short="-c", metavar="RANGE")
 TIMEOUT = seconds("timeout", "Report UNKNOWN if the check takes longer.", short="-t", default=TIMEOUT_S)
-INTERVAL = seconds("interval", "Take two samples, S seconds apart, instead of comparing with the last run.")
+INTERVAL = seconds(
+    "interval", "Take two samples, S seconds apart, instead of comparing with the last run; 0 never takes a second one."
+)
 STATE = text("state", "File that keeps the baseline for the next run.", metavar="FILE", completion="path")
 STRICT = flag(
-    "strict", "Report UNKNOWN if any rule lacks data. By default only if most rules, or one named with --rule, do."
+    "strict",
+    "Report UNKNOWN if any rule lacks data. By default only if a loss could have gone unseen, or if most rules, or one named "
+    "with --rule, lack data.",
 )
 VERBOSE = count(
     "verbose",
@@ -120,8 +124,10 @@ COMMAND = Command(
         "WARNING. With --measure it compares measures with ranges instead; --rule then adds rules. Anything that prevents a "
         "verdict is reported as UNKNOWN, on standard output.\n\n"
         "Losses and the growth of counters are judged against the last run, which a state file keeps for each command line, "
-        "namespace and boot. The first run has nothing to compare with and judges levels only. Fewer than 5 losses raise no "
-        "alert; an alert ends when its level is 10 % below the threshold.\n\n"
+        "namespace and boot. The first run takes two samples, 1 s apart. A queue that held something in both runs is confirmed "
+        "by another sample, a second later. The state file is replaced when the line has been written: a loss that nobody could "
+        "read of is reported by the next run. Fewer than 5 losses raise no alert; an alert ends when its level is 10 % below "
+        "the threshold.\n\n"
         "A range is [@]start:end. A value outside it raises an alert; with @, a value inside it does. 10 means 0:10, 10: has "
         "no end, ~:10 no start."
     ),

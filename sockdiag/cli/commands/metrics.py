@@ -155,7 +155,8 @@ COMMAND = Command(
         "of a packet, findings and gaps. An unknown value has no sample. The HELP of a family explains it.\n\n"
         "Findings compare two samples, --interval apart. --listen compares each scrape with an earlier sample that is at least "
         f"--interval old (default there: {_INTERVAL:g} s).\n\n"
-        "--listen needs the extra: pip install 'sockdiag[metrics]'."
+        "--listen needs the Python library prometheus_client: the package python3-prometheus-client of Debian and Ubuntu, or "
+        "prometheus-client in the environment that sockdiag was installed in with pip or pipx."
     ),
     options=(TEXTFILE, LISTEN, PROMETHEUS, INFLUX, TOP, options.INTERVAL, options.HORIZON, *options.COMMON),
     examples=(

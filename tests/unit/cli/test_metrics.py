@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -288,11 +289,25 @@ def test_strict() -> None:
     assert invoke("metrics", "--root", WORLD, "--strict").status == 4
 
 
-def test_without_the_library_the_hint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is named."""
-    monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
+@pytest.mark.parametrize(
+    ("prefix", "hint"),
+    [
+        ("/usr", "apt install python3-prometheus-client"),
+        ("/srv/env", "/srv/env/bin/python -m pip install prometheus-client"),
+        ("/home/a/.local/share/pipx/venvs/sockdiag", "pipx inject sockdiag prometheus-client"),
+    ],
+)
+def test_without_the_library_the_hint_fits_the_installation(
+    prefix: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users of the Debian package get Debian's, others theirs from the index of Python packages, under its own name."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    for name, value in (("prefix", prefix), ("base_prefix", "/usr"), ("executable", f"{prefix}/bin/python")):
+        monkeypatch.setattr(sys, name, value)
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/usr/bin/apt" or exists(path))
     answer = invoke("metrics", "--listen", ":0")
     assert (answer.status, answer.err) == (
         2,
-        "sockdiag: --listen needs prometheus_client: pip install 'sockdiag[metrics]'\n",
+        f"sockdiag: --listen needs the Python library prometheus_client: {hint}\n",
     )
