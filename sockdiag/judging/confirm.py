@@ -44,16 +44,18 @@ def suspicious(case: Case, judgement: Judgement) -> bool:
 def _waited_both_times(case: Case) -> bool:
     waiting = {}
     for batch in case.batches((*_MESSAGES, *_ACCEPTING)):
-        listeners = batch_table(batch) in _ACCEPTING
+        listeners, unix = batch_table(batch) in _ACCEPTING, batch_table(batch) == "unix"
         queues = batch.values("recv_q")
         if not any(queues):
             continue
         states, units = batch.values("state"), batch.values("recv_q_unit")
         keys = identities(batch)
+        types = batch.values("type") if unix else ()
         for row, queue in enumerate(queues):
             if not queue or (listeners and states[row] != "LISTEN"):
                 continue
-            if units[row] != "bytes" or queue >= _FEW_BYTES:
+            # Of a unix datagram socket recv_q is the length of the first message, however many wait.
+            if units[row] != "bytes" or queue >= _FEW_BYTES or (unix and types[row] == "SOCK_DGRAM"):
                 waiting[keys[row]] = queue
     earlier = case.earlier((*_MESSAGES, *_ACCEPTING), waiting, "recv_q")
     return any(queue for (queue,) in earlier.values())

@@ -128,6 +128,8 @@ def _served(case: Case, tables: tuple[str, ...], found: list[tuple[Listener, Bat
         stuck = listener.socket.inode in halted
         # accept(2) takes the oldest: while all those of the earlier sample still wait, nobody called it.
         untouched = stuck or bool(first and first.keys() <= last.keys())
+        if not untouched and not levels.fell and case.before is not None:
+            untouched = case.ran(listener.socket.inode) is False
         course = Course(levels.times, levels.levels, untouched=untouched)
         waited = course.waited_s
         if listener.socket.netid == "tcp":
@@ -157,7 +159,7 @@ def _unaccepted(case: Case, ends: set[End]) -> dict[End, tuple[Places, Places]]:
     if not ends:
         return found
     moments = [(1, case.now)]
-    if case.between and case.before is not None:
+    if case.before is not None:
         moments.append((0, case.before))
     tables = {netid for netid, _port, _address in ends}
     for which, sample in moments:

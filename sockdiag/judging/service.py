@@ -6,7 +6,7 @@ moments agree, and only if what waits would have taken longer to gather than rea
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Threshold, batch_table
+from sockdiag.judging.case import Threshold
 from sockdiag.model.finding import INFO, WARNING
 
 TYPE_CHECKING = False
@@ -46,23 +46,20 @@ _FOLLOWED = 64
 
 
 def standing_queues(samples: Sequence[Sample]) -> list[int]:
-    """Return the inodes of unix sockets at which the same has waited in all samples.
+    """Return the inodes of sockets whose queues held something in all samples and never fell.
 
-    No counter shows whether somebody reads from them, and a busy one may hold the same at each moment: a request and an answer
-    of one size, or a queue that its writers fill at once.
+    Nobody may be serving them. But a busy one may hold the same at each moment: a request and an answer of one size, or a queue
+    that its writers fill at once.
     """
     found: dict[int, int] = {}
     for i, sample in enumerate(samples):
         here: dict[int, int] = {}
         for batch in sample.batches:
-            if batch_table(batch) == "unix":
-                columns = (batch.values(name) for name in ("inode", "recv_q_unit", "recv_q"))
-                here.update(
-                    (inode, waiting)
-                    for inode, unit, waiting in zip(*columns, strict=True)
-                    if inode and waiting and unit == "bytes"
-                )
-        found = here if i == 0 else {inode: n for inode, n in found.items() if here.get(inode) == n}
+            waiting = batch.values("recv_q")
+            if any(waiting):
+                inodes = batch.values("inode")
+                here.update((inodes[row], n) for row, n in enumerate(waiting) if n and inodes[row])
+        found = here if i == 0 else {inode: here[inode] for inode, n in found.items() if here.get(inode, 0) >= n}
         if not found:
             break
     return sorted(found)[:_FOLLOWED]

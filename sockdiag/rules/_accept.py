@@ -106,5 +106,7 @@ def _judge_one(case: Case, rule: Rule, queue: AcceptQueue, waiting: int, limit: 
     if waiting > room and (many or (lasting and least)):
         return AT_RISK, WARNING, said, waited, eta
     if lasting or (waiting / places_ >= case.threshold(rule, "standing_ratio") and many):
-        return STALLED, stuck_severity(waiting / places_), said, waited, eta
+        # Clients of a process that does not run get no answer, however few wait.
+        severity = WARNING if queue.halted else stuck_severity(waiting / places_)
+        return STALLED, severity, said, waited, eta
     return None

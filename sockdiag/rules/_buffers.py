@@ -168,6 +168,8 @@ def _follow(
         if inodes[row] in halted:
             level.halted = True
             level.follow(seen.get(keys[row], ()), untouched=unread)
+        elif not level.course.untouched and not level.course.fell and case.ran(inodes[row]) is False:
+            level.follow(seen.get(keys[row], ()), untouched=True)
 
 
 def judge_buffers(
@@ -180,6 +182,7 @@ def judge_buffers(
     congested: Callable[[Level], bool] = lambda _level: False,
     unread: bool = False,
     read: int | None = None,
+    never_read: bool = False,
 ) -> Iterator[Hit]:
     """Judge the receive buffers of some tables.
 
@@ -192,6 +195,7 @@ def judge_buffers(
         mine: whether a full buffer is the cause of drops.
         congested: whether the next packet is lost whatever the level.
         unread: it is known that nobody read from any of the sockets between the samples.
+        never_read: nobody has read from any of them since they were made.
         read: how many packets processes read from all of them in that time; None where no counter shows it.
 
     Raises:
@@ -205,7 +209,7 @@ def judge_buffers(
                 level.rcvbuf = case.receive_buffer(batch.values("inode")[row])
             if level.rcvbuf is None and not level.lost:
                 hidden = hidden or (batch, row)
-        said = _judge_one(case, rule, what, level, mine, congested(level), read)
+        said = _judge_one(case, rule, what, level, mine, congested(level), read, never_read)
         if said is None:
             continue
         verdict, severity, condition, eta, cause = said
@@ -259,12 +263,13 @@ def _judge_one(
     mine: Callable[[Case, Level], bool],
     congested: bool,
     read: int | None,
+    never_read: bool,
 ) -> Said | None:
     lost, rmem, rcvbuf = level.lost, level.rmem, level.rcvbuf
     if lost and lost > 0:
         return _losing(case, what, level, lost, read) if mine(case, level) else None
     if rmem and rcvbuf:
-        said = _filling(case, rule, what, level, rmem, rcvbuf, congested)
+        said = _filling(case, rule, what, level, rmem, rcvbuf, congested, never_read)
         if said is not None:
             return said
     if level.drops and mine(case, level):
@@ -287,7 +292,9 @@ def _losing(case: Case, what: str, level: Level, lost: int, read: int | None) ->
     return DROPPING, severity, f"lost {counted(lost, what)}{pace}; receive buffer: {_held(level)}", None, cause
 
 
-def _filling(case: Case, rule: Rule, what: str, level: Level, rmem: int, rcvbuf: int, congested: bool) -> Said | None:
+def _filling(
+    case: Case, rule: Rule, what: str, level: Level, rmem: int, rcvbuf: int, congested: bool, never_read: bool
+) -> Said | None:
     free, course, growth = rcvbuf - rmem, level.course, level.growth
     eta = round(free / growth, 1) if growth else None
     ratio = rmem / rcvbuf
@@ -303,7 +310,7 @@ def _filling(case: Case, rule: Rule, what: str, level: Level, rmem: int, rcvbuf:
         word = "full" if full else "nearly full"
         return AT_RISK, severity, f"has a {word} receive buffer: {_held(level)}{unread}", eta, cause
     patience = case.threshold(rule, "patience_s")
-    lasting = level.halted or course.waited_s >= patience
+    lasting = level.halted or never_read or course.waited_s >= patience
     if growth and lasting and eta is not None and (free < rmem or eta <= case.horizon):
         said = f"is filling its receive buffer: {_held(level)}, full in {duration(eta)} at this rate{unread}"
         return AT_RISK, WARNING, said, eta, cause or f"{what}s arrive faster than they are read"
@@ -314,7 +321,8 @@ def _filling(case: Case, rule: Rule, what: str, level: Level, rmem: int, rcvbuf:
         return AT_RISK, WARNING, f"is not being read: {_held(level)}{unread}; a burst as large overflows it", eta, cause
     standing = ratio >= case.threshold(rule, "standing_ratio") or (lasting and rmem >= FEW_BYTES)
     if level.halted or standing:
-        return STALLED, stuck_severity(ratio), f"is not being read: {_held(level)}{unread}", eta, cause
+        severity = WARNING if level.halted and rmem >= FEW_BYTES else stuck_severity(ratio)
+        return STALLED, severity, f"is not being read: {_held(level)}{unread}", eta, cause
     return None
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Unseen, counted
-from sockdiag.model.finding import CRITICAL, UNKNOWN
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Unseen
+from sockdiag.judging.subjects import at, one, subject_of
+from sockdiag.model.finding import CRITICAL, STALLED, UNKNOWN, WARNING, Evidence, Finding
+from sockdiag.model.quantity import counted, size
 from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, VERDICTS, buffer_advice, judge_buffers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockdiag.judging.case import Case, Hit
+    from sockdiag.judging.case import Case
+    from sockdiag.model.batch import Batch
 
 RULE = DeclaredRule(
     "PACKET_RECEIVE_BUFFER_FULL",
@@ -41,11 +44,36 @@ def judge(case: Case) -> Iterator[Hit]:
     yield from judge_buffers(
         case, RULE, ("packet",), "frame", lambda c, _s, level: buffer_advice(c, level.rcvbuf, level.unread)
     )
-    rings = 0
-    for _batch, attrs in case.scan(("packet",), "packet"):
-        rings += sum(1 for a in attrs if a is not None and a.rx_ring is not None)
-    if rings:
+    rings: dict[int, tuple[Batch, int]] = {}
+    for batch, attrs, inodes in case.scan(("packet",), "packet", "inode"):
+        rings.update(
+            (inodes[row], (batch, row)) for row, a in enumerate(attrs) if a is not None and a.rx_ring is not None
+        )
+    halted = case.halted(rings) if case.before is not None else frozenset()
+    for inode in halted:
+        yield _stopped(*rings[inode])
+    if rings.keys() - halted:
         raise Unseen(
             "PACKET_STATISTICS",
-            f"losses of {counted(rings, 'packet socket')} with a ring show to the owner only, or at the tracepoint skb:kfree_skb",
+            f"losses of {counted(len(rings), 'packet socket')} with a ring show to the owner only, or at the tracepoint skb:kfree_skb",
         )
+
+
+def _stopped(batch: Batch, row: int) -> Hit:
+    socket = one(batch, row)
+    ring = None if socket.packet is None else socket.packet.rx_ring
+    ring_bytes = None if ring is None else ring.block_size * ring.block_nr
+    return Hit(
+        Finding(
+            RULE.code,
+            WARNING,
+            subject_of(socket),
+            f"packet {at(socket.local)} has a ring of {size(ring_bytes)} that is not read: once full, it loses every frame",
+            {"rx_ring": Evidence(ring_bytes, "bytes", None, "PACKET_DIAG_RX_RING", "socket")},
+            None,
+            None,
+            (),
+            STALLED,
+        ),
+        [(batch, row)],
+    )

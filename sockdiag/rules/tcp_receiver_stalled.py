@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
-from sockdiag.judging.service import stuck_severity
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.model.quantity import duration, size
@@ -73,7 +72,7 @@ def _hit(case: Case, batch: Batch, row: int, *, closed: bool) -> Hit:
     return Hit(
         Finding(
             RULE.code,
-            WARNING if closed else stuck_severity(fill),
+            WARNING,
             subject_of(socket),
             said,
             evidence,

@@ -48,4 +48,5 @@ def judge(case: Case) -> Iterator[Hit]:
         buffer_is_cause,
         unread=read == 0,
         read=read,
+        never_read=read == 0 and case.sum_total(*READ) == 0,
     )

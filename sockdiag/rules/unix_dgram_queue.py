@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, batch_table
 from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
 from sockdiag.judging.subjects import at, one, subject_of
-from sockdiag.model.finding import AT_RISK, CRITICAL, STALLED, WARNING, Advice, Evidence, Finding
+from sockdiag.model.finding import AT_RISK, CRITICAL, INFO, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.model.quantity import counted, duration, size
 
 TYPE_CHECKING = False
@@ -169,10 +169,11 @@ def _judge_one(
     heads = [moment.waiting.get(inode, 0) for moment in moments]
     charged = [moment.sent.get(peer, 0) for moment in moments] if senders else heads
     # Of a datagram socket recv_q is the length of the first message: while it stands, so does that message.
-    course = Course(times, charged if dgram else heads, untouched=halted)
+    ran = case.ran(inode)
+    course = Course(times, charged if dgram else heads, untouched=halted or ran is False)
     if not course.untouched and dgram and not course.fell and min(heads) == max(heads):
         course = Course(times, charged, untouched=len(moments) > _FEWEST and bool(senders))
-    if not course.untouched or (dgram and min(heads) != max(heads)) or (not halted and case.ran(inode)):
+    if not course.untouched or (dgram and min(heads) != max(heads)) or (not halted and ran):
         return None
     lasting = halted or course.waited_s >= case.threshold(RULE, "patience_s")
     if course.grew and not lasting:
@@ -190,13 +191,21 @@ def _judge_one(
     amount = max(charged[-1], heads[-1])
     if ratio is None:
         # Without the senders or the limit, only time shows that it is more than a message for a slow reader.
-        known = halted or (dgram and bool(senders)) or (lasting and (dgram or amount >= FEW_BYTES))
+        asleep = dgram and ran is False and waited >= _A_SECOND
+        known = halted or asleep or (dgram and bool(senders)) or (lasting and (dgram or amount >= FEW_BYTES))
     else:
         known = halted or ratio >= case.threshold(RULE, "standing_ratio") or (lasting and amount >= FEW_BYTES)
-    severity = stuck_severity(ratio) if ratio is not None or dgram else stuck_severity(0.0)
+    if halted:
+        severity = WARNING
+    elif ratio is None:
+        severity = WARNING if dgram and (senders or lasting) else INFO
+    else:
+        severity = stuck_severity(ratio)
     return _Said(STALLED, severity, "has not been read", ratio, eta, waited) if known else None
 
 
+# A reader that slept for so long while messages waited may still be one that reads from time to time: a note.
+_A_SECOND = 0.9
 # Equal heads at so few moments may be messages of one length.
 _FEWEST = 3
 

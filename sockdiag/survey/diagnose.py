@@ -45,6 +45,8 @@ _PROBES = (0.11, 0.29, 0.52, 0.71)
 _STANDING_AFTER = 2
 # A probe that would be later than its time by more than this part of the interval is left out: many namespaces take turns.
 _LATE = 0.08
+# What is left of the interval after a probe that only had to be taken because there were none.
+_AFTER_PROBE = 0.3
 
 
 class Judging(Record):
@@ -333,18 +335,25 @@ def first_sample(
 def _probes(
     there: SystemReader, query: Query, where: Where | None, before: Sample, interval: float
 ) -> Generator[Pause, None, tuple[Sample, ...]]:
-    """Take probes within an interval, and pause until its end."""
-    whole = (before.at, before.at + interval)
-    probes = []
+    """Take probes within an interval after a sample, and pause until its end."""
+    end = before.at + interval
+    whole = (before.at, end)
+    probes: list[Sample] = []
     for part in _PROBES:
         due = before.at + part * interval
         if time.monotonic() <= due:
             yield Pause(due, whole)
-        if time.monotonic() <= due + _LATE * interval:
+        now = time.monotonic()
+        # On a busy host a late probe is better than none.
+        if now <= due + _LATE * interval or (len(probes) < _STANDING_AFTER and now <= end - _AFTER_PROBE * interval):
             probes.append(take_probe(there, query, where))
             if len(probes) == _STANDING_AFTER:
                 _note_turns(there, before, probes)
-    yield Pause(before.at + interval, whole)
+    if len(probes) < _STANDING_AFTER:
+        probes.append(take_probe(there, query, where))
+        _note_turns(there, before, probes)
+        end = max(end, time.monotonic() + _AFTER_PROBE * interval)
+    yield Pause(end, whole)
     return tuple(probes)
 
 

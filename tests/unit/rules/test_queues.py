@@ -10,10 +10,12 @@ import pytest
 
 from sockdiag.judging.service import Course, standing_queues
 from sockdiag.model.address import Endpoint
+from sockdiag.model.counters import Counters
+from sockdiag.model.link_attrs import PacketAttrs, PacketRing
 from sockdiag.model.local_attrs import UnixAttrs
 from sockdiag.model.socket import Owner
 from sockdiag.model.tcp_info import TcpInfo
-from tests.unit.rules.samples import RCVBUF, course, found, listener, sample, sock
+from tests.unit.rules.samples import RCVBUF, READ, course, found, listener, sample, sock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +40,7 @@ def test_saw_teeth_are_healthy(code: str, period: float, interval: float) -> Non
     for _ in range(100):
         levels = saw(period, 0.66 * RCVBUF, interval, chance.uniform(0, period))
         # Nobody reads between two batches, which InDatagrams proves.
-        read = {"Udp.InDatagrams": int(any(b < a for a, b in pairwise(levels)))}
+        read = {"Udp.InDatagrams": READ + int(any(b < a for a, b in pairwise(levels)))}
         if code == "ACCEPT_QUEUE_FULL":
             moments: Iterable[Any] = [[listener(129 * n // RCVBUF, 128)] for n in levels]
         else:
@@ -51,7 +53,7 @@ def test_memory_given_back_late_is_no_growth() -> None:
     """The charge of a UDP socket saws by a quarter of the buffer while its queue stands, and datagrams are read."""
     charged = [60_000, 75_000, 85_000, 95_000, 100_000, 110_000]
     moments = [[sock(rmem_alloc=n, recv_q=58_000 + n % 7)] for n in charged]
-    assert found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": 800})) == []
+    assert found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": READ + 800})) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_two_samples_of_different_runs() -> None:
     """Without probes nothing but the counter of reads proves that a queue is not served."""
     levels = [sock(rmem_alloc=60_000, recv_q=60_000)], [sock(rmem_alloc=110_000, recv_q=110_000)]
     before = sample(levels[0])
-    read = sample(levels[1], at=60.0, counters={"Udp.InDatagrams": 9})
+    read = sample(levels[1], at=60.0, counters={"Udp.InDatagrams": READ + 9})
     assert found("UDP_RECEIVE_BUFFER_FULL", read, before) == []
     unread = sample(levels[1], at=60.0)
     (finding,) = found("UDP_RECEIVE_BUFFER_FULL", unread, before)
@@ -82,7 +84,7 @@ def test_a_reader_that_is_too_slow() -> None:
     """It reads all the time, and the queue grows all the same: that shows before the buffer is full."""
     levels = [110_000, 111_500, 115_000, 118_900, 122_000, 127_000]
     moments = [[sock(rmem_alloc=n, recv_q=n)] for n in levels]
-    (finding,) = found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": 500}))
+    (finding,) = found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": READ + 500}))
     assert (finding.verdict, finding.severity, finding.eta_s) == ("at_risk", "warning", 5.1)
     assert "nothing" not in finding.summary
 
@@ -117,7 +119,7 @@ def test_a_stopped_reader() -> None:
 )
 def test_severity_of_a_loss(lost: int, read: int, severity: str) -> None:
     """It follows the share that was lost, and the rate."""
-    counters = {"Udp.RcvbufErrors": lost, "Udp.InDatagrams": read}
+    counters = {"Udp.RcvbufErrors": lost, "Udp.InDatagrams": READ + read}
     (finding,) = found(
         "UDP_RECEIVE_BUFFER_FULL", sample([sock(drops=lost)], at=1.0, counters=counters), sample([sock()])
     )
@@ -201,3 +203,32 @@ def test_a_unix_socket_that_is_read_all_the_time() -> None:
         assert [f.verdict for f in findings] == expected
     assert standing_queues([before, *probes]) == [101]
     assert standing_queues([before, sample([])]) == []
+
+
+def test_nobody_has_ever_read() -> None:
+    """A queue that fills since its socket was made waits for no batch, however fast it fills."""
+    moments = [[sock(rmem_alloc=n, recv_q=n)] for n in (50_000, 56_000, 62_000, 68_000, 74_000, 80_000)]
+    read = course(*moments)
+    assert found("UDP_RECEIVE_BUFFER_FULL", *read) == []
+    for one in read:
+        one.counters = Counters({**one.counters.values, "Udp.InDatagrams": 0})
+    (finding,) = found("UDP_RECEIVE_BUFFER_FULL", *read)
+    assert (finding.verdict, finding.eta_s) == ("at_risk", 4.4)
+
+
+def test_nobody_ran() -> None:
+    """Where probes were late, a process that was not given a CPU cannot have accepted anything."""
+    now, before, *probes = course(*[[listener(10, 19)]] * 3)
+    assert found("ACCEPT_QUEUE_FULL", now, before, *probes) == []
+    probes[0].turns = {7: 5}
+    asleep = {"turns": lambda _pids: {7: 5}, "states": lambda _pids: {7: "sleeping"}}
+    (finding,) = found("ACCEPT_QUEUE_FULL", now, before, *probes, **asleep)
+    assert finding.verdict == "stalled"
+    assert found("ACCEPT_QUEUE_FULL", now, before, *probes, **{**asleep, "turns": lambda _pids: {7: 6}}) == []
+
+
+def test_a_sniffer_that_is_stopped() -> None:
+    """The losses of a ring are hidden; that nobody reads it is not."""
+    ring = [sock("packet", packet=PacketAttrs(rx_ring=PacketRing(4096, 8, 2048, 16, 0, 0, 0)))]
+    (finding,) = found("PACKET_RECEIVE_BUFFER_FULL", sample(ring, at=1.0), sample(ring), states=stopped)
+    assert (finding.verdict, finding.severity) == ("stalled", "warning")
