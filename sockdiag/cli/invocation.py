@@ -146,7 +146,7 @@ class Invocation:
         spare: Sequence[str] = (),
     ) -> Table:
         """Make a table of rows, with or without a heading line; a narrow terminal leaves out *spare* columns."""
-        header = not self.args[options.NO_HEADER]
+        header = not self.args.get(options.NO_HEADER)
         return Table(columns, rows, chosen=chosen, header=header, remarks=remarks, spare=spare)
 
     def show(self, document: Document, *, answered: bool | None = None, warn: bool = True, pages: bool = True) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.cli.options import FORMATS, SHAPE
 from sockdiag.errors import unknown
 
 TYPE_CHECKING = False
@@ -25,6 +26,8 @@ def _problem(command: Command, error: Any) -> str:
     about = getattr(error, "param", None)
     flag = str(getattr(error, "option_name", ""))
     if hasattr(error, "possibilities"):
+        if not command.name and any(flag in option.flags for option in (*FORMATS, *SHAPE)):
+            return f"{flag} is for one table, and the overview has several: use --json, or {flag} with a command"
         flags = [f for option in command.options for f in option.flags if len(f) > 2]
         # All short options are equally close to one letter.
         return (

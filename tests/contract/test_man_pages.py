@@ -14,6 +14,7 @@ import pytest
 
 from sockdiag.cli.catalog import COMMANDS
 from sockdiag.cli.env import VARIABLES
+from sockdiag.cli.options import COLUMNS
 from sockdiag.devtools import man, man_topics, roff
 from sockdiag.devtools.completion_values import columns, commands, rows
 from sockdiag.ss import usage
@@ -121,7 +122,9 @@ def test_environment_is_complete() -> None:
     assert read - named - {"TYPER_USE_RICH"} == set()
 
 
-@pytest.mark.parametrize("name", [name for name, command in commands().items() if rows(command)])
+@pytest.mark.parametrize(
+    "name", [name for name, command in commands().items() if rows(command) and COLUMNS in command.options]
+)
 def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The declared columns are those that -o takes: what the command asks for is among its records."""
     command = commands()[name]

@@ -62,7 +62,6 @@ CASES = {
     "protocols.csv": (WORLD, "protocols", "--csv", "-o", "name,size_bytes,sockets,memory_pages,pressure"),
     "overview.txt": (WORLD,),
     "overview.json": (EMPTY, "--json"),
-    "overview.csv": (WORLD, "--csv"),
     "fields.txt": (EMPTY, "fields", "skmem"),
     "fields.ndjson": (EMPTY, "fields", "recv_q", "--ndjson"),
     "fields.csv": (EMPTY, "fields", "timer", "--csv", "-o", "name,type,unit,kind"),

@@ -49,11 +49,17 @@ def run(env: Env, args: Args) -> int:
         found.verdict, found.interval_s, tuple(findings), tuple(states), memory, tuple(lost), search.worst(busiest)
     )
     keys = {name: value for name, value in view._asdict().items() if name != "losses"} | {"unknown": found.unknown}
-    columns, chosen = this.columns(Loss)
-    table = this.table(columns, lost, chosen=chosen)
+    columns, _chosen = this.columns(Loss)
+    table = this.table(columns, lost, chosen=False)
     verdict, whereabouts = this.verdict(found, findings), this.whereabouts()
-    lines = None if chosen else lambda style: overview_lines(view, verdict, survey.provenance(), style, whereabouts)
-    answer = Document("overview", survey.provenance, table=table, table_key="losses", keys=keys, lines=lines)
+    answer = Document(
+        "overview",
+        survey.provenance,
+        table=table,
+        table_key="losses",
+        keys=keys,
+        lines=lambda style: overview_lines(view, verdict, survey.provenance(), style, whereabouts),
+    )
     return this.finish(answer, findings, answered=any(row.pages is not None for row in memory))
 
 
@@ -118,10 +124,10 @@ def document() -> Keys:
     return {
         "verdict": "str",
         "interval_s": "float | None",
-        "unknown": [NotJudged],
         "findings": [Finding],
+        "unknown": [NotJudged],
         "memory": [ProtocolMemory],
-        "losses*": [Loss],
+        "losses": [Loss],
         "worst": Worst,
         "states": [StateCount],
     }
@@ -138,7 +144,10 @@ COMMAND = Command(
     options=(
         *options.SELECTION,
         *options.JUDGING,
-        *(o for o in options.COMMON if o.name not in ("sort", "limit")),
+        # It is several tables, which no other format holds.
+        options.JSON,
+        *options.INPUT,
+        *options.APPEARANCE,
     ),
     examples=(
         ("", "this host"),

@@ -234,3 +234,15 @@ def test_no_process_holds_the_end_of_the_kernel() -> None:
     assert all(row["processes"] == [] for row in kernel["sockets"])
     judged = json.loads(invoke(*words, "--where", "process = nginx", "--json", *some).out)
     assert [gap["source"] for gap in judged["gaps"]] == ["/proc/PID/fd"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--csv"], ["--ndjson"], ["--table", "grid"], ["-o", "name"], ["--format", "{{name}}"], ["-H"]],
+    ids=" ".join,
+)
+def test_the_overview_is_no_single_table(words: list[str]) -> None:
+    """A format for one table would drop all but the losses."""
+    answer = invoke(*words)
+    assert (answer.status, answer.out) == (2, b"")
+    assert "is for one table, and the overview has several: use --json" in answer.err

@@ -28,7 +28,6 @@ WORLD, SOME, EMPTY = (str(FIXTURES / name) for name in ("6.18-world", "6.18-unpr
 
 # Command line -> key of its rows, and a column of them that can be chosen and sorted by in every format.
 COMMANDS = {
-    "": ("losses", "total"),
     "list": ("sockets", "recv_q"),
     "states": ("states", "count"),
     **{f"states --by {by}": ("groups", "count") for by in ("process", "user", "container", "port", "peer", "netns")},
@@ -108,11 +107,12 @@ def chosen(option: Option[Any], name: str) -> list[str]:
 def test_every_command_is_written_in_every_format(name: str) -> None:
     """Each format holds any document, whose JSON validates, and excludes the others."""
     assert document(name)
-    for option in FORMATS:
+    formats = [option for option in FORMATS if option in load(name).options]
+    for option in formats:
         given = answer(name, *chosen(option, name))
         assert given.status == 0, option.name
         assert given.out.strip() or option.name == "format", option.name
-        for other in FORMATS:
+        for other in formats:
             if other is not option:
                 refused = answer(name, *chosen(option, name), *chosen(other, name))
                 assert (refused.status, refused.out) == (2, b"")

@@ -75,7 +75,6 @@ def test_names_of_others_are_escaped() -> None:
         (("listeners",), "drops,delta,loss,drops_in_interval", ["drops", "drops_in_interval"]),
         (("risk",), "local,state,verdict", ["socket.local", "socket.state", "verdict"]),
         (("doctor",), "local,comm,code", ["subject.local", "subject.comm", "code"]),
-        ((), "delta,loss,per_s,loss_per_s", ["delta", "per_s"]),
         (("path",), "loss,delta,per_s,total", ["loss", "loss_per_s", "loss_total"]),
     ],
     ids=str,
