@@ -21,7 +21,7 @@ CRITICAL_LOST = Threshold("critical_lost", 10, "fewer are a single burst, or a m
 CRITICAL_PER_S = Threshold(
     "critical_per_s",
     100,
-    "so many losses are an outage for somebody; less than a tenth of critical_share it takes ten times as many",
+    "so many losses are an outage for somebody, unless they are less than a tenth of critical_share",
 )
 WARNING_SHARE = Threshold("warning_share", 0.001, "networks in good order lose less than one packet in a thousand")
 WARNING_PER_S = Threshold("warning_per_s", 10, "a loss that goes on, even if it is little of a large amount of traffic")
@@ -46,7 +46,6 @@ def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str
     if lost >= CRITICAL_LOST.value and (
         (share or 0.0) >= CRITICAL_SHARE.value
         or (per_s >= CRITICAL_PER_S.value and (share is None or share >= CRITICAL_SHARE.value / 10))
-        or per_s >= CRITICAL_PER_S.value * 10
     ):
         found = CRITICAL
     elif lost >= WARNING_LOST.value and (share is None or share >= WARNING_SHARE.value or per_s >= WARNING_PER_S.value):

@@ -43,15 +43,29 @@ _ADVICE = (
 )
 
 
+# What a checksum is of, by the first part of the counters' names.
+_OF = {
+    "IpExt": "IPv4 headers",
+    "Tcp": "TCP",
+    "Udp": "UDP",
+    "Udp6": "UDP over IPv6",
+    "UdpLite": "UDP-Lite",
+    "UdpLite6": "UDP-Lite over IPv6",
+    "Icmp": "ICMP",
+    "Icmp6": "ICMPv6",
+}
+
+
 def judge(case: Case) -> Iterator[Hit]:
-    """Judge the counters against the traffic."""
+    """Judge the counters against the traffic, and say of what the checksums are."""
+    wrong = [_OF[name.partition(".")[0]] for name in _NAMES if case.moved(name)]
     yield from lost_in_interval(
         case,
         RULE,
         _NAMES,
         "receive",
         "packet",
-        "dropped: wrong checksum",
+        f"dropped: wrong checksum of {', '.join(wrong)}",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="packets received",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Explained
-from sockdiag.judging.magnitude import guard
+from sockdiag.judging.case import Explained, Threshold
+from sockdiag.judging.magnitude import beyond_guard, guard, share_of
 from sockdiag.model.finding import Advice
 from sockdiag.rules._counters import counter_rule, lost_in_interval, steady
 
@@ -28,7 +28,12 @@ RULE = counter_rule(
     (_FAILED, _RESETS, _LOST),
     ("Tcp.ActiveOpens", "Tcp.PassiveOpens"),
     ("the service that should listen", "the address and port that clients use"),
-    guard(6, 2, 0.05, "health checks of a service that is down, port scans, clients that try again at intervals"),
+    (
+        *guard(6, 2, 0.05, "health checks of a service that is down, port scans, clients that try again at intervals"),
+        Threshold("few", 3, "fewer than least are judged if most attempts of this host fail: its only service is down"),
+        Threshold("few_per_s", 0.5, "one health check or one program that tries again is slower"),
+        Threshold("most", 0.5, "more attempts fail than succeed"),
+    ),
     beside=(*_OTHERWISE, *_ENDED),
     explained_by=(Explained("SYN_COOKIES_FAILED"),),
 )
@@ -53,7 +58,9 @@ _GONE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge attempts of this namespace's processes, SYNs to its closed ports, and requests of listeners that went away."""
     failed = max(0, (case.moved(_FAILED) or 0) - (case.sum_moved(*_OTHERWISE) or 0))
-    if steady(case, _FAILED):
+    opened = max(0, (case.moved("Tcp.ActiveOpens") or 0) - failed)
+    many = steady(case, _FAILED) and beyond_guard(case, RULE, failed, opened)
+    if many or _most(case, failed, opened):
         yield from lost_in_interval(
             case,
             RULE,
@@ -63,9 +70,8 @@ def judge(case: Case) -> Iterator[Hit]:
             "of this host refused",
             (_OUT,),
             lost=failed,
-            passed=max(0, (case.moved("Tcp.ActiveOpens") or 0) - failed),
+            passed=opened,
             of="attempts",
-            guarded=True,
         )
     ended = case.sum_moved(*_ENDED) or 0
     # A reset that a process of this namespace got counts as its failed attempt.
@@ -97,3 +103,11 @@ def judge(case: Case) -> Iterator[Hit]:
             passed=passed,
             of="connections accepted",
         )
+
+
+def _most(case: Case, failed: int, opened: int) -> bool:
+    return (
+        failed >= case.threshold(RULE, "few")
+        and (case.rate(failed) or 0.0) >= case.threshold(RULE, "few_per_s")
+        and (share_of(failed, opened) or 0.0) >= case.threshold(RULE, "most")
+    )

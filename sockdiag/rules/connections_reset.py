@@ -28,7 +28,7 @@ RULE = counter_rule(
         "reading to the end, or shutdown(2), before close(2)",
         "the process that closes early: a crash, a limit, a timeout",
     ),
-    guard(5, 2, 0.1, "browsers, load generators and health checks that close in the middle of a response"),
+    guard(8, 5, 0.1, "browsers, load generators and health checks that close in the middle of a response"),
     verdicts=(DROPPING, OK),
 )
 

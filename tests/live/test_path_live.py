@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.live import path_probes as probes
+from tests.live.scenarios import counted, datagrams
 
 if TYPE_CHECKING:
     from tests.live.world.namespace import Namespace
@@ -58,6 +59,32 @@ def test_udp_receive_buffer(empty_netns: Namespace, family: int, address: str, m
     assert result.unknown == {"netfilter"}
     assert result.stages["write"]["packets"] == 50
     assert result.stages["read"]["packets"] == 0
+
+
+@pytest.mark.parametrize("times", range(3))
+def test_losses_under_load_are_told_once(empty_netns: Namespace, times: int) -> None:
+    """Drops go on while sockets and counters are read: what the one shows more than the other is no further loss."""
+    empty_netns.call(datagrams.udp_overflow)
+    empty_netns.call(datagrams.udp6_overflow)
+    text = empty_netns.run(
+        [sys.executable, "-m", "sockdiag", "path", "--json", "--interval", "0.5"], stderr=subprocess.DEVNULL
+    ).stdout
+    stages = {stage["stage"]: stage for stage in json.loads(text)["stages"]}
+    lost = {c["name"]: c["loss"] for c in stages["udp_receive_queue"]["counters"] if c["loss"]}
+    assert lost.keys() == {"Udp.RcvbufErrors", "Udp6.RcvbufErrors"}
+    assert stages["udp_receive_queue"]["loss"] == sum(lost.values())
+
+
+def test_links_as_text(empty_netns: Namespace) -> None:
+    """Devices that carry nothing and neighbours that do not answer are shown without --json too."""
+    empty_netns.call(counted.neighbour_is_silent)
+    empty_netns.run(["ip", "link", "set", "lo", "down"])
+    text = empty_netns.run(
+        [sys.executable, "-m", "sockdiag", "path", "--interval", "0.1"], stderr=subprocess.DEVNULL
+    ).stdout
+    links = text.partition("\nLINKS\n")[2].partition("\n\n")[0]
+    assert "10.9.0.2 on void0: " in links
+    assert "off: lo" in links
 
 
 def test_udp_no_port(empty_netns: Namespace) -> None:

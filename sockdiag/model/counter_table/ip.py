@@ -14,7 +14,7 @@ traffic InDelivers ip_protocol_deliver_rcu() - IPv4 packets delivered to a proto
 traffic OutRequests ip_local_out() - IPv4 packets of this host's sockets
 loss    OutDiscards __ip_append_data(),ip_push_pending_frames() -
  IPv4 packets thrown away instead of sent: a pending error of the socket, its send buffer, the queueing discipline or memory
-loss    OutNoRoutes udp_sendmsg(),tcp_v4_connect() - IPv4 packets and connections without a route to their destination
+noise   OutNoRoutes udp_sendmsg(),tcp_v4_connect() - IPv4 packets and connections without a route to their destination
 loss    ReasmTimeout ip_expire() - incomplete IPv4 datagrams given up after ipfrag_time
 traffic ReasmReqds ip_defrag() - IPv4 fragments received for reassembly
 traffic ReasmOKs ip_frag_reasm() - IPv4 datagrams reassembled

@@ -326,14 +326,14 @@ def service_is_down() -> None:
 
 
 def health_check_fails() -> None:
-    """A service that is down is asked for twice a second, among many that are up."""
+    """A service that is down is asked for once a second, among many that are up."""
     connections_close_in_order()
 
     def check() -> None:
         with socket.socket(V4, socket.SOCK_STREAM) as sock:
             sock.connect_ex(("127.0.0.1", 9))
 
-    forever(check, 0.5)
+    forever(check, 1.0)
 
 
 def connections_close_in_order() -> None:

@@ -70,7 +70,7 @@ _NETSTAT = (
 )
 # Events that happen on any host: how many there must be while a condition is looked at. Fewer are not lost.
 LEAST = {
-    **dict.fromkeys(("Udp.NoPorts", "Ip.InAddrErrors", "Ip.OutNoRoutes", "Tcp.AttemptFails"), 20),
+    **dict.fromkeys(("Udp.NoPorts", "Ip.InAddrErrors", "Ip.OutNoRoutes", "Tcp.AttemptFails"), 30),
     **dict.fromkeys(("refused here", "IPv6 without a route", "neighbour", "nftables"), 20),
     "TcpExt.BeyondWindow": 60,
     **dict.fromkeys(("TcpExt.OutOfWindowIcmps", "TcpExt.SyncookiesFailed", "TcpExt.TCPAbortOnTimeout"), 5),

@@ -19,7 +19,7 @@ from sockdiag.judging.magnitude import severity_of, share_of
         (10, 190, 1.0, "critical"),
         (9, 0, 1.0, "warning"),
         (1800, 100_000, 1.0, "critical"),
-        (1800, 10_000_000, 1.0, "critical"),
+        (1800, 10_000_000, 1.0, "warning"),
         (300, 10_000_000, 1.0, "warning"),
         (30, 100_000, 1.0, "warning"),
         (30, 100_000, 60.0, "info"),

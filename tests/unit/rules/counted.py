@@ -68,6 +68,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("DEVICE_ERRORS", "dropping", moved(dev__eth0__tx_errs=3, dev__eth0__tx_carrier=9, dev__eth0__tx_packets=0)),
     ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=60, Tcp__ActiveOpens=60, Tcp__OutRsts=60)),
     ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=0, Tcp__OutRsts=60, Tcp__PassiveOpens=2)),
+    ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=3, Tcp__ActiveOpens=4, Tcp__OutRsts=3)),
     (
         "CONNECTIONS_REFUSED",
         "dropping",
@@ -143,10 +144,13 @@ HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     ("CONNECTIONS_REFUSED", moved(Tcp__AttemptFails=2, Tcp__ActiveOpens=2, Tcp__OutRsts=2)),
     ("CONNECTIONS_REFUSED", moved(Tcp__AttemptFails=10, Tcp__ActiveOpens=9000, Tcp__OutRsts=10)),
     # A client that did not answer, and one that reset its own request.
-    ("CONNECTIONS_REFUSED", moved(Tcp__AttemptFails=9, TcpExt__EmbryonicRsts=5, TcpExt__TCPAbortOnTimeout=4)),
+    (
+        "CONNECTIONS_REFUSED",
+        moved(Tcp__AttemptFails=9, Tcp__ActiveOpens=9, TcpExt__EmbryonicRsts=5, TcpExt__TCPAbortOnTimeout=4),
+    ),
     # Downloads that clients break off: resets for what was under way.
     ("CONNECTIONS_REFUSED", moved(Tcp__OutRsts=100, Tcp__EstabResets=20, Tcp__AttemptFails=0)),
-    ("CONNECTIONS_RESET", moved(TcpExt__TCPAbortOnClose=3, Tcp__EstabResets=3, Tcp__PassiveOpens=9)),
+    ("CONNECTIONS_RESET", moved(TcpExt__TCPAbortOnClose=8, Tcp__EstabResets=8, Tcp__PassiveOpens=20)),
     ("CONNECTIONS_RESET", moved(TcpExt__TCPAbortOnClose=30, Tcp__EstabResets=30, Tcp__PassiveOpens=9000)),
     ("CONNECTIONS_TIMED_OUT", moved(TcpExt__TCPAbortOnTimeout=4, Tcp__PassiveOpens=900)),
     ("UDP_CLOSED_PORT", moved(Udp__NoPorts=9, Udp__InDatagrams=0)),
