@@ -24,6 +24,7 @@ from sockdiag.model.port import (
     PortHolder,
     PortRange,
     PortUse,
+    Published,
 )
 from sockdiag.model.sysctl import port_ranges
 
@@ -59,9 +60,21 @@ class SeenPort:
         families: families that the namespace has.
         v6only: IPV6_V6ONLY of a new socket (net.ipv6.bindv6only).
         addresses: local addresses.
+        forwards: rules that send the port elsewhere.
     """
 
-    __slots__ = ("addresses", "families", "netns", "own", "owners", "sockets", "sysctls", "unseen", "v6only")
+    __slots__ = (
+        "addresses",
+        "families",
+        "forwards",
+        "netns",
+        "own",
+        "owners",
+        "sockets",
+        "sysctls",
+        "unseen",
+        "v6only",
+    )
 
     def __init__(
         self,
@@ -72,11 +85,13 @@ class SeenPort:
         sysctls: Mapping[str, Value],
         families: tuple[str, ...],
         addresses: LocalAddresses,
+        forwards: Iterable[Published] = (),
         *,
         v6only: bool,
         own: bool,
     ) -> None:
         self.addresses = addresses
+        self.forwards = tuple(forwards)
         self.netns = netns
         self.own = own
         self.sockets = sockets

@@ -82,8 +82,8 @@ def port_lines(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
         yield f"\n{style.paint('PUBLISHED', _BOLD)}\n"
         for one in answer.published:
             there = f", in network namespace {printable(one.there)}" if one.there else ""
-            who = cell(one.processes) if one.processes else "no visible listener"
-            text = f"  {one.netid}  to {endpoint(one.to)}{there}: {who}; by {printable(one.by)}"
+            who = f": {cell(one.processes)}" if one.processes else ""
+            text = f"  {one.netid}  to {_destination(one)}{there}{who}; by {printable(one.by)}"
             yield from _wrapped(text, style, "    ")
     yield from _binds(answer, style)
 
@@ -109,12 +109,15 @@ def summary(answer: PortAnswer) -> str:
             states = ", ".join(dict.fromkeys(str(row.state) for row in left))
             said.append(f"{counted(_sum(left), 'closed connection')} in {states}")
         elsewhere = _of(answer, ELSEWHERE)
-        if elsewhere:
-            places = ", ".join(dict.fromkeys(printable(str(row.netns)) for row in elsewhere))
-            said.append(f"{_who(elsewhere)} listens in network namespace {places}")
+        if elsewhere and not answer.published:
+            places = list(dict.fromkeys(printable(str(row.netns)) for row in elsewhere))
+            more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+            where = "namespaces" if len(places) > 1 else "namespace"
+            verb = "listens" if _one(elsewhere) else "listen"
+            said.append(f"{_who(elsewhere)} {verb} in network {where} {', '.join(places[:_NAMED])}{more}")
     if answer.published:
         to = dict.fromkeys(
-            endpoint(one.to) + (f", {cell(one.processes[0].comm)}({one.processes[0].pid})" if one.processes else "")
+            _destination(one) + (f", {cell(one.processes[0].comm)}({one.processes[0].pid})" if one.processes else "")
             for one in answer.published
         )
         said.append(f"passed on to {'; '.join(to)}")
@@ -133,6 +136,10 @@ def socket_name(seen: SeenPort, socket: Socket) -> str:
     if not socket.peer.port:
         return f"{who or 'a socket'} is bound to {endpoint(socket.local)}"
     return f"{who} has connections on it" if who else f"connections in {socket.state}"
+
+
+def _destination(one: Published) -> str:
+    return endpoint(one.to) if one.to.address is not None else f"port {one.to.port} of this host"
 
 
 def _of(answer: PortAnswer, role: str) -> list[PortUse]:

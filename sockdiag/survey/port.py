@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sockdiag.analysis.port_use import SYSCTLS, Asker, SeenPort, role
-from sockdiag.errors import ParseError, SourceError
+from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse, Published
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import INET
@@ -40,12 +40,12 @@ def see_port(survey: SystemReader, target: PortTarget) -> list[SeenPort]:
         query = there.query({INET}, where)
         query = query._replace(tables=tuple(table for table in query.tables if table in target.tables))
         sockets = [s for batch in there.batches(query, where) for s in batch.sockets()]
-        yield _seen(there, sockets)
+        yield _seen(there, sockets, target)
 
     return list(in_each(survey, steps))
 
 
-def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
+def _seen(there: SystemReader, sockets: list[Socket], target: PortTarget) -> SeenPort:
     from sockdiag.sources.proc.net_addresses import read_local_addresses
     from sockdiag.sources.proc.sys_net import read_sysctls
 
@@ -72,9 +72,35 @@ def _seen(there: SystemReader, sockets: list[Socket]) -> SeenPort:
         values,
         tuple(families),
         _without_nonlocal(files, read_local_addresses(files)),
+        _forwards(there, sockets, target),
         v6only=v6only,
         own=there.own,
     )
+
+
+def _forwards(there: SystemReader, sockets: list[Socket], target: PortTarget) -> list[Published]:
+    """Read the rules that send a port elsewhere; that they cannot be read matters only if nothing listens."""
+    from sockdiag.sources.netlink.nfnetlink_nat import read_nat_rules
+
+    files = there.system.files
+    if not files.live:
+        return []
+    try:
+        # Without connection tracking nothing is translated; asking nf_tables would load it.
+        files.read("/proc/net/stat/nf_conntrack")
+        rules = read_nat_rules()
+    except SourceUnavailable:
+        return []
+    except (SourceError, ParseError) as error:
+        if not any(role(socket, target.port) == LISTENING for socket in sockets):
+            there.note(Gap.from_error(error))
+        return []
+    netns, port = there.netns.label, target.port
+    return [
+        Published(netns, rule.netid or "tcp", rule.to._replace(port=rule.to.port or port), rule.by)
+        for rule in rules
+        if rule.first <= port <= rule.last and (rule.netid or "tcp") in target.tables
+    ]
 
 
 def _without_nonlocal(files: ProcRoot, addresses: LocalAddresses) -> LocalAddresses:

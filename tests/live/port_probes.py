@@ -226,6 +226,12 @@ def hold(name: str) -> int:
     return os.getpid()
 
 
+def hold_port(port: int) -> int:
+    """Listen on another port; return the process."""
+    _kept.append(socket.create_server(("0.0.0.0", port)))
+    return os.getpid()
+
+
 def leave() -> int:
     """Leave one connection in TIME_WAIT on the port; return how many."""
     time_wait()

@@ -245,6 +245,67 @@ def test_published_by_docker_proxy(empty_netns: Namespace, tmp_path: Path) -> No
             assert [owner["pid"] for owner in published["processes"]] == [pid]
 
 
+RULES = """
+table ip nat {
+ chain PRE {
+  type nat hook prerouting priority -100;
+  tcp dport 8080 dnat to 172.31.255.2:80
+  udp dport 8000-8100 counter dnat to 172.31.255.3
+  tcp dport 443 redirect to :8443
+  tcp dport 22 accept
+ }
+}
+table ip6 nat {
+ chain PRE {
+  type nat hook prerouting priority -100;
+  tcp dport 8080 dnat to [2001:db8::2]:80
+ }
+}
+"""
+
+
+def test_published_by_a_rule(empty_netns: Namespace) -> None:
+    """A rule of nf_tables sends a port elsewhere: the container's namespace has the address, and its server is named."""
+    need("nft")
+    with netns() as container:
+        container.run(["ip", "address", "add", "172.31.255.2/32", "dev", "lo"])
+        pid = container.call(probes.hold_port, 80)
+        empty_netns.run(["nft", "-f", "-"], input=RULES)
+        found = {(p["netid"], p["to"]["address"], p["to"]["port"]): p for p in port(empty_netns)["published"]}
+        assert set(found) == {
+            ("tcp", "172.31.255.2", 80),
+            ("tcp", "2001:db8::2", 80),
+            ("udp", "172.31.255.3", PORT),
+        }
+        served = found["tcp", "172.31.255.2", 80]
+        assert served["there"] == str(container.inode)
+        assert [owner["pid"] for owner in served["processes"]] == [pid]
+        assert served["by"] == "ip nat PRE"
+        assert "nothing listens; passed on to 172.31.255.2:80, python" in run(
+            "port", f"tcp/{PORT}", "--netns", empty_netns.path
+        )
+        (redirected,) = port(empty_netns, "443")["published"]
+        assert (redirected["to"]["address"], redirected["to"]["port"]) == (None, 8443)
+        assert port(empty_netns, "22")["published"] == []
+
+
+def test_published_by_iptables(empty_netns: Namespace) -> None:
+    """iptables-nft writes its own expressions."""
+    need("iptables-nft")
+    rules = (
+        ("iptables-nft", "-p tcp --dport 8080 -j DNAT --to-destination 172.31.255.2:80"),
+        ("iptables-nft", "-p udp -m udp --dport 8080:8081 -j REDIRECT --to-ports 53"),
+        ("ip6tables-nft", "-p tcp --dport 8080 -j DNAT --to-destination [2001:db8::2]:81"),
+    )
+    for command, words in rules:
+        empty_netns.run([command, "-t", "nat", "-A", "PREROUTING", *words.split()])
+    assert {(p["netid"], p["to"]["address"], p["to"]["port"]) for p in port(empty_netns)["published"]} == {
+        ("tcp", "172.31.255.2", 80),
+        ("udp", None, 53),
+        ("tcp", "2001:db8::2", 81),
+    }
+
+
 def test_unprivileged(empty_netns: Namespace) -> None:
     """The listener of another user is shown, with the reason why its process is not."""
     empty_netns.call(probes.hold, "listener on 0.0.0.0")

@@ -33,7 +33,9 @@ def run(env: Env, args: Args) -> int:
     if not any(row.role == LISTENING for row in rows):
         rows += look_elsewhere(survey, target)
     held = describe(survey, holders(seen, target.port))
-    published = find_served(survey, proxied(held, survey.netns.label))
+    published = find_served(
+        survey, [*proxied(held, survey.netns.label), *(rule for one in seen for rule in one.forwards)]
+    )
     who = asker(survey)
     binds = [
         answer

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
     from sockdiag.sources.system.transport import Transport
 
-_RULES = Request("NFT_MSG_GETRULE", NFGENMSG.pack(0, 0, 0), NFT_MSG_GETRULE, protocol=NETLINK_NETFILTER)
+RULES = Request("NFT_MSG_GETRULE", NFGENMSG.pack(0, 0, 0), NFT_MSG_GETRULE, protocol=NETLINK_NETFILTER)
 _CHAINS = Request("NFT_MSG_GETCHAIN", NFGENMSG.pack(0, 0, 0), NFT_MSG_GETCHAIN, protocol=NETLINK_NETFILTER)
-SOURCE = _RULES.source
+SOURCE = RULES.source
 
 # A host may have thousands of rules, most of which accept, jump or do not count.
 _COUNTS, _DROPS = b"counter\0", (b"reject\0", b"REJECT\0", NLATTR.pack(8, NFTA_VERDICT_CODE) + bytes(4))
@@ -61,7 +61,7 @@ def read_drop_rules(transport: Transport | None = None) -> list[DropRule]:
     """
     kernel = transport or KernelTransport()
     found: list[DropRule] = []
-    for request, kind, read in ((_RULES, NFT_MSG_NEWRULE, _rule), (_CHAINS, NFT_MSG_NEWCHAIN, _chain)):
+    for request, kind, read in ((RULES, NFT_MSG_NEWRULE, _rule), (_CHAINS, NFT_MSG_NEWCHAIN, _chain)):
         part: list[DropRule] = []
 
         def take(datagram: bytes, request: Request = request, kind: int = kind, part: list[DropRule] = part) -> None:
@@ -87,9 +87,9 @@ def _head(message: bytes, source: str) -> tuple[str, dict[int, bytes]]:
 def _rule(message: bytes) -> DropRule | None:
     if _COUNTS not in message or not any(mark in message for mark in _DROPS):
         return None
-    family, found = _head(message, _RULES.source)
+    family, found = _head(message, RULES.source)
     packets = verdict = None
-    for name, data in _expressions(found.get(NFTA_RULE_EXPRESSIONS, b"")):
+    for name, data in expressions(found.get(NFTA_RULE_EXPRESSIONS, b"")):
         if name == b"counter":
             packets = _big(attributes(data, 0, SOURCE).get(NFTA_COUNTER_PACKETS))
         elif name == b"reject" or (
@@ -102,8 +102,8 @@ def _rule(message: bytes) -> DropRule | None:
         return None
     return DropRule(
         family,
-        _text(found.get(NFTA_RULE_TABLE)),
-        _text(found.get(NFTA_RULE_CHAIN)),
+        text(found.get(NFTA_RULE_TABLE)),
+        text(found.get(NFTA_RULE_CHAIN)),
         _big(found.get(NFTA_RULE_HANDLE)),
         verdict,
         packets,
@@ -118,11 +118,16 @@ def _chain(message: bytes) -> DropRule | None:
     if packets is None:
         return None
     return DropRule(
-        family, _text(found.get(NFTA_CHAIN_TABLE)), _text(found.get(NFTA_CHAIN_NAME)), None, "policy drop", packets
+        family, text(found.get(NFTA_CHAIN_TABLE)), text(found.get(NFTA_CHAIN_NAME)), None, "policy drop", packets
     )
 
 
-def _expressions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def expressions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and attributes of each expression of a rule.
+
+    Raises:
+        ParseError: one claims more bytes than there are.
+    """
     offset = 0
     while len(data) - offset >= NLA_HDRLEN:
         length, _kind = NLATTR.unpack_from(data, offset)
@@ -142,5 +147,6 @@ def _big(payload: bytes | None) -> int | None:
     return None if payload is None else int.from_bytes(payload, "big")
 
 
-def _text(payload: bytes | None) -> str:
+def text(payload: bytes | None) -> str:
+    """Return the name that an attribute holds; "" if there is none."""
     return (payload or b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
