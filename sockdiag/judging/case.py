@@ -268,6 +268,12 @@ class Case:
         """Return *count* per second; None where there is a single sample."""
         return None if self.seconds is None else count / self.seconds
 
+    def eta_s(self, level: float, earlier: float | None, limit: float) -> float | None:
+        """Return in how many seconds a level that grew between the samples reaches its limit; None where it did not grow."""
+        if not earlier or not self.seconds or level <= earlier:
+            return None
+        return round(max(0.0, limit - level) / ((level - earlier) / self.seconds), 1)
+
     def counter_evidence(self, name: str) -> Evidence:
         """Describe a counter: by how much it grew, or its total where there is a single sample."""
         mib, moved = mib_of(name), self.moved(name)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sockdiag.model.finding import Advice
 
 # Programs that act on the network namespace that they run in.
-_PROGRAMS = ("ip", "tc", "ethtool", "nft", "nstat", "ss", "tcpdump")
+_PROGRAMS = ("ip", "ping", "tc", "ethtool", "nft", "nstat", "ss", "tcpdump")
 
 
 def advise_there(hit: Hit, place: str) -> Hit:

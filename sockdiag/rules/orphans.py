@@ -31,6 +31,7 @@ RULE = DeclaredRule(
     sysctls=("net.ipv4.tcp_max_orphans",),
     counters=("TcpExt.TCPAbortOnMemory", "Tcp.ActiveOpens", "Tcp.PassiveOpens"),
     parts=("sockstat",),
+    earlier_parts=("sockstat",),
 )
 
 _ADVICE = (
@@ -64,6 +65,7 @@ def judge(case: Case) -> Iterator[Hit]:
     ratio = orphans / limit if limit else 1.0
     if ratio < case.threshold(RULE, "warning_ratio"):
         return
+    earlier = None if case.before is None or case.before.sockstat is None else case.before.sockstat.tcp_orphan
     severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
     said = (
         f"{counted(orphans, 'orphan')} of {limit} that the whole host may have; resets may begin at a quarter of that"
@@ -77,7 +79,7 @@ def judge(case: Case) -> Iterator[Hit]:
             said,
             evidence,
             max(0.0, round(1 - ratio, 4)),
-            None,
+            case.eta_s(orphans, earlier, limit),
             _ADVICE,
             AT_RISK,
         )

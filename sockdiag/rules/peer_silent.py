@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockdiag.judging.case import Case, Hit
     from sockdiag.model.address import Endpoint
     from sockdiag.model.batch import Batch
+    from sockdiag.model.tcp_info import TcpInfo
     from sockdiag.rules._tcp import Explanation
 
 RULE = DeclaredRule(
@@ -56,6 +57,11 @@ _SMALLER = (
     ),
 )
 
+# The SYN counts as one byte that was acknowledged.
+_SYN = 1
+# IP and ICMP headers of a ping.
+_HEADERS_V4, _HEADERS_V6 = 28, 48
+
 # How many connections of a peer are asked for their tcp_info.
 _ASKED = 4
 # A peer that acknowledged something so lately is alive.
@@ -86,7 +92,24 @@ def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Expl
                 "and the ICMP messages that say so do not arrive"
             )
             return "does not get large segments (path MTU black hole)", cause, _SMALLER
+        if info.bytes_acked is not None and _SYN < info.bytes_acked < info.snd_mss:
+            cause = (
+                f"only segments smaller than {info.snd_mss} bytes have been acknowledged: a link on the path may have a smaller "
+                "MTU, or the peer vanished before the first large one"
+            )
+            return "has acknowledged no full-sized segment", cause, (_compare(end, info), _ADVICE, *_SMALLER)
     return None
+
+
+def _compare(end: Endpoint, info: TcpInfo) -> Advice:
+    """Advise to tell the two apart by packets of both sizes that must not be fragmented."""
+    address = str(end.address)
+    largest = (info.pmtu or info.snd_mss or 0) - (_HEADERS_V6 if ":" in address else _HEADERS_V4)
+    return Advice(
+        "See whether large packets get through where small ones do.",
+        f"ping -c 3 -M do -s {max(0, largest)} {address}; ping -c 3 {address}",
+        "If only the small ones are answered, it is the MTU; if neither is, the peer or the path is gone.",
+    )
 
 
 def _alive(case: Case, end: Endpoint, silent: list[tuple[Batch, int]]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, counted, per_second
-from sockdiag.judging.listeners import QUEUE_FIELDS, listeners
+from sockdiag.analysis.listeners import syn_counts
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, per_second
+from sockdiag.judging.listeners import QUEUE_FIELDS, listeners, places
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +50,9 @@ _COOKIES = Advice(
     "tcp_syncookies is 0, so that SYNs are dropped at a full queue.",
 )
 _SOURCES = Advice(
-    "Look who sends: sockdiag list --where 'state = syn-recv'. If they are real clients, raise the backlog of listen(2).",
+    "See who sends them: sockdiag list --where 'state = syn-recv'. If they are real clients, raise the backlog of listen(2).",
     "sockdiag list --netid tcp --where 'state = syn-recv'",
-    "Requests pile up whose last ACK does not come.",
+    "Handshakes are not completed: the final ACK never arrives.",
 )
 
 
@@ -60,6 +62,7 @@ def judge(case: Case) -> Iterator[Hit]:
     syncookies = case.now.limits.number("net.ipv4.tcp_syncookies")
     advice = (_COOKIES, _SOURCES) if syncookies == 0 else (_SOURCES,)
     seen = False
+    earlier = {} if case.before is None or not case.between else syn_counts(case.before.batches)
     for listener, _before, batch, row in listeners(case, ("tcp",)):
         length, limit = listener.syn_queue, listener.accept_queue_limit
         if not length or limit is None or length < case.threshold(RULE, "least"):
@@ -69,13 +72,13 @@ def judge(case: Case) -> Iterator[Hit]:
         if not lost and ratio < case.threshold(RULE, "fill_ratio"):
             continue
         seen = True
-        evidence = {"syn_queue": Evidence(length, "requests", limit, "sockets in SYN_RECV", "socket")}
+        evidence = {"syn_queue": Evidence(length, "places", max(limit + 1, length), "sockets in SYN_RECV", "socket")}
         evidence |= {
             name: case.counter_evidence(f"TcpExt.{name}")
             for name in ("TCPReqQFullDrop", "TCPReqQFullDoCookies")
             if f"TcpExt.{name}" in case.now.counters
         }
-        held = f"{length} handshakes are incomplete at {at(listener.socket.local)}, {limit + 1} fit"
+        held = f"SYN queue of {at(listener.socket.local)}: {places(length, limit)} by incomplete handshakes"
         if lost:
             said = f"{held}; {counted(lost, 'SYN')} dropped{per_second(case.rate(lost))}"
             verdict, severity = DROPPING, CRITICAL
@@ -85,8 +88,22 @@ def judge(case: Case) -> Iterator[Hit]:
             said = f"{held}; {what}" + (f": {cookies} in the interval" if cookies else "")
             verdict, severity = AT_RISK, WARNING if syncookies else CRITICAL
         room = max(0.0, round(1 - ratio, 4))
+        port = listener.socket.local.port
+        before = sum(n for (_address, there), n in earlier.items() if there == port)
+        eta = None if lost else case.eta_s(length, before, limit + 1)
         yield Hit(
-            Finding(RULE.code, severity, subject_of(listener.socket), said, evidence, room, None, advice, verdict),
+            Finding(
+                RULE.code,
+                severity,
+                subject_of(listener.socket),
+                said,
+                evidence,
+                room,
+                eta,
+                advice,
+                verdict,
+                loss_per_s=case.rate(lost) if lost else None,
+            ),
             [(batch, row)],
         )
     if dropped and not seen:

@@ -27,6 +27,7 @@ RULE = DeclaredRule(
     sysctls=("net.ipv4.tcp_max_tw_buckets",),
     counters=("TcpExt.TCPTimeWaitOverflow",),
     parts=("sockstat",),
+    earlier_parts=("sockstat",),
 )
 
 
@@ -42,6 +43,7 @@ def judge(case: Case) -> Iterator[Hit]:
     said = f"{counted(waiting, 'socket')} in TIME_WAIT, of {limit} that may be"
     if refused:
         said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without"
+    earlier = None if case.before is None or case.before.sockstat is None else case.before.sockstat.tcp_tw
     evidence = {
         "time_wait": Evidence(waiting, "sockets", limit, "/proc/net/sockstat: TCP tw"),
         "TCPTimeWaitOverflow": case.counter_evidence("TcpExt.TCPTimeWaitOverflow"),
@@ -59,7 +61,7 @@ def judge(case: Case) -> Iterator[Hit]:
             said,
             evidence,
             max(0.0, round(1 - ratio, 4)),
-            None,
+            case.eta_s(waiting, earlier, limit),
             (advice,),
             AT_RISK,
         )

@@ -113,7 +113,7 @@ def test_a_stopped_reader() -> None:
         (5, 100_000, "info"),
         (90, 10, "critical"),
         (20, 1000, "warning"),
-        (5000, 9_000_000, "warning"),
+        (500, 9_000_000, "warning"),
         (5000, 90_000, "critical"),
     ],
 )

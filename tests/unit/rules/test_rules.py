@@ -254,6 +254,16 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("FIN_WAIT2_LEAK", "leaking", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(4, "FIN_WAIT2")})),
     ("FIN_WAIT2_LEAK", "ok", two({"sockets": tcp(3, "FIN_WAIT2")}, {"sockets": tcp(3, "FIN_WAIT2")})),
     ("ORPHANS", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=300)),)),
+    (
+        "ORPHANS",
+        "at_risk",
+        two({"sockstat": SOCKSTAT._replace(tcp_orphan=200)}, {"sockstat": SOCKSTAT._replace(tcp_orphan=300)}),
+    ),
+    (
+        "TIME_WAIT_OVERFLOW",
+        "at_risk",
+        two({"sockstat": SOCKSTAT._replace(tcp_tw=900)}, {"sockstat": SOCKSTAT._replace(tcp_tw=950)}),
+    ),
     ("ORPHANS", "dropping", counted(TcpExt__TCPAbortOnMemory=1)),
     ("TIME_WAIT_OVERFLOW", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_tw=1000)),)),
     ("EPHEMERAL_PORTS", "at_risk", (sample(ports(96)),)),
@@ -496,6 +506,18 @@ def test_only_the_innermost_cgroup_is_told() -> None:
         "the cgroup /a/b",
         "the cgroup /ab",
     ]
+
+
+def test_trends_of_levels() -> None:
+    """Two samples show when orphans and TIME_WAIT reach their limits, and SYN queues theirs."""
+    levels = {"tcp_orphan": 300, "tcp_tw": 950}
+    before = sample(sockstat=SOCKSTAT._replace(tcp_orphan=200, tcp_tw=900))
+    now = sample(at=2.0, sockstat=SOCKSTAT._replace(**levels))
+    assert [f.eta_s for code in ("ORPHANS", "TIME_WAIT_OVERFLOW") for f in found(code, now, before)] == [14, 2]
+    (finding,) = found(
+        "SYN_QUEUE_FULL", *course([listener(0, 19), *requests(16)], [], [listener(0, 19), *requests(18)])
+    )
+    assert finding.eta_s == 1
 
 
 def test_words() -> None:

@@ -44,5 +44,9 @@ def test_path_mtu() -> None:
     other = sock("tcp", 90, "ESTABLISHED", peer=PEER._replace(port=22))
     (hole,) = found("PEER_SILENT", sample([*waiting(3), other]), info=info(snd_mss=1448, sacked=0))
     assert "MTU" in hole.summary
+    (either,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=0, bytes_acked=101, pmtu=1500))
+    assert "no full-sized segment" in either.summary
+    assert "or the peer vanished" in either.cause
+    assert either.advice[0].command == "ping -c 3 -M do -s 1472 10.0.0.9; ping -c 3 10.0.0.9"
     (small,) = found("PEER_SILENT", now, info=info(snd_mss=64000, sacked=1))
     assert "is not answering" in small.summary
