@@ -449,7 +449,13 @@ class Comparison:
             place = first.places.get(identity)
             counters = [0] * len(_COUNTERS) if place is None else first.of(place)
             before = [counters[n] for n in _SENT_AND_RECEIVED]
-            connection = ends.of(socket, before, place in first.finished, began=place is None)
+            syn = None
+            if place is not None and first.send_q[place] == 0 and socket.state in ("ESTABLISHED", "CLOSE_WAIT"):
+                # All that was sent has been acknowledged, and no FIN was sent: what is left over is the SYN.
+                sent, retransmitted, acked = (counters[n] for n in (*_SENT_AND_RECEIVED[1:], _ACKED))
+                over = None if sent is None or retransmitted is None or acked is None else acked - sent + retransmitted
+                syn = over if over in (0, 1) else None
+            connection = ends.of(socket, before, place in first.finished, began=place is None, syn=syn)
             self.ended.append(connection)
             self._all.end(connection)
             if group is not None:

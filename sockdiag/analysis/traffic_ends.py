@@ -30,7 +30,9 @@ class Ends:
         self.events = events
         self.listening = listening
 
-    def of(self, socket: Socket, before: Sequence[int | None], finished: bool, *, began: bool) -> EndedConnection:
+    def of(
+        self, socket: Socket, before: Sequence[int | None], finished: bool, *, began: bool, syn: int | None = None
+    ) -> EndedConnection:
         """Describe the end of a connection.
 
         Args:
@@ -38,6 +40,7 @@ class Ends:
             before: its bytes received, sent and retransmitted by the first sample.
             finished: the peer's FIN had been received by then; it is not among these bytes.
             began: it began during the interval.
+            syn: the SYN is (1) or is not (0) among the acknowledged bytes, if that is known.
         """
         last = None if self.events is None or socket.cookie is None else self.events.get(socket.cookie)
         info = None if last is None else last.tcp_info
@@ -55,6 +58,7 @@ class Ends:
             if sent is not None and retransmitted is not None:
                 went = max(0, whole - sent + retransmitted)
             if info.bytes_acked is not None:
-                syn = socket.local.port not in self.listening
+                if syn is None:
+                    syn = int(socket.local.port not in self.listening)
                 reset = info.bytes_acked < whole + syn + 1
         return EndedConnection(socket, began, came, went, reset)

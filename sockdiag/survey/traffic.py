@@ -186,9 +186,11 @@ class _Sift:
         survey.note_undecided(self._undecided)
 
 
-# How long the kernel's worker may take to report the end of a connection: before the first sample, after the second, and
-# if a connection has gone of which it has not reported the end, as that of a socket which a process still holds.
-_EARLIER_S, _LATE_S, _MISSED_S = 0.02, 0.05, 0.15
+# How long the kernel's worker may take to report the end of a connection. Before the first sample what it reports within
+# that time is passed over, after the second it still counts: so the interval is as long as that of the samples.
+_LATE_S = 0.04
+# How long it is waited for the end of a connection that has gone: a process may still hold the socket.
+_MISSED_S = 0.1
 
 
 class _EndListener:
@@ -206,7 +208,7 @@ class _EndListener:
         self._events = survey.attempt(DestroyEvents)
         self._note_listeners()
         if self._events is not None:
-            for _earlier in self._events.read(_EARLIER_S):
+            for _earlier in self._events.read(_LATE_S):
                 pass
 
     def _note_listeners(self) -> None:
@@ -220,32 +222,38 @@ class _EndListener:
             gone: cookies of connections that are known to have ended.
         """
         from sockdiag.analysis.traffic_ends import Ends
-        from sockdiag.sources.netlink.inet_diag import decode
         from sockdiag.sources.system.destroy_events import SOURCE
-        from sockdiag.sources.system.interfaces import interface_names
 
         events = self._events
         if events is None:
             return Ends(None, ())
         self._note_listeners()
-        names = interface_names(self._survey.system.files)
         found: dict[int, Socket] = {}
+        self._take(events, _LATE_S, found, None)
+        missing = {cookie for cookie in gone if cookie not in found}
         until = time.monotonic() + _MISSED_S
-        while True:
-            for message in events.read(_LATE_S):
-                try:
-                    socket = decode(message, "tcp", names, SOURCE)
-                except ParseError as error:
-                    self._survey.note(Gap.from_error(error))
-                    continue
-                if socket.cookie is not None:
-                    found[socket.cookie] = socket._replace(netns=self._survey.netns.label)
-            if time.monotonic() >= until or all(cookie in found for cookie in gone):
-                break
+        while missing and time.monotonic() < until:
+            self._take(events, _LATE_S, found, missing)
+            missing.difference_update(found)
         if events.lost:
             self._survey.note(Gap(SOURCE, "connections ended faster than their ends were read: some are missing"))
         events.close()
         return Ends(found, self._listening)
+
+    def _take(self, events: DestroyEvents, seconds: float, found: dict[int, Socket], wanted: set[int] | None) -> None:
+        from sockdiag.sources.netlink.inet_diag import decode
+        from sockdiag.sources.system.destroy_events import SOURCE
+        from sockdiag.sources.system.interfaces import interface_names
+
+        names = interface_names(self._survey.system.files)
+        for message in events.read(seconds):
+            try:
+                socket = decode(message, "tcp", names, SOURCE)
+            except ParseError as error:
+                self._survey.note(Gap.from_error(error))
+                continue
+            if socket.cookie is not None and (wanted is None or socket.cookie in wanted):
+                found[socket.cookie] = socket._replace(netns=self._survey.netns.label)
 
 
 class _SocketOwners:

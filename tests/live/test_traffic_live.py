@@ -120,7 +120,7 @@ import os, sys
 from sockdiag import progress
 from sockdiag.__main__ import main
 say, hear = map(int, sys.argv[1:3])
-def pause(seconds):
+def pause(seconds, *_others):
     if seconds > 0:
         os.write(say, b"1")
         os.read(hear, 1)

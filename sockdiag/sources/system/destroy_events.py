@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from select import POLLIN, poll
 from socket import AF_NETLINK, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
+from time import monotonic
 
 from sockdiag.errors import SourceUnavailable
 from sockdiag.kernel.netlink import NETLINK_SOCK_DIAG
@@ -60,17 +61,18 @@ class DestroyEvents:
             raise SourceUnavailable(SOURCE, error.strerror or "", error.errno) from None
 
     def read(self, seconds: float) -> Iterator[bytes]:
-        """Yield the messages that are there, and those that come before there is none for so long."""
+        """Yield the messages that are there and those that come within so long; on a busy host they never stop."""
+        until = monotonic() + seconds
         poller = poll()
         poller.register(self._channel, POLLIN)
-        while True:
+        while (left := until - monotonic()) > 0:
             try:
                 datagram = self._channel.recv(_DATAGRAM)
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     self.lost = True
-                elif not poller.poll(seconds * 1000):
-                    return
+                else:
+                    poller.poll(left * 1000)
                 continue
             yield from messages(_REQUEST, datagram)
 

@@ -181,6 +181,19 @@ def test_ends() -> None:
     assert compared(before, now).totals().resets is None
 
 
+@pytest.mark.parametrize("state", ["ESTABLISHED", "FIN_WAIT2"])
+@pytest.mark.parametrize(("syn", "listening"), [(1, ()), (0, (40000,))], ids=["opened here", "opened by the peer"])
+def test_resets(state: str, syn: int, listening: tuple[int, ...]) -> None:
+    """A FIN that was acknowledged tells a clean end from a reset, also if the listener has gone meanwhile."""
+    fin = int(state == "FIN_WAIT2")
+    before = tcp(1, state, bytes_sent=10, bytes_acked=10 + syn + fin)
+    clean = tcp(1, "CLOSE", bytes_sent=30, bytes_acked=30 + syn + 1)
+    reset = tcp(1, "CLOSE", bytes_sent=30, bytes_acked=30 + syn)
+    for ports in (listening, ()) if not fin else (listening,):
+        assert [one.reset for one in compared([before], [], events=[clean], listening=ports).ended] == [False]
+        assert [one.reset for one in compared([before], [], events=[reset], listening=ports).ended] == [True]
+
+
 def test_datagram_sockets() -> None:
     """Their drops are counted; what they transfer is not known, and neither are drops that are not reported."""
     found = compared([udp(1, 5), udp(2, 5), udp(4, None)], [udp(1, 5), udp(2, 9), udp(3, 1), udp(4, None)], idle=False)
