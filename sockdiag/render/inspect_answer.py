@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Finding
     from sockdiag.model.inspection import Egress, FarEnd, FdLayer, Layers
     from sockdiag.model.provenance import Gap
@@ -274,23 +275,22 @@ def _far(one: FarEnd, socket: Socket) -> str:
         who = f"no visible process ({one.state})"
     name = endpoint(one.local)
     place = "" if one.netns in (None, socket.netns) else f", in network namespace {printable(str(one.netns))}"
-    seen_as = endpoint(socket.peer)
-    translated = (
-        f", seen here as {seen_as} (address translation)"
-        if one.netid != "unix"
-        and socket.netid not in ("udp", "udplite")
-        and one.peer.port
-        and name != seen_as
-        and not _same(name, seen_as)
-        else ""
-    )
+    translated = ""
+    if one.netid != "unix" and one.peer.port:
+        if _other(one.local, socket.peer):
+            translated = f", seen here as {endpoint(socket.peer)} (address translation)"
+        elif _other(one.peer, socket.local):
+            translated = f", which sees this end as {endpoint(one.peer)} (address translation)"
     return f"{who}{'' if name == '-' else f', {name}'}{place}{translated}"
 
 
-def _same(one: str, other: str) -> bool:
-    return one.replace("::ffff:", "").replace("[", "").replace("]", "") == other.replace("::ffff:", "").replace(
-        "[", ""
-    ).replace("]", "")
+def _other(one: Endpoint, other: Endpoint) -> bool:
+    """Return whether two ends differ, by more than the form of an IPv4 address."""
+    return one.port != other.port or _plain(one.address) != _plain(other.address)
+
+
+def _plain(address: str | bytes | None) -> str | bytes | None:
+    return address.removeprefix("::ffff:").partition("%")[0] if isinstance(address, str) else address
 
 
 def _owners(processes: tuple[Owner, ...] | None) -> str:

@@ -16,18 +16,19 @@ from sockdiag.render.wrap import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sockdiag.analysis.port_target import PortTarget
     from sockdiag.analysis.port_use import SeenPort
     from sockdiag.model.port import BindAnswer, PortHolder, PortRange, PortUse, Published
     from sockdiag.model.process import Process
-    from sockdiag.model.socket import Socket
+    from sockdiag.model.socket import Owner, Socket
     from sockdiag.render.document import Style
 
 _BOLD, _RED = "1", "31"
 _PEERS = 5
 _NAMED = 3
+_DESCRIPTORS = 8
 _COMMAND_SPACE = 200
 
 
@@ -82,7 +83,7 @@ def port_lines(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
         yield f"\n{style.paint('PUBLISHED', _BOLD)}\n"
         for one in answer.published:
             there = f", in network namespace {printable(one.there)}" if one.there else ""
-            who = f": {cell(one.processes)}" if one.processes else ""
+            who = f": {_descriptors(one.processes)}" if one.processes else ""
             text = f"  {one.netid}  to {_destination(one)}{there}{who}; by {printable(one.by)}"
             yield from _wrapped(text, style, "    ")
     yield from _binds(answer, style)
@@ -97,8 +98,14 @@ def summary(answer: PortAnswer) -> str:
         said.append(f"{_who(rows)} {'listens' if _one(rows) else 'listen'} on {netid}")
     connected = _sum(_of(answer, CONNECTED))
     if connected:
-        peers = {row.peer.address for row in _of(answer, CONNECTED) if row.peer is not None}
-        said.append(f"{counted(connected, 'connection')} from {counted(len(peers), 'address', 'addresses')}")
+        rows = _of(answer, CONNECTED)
+        peers = {row.peer.address for row in rows if row.peer is not None}
+        many, far = counted(connected, "connection"), counted(len(peers), "address", "addresses")
+        if listening:
+            said.append(f"{many} from {far}")
+        else:
+            # The port may be the local one of a client.
+            said.append(f"{_who(rows)} {'uses' if _one(rows) else 'use'} it for {many} with {far}")
     if not listening:
         said.insert(0, "nothing listens")
         bound = _of(answer, BOUND)
@@ -183,11 +190,17 @@ def _section(title: str, rows: list[PortUse], answer: PortAnswer, style: Style) 
     for row in rows:
         # The kernel lets one connection more than the limit wait.
         queue = f"{row.waiting} waiting, room for {row.limit + 1}" if None not in (row.waiting, row.limit) else ""  # type: ignore[operator]
-        held = cell(row.processes) if row.processes else row.note or "no visible process"
+        held = _descriptors(row.processes) if row.processes else row.note or "no visible process"
         place = (printable(str(row.netns)),) if answer.several or row.role == ELSEWHERE else ()
         lines.append((f"  {row.netid}", *place, endpoint(row.local), queue, held))
     columns = list(zip(*lines, strict=True))
     yield from aligned((), columns, [False] * len(columns), style.width, prose=True)
+
+
+def _descriptors(processes: Sequence[Owner]) -> str:
+    names = [f"{cell(owner.comm)}({owner.pid}) fd {owner.fd}" for owner in processes[:_DESCRIPTORS]]
+    more = len(processes) - _DESCRIPTORS
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
 def _holders(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:

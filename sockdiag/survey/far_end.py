@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.survey.reader import SystemReader
 
@@ -123,14 +124,22 @@ def _elsewhere(survey: SystemReader, socket: Socket) -> tuple[list[Socket], list
 
     everywhere = SystemReader(survey.system, survey.options._replace(netns=ALL_NAMESPACES), started=survey.started)
     own = survey.netns.label
+    where = everywhere.compiled(f"sport = :{socket.peer.port} or dport = :{socket.local.port}")
+    query = everywhere.query((), where)._replace(tables=(socket.netid,))
     try:
-        found = [s for s in _candidates(everywhere, socket) if s.netns != own]
+        found = [s for b in everywhere.batches(query, where) for s in b.sockets() if s.netns != own and s.peer.port]
     except SourceError as error:
         return [], [Gap.from_error(error)]
     facing = [s for s in found if _faces(s, socket)]
-    # Behind address translation, the other end sees this one's address, under an address of its own.
-    translated = [s for s in found if _plain(s.peer.address) == _plain(socket.local.address)]
-    return facing or translated, [] if facing else everywhere.gaps
+    if facing:
+        return facing, []
+    # Behind address translation of one end, the other end still has, or sees, the address of this one.
+    translated = [s for s in found if _same(s.peer, socket.local) or _same(s.local, socket.peer)]
+    return (translated, []) if len(translated) == 1 else ([], everywhere.gaps)
+
+
+def _same(one: Endpoint, other: Endpoint) -> bool:
+    return one.port == other.port and _plain(one.address) == _plain(other.address)
 
 
 def _plain(address: str | bytes | None) -> str | bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.live import answer_probes as probes
-from tests.live.world.namespace import PROJECT, Namespace, netns
+from tests.live.world.namespace import PROJECT, Namespace, RemoteError, netns
+from tests.needs import need
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -92,38 +95,59 @@ def test_udp(empty_netns: Namespace) -> None:
     assert inspect(server)["answer"]["other_end"] == "none: it is not connected"
 
 
+@contextlib.contextmanager
+def joined(one: Namespace, near: str, far: str) -> Iterator[Namespace]:
+    """Give a namespace at the other end of a veth."""
+    with netns() as there:
+        one.run(["ip", "link", "add", "pa", "type", "veth", "peer", "name", "pb"])
+        one.run(["ip", "link", "set", "pb", "netns", str(there.pid)])
+        for namespace, device, address in ((one, "pa", near), (there, "pb", far)):
+            wide = f"{address}/{64 if ':' in address else 24}"
+            namespace.run(["ip", "address", "add", wide, "dev", device, *(["nodad"] if ":" in address else [])])
+            namespace.run(["ip", "link", "set", device, "up"])
+        yield there
+
+
+def held(namespace: Namespace, make: Callable[..., Any], address: str, port: int) -> tuple[int, int, int]:
+    """Listen or connect as soon as the link is up."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            (made,) = namespace.call(make, address, port)
+        except RemoteError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return made  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("addresses", [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")])
 def test_another_namespace_of_this_host(empty_netns: Namespace, addresses: tuple[str, str]) -> None:
     """Two ends of a veth: the other namespace is searched, and named."""
     near, far = addresses
-    with netns() as there:
-        empty_netns.run(["ip", "link", "add", "pa", "type", "veth", "peer", "name", "pb"])
-        empty_netns.run(["ip", "link", "set", "pb", "netns", str(there.pid)])
-        for namespace, device, address in ((empty_netns, "pa", near), (there, "pb", far)):
-            wide = f"{address}/{64 if ':' in address else 24}"
-            namespace.run(["ip", "address", "add", wide, "dev", device, *(["nodad"] if ":" in address else [])])
-            namespace.run(["ip", "link", "set", device, "up"])
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                (listener,) = there.call(probes.serve, far, 4711)
-                break
-            except Exception:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        while True:
-            try:
-                (client,) = empty_netns.call(probes.connect, far, 4711)
-                break
-            except Exception:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+    with joined(empty_netns, near, far) as there:
+        held(there, probes.serve, far, 4711)
+        client = held(empty_netns, probes.connect, far, 4711)
         (accepted,) = there.call(probes.accept_last)
         assert far_end(client) == accepted
         assert far_end(accepted) == client
-        document = inspect(client)
-        assert document["far_ends"][0]["netns"] == str(there.inode)
-        assert listener[2] != accepted[2]
+        assert inspect(client)["far_ends"][0]["netns"] == str(there.inode)
+
+
+def test_behind_address_translation(empty_netns: Namespace) -> None:
+    """A published port: the ends have different addresses, and are still found."""
+    need("nft")
+    rules = "table ip nat {\n chain PRE {\n type nat hook prerouting priority -100;\n tcp dport 8080 dnat to 10.9.9.9:80\n }\n}\n"
+    with joined(empty_netns, "192.0.2.1", "192.0.2.2") as there:
+        there.run(["ip", "address", "add", "10.9.9.9/32", "dev", "lo"])
+        there.run(["nft", "-f", "-"], input=rules)
+        held(there, probes.serve, "10.9.9.9", 80)
+        client = held(empty_netns, probes.connect, "192.0.2.2", 8080)
+        (accepted,) = there.call(probes.accept_last)
+        assert far_end(client) == accepted
+        assert far_end(accepted) == client
+        assert "seen here as 192.0.2.2:8080 (address translation)" in inspect(client)["answer"]["other_end"]
+        assert "which sees this end as 192.0.2.2:8080" in inspect(accepted)["answer"]["other_end"]
 
 
 def test_listener_and_its_connections(empty_netns: Namespace) -> None:

@@ -93,10 +93,11 @@ COMMAND = Command(
     run,
     name="port",
     help=(
-        "Who listens on a port and who is connected to it, with command line, start time, unit, container and parents of "
-        "each process; or why no process can be shown. If nothing listens: what still holds the port, and which other network "
-        "namespace listens on it. BIND shows what bind(2) would answer to this user, by the kernel's rules; nothing is "
-        "bound.\n\n"
+        "Each process is shown with its command line, start time, unit, container and parents; where none can be shown, the "
+        "reason is. If nothing listens: what still holds the port, which other network namespace listens on it, and where "
+        "docker-proxy or a rule of nftables sends it.\n\n"
+        "BIND shows what bind(2) would answer to this user, by the kernel's rules: OK, or the error and which socket causes "
+        "it; 'depends' where the kernel does not show what decides. Nothing is bound.\n\n"
         "'sockdiag :8080' is short for 'sockdiag port 8080'."
     ),
     arguments=(PORT,),
