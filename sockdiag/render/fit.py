@@ -21,7 +21,7 @@ GAP = 2
 _HEX = frozenset("0123456789abcdef")
 
 
-class Columns:
+class TextColumns:
     """The columns of a table, as texts.
 
     Args:
@@ -37,13 +37,13 @@ class Columns:
         self.texts = list(texts)
         self.right = list(right)
 
-    def without(self, place: int) -> Columns:
+    def without(self, place: int) -> TextColumns:
         """Return all columns but one."""
         headings, texts, right = ([*of[:place], *of[place + 1 :]] for of in (self.headings, self.texts, self.right))
-        return Columns(headings, texts, right)
+        return TextColumns(headings, texts, right)
 
 
-def fitted_columns(columns: Columns, space: int, spare: Sequence[str] = ()) -> tuple[Columns, list[str]]:
+def fitted_columns(columns: TextColumns, space: int, spare: Sequence[str] = ()) -> tuple[TextColumns, list[str]]:
     """Shorten identifiers and leave out columns until a table fits.
 
     Args:
@@ -74,13 +74,13 @@ def fitted_columns(columns: Columns, space: int, spare: Sequence[str] = ()) -> t
         list(column) if right else [shortened(text, room) for text in column]
         for column, right, room in zip(columns.texts, columns.right, needs.shared(most, space), strict=True)
     ]
-    return Columns(columns.headings, texts, columns.right), hidden
+    return TextColumns(columns.headings, texts, columns.right), hidden
 
 
 class _Needs:
     """The widths that columns need."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: TextColumns) -> None:
         headings = columns.headings or [""] * len(columns.texts)
         self.widest: list[int] = []
         self._rigid: list[int] = []

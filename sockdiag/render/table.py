@@ -10,7 +10,7 @@ from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
 from sockdiag.render.document import DIM
 from sockdiag.render.escape import is_printable, width
-from sockdiag.render.fit import GAP, Columns, fitted_columns, hidden_lines
+from sockdiag.render.fit import GAP, TextColumns, fitted_columns, hidden_lines
 from sockdiag.render.plain import plain
 from sockdiag.render.wrap import TableLine, fitted, wrapped
 
@@ -96,7 +96,7 @@ def aligned(
     if not columns:
         return
     if fit is not None and not prose:
-        shown, _hidden = fitted_columns(Columns(headings, columns, right), fit)
+        shown, _hidden = fitted_columns(TextColumns(headings, columns, right), fit)
         columns = shown.texts
     whole = [[headings[i], *column] if headings else list(column) for i, column in enumerate(columns)]
     simple = ["".join(column).isascii() and "\x1b" not in "".join(column) for column in whole]
@@ -139,7 +139,7 @@ def fitting(
     """
     hidden: list[str] = []
     if style.width is not None:
-        shown, hidden = fitted_columns(Columns(headings, columns, right), style.width, spare)
+        shown, hidden = fitted_columns(TextColumns(headings, columns, right), style.width, spare)
         headings, columns, right = shown.headings, shown.texts, shown.right
     yield from aligned(headings, columns, right, style.width)
     for line in hidden_lines(hidden, how, style.width or 0):
