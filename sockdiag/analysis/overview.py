@@ -72,9 +72,11 @@ def joined_losses(parts: Iterable[list[Loss]]) -> list[Loss]:
                 total=loss.total + other.total,
                 delta=_sum(loss.delta, other.delta),
                 per_s=_sum(loss.per_s, other.per_s),
+                own=_sum(loss.own, other.own),
+                own_total=loss.own_total + other.own_total,
             )
         )
-    return sorted(sums.values(), key=lambda loss: (-(loss.delta or 0), -loss.total, loss.name))
+    return sorted(sums.values(), key=lambda loss: (-(loss.own or 0), -loss.own_total, loss.name))
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

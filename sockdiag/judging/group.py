@@ -179,14 +179,15 @@ def _merged(findings: list[Finding]) -> Finding:
     where = f"{len(places)} network namespaces" if len(places) > 1 else ""
     evidence = dict(worst.evidence)
     if subject.kind == SOCKET:
-        others = "" if len(codes) == 1 else f" ({', '.join(f'{code} {k}' for code, k in codes.items())})"
+        rest = {code: k - (code == worst.code) for code, k in codes.items()}
+        others = "" if len(codes) == 1 else f" ({', '.join(f'{k} {code}' for code, k in rest.items() if k)})"
         who = f"{process_name(subject.pid, subject.comm)}: " if subject.pid is not None else ""
-        said = f"{who}{counted(n, 'socket')}{where and ' in ' + where}{others}; the worst: {worst.summary}"
+        said = f"{who}{worst.summary}; {counted(n - 1, 'more socket')}{others}{where and ', in ' + where}"
         evidence.update({f"sockets {code}": Evidence(k, "sockets", None, "", "process") for code, k in codes.items()})
         subject = process_subject(None, n)._replace(pid=subject.pid, comm=subject.comm, netid=subject.netid)
     else:
-        many = f", {counted(n, 'socket')}" if n else ""
-        said = f"{where} ({_listed(places)}){many}; the worst: {worst.summary}"
+        parts = [f"in {where} ({_listed(places)})" if where else "", counted(n, "socket") if n else ""]
+        said = "; ".join(filter(None, (worst.summary, ", ".join(filter(None, parts)))))
         subject = subject._replace(sockets=n or None)
     if where:
         evidence["namespaces"] = Evidence(len(places), "network namespaces", None, "", "host")

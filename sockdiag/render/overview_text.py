@@ -153,7 +153,7 @@ def _losses(view: Overview, style: Style) -> Iterator[str]:
             (
                 f"  {count(loss.own)}",
                 rate((loss.own or 0) / view.interval_s),
-                f"{loss.meaning} ({loss.name}{_scope(loss)})",
+                f"{loss.meaning} ({printable(loss.name)}{_scope(loss)})",
             )
             for loss in now
         ]

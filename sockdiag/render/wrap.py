@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Indentation of continued lines.
-_HANG = 4
+# Indentation of continued lines; lines that are indented further than _DEEP are continued where they begin.
+_HANG, _DEEP = 4, 9
 
 
 def wrapped(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
@@ -66,7 +66,8 @@ def _fitted(text: str, columns: int) -> Iterator[str]:
         return
     bare = text.lstrip(" ")
     start = len(text) - len(bare)
-    hang = start + _HANG if start else 0
+    # Deeply indented text is a continuation already.
+    hang = start + (_HANG if start < _DEEP else 0) if start else 0
     # Columns are separated by two spaces.
     at = text.find("  ", start)
     while at >= 0:

@@ -45,7 +45,9 @@ SITUATIONS = {
     "accept_one_worker_of_four_stuck": r"python\S*\(\d+\)",
     "veth_peer_gone": "",
     "syn_flood_without_cookies": "",
+    "nginx_before_a_dead_upstream": "",
     "nginx_before_a_full_unix_listener": "",
+    "tcp_closed_with_unread_data": "",
     "close_wait_leak": r"python\S*\(\d+\)",
     "tun_that_loses_everything": "tun0",
 }
