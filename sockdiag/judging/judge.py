@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 # Where the kernel counts what it lost, and the tables that every host uses. Without one of them a loss could go unseen. All
-# other sources show how near a limit is, or serve a few sockets: a rule that lacks them leaves the others their verdict.
-_NEIGHBOURS = ("rtnetlink:RTM_GETNEIGH", "rtnetlink:RTM_GETNEIGHTBL")
-COUNTS_LOSSES = frozenset({*(mib.source for mib in MIBS.values()), *_NEIGHBOURS, "tcp", "udp"})
+# other sources show how near a limit is, serve a few sockets, or count what an administrator has the packet filter drop,
+# which only a privileged user may read: a rule that lacks them leaves the others their verdict.
+_FILES = frozenset(mib.source for mib in MIBS.values() if mib.source.startswith("/proc/net/"))
+COUNTS_LOSSES = frozenset({*_FILES, "rtnetlink:RTM_GETQDISC", "tcp", "udp"})
 
 
 class NotJudged(Record):
