@@ -92,7 +92,8 @@ def _spelled_out(args: Args) -> Args:
     if families:
         filters.append(" or ".join(f"family = {'inet' if name == 'ipv4' else 'inet6'}" for name in families))
     if args[LISTENING] and not args[ALL]:
-        filters.append("state listening state close")
+        # As in ss: TCP sockets that are bound and neither listen nor connect are not among them.
+        filters.append("state listening or (state close and netid != tcp)")
     args = args.replaced(options.NETID, (*args[options.NETID], *netids))
     return args.replaced(options.WHERE, (*args[options.WHERE], *filters))
 

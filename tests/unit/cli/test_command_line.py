@@ -109,13 +109,13 @@ def test_what_is_no_whole_number(text: str) -> None:
         (["-w", "--netid", "tcp"], ["--netid", "raw,tcp"]),
         (["-4"], ["--where", "family = inet"]),
         (["-46"], ["--where", "family = inet or family = inet6"]),
-        (["-l"], ["--where", "state listening state close"]),
+        (["-l"], ["--where", "state listening or (state close and netid != tcp)"]),
         (["-la"], []),
         (
             ["-tl", "--where", "family = inet"],
-            ["--netid", "tcp", "--where", "state listening state close and family = inet"],
+            ["--netid", "tcp", "--where", "family = inet", "--where", "state = listening"],
         ),
-        (["-tlnp"], ["--netid", "tcp", "--where", "state listening state close", "-n", "-p"]),
+        (["-tlnp"], ["--netid", "tcp", "--where", "state = listening", "-n", "-p"]),
     ],
     ids=" ".join,
 )
