@@ -127,9 +127,10 @@ def _served(case: Case, tables: tuple[str, ...], found: list[tuple[Listener, Bat
         first, last = children.get(_end(listener), ({}, {}))
         stuck = listener.socket.inode in halted
         # accept(2) takes the oldest: while all those of the earlier sample still wait, nobody called it.
-        untouched = stuck or bool(first and first.keys() <= last.keys())
-        if not untouched and not levels.fell and case.before is not None:
-            untouched = case.ran(listener.socket.inode) is False
+        # If some are gone, somebody did, though the queue may be as long as before.
+        untouched = first.keys() <= last.keys() if first else None
+        if stuck or (untouched is None and not levels.fell and case.ran(listener.socket.inode) is False):
+            untouched = True
         course = Course(levels.times, levels.levels, untouched=untouched)
         waited = course.waited_s
         if listener.socket.netid == "tcp":

@@ -71,16 +71,16 @@ class Course:
     Args:
         times: when each level was read, in seconds.
         levels: how much waited then.
-        untouched: it is known that nothing was taken out between the first and the last moment.
+        untouched: it is known whether nothing was taken out between the first and the last moment; None: the levels decide.
     """
 
     __slots__ = ("levels", "times", "untouched")
 
-    def __init__(self, times: Sequence[float], levels: Sequence[int], *, untouched: bool = False) -> None:
+    def __init__(self, times: Sequence[float], levels: Sequence[int], *, untouched: bool | None = None) -> None:
         self.times = tuple(times)
         self.levels = tuple(levels)
         still = len(levels) >= _ENOUGH and levels[0] > 0 and min(levels) == max(levels)
-        self.untouched = not self.fell and bool(levels and levels[-1]) and (untouched or still)
+        self.untouched = not self.fell and bool(levels and levels[-1]) and (still if untouched is None else untouched)
 
     @property
     def span_s(self) -> float:

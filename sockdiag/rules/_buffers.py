@@ -120,7 +120,7 @@ class Level:
         times = [when for when, _levels in seen]
         charged = [rmem or 0 for _when, (rmem, _waiting) in seen]
         waiting = [(rmem if queued is None else queued) or 0 for _when, (rmem, queued) in seen]
-        self.course = Course(times, waiting, untouched=untouched or self.halted)
+        self.course = Course(times, waiting, untouched=True if untouched or self.halted else None)
         net = (charged[-1] - charged[0]) / self.course.span_s if self.course.span_s > 0 else 0.0
         self.growth = max(0.0, min(self.course.rate, net)) if self.rmem is not None else self.course.rate
 

@@ -76,7 +76,19 @@ def judge(case: Case) -> Iterator[Hit]:
             said = f"{where} refused {counted(lost, 'connection attempt')}{per_second(case.rate(lost))}: {held}"
             advice = backlog_advice(case, listener.accept_queue_limit)
             yield Hit(
-                Finding(RULE.code, CRITICAL, subject_of(socket), said, evidence, room, None, advice, DROPPING),
+                Finding(
+                    RULE.code,
+                    CRITICAL,
+                    subject_of(socket),
+                    said,
+                    evidence,
+                    room,
+                    None,
+                    advice,
+                    DROPPING,
+                    "connections are accepted more slowly than clients connect",
+                    case.rate(lost),
+                ),
                 [(batch, row)],
             )
         elif not full:
@@ -90,5 +102,16 @@ def judge(case: Case) -> Iterator[Hit]:
         whose = "listeners, which /proc does not tell" if hidden else "listeners that are gone by now"
         said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of {whose}"
         yield Hit(
-            Finding(RULE.code, CRITICAL, Subject(NAMESPACE, "TCP"), said, evidence, None, None, (ACCEPT,), DROPPING)
+            Finding(
+                RULE.code,
+                CRITICAL,
+                Subject(NAMESPACE, "TCP"),
+                said,
+                evidence,
+                None,
+                None,
+                (ACCEPT,),
+                DROPPING,
+                loss_per_s=case.rate(overflows),
+            )
         )

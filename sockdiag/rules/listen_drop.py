@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
-# Handshakes that the client itself reset: health checks and port scans do. They count as drops of the listener too.
-_GONE, _OPENED = "TcpExt.EmbryonicRsts", "Tcp.PassiveOpens"
+# Drops of a listener by which nothing is refused: handshakes that the client itself reset, as health checks and port scans do,
+# and last ACKs that TCP_DEFER_ACCEPT passes over until data comes.
+_HARMLESS = ("TcpExt.EmbryonicRsts", "TcpExt.TCPDeferAcceptDrop")
+_OPENED = "Tcp.PassiveOpens"
 
 RULE = DeclaredRule(
     "LISTEN_DROP",
@@ -30,14 +32,14 @@ RULE = DeclaredRule(
         "TcpExt.ListenDrops",
         "TcpExt.ListenOverflows",
         "TcpExt.TCPReqQFullDrop",
-        "TcpExt.EmbryonicRsts",
+        *_HARMLESS,
     ),
     ("skmem:tcp", "/proc/net/netstat"),
     THRESHOLDS,
     ("look at its filter, at routes back to the clients, at memory",),
     partly=("mptcp",),
     tables=("tcp", "mptcp"),
-    counters=(*QUEUE_COUNTERS, _GONE, _OPENED),
+    counters=(*QUEUE_COUNTERS, *_HARMLESS, _OPENED),
     compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
     commands=("listeners",),
     explained_by=(Explained("TTL_TOO_LOW"), Explained("TCP_AUTHENTICATION"), Explained("CHECKSUM_ERRORS")),
@@ -54,10 +56,12 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge drops of listeners that no queue explains."""
     if case.before is None:
         return
-    gone = case.moved(_GONE) or 0
+    gone = case.sum_moved(*_HARMLESS) or 0
     for listener, before, batch, row in listeners(case, ("tcp", "mptcp")):
         lost = listener.drops_in_interval or 0
         reset = min(gone, lost)
+        if 2 * reset >= lost:
+            continue  # counters and sockets are read milliseconds apart: the rest may be of the same kind
         gone, lost = gone - reset, lost - reset
         if lost and not queue_is_cause(case, listener, before):
             per_s = case.rate(lost)

@@ -170,7 +170,7 @@ def _judge_one(
     charged = [moment.sent.get(peer, 0) for moment in moments] if senders else heads
     # Of a datagram socket recv_q is the length of the first message: while it stands, so does that message.
     ran = case.ran(inode)
-    course = Course(times, charged if dgram else heads, untouched=halted or ran is False)
+    course = Course(times, charged if dgram else heads, untouched=True if halted or ran is False else None)
     if not course.untouched and dgram and not course.fell and min(heads) == max(heads):
         course = Course(times, charged, untouched=len(moments) > _FEWEST and bool(senders))
     if not course.untouched or (dgram and min(heads) != max(heads)) or (not halted and ran):

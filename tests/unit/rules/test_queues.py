@@ -142,6 +142,17 @@ def test_nobody_accepts() -> None:
     assert "10 of 20 places taken" in finding.summary
     served = course([listener(10, 19), *waiting(10)], [listener(10, 19)], [listener(10, 19), *waiting(10, 5)])
     assert found("ACCEPT_QUEUE_FULL", *served) == []
+    standing = [[listener(10, 19), *waiting(10)], *[[listener(10, 19)]] * 4, [listener(10, 19), *waiting(10, 5)]]
+    assert found("ACCEPT_QUEUE_FULL", *course(*standing)) == []
+
+
+def test_drops_by_which_nothing_is_refused() -> None:
+    """Clients that reset their handshake, and last ACKs that wait for data."""
+    before = sample([listener(0, 19)])
+    moved = {"TcpExt.EmbryonicRsts": 30, "TcpExt.TCPDeferAcceptDrop": 60}
+    assert found("LISTEN_DROP", sample([listener(0, 19, 90)], at=1.0, counters=moved), before) == []
+    (finding,) = found("LISTEN_DROP", sample([listener(0, 19, 290)], at=1.0, counters=moved), before)
+    assert "refused 200 segments" in finding.summary
 
 
 def test_how_long_connections_wait() -> None:
