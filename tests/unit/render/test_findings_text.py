@@ -151,9 +151,10 @@ def test_verdict_line(
 ) -> None:
     """The number of findings by severity, in words, and the foundation of the verdict."""
     found = [finding(severity=severity) for severity in severities]
-    lines = list(verdict_lines(Verdict(verdict, found, interval, 38, unchecked), PLAIN))
+    lacking = [(code, "/proc/PID/fd", "not permitted") for code in unchecked]
+    lines = list(verdict_lines(Verdict(verdict, found, interval, 38, lacking), PLAIN))
     assert lines[0] == line + "\n"
-    assert lines[1:] == [f"not checked: {code}\n" for code in unchecked]
+    assert lines[1:] == [f"not checked: {code} (/proc/PID/fd: not permitted)\n" for code in unchecked]
 
 
 def test_line_has_severity_and_verdict_as_words() -> None:
