@@ -87,6 +87,7 @@ def healthy(
     *,
     programs: tuple[str, ...] = (),
     noise: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
     asked: str = "",
     quick: bool = False,
     why: str = "",
@@ -94,7 +95,7 @@ def healthy(
     """Register a function that makes a healthy condition."""
 
     def register(make: Make) -> Make:
-        _add(Condition(kind, make, programs=programs, noise=noise, asked=asked, quick=quick, why=why))
+        _add(Condition(kind, make, also=also, programs=programs, noise=noise, asked=asked, quick=quick, why=why))
         return make
 
     return register

@@ -153,7 +153,6 @@ def veth_slow_reader_far_away() -> None:
     "DEVICE_DROP",
     also=("dropping",),
     says="PEER_SILENT|down",
-    quick=True,
     fresh=True,
 )
 def veth_peer_gone() -> None:
@@ -186,7 +185,7 @@ def veth_peer_stops_answering() -> None:
     time.sleep(3)
 
 
-@bad("stalled", "lines", says="MTU|large|black ?hole", also=("at_risk", "dropping"), quick=True, fresh=True)
+@bad("stalled", "lines", says="MTU|large|black ?hole", also=("at_risk", "dropping"), fresh=True)
 def path_mtu_black_hole() -> None:
     """Small segments pass, large ones vanish, and no ICMP error comes back."""
     far = line()

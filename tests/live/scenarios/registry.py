@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # A module of conditions for each kind.
-KINDS = ("readers", "acceptors", "streams", "messages", "refusals", "routes", "links", "limits", "servers", "outages")
+KINDS = (
+    "readers",
+    "acceptors",
+    "streams",
+    "messages",
+    "refusals",
+    "routes",
+    "links",
+    "limits",
+    "servers",
+    "outages",
+    "rarities",
+)
 # They change while one looks.
 FRESH = frozenset(
     [

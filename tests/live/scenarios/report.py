@@ -48,14 +48,12 @@ def report(conditions: Sequence[Condition], runs: Sequence[Run]) -> str:
         f"### {mode[0].upper()}{mode[1:]}\n\n{_matrix([run for run in valid if run.mode == mode], labels)}"
         for mode in dict.fromkeys(run.mode for run in valid)
     ]
-    parts.append("### Misses\n\n" + "\n".join(_misses(valid)))
-    unproven = sorted(
-        {f"* {run.condition}, {run.mode}: {run.lost or run.told or run.wrong}" for run in runs if not run.valid}
-    )
+    reasons = {c.name: c.why for c in conditions if c.why}
+    parts.append("### Misses\n\n" + "\n".join(_misses(valid, reasons)))
+    unproven = Counter(run.condition for run in runs if not run.valid)
     if unproven:
-        parts.append(
-            "### Not counted: the condition was not what its label says, or could not be made\n\n" + "\n".join(unproven)
-        )
+        names = ", ".join(f"{name} ({count} runs)" for name, count in sorted(unproven.items()))
+        parts.append(f"Not counted, because the condition was not what its label says or could not be made: {names}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -90,14 +88,15 @@ def _matrix(runs: Sequence[Run], labels: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _misses(runs: Iterable[Run]) -> Iterable[str]:
+def _misses(runs: Iterable[Run], reasons: dict[str, str]) -> Iterable[str]:
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for run in runs:
         if run.wrong:
             found.setdefault((run.condition, run.wrong), []).append(run.mode)
     for (condition, wrong), modes in sorted(found.items()):
         where = ", ".join(f"{mode} ({n})" if n > 1 else mode for mode, n in Counter(modes).items())
-        yield f"* {condition}: {'; '.join(wrong)}. {where[0].upper()}{where[1:]}."
+        why = f" Label: {reasons[condition]}." if condition in reasons else ""
+        yield f"* {condition}: {'; '.join(wrong)}. {where[0].upper()}{where[1:]}.{why}"
 
 
 def document(text: str) -> None:

@@ -96,7 +96,7 @@ def reverse_path_filter() -> None:
     assert other
 
 
-@bad("dropping", "IP receipt", says="header|InHdrErrors", truth=("Ip.InHdrErrors",))
+@bad("dropping", "IP receipt", says="header|InHdrErrors|checksum", truth=("Ip.InHdrErrors",))
 def bad_ip_headers() -> None:
     fd = _tun()
     paced(lambda: os.write(fd, _datagram("10.7.0.2", "10.7.0.1", spoil=0x5555)), 100)
