@@ -98,10 +98,11 @@ class Invocation:
         from sockdiag.render.suspects import Whereabouts
 
         survey = self.survey
-        if survey.everywhere and survey.namespaces is not None:
-            return Whereabouts(survey.namespaces.titles())
         chosen = (("--root", self.args.get(options.ROOT)), ("--netns", survey.options.netns))
-        return Whereabouts(options=" ".join(f"{option} {quote(value)}" for option, value in chosen if value))
+        said = " ".join(f"{option} {quote(value)}" for option, value in chosen if value)
+        if survey.everywhere and survey.namespaces is not None:
+            return Whereabouts(survey.namespaces.titles(), said)
+        return Whereabouts(options=said)
 
     def verdict(self, found: Diagnosis[Any], findings: Sequence[Finding]) -> Verdict:
         """Return the first line of a screen that shows these findings of a diagnosis."""
@@ -230,7 +231,20 @@ def open_survey(env: Env, args: Args) -> Survey:
 def _worth_reporting(gaps: list[Gap]) -> list[Gap]:
     # A gap is not reported twice: one with a hint stands for the same one without.
     hinted = {(gap.source, gap.reason) for gap in gaps if gap.hint}
-    return [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
+    reported = [gap for gap in gaps if gap.hint or (gap.source, gap.reason) not in hinted]
+    # Each sample scans all processes, of which some end in between: the last scan stands for the earlier ones.
+    last = {_scan(gap): gap for gap in reported}
+    return [gap for gap in reported if last[_scan(gap)] is gap]
+
+
+_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+
+
+def _scan(gap: Gap) -> tuple[str, str, str]:
+    """Return what the gaps of repeated scans of all processes have in common: everything but the numbers."""
+    if "/proc/PID/" not in gap.source:
+        return gap.source, gap.reason, gap.hint
+    return gap.source, gap.reason.translate(_DIGITS), ""
 
 
 def _line(text: str) -> str:

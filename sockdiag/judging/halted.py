@@ -33,7 +33,9 @@ def blame_halted(finding: Finding) -> Finding:
         return finding
     others = [one for one in finding.suspects if one.state not in _SAID]
     worst = halted[0]
-    more = f", and so {'is' if len(halted) == 2 else 'are'} {len(halted) - 1} more" if len(halted) > 1 else ""
+    more = ""
+    if len(halted) > 1:
+        more = f"; {len(halted) - 1} more {'does' if len(halted) == 2 else 'do'} not run either"
     cause = f"{process_name(worst.pid, worst.comm)} {_SAID[worst.state or '']}{more}"
     subject = finding.subject
     if subject.kind == SOCKET:

@@ -217,7 +217,7 @@ def _evidence(finding: Finding) -> list[str]:
     ]
     if finding.loss_per_s:
         rows.append(f"{'losing':<{space}}  {rate(finding.loss_per_s)}")
-    if finding.eta_s is not None:
+    if finding.eta_s:  # 0: it is full, as the other figures show
         rows.append(f"{'full in':<{space}}  {duration(finding.eta_s)} at the measured rate")
     return rows
 

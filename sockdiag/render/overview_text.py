@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import INFO, NOT_WRONG
+from sockdiag.model.finding import INFO, RECOVERED
+from sockdiag.model.finding import UNKNOWN as UNKNOWN_VERDICT
 from sockdiag.model.quantity import UNKNOWN, count, counted, duration, rate, share, size
 from sockdiag.model.query import TABLES
 from sockdiag.render.cells import cell, endpoint, state_word
@@ -29,6 +30,8 @@ _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
 
 # Findings that are shown.
 _SHOWN = 3
+# Of unix sockets and send queues no level is shown, so it does not say that nothing waits at all.
+_NO_QUEUES = "no data waits in a receive buffer of TCP or UDP, no connection in an accept queue"
 # Counters of earlier losses that are named.
 _EARLIER = 6
 
@@ -39,17 +42,17 @@ def overview_lines(
     """Yield the lines of the screen."""
     yield from verdict_lines(verdict, style)
     yield from _place(provenance, style)
-    yield from _findings([f for f in view.findings if is_problem(f)], len(view.findings), style, whereabouts)
+    yield from _findings([f for f in view.findings if is_shown(f)], len(view.findings), style, whereabouts)
     yield "\n"
     yield from _section("SOCKETS", "", _states(view, style), "none", style)
     yield from _section("MEMORY", "of the whole host", _memory(view, style), "unknown", style)
-    yield from _section("QUEUES", "", _queues(view, style), "none in use", style)
+    yield from _section("QUEUES", "", _queues(view, style), _NO_QUEUES, style)
     yield from _losses(view, style)
 
 
-def is_problem(finding: Finding) -> bool:
-    """Return whether the first screen shows a finding: it is more than a note about the past."""
-    return finding.severity != INFO or finding.verdict not in NOT_WRONG
+def is_shown(finding: Finding) -> bool:
+    """Return whether the first screen names a finding: it is more than a note about the past, which LOST shows."""
+    return finding.severity != INFO or finding.verdict not in (UNKNOWN_VERDICT, RECOVERED)
 
 
 def _place(provenance: Provenance, style: Style) -> Iterator[str]:
@@ -64,15 +67,16 @@ def _place(provenance: Provenance, style: Style) -> Iterator[str]:
     yield f"{style.paint(printable(where), _BOLD)}, {which}\n"
 
 
-def _findings(problems: Sequence[Finding], total: int, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
-    if problems:
+def _findings(named: Sequence[Finding], total: int, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
+    if named:
         yield "\n"
-    for finding in problems[:_SHOWN]:
+    for finding in named[:_SHOWN]:
         head = f"{severity_text(finding, style, 8)}  {style.paint(finding.code, _BOLD)}"
         yield f"{head}  {sentence(finding, whereabouts)}\n"
         yield command_line(next_command(finding, whereabouts), 10)
     if total:
-        which = f"all {total}" if total > min(len(problems), _SHOWN) > 0 else "the evidence"
+        every = "both" if total == 2 else f"all {total}"
+        which = every if total > min(len(named), _SHOWN) > 0 else "the evidence"
         yield f"{whereabouts.command('sockdiag doctor')} shows {which}, and what to do\n"
 
 
@@ -152,7 +156,7 @@ def _losses(view: Overview, style: Style) -> Iterator[str]:
         rows = [
             (
                 f"  {count(loss.own)}",
-                rate((loss.own or 0) / view.interval_s),
+                rate(_rate(loss, view.interval_s)),
                 f"{loss.meaning} ({printable(loss.name)}{_scope(loss)})",
             )
             for loss in now
@@ -163,6 +167,12 @@ def _losses(view: Overview, style: Style) -> Iterator[str]:
         names = [f"{printable(loss.name)}{_scope(loss)} {count(loss.own_total)}" for loss in past[:_EARLIER]]
         more = f" and {counted(len(past) - _EARLIER, 'more counter')}" if len(past) > _EARLIER else ""
         yield f"  earlier, since boot or since the namespace was created: {', '.join(names)}{more}\n"
+
+
+def _rate(loss: Loss, interval_s: float) -> float:
+    """Return the rate of what only this counter counts. The intervals of several namespaces differ: theirs are in per_s."""
+    own = loss.own or 0
+    return loss.per_s * own / loss.delta if loss.per_s is not None and loss.delta else own / interval_s
 
 
 def _scope(loss: Loss) -> str:

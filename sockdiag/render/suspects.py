@@ -36,7 +36,7 @@ class Whereabouts:
     Args:
         titles: by the label of a namespace that is not this process's own: its name for people, and the value of
             ``--netns`` for it. Empty if only one namespace is read.
-        options: options that select what was read, as ``--netns web``; empty for this host.
+        options: options that select everything that was read, as ``--netns web``; empty for this host.
     """
 
     __slots__ = ("_options", "_titles")
@@ -55,6 +55,8 @@ class Whereabouts:
         found = self._titles.get(netns or "")
         if found is not None:
             return f"{text} --netns {printable(quote(found[1]))}"
+        if self._titles and netns:
+            return text  # one of several that are read: this process's own
         return f"{text} {self._options}".rstrip()
 
 

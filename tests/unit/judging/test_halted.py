@@ -43,7 +43,7 @@ def test_nothing_else_helps() -> None:
     """If nobody else holds the socket, no larger buffer is advised."""
     blamed = blame_halted(finding(["stopped", "stopped"]))
     assert [one.command for one in blamed.advice] == ["kill -CONT 10", "kill -CONT 11"]
-    assert blamed.cause == "nginx(10) is stopped (state T), and so is 1 more"
+    assert blamed.cause == "nginx(10) is stopped (state T); 1 more does not run either"
 
 
 def test_others_stay_as_they_are() -> None:

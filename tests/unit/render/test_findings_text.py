@@ -178,6 +178,14 @@ def test_next_command() -> None:
     assert next_command(finding(subject=Subject("host")), HERE) == "sockdiag doctor"
     elsewhere = Whereabouts({"web": ("netns of nginx(2112)", "/proc/2 x")})
     assert next_command(finding(), elsewhere) == "sockdiag inspect inode:77 --netns '/proc/2 x'"
+    everywhere = Whereabouts({"db": ("netns db", "db")}, "--netns all")
+    assert next_command(finding(), everywhere) == "sockdiag inspect inode:77"  # of this process's own namespace
+    assert next_command(finding(subject=Subject("host")), everywhere) == "sockdiag doctor --netns all"
+
+
+def test_block_of_a_full_queue() -> None:
+    """What is full already is not said to be full in 0 s."""
+    assert "full in" not in "".join(finding_block(finding()._replace(eta_s=0.0), PLAIN, HERE))
 
 
 def test_block() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sockdiag.render.document import Style
 from sockdiag.render.escape import width
-from sockdiag.render.fit import Columns, fitted_columns, hidden_lines, is_rigid, shortened
+from sockdiag.render.fit import TextColumns, fitted_columns, hidden_lines, is_rigid, shortened
 from sockdiag.render.table import aligned, fitting
 
 ID = "3f2a9c1d" * 8
@@ -44,7 +44,7 @@ def test_no_shortened_text_is_too_wide(text: str, cells: int) -> None:
 
 def test_columns_go_in_their_order() -> None:
     """The least important first, and only as many as must."""
-    columns = Columns(("A", "B", "C"), [["x" * 20], ["y" * 20], ["1" * 20]], [False, False, True])
+    columns = TextColumns(("A", "B", "C"), [["x" * 20], ["y" * 20], ["1" * 20]], [False, False, True])
     assert fitted_columns(columns, 64, ["C", "A"])[1] == []
     shown, hidden = fitted_columns(columns, 42, ["C", "A"])
     assert (shown.headings, hidden) == (["A", "B"], ["C"])
@@ -56,7 +56,7 @@ def test_columns_go_in_their_order() -> None:
 
 def test_numbers_are_never_shortened() -> None:
     """A wrong number is worse than a long line."""
-    columns = Columns(("A", "B"), [["x/" * 30], ["1" * 30]], [False, True])
+    columns = TextColumns(("A", "B"), [["x/" * 30], ["1" * 30]], [False, True])
     shown, _hidden = fitted_columns(columns, 10)
     assert shown.texts[1] == ["1" * 30]
     assert len(shown.texts[0][0]) == 14

@@ -54,12 +54,12 @@ def test_losing_stage_is_marked() -> None:
     """One stage has the mark; what it lost and why follows the table."""
     lines = screen(BEFORE, AFTER)
     assert [line for line in lines if line.startswith("✗")] == [
-        "✗  UDP receive queue        -     6  Udp.RcvbufErrors 6\n"
+        "✗  UDP receive queue        -         6  Udp.RcvbufErrors 6\n"
     ]
-    assert "↓  NIC                     30     0\n" in lines
-    assert "↓  softnet (host)           0     0\n" in lines
-    assert "↓  read(2)                  -     0  udp.recv_q 2 KiB\n" in lines
-    assert "↓  TCP                      2     -  Tcp.RetransSegs 3\n" in lines
+    assert "↓  NIC                     30         0\n" in lines
+    assert "↓  softnet (host)           0         0\n" in lines
+    assert "↓  read(2)                  -         0  udp.recv_q 2 KiB\n" in lines
+    assert "↓  TCP                      2         -  Tcp.RetransSegs 3\n" in lines
     start = lines.index("LOST in 2.00 s\n")
     assert lines[start + 1 : start + 3] == [
         "  6 (3/s)  Udp.RcvbufErrors: IPv4 datagrams refused: a socket's receive buffer was full\n",
@@ -81,7 +81,7 @@ def test_history() -> None:
     lines = screen(None, AFTER)
     assert "history" in lines[0]
     assert not [line for line in lines if line.startswith("✗")]
-    assert "↓  IPv4                     4     2  Ip.InHdrErrors 2\n" in lines
+    assert "↓  IPv4                     4          2  Ip.InHdrErrors 2\n" in lines
     assert "  2  Ip.InHdrErrors: IPv4 packets with a bad header, checksum, or used-up TTL\n" in lines
 
 
