@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from sockdiag.kernel.byte_order import ORDER
+
 META_DREG, META_KEY, META_L4PROTO = 1, 2, 16
 PAYLOAD_DREG, PAYLOAD_BASE, PAYLOAD_OFFSET, PAYLOAD_LEN = 1, 2, 3, 4
 NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
@@ -24,9 +26,9 @@ REDIR_PROTO_MIN = 1
 # Extensions of iptables: a name and a struct, for matches and targets alike.
 COMPAT_NAME, COMPAT_REV, COMPAT_INFO = 1, 2, 3
 # Both struct xt_tcp and struct xt_udp begin with the ports: from, to; source first.
-XT_PORTS = Struct("=4H")
+XT_PORTS = Struct(f"{ORDER}4H")
 # struct nf_nat_range: flags, least and greatest address, least and greatest port (big-endian).
-NAT_RANGE = Struct("=I16s16s2s2s")
+NAT_RANGE = Struct(f"{ORDER}I16s16s2s2s")
 # struct nf_nat_ipv4_multi_range_compat of one range: its size, flags, addresses, ports.
-NAT_MULTI_RANGE = Struct("=II4s4s2s2s")
+NAT_MULTI_RANGE = Struct(f"{ORDER}II4s4s2s2s")
 RANGE_MAP_IPS, RANGE_PROTO_SPECIFIED = 1, 2
