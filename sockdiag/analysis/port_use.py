@@ -292,19 +292,20 @@ def _answer(
     if addresses.has(request.address) is False:
         return EADDRNOTAVAIL, "this network namespace does not have the address"
     if privileged and asker.capable is False:
-        return EACCES, "a port below ip_unprivileged_port_start takes CAP_NET_BIND_SERVICE"
+        return EACCES, "a port below ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE"
     answer, decisive = conflicts(request, taken)
     names = list(dict.fromkeys(one.name for one in decisive))
     who = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     if answer == EADDRINUSE:
         return answer, who
     if privileged and asker.capable is None:
-        return None, "takes CAP_NET_BIND_SERVICE"
+        return None, "needs CAP_NET_BIND_SERVICE"
     if answer is None:
         if request.reuseport and all(one.reuseport is not None for one in decisive):
             return None, f"depends on the order in which sockets were bound: {who}"
         option = "SO_REUSEADDR" if request.reuseaddr else "SO_REUSEPORT" if request.reuseport else "IPV6_V6ONLY"
-        return None, f"OK only if these had {option} too: {who}"
+        others = "the other socket also sets" if len(names) == 1 else "the other sockets also set"
+        return None, f"OK only if {others} {option}: {who}"
     return OK, ""
 
 

@@ -90,7 +90,7 @@ def _cgroups(sample: Sample, absent: dict[str, str]) -> tuple[tuple[str, str, in
     if sample.cgroups is None:
         return None
     if len(sample.cgroups) > MOST_CGROUPS:
-        absent[_CGROUPS] = f"{len(sample.cgroups)} cgroups near their limits, too many to keep"
+        absent[_CGROUPS] = f"too many cgroups near their limits to keep: {len(sample.cgroups)}"
         return None
     return tuple((one.path, one.file, one.limit_bytes, one.usage_bytes, one.throttled) for one in sample.cgroups)
 
@@ -210,7 +210,7 @@ def _sockets(sample: Sample, absent: dict[str, str]) -> list[EarlierSocket]:
         for one in lossy:
             lost[one.netid] = lost.get(one.netid, 0) + 1
         table = max(lost, key=lost.__getitem__)
-        absent[table] = f"{lost[table]} sockets with drops, too many to keep"
+        absent[table] = f"too many sockets with drops to keep: {lost[table]}"
         lossy = [one for one in lossy if one.netid != table][:MOST_SOCKETS]
         others = [one for one in others if one.netid != table]
     return [*lossy, *others[: MOST_SOCKETS - len(lossy)]]

@@ -112,9 +112,9 @@ class State:
             except ValueError:
                 damaged = True
         if damaged:
-            return None, "no baseline, the state file was damaged"
+            return None, "no baseline: the state file was damaged"
         if any(e.place.boot_id != place.boot_id and e.place.machine == place.machine for e in same_question):
-            return None, "no baseline, the host was rebooted"
+            return None, "no baseline: the host was rebooted"
         return None, "no baseline yet"
 
     def age(self, entry: BaselineEntry, at: float) -> tuple[float | None, str]:
@@ -127,11 +127,11 @@ class State:
         age = self.boottime(at) - entry.looked_at
         if age < 0:
             # Another time namespace, or a run that took its sample after this one.
-            return None, "no baseline, it is later than this sample"
+            return None, "no baseline: it is newer than this sample"
         if age < YOUNGEST_S:
             return None, f"baseline only {duration(age)} old"
         if age > OLDEST_S:
-            return None, f"no baseline, the last sample is {duration(age)} old"
+            return None, f"no baseline: the last sample is {duration(age)} old"
         return age, ""
 
     def boottime(self, at: float) -> float:

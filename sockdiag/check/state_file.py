@@ -110,9 +110,9 @@ class StateFile:
             kind = "a folder" if S_ISDIR(stat.st_mode) else "not a regular file"
             refusal = SourceUnavailable(path, kind, EISDIR)
         elif stat.st_uid != os.geteuid():
-            refusal = SourceDenied(path, f"belongs to user {stat.st_uid}, and this is user {os.geteuid()}")
+            refusal = SourceDenied(path, f"belongs to user {stat.st_uid}, not to user {os.geteuid()}")
         elif stat.st_mode & _FOREIGN_WRITE:
-            refusal = SourceDenied(path, f"may be written by others (mode {stat.st_mode & 0o777:04o})")
+            refusal = SourceDenied(path, f"writable by others (mode {stat.st_mode & 0o777:04o})")
         elif stat.st_size > MAX_BYTES:
             refusal = SourceTruncated(path, f"larger than {MAX_BYTES} bytes")
         if refusal is not None:
@@ -151,7 +151,7 @@ class StateFile:
         except BaseException as error:
             os.close(fd)
             if isinstance(error, _Late):
-                reason = f"the lock was held for more than {patience_s:g} s"
+                reason = f"another process held the lock for more than {patience_s:g} s"
                 raise SourceTruncated(path, reason, ETIMEDOUT) from None
             if isinstance(error, OSError):
                 raise _error(path, error) from None

@@ -145,7 +145,7 @@ def _typed_test(
     if kind in ("str", "bytes", "str | bytes"):
         return _text_test(lexer, field, entry, op, value)
     if op == "~":
-        raise lexer.error(field, f"{entry.name} is no text: a pattern cannot match it; compare it with = != > < >= <=")
+        raise lexer.error(field, f"{entry.name} is not text, so patterns do not apply; compare it with = != > < >= <=")
     if kind == "bool":
         return _bool_test(lexer, field, entry, op, value)
     if kind in ("int", "float"):
@@ -165,7 +165,7 @@ def _members(entry: FieldEntry) -> str:
 def _bool_test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     word = value.text.lower()
     if op != "=":
-        raise lexer.error(field, f"{entry.name} is yes or no: only = and != compare it")
+        raise lexer.error(field, f"{entry.name} is yes or no; compare it with = or !=")
     if word not in _TRUE + _FALSE:
         raise lexer.error(value, f"{entry.name} is yes or no, not '{value.text}'")
     wanted = word in _TRUE
@@ -191,7 +191,7 @@ def _number_test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: 
 def _named_number(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: Token) -> Callable[[Any], bool]:
     words = entry.field.words
     if op != "=":
-        raise lexer.error(field, f"{entry.name} has names: only = and != compare it with one")
+        raise lexer.error(field, f"{entry.name} has named values; compare them with = or !=")
     wanted = value.text.upper().replace("-", "_")
     index = next((i for i, word in enumerate(words) if word.upper() == wanted), None)
     if index is None:
@@ -215,7 +215,7 @@ def _text_test(lexer: Lexer, field: Token, entry: FieldEntry, op: str, value: To
         accepts = compile_glob(value.pattern)
         return remembered(lambda known: accepts(shown(known)))
     if op != "=":
-        raise lexer.error(field, f"{entry.name} is text: only = != ~ !~ compare it")
+        raise lexer.error(field, f"{entry.name} is text; compare it with = != ~ or !~")
     text = value.text
     if entry.name in WORDS:
         word = _word(entry.name, text)

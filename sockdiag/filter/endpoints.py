@@ -111,7 +111,7 @@ class HostReader:
                 problem = problem or str(error)
         if "look like a port" in problem or "ambiguous" in problem:
             raise self._lexer.error(value, problem.removeprefix("Error: ").rstrip("."))
-        raise self._lexer.error(value, f"'{value.text}' is no host: {HOST_FORMS}")
+        raise self._lexer.error(value, f"'{value.text}' is not a host: {HOST_FORMS}")
 
     def _unix(self, pattern: str) -> Node:
         accepts = remembered(compile_glob(pattern, fold=True))

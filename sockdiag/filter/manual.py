@@ -20,17 +20,17 @@ PREDICATES = {
     "dst": ("HOST", "The remote address, and port where HOST has one."),
     "sport": ("OP PORT", "The local port: a number or the name of a service, with or without a colon before it."),
     "dport": ("OP PORT", "The remote port."),
-    "dev": ("= DEVICE", "The interface that the socket is bound to, by name or index; 0 is none."),
+    "dev": ("= DEVICE", "The interface that the socket is bound to, by name or index; 0 means none."),
     "fwmark": ("= MARK[/MASK]", "The mark (SO_MARK), or its bits in MASK. It is visible only with CAP_NET_ADMIN."),
-    "cgroup": ("= PATH", "The control group (version 2) that the socket was made in."),
+    "cgroup": ("= PATH", "The control group (version 2) in which the socket was created."),
     "autobound": (
         "",
-        "The local port is in net.ipv4.ip_local_port_range; a unix socket has a name that the kernel made.",
+        "The local port is in net.ipv4.ip_local_port_range; of a unix socket, the kernel chose the name.",
     ),
 }
 
 HOSTS = (
-    ("ADDR[/LEN][:PORT]", "An IPv4 address, or the network of its first LEN bits. Parts that are missing are 0: 10/8."),
+    ("ADDR[/LEN][:PORT]", "An IPv4 address, or the network of its first LEN bits. Missing parts are 0: 10/8."),
     ("[IPV6[/LEN]][:PORT]", "An IPv6 address. --where needs no brackets if there is no port."),
     ("*:PORT or :PORT", "Any address, in the IP tables."),
     ("NAME[:PORT]", "All addresses of a host name."),
@@ -46,9 +46,9 @@ HOSTS = (
 
 SS_DIFFERENCES = (
     "and and or bind equally, from left to right: 'a or b and c' is '(a or b) and c'. --where refuses to mix them.",
-    "src, dst, dev, fwmark and cgroup compare with = only; src and dst not even with !=. Only ports have an order.",
-    "A prefix such as unix: in an operand reduces what is listed to its family, wherever it stands.",
-    "state and exclude are read only before everything else.",
+    "Compare src, dst, dev, fwmark and cgroup only with =. Only ports have an order.",
+    "A prefix such as unix: in an operand limits the list to its family, wherever it stands.",
+    "state and exclude count only at the beginning.",
 )
 
 WHERE = (
@@ -57,27 +57,27 @@ WHERE = (
         "its end may be left out, so tcp_info.rtt is tcp_info.rtt_us, and '-' is as good as '_'."
     ),
     (
-        "A field alone asks whether it is known and neither zero nor empty. 'FIELD = unknown' asks whether its value is "
+        "A field alone is true if it is known and neither zero nor empty. 'FIELD = unknown' is true if its value is "
         "unknown."
     ),
     (
-        "~ and !~ compare text with a shell pattern, which must match all of it: * is any text, ? any character, [a-z] one of "
-        "a set, \\ takes the next character as it is."
+        "~ and !~ compare text with a shell pattern, which must match all of it: * is any text, ? any character, "
+        "[a-z] one of a set; \\ escapes the next character."
     ),
-    "A value ends at a blank, a parenthesis, & or |. Quotes or a backslash take such characters in.",
+    "A value ends at a blank, a parenthesis, & or |. Quote or escape such characters with a backslash.",
     (
-        "A field of processes (processes.comm, processes.pid, processes.container) passes if it does for any process that "
-        "holds the socket."
+        "A field of processes (processes.comm, processes.pid, processes.container) matches if it does for any "
+        "process that holds the socket."
     ),
     "state A state B exclude C is one set of states, as in ss, and may stand anywhere; 'state = A' compares.",
     (
-        "A comparison with an unknown value is neither true nor false, and neither is its negation. If the filter has no answer "
-        "for that reason, the socket is not shown but counted, and a line on standard error reports how many. A field that a "
-        "socket cannot have is not unknown: 'timer.name = persist' is false for a UDP socket."
+        "A comparison with an unknown value is neither true nor false, and neither is its negation. If the filter "
+        "is undecided for that reason, the socket is not shown, and a line on standard error reports how many there "
+        "were. A field that a socket cannot have is not unknown: 'timer.name = persist' is false for a UDP socket."
     ),
     (
-        "The kernel sifts what it can (INET_DIAG_REQ_BYTECODE, states, tables, families), so that a narrow filter on a host "
-        "with many connections costs little."
+        "The kernel applies as much of the filter as it can (INET_DIAG_REQ_BYTECODE, states, tables, families), so "
+        "a narrow filter is cheap on a host with many connections."
     ),
 )
 
@@ -96,7 +96,7 @@ EXAMPLES = (
     ("ss -tan 'src 127.0.0.0/8 and ( sport = :22 or dport = :22 )'", "with parentheses, quoted for the shell"),
     ("ss -tn exclude listening dst '[::1]'", "an IPv6 address"),
     ("list --where 'dport = https and src 10.0.0.0/8'", "the same words in --where"),
-    ("list --where 'recv_q > 64KiB and state = established'", "connections whose owner does not read"),
+    ("list --where 'recv_q > 64KiB and state = established'", "connections whose process does not read"),
     ("list --where 'process ~ nginx* or process = haproxy' -o +processes", "sockets of some programs"),
     ("list --where 'state listening state close-wait' --netid tcp", "a set of states"),
     ("list --where 'drops and netid = udp' -o +drops", "UDP sockets that have dropped something"),

@@ -134,12 +134,12 @@ class Predicates:
 
     def _only_equal(self, field: Token, op: str) -> None:
         if op != "=":
-            raise self._lexer.error(field, f"'{field.text}' has no order: only = != ~ !~ compare it")
+            raise self._lexer.error(field, f"'{field.text}' has no order; compare it with = != ~ or !~")
 
     def _port(self, field: Token, entry: FieldEntry, op: str, value: Token) -> Node:
         if op == "~":
             raise self._lexer.error(
-                field, f"{entry.name} is no text: a pattern cannot match it; compare it with = != > < >= <="
+                field, f"{entry.name} is not text, so patterns do not apply; compare it with = != > < >= <="
             )
         try:
             ports = port_of(value.text, self._context)
@@ -154,7 +154,7 @@ class Predicates:
             hosts = tuple(HostOperand(AF_UNSPEC, port=p) for p in ports)
             return Compare(word, op, hosts, by_value(entry, wanted.__contains__), kernel=True, bounds=bounds)
         if len(ports) > 1:
-            raise self._lexer.error(value, f"'{value.text}' is the name of several ports: {', '.join(map(str, ports))}")
+            raise self._lexer.error(value, f"'{value.text}' names several ports: {', '.join(map(str, ports))}")
         # The kernel has no strict comparison, and its ports have 16 bits.
         low = op in (">", ">=")
         limit = ports[0] + (op == ">") - (op == "<")
@@ -183,7 +183,9 @@ class Predicates:
         try:
             mark, mask = parse_mark(value.text)
         except OperandError:
-            raise self._lexer.error(value, f"'{value.text}' is no mark: MARK or MARK/MASK, as 0x10/0xff") from None
+            raise self._lexer.error(
+                value, f"'{value.text}' is not a mark: write MARK or MARK/MASK, such as 0x10/0xff"
+            ) from None
         leaf = by_value(entry, lambda known: known & mask == mark)
         return Compare(
             "fwmark", "=", (mark, mask), leaf, kernel=True, bounds=Bounds(tables=tables_mask(entry.tables or ()))
@@ -209,7 +211,7 @@ class Predicates:
                     mask |= 1 << number
             return self.states(mask)
         if op != "=":
-            raise self._lexer.error(field, "a state has no order: only = != ~ !~ compare it")
+            raise self._lexer.error(field, "a state has no order; compare it with = != ~ or !~")
         return self.states(self._mask(value))
 
     def _mask(self, value: Token) -> int:

@@ -71,11 +71,11 @@ def _scale(suffix: str, unit: str) -> tuple[int, int]:
     if unit in (US, MS):
         if suffix in MICROSECONDS:
             return MICROSECONDS[suffix], 1000 if unit == MS else 1
-        raise ValueError(f"'{suffix}' is no unit of time: us ms s m h d")
+        raise ValueError(f"'{suffix}' is not a unit of time: us ms s m h d")
     if unit == RATIO:
         if suffix == "%":
             return 1, 100
-        raise ValueError(f"'{suffix}' does not fit a share: write 80% or 0.8")
+        raise ValueError(f"'{suffix}' is not a unit for a share: write 80% or 0.8")
     if unit == BYTES:
         return _bytes(suffix), 1
     if unit in (BYTES_PER_S, BITS_PER_S):
@@ -87,7 +87,7 @@ def _power(prefix: str, suffix: str) -> int:
     # 1000 to a power, or 1024 to it where an "i" follows.
     base = 1024 if prefix[1:] == "i" else 1000
     if prefix[1:] not in ("", "i") or prefix[:1].lower() not in _POWERS:
-        raise ValueError(f"'{suffix}' is no unit here: k M G T, Ki Mi Gi Ti")
+        raise ValueError(f"'{suffix}' is not a unit: k M G T, Ki Mi Gi Ti")
     power: int = base ** (_POWERS.index(prefix[0].lower()) + 1)
     return power
 
@@ -101,7 +101,7 @@ def _bytes(suffix: str) -> int:
     try:
         return _power(prefix, suffix)
     except ValueError:
-        raise ValueError(f"'{suffix}' is no unit of memory: B KiB MiB GiB, kB MB GB (K is KiB)") from None
+        raise ValueError(f"'{suffix}' is not a unit of memory: B KiB MiB GiB, kB MB GB (K is KiB)") from None
 
 
 def _rate(suffix: str, unit: str) -> tuple[int, int]:
@@ -120,7 +120,7 @@ def _rate(suffix: str, unit: str) -> tuple[int, int]:
     try:
         times = _power(name, suffix) if name else 1
     except ValueError:
-        raise ValueError(f"'{suffix}' is no rate: MB/s KiB/s, Mbit Gbps") from None
+        raise ValueError(f"'{suffix}' is not a unit of rate: MB/s KiB/s, Mbit Gbps") from None
     if kind == unit:
         return times, 1
     return (8 * times, 1) if unit == BITS_PER_S else (times, 8)

@@ -123,7 +123,7 @@ class _WhereParser(Grammar):
     def _value(self, after: Token) -> Token:
         value = self._lexer.value()
         if value.kind != "value":
-            raise self._lexer.error(value, f"a value is missing after '{after.text}'")
+            raise self._lexer.error(value, f"missing value after '{after.text}'")
         self._end = value.position + value.length
         return value
 
@@ -138,7 +138,7 @@ class _WhereParser(Grammar):
                 if field is first and word == "state":
                     self._lexer.at = self._end
                     return self._predicates.compare(field, "set", None)
-                raise self._lexer.error(value, f"a state is missing after '{field.text}', as listening or close-wait")
+                raise self._lexer.error(value, f"missing state after '{field.text}', such as listening or close-wait")
             self._end = value.position + value.length
             mask = self._predicates.add_states(mask, value, exclude=word != "state")
             here = self._lexer.at
@@ -154,14 +154,14 @@ class _WhereParser(Grammar):
 
     def fail(self) -> NoReturn:
         token = self._token()
-        raise self._lexer.error(token, "')' is missing" if token.kind == END else "')' closes nothing")
+        raise self._lexer.error(token, "')' is missing" if token.kind == END else "')' without '('")
 
     def _missing(self, token: Token) -> FilterError:
         if token.kind == END:
-            return self._lexer.error(token, "a comparison is missing")
+            return self._lexer.error(token, "missing comparison")
         if token.kind == "word":
-            return self._lexer.error(token, f"an operator is missing before '{token.text}'")
-        return self._lexer.error(token, f"a comparison is missing before '{token.text}'")
+            return self._lexer.error(token, f"missing operator before '{token.text}'")
+        return self._lexer.error(token, f"missing comparison before '{token.text}'")
 
 
 def _grouped(texts: list[str], words: list[str], tight: str) -> str:

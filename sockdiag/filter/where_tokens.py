@@ -103,7 +103,7 @@ class Lexer:
         start = self.at
         end = self.text.find(quote, start + 1)
         if end < 0:
-            raise FilterError(self.text, start, f"the quote is not closed: {quote}", len(self.text) - start)
+            raise FilterError(self.text, start, f"unclosed quote: {quote}", len(self.text) - start)
         self.at = end + 1
         return self.text[start + 1 : end]
 

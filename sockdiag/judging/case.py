@@ -289,7 +289,7 @@ class Case:
         """
         if not any(name in self.now.counters for name in names):
             source = mib_of(names[0]).source
-            raise Unseen(source, self.lacks(source) or f"{names[0]} is not there")
+            raise Unseen(source, self.lacks(source) or f"{names[0]} is missing")
 
     # Limits
 

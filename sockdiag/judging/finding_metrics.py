@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _FINDINGS = MetricFamily(
     "sockdiag_findings",
-    "Findings of a rule, by severity; a rule that lacks data has a sample only if it found something.",
+    "Findings of a rule, by severity. A rule that lacks data has a sample only if it found something.",
     ("code", "severity"),
 )
 _SUCCESS = MetricFamily(
     "sockdiag_rule_success",
-    "1 if a rule could read all that it needs, 0 if not: its result is then unknown.",
+    "1 if a rule could read everything it needs; 0 if its result is unknown.",
     ("code",),
 )
 _VERDICT = MetricFamily("sockdiag_verdict", "1 for the worst verdict of all findings, 0 for the others.", ("verdict",))

@@ -19,7 +19,7 @@ _SAID = {
     TRACED: "is stopped by a debugger or tracer (state t)",
     FROZEN: "is frozen by its cgroup",
     DISK_SLEEP: "is in uninterruptible sleep (state D)",
-    ZOMBIE: "has ended (state Z) and some of its threads have not",
+    ZOMBIE: "has ended (state Z), but some of its threads still run",
     DEAD: "is ending (state X)",
 }
 
@@ -57,7 +57,7 @@ def _resume(one: Suspect) -> Advice:
         return Advice(
             f"Resume {name}.",
             f"kill -CONT {one.pid}",
-            "SIGSTOP or job control stopped it; until it runs, it serves nothing.",
+            "SIGSTOP or job control stopped it. It serves nothing until it continues.",
         )
     if one.state == TRACED:
         return Advice(f"Let the debugger or tracer continue {name}.", f"grep TracerPid /proc/{one.pid}/status", "")
@@ -65,10 +65,11 @@ def _resume(one: Suspect) -> Advice:
         return Advice(
             f"Thaw the cgroup of {name}: docker unpause, systemctl thaw, or write 0 to its cgroup.freeze.",
             f"cat /proc/{one.pid}/cgroup",
-            "Until then it serves nothing.",
+            "It serves nothing while it is frozen.",
         )
     return Advice(
         f"Find out what {name} waits for.",
         f"cat /proc/{one.pid}/stack",
-        "In this state it neither reads nor reacts to signals: mostly a disk or a network filesystem does not answer.",
+        "A process in this state neither reads nor reacts to signals. Usually a disk or a network filesystem is not "
+        "responding.",
     )

@@ -204,7 +204,7 @@ def queue_is_cause(case: Case, listener: Listener, before: int | None) -> bool:
 def places(waiting: int, limit: int | None) -> str:
     """Describe how full an accept queue is; it has room for one connection more than its limit."""
     if limit is None:
-        return f"{counted(waiting, 'place')} taken, of a limit that is not visible"
+        return f"{counted(waiting, 'place')} taken, limit unknown"
     # A listener that called listen(2) again with a smaller backlog may have more than fit.
     return f"{waiting} of {counted(max(limit + 1, waiting), 'place')} taken"
 
@@ -221,16 +221,17 @@ def backlog_advice(case: Case, limit: int | None) -> tuple[Advice, ...]:
         return (
             ACCEPT,
             Advice(
-                "Raise net.core.somaxconn, and let the process ask for more in listen(2) and call it again (mostly: restart it).",
+                "Raise net.core.somaxconn and the listen backlog of the process, then restart it.",
                 f"sysctl -w net.core.somaxconn={max(4096, 2 * limit)}",
-                f"The queue's limit, {limit}, is somaxconn; it is taken when listen(2) is called.",
+                f"The queue's limit, {limit}, is somaxconn. listen(2) applies it when it is called.",
             ),
         )
     return (
         ACCEPT,
         Advice(
-            f"Let the process ask for more than {limit} in listen(2) and call it again (mostly: restart it).",
+            f"Raise the listen backlog of the process above {limit} (nginx: backlog=) and restart it.",
             None,
-            f"somaxconn is {somaxconn}: the process asked for {limit}, or somaxconn was that low when it did.",
+            f"somaxconn, {somaxconn}, allows more: the process passed {limit} to listen(2), or somaxconn was that "
+            "low at the time.",
         ),
     )

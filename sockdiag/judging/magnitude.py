@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 CRITICAL_SHARE = Threshold(
     "critical_share",
     0.05,
-    "applications notice a loss from about 1 % on; at 5 % TCP and request protocols over UDP are unusable",
+    "applications notice a loss of 1 %; at 5 % TCP and request protocols over UDP are unusable",
 )
-CRITICAL_LOST = Threshold("critical_lost", 10, "fewer are a single burst, or a moment's pause of the reader")
+CRITICAL_LOST = Threshold("critical_lost", 10, "fewer may be a single burst, or a short pause of the reader")
 CRITICAL_PER_S = Threshold(
     "critical_per_s",
     100,
-    "so many losses are an outage for somebody, unless they are less than a tenth of critical_share",
+    "so many losses are an outage for some clients, unless their share is below a tenth of critical_share",
 )
-WARNING_SHARE = Threshold("warning_share", 0.001, "networks in good order lose less than one packet in a thousand")
-WARNING_PER_S = Threshold("warning_per_s", 10, "a loss that goes on, even if it is little of a large amount of traffic")
-WARNING_LOST = Threshold("warning_lost", 5, "a single lost packet or two happen on any host")
+WARNING_SHARE = Threshold("warning_share", 0.001, "healthy networks lose less than one packet in a thousand")
+WARNING_PER_S = Threshold("warning_per_s", 10, "a steady loss, even if it is a small share of much traffic")
+WARNING_LOST = Threshold("warning_lost", 5, "any host loses a packet or two")
 # Declared by each rule that decides by severity_of().
 THRESHOLDS = (CRITICAL_SHARE, CRITICAL_LOST, CRITICAL_PER_S, WARNING_SHARE, WARNING_PER_S, WARNING_LOST)
 
@@ -72,7 +72,7 @@ def guard(least: float, per_s: float, share: float, healthy: str) -> tuple[Thres
         healthy: what makes the counter move on a healthy host.
     """
     return (
-        Threshold("least", least, "of fewer events a share and a rate are chance"),
+        Threshold("least", least, "with fewer events a share or a rate is chance"),
         Threshold("per_s", per_s, healthy),
         Threshold("share", share, healthy),
     )

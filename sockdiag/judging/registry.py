@@ -128,7 +128,9 @@ def selected(rule: Iterable[str], skip: Iterable[str], among: Iterable[str] = RU
     known = tuple(among)
     for code in only:
         if code not in known:
-            raise UsageError(f"--rule: {code} is not judged here, but by 'sockdiag risk'; here are {', '.join(known)}")
+            raise UsageError(
+                f"--rule: this command does not check {code}; 'sockdiag risk' does. Rules here: {', '.join(known)}"
+            )
     codes = tuple(code for code in RULES if code in (only or known) and code not in left_out)
     if not codes:
         raise UsageError("--skip leaves no rule to judge")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sockdiag.model.sample import Sample
 
 # For the thresholds of rules.
-PATIENCE = Threshold("patience_s", 6, "a reader that works in batches gets to its queue at least this often")
+PATIENCE = Threshold("patience_s", 6, "a reader that works in batches returns to its queue at least this often")
 STANDING = Threshold(
-    "standing_ratio", 0.25, "a smaller part that stands for a second may wait for a reader that works in batches"
+    "standing_ratio", 0.25, "a smaller amount unread for a second may be waiting for a reader that works in batches"
 )
 # What is below it stands for a reason of its own: sockets that a process keeps and seldom reads.
 FEW_BYTES = 4096

@@ -52,6 +52,15 @@ def at(end: Endpoint | None) -> str:
     return text if port is None else f"{text}:{port}"
 
 
+def name_of(socket: Socket) -> str:
+    """Write a socket with its table; packet sockets have a device instead of an address."""
+    if socket.netid == "packet":
+        device = socket.local.interface
+        return f"packet socket on {device}" if device else f"packet socket (inode {socket.inode})"
+    where = at(socket.local)
+    return f"{socket.netid} socket (inode {socket.inode})" if where == "-" else f"{socket.netid} {where}"
+
+
 def subject_of(socket: Socket) -> Subject:
     """Identify a socket."""
     return Subject(
@@ -68,7 +77,7 @@ def process_subject(owner: Owner | None, sockets: int, **more: Any) -> Subject:
 def process_name(pid: int | None, comm: bytes | None) -> str:
     """Write a process."""
     if pid is None:
-        return "a process that is not visible"
+        return "an unknown process"
     return f"{(comm or b'?').decode('utf-8', 'surrogateescape')}({pid})"
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Said = tuple[str, str, str, str, float | None]
 
 THRESHOLDS = (
-    Threshold("fill_ratio", 0.85, "monitoring of accept queues alarms between 70 and 90 % of the limit"),
-    Threshold("least", 2, "one connection that waits for a moment is what the queue is for"),
-    Threshold("least_standing", 4, "of fewer, none may have arrived meanwhile by chance"),
+    Threshold("fill_ratio", 0.85, "monitoring systems alert between 70 and 90 % of the limit"),
+    Threshold("least", 2, "the queue is there to hold one connection for a moment"),
+    Threshold("least_standing", 4, "with fewer, it may be chance that none arrived meanwhile"),
     PATIENCE,
     STANDING,
 )
@@ -29,7 +29,7 @@ THRESHOLDS = (
 _STUCK = Advice(
     "Find out why the process does not call accept(2).",
     None,
-    "No connection was accepted between the two samples; a longer queue would only be filled too.",
+    "The process accepted no connection between the two samples; a longer queue would only fill up too.",
 )
 
 
@@ -56,8 +56,8 @@ def judge_accept_queues(case: Case, rule: Rule, tables: tuple[str, ...], source:
                 continue
             raise Unseen(
                 f"/proc/net/{listener.socket.netid}",
-                f"{counted(waiting, 'connection waits', 'connections wait')} at {at(listener.socket.local)}; "
-                "its limit is not in /proc",
+                f"{counted(waiting, 'connection waits', 'connections wait')} at {at(listener.socket.local)}; /proc "
+                "does not show the limit",
             )
         said = _judge_one(case, rule, queue, waiting, limit, when_full)
         if said is None:

@@ -11,7 +11,7 @@ from sockdiag.judging.case import Hit, Threshold, Unseen, batch_table
 from sockdiag.judging.magnitude import THRESHOLDS as LOSS_THRESHOLDS
 from sockdiag.judging.magnitude import severity_of
 from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
-from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
+from sockdiag.judging.subjects import memory_evidence, name_of, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import (
     AT_RISK,
@@ -48,7 +48,7 @@ VERDICTS = (DROPPING, AT_RISK, STALLED, RECOVERED)
 FILL = Threshold(
     "fill_ratio",
     0.85,
-    "a default buffer that 30 kB datagrams fill refuses the next at 87 %, one of 65 kB at 93 % (6.18)",
+    "a default buffer filled with 30 kB datagrams refuses the next one at 87 %, with 65 kB datagrams at 93 % (6.18)",
 )
 SMALLEST = Threshold("free_bytes", 1280, "truesize of a datagram of 200 to 700 bytes on loopback (6.18)")
 THRESHOLDS = (FILL, SMALLEST, PATIENCE, STANDING, *LOSS_THRESHOLDS)
@@ -65,7 +65,9 @@ _READ = Advice(
     "A larger buffer only absorbs bursts; a reader slower than the sender will fill any buffer.",
 )
 _STUCK = Advice(
-    "Find out why the process does not read.", None, "Nothing was taken out of the buffer between the two samples."
+    "Find out why the process does not read.",
+    None,
+    "The process read nothing between the two samples; a larger buffer would only fill up too.",
 )
 
 
@@ -220,7 +222,7 @@ def judge_buffers(
                 rule.code,
                 severity,
                 subject_of(socket),
-                f"{socket.netid} {at(socket.local)} {condition}",
+                f"{name_of(socket)} {condition}",
                 _evidence(socket, level),
                 None if fill is None else max(0.0, round(1 - fill, 4)),
                 eta,
@@ -235,7 +237,7 @@ def judge_buffers(
         socket = one(*hidden)
         raise Unseen(
             f"/proc/net/{socket.netid}",
-            f"{socket.netid} {at(socket.local)} has something to read, and the size of its buffer is not in /proc",
+            f"{name_of(socket)} holds unread data, but /proc does not show the size of its buffer",
         )
 
 
@@ -274,13 +276,13 @@ def _judge_one(
             return said
     if level.drops and mine(case, level):
         now = "none now" if lost == 0 else "use --interval to see whether it is still losing"
-        return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was made; {now}", None, ""
+        return RECOVERED, INFO, f"lost {counted(level.drops, what)} since it was created; {now}", None, ""
     return None
 
 
 def _held(level: Level) -> str:
     if level.rcvbuf is None:
-        return f"{size(level.rmem)}, of a limit that is not visible"
+        return f"{size(level.rmem)}, limit unknown"
     return f"{size(level.rmem)} of {size(level.rcvbuf)}"
 
 
@@ -299,9 +301,9 @@ def _filling(
     eta = round(free / growth, 1) if growth else None
     ratio = rmem / rcvbuf
     if congested:
-        said = f"has overrun and drops every {what} until its queue of {size(rmem)} is read empty"
-        return AT_RISK, CRITICAL, said, None, "its queue has not been read empty since it overran"
-    unread = f", nothing read for {duration(course.span_s)}" if level.unread else ""
+        said = f"is congested: it drops every {what} until its process has read the whole queue of {size(rmem)}"
+        return AT_RISK, CRITICAL, said, None, "the queue has overflowed, and the process has not emptied it since"
+    unread = f", not read for {duration(course.span_s)}" if level.unread else ""
     cause = "nothing is read from the socket" if level.unread else ""
     full = free < case.threshold(rule, "free_bytes")
     if full or (ratio >= case.threshold(rule, "fill_ratio") and not course.drained):
@@ -318,7 +320,13 @@ def _filling(
     if not level.unread or not (lasting or not course.grew):
         return None
     if free < rmem:
-        return AT_RISK, WARNING, f"is not being read: {_held(level)}{unread}; a burst as large overflows it", eta, cause
+        return (
+            AT_RISK,
+            WARNING,
+            f"is not being read: {_held(level)}{unread}; a burst of the same size overflows it",
+            eta,
+            cause,
+        )
     standing = ratio >= case.threshold(rule, "standing_ratio") or (lasting and rmem >= FEW_BYTES)
     if level.halted or standing:
         severity = WARNING if level.halted and rmem >= FEW_BYTES else stuck_severity(ratio)
@@ -348,7 +356,8 @@ def buffer_advice(case: Case, rcvbuf: int | None, unread: bool = False) -> tuple
             Advice(
                 "Raise net.core.rmem_max, then let the process ask for more with SO_RCVBUF.",
                 f"sysctl -w net.core.rmem_max={larger}",
-                f"The buffer, {size(rcvbuf)}, is twice rmem_max: the process asked for at least as much as it may have.",
+                f"The buffer, {size(rcvbuf)}, is twice rmem_max: the process asked for as much as it is allowed, or "
+                "more.",
             ),
             _READ,
         )

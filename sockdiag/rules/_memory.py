@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.memory import protocol_memory
 from sockdiag.model.finding import Advice, Evidence
+from sockdiag.model.quantity import count, size
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ ACCOUNT_PARTS = ("sockstat", "protocols", "softnet")
 MEMORY_PARTS = (*ACCOUNT_PARTS, "cgroups")
 
 WHO = Advice(
-    "See who holds the memory.", "sockdiag memory --by process", "Buffers that nobody reads are the usual cause."
+    "Find the processes that hold the memory.", "sockdiag memory --by process", "Unread buffers are the usual cause."
 )
 
 
@@ -31,6 +32,18 @@ def account_of(case: Case, name: str, *, before: bool = False) -> ProtocolMemory
     cpus = None if sample.softnet is None else len(sample.softnet)
     rows = protocol_memory(sample.sockstat, sample.protocols, sample.limits, sample.page_size, cpus)
     return next((row for row in rows if row.protocol == name), None)
+
+
+def memory_held(case: Case, account: ProtocolMemory) -> str:
+    """Write the memory of an account against its limit."""
+    page = case.now.page_size
+    if account.pages is None:
+        return "an unknown amount of memory"
+    held, limit = (
+        None if pages is None else size(pages * page) if page else f"{count(pages)} pages"
+        for pages in (account.pages, account.limit_pages)
+    )
+    return f"{held}, limit unknown" if limit is None else f"{held} of {limit}"
 
 
 def pages_evidence(account: ProtocolMemory) -> Evidence:
@@ -77,8 +90,8 @@ def raise_cgroup(cgroup: CgroupMemory) -> Advice:
     return Advice(
         f"Raise the memory limit of {cgroup_name(cgroup)}, or let its processes hold less.",
         f"echo {2 * cgroup.limit_bytes} > {quote(cgroup.file)}",
-        "It bounds what its sockets may hold together, whatever their own buffers are; what made the cgroup (systemd, a "
-        "container runtime) sets it again.",
+        "The limit applies to all its sockets together, whatever their own buffers are. The program that made the "
+        "cgroup (systemd, a container runtime) may set it again.",
     )
 
 
@@ -87,10 +100,10 @@ def used_up(case: Case, protocol: str) -> tuple[str, tuple[Advice, ...]]:
     causes, advice = [], []
     account = account_of(case, protocol)
     if account is not None and account.ratio is not None and account.ratio >= FULL:
-        causes.append(f"{protocol} holds {account.pages} of the {account.limit_pages} pages of {account.limit_source}")
+        causes.append(f"{protocol} sockets hold {memory_held(case, account)} ({account.limit_source})")
         advice.append(raise_protocol(account.limit_source))
     for cgroup in full_cgroups(case):
-        causes.append(f"{cgroup_name(cgroup)} holds {cgroup.usage_bytes} of {cgroup.limit_bytes} bytes")
+        causes.append(f"{cgroup_name(cgroup)} holds {size(cgroup.usage_bytes)} of {size(cgroup.limit_bytes)}")
         advice.append(raise_cgroup(cgroup))
     return "; ".join(causes), (WHO, *advice) if advice else ()
 
@@ -99,7 +112,8 @@ def raise_protocol(sysctl: str) -> Advice:
     """Advise on tcp_mem or udp_mem, which depends on the machine's RAM."""
     which = "the first number of " if sysctl == "net.ipv4.udp_mem" else ""
     return Advice(
-        f"Raise {which}{sysctl} only as far as the machine's RAM allows: its numbers are pages, and the kernel does not swap them.",
+        f"Raise {which}{sysctl} only as far as the machine's RAM allows. It counts pages, which the kernel does not "
+        "swap.",
         None,
-        "At the limit every socket of the host is affected, whatever its own buffer sizes.",
+        "The limit affects every socket of the host, whatever its own buffer sizes.",
     )

@@ -31,12 +31,14 @@ TABLES = ("tcp", "mptcp")
 
 THRESHOLDS = (
     Threshold(
-        "least", 3, "with two samples, sockets of one process that were in the state in both; one or two may be meant"
+        "least",
+        3,
+        "with two samples: sockets of one process that were in this state in both; one or two may be intended",
     ),
-    Threshold("least_once", 10, "in a single sample, which does not show those that are about to be closed"),
-    Threshold("limit_share", 0.1, "of the descriptors that the process may have, whether or not they become more"),
-    Threshold("critical_share", 0.5, "the rest is soon needed"),
-    Threshold("many", 100, "however many descriptors the process may have: pools of idle connections are smaller"),
+    Threshold("least_once", 10, "with a single sample, which includes sockets that are about to be closed"),
+    Threshold("limit_share", 0.1, "share of the process's limit of open files, whether or not it grows"),
+    Threshold("critical_share", 0.5, "the process soon needs the rest"),
+    Threshold("many", 100, "whatever the limit of open files: pools of idle connections are smaller"),
     PATIENCE,
 )
 
@@ -151,7 +153,7 @@ def _judge_pile(
     elif case.seconds is not None:
         since = f", {count(lasting)} of them for more than {duration(case.seconds)}"
     trend = f", {count(pile.fresh)} new" if pile.fresh else ""
-    of_limit = "" if part is None or part < 0.01 else f", {share(part)} of the files it may have open"
+    of_limit = "" if part is None or part < 0.01 else f", {share(part)} of its limit of open files"
     figures = {name: Evidence(n, "sockets", limit, "idiag_state", "netns")}
     if case.seconds is not None:
         figures["lasting"] = Evidence(lasting, "sockets", None, "idiag_cookie of both samples", "netns")

@@ -17,8 +17,8 @@ RULE = DeclaredRule(
     "ACCEPT_QUEUE_FULL",
     CRITICAL,
     (AT_RISK, STALLED),
-    "A listener's accept queue is full, is filling up, or is not served: the next connection attempts are refused, or clients "
-    "wait for an answer.",
+    "A listener's accept queue is full, filling up, or not served: the kernel refuses the next connection attempts, "
+    "or clients wait for an answer.",
     "The queue takes connections until sk_ack_backlog exceeds sk_max_ack_backlog, that is one more than the limit.",
     "sk_acceptq_is_full(), include/net/sock.h",
     ("recv_q", "send_q", "connections without an inode", "tcp_info of a few"),

@@ -26,15 +26,16 @@ RULE = DeclaredRule(
     "ACCEPT_QUEUE_OVERFLOW",
     CRITICAL,
     (DROPPING, RECOVERED),
-    "A listener refuses connection attempts because those that are complete are not accepted. Clients try again after 1, 3, "
-    "7 … seconds, so that it is first seen as latency. Each of their tries counts: attempts, not clients.",
-    "A SYN, or the last ACK of a handshake, is ignored (with tcp_abort_on_overflow: reset) when sk_ack_backlog exceeds "
-    "sk_max_ack_backlog.",
+    "A listener refuses connection attempts because its process does not accept connections fast enough. Clients "
+    "try again after 1, 3, 7 … seconds, so users first notice latency. Each try counts: the figures are attempts, "
+    "not clients.",
+    "The kernel ignores a SYN or the last ACK of a handshake (resets it with tcp_abort_on_overflow) when "
+    "sk_ack_backlog exceeds sk_max_ack_backlog.",
     "tcp_conn_request(), tcp_v4_syn_recv_sock(), sk_acceptq_is_full()",
     ("recv_q", "send_q", "skmem.drops of the listener", "TcpExt.ListenOverflows", "TcpExt.ListenDrops"),
     ("tcp", "/proc/net/netstat"),
     (),
-    ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn if it is the limit"),
     partly=("mptcp",),
     tables=("tcp", "mptcp"),
     sysctls=BACKLOG_SYSCTLS,
@@ -66,7 +67,7 @@ def judge(case: Case) -> Iterator[Hit]:
             "accept_queue": Evidence(
                 listener.accept_queue, "places", _room(listener.accept_queue_limit), "idiag_rqueue", "socket"
             ),
-            "drops": memory_evidence(socket, "drops", drops, "attempts since the socket was made"),
+            "drops": memory_evidence(socket, "drops", drops, "attempts since the socket was created"),
             "ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows"),
         }
         room = None if listener.accept_queue_ratio is None else max(0.0, round(1 - listener.accept_queue_ratio, 4))
@@ -86,20 +87,20 @@ def judge(case: Case) -> Iterator[Hit]:
                     None,
                     advice,
                     DROPPING,
-                    "connections are accepted more slowly than clients connect",
+                    "the process accepts connections more slowly than clients connect",
                     case.rate(lost),
                 ),
                 [(batch, row)],
             )
         elif not full:
-            now = "none now" if lost == 0 else "use --interval to see whether it still does"
-            said = f"{where} has refused {counted(drops, 'connection attempt')} since it was made; {now}"
+            now = "none now" if lost == 0 else "use --interval to see whether it continues"
+            said = f"{where} has refused {counted(drops, 'connection attempt')} since it was created; {now}"
             yield Hit(
                 Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)]
             )
     if overflows and overflows > explained and explained == 0:
         evidence = {"ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows")}
-        whose = "listeners, which /proc does not tell" if hidden else "listeners that are gone by now"
+        whose = "listeners that /proc does not identify" if hidden else "listeners that are closed by now"
         said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of {whose}"
         yield Hit(
             Finding(

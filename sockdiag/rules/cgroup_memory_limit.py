@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
+from sockdiag.model.quantity import duration, size
 from sockdiag.model.record import HOST
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
 
@@ -20,11 +21,12 @@ RULE = DeclaredRule(
     "CGROUP_MEMORY_LIMIT",
     CRITICAL,
     (AT_RISK,),
-    "The sockets of a cgroup (a container, a unit) hold nearly as much memory as its limit allows: segments and datagrams will "
-    "be dropped at sockets whose own buffers have room, senders wait, and no counter names the cgroup.",
-    "Version 1: memory.kmem.tcp.usage_in_bytes, which counts UDP too, reaches memory.kmem.tcp.limit_in_bytes. Version 2: "
-    "sockets share memory.max with all else; when what cannot be reclaimed reaches it, charges fail or windows shrink "
-    "(memory.events: sock_throttled), and the OOM killer may come.",
+    "The sockets of a cgroup (a container, a unit) hold nearly as much memory as its limit allows: the kernel will "
+    "drop segments and datagrams at sockets whose own buffers have room, senders wait, and no counter names the "
+    "cgroup.",
+    "Version 1: memory.kmem.tcp.usage_in_bytes, which counts UDP too, reaches memory.kmem.tcp.limit_in_bytes. "
+    "Version 2: sockets share memory.max with all other memory. When memory that cannot be reclaimed reaches it, "
+    "charges fail or windows shrink (memory.events: sock_throttled), and the OOM killer may act.",
     "memcg1_charge_skmem(), mem_cgroup_sk_charge() (before 6.18 mem_cgroup_charge_skmem()), mem_cgroup_under_socket_pressure()",
     (
         "memory.kmem.tcp.usage_in_bytes",
@@ -38,7 +40,7 @@ RULE = DeclaredRule(
     (),
     (
         Threshold("fill_ratio", FULL, "charges come in batches of pages, and the kernel lets senders exceed the limit"),
-        Threshold("sock_ratio", 0.1, "version 2, where sockets hold less of the limit it is others that fill it"),
+        Threshold("sock_ratio", 0.1, "version 2: if sockets hold less of the limit, other memory fills it"),
     ),
     ("the processes that hold the memory", "memory.kmem.tcp.limit_in_bytes, or memory.max (MemoryMax= of the unit)"),
     partly=(_SOURCE,),
@@ -76,7 +78,7 @@ def judge(case: Case) -> Iterator[Hit]:
             unsure = one
     if unsure is not None:
         raise Unseen(
-            _SOURCE, f"whether {cgroup_name(unsure)}, which is near its limit, has processes here is not visible"
+            _SOURCE, f"{cgroup_name(unsure)} is near its limit; whether it has processes in this namespace is unknown"
         )
 
 
@@ -88,10 +90,10 @@ def _eta(case: Case, one: CgroupMemory, before: CgroupMemory | None) -> float | 
 
 
 def _hit(one: CgroupMemory, eta: float | None, throttled: int, netns: int | None, *, near: bool) -> Hit:
-    of = f", sockets {one.sock_bytes} of them" if one.sock_bytes not in (None, one.usage_bytes) else ""
-    said = f"{cgroup_name(one)} holds {one.usage_bytes} of {one.limit_bytes} bytes{of}"
+    of = f", {size(one.sock_bytes)} of it in sockets" if one.sock_bytes not in (None, one.usage_bytes) else ""
+    said = f"{cgroup_name(one)} holds {size(one.usage_bytes)} of {size(one.limit_bytes)}{of}"
     said += f", and its sockets were throttled {counted(throttled, 'time')}" if throttled else ""
-    said += f"; the limit is reached in {eta} s at this rate" if eta is not None and not near else ""
+    said += f"; at this rate it reaches the limit in {duration(eta)}" if eta is not None and not near else ""
     evidence = {
         "usage": Evidence(one.usage_bytes, "bytes", one.limit_bytes, one.file, HOST),
         "sockets": Evidence(one.sock_bytes, "bytes", one.limit_bytes, one.file, HOST),

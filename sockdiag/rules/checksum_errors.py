@@ -26,19 +26,21 @@ _PASSED = ("Ip.InReceives", "Ip6.InReceives")
 
 RULE = counter_rule(
     "CHECKSUM_ERRORS",
-    "Packets are dropped because their checksum is wrong: something damages them on the way, or a sender computes it wrongly.",
-    "The checksum of IP, TCP, UDP or ICMP does not fit the packet when the kernel verifies it.",
+    "The kernel drops packets with a wrong checksum: something on the path damages them, or a sender computes it "
+    "wrongly.",
+    "The checksum of IP, TCP, UDP or ICMP does not match when the kernel verifies it.",
     _NAMES,
     _PASSED,
     ("the device, cable, tunnel or virtual switch that damages packets", "checksum offload of the sender"),
-    guard(1, 0, 0, "none: a checksum that is wrong is a damaged packet"),
+    guard(1, 0, 0, "none: a wrong checksum is a damaged packet"),
 )
 
 _ADVICE = (
     Advice(
-        "Look for what damages them: a device, cable or memory on the way, a tunnel, or checksum offload of a virtual device.",
+        "Find out where packets are damaged: a device, cable or memory on the path, a tunnel, or checksum offload "
+        "of a virtual device.",
         "ethtool -k DEVICE",
-        "TCP sends such segments again and becomes slow; a damaged datagram of UDP is lost.",
+        "TCP sends such segments again and becomes slow; a damaged UDP datagram is lost.",
     ),
 )
 

@@ -17,9 +17,10 @@ RULE = DeclaredRule(
     "CLOSE_WAIT_LEAK",
     CRITICAL,
     (LEAKING, OK),
-    "A process does not close connections that its peers have closed. They have no timer and stay until it does, each with a "
-    "descriptor and the memory of its queues. A few that do not become more, such as an idle pool, are only noted.",
-    "CLOSE_WAIT is left only by close(2) or shutdown(2) of the owner.",
+    "A process does not close connections that its peers have closed. No timer ends them: each keeps a descriptor "
+    "and the memory of its queues until the process closes it. A few that do not grow in number, such as an idle "
+    "pool, are only noted.",
+    "A connection leaves CLOSE_WAIT only when its owner calls close(2) or shutdown(2).",
     "tcp_fin(), tcp_close_state(), net/ipv4/tcp*.c",
     ("state", "inode", "send_q", "owners", "/proc/PID/limits", "tcp_info of a few"),
     ("tcp",),
@@ -32,9 +33,9 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "Let the process close a connection when recv(2) returns 0; restarting it frees them.",
+    "Let the process close a connection when recv(2) returns 0. Restarting the process frees them.",
     None,
-    "No timeout or sysctl of the kernel ends CLOSE_WAIT.",
+    "The kernel has no timeout or sysctl that ends CLOSE_WAIT.",
 )
 
 

@@ -24,14 +24,15 @@ _FOLLOW = 10
 RULE = counter_rule(
     "CONNECTIONS_REFUSED",
     "Connection attempts are refused: the service is down or listens elsewhere. Clients get ECONNREFUSED.",
-    "A SYN for a port without a listener is answered with a reset; a listener that goes away loses its requests.",
+    "The kernel answers a SYN for a port without a listener with a reset. A listener that is closed loses its "
+    "pending requests.",
     (_FAILED, _RESETS, _LOST),
     ("Tcp.ActiveOpens", "Tcp.PassiveOpens"),
     ("the service that should listen", "the address and port that clients use"),
     (
-        *guard(6, 2, 0.05, "health checks of a service that is down, port scans, clients that try again at intervals"),
-        Threshold("few", 3, "fewer than least are judged if most attempts of this host fail: its only service is down"),
-        Threshold("few_per_s", 0.5, "one health check or one program that tries again is slower"),
+        *guard(6, 2, 0.05, "health checks of a service that is down, port scans, and clients that retry periodically"),
+        Threshold("few", 3, "fewer than least count if most attempts of this host fail: its only service is down"),
+        Threshold("few_per_s", 0.5, "a single health check or a single retrying program is slower"),
         Threshold("most", 0.5, "more attempts fail than succeed"),
     ),
     beside=(*_OTHERWISE, *_ENDED),
@@ -39,19 +40,19 @@ RULE = counter_rule(
 )
 
 _OUT = Advice(
-    "Find the service that processes of this host connect to, and start it or correct the address.",
+    "Find the service that processes of this host try to reach, and start it or correct the address.",
     "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'",
-    "A refused connection leaves no socket behind: the resets name address and port.",
+    "A refused connection leaves no socket behind, but the resets show address and port.",
 )
 _IN = Advice(
-    "Start the service that clients look for, or find out who knocks at a closed port.",
+    "Start the service that clients try to reach, or find the clients that use the wrong port.",
     "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'; ss -ltn",
-    "The resets name the port. Nothing listens there, or only at another address.",
+    "The resets show the port. Nothing listens on it, or only at another address.",
 )
 _GONE = Advice(
-    "Let a listener of a SO_REUSEPORT group end only after its requests are accepted, or set net.ipv4.tcp_migrate_req=1.",
+    "Let a listener of a SO_REUSEPORT group accept its requests before it closes, or set net.ipv4.tcp_migrate_req=1.",
     None,
-    "Requests of a listener that is closed are lost unless another one of its group takes them.",
+    "Closing a listener loses its pending requests unless another one of its group takes them.",
 )
 
 
@@ -84,7 +85,7 @@ def judge(case: Case) -> Iterator[Hit]:
             (_RESETS,),
             "TCP closed ports",
             "connection attempt",
-            "of clients refused: nobody listens on the port",
+            "of clients refused: no process listens on the port",
             (_IN,),
             lost=refused,
             passed=passed,
@@ -98,7 +99,7 @@ def judge(case: Case) -> Iterator[Hit]:
             (_LOST,),
             "TCP listeners",
             "connection request",
-            "lost with the listener that was closed",
+            "lost when the listener was closed",
             (_GONE,),
             passed=passed,
             of="connections accepted",

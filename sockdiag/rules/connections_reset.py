@@ -18,24 +18,24 @@ _NEVER_OPEN = "Tcp.AttemptFails"
 
 RULE = counter_rule(
     "CONNECTIONS_RESET",
-    "Established TCP connections end by a reset instead of in order. If the process closed them with data unread, that data is lost, "
+    "Established TCP connections end with a reset. If the process closed them with unread data, that data is lost, "
     "and the peer's read(2) fails with ECONNRESET.",
-    "close(2) with data in the receive queue (TCPAbortOnClose); data that arrives after close(2), or SO_LINGER of 0 (TCPAbortOnData); "
-    "a reset that came from the peer.",
+    "close(2) with data in the receive queue (TCPAbortOnClose); data that arrives after close(2), or SO_LINGER with "
+    "0 (TCPAbortOnData); a reset from the peer.",
     (_UNREAD, _PURPOSE, _ENDED),
     (*_OPENED, _NEVER_OPEN),
     (
         "reading to the end, or shutdown(2), before close(2)",
         "the process that closes early: a crash, a limit, a timeout",
     ),
-    guard(8, 5, 0.1, "browsers, load generators and health checks that close in the middle of a response"),
+    guard(8, 5, 0.1, "browsers, load generators and health checks close in the middle of a response"),
     verdicts=(DROPPING, OK),
 )
 
 _READ = Advice(
     "Find the process that closes connections before it has read everything: a crash, a request limit, a timeout.",
     "bpftrace -e 'kprobe:tcp_send_active_reset { @[comm] = count(); }'",
-    "The kernel throws the unread data away and answers with a reset. shutdown(2) and reading to the end avoid both.",
+    "The kernel discards the unread data and sends a reset. shutdown(2) and reading to the end avoid both.",
 )
 
 
@@ -53,7 +53,7 @@ def judge(case: Case) -> Iterator[Hit]:
             (_UNREAD,),
             "TCP close",
             "connection",
-            "reset: the process closed them with data unread",
+            "reset: the process closed them with unread data",
             (_READ,),
             passed=None if ended is None else max(0, ended - unread),
             of="connections",
@@ -68,12 +68,13 @@ def judge(case: Case) -> Iterator[Hit]:
                 (_ENDED, _PURPOSE),
                 "TCP resets",
                 "connection",
-                "ended by a reset",
+                "ended with a reset",
                 (),
                 lost=resets,
                 passed=None if ended is None else max(0, ended - resets),
                 of="connections",
-                cause="Peers reset them, or processes here do so on purpose (SO_LINGER); whether data was lost no counter shows.",
+                cause="Peers reset them, or processes of this host did so on purpose (SO_LINGER). No counter shows "
+                "whether data was lost.",
                 guarded=True,
                 verdict=OK,
                 severity=INFO,

@@ -19,20 +19,21 @@ _PASSED = ("Tcp.ActiveOpens", "Tcp.PassiveOpens")
 
 RULE = counter_rule(
     "CONNECTIONS_TIMED_OUT",
-    "TCP connections are given up because the peer answers no retransmission, window probe or keep-alive any more. What was not acknowledged is lost.",
-    "tcp_retries2, tcp_syn_retries, TCP_USER_TIMEOUT or tcp_keepalive_probes is reached.",
+    "The kernel gives up TCP connections because the peer no longer answers retransmissions, window probes or "
+    "keep-alive probes. Unacknowledged data is lost.",
+    "A connection reaches tcp_retries2, tcp_syn_retries, TCP_USER_TIMEOUT or tcp_keepalive_probes.",
     _NAMES,
     _PASSED,
     ("the peers, and the path to them",),
-    guard(3, 0.2, 0.05, "mobile clients disappear without a word"),
+    guard(3, 0.2, 0.05, "mobile clients disappear without closing their connections"),
     explained_by=(*SILENCED, Explained("PEER_SILENT"), Explained("SYN_SENT_UNANSWERED")),
 )
 
 _ADVICE = (
     Advice(
-        "Look for peers that are not answering, and at the path to them.",
+        "Find the peers that do not answer, and check the path to them.",
         "sockdiag doctor --interval 5",
-        "Processes get ETIMEDOUT. Connections that are about to end like this have retransmissions: ss -to.",
+        "Processes get ETIMEDOUT. Connections about to time out show retransmissions: ss -to.",
     ),
 )
 
@@ -45,7 +46,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "TCP",
         "connection",
-        "given up: the peer does not answer",
+        "timed out: the peer does not answer",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="connections opened",

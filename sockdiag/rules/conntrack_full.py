@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import counted, rate
+from sockdiag.model.quantity import count, counted, rate
 from sockdiag.rules._conntrack import losses_of
 
 TYPE_CHECKING = False
@@ -18,16 +18,21 @@ RULE = DeclaredRule(
     "CONNTRACK_FULL",
     CRITICAL,
     (DROPPING, AT_RISK),
-    "The table of tracked connections is full: packets of new connections are dropped without an answer, even local ones.",
-    "nf_conntrack_count exceeds nf_conntrack_max and no entry that saw no answer can be thrown out.",
+    "The connection tracking table is full: the kernel drops packets of new connections without an answer, even "
+    "local ones.",
+    "nf_conntrack_count exceeds nf_conntrack_max, and no unanswered entry can be evicted.",
     "__nf_conntrack_alloc(), net/netfilter/nf_conntrack_core.c",
     ("nf_conntrack_count", "nf_conntrack_max", "stat/nf_conntrack drop"),
     ("/proc/net/stat/nf_conntrack",),
     (
-        Threshold("warning_ratio", 0.8, "monitoring warns from 75 to 90 %"),
-        Threshold("critical_ratio", 0.95, "monitoring calls it critical from 90 to 95 %"),
+        Threshold("warning_ratio", 0.8, "monitoring systems warn from 75 to 90 %"),
+        Threshold("critical_ratio", 0.95, "monitoring systems report critical from 90 to 95 %"),
     ),
-    ("net.netfilter.nf_conntrack_max, set on the host", "shorter timeouts", "no tracking of what needs none (notrack)"),
+    (
+        "net.netfilter.nf_conntrack_max, set on the host",
+        "shorter timeouts",
+        "notrack for traffic that needs no tracking",
+    ),
     parts=("conntrack",),
     earlier_parts=("conntrack",),
 )
@@ -51,7 +56,7 @@ def judge(case: Case) -> Iterator[Hit]:
     if not known:
         raise Unseen(_SYSCTL + ("max" if now.max is None else "count"), "not read")
     if drops is None and case.before is not None:
-        raise Unseen(_STAT, "what was dropped is not told")
+        raise Unseen(_STAT, "the kernel does not report drops")
 
 
 def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
@@ -60,8 +65,8 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
     eta = None
     if growth > 0 and case.seconds and now.max and now.count is not None:
         eta = round(max(0, now.max - now.count) / (growth / case.seconds), 1)
-    count, limit = (n if n is not None else "an unknown number" for n in (now.count, now.max))
-    said = f"the table of tracked connections holds {count} of {limit} entries"
+    held, limit = (count(n) if n is not None else "an unknown number" for n in (now.count, now.max))
+    said = f"the connection tracking table holds {held} of {limit} entries"
     said += f"; {counted(lost, 'packet')} dropped ({rate(case.rate(lost))})" if lost else ""
     evidence = {
         "count": Evidence(now.count, "entries", now.max, f"{_SYSCTL}count"),
@@ -71,12 +76,12 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
         Advice(
             "Raise net.netfilter.nf_conntrack_max in the host's own namespace.",
             f"sysctl -w net.netfilter.nf_conntrack_max={2 * now.max}" if now.max else None,
-            "An entry costs some 300 bytes.",
+            "An entry costs about 300 bytes.",
         ),
         Advice(
-            "Do not track what no rule needs (notrack), or shorten timeouts.",
+            "Exempt traffic that no rule needs to track (notrack), or shorten timeouts.",
             None,
-            "Entries stay long after their connections.",
+            "Entries outlive their connections by far.",
         ),
     )
     severity = CRITICAL if lost or (ratio or 0) >= case.threshold(RULE, "critical_ratio") else WARNING

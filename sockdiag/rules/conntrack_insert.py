@@ -20,13 +20,13 @@ RULE = DeclaredRule(
     "CONNTRACK_INSERT",
     CRITICAL,
     (DROPPING,),
-    "Packets are dropped because their connection cannot be entered into the table of tracked connections, although it has room.",
-    "Another connection has the same addresses and ports after NAT, or two packets of a new flow race each other (two DNS queries from "
-    "one socket, for one); or a chain of the hash table is too long (since 5.15).",
+    "Connection tracking drops packets because it cannot insert their connection, although its table has room.",
+    "Another connection has the same addresses and ports after NAT, or two packets of a new flow race each other "
+    "(for example two DNS queries from one socket), or a chain of the hash table is too long (since 5.15).",
     "__nf_conntrack_confirm(), nf_ct_resolve_clash(), net/netfilter/nf_conntrack_core.c",
     ("stat/nf_conntrack insert_failed, chainlength", _RECEIVED),
     (),
-    (*guard(3, 0.5, 0.0001, "two packets of a new flow that race each other now and then"), *THRESHOLDS),
+    (*guard(3, 0.5, 0.0001, "two packets of a new flow race each other now and then"), *THRESHOLDS),
     ("more addresses or ports for NAT", "net.netfilter.nf_conntrack_buckets", "single-request in resolv.conf, for DNS"),
     partly=("/proc/net/stat/nf_conntrack", "/proc/net/snmp"),
     counters=(_RECEIVED,),
@@ -60,7 +60,7 @@ def judge(case: Case) -> Iterator[Hit]:
         else Advice(
             "Give NAT more addresses or ports to choose from; for DNS, let the resolver send one query at a time (single-request).",
             "conntrack -S",
-            "A connection needs a pair of addresses and ports of its own after NAT.",
+            "After NAT, each connection needs a unique pair of addresses and ports.",
         )
     )
     yield Hit(
@@ -68,7 +68,7 @@ def judge(case: Case) -> Iterator[Hit]:
             RULE.code,
             severity_of(failed, passed, case.seconds),
             Subject(NAMESPACE, "conntrack"),
-            f"{counted(failed, 'packet')} dropped by connection tracking ({rate(case.rate(failed))}): {why}",
+            f"connection tracking dropped {counted(failed, 'packet')} ({rate(case.rate(failed))}): {why}",
             {
                 "insert_failed": Evidence(failed, "count", None, _STAT),
                 "chainlength": Evidence(lost.chains, "count", None, _STAT),

@@ -57,14 +57,14 @@ RULE = counter_rule(
     _NAMES,
     _PASSED,
     ("ip xfrm state and policy on both sides", "the key daemon"),
-    guard(5, 1, 0.0001, "packets that were under way while keys changed, and probes from the Internet"),
+    guard(5, 1, 0.0001, "packets in flight while keys change, and probes from the Internet"),
 )
 
 _ADVICE = (
     Advice(
-        "Compare policies and associations with those of the peer, and look at the key daemon's log.",
+        "Compare policies and associations with those of the peer, and check the log of the key daemon.",
         "ip -s xfrm state; ip xfrm policy",
-        "The counters in the evidence name the reason.",
+        "The counters in the evidence show the reason.",
     ),
 )
 

@@ -17,18 +17,18 @@ RULE = DeclaredRule(
     "DEVICE_DROP",
     CRITICAL,
     (DROPPING, OK),
-    "A network device lost packets: its ring or the CPU's queue was full on receipt, or its driver could not send.",
-    "rx_fifo: the ring overran. rx_drop: no room behind it, or nobody wanted the frame (an unknown protocol counts too). "
-    "tx_drop: the driver dropped instead of sending.",
+    "A network device dropped packets: its ring or the CPU's input queue was full, or its driver could not send.",
+    "rx_fifo: the ring overran. rx_drop: the queue behind the ring was full, or no protocol takes the frame. "
+    "tx_drop: the driver could not send.",
     "dev_get_stats(), struct rtnl_link_stats64",
     ("dev rx_drop, rx_fifo, tx_drop, rx_packets, tx_packets",),
     ("/proc/net/dev",),
     (
-        Threshold("least", 5, "on receipt: frames of protocols that nobody speaks here are dropped one by one"),
-        Threshold("share", 0.001, "the same, of many packets"),
+        Threshold("least", 5, "on receipt: the kernel drops frames of protocols that this host does not use"),
+        Threshold("share", 0.001, "the same, with much traffic"),
         *THRESHOLDS,
     ),
-    ("a larger ring (ethtool -G)", "net.core.netdev_max_backlog where the CPU's queue is full"),
+    ("a larger ring (ethtool -G)", "net.core.netdev_max_backlog if the CPU's queue is full"),
     explained_by=(Explained("SOFTNET_BACKLOG_DROP"),),
     counters=tuple(f"dev.*.{column}" for column in ("rx_drop", "rx_fifo", "tx_drop", "rx_packets", "tx_packets")),
 )
@@ -39,14 +39,14 @@ _WAYS = (
         "rx_packets",
         "received: its ring was full",
         "ethtool -G {} rx N",
-        "Packets arrive faster than the CPU takes them out of the ring.",
+        "Packets arrive faster than the CPU takes them from the ring.",
     ),
     (
         "rx_drop",
         "rx_packets",
         "received, before a protocol saw them",
         None,
-        "See SOFTNET_BACKLOG_DROP where the CPU's queue is full.",
+        "SOFTNET_BACKLOG_DROP shows whether the CPU's queue is full.",
     ),
     (
         "tx_drop",
@@ -83,7 +83,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 packets: Evidence(whole, "packets", None, "/proc/net/dev"),
                 "share": Evidence(round(share_of(lost, passed) or 0.0, 4), "ratio"),
             }
-            advice = Advice(f"Look at the device {device}.", command and command.format(device), reason)
+            advice = Advice(f"Check the device {device}.", command and command.format(device), reason)
             yield Hit(
                 Finding(
                     RULE.code,

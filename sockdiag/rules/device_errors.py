@@ -24,13 +24,14 @@ RULE = DeclaredRule(
     "DEVICE_ERRORS",
     CRITICAL,
     (DROPPING,),
-    "A network device counts errors: frames that arrive damaged, or packets that it cannot send for want of a carrier or a way.",
-    "Receiving: a wrong checksum, length or framing; sending: no carrier, an aborted transmission, or, at a tunnel, no route to the "
-    "other end.",
+    "A network device counts errors: frames arrive damaged, or it cannot send packets because there is no carrier "
+    "or no route to the other end.",
+    "On receipt, a wrong checksum, length or framing; on sending, no carrier, an aborted transmission, or no route "
+    "to the other end of a tunnel.",
     "dev_get_stats(), struct rtnl_link_stats64",
     ("dev rx_errs, rx_frame, rx_packets, tx_errs, tx_carrier, tx_fifo, tx_packets",),
     ("/proc/net/dev",),
-    (*guard(3, 0.1, 0.0001, "a link that comes up, or a single damaged frame"), *THRESHOLDS),
+    (*guard(3, 0.1, 0.0001, "a link coming up, or a single damaged frame"), *THRESHOLDS),
     ("cable, transceiver and duplex", "the route to the other end of a tunnel"),
     counters=tuple(f"dev.*.{column}" for column in _COLUMNS),
 )
@@ -46,9 +47,10 @@ def judge(case: Case) -> Iterator[Hit]:
             names = tuple(f"dev.{device}.{column}" for column in (errors, *kinds))
             lost = max((case.moved(one) or 0 for one in names), default=0)
             advice = Advice(
-                f"Look at the errors of {device} in detail.",
+                f"Check the error counters of {device}.",
                 f"ip -s -s link show {device}",
-                "Frame and CRC errors come from the cable, the transceiver or a duplex mismatch; carrier errors from a link or tunnel that is down.",
+                "Frame and CRC errors come from the cable, the transceiver or a duplex mismatch; carrier errors "
+                "from a link or tunnel that is down.",
             )
             for hit in lost_in_interval(
                 case,

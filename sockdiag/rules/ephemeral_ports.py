@@ -28,10 +28,11 @@ RULE = DeclaredRule(
     "EPHEMERAL_PORTS",
     CRITICAL,
     (AT_RISK,),
-    "So many connections go from one address to one destination that the local ports to choose from run out: connect(2) fails "
-    "with EADDRNOTAVAIL, which no counter shows.",
-    "Every port of ip_local_port_range but the reserved ones is taken for this source, destination address and destination "
-    "port. TIME_WAIT takes a port too, unless tcp_tw_reuse lets it be used again after a second (2, the default: on loopback).",
+    "The local ports for connections from one address to one destination run out: connect(2) fails with "
+    "EADDRNOTAVAIL, which no counter shows.",
+    "Every unreserved port of ip_local_port_range is in use for this source, destination address and destination "
+    "port. TIME_WAIT keeps a port in use too, unless tcp_tw_reuse allows reuse after a second (2, the default: only "
+    "on loopback).",
     "__inet_hash_connect(), net/ipv4/inet_hashtables.c",
     (
         "local",
@@ -44,8 +45,8 @@ RULE = DeclaredRule(
     ),
     ("tcp",),
     (
-        Threshold("warning_ratio", 0.8, "bursts of connections come and go faster than anybody looks"),
-        Threshold("critical_ratio", 0.95, "the search for a free port already takes long"),
+        Threshold("warning_ratio", 0.8, "a burst of connections may take the rest between two samples"),
+        Threshold("critical_ratio", 0.95, "finding a free port already takes long"),
     ),
     (
         "keep connections open",
@@ -111,7 +112,7 @@ def _hit(case: Case, destinations: list[_Destination], room: int, ports: tuple[i
     states = ", ".join(f"{count(k)} {state}" for state, k in sorted(worst.states.items(), key=lambda item: -item[1]))
     owner = worst.owners[0] if worst.owners else None
     who = "" if owner is None else f"{process_name(owner.pid, owner.comm)}: "
-    others = "" if n == 1 else f"; {counted(n - 1, 'other destination')} as full"
+    others = "" if n == 1 else f"; {counted(n - 1, 'more destination')} near the limit"
     end = Endpoint(address, port)
     said = f"{who}{count(used)} of {count(room)} local ports in use from {source} to {at(end)}: {states}{others}"
     evidence = {
@@ -124,7 +125,7 @@ def _hit(case: Case, destinations: list[_Destination], room: int, ports: tuple[i
     eta = None
     if worst.earlier is not None and case.seconds and 0 < worst.earlier < used:
         eta = round((room - used) / ((used - worst.earlier) / case.seconds), 1)
-    fill = "connections that ended and keep their ports in TIME_WAIT" if 2 * ended >= used else "open connections"
+    fill = "connections in TIME_WAIT" if 2 * ended >= used else "open connections"
     subject = Subject(
         NAMESPACE,
         f"{source} to {at(end)}",
@@ -147,7 +148,7 @@ def _hit(case: Case, destinations: list[_Destination], room: int, ports: tuple[i
             eta,
             _advise(ports, reuse, ended=2 * ended >= used),
             AT_RISK,
-            f"the ports are taken by {fill}",
+            f"{fill} hold most of the ports",
             suspects=suspects_of(owner for one in destinations for owner in one.owners),
         )
     )
@@ -164,19 +165,19 @@ def _advise(ports: tuple[int, int], reuse: int | None, *, ended: bool) -> tuple[
             Advice(
                 "Connect from more source addresses, or to more destination addresses.",
                 None,
-                "A local port is taken once per source, destination and destination port.",
+                "Each source, destination and destination port can use a local port once.",
             ),
             widen,
         )
     keep = Advice(
-        "Let the clients keep connections open (keep-alive, a pool).",
+        "Let the clients keep connections open (keep-alive, connection pool).",
         None,
-        "Each connection takes a port for 60 s after its end.",
+        "Each connection keeps its port for 60 s after its end.",
     )
     again = Advice(
-        "Let connect(2) take ports in TIME_WAIT again.",
+        "Let connect(2) reuse ports in TIME_WAIT.",
         "sysctl -w net.ipv4.tcp_tw_reuse=1",
-        f"tcp_tw_reuse is {reuse}: with 1 a port is free again a second after the end of its connection.",
+        f"tcp_tw_reuse is {reuse}; with 1, a port is free a second after the end of its connection.",
     )
     return (keep, again, widen) if reuse in (0, 2) else (keep, widen)
 

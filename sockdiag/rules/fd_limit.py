@@ -6,6 +6,7 @@ from sockdiag.analysis.listeners import listening_rows
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.judging.subjects import process_name
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,17 +20,17 @@ RULE = DeclaredRule(
     "FD_LIMIT",
     CRITICAL,
     (AT_RISK,),
-    "A process that accepts connections has nearly as many open files as it may have: accept(2) will fail with EMFILE, its queue "
-    "will fill, and connection attempts will be refused.",
+    "A process that accepts connections is near its limit of open files: accept(2) will fail with EMFILE, its queue "
+    "will fill, and the kernel will refuse connection attempts.",
     "accept(2) needs a free descriptor below the soft limit RLIMIT_NOFILE.",
     "get_unused_fd_flags(), fs/file.c; __sys_accept4()",
     ("/proc/PID/fd", "/proc/PID/limits", "listeners of the process"),
     (),
     (
-        Threshold("warning_ratio", 0.85, "monitoring warns between 70 and 90 %"),
-        Threshold("critical_ratio", 0.95, "monitoring calls it critical from 90 to 95 %"),
+        Threshold("warning_ratio", 0.85, "monitoring systems warn between 70 and 90 %"),
+        Threshold("critical_ratio", 0.95, "monitoring systems report critical from 90 to 95 %"),
     ),
-    ("close what is not needed", "LimitNOFILE= of the unit, ulimit -n"),
+    ("the descriptors that the process does not close", "LimitNOFILE= of the unit, ulimit -n"),
     tables=_TABLES,
     parts=("descriptors",),
     commands=("listeners",),
@@ -48,7 +49,7 @@ def judge(case: Case) -> Iterator[Hit]:
             continue
         ratio = process.open / process.limit
         severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
-        said = f"{process_name(process.pid, process.comm)} accepts connections and has {process.open} of {process.limit} files open"
+        said = f"{process_name(process.pid, process.comm)} accepts connections and has {count(process.open)} of {count(process.limit)} files open"
         evidence = {
             "descriptors": Evidence(
                 process.open, "descriptors", process.limit, "/proc/PID/fd, /proc/PID/limits", "process"
@@ -56,14 +57,14 @@ def judge(case: Case) -> Iterator[Hit]:
         }
         advice = (
             Advice(
-                "Look for descriptors that the process does not close.",
+                "Check for descriptors that the process does not close.",
                 f"ls -l /proc/{process.pid}/fd",
-                "A leak fills any limit.",
+                "A leak reaches any limit.",
             ),
             Advice(
                 "Raise its soft limit of open files.",
                 f"prlimit --pid {process.pid} --nofile={2 * process.limit}",
-                "It holds for the running process; LimitNOFILE= of its unit makes it last.",
+                "This changes the running process; LimitNOFILE= in its unit makes it permanent.",
             ),
         )
         yield Hit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import count
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -16,17 +17,17 @@ RULE = DeclaredRule(
     "FILE_TABLE_FULL",
     CRITICAL,
     (AT_RISK,),
-    "The host has nearly as many open files as it may have, all processes together: at the limit socket(2), accept(2) and open(2) "
-    "fail with ENFILE, and accept queues fill.",
-    "The open files reach fs.file-max; processes with CAP_SYS_ADMIN may go on.",
+    "All processes of the host together have nearly as many open files as fs.file-max allows: at the limit "
+    "socket(2), accept(2) and open(2) fail with ENFILE, and accept queues fill.",
+    "The open files reach fs.file-max. Processes with CAP_SYS_ADMIN may exceed it.",
     "alloc_empty_file(), fs/file_table.c",
     ("fs.file-nr",),
     (),
     (
-        Threshold("warning_ratio", 0.85, "that of FD_LIMIT: monitoring warns between 70 and 90 %"),
-        Threshold("critical_ratio", 0.95, "that of FD_LIMIT: monitoring calls it critical from 90 to 95 %"),
+        Threshold("warning_ratio", 0.85, "as for FD_LIMIT: monitoring systems warn between 70 and 90 %"),
+        Threshold("critical_ratio", 0.95, "as for FD_LIMIT: monitoring systems report critical from 90 to 95 %"),
     ),
-    ("the process that holds most", "fs.file-max"),
+    ("the process with the most open files", "fs.file-max"),
     sysctls=("fs.file-nr",),
 )
 
@@ -38,14 +39,14 @@ def judge(case: Case) -> Iterator[Hit]:
         return
     ratio = opened / limit
     advice = (
-        Advice("Look for the process that holds most of them.", None, "A leak fills any limit."),
+        Advice("Find the process with the most open files.", None, "A leak reaches any limit."),
         Advice(
             "Raise fs.file-max.",
             f"sysctl -w fs.file-max={2 * limit}",
-            "Each takes memory of the kernel, which is not swapped.",
+            "Each open file takes kernel memory, which is not swapped.",
         ),
     )
-    said = f"{opened} of {limit} files of the whole host are open"
+    said = f"the whole host has {count(opened)} of {count(limit)} files open"
     yield Hit(
         Finding(
             RULE.code,

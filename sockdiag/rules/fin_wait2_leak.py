@@ -17,13 +17,14 @@ RULE = DeclaredRule(
     "FIN_WAIT2_LEAK",
     CRITICAL,
     (LEAKING, OK),
-    "A process has shut connections down for writing, keeps them open, and waits for peers that do not close theirs.",
-    "tcp_fin_timeout ends FIN_WAIT2 only of sockets that nobody holds; one with a file has no time limit.",
+    "A process has shut down connections for writing and keeps them open, waiting for peers that do not close their "
+    "side.",
+    "tcp_fin_timeout ends FIN_WAIT2 only for sockets that no process holds; a socket with a file has no time limit.",
     "tcp_rcv_state_process(), tcp_shutdown(), net/ipv4/tcp*.c",
     ("state", "inode", "owners", "/proc/PID/limits", "tcp_info of a few"),
     ("tcp",),
     THRESHOLDS,
-    ("close(2), or a timeout of the process's own",),
+    ("close(2), or a timeout in the process",),
     partly=("mptcp",),
     tables=TABLES,
     compared=(in_state_before("FIN_WAIT2"),),
@@ -31,9 +32,9 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "Let the process close these connections after a time of its own.",
+    "Let the process close these connections after a timeout.",
     None,
-    "It still holds them, so that net.ipv4.tcp_fin_timeout does not apply.",
+    "net.ipv4.tcp_fin_timeout does not apply while the process holds them.",
 )
 
 
@@ -48,7 +49,7 @@ def judge(case: Case) -> Iterator[Hit]:
         RULE,
         "FIN_WAIT2",
         held,
-        "that it has shut down for writing and whose peers do not close them",
+        "shut down for writing that their peers do not close",
         "fin_wait2",
         _ADVICE,
         sent=False,

@@ -17,11 +17,11 @@ _PASSED = ("Ip.OutRequests", "Ip.ForwDatagrams", "Ip6.OutRequests", "Ip6.OutForw
 
 RULE = counter_rule(
     "FRAGMENTATION_FAILED",
-    "Packets are dropped because they are larger than the MTU of the link and must not be fragmented.",
-    "A packet with DF is forwarded to, or built for, a link with a smaller MTU; the sender gets 'fragmentation needed'.",
+    "The kernel drops packets that are larger than the MTU of the link and must not be fragmented.",
+    "A packet with DF is to leave over a link with a smaller MTU. The sender gets 'fragmentation needed'.",
     _NAMES,
     _PASSED,
-    ("the MTU of tunnels and links", "TCP MSS clamping", "ICMP that a firewall drops"),
+    ("the MTU of tunnels and links", "TCP MSS clamping", "a firewall that drops ICMP"),
     guard(5, 1, 0.01, "path MTU discovery loses one packet per path on purpose"),
 )
 
@@ -29,7 +29,8 @@ _ADVICE = (
     Advice(
         "Compare the MTU of the links; clamp the MSS at tunnels, and let ICMP 'fragmentation needed' through.",
         "ip link; nft add rule ... tcp option maxseg size set rt mtu",
-        "Senders that get the ICMP message adapt after one packet; these go on, so the message does not reach them or is ignored.",
+        "Senders that get the ICMP message adapt after one packet. These senders did not, so they do not get the "
+        "message or ignore it.",
     ),
 )
 
@@ -42,7 +43,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "IP",
         "packet",
-        "dropped: larger than the MTU, and must not be fragmented",
+        "dropped: larger than the MTU and not to be fragmented",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="packets sent",

@@ -25,11 +25,13 @@ _PASSED = ("Icmp.OutMsgs", "Icmp6.OutMsgs")
 
 RULE = counter_rule(
     "ICMP_LIMITED",
-    "ICMP errors are not sent because of the kernel's rate limits, or could not be sent or handled. Peers then wait for a timeout instead of learning at once.",
-    "More than icmp_msgs_per_sec of the host (1000), or more than one per icmp_ratelimit (1 s) and peer; 'fragmentation needed' is never limited.",
+    "The kernel does not send ICMP errors because of its rate limits, or could not send or handle them. Peers then "
+    "wait for a timeout instead of failing at once.",
+    "The host exceeds icmp_msgs_per_sec (1000), or one message per icmp_ratelimit (1 s) and peer. 'Fragmentation "
+    "needed' is never limited.",
     _NAMES,
     _PASSED,
-    ("what causes so many errors: closed ports, no routes",),
+    ("the cause of the errors: closed ports, missing routes",),
     guard(20, 10, 0.1, "port scans and traceroute"),
     severity=INFO,
     verdicts=(OK,),
@@ -43,9 +45,10 @@ RULE = counter_rule(
 
 _ADVICE = (
     Advice(
-        "Look for what causes the errors: datagrams to closed ports, packets without a route, neighbours that do not answer.",
+        "Find the cause of the errors: datagrams to closed ports, packets without a route, or neighbours that do "
+        "not answer.",
         "sockdiag path --interval 2",
-        "The limit itself protects this host and its links.",
+        "The limit protects this host and its links.",
     ),
 )
 

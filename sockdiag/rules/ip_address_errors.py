@@ -17,23 +17,24 @@ _PASSED = ("Ip.InReceives", "Ip6.InReceives")
 
 RULE = counter_rule(
     "IP_ADDRESS_ERRORS",
-    "Packets arrive whose destination is no address of this host, and this host does not forward them.",
-    "The destination is not local and forwarding is off, or the address is not valid on the device that the packet came from.",
+    "Packets arrive for an address that this host does not have, and this host does not forward them.",
+    "The destination is not local and forwarding is off, or the address is not valid on the receiving device.",
     _NAMES,
     _PASSED,
     (
         "the sender's route or neighbour entry",
-        "an address that is missing here",
-        "net.ipv4.ip_forward, if this host is to forward",
+        "a missing address on this host",
+        "net.ipv4.ip_forward, if this host should forward",
     ),
-    guard(5, 1, 0.001, "packets that a switch floods to all ports"),
+    guard(5, 1, 0.001, "switches flood packets to all ports"),
 )
 
 _ADVICE = (
     Advice(
-        "Look at where they are addressed to: an address may be missing here, or the sender has a wrong route.",
+        "Check the destination of the packets: this host may lack an address, or the sender has a wrong route.",
         "ip addr; sysctl net.ipv4.ip_forward",
-        "The frames carry this host's link-layer address, so somebody takes it for the way to that destination.",
+        "The frames carry this host's link-layer address, so the sender uses this host as the gateway to that "
+        "destination.",
     ),
 )
 
@@ -46,7 +47,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "IP receive",
         "packet",
-        "dropped: not addressed to this host, which does not forward them",
+        "dropped: addressed to another host, and forwarding is off",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="packets received",

@@ -27,16 +27,18 @@ RULE = DeclaredRule(
     "IP_DISCARD",
     CRITICAL,
     (DROPPING,),
-    "IP threw packets away that were in order: on receipt for want of memory, on the way out because the queueing discipline or "
+    "IP discarded valid packets: on receipt because memory was short, on sending because the queueing discipline or "
     "the sender's buffer had no room.",
-    "ip_rcv() finds no memory; ip_finish_output() gets an error; udp_sendmsg() gets ENOBUFS or EAGAIN.",
+    "ip_rcv() gets no memory, ip_finish_output() gets an error, or udp_sendmsg() gets ENOBUFS or EAGAIN.",
     "ip_rcv_core(), ip_output(), udp_sendmsg()",
     (*_IN, *_OUT_NAMES),
     ("/proc/net/snmp",),
     (
-        *guard(5, 1, 0.001, "multicast for groups that nobody joined counts as discarded in IPv6"),
+        *guard(5, 1, 0.001, "IPv6 counts multicast for groups without members as discarded"),
         Threshold(
-            "slack", 0.05, "of sends that failed because of an ICMP error: the two are not counted at one moment"
+            "slack",
+            0.05,
+            "for sends that failed because of an ICMP error: the kernel counts the two at different moments",
         ),
         *THRESHOLDS,
     ),
@@ -56,12 +58,12 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "Look at the queueing disciplines, and at senders whose send buffer is small.",
+    "Check the queueing disciplines, and senders with small send buffers.",
     "tc -s qdisc; sockdiag memory",
-    "The sender got ENOBUFS or EAGAIN for them, or the device took no more.",
+    "The sender got ENOBUFS or EAGAIN, or the device had no room.",
 )
 _MEMORY = Advice(
-    "Look at the memory of the machine.", "cat /proc/buddyinfo", "Packets that came in could not be copied."
+    "Check the memory of the machine.", "cat /proc/buddyinfo", "The kernel found no memory for received packets."
 )
 
 
@@ -76,7 +78,7 @@ def judge(case: Case) -> Iterator[Hit]:
             _IN,
             "IP receive",
             "packet",
-            "thrown away on receipt",
+            "discarded on receipt",
             (_MEMORY,),
             passed=received,
             of="packets received",
@@ -92,7 +94,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _OUT_NAMES,
         "IP send",
         "packet",
-        "thrown away or refused instead of sent",
+        "discarded or refused on sending",
         (_ADVICE,),
         lost=lost,
         passed=case.sum_moved(*_SENT),

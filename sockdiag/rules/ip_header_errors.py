@@ -20,20 +20,20 @@ _CHECKSUM = "IpExt.InCsumErrors"
 
 RULE = counter_rule(
     "IP_HEADER_ERRORS",
-    "IP packets are dropped because their header is damaged or cut off, or because their TTL ran out on this host.",
-    "Wrong version, length or options; the packet is shorter than its header states; a packet to be forwarded has a TTL of 1.",
+    "The kernel drops IP packets whose header is damaged or truncated, or whose TTL expired on this host.",
+    "Wrong version, length or options; a packet shorter than its header states; a packet to forward with a TTL of 1.",
     _NAMES,
     _PASSED,
     ("the device, tunnel or sender that damages packets", "a routing loop, if this host forwards"),
-    guard(5, 1, 0.001, "traceroute through a router makes TTLs run out"),
+    guard(5, 1, 0.001, "traceroute through a router makes TTLs expire"),
     beside=(_CHECKSUM,),
 )
 
 _ADVICE = (
     Advice(
-        "Capture a few of them, and look for what damages them; if this host forwards, look for a routing loop.",
+        "Capture a few of them to find out where they are damaged. If this host forwards, check for a routing loop.",
         "tcpdump -nvc 20 ip or ip6",
-        "A used-up TTL counts here too, and is answered with 'time exceeded' (Icmp.OutTimeExcds).",
+        "An expired TTL counts here too; the kernel answers it with 'time exceeded' (Icmp.OutTimeExcds).",
     ),
 )
 
@@ -46,7 +46,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "IP receive",
         "packet",
-        "dropped: bad header, truncated, or TTL used up",
+        "dropped: bad header, truncated, or TTL expired",
         _ADVICE,
         lost=max(0, (case.sum_moved(*_NAMES) or 0) - (case.moved(_CHECKSUM) or 0)),
         passed=case.sum_moved(*_PASSED),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.judging.magnitude import THRESHOLDS
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import size
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
@@ -19,8 +20,10 @@ RULE = DeclaredRule(
     "IP_REASSEMBLY",
     CRITICAL,
     (DROPPING, AT_RISK),
-    "Fragmented datagrams could not be put together: a fragment is missing, or the memory for incomplete datagrams is used up.",
-    "A datagram is given up ipfrag_time seconds after its first fragment, or when incomplete ones hold ipfrag_high_thresh.",
+    "Fragmented datagrams could not be reassembled: a fragment is missing, or the memory for incomplete datagrams "
+    "is used up.",
+    "The kernel discards a datagram ipfrag_time seconds after its first fragment, or when incomplete datagrams hold "
+    "ipfrag_high_thresh bytes.",
     "ip_expire(), ip_defrag(), inet_frag_alloc(), net/ipv4/*frag*.c",
     (
         "Ip.ReasmFails",
@@ -30,8 +33,8 @@ RULE = DeclaredRule(
         "net.ipv6.ip6frag_high_thresh",
     ),
     ("/proc/net/snmp",),
-    (Threshold("fill_ratio", 0.8, "beyond the limit every new fragmented datagram is dropped"), *THRESHOLDS),
-    ("net.ipv4.ipfrag_high_thresh where memory is the limit", "datagrams that fit the path MTU"),
+    (Threshold("fill_ratio", 0.8, "above the limit the kernel drops every new fragmented datagram"), *THRESHOLDS),
+    ("net.ipv4.ipfrag_high_thresh if memory is the limit", "datagrams that fit the path MTU"),
     partly=("/proc/net/snmp6", "/proc/net/sockstat", "/proc/net/sockstat6"),
     sysctls=("net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"),
     counters=("Ip.ReasmFails", "Ip6.ReasmFails", *_PUT_TOGETHER),
@@ -60,13 +63,13 @@ def judge(case: Case) -> Iterator[Hit]:
     }
     advice = (
         *(
-            Advice(f"Raise {name}.", f"sysctl -w {name}={4 * limit}", f"Incomplete datagrams hold {used} bytes.")
+            Advice(f"Raise {name}.", f"sysctl -w {name}={4 * limit}", f"Incomplete datagrams hold {size(used)}.")
             for used, limit, name in near
         ),
         Advice(
-            "Let the senders send datagrams that fit the path's MTU.",
+            "Let the senders send datagrams that fit the path MTU.",
             None,
-            "One lost fragment loses the whole datagram.",
+            "A lost fragment loses the whole datagram.",
         ),
     )
     lost = list(
@@ -76,7 +79,7 @@ def judge(case: Case) -> Iterator[Hit]:
             _NAMES,
             "IP",
             "fragmented datagram",
-            "could not be put together",
+            "could not be reassembled",
             advice,
             more,
             passed=case.sum_moved(*_PUT_TOGETHER),
@@ -86,7 +89,7 @@ def judge(case: Case) -> Iterator[Hit]:
     yield from lost
     if near and not lost:
         used, limit, name = near[0]
-        said = f"incomplete datagrams hold {used} of {limit} bytes ({name})"
+        said = f"incomplete datagrams hold {size(used)} of {size(limit)} ({name})"
         room = max(0.0, round(1 - used / limit, 4)) if limit else 0.0
         yield Hit(Finding(RULE.code, WARNING, Subject(NAMESPACE, "IP"), said, more, room, None, advice, AT_RISK))
     if hidden:

@@ -17,9 +17,9 @@ RULE = DeclaredRule(
     "LAST_ACK_STUCK",
     INFO,
     (STALLED,),
-    "Connections that both sides have closed wait for the acknowledgement of their last FIN or data. Nobody holds them any more, "
-    "and they count as orphans.",
-    "The FIN is sent again tcp_orphan_retries times (8 where that is 0), and then the socket is freed.",
+    "Connections that both sides have closed wait for the acknowledgement of their last FIN or data. No process "
+    "holds them any more, and they count as orphans.",
+    "The kernel sends the FIN again tcp_orphan_retries times (8 if that is 0), then frees the socket.",
     "tcp_out_of_resources(), tcp_orphan_retries(), net/ipv4/tcp_timer.c",
     ("state", "timer.retransmits", "peer"),
     ("tcp",),
@@ -27,7 +27,7 @@ RULE = DeclaredRule(
         Threshold("retransmits", 2, "one retransmission can be chance"),
         Threshold("least", 1, "each pins the memory of its send queue"),
     ),
-    ("net.ipv4.tcp_orphan_retries, where many hold memory",),
+    ("net.ipv4.tcp_orphan_retries, if many hold memory",),
     partly=("mptcp",),
     tables=TABLES,
     explained_by=SILENCED,
@@ -35,9 +35,9 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "Nothing, unless there are many: they end by themselves; a smaller net.ipv4.tcp_orphan_retries ends them sooner.",
+    "Do nothing unless there are many: they end by themselves. A smaller net.ipv4.tcp_orphan_retries ends them sooner.",
     None,
-    "The peer vanished before it acknowledged the end.",
+    "The peer vanished before it acknowledged the last segment.",
 )
 
 

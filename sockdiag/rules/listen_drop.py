@@ -25,7 +25,8 @@ RULE = DeclaredRule(
     CRITICAL,
     (DROPPING,),
     "A listener refuses connection attempts although neither its accept queue nor its SYN queue is full.",
-    "No memory for the request or the socket, no route back to the client, a filter of the listener, a security module.",
+    "No memory for the request or the socket, no route back to the client, a filter on the listener, or a security "
+    "module.",
     "tcp_listendrop(), include/net/tcp.h",
     (
         "skmem.drops of the listener",
@@ -36,7 +37,7 @@ RULE = DeclaredRule(
     ),
     ("skmem:tcp", "/proc/net/netstat"),
     THRESHOLDS,
-    ("look at its filter, at routes back to the clients, at memory",),
+    ("the listener's filter, routes back to the clients, free memory",),
     partly=("mptcp",),
     tables=("tcp", "mptcp"),
     counters=(*QUEUE_COUNTERS, *_HARMLESS, _OPENED),
@@ -46,9 +47,9 @@ RULE = DeclaredRule(
 )
 
 _WHY = Advice(
-    "Look at the listener's filter (SO_ATTACH_FILTER), at routes back to the clients, and at free memory.",
+    "Check the listener's filter (SO_ATTACH_FILTER), the routes back to the clients, and free memory.",
     None,
-    "The counters tell that, and not why. A filter shows at the tracepoint skb:kfree_skb, as SOCKET_FILTER.",
+    "The counters do not show the reason. The tracepoint skb:kfree_skb does: SOCKET_FILTER is a filter.",
 )
 
 
@@ -65,7 +66,7 @@ def judge(case: Case) -> Iterator[Hit]:
         gone, lost = gone - reset, lost - reset
         if lost and not queue_is_cause(case, listener, before):
             per_s = case.rate(lost)
-            said = f"the listener {at(listener.socket.local)} refused {counted(lost, 'segment')} ({rate(per_s)}) though its queues are not full"
+            said = f"{listener.socket.netid} listener {at(listener.socket.local)} refused {counted(lost, 'segment')} ({rate(per_s)}) although its queues are not full"
             evidence = {
                 "drops_in_interval": memory_evidence(listener.socket, "drops", listener.drops_in_interval, "count"),
                 "ListenDrops": case.counter_evidence("TcpExt.ListenDrops"),

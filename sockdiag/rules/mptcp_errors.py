@@ -44,18 +44,19 @@ _PASSED = ("MPTcpExt.MPCapableACKRX", "MPTcpExt.MPCapableSYNACKRX", "MPTcpExt.MP
 RULE = counter_rule(
     "MPTCP_ERRORS",
     "Multipath TCP refuses subflows or resets them, or connections fall back to plain TCP.",
-    "A join has no valid token or signature, data does not fit its mapping, or the peer or the path does not speak MPTCP.",
+    "A join has no valid token or signature, data does not match its mapping, or the peer or the path does not "
+    "support MPTCP.",
     (*_REFUSED, *_FELL_BACK),
     _PASSED,
     ("middleboxes that change TCP options or data", "MPTCP at the peer"),
-    guard(5, 1, 0.05, "peers that do not speak MPTCP"),
+    guard(5, 1, 0.05, "peers without MPTCP"),
     verdicts=(DROPPING, OK),
 )
 
 _PATH = Advice(
-    "Look for a middlebox that rewrites options, ports or data on one of the paths.",
+    "Check the paths for a middlebox that rewrites options, ports or data.",
     "ip mptcp endpoint; nstat -az MPTcpExt*",
-    "MPTCP verifies what plain TCP takes for granted.",
+    "MPTCP verifies data that plain TCP accepts unchecked.",
 )
 
 

@@ -40,19 +40,21 @@ RULE = DeclaredRule(
     "NEIGHBOUR_FAILED",
     CRITICAL,
     (DROPPING, STALLED),
-    "A host or gateway on the link does not answer ARP or neighbour discovery: packets to it, and to all that is behind it, are dropped.",
-    "Three requests, one per second, stay without an answer. Few packets wait meanwhile; processes get EHOSTUNREACH or nothing.",
+    "A host or gateway on the link does not answer ARP or neighbour discovery: the kernel drops packets to it and "
+    "to everything behind it.",
+    "Three requests, one per second, remain unanswered. Few packets can wait meanwhile; processes get EHOSTUNREACH "
+    "or no error.",
     "neigh_timer_handler(), __neigh_event_send(), net/core/neighbour.c",
     ("neighbour state, probes and last use", *_ERRORS),
     ("rtnetlink:RTM_GETNEIGH",),
     (
-        Threshold("probes", 5, "the second of three requests; counting begins at ucast_solicit, 3"),
+        Threshold("probes", 5, "the second of three requests; the count starts at ucast_solicit, 3"),
         Threshold(
-            "recent_s", 3, "a packet was sent to it within the time that resolving takes, or within the interval"
+            "recent_s", 3, "a packet was sent to it within the time for resolving an address, or within the interval"
         ),
         *THRESHOLDS,
     ),
-    ("the host or gateway, the VLAN and the cable", "the address or netmask, if it should not be on this link"),
+    ("the host or gateway, the VLAN and the cable", "the address or netmask, if the host should not be on this link"),
     partly=("/proc/net/snmp", "/proc/net/snmp6", "/proc/net/dev"),
     counters=(*_ERRORS, *_OTHER_ERRORS, *_SENT, *_HANDED, "dev.*.tx_packets"),
     parts=("unanswering",),
@@ -105,7 +107,7 @@ def _hit(case: Case, device: str, found: list[Neighbour], lost: int, sent: int |
     advice = Advice(
         "Check that the host or gateway is up and on this link, and that address and netmask are right.",
         f"ip neigh show dev {device}",
-        "It does not answer at the link layer, so neither routing nor a firewall on the way is the reason.",
+        "It does not answer at the link layer, so neither routing nor a firewall on the path is the cause.",
     )
     one = found[0]
     subject = Subject(NAMESPACE, listed, peer=Endpoint(one.address) if len(found) == 1 else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import counted, rate
+from sockdiag.model.quantity import count, counted, rate
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -21,12 +21,13 @@ RULE = DeclaredRule(
     "NEIGHBOUR_TABLE_FULL",
     CRITICAL,
     (DROPPING, AT_RISK),
-    "The table of neighbours, which all network namespaces share, is full: packets to hosts that are not in it are dropped.",
-    "The table holds gc_thresh3 entries, and no old one can be removed.",
+    "The neighbour table, which all network namespaces share, is full: the kernel drops packets to hosts that are "
+    "not in it.",
+    "The table holds gc_thresh3 entries, and the kernel can remove no old one.",
     "neigh_alloc(), net/core/neighbour.c",
     ("entries, gc_thresh3 and table_fulls of the neighbour tables",),
     ("rtnetlink:RTM_GETNEIGHTBL",),
-    (Threshold("fill_ratio", 0.9, "with the next subnet that is scanned or started the table is full"), *THRESHOLDS),
+    (Threshold("fill_ratio", 0.9, "the next subnet that is scanned or started fills the table"), *THRESHOLDS),
     ("net.ipv4.neigh.default.gc_thresh3 and its IPv6 counterpart, on the host",),
     parts=("neighbour_tables",),
     earlier_parts=("neighbour_tables",),
@@ -43,9 +44,11 @@ def judge(case: Case) -> Iterator[Hit]:
         if lost <= 0 and ratio < case.threshold(RULE, "fill_ratio"):
             continue
         version, sysctl = _VERSIONS.get(table.name, table.name), _SYSCTLS.get(table.name)
-        said = f"the table of {version} neighbours holds {table.entries} of {counted(table.limit, 'entry', 'entries')}"
+        said = (
+            f"the {version} neighbour table holds {count(table.entries)} of {counted(table.limit, 'entry', 'entries')}"
+        )
         if lost > 0:
-            said += f"; {counted(lost, 'more was', 'more were')} refused ({rate(case.rate(lost))})"
+            said += f"; it refused {counted(lost, 'entry', 'entries')} ({rate(case.rate(lost))})"
         evidence = {
             "entries": Evidence(table.entries, "entries", table.limit, "RTM_GETNEIGHTBL: ndtc_entries", HOST),
             "table_fulls": Evidence(lost, "entries", None, "RTM_GETNEIGHTBL: ndts_table_fulls", HOST),

@@ -18,10 +18,10 @@ RULE = DeclaredRule(
     "NETLINK_RECEIVE_BUFFER_FULL",
     CRITICAL,
     VERDICTS,
-    "A process that listens to the kernel's notifications (routes, links, audit, udev) does not read them fast enough and "
-    "has lost some. Its next recv(2) fails with ENOBUFS, after which it should ask for the whole state again.",
-    "A message is refused when sk_rmem_alloc exceeds sk_rcvbuf, and from then on every message until the queue is empty: the "
-    "socket is congested, whatever its level.",
+    "A process that receives kernel notifications (routes, links, audit, udev) reads them too slowly and has lost "
+    "some. Its next recv(2) fails with ENOBUFS; it should then request the whole state again.",
+    "The kernel drops a message when sk_rmem_alloc exceeds sk_rcvbuf. The socket is then congested: it loses every "
+    "message until its queue is empty.",
     "netlink_attachskb(), netlink_overrun(), netlink_rcv_wake(), net/netlink/af_netlink.c",
     READS,
     ("netlink",),
@@ -47,9 +47,9 @@ def _congested(level: Level) -> bool:
 
 def _advise(case: Case, _socket: Socket, level: Level) -> tuple[Advice, ...]:
     empty = Advice(
-        "Let the process read until EAGAIN, and then ask for the whole state again.",
+        "Let the process read until EAGAIN, then request the whole state again.",
         None,
-        "A congested netlink socket drops everything until its queue is empty.",
+        "A congested netlink socket drops every message until its queue is empty.",
     )
     return (
         (empty, *buffer_advice(case, level.rcvbuf)) if level.drops else buffer_advice(case, level.rcvbuf, level.unread)

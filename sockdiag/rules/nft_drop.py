@@ -19,14 +19,15 @@ RULE = DeclaredRule(
     "NFT_DROP",
     CRITICAL,
     (DROPPING,),
-    "A firewall rule drops or rejects a large part of the packets. That may be its purpose: the finding names the rule, so that it can "
-    "be told from a mistake.",
-    "An nftables rule with a counter and the verdict drop or reject matches, or the policy of a chain with a counter is drop. Rules "
-    "of iptables-nft are such rules; rules without a counter and those of iptables-legacy are not visible.",
+    "A firewall rule drops or rejects a large share of the packets. That may be its purpose: the finding names the "
+    "rule, so that you can check it.",
+    "An nftables rule with a counter and the verdict drop or reject matches, or the policy of a chain with a "
+    "counter is drop. This includes rules of iptables-nft. Rules without a counter and those of iptables-legacy are "
+    "not visible.",
     "nft_do_chain(), net/netfilter/nf_tables_core.c",
     ("packets of drop rules", *_TRAFFIC),
     (),
-    (*guard(20, 10, 0.05, "scans from the Internet that a firewall drops all the time"), *THRESHOLDS),
+    (*guard(20, 10, 0.05, "a firewall drops scans from the Internet all the time"), *THRESHOLDS),
     ("the rule: nft -a list chain …",),
     partly=("netlink:NFT_MSG_GETRULE", "/proc/net/snmp", "/proc/net/snmp6"),
     counters=_TRAFFIC,
@@ -61,7 +62,7 @@ def judge(case: Case) -> Iterator[Hit]:
         advice = Advice(
             "Check whether the rule should match these packets.",
             f"nft -a list chain {place}",
-            "What it drops or rejects looks like a network failure to both sides.",
+            "Both sides see dropped or rejected packets as a network failure.",
         )
         yield Hit(
             Finding(

@@ -21,26 +21,27 @@ _TRIED = 4
 
 RULE = counter_rule(
     "NO_ROUTE",
-    "Packets or connections have no route to their destination: processes get ENETUNREACH, or received packets are dropped.",
-    "The routing tables hold no entry for the destination, or an entry of the type unreachable; for received packets also "
-    "where this host does not forward.",
+    "Packets or connections have no route to their destination: processes get ENETUNREACH, or the kernel drops "
+    "received packets.",
+    "The routing tables have no entry for the destination, or one of type unreachable. For received packets, "
+    "forwarding may also be off.",
     (*_OUT, *_IN),
     (*_SENT, *_RECEIVED),
     ("ip route get ADDRESS", "a default route"),
-    guard(5, 1, 0.001, "a service that is looked for once in a while"),
+    guard(5, 1, 0.001, "a program that tries an unreachable service now and then"),
     verdicts=("dropping", OK),
     beside=_INSTEAD,
 )
 
 _ADVICE = Advice(
-    "Look up the route to the destination that fails, and add it or a default route.",
+    "Look up the route to the destination, and add it or a default route.",
     "ip route; ip -6 route",
-    "connect(2) and sendto(2) return ENETUNREACH at once, so the process that reports it knows the destination.",
+    "connect(2) and sendto(2) fail at once with ENETUNREACH; the log of the process shows the destination.",
 )
 _ADVICE_IN = Advice(
-    "Look at which packets arrive and at the routes; net.ipv4.ip_forward decides whether this host forwards at all.",
+    "Check which packets arrive, and the routes. net.ipv4.ip_forward decides whether this host forwards at all.",
     "ip route; ip -6 route",
-    "They came in for a destination that this host does not reach.",
+    "They arrived for a destination that this host has no route to.",
 )
 
 

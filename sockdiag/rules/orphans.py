@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import count
 from sockdiag.model.record import HOST
 from sockdiag.rules._counters import lost_in_interval
 
@@ -17,15 +18,16 @@ RULE = DeclaredRule(
     "ORPHANS",
     CRITICAL,
     (DROPPING, AT_RISK),
-    "TCP sockets that their processes have closed still have something to send or to be acknowledged. Above a limit the kernel "
-    "resets connections when they are closed, and what they had to send is lost.",
-    "Orphans of the whole host exceed tcp_max_orphans; those whose peer does not answer count two- or fourfold.",
+    "TCP sockets that their processes have closed still have unsent or unacknowledged data. Above a limit the "
+    "kernel resets connections when they are closed, and their unsent data is lost.",
+    "The orphans of the whole host exceed tcp_max_orphans. Orphans whose peer does not answer count twice or four "
+    "times.",
     "tcp_check_oom(), tcp_out_of_resources(), net/ipv4/tcp*.c",
     ("sockstat TCP orphan", "net.ipv4.tcp_max_orphans", "TcpExt.TCPAbortOnMemory"),
     ("/proc/net/sockstat", "/proc/net/netstat"),
     (
-        Threshold("warning_ratio", 0.25, "the fourfold penalty makes a quarter of the limit the first point of resets"),
-        Threshold("critical_ratio", 0.5, "the twofold penalty makes it half"),
+        Threshold("warning_ratio", 0.25, "with the fourfold penalty resets begin at a quarter of the limit"),
+        Threshold("critical_ratio", 0.5, "with the twofold penalty they begin at half"),
     ),
     ("the peers that do not answer", "net.ipv4.tcp_max_orphans: each may pin 64 kB and more"),
     sysctls=("net.ipv4.tcp_max_orphans",),
@@ -36,9 +38,9 @@ RULE = DeclaredRule(
 
 _ADVICE = (
     Advice(
-        "Look at the peers of closed connections: sockdiag list --where 'inode = 0 and state = fin-wait-1'.",
+        "Check the peers of closed connections: sockdiag list --where 'inode = 0 and state = fin-wait-1'.",
         "sockdiag states",
-        "Orphans stay as long as their peers do not acknowledge.",
+        "Orphans stay until their peers acknowledge.",
     ),
 )
 
@@ -68,7 +70,8 @@ def judge(case: Case) -> Iterator[Hit]:
     earlier = None if case.before is None or case.before.sockstat is None else case.before.sockstat.tcp_orphan
     severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
     said = (
-        f"{counted(orphans, 'orphan')} of {limit} that the whole host may have; resets may begin at a quarter of that"
+        f"{counted(orphans, 'orphan')} of {count(limit)} that the whole host may have; resets can begin at a quarter "
+        "of the limit"
     )
     evidence = {"orphans": Evidence(orphans, "sockets", limit, "/proc/net/sockstat: TCP orphan", HOST)}
     yield Hit(

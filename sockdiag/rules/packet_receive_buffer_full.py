@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule, Hit, Unseen
-from sockdiag.judging.subjects import at, one, subject_of
+from sockdiag.judging.subjects import name_of, one, subject_of
 from sockdiag.model.finding import CRITICAL, STALLED, UNKNOWN, WARNING, Evidence, Finding
 from sockdiag.model.quantity import counted, size
 from sockdiag.rules._buffers import COMPARED, READS, SIZE_SYSCTLS, THRESHOLDS, VERDICTS, buffer_advice, judge_buffers
@@ -19,9 +19,11 @@ RULE = DeclaredRule(
     "PACKET_RECEIVE_BUFFER_FULL",
     CRITICAL,
     (*VERDICTS, UNKNOWN),
-    "A packet socket (a sniffer, a DHCP client) gets more frames than its process reads. The traffic itself is not affected.",
-    "Without a ring a frame is refused when sk_rmem_alloc has reached sk_rcvbuf. With a ring (tcpdump) it is lost when user "
-    "space still owns the next frame; only the owner may read that number, and reading sets it to zero.",
+    "A packet socket (a sniffer, a DHCP client) receives more frames than its process reads. The traffic itself is "
+    "not affected.",
+    "Without a ring, the kernel drops a frame when sk_rmem_alloc has reached sk_rcvbuf. With a ring (tcpdump), it "
+    "drops a frame when user space still owns the next slot; only the owner can read that count, and reading resets "
+    "it.",
     "packet_rcv(), tpacket_rcv(), net/packet/af_packet.c",
     (*READS, "packet.rx_ring"),
     ("packet",),
@@ -55,7 +57,7 @@ def judge(case: Case) -> Iterator[Hit]:
     if rings.keys() - halted:
         raise Unseen(
             "PACKET_STATISTICS",
-            f"losses of {counted(len(rings), 'packet socket')} with a ring show to the owner only, or at the tracepoint skb:kfree_skb",
+            f"only the owner of {counted(len(rings), 'packet socket')} with a ring can read their losses",
         )
 
 
@@ -68,7 +70,8 @@ def _stopped(batch: Batch, row: int) -> Hit:
             RULE.code,
             WARNING,
             subject_of(socket),
-            f"packet {at(socket.local)} has a ring of {size(ring_bytes)} that is not read: once full, it loses every frame",
+            f"{name_of(socket)} has a ring of {size(ring_bytes)} that is not being read; once full, it loses every "
+            "frame",
             {"rx_ring": Evidence(ring_bytes, "bytes", None, "PACKET_DIAG_RX_RING", "socket")},
             None,
             None,

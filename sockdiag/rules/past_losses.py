@@ -23,9 +23,9 @@ RULE = DeclaredRule(
     "PAST_LOSSES",
     INFO,
     (RECOVERED,),
-    "Counters of loss are not zero. They begin when the network namespace is made, at boot for that of the host. That is history: "
-    "when it was is not known.",
-    "The kernel never sets these counters to zero.",
+    "Loss counters are not zero. They count since the network namespace was created (for the host's, since boot). "
+    "This is history: the time of the losses is unknown.",
+    "The kernel never resets these counters.",
     "/proc/net/snmp, /proc/net/snmp6, /proc/net/netstat",
     _NAMES,
     (),
@@ -42,16 +42,12 @@ def judge(case: Case) -> Iterator[Hit]:
     if not past:
         return
     evidence = {
-        name: Evidence(n, "count since the namespace was made", None, mib_of(name).source, mib_of(name).scope)
+        name: Evidence(n, "count since the namespace was created", None, mib_of(name).source, mib_of(name).scope)
         for name, n in past
     }
     listed = ", ".join(f"{name} {count(n)}" for name, n in past[:_SHOWN])
     more = f" and {len(past) - _SHOWN} more" if len(past) > _SHOWN else ""
-    now = (
-        "whether they still grow takes a second sample (--interval)"
-        if case.before is None
-        else "none of them grew in the interval"
-    )
+    now = "use --interval to see whether they are growing" if case.before is None else "none grew in the interval"
     yield Hit(
         Finding(
             RULE.code, INFO, Subject(NAMESPACE), f"lost in the past: {listed}{more}; {now}", evidence, verdict=RECOVERED

@@ -21,16 +21,15 @@ RULE = DeclaredRule(
     "PEER_SILENT",
     WARNING,
     (STALLED,),
-    "A peer no longer acknowledges what is sent to it on established connections: it vanished, the network path to it is broken, "
-    "or the path has a smaller MTU than known and large segments are lost.",
-    "The retransmission timer doubles after each try; the connection is given up after tcp_retries2, 15 minutes or more.",
+    "A peer no longer acknowledges data on established connections: it vanished, the network path to it is broken, "
+    "or the path has a smaller MTU than known and loses large segments.",
+    "The retransmission timer doubles after each try. The kernel gives the connection up after tcp_retries2 tries, "
+    "15 minutes or more.",
     "tcp_retransmit_timer(), tcp_write_timeout(), net/ipv4/tcp_timer.c",
     ("state", "timer.retransmits", "peer", "owners", "tcp_info of a few"),
     ("tcp",),
     (
-        Threshold(
-            "retransmits", 3, "three timeouts in a row are no accident: the chance of it at 5 % loss is one in 8000"
-        ),
+        Threshold("retransmits", 3, "three timeouts in a row are hardly chance: one in 8000 at 5 % loss"),
         Threshold("least", 1, "one connection that hangs is worth reporting"),
     ),
     ("the peer, and the network path to it", "TCP_USER_TIMEOUT", "net.ipv4.tcp_mtu_probing"),
@@ -42,18 +41,19 @@ RULE = DeclaredRule(
 _ADVICE = Advice(
     "Check the peer and the network path to it; TCP_USER_TIMEOUT lets the process learn of it sooner.",
     None,
-    "What is sent is not acknowledged, in spite of retransmissions.",
+    "The peer acknowledges nothing, in spite of retransmissions.",
 )
 _SMALLER = (
     Advice(
         "Let TCP find the size of segments that get through.",
         "sysctl -w net.ipv4.tcp_mtu_probing=1",
-        "After some timeouts it tries smaller segments; 0 is the default.",
+        "TCP then tries smaller segments after some timeouts. The default is 0.",
     ),
     Advice(
-        "Let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass all firewalls on the way, or lower the MTU of the route.",
+        "Let ICMP 'fragmentation needed' (IPv6: 'packet too big') pass all firewalls on the path, or lower the MTU "
+        "of the route.",
         None,
-        "A router that drops a segment for its size reports that by ICMP.",
+        "A router that drops a segment because of its size reports that by ICMP.",
     ),
 )
 
@@ -88,10 +88,10 @@ def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Expl
             continue
         if info.sacked or _alive(case, end, rows):
             cause = (
-                f"segments of {info.snd_mss} bytes are lost and smaller ones are acknowledged: a link on the path has a smaller MTU, "
-                "and the ICMP messages that say so do not arrive"
+                f"segments of {info.snd_mss} bytes are lost and smaller ones are acknowledged: a link on the path "
+                "has a smaller MTU, and the ICMP messages that report it do not arrive"
             )
-            return "does not get large segments (path MTU black hole)", cause, _SMALLER
+            return "does not receive large segments (path MTU black hole)", cause, _SMALLER
         if info.bytes_acked is not None and _SYN < info.bytes_acked < info.snd_mss:
             cause = (
                 f"only segments smaller than {info.snd_mss} bytes have been acknowledged: a link on the path may have a smaller "
@@ -106,9 +106,9 @@ def _compare(end: Endpoint, info: TcpInfo) -> Advice:
     address = str(end.address)
     largest = (info.pmtu or info.snd_mss or 0) - (_HEADERS_V6 if ":" in address else _HEADERS_V4)
     return Advice(
-        "See whether large packets get through where small ones do.",
+        "Check whether large packets get through where small ones do.",
         f"ping -c 3 -M do -s {max(0, largest)} {address}; ping -c 3 {address}",
-        "If only the small ones are answered, it is the MTU; if neither is, the peer or the path is gone.",
+        "If only the small ones are answered, the MTU is the cause. If neither are, the peer or the path is down.",
     )
 
 

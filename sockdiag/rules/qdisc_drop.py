@@ -17,8 +17,8 @@ RULE = DeclaredRule(
     "QDISC_DROP",
     CRITICAL,
     (DROPPING,),
-    "A queueing discipline drops packets instead of sending them: more is sent than the device or its rate limit lets through. "
-    "TCP sends them again; of UDP they are lost, without an error for the sender unless IP_RECVERR is set.",
+    "A queueing discipline drops packets: the host sends more than the device or its rate limit allows. TCP sends "
+    "them again. UDP loses them, without an error for the sender unless IP_RECVERR is set.",
     "The queue's limit is reached, or the discipline (fq_codel, red) drops to keep it short.",
     "qdisc_drop(), include/net/sch_generic.h",
     ("qdisc drops, backlog",),
@@ -52,9 +52,9 @@ def judge(case: Case) -> Iterator[Hit]:
             "backlog": Evidence(qdisc.backlog_bytes, "bytes", None, "RTM_GETQDISC: TCA_STATS2"),
         }
         advice = Advice(
-            "Look at its limits, and whether less can be sent.",
+            "Check its limits, or send less.",
             f"tc -s qdisc show dev {qdisc.device}",
-            "It sends more slowly than packets arrive; a longer queue only absorbs bursts, and adds delay.",
+            "It sends more slowly than packets arrive. A longer queue only absorbs bursts and adds delay.",
         )
         yield Hit(
             Finding(

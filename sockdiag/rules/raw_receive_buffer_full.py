@@ -20,14 +20,15 @@ RULE = DeclaredRule(
     "RAW_RECEIVE_BUFFER_FULL",
     CRITICAL,
     (*VERDICTS, UNKNOWN),
-    "A raw or ping socket gets more than its process reads. One that only sends gets copies too, and fills up unread.",
-    "A packet is refused when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf, or when the socket's filter rejects it; no "
-    "counter of the namespace shows it.",
+    "A raw or ping socket receives more than its process reads. A socket used only for sending receives copies too, "
+    "and fills up.",
+    "The kernel drops a packet when sk_rmem_alloc plus its truesize exceeds sk_rcvbuf, or when the socket's filter "
+    "rejects it. No counter of the namespace shows it.",
     "raw_rcv(), net/ipv4/raw.c; __sock_queue_rcv_skb(), net/core/sock.c",
     READS,
     (),
     THRESHOLDS,
-    ("a filter that rejects all (for senders)", "SO_RCVBUF", "a reader that keeps up"),
+    ("a filter that rejects everything (for senders)", "SO_RCVBUF", "a reader that keeps up"),
     partly=("raw", "icmp"),
     tables=_TABLES,
     sysctls=SIZE_SYSCTLS,
@@ -46,9 +47,10 @@ def _advise(case: Case, _socket: Socket, level: Level) -> tuple[Advice, ...]:
     if level.unread or not level.past:
         return (
             Advice(
-                "If the process only sends on this socket, let it attach a filter that rejects everything, or shut it for reading.",
+                "If the process only sends on this socket, let it attach a filter that rejects everything, or call "
+                "shutdown(SHUT_RD).",
                 None,
-                "A raw socket gets a copy of every packet of its protocol, wanted or not.",
+                "A raw socket receives a copy of every packet of its protocol.",
             ),
             *buffer_advice(case, level.rcvbuf),
         )

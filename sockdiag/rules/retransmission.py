@@ -31,23 +31,26 @@ RULE = DeclaredRule(
     "RETRANSMISSION",
     CRITICAL,
     (AT_RISK, OK),
-    "A large part of the TCP segments was sent again: packets are lost on the way, or their acknowledgements come late.",
+    "TCP sent a large share of its segments again: packets are lost on the path, or their acknowledgements arrive "
+    "late.",
     "A timeout, or duplicate acknowledgements (SACK, RACK).",
     "tcp_retransmit_skb(), net/ipv4/tcp_output.c",
     ("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent"),
     ("/proc/net/snmp", "/proc/net/netstat"),
     (
-        Threshold("warning_ratio", 0.05, "from 1 % on throughput suffers, and monitoring alarms between 1 and 20 %"),
-        Threshold("info_ratio", 0.01, "the lower end of those"),
-        Threshold("critical_ratio", 0.2, "beyond that, most connections stand still"),
-        Threshold("least", 5, "one lost segment may be sent again several times"),
+        Threshold(
+            "warning_ratio", 0.05, "throughput suffers from 1 %, and monitoring systems alert between 1 and 20 %"
+        ),
+        Threshold("info_ratio", 0.01, "the lower end of that range"),
+        Threshold("critical_ratio", 0.2, "above it, most connections stall"),
+        Threshold("least", 5, "TCP may send one lost segment again several times"),
         Threshold(
             "deviations",
             1.28,
-            "the share is judged as if so many standard deviations fewer had been sent again: nine times in ten it is no chance",
+            "the rule subtracts so many standard deviations, so that nine findings in ten are not chance",
         ),
     ),
-    ("the network: drops of devices and queueing disciplines here and on the way",),
+    ("drops in devices and queueing disciplines on this host and on the path",),
     tables=("tcp",),
     counters=("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "TcpExt.TCPSynRetrans", "Tcp.OutSegs"),
     explained_by=(
@@ -73,9 +76,9 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "Look for the place of the loss: sockdiag path here, and the same on the peers.",
+    "Find out where packets are lost: run sockdiag path here and on the peers.",
     "sockdiag path --interval 2",
-    "Retransmission is what loss looks like from afar; no buffer of a socket causes it.",
+    "Retransmissions are the symptom of a loss elsewhere; no socket buffer causes them.",
 )
 
 

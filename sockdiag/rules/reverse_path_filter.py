@@ -17,19 +17,21 @@ _PASSED = ("Ip.InReceives",)
 
 RULE = counter_rule(
     "REVERSE_PATH_FILTER",
-    "The kernel drops IPv4 packets because their sender would be reached through another device than the one they came from.",
-    "rp_filter is on (1: strict, 2: loose) and the route back to the sender does not lead to the device, or there is none.",
+    "The kernel drops IPv4 packets because the route back to their sender uses another device than the one they "
+    "arrived on.",
+    "rp_filter is on (1: strict, 2: loose), and the route back to the sender uses another device or does not exist.",
     _NAMES,
     _PASSED,
-    ("net.ipv4.conf.DEVICE.rp_filter=2 where routes are asymmetric", "a route back to the sender"),
+    ("net.ipv4.conf.DEVICE.rp_filter=2 if routes are asymmetric", "a route back to the sender"),
     guard(5, 1, 0.001, "stray packets with forged or foreign senders"),
 )
 
 _ADVICE = (
     Advice(
-        "Add a route to the sender over that device, or make the filter loose where routes are asymmetric.",
+        "Add a route to the sender over that device, or set the filter to loose if routes are asymmetric.",
         "ip route get ADDRESS; sysctl net.ipv4.conf.all.rp_filter",
-        "The larger of net.ipv4.conf.all.rp_filter and that of the device applies; 2 accepts any route back.",
+        "The kernel uses the larger of net.ipv4.conf.all.rp_filter and the value of the device; 2 accepts any route "
+        "back.",
     ),
 )
 
@@ -42,7 +44,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "IPv4 receive",
         "packet",
-        "dropped: the route back to the sender does not lead to the device that they came from",
+        "dropped: the route back to the sender uses another device",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="packets received",

@@ -17,7 +17,7 @@ from sockdiag.model.finding import (
     Finding,
     Subject,
 )
-from sockdiag.model.quantity import counted, rate
+from sockdiag.model.quantity import count, counted, rate
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -30,14 +30,15 @@ RULE = DeclaredRule(
     "SOFTNET_BACKLOG_DROP",
     CRITICAL,
     (DROPPING, AT_RISK, OK),
-    "A CPU's input queue is full and packets are dropped before IP sees them: loopback, veth, tunnels, and devices with RPS go "
-    "through it. The queue is the host's: who lost them shows in the rx drops of a namespace's devices.",
+    "A CPU's input queue is full, and the kernel drops packets before IP sees them. Loopback, veth, tunnels and "
+    "devices with RPS use this queue. It belongs to the host: the rx drops of a namespace's devices show which "
+    "namespace lost packets.",
     "The queue holds more than net.core.netdev_max_backlog packets, or a large flow meets a queue more than half full "
     "(flow limit).",
     "enqueue_to_backlog(), net/core/dev.c",
     ("softnet_stat dropped, input_queue", "dev rx_drop", "net.core.netdev_max_backlog"),
     ("/proc/net/softnet_stat",),
-    (Threshold("fill_ratio", 0.5, "the flow limit, where it is on, drops from half full"), *THRESHOLDS),
+    (Threshold("fill_ratio", 0.5, "the flow limit, if enabled, drops from half full"), *THRESHOLDS),
     ("net.core.netdev_max_backlog", "spread the work: RPS, more queues"),
     partly=("/proc/net/dev",),
     sysctls=("net.core.netdev_max_backlog",),
@@ -49,12 +50,12 @@ _ADVICE = (
     Advice(
         "Raise net.core.netdev_max_backlog in the host's own namespace, if drops come in bursts.",
         "sysctl -w net.core.netdev_max_backlog=4096",
-        "It bounds the queue of each CPU.",
+        "It limits the queue of each CPU.",
     ),
     Advice(
         "Spread the packets over more CPUs.",
         None,
-        "One CPU's queue fills while the others may be idle: see cpu in softnet_stat.",
+        "One CPU's queue fills while others may be idle (/proc/net/softnet_stat has a row per CPU).",
     ),
 )
 
@@ -83,7 +84,7 @@ def judge(case: Case) -> Iterator[Hit]:
             said = f"CPU {cpu.cpu} dropped {counted(lost, 'packet')} ({rate(case.rate(lost))}) at a full input queue"
             limited = case.moved(f"softnet_stat.{cpu.cpu}.flow_limit")
             if limited:
-                said += f", {counted(limited, 'packet')} of them by the limit of large flows"
+                said += f", {counted(limited, 'packet')} of them by the flow limit"
                 evidence["flow_limit"] = Evidence(limited, "count", None, "/proc/net/softnet_stat: 11th column", HOST)
             if ours:
                 severity = severity_of(lost, case.moved(f"softnet_stat.{cpu.cpu}.processed"), case.seconds)
@@ -97,10 +98,10 @@ def judge(case: Case) -> Iterator[Hit]:
                 said += "; no device of this network namespace lost any"
                 yield Hit(Finding(RULE.code, INFO, subject, said, evidence, room, None, (), OK))
         elif ratio is not None and ratio >= case.threshold(RULE, "fill_ratio"):
-            said = f"the input queue of CPU {cpu.cpu} holds {level} of {backlog} packets"
+            said = f"the input queue of CPU {cpu.cpu} holds {count(level)} of {count(backlog)} packets"
             yield Hit(Finding(RULE.code, WARNING, subject, said, evidence, room, None, _ADVICE, AT_RISK))
         if level and backlog is None:
-            hidden = f"{counted(level, 'packet')} wait at CPU {cpu.cpu}, and how many may is not known"
+            hidden = f"{counted(level, 'packet')} in the queue of CPU {cpu.cpu}, limit unknown"
     if hidden:
         name = "net.core.netdev_max_backlog"
         raise Unseen(name, f"{case.now.limits.missing.get(name, 'not read')}: {hidden}")

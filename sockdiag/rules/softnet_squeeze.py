@@ -16,12 +16,12 @@ RULE = DeclaredRule(
     "SOFTNET_SQUEEZE",
     INFO,
     (OK,),
-    "A CPU had packets left when its time for receiving was used up, and went on later. Nothing is lost by that.",
+    "A CPU ran out of its receive budget with packets left, and continued later. Nothing was lost.",
     "net_rx_action() ends after netdev_budget packets or netdev_budget_usecs.",
     "net_rx_action(), net/core/dev.c",
     ("softnet_stat time_squeeze",),
     ("/proc/net/softnet_stat",),
-    (Threshold("per_s", 10, "monitoring alarms above 10/s"),),
+    (Threshold("per_s", 10, "monitoring systems alert above 10/s"),),
     ("net.core.netdev_budget, if drops follow",),
     counters=("softnet_stat.*.time_squeeze",),
     parts=("softnet",),
@@ -30,7 +30,7 @@ RULE = DeclaredRule(
 _ADVICE = Advice(
     "Raise net.core.netdev_budget and netdev_budget_usecs, if packets are dropped too.",
     None,
-    "By itself it delays packets and loses none.",
+    "A squeeze only delays packets.",
 )
 
 
@@ -40,7 +40,7 @@ def judge(case: Case) -> Iterator[Hit]:
         squeezed = case.moved(f"softnet_stat.{cpu.cpu}.time_squeeze")
         rate = case.rate(squeezed) if squeezed else None
         if squeezed and rate is not None and rate >= case.threshold(RULE, "per_s"):
-            said = f"CPU {cpu.cpu} ran out of its budget for receiving {counted(squeezed, 'time')}{per_second(rate)}; nothing is lost"
+            said = f"CPU {cpu.cpu} ran out of its receive budget {counted(squeezed, 'time')}{per_second(rate)}; nothing was lost"
             evidence = {"time_squeeze": Evidence(squeezed, "count", None, "/proc/net/softnet_stat: 3rd column", HOST)}
             yield Hit(
                 Finding(

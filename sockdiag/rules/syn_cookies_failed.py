@@ -17,19 +17,21 @@ _PASSED = ("TcpExt.SyncookiesRecv", "Tcp.PassiveOpens")
 
 RULE = counter_rule(
     "SYN_COOKIES_FAILED",
-    "Acknowledgements reach a listener that sends SYN cookies, and their cookie is not valid: a client's handshake was too slow, or the segments are forged.",
-    "A SYN queue overflowed within the last minutes, and the ACK belongs to no request and holds no cookie of the last two minutes.",
+    "A listener that sends SYN cookies receives ACKs without a valid cookie: a client's handshake was too slow, or "
+    "the segments are forged.",
+    "A SYN queue overflowed within the last minutes, and the ACK belongs to no request and carries no cookie of the "
+    "last two minutes.",
     _NAMES,
     _PASSED,
-    ("what floods the listener",),
+    ("the source of the flood",),
     guard(5, 1, 0.05, "late acknowledgements after a flood"),
 )
 
 _ADVICE = (
     Advice(
-        "Find out who floods the listener, with SYNs or with ACKs.",
+        "Find the source of the SYNs or ACKs that flood the listener.",
         "sockdiag listeners",
-        "Valid clients get a reset if their last ACK comes too late or the cookie was damaged on the way.",
+        "Valid clients get a reset if their last ACK arrives too late or the cookie was damaged on the path.",
     ),
 )
 

@@ -19,10 +19,11 @@ RULE = DeclaredRule(
     "SYN_QUEUE_FULL",
     CRITICAL,
     (DROPPING, AT_RISK),
-    "More handshakes are incomplete than a listener may have: a SYN flood, or clients that the SYN+ACKs do not reach. With "
-    "SYN cookies nothing is refused, but connections lose options (window scaling, SACK) that a cookie has no room for.",
-    "When as many requests as the accept queue's limit and one more are in SYN_RECV: a cookie is sent with tcp_syncookies, "
-    "without them the SYN is dropped.",
+    "A listener has too many incomplete handshakes: a SYN flood, or clients that do not receive the SYN+ACKs. With "
+    "SYN cookies the kernel refuses nothing, but connections lose options (window scaling, SACK) that do not fit "
+    "into a cookie.",
+    "The number of requests in SYN_RECV exceeds the accept queue's limit. With tcp_syncookies the kernel then sends "
+    "a cookie, otherwise it drops the SYN.",
     "tcp_conn_request(), inet_csk_reqsk_queue_is_full()",
     (
         "sockets in SYN_RECV",
@@ -34,7 +35,7 @@ RULE = DeclaredRule(
     ("tcp", "/proc/net/netstat"),
     (
         Threshold("fill_ratio", 0.85, "as for accept queues, which have the same limit"),
-        Threshold("least", 5, "requests of clients that are on their way"),
+        Threshold("least", 5, "handshakes in progress"),
     ),
     ("net.ipv4.tcp_syncookies=1", "a larger backlog", "filter the sources of the flood"),
     tables=("tcp",),
@@ -47,10 +48,11 @@ RULE = DeclaredRule(
 _COOKIES = Advice(
     "Let the kernel answer with SYN cookies when a queue is full.",
     "sysctl -w net.ipv4.tcp_syncookies=1",
-    "tcp_syncookies is 0, so that SYNs are dropped at a full queue.",
+    "tcp_syncookies is 0, so the kernel drops SYNs when the queue is full.",
 )
 _SOURCES = Advice(
-    "See who sends them: sockdiag list --where 'state = syn-recv'. If they are real clients, raise the backlog of listen(2).",
+    "Find the senders: sockdiag list --where 'state = syn-recv'. If they are real clients, raise the backlog of "
+    "listen(2).",
     "sockdiag list --netid tcp --where 'state = syn-recv'",
     "Handshakes are not completed: the final ACK never arrives.",
 )
@@ -83,8 +85,10 @@ def judge(case: Case) -> Iterator[Hit]:
             said = f"{held}; {counted(lost, 'SYN')} dropped{per_second(case.rate(lost))}"
             verdict, severity = DROPPING, CRITICAL
         else:
-            what = "SYN cookies are sent when it is full" if syncookies else "the next SYNs will be dropped"
-            what = "whether SYN cookies are sent is not known" if syncookies is None else what
+            what = (
+                "when it is full, the kernel sends SYN cookies" if syncookies else "the kernel will drop the next SYNs"
+            )
+            what = "the setting of tcp_syncookies is unknown" if syncookies is None else what
             said = f"{held}; {what}" + (f": {cookies} in the interval" if cookies else "")
             verdict, severity = AT_RISK, WARNING if syncookies else CRITICAL
         room = max(0.0, round(1 - ratio, 4))

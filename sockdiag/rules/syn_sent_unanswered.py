@@ -18,13 +18,14 @@ RULE = DeclaredRule(
     WARNING,
     (STALLED,),
     "A peer does not answer connection attempts: it is down, a firewall drops them, or its accept queue is full.",
-    "A SYN is sent again after 1, 2, 3 … seconds, tcp_syn_retries times, until connect(2) fails with ETIMEDOUT.",
+    "The kernel sends the SYN again after 1, 2, 3 … seconds, tcp_syn_retries times; then connect(2) fails with "
+    "ETIMEDOUT.",
     "tcp_retransmit_timer(), net/ipv4/tcp_timer.c",
     ("state", "timer.retransmits", "peer", "owners"),
     ("tcp",),
     (
-        Threshold("retransmits", 1, "a SYN is answered within a second, or was lost"),
-        Threshold("least", 1, "one connection that waits for seconds is worth reporting"),
+        Threshold("retransmits", 1, "a SYN without an answer for a second was lost"),
+        Threshold("least", 1, "one connection that hangs for seconds is worth reporting"),
     ),
     ("the peer, and the network path to it",),
     partly=("mptcp",),
@@ -34,9 +35,9 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "Look at the peer's accept queue (sockdiag listeners, there), its firewall, and the network path to it.",
+    "Check the peer's accept queue (sockdiag listeners, run there), its firewall, and the network path to it.",
     None,
-    "SYNs go out and nothing comes back; a refused connection would be answered with a reset.",
+    "SYNs go out and nothing comes back. A peer that refused them would answer with a reset.",
 )
 
 

@@ -24,19 +24,20 @@ _PASSED = ("Tcp.InSegs",)
 
 RULE = counter_rule(
     "TCP_AUTHENTICATION",
-    "TCP segments are dropped because their signature (TCP MD5, TCP-AO) is missing, unexpected or wrong.",
+    "The kernel drops TCP segments whose signature (TCP MD5, TCP-AO) is missing, unexpected or wrong.",
     "A key is set for the peer and the segment does not carry its signature, or it carries one and no key is set.",
     _NAMES,
     _PASSED,
     ("the same key at both ends",),
-    guard(1, 0, 0, "none: keys are set on purpose, and the peers' keys differ"),
+    guard(1, 0, 0, "none: the keys are set on purpose and differ"),
 )
 
 _ADVICE = (
     Advice(
-        "Compare the keys at both ends (password of the BGP session, for one).",
+        "Compare the keys at both ends, such as the password of a BGP session.",
         "dmesg",
-        "The connection cannot be established, or stalls; the kernel logs the addresses (MD5 Hash not found, failed).",
+        "The connection is not established, or stalls. The kernel logs the addresses (MD5 Hash not found, MD5 Hash "
+        "failed).",
     ),
 )
 

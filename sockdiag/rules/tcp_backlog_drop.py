@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, counted, nonzero
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, nonzero
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, DROPPING, STALLED, WARNING, Advice, Finding
+from sockdiag.model.quantity import size
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
@@ -18,14 +19,14 @@ RULE = DeclaredRule(
     "TCP_BACKLOG_DROP",
     WARNING,
     (DROPPING, AT_RISK, STALLED),
-    "Segments arrive while the owner holds the socket lock, wait in the backlog, and no more fit. The peer sends them again: "
-    "the loss is seen as delay.",
+    "Segments arrive while the owner holds the socket lock, and the backlog where they wait is full. The peer sends "
+    "them again, so users notice delay.",
     "sk_backlog.len and sk_rmem_alloc exceed 2 * sk_rcvbuf + sk_sndbuf / 2 + 65536 (6.10; before, sk_rcvbuf + sk_sndbuf + 65536).",
     "tcp_add_backlog(), net/ipv4/tcp_ipv4.c",
     ("TcpExt.TCPBacklogDrop", "skmem.backlog", "skmem.rmem_alloc", "skmem.rcvbuf", "skmem.sndbuf"),
     ("/proc/net/netstat",),
     (Threshold("fill_ratio", 0.85, "the limit differs between kernels by less than half of sk_rcvbuf"),),
-    ("find out what the owner does inside a system call",),
+    ("the system call that the owner does not leave",),
     partly=("skmem:tcp",),
     tables=("tcp",),
     counters=("TcpExt.TCPBacklogDrop", "Tcp.InSegs"),
@@ -33,7 +34,7 @@ RULE = DeclaredRule(
 )
 
 _ADVICE = Advice(
-    "See what the owner is doing inside a system call: cat /proc/PID/stack, or perf trace.",
+    "Find out which system call the owner is in: cat /proc/PID/stack, or perf trace.",
     None,
     "The backlog fills only while a process holds the socket lock, in send(2), recv(2) or a page fault within them.",
 )
@@ -47,7 +48,7 @@ def judge(case: Case) -> Iterator[Hit]:
         ("TcpExt.TCPBacklogDrop",),
         "TCP",
         "segment",
-        "dropped: the socket was locked by its owner and its backlog full",
+        "dropped: the owner held the socket lock and the backlog was full",
         (_ADVICE,),
         passed=case.moved("Tcp.InSegs"),
         of="segments received",
@@ -69,7 +70,7 @@ def judge(case: Case) -> Iterator[Hit]:
             if used / limit < case.threshold(RULE, "fill_ratio") and not stuck:
                 continue
             verdict = AT_RISK if used / limit >= case.threshold(RULE, "fill_ratio") else STALLED
-            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {counted(backlog[row], 'byte waits', 'bytes wait')} for its owner to leave a system call"
+            said = f"tcp {at(socket.local)} from {at(socket.peer)}: {size(backlog[row])} in the backlog until its owner leaves a system call"
             evidence = {"backlog": memory_evidence(socket, "backlog", backlog[row], "bytes", limit)}
             room = max(0.0, round(1 - used / limit, 4))
             yield Hit(

@@ -18,13 +18,13 @@ _PASSED = ("TcpExt.TCPFastOpenPassive", "TcpExt.TCPFastOpenActive")
 
 RULE = counter_rule(
     "TCP_FAST_OPEN",
-    "TCP Fast Open does not work: its queue is full, cookies are refused, or the path drops SYNs with data. Connections are made "
-    "without it, one round trip later.",
+    "TCP Fast Open does not work: its queue is full, cookies are refused, or the path drops SYNs with data. "
+    "Connections fall back to an ordinary handshake, one round trip later.",
     "More requests wait for their last ACK than setsockopt(TCP_FASTOPEN) allows; the cookie is not valid; a timeout follows a SYN with data.",
     (_FULL, *_REFUSED),
     _PASSED,
     ("the number in setsockopt(TCP_FASTOPEN)", "net.ipv4.tcp_fastopen_key, equal on all hosts behind one address"),
-    guard(5, 1, 0.05, "a client whose cookie is old"),
+    guard(5, 1, 0.05, "a client with an old cookie"),
     severity=WARNING,
     verdicts=(AT_RISK, OK),
 )
@@ -32,12 +32,12 @@ RULE = counter_rule(
 _LARGER = Advice(
     "Let the process pass a larger number to setsockopt(TCP_FASTOPEN).",
     None,
-    "It bounds the connections whose data is accepted before the handshake is complete.",
+    "It limits the connections that may carry data before the handshake is complete.",
 )
 _KEYS = Advice(
     "Give all hosts behind one address the same net.ipv4.tcp_fastopen_key.",
     "sysctl net.ipv4.tcp_fastopen_key",
-    "A cookie that another host made is not valid here.",
+    "A cookie from another host is valid here only with the same key.",
 )
 
 
@@ -50,7 +50,7 @@ def judge(case: Case) -> Iterator[Hit]:
         (_FULL,),
         "TCP Fast Open queue",
         "SYN",
-        "with data not accepted as such: the Fast Open queue is full",
+        "with data fell back to an ordinary handshake: the Fast Open queue is full",
         (_LARGER,),
         passed=passed,
         of="Fast Open attempts",
@@ -63,7 +63,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _REFUSED,
         "TCP Fast Open",
         "attempt",
-        "at Fast Open failed; an ordinary handshake followed",
+        "at Fast Open failed and fell back to an ordinary handshake",
         (_KEYS,),
         passed=passed,
         of="Fast Open attempts",

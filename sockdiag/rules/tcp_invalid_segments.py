@@ -24,19 +24,21 @@ _PASSED = ("Tcp.InSegs",)
 
 RULE = counter_rule(
     "TCP_INVALID_SEGMENTS",
-    "TCP drops segments that do not fit their connection: old timestamps, wrong sequence numbers, resets or SYNs that are not exact.",
-    "A device that shares one address among hosts mixes their timestamps, a peer restarted and reuses ports, or somebody injects segments.",
+    "TCP drops segments that do not match their connection: old timestamps, wrong sequence numbers, or inexact "
+    "resets and SYNs.",
+    "A device that shares one address among hosts mixes their timestamps, a peer restarts and reuses ports, or an "
+    "attacker injects segments.",
     _NAMES,
     _PASSED,
     ("NAT, load balancers and firewalls in front of this host", "net.ipv4.tcp_timestamps of hosts behind one address"),
-    guard(10, 5, 0.01, "duplicates on the way, and peers that restart, cause a few"),
+    guard(10, 5, 0.01, "duplicates on the path and restarting peers cause a few"),
 )
 
 _ADVICE = (
     Advice(
-        "Look for NAT or a load balancer that mixes hosts, a peer that restarts, or forged segments.",
+        "Check for NAT or a load balancer that mixes hosts, a peer that restarts, or forged segments.",
         "nstat -az TcpExtPAWS* TcpExtTCPChallengeACK TcpExtTSEcrRejected",
-        "The single counters are in the evidence: PAWS is about timestamps, challenge ACKs answer inexact resets and SYNs.",
+        "The evidence has each counter: PAWS is about timestamps, challenge ACKs answer inexact resets and SYNs.",
     ),
 )
 
@@ -49,7 +51,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "TCP",
         "segment",
-        "rejected: timestamp, sequence number or flags do not fit the connection",
+        "rejected: timestamp, sequence number or flags do not match the connection",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="segments received",

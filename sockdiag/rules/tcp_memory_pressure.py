@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROTOCOL, WARNING, Evidence, Finding, Subject
+from sockdiag.model.quantity import duration
 from sockdiag.model.record import HOST
 from sockdiag.rules._memory import (
     ACCOUNT_PARTS,
@@ -11,6 +12,7 @@ from sockdiag.rules._memory import (
     FULL,
     WHO,
     account_of,
+    memory_held,
     pages_evidence,
     raise_protocol,
     trend,
@@ -26,15 +28,15 @@ RULE = DeclaredRule(
     "TCP_MEMORY_PRESSURE",
     CRITICAL,
     (AT_RISK,),
-    "All TCP sockets of the host together hold more memory than tcp_mem's pressure mark: windows shrink, and at the limit "
-    "segments are dropped, senders wait, and closing connections are reset.",
-    "Pressure begins above tcp_mem[1] and ends below tcp_mem[0]; above tcp_mem[2] memory is refused to sockets that hold more "
-    "than tcp_rmem[0] or tcp_wmem[0].",
+    "All TCP sockets of the host together hold more memory than tcp_mem's pressure mark: windows shrink, and at the "
+    "limit the kernel drops segments, makes senders wait and resets closing connections.",
+    "Pressure begins above tcp_mem[1] and ends below tcp_mem[0]. Above tcp_mem[2] the kernel refuses memory to "
+    "sockets that hold more than tcp_rmem[0] or tcp_wmem[0].",
     "__sk_mem_raise_allocated(), net/core/sock.c; tcp_enter_memory_pressure()",
     ("sockstat TCP mem", "protocols TCP press", "net.ipv4.tcp_mem"),
     (),
-    (Threshold("limit_ratio", FULL, "monitoring alarms between 85 and 100 % of tcp_mem[2]"),),
-    ("the processes that hold the memory", "net.ipv4.tcp_mem, by the machine's RAM"),
+    (Threshold("limit_ratio", FULL, "monitoring systems alert between 85 and 100 % of tcp_mem[2]"),),
+    ("the processes that hold the memory", "net.ipv4.tcp_mem, as far as the machine's RAM allows"),
     partly=("/proc/net/protocols",),
     sysctls=ACCOUNT_SYSCTLS,
     parts=ACCOUNT_PARTS,
@@ -47,7 +49,7 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge the kernel's own word for it, and the level against the limit where that is visible."""
     account = account_of(case, "TCP")
     if account is None or (account.pressure is None and account.ratio is None):
-        raise Unseen("/proc/net/protocols", "neither TCP's memory nor its pressure is known")
+        raise Unseen("/proc/net/protocols", "neither the memory of TCP nor its pressure is known")
     eta = trend(case, account, "TCP")
     near = account.ratio is not None and account.ratio >= case.threshold(RULE, "limit_ratio")
     soon = eta is not None and eta <= case.horizon
@@ -56,10 +58,9 @@ def judge(case: Case) -> Iterator[Hit]:
     evidence = {"memory": pages_evidence(account)}
     if account.pressure is not None:
         evidence["pressure"] = Evidence("yes" if account.pressure else "no", "", None, "/proc/net/protocols", HOST)
-    of = "" if account.limit_pages is None else f" of {account.limit_pages}"
-    said = f"TCP sockets of the whole host hold {account.pages}{of} pages"
+    said = f"TCP sockets of the whole host hold {memory_held(case, account)}"
     said += ", and the kernel is under memory pressure" if account.pressure else ""
-    said += f"; the limit is reached in {eta} s at this rate" if soon else ""
+    said += f"; at this rate they reach the limit in {duration(eta)}" if soon else ""
     room = None if account.ratio is None else max(0.0, round(1 - account.ratio, 4))
     yield Hit(
         Finding(

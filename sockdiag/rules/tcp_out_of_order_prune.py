@@ -20,18 +20,19 @@ RULE = DeclaredRule(
     "TCP_OUT_OF_ORDER_PRUNE",
     WARNING,
     (DROPPING,),
-    "Segments that came out of order, after one that is missing, are thrown away for want of room: they must be sent again, "
-    "though the sender was told that they had arrived (SACK). A loss on the way becomes a far larger one.",
-    "sk_rmem_alloc exceeds sk_rcvbuf, or no memory can be charged (tcp_mem, the cgroup's limit), and joining what waits did not "
-    "help. Many small segments do that well within the window, which counts payload: each costs its truesize.",
+    "The kernel discards segments that arrived out of order because it has no room for them. The sender must send "
+    "them again, although they were acknowledged by SACK: a small loss on the path becomes a far larger one.",
+    "sk_rmem_alloc exceeds sk_rcvbuf, or no memory can be charged (tcp_mem, the cgroup's limit), and collapsing the "
+    "queue did not help. Many small segments do that well within the window: the window counts payload, the buffer "
+    "counts truesize.",
     "tcp_prune_ofo_queue(), tcp_data_queue_ofo(), net/ipv4/tcp_input.c",
     (_PRUNED, _DROPPED, _CALLED, "sockstat TCP mem", "net.ipv4.tcp_mem"),
     ("/proc/net/netstat",),
     THRESHOLDS,
     (
-        "what loses or reorders packets on the way",
-        "SO_RCVBUF left to the kernel, net.ipv4.tcp_rmem where that bounds it",
-        "net.ipv4.tcp_mem or the cgroup's limit where memory is used up",
+        "the device or path that loses or reorders packets",
+        "SO_RCVBUF left to the kernel, or net.ipv4.tcp_rmem if that is the limit",
+        "net.ipv4.tcp_mem or the cgroup's limit if memory is used up",
     ),
     sysctls=ACCOUNT_SYSCTLS,
     counters=(_PRUNED, _DROPPED, _CALLED, _RECEIVED),
@@ -40,15 +41,15 @@ RULE = DeclaredRule(
 
 _ADVICE = (
     Advice(
-        "Look for what loses or reorders packets on the way.",
+        "Find out where packets are lost or reordered on the path.",
         "sockdiag path --interval 2",
         "The queue fills only while an earlier segment is missing.",
     ),
     Advice(
         "Let processes leave SO_RCVBUF alone, or raise the third number of net.ipv4.tcp_rmem where they do.",
         None,
-        "No memory limit is seen that is reached: the sockets' own buffers are. Up to tcp_rmem[2] the kernel makes a buffer larger "
-        "for what waits out of order, unless the process has set its size.",
+        "No memory limit is reached, so the sockets' own buffers are full. Unless the process has set its size, the "
+        "kernel grows a buffer for segments out of order up to tcp_rmem[2].",
     ),
 )
 
@@ -61,7 +62,7 @@ def judge(case: Case) -> Iterator[Hit]:
         return
     told = []
     if pruned > 0:
-        told.append(f"out-of-order queues were thrown away {counted(pruned, 'time')}{per_second(case.rate(pruned))}")
+        told.append(f"out-of-order queues discarded {counted(pruned, 'time')}{per_second(case.rate(pruned))}")
     if dropped > 0:
         told.append(f"{counted(dropped, 'segment')} out of order dropped{per_second(case.rate(dropped))}")
     causes, advice = used_up(case, "TCP")

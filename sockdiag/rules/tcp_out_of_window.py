@@ -18,12 +18,13 @@ _PASSED = ("Tcp.InSegs",)
 
 RULE = counter_rule(
     "TCP_OUT_OF_WINDOW",
-    "TCP segments with data are dropped because they lie outside the receive window: the window is closed, or the peer sends more than it allows.",
-    "Data arrives while the window is zero, or a segment extends beyond the window that was announced.",
+    "TCP drops segments with data outside the receive window: the window is closed, or the peer sends more than it "
+    "allows.",
+    "Data arrives while the window is zero, or a segment extends beyond the announced window.",
     _NAMES,
     _PASSED,
     ("the process that reads too slowly", "a peer or middlebox that ignores the window"),
-    guard(20, 10, 0.02, "a window that closes while data is under way, and probes of it"),
+    guard(20, 10, 0.02, "a window that closes while data is in flight, and window probes"),
     explained_by=(
         Explained("TCP_RECEIVER_STALLED", takes_verdict=True),
         Explained("ZERO_WINDOW_FROM_PEER", takes_verdict=True),
@@ -34,9 +35,9 @@ RULE = counter_rule(
 
 _ADVICE = (
     Advice(
-        "Look for connections whose process does not read; if there is none, the peer or a middlebox ignores the window.",
+        "Find connections whose process does not read. If there are none, the peer or a middlebox ignores the window.",
         "sockdiag risk",
-        "What is dropped is sent again when the window opens.",
+        "The peer sends the dropped segments again when the window opens.",
     ),
 )
 
@@ -49,7 +50,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "TCP",
         "segment",
-        "dropped: outside of the receive window",
+        "dropped: outside the receive window",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="segments received",

@@ -20,23 +20,27 @@ RULE = DeclaredRule(
     "TCP_RECEIVE_DROP",
     CRITICAL,
     (DROPPING,),
-    "The kernel drops TCP segments that came in order, because no memory could be charged for them. They are sent again.",
-    "A segment does not fit although the receive queue was collapsed and pruned, or TCP's memory (tcp_mem, the cgroup's "
-    "limit) is used up. A full buffer alone never loses: its window is closed.",
+    "The kernel drops TCP segments that arrived in order because it could charge no memory for them. The peer sends "
+    "them again.",
+    "A segment does not fit although the kernel collapsed and pruned the receive queue, or TCP's memory (tcp_mem, "
+    "the cgroup's limit) is used up. A full buffer alone loses nothing: its window is closed.",
     "tcp_data_queue(), tcp_prune_queue(), tcp_try_rmem_schedule(), net/ipv4/tcp_input.c; sk_filter_trim_cap()",
     (_DROPPED, _PRUNED, _OUT_OF_ORDER, _RESERVED, "sockstat TCP mem", "net.ipv4.tcp_mem"),
     ("/proc/net/netstat",),
     THRESHOLDS,
-    ("the processes that hold the memory", "net.ipv4.tcp_mem or the cgroup's limit, by the machine's RAM"),
+    (
+        "the processes that hold the memory",
+        "net.ipv4.tcp_mem or the cgroup's limit, as far as the machine's RAM allows",
+    ),
     sysctls=ACCOUNT_SYSCTLS,
     counters=(_DROPPED, _PRUNED, _OUT_OF_ORDER, _RESERVED, _RECEIVED),
     parts=MEMORY_PARTS,
 )
 
 _LOOK = Advice(
-    "Look at TCP's memory and at the memory limits of the processes' cgroups.",
+    "Check TCP's memory and the memory limits of the processes' cgroups.",
     "sockdiag memory",
-    "Neither is seen at its limit now; it may have been between the looks.",
+    "Neither is at its limit now; it may have been between the samples.",
 )
 
 
@@ -55,12 +59,12 @@ def judge(case: Case) -> Iterator[Hit]:
     if lost <= 0:
         return
     causes, advice = used_up(case, "TCP")
-    said = (
-        f"{counted(lost, 'segment')} dropped after they were received{per_second(case.rate(lost))}: no memory for them"
-    )
+    said = f"{counted(lost, 'segment')} dropped after arrival{per_second(case.rate(lost))}: no memory for them"
     said += f"; {causes}" if causes else ""
     said += (
-        f"; {counted(reserved, 'segment')} came in emergency memory, which is reserved for swapping" if reserved else ""
+        f"; {counted(reserved, 'segment')} arrived in emergency memory, which is reserved for swapping"
+        if reserved
+        else ""
     )
     evidence = {
         name.partition(".")[2]: case.counter_evidence(name)

@@ -19,8 +19,8 @@ RULE = DeclaredRule(
     "TCP_RECEIVER_STALLED",
     WARNING,
     (STALLED,),
-    "A process does not read what has arrived on a TCP connection: the receive buffer is full, its window closed, and the "
-    "sender waits. Nothing is lost, and a larger buffer changes nothing.",
+    "A process does not read the data that arrived on a TCP connection: the receive buffer is full, the window is "
+    "closed, and the sender waits. Nothing is lost, and a larger buffer does not help.",
     "The window closes when sk_rmem_alloc nears sk_rcvbuf.",
     "__tcp_select_window(), net/ipv4/tcp_output.c",
     ("recv_q", "skmem.rmem_alloc", "skmem.rcvbuf"),
@@ -29,9 +29,9 @@ RULE = DeclaredRule(
         Threshold(
             "fill_ratio",
             0.5,
-            "with two samples that show the same bytes waiting: overhead differs, so that windows close from half full on",
+            "with two samples that show the same bytes waiting: overhead varies, so windows may close from half full",
         ),
-        Threshold("fill_ratio_once", 0.9, "with a single sample, where a busy reader may be seen between two reads"),
+        Threshold("fill_ratio_once", 0.9, "with a single sample, which may catch a busy reader between two reads"),
     ),
     ("the process that does not read",),
     tables=("tcp",),
@@ -42,7 +42,7 @@ RULE = DeclaredRule(
 _ADVICE = Advice(
     "Find out why the process does not read: stopped, blocked elsewhere, or slower than its sender.",
     None,
-    "The data is there; more buffer would only be filled too.",
+    "The data has arrived; a larger buffer would only fill up too.",
 )
 
 

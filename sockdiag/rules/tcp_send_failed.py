@@ -18,7 +18,8 @@ _PASSED = ("Tcp.OutSegs",)
 
 RULE = counter_rule(
     "TCP_SEND_FAILED",
-    "TCP cannot retransmit: a firewall rule, queueing discipline or device of this host refuses its segments, or the send queue is too large to split one.",
+    "TCP cannot retransmit: a firewall rule, queueing discipline or device of this host refuses its segments, or "
+    "the send queue is too large to split a segment.",
     "__tcp_retransmit_skb() gets an error from netfilter, the queueing discipline or the device; or wmem_queued exceeds SO_SNDBUF by more than 128 KiB (since 4.19.52, CVE-2019-11478).",
     _NAMES,
     _PASSED,
@@ -30,14 +31,14 @@ RULE = counter_rule(
 
 _ADVICE = (
     Advice(
-        "Look for firewall rules for outgoing packets, and at the queueing disciplines.",
+        "Check the firewall rules for outgoing packets and the queueing disciplines.",
         "nft list ruleset; tc -s qdisc",
-        "The connections wait for the next timeout, each time longer.",
+        "The connections wait for the next timeout, longer each time.",
     ),
     Advice(
-        "Raise SO_SNDBUF, or leave it to the kernel, if TCPWqueueTooBig grew.",
+        "If TCPWqueueTooBig grew, raise SO_SNDBUF or leave it to the kernel.",
         None,
-        "The kernel does not split segments of a send queue that is far above its limit.",
+        "The kernel does not split segments of a send queue far above its limit.",
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted, per_second
 from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ RULE = DeclaredRule(
     "TIME_WAIT_OVERFLOW",
     WARNING,
     (AT_RISK,),
-    "The kernel keeps no TIME_WAIT for connections that end, because there are too many. No data is lost; a late segment of an "
-    "old connection may hit a new one with the same ports.",
-    "As many sockets are in TIME_WAIT as tcp_max_tw_buckets of the namespace.",
+    "The kernel closes connections without TIME_WAIT because too many sockets are in that state. No data is lost, "
+    "but a late segment of an old connection may reach a new one with the same ports.",
+    "The namespace has tcp_max_tw_buckets sockets in TIME_WAIT.",
     "inet_twsk_alloc(), net/ipv4/inet_timewait_sock.c",
     ("sockstat TCP tw", "net.ipv4.tcp_max_tw_buckets", "TcpExt.TCPTimeWaitOverflow"),
     ("/proc/net/sockstat",),
-    (Threshold("fill_ratio", 0.9, "each costs some 200 bytes, and only the limit itself changes anything"),),
+    (Threshold("fill_ratio", 0.9, "each costs about 200 bytes, and nothing changes before the limit"),),
     ("keep connections open (keep-alive, pools)", "net.ipv4.tcp_max_tw_buckets"),
     partly=("/proc/net/netstat",),
     sysctls=("net.ipv4.tcp_max_tw_buckets",),
@@ -40,9 +41,9 @@ def judge(case: Case) -> Iterator[Hit]:
     ratio = waiting / limit if limit else 1.0
     if not refused and (ratio < case.threshold(RULE, "fill_ratio") or not waiting):
         return
-    said = f"{counted(waiting, 'socket')} in TIME_WAIT, of {limit} that may be"
+    said = f"{count(waiting)} of {counted(limit, 'socket')} in TIME_WAIT"
     if refused:
-        said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without"
+        said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without TIME_WAIT"
     earlier = None if case.before is None or case.before.sockstat is None else case.before.sockstat.tcp_tw
     evidence = {
         "time_wait": Evidence(waiting, "sockets", limit, "/proc/net/sockstat: TCP tw"),
@@ -51,7 +52,7 @@ def judge(case: Case) -> Iterator[Hit]:
     advice = Advice(
         "Raise net.ipv4.tcp_max_tw_buckets, or let the processes keep connections open.",
         f"sysctl -w net.ipv4.tcp_max_tw_buckets={2 * max(limit, waiting)}",
-        "A TIME_WAIT socket costs some 200 bytes.",
+        "A TIME_WAIT socket costs about 200 bytes.",
     )
     yield Hit(
         Finding(

@@ -17,19 +17,19 @@ _PASSED = ("Tcp.InSegs",)
 
 RULE = counter_rule(
     "TTL_TOO_LOW",
-    "TCP segments are dropped because they came over more hops than the process allows (IP_MINTTL, IPV6_MINHOPCOUNT).",
-    "The TTL of the segment is below the minimum of the socket, as BGP daemons set it (GTSM, RFC 5082).",
+    "TCP drops segments that came over more hops than the process allows (IP_MINTTL, IPV6_MINHOPCOUNT).",
+    "The TTL of the segment is below the minimum of the socket, which BGP daemons set (GTSM, RFC 5082).",
     _NAMES,
     _PASSED,
     ("ttl-security or multihop of the routing daemon", "the sender, if it is not the neighbour"),
-    guard(1, 0, 0, "none: the process asked for a minimum, and a peer is below it"),
+    guard(1, 0, 0, "none: the process set a minimum, and a peer is below it"),
 )
 
 _ADVICE = (
     Advice(
         "Compare the number of hops with the minimum in the daemon's configuration (ttl-security, multihop).",
         "tcpdump -nvc 20 tcp port bgp",
-        "A neighbour that is not directly connected, or a sender that sets a small TTL, is refused without an answer.",
+        "TCP silently drops segments of a neighbour that is not directly connected, or of a sender with a small TTL.",
     ),
 )
 
@@ -42,7 +42,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "TCP",
         "segment",
-        "dropped: their TTL is below the minimum that the process set",
+        "dropped: TTL below the minimum set by the process",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="segments received",

@@ -19,23 +19,24 @@ _SENT = ("Udp.OutDatagrams", "Udp6.OutDatagrams")
 
 RULE = counter_rule(
     "UDP_CLOSED_PORT",
-    "Datagrams are sent to a port on which nobody listens: they are lost, and the sender's next send(2) fails with ECONNREFUSED.",
-    "No socket is bound to the port. The receiving host answers with ICMP 'port unreachable'; a connected sender gets it as an error "
-    "of its next call, whose datagram is not sent.",
+    "Datagrams arrive for a port without a socket: they are lost, and the sender's next send(2) fails with "
+    "ECONNREFUSED.",
+    "No socket is bound to the port. The receiving host answers with ICMP 'port unreachable'. A connected sender "
+    "gets it as an error of its next call, which sends nothing.",
     _NO_PORTS,
     (*_READ, *_SENT),
-    ("the service that should listen", "the sender, if it is not wanted"),
-    guard(10, 5, 0.02, "answers that come after their socket was closed, and port scans"),
+    ("the service that should listen", "the sender, if it should not send"),
+    guard(10, 5, 0.02, "answers that arrive after their socket was closed, and port scans"),
     beside=CLOSED_PORTS,
 )
 
 _HERE = Advice(
     "Start the service that should listen on the port, or stop the sender.",
     "tcpdump -nvc 20 -i any 'icmp[0:2] = 0x0303'",
-    "The ICMP errors quote the datagrams, and so name sender, address and port.",
+    "The ICMP errors quote the datagrams, with sender, address and port.",
 )
 _THERE = Advice(
-    "Look at the service on the peer's side: nobody listens on the port there.",
+    "Check the service at the peer: no process listens on the port there.",
     "tcpdump -nvc 20 -i any 'icmp[0:2] = 0x0303'",
     "Processes here get ECONNREFUSED from send(2) on connected sockets.",
 )
@@ -51,7 +52,8 @@ def judge(case: Case) -> Iterator[Hit]:
         _NO_PORTS,
         "UDP",
         "datagram",
-        "arrived for ports on which nobody listens" + (f", and {there} sends failed because of that" if there else ""),
+        "arrived for ports on which no process listens"
+        + (f", and {there} sends failed with ECONNREFUSED" if there else ""),
         (_HERE,),
         passed=case.sum_moved(*_READ),
         of="datagrams received",
@@ -65,7 +67,7 @@ def judge(case: Case) -> Iterator[Hit]:
             CLOSED_PORTS,
             "UDP peers",
             "datagram",
-            "not sent: the peer had answered that nobody listens on the port",
+            "not sent: the peer had reported the port as closed",
             (_THERE,),
             passed=case.sum_moved(*_SENT),
             of="datagrams sent",

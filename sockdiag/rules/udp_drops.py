@@ -31,19 +31,20 @@ RULE = DeclaredRule(
     "UDP_DROPS",
     CRITICAL,
     (DROPPING,),
-    "UDP sockets drop datagrams for another reason than a full buffer, or datagrams were refused at sockets that are gone.",
-    "A socket filter rejects (sk_drops and InErrors), a checksum is wrong (InCsumErrors), or memory above udp_mem cannot be "
-    "charged (sk_drops; also MemErrors before 6.18).",
+    "UDP sockets drop datagrams for another reason than a full buffer, or sockets that are closed by now refused "
+    "datagrams.",
+    "A socket filter rejects the datagram (sk_drops and InErrors), its checksum is wrong (InCsumErrors), or memory "
+    "above udp_mem cannot be charged (sk_drops; also MemErrors before 6.18).",
     "udp_queue_rcv_one_skb(), __udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     ("skmem.drops", *RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2], *MEM_ERRORS[:2]),
     ("udp", "/proc/net/snmp"),
     (
         Threshold(
-            "unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, during which drops go on"
+            "unexplained_ratio", 0.5, "counters and sockets are read milliseconds apart, and drops continue meanwhile"
         ),
         *THRESHOLDS,
     ),
-    ("look at the filter, at the sender's checksums, at udp_mem or the cgroup: a larger buffer would not help",),
+    ("the filter, the sender's checksums, udp_mem or the cgroup: a larger buffer would not help",),
     partly=("udplite", "/proc/net/snmp6"),
     tables=TABLES,
     sysctls=ACCOUNT_SYSCTLS,
@@ -94,8 +95,8 @@ def judge(case: Case) -> Iterator[Hit]:
     if refused and refused - explained > refused * case.threshold(RULE, "unexplained_ratio"):
         evidence = {name: case.counter_evidence(name) for name in RCVBUF_ERRORS if name in case.now.counters}
         said = (
-            f"{counted(refused - explained, 'datagram')}{per_second(case.rate(refused - explained))} refused by full receive "
-            "buffers of sockets that are gone by now"
+            f"{counted(refused - explained, 'datagram')}{per_second(case.rate(refused - explained))} refused by full "
+            "receive buffers of sockets that are closed by now"
         )
         yield Hit(
             Finding(
@@ -108,7 +109,9 @@ def judge(case: Case) -> Iterator[Hit]:
                 None,
                 (
                     Advice(
-                        "Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No living socket explains these."
+                        "Watch which UDP sockets are closed.",
+                        "sockdiag ss -E -u",
+                        "No open socket explains these losses.",
                     ),
                 ),
                 DROPPING,
@@ -123,23 +126,26 @@ _FILTER = "its socket filter rejected them"
 def _cause(case: Case) -> tuple[str, tuple[Advice, ...]]:
     if case.sum_moved(*CSUM_ERRORS):
         return "their checksums are wrong", (
-            Advice("Look for what damages them: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."),
+            Advice(
+                "Find out where they are damaged: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."
+            ),
         )
     if rejected(case):
         return _FILTER, (
             Advice(
-                "Look at the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",
+                "Check the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",
                 None,
-                "InErrors grew without RcvbufErrors. Rejecting may be what the filter is for; a larger buffer changes nothing.",
+                "InErrors grew without RcvbufErrors. The filter may reject them on purpose; a larger buffer does "
+                "not help.",
             ),
         )
     causes, advice = used_up(case, "UDP")
     if causes:
-        return f"no memory could be charged for them; {causes}", advice
-    return "no memory could be charged for them (udp_mem or the cgroup's limit)", (
+        return f"the kernel could charge no memory for them; {causes}", advice
+    return "the kernel could charge no memory for them (udp_mem or the cgroup's limit)", (
         Advice(
-            "Look at UDP's memory and at the memory limits of the processes' cgroups.",
+            "Check UDP's memory and the memory limits of the processes' cgroups.",
             "sockdiag memory",
-            "The sockets drop, and neither RcvbufErrors nor InErrors grew: their own buffers are not the limit.",
+            "The sockets drop, but neither RcvbufErrors nor InErrors grew: their own buffers are not the limit.",
         ),
     )

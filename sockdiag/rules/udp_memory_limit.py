@@ -9,6 +9,7 @@ from sockdiag.rules._memory import (
     ACCOUNT_SYSCTLS,
     FULL,
     account_of,
+    memory_held,
     pages_evidence,
     raise_protocol,
     trend,
@@ -24,14 +25,14 @@ RULE = DeclaredRule(
     "UDP_MEMORY_LIMIT",
     CRITICAL,
     (AT_RISK,),
-    "All UDP sockets of the host together hold nearly as much memory as they may: datagrams will be dropped at sockets whose "
-    "own buffers have room, and since 6.18 no SNMP counter shows it.",
-    "Above udp_mem[0] memory is refused to sockets that hold at least udp_rmem_min; UDP has no pressure state.",
+    "All UDP sockets of the host together hold nearly as much memory as udp_mem allows: the kernel will drop "
+    "datagrams at sockets whose own buffers have room, and since 6.18 no SNMP counter shows it.",
+    "Above udp_mem[0] the kernel refuses memory to sockets that hold at least udp_rmem_min. UDP has no pressure state.",
     "__sk_mem_raise_allocated(), net/core/sock.c",
     ("sockstat UDP mem", "net.ipv4.udp_mem"),
     (),
-    (Threshold("limit_ratio", FULL, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages a CPU"),),
-    ("the processes that hold the memory", "net.ipv4.udp_mem, by the machine's RAM"),
+    (Threshold("limit_ratio", FULL, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages per CPU"),),
+    ("the processes that hold the memory", "net.ipv4.udp_mem, as far as the machine's RAM allows"),
     sysctls=ACCOUNT_SYSCTLS,
     parts=ACCOUNT_PARTS,
     earlier_parts=ACCOUNT_PARTS,
@@ -40,9 +41,9 @@ RULE = DeclaredRule(
 
 _ADVICE = (
     Advice(
-        "See who holds the memory.",
+        "Find the processes that hold the memory.",
         "sockdiag memory --by process --netid udp",
-        "Queues that nobody reads are the usual cause.",
+        "Unread queues are the usual cause.",
     ),
     raise_protocol("net.ipv4.udp_mem"),
 )
@@ -52,13 +53,15 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge the level against udp_mem[0]."""
     account = account_of(case, "UDP")
     if account is None or account.pages is None:
-        raise Unseen("/proc/net/sockstat", "UDP's memory is not known")
+        raise Unseen("/proc/net/sockstat", "the memory of UDP is not known")
     if account.ratio is None:
         raise Unseen("net.ipv4.udp_mem", case.now.limits.missing.get("net.ipv4.udp_mem", "not read"))
     eta = trend(case, account, "UDP")
     if account.ratio < case.threshold(RULE, "limit_ratio") and (eta is None or eta > case.horizon):
         return
-    said = f"UDP sockets of the whole host hold {account.pages} of {account.limit_pages} pages: above that datagrams are dropped"
+    said = (
+        f"UDP sockets of the whole host hold {memory_held(case, account)}; above the limit the kernel drops datagrams"
+    )
     yield Hit(
         Finding(
             RULE.code,

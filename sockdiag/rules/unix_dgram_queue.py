@@ -25,16 +25,18 @@ RULE = DeclaredRule(
     "UNIX_DGRAM_QUEUE",
     CRITICAL,
     (AT_RISK, STALLED),
-    "Messages wait at a unix socket whose process does not read. When the queue of a datagram socket is full, senders sleep, or "
-    "are refused with EAGAIN (sd_notify, sd_journal_send, syslog); when a stream's is, its writer waits.",
-    "A datagram socket takes net.unix.max_dgram_qlen messages and one; a writer also waits when its own send buffer is full.",
+    "Messages wait at a unix socket whose process does not read. When the queue of a datagram socket is full, "
+    "senders sleep or get EAGAIN (sd_notify, sd_journal_send, syslog). When the queue of a stream is full, its "
+    "writer waits.",
+    "A datagram socket holds net.unix.max_dgram_qlen + 1 messages. A writer also waits when its own send buffer is "
+    "full.",
     "unix_dgram_sendmsg(), unix_recvq_full(), unix_stream_sendmsg(), net/unix/af_unix.c",
     ("recv_q", "unix.peer_inode", "send_q of the senders", _QLEN),
     ("unix",),
     (
         PATIENCE,
         STANDING,
-        Threshold("risk_ratio", 0.5, "a burst as large as what waits does not fit any more"),
+        Threshold("risk_ratio", 0.5, "another burst of the same size does not fit"),
     ),
     ("the process that does not read", _QLEN),
     tables=_TABLES,
@@ -46,7 +48,7 @@ RULE = DeclaredRule(
 _STUCK = Advice(
     "Find out why the process does not read.",
     None,
-    f"A longer queue ({_QLEN}) would only be filled too.",
+    f"A longer queue ({_QLEN}) would only fill up too.",
 )
 
 # struct sk_buff, and struct skb_shared_info behind the data, which is allocated in powers of two (6.18, x86-64).
@@ -187,7 +189,7 @@ def _judge_one(
         if ratio >= 1:
             return _Said(AT_RISK, CRITICAL, "is full, refuses messages and has not been read", ratio, 0.0, waited)
         if ratio > case.threshold(RULE, "risk_ratio") or (eta is not None and eta <= case.horizon):
-            return _Said(AT_RISK, WARNING, "fills up and has not been read", ratio, eta, waited)
+            return _Said(AT_RISK, WARNING, "is filling up and has not been read", ratio, eta, waited)
     amount = max(charged[-1], heads[-1])
     if ratio is None:
         # Without the senders or the limit, only time shows that it is more than a message for a slow reader.

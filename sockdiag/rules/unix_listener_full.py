@@ -17,15 +17,15 @@ RULE = DeclaredRule(
     "UNIX_LISTENER_FULL",
     CRITICAL,
     (AT_RISK, STALLED),
-    "The queue of a unix listener is full, is filling up, or is not served. When it is full, a client whose socket does not "
-    "block is refused with EAGAIN, and any other sleeps in connect(2).",
-    "connect(2) waits, or fails with EAGAIN, when more connections are in the queue than the backlog of listen(2). No counter "
-    "shows how many clients were refused.",
+    "The queue of a unix listener is full, filling up, or not served. When it is full, connect(2) fails with EAGAIN "
+    "on non-blocking sockets and sleeps on others.",
+    "connect(2) waits, or fails with EAGAIN, when the queue holds more connections than the backlog of listen(2). "
+    "No counter shows how many clients were refused.",
     "unix_stream_connect(), unix_recvq_full(), net/unix/af_unix.c",
     ("recv_q", "send_q"),
     ("unix",),
     THRESHOLDS,
-    ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn where that is what bounds it"),
+    ("accept faster", "listen(2) with a larger backlog", "net.core.somaxconn if it is the limit"),
     tables=("unix",),
     sysctls=BACKLOG_SYSCTLS,
     compared=(Compared(("unix",), QUEUE_FIELDS),),
@@ -41,5 +41,5 @@ def judge(case: Case) -> Iterator[Hit]:
         RULE,
         RULE.tables,
         "UNIX_DIAG_RQLEN",
-        "clients that do not block are refused with EAGAIN, others wait in connect(2)",
+        "connect(2) fails with EAGAIN on non-blocking sockets and waits on others",
     )

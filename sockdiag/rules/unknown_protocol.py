@@ -18,7 +18,7 @@ _PASSED = ("Ip.InReceives", "Ip6.InReceives")
 
 RULE = counter_rule(
     "UNKNOWN_PROTOCOL",
-    "IP packets of a protocol arrive for which this host has neither a handler nor a raw socket.",
+    "IP packets arrive of a protocol for which this host has neither a handler nor a raw socket.",
     "No module is loaded for the protocol number (GRE, SCTP, ESP, …), and the sender gets 'protocol unreachable'.",
     _NAMES,
     _PASSED,
@@ -31,7 +31,7 @@ _ADVICE = (
     Advice(
         "Find out the protocol, then load its module or stop the sender.",
         "tcpdump -nvc 20 not tcp and not udp and not icmp",
-        "A tunnel or IPsec may be set up at the other end only.",
+        "A tunnel or IPsec may be configured at the other end only.",
     ),
 )
 

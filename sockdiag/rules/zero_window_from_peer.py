@@ -19,9 +19,9 @@ RULE = DeclaredRule(
     "ZERO_WINDOW_FROM_PEER",
     WARNING,
     (STALLED,),
-    "A peer has closed its window: its process does not read. Data waits in our send buffer, and the kernel probes the window "
-    "from time to time. Nothing is lost.",
-    "The persist timer runs while there is something to send, nothing under way, and no window.",
+    "A peer has closed its window because its process does not read. Data waits in the local send buffer, and the "
+    "kernel probes the window from time to time. Nothing is lost.",
+    "The persist timer runs while there is data to send, none in flight, and no window.",
     "tcp_probe_timer(), net/ipv4/tcp_timer.c",
     ("timer", "send_q"),
     ("tcp",),
@@ -58,9 +58,9 @@ def judge(case: Case) -> Iterator[Hit]:
             "probes": Evidence(timer.retransmits, "count", None, "idiag_retrans", "socket"),
         }
         advice = Advice(
-            "Look at the process at the other end: it does not read.",
+            "Find out why the process at the other end does not read.",
             None,
-            "It closed its window; no buffer or sysctl here changes that.",
+            "The peer closed its window; no buffer or sysctl on this host changes that.",
         )
         severity = INFO if local else WARNING
         yield Hit(

@@ -324,7 +324,7 @@ def _inodes(visit: Visit) -> Iterator[array[int]]:
 
 
 def _nobody() -> OwnerScan:
-    raise AssertionError("owners were not asked for")
+    raise AssertionError("owners were not requested")
 
 
 def _no_answer(_what: Any) -> None:

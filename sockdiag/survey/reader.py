@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.defaults import ALL_NAMESPACES
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
+from sockdiag.model.quantity import counted
 from sockdiag.model.query import Query
 from sockdiag.survey.collection import Collection, describe
 from sockdiag.survey.host_facts import HostFacts, RelayedHostFacts
@@ -337,7 +338,7 @@ class SystemReader:
     def note_undecided(self, undecided: int) -> None:
         """Note how many sockets a filter could not judge."""
         if undecided:
-            self.note(Gap("--where", f"{undecided} sockets could not be judged: a value it needs is unknown for them"))
+            self.note(Gap("--where", f"skipped {counted(undecided, 'socket')} in which a compared field is unknown"))
 
 
 def _holders(owners: Mapping[int, tuple[Owner, ...]]) -> tuple[_Holder, _Holder]:

@@ -140,11 +140,11 @@ def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int
         seen.watchers = tuple(watchers)
     else:
         # A capture does not record which of the descriptors that are not sockets are epoll instances.
-        gaps = [Gap("/proc/PID/fdinfo", "a capture holds no epoll instances", None, _AGAIN)]
+        gaps = [Gap("/proc/PID/fdinfo", "a capture has no epoll instances", None, _AGAIN)]
     for gap in gaps:
         seen.lack(FD, gap)
     if seen.owner is None:
-        seen.lack(FILE, Gap("/proc/PID/fdinfo", "no process that holds it is visible", None, "run as root"))
+        seen.lack(FILE, Gap("/proc/PID/fdinfo", "no visible process holds it", None, "run as root"))
         return
     _process(survey, seen, seen.owner)
     try:
@@ -165,7 +165,7 @@ def _process(survey: SystemReader, seen: SocketReadings, owner: Owner) -> None:
         found, gaps = read_process(files, owner.pid, survey.user_name)
         # Its number may be another process's by now.
         if files.live and socket_of(files, owner.pid, owner.fd) != seen.socket.inode:
-            raise SourceUnavailable(f"/proc/{owner.pid}", "the descriptor is another file's by now")
+            raise SourceUnavailable(f"/proc/{owner.pid}", "the descriptor was reused")
     except SourceError as error:
         seen.lack(FD, Gap.from_error(error))
         return
@@ -188,7 +188,7 @@ def _options(survey: SystemReader, seen: SocketReadings) -> None:
         return
     if owner is None:
         if survey.owners().unseen:
-            seen.lack(SOCK, Gap("pidfd_getfd", "no process that holds it is visible", None, "run as root"))
+            seen.lack(SOCK, Gap("pidfd_getfd", "no visible process holds it", None, "run as root"))
         return
     from sockdiag.sources.process.pidfd_getfd import ask
 

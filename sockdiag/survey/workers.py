@@ -268,4 +268,4 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
 
 def _is_there(place: FoundNamespace, system: System) -> None:
     if netns.inode_of(system.files) != place.namespace.inode:
-        raise SourceUnavailable(place.path, "the namespace has gone", ENOENT)
+        raise SourceUnavailable(place.path, "the namespace no longer exists", ENOENT)

@@ -98,13 +98,13 @@ def test_baseline_too_old(kept: Path, empty_netns: Namespace, monkeypatch: pytes
     """What was lost within more than a day is no news."""
     monkeypatch.setattr(state, "OLDEST_S", 50.0)
     said = inside(kept, empty_netns)
-    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s; no baseline, the last sample is N s old")
+    assert (said.status, said.line) == (0, f"SOCKDIAG OK - {NOTHING} in N s; no baseline: the last sample is N s old")
 
 
 def test_reboot(kept: Path, empty_netns: Namespace) -> None:
     """Counters of another boot are other counters."""
     edit(kept, lambda e: e._replace(place=e.place._replace(boot_id="0" * 36)))
-    assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s; no baseline, the host was rebooted")
+    assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s; no baseline: the host was rebooted")
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
 
@@ -142,7 +142,7 @@ def test_torn_file(size: int, kept: Path, empty_netns: Namespace) -> None:
     kept.write_bytes(kept.read_bytes()[:size])
     assert again(kept, empty_netns) == (
         0,
-        f"SOCKDIAG OK - {NOTHING} in N s; no baseline, the state file was damaged",
+        f"SOCKDIAG OK - {NOTHING} in N s; no baseline: the state file was damaged",
     )
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
@@ -155,7 +155,7 @@ def test_damaged_file(kept: Path, empty_netns: Namespace) -> None:
     kept.write_bytes(data)
     assert again(kept, empty_netns) == (
         0,
-        f"SOCKDIAG OK - {NOTHING} in N s; no baseline, the state file was damaged",
+        f"SOCKDIAG OK - {NOTHING} in N s; no baseline: the state file was damaged",
     )
 
 
@@ -248,7 +248,7 @@ def test_from_later(kept: Path, empty_netns: Namespace) -> None:
     edit(kept, lambda e: e._replace(looked_at=now() + 1e6, judged_at=now() + 1e6))
     assert again(kept, empty_netns) == (
         0,
-        f"SOCKDIAG OK - {NOTHING} in N s; no baseline, it is later than this sample",
+        f"SOCKDIAG OK - {NOTHING} in N s; no baseline: it is newer than this sample",
     )
     older(kept)
     assert again(kept, empty_netns) == (0, f"SOCKDIAG OK - {NOTHING} in N s")
@@ -289,12 +289,12 @@ def test_files_of_others(file: Path, empty_netns: Namespace) -> None:
     file.rmdir()
     file.touch()
     file.chmod(0o666)
-    assert again(file, empty_netns) == (3, f"SOCKDIAG UNKNOWN - {file}: may be written by others (mode 0666){end}")
+    assert again(file, empty_netns) == (3, f"SOCKDIAG UNKNOWN - {file}: writable by others (mode 0666){end}")
     file.chmod(0o600)
     os.chown(file, NOBODY, NOBODY)
     assert again(file, empty_netns) == (
         3,
-        f"SOCKDIAG UNKNOWN - {file}: belongs to user {NOBODY}, and this is user 0{end}",
+        f"SOCKDIAG UNKNOWN - {file}: belongs to user {NOBODY}, not to user 0{end}",
     )
     os.chown(file, 0, 0)
     os.truncate(file, 1 << 40)
@@ -379,7 +379,7 @@ def test_a_lock_that_somebody_keeps(kept: Path, empty_netns: Namespace) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert again(kept, empty_netns) == (
             0,
-            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {kept}.lock: the lock was held for more than N s",
+            f"SOCKDIAG OK - {NOTHING} in N s; state not kept: {kept}.lock: another process held the lock for more than N s",
         )
 
 

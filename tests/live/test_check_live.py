@@ -386,7 +386,7 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
         (["-w", "1"], "-w and -c are ranges of a measure: name it with --measure before them"),
         (["--measure", "states", "-w", "1", "-w", "2"], "a measure takes one -w and one -c"),
         (["--measure", "states", "-w", "2:1"], "-w: the range '2:1' ends before it starts"),
-        (["--where", "recv_q >"], "a value is missing after '>'"),
+        (["--where", "recv_q >"], "missing value after '>'"),
         (["--netns", "no-such"], "/run/netns/no-such: no network namespace of this name"),
         (
             ["--netns", "all", "--root", "/"],

@@ -316,7 +316,7 @@ def test_what_is_no_target(empty_netns: Namespace) -> None:
     for target, message in (
         (f"{absent}/3", "there is no such process"),
         (f"{pid}/9999", f"process {pid} has no such descriptor"),
-        (f"{pid}/{held['pipe']}", "no socket but pipe:["),
+        (f"{pid}/{held['pipe']}", "not a socket but pipe:["),
         ("inode:4000000000", "no such socket"),
         ("cookie:ffffffffffff", "no such socket"),
         ("127.0.0.1:1", "no such socket"),

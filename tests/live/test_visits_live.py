@@ -205,4 +205,4 @@ def test_workers_import_nothing(names: list[str]) -> None:
 
 
 def nobody() -> Any:
-    raise AssertionError("owners were not asked for")
+    raise AssertionError("owners were not requested")

@@ -32,7 +32,7 @@ CLASSES = {
     LOSS: "data that the kernel dropped",
     REFUSAL: "connections or requests that the kernel refused or aborted",
     NOISE: "drops or refusals that healthy hosts have too; judged by rate and share of the traffic",
-    SIGN: "events that point at trouble; nothing is lost by them",
+    SIGN: "events that hint at trouble, without loss",
     TRAFFIC: "ordinary work",
     HISTORY: "events that current kernels no longer count",
     SETTING: "a setting or a level among the counters",

@@ -5,17 +5,17 @@ ROWS = {
 setting Forwarding snmp_seq_show() - 1 if this namespace forwards packets, else 2
 setting DefaultTTL snmp_seq_show() - TTL of packets whose sender sets none
 traffic InReceives ip_rcv_core() - IPv4 packets and fragments received
-noise   InHdrErrors ip_rcv_core(),ip_forward() - IPv4 packets with a bad header, checksum, or used-up TTL
-noise   InAddrErrors ip_error() - IPv4 packets for an address that is not this host's and not routed by it
+noise   InHdrErrors ip_rcv_core(),ip_forward() - IPv4 packets with a bad header, checksum, or expired TTL
+noise   InAddrErrors ip_error() - IPv4 packets for another host that this host does not route to
 traffic ForwDatagrams ip_forward_finish() - IPv4 packets forwarded
 noise   InUnknownProtos ip_protocol_deliver_rcu() - IPv4 packets of a protocol without a handler
-loss    InDiscards ip_rcv_core() - IPv4 packets thrown away on receipt: no memory to copy or filter them
+loss    InDiscards ip_rcv_core() - IPv4 packets discarded on receipt: no memory to copy or filter them
 traffic InDelivers ip_protocol_deliver_rcu() - IPv4 packets delivered to a protocol
 traffic OutRequests ip_local_out() - IPv4 packets of this host's sockets
 loss    OutDiscards __ip_append_data(),ip_push_pending_frames() -
- IPv4 packets thrown away instead of sent: a pending error of the socket, its send buffer, the queueing discipline or memory
+ IPv4 packets discarded on sending: a pending error of the socket, its send buffer, the queueing discipline or memory
 noise   OutNoRoutes udp_sendmsg(),tcp_v4_connect() - IPv4 packets and connections without a route to their destination
-loss    ReasmTimeout ip_expire() - incomplete IPv4 datagrams given up after ipfrag_time
+loss    ReasmTimeout ip_expire() - incomplete IPv4 datagrams discarded after ipfrag_time
 traffic ReasmReqds ip_defrag() - IPv4 fragments received for reassembly
 traffic ReasmOKs ip_frag_reasm() - IPv4 datagrams reassembled
 loss    ReasmFails ip_expire(),ip_frag_reasm() - IPv4 fragments that could not be reassembled
@@ -41,27 +41,27 @@ loss    InCsumErrors ip_rcv_core() - IPv4 packets with a bad header checksum
 traffic InNoECTPkts ip_rcv_core() - IPv4 packets received that are not capable of ECN
 traffic InECT1Pkts ip_rcv_core() - IPv4 packets received with ECT(1)
 traffic InECT0Pkts ip_rcv_core() - IPv4 packets received with ECT(0)
-sign    InCEPkts ip_rcv_core() - IPv4 packets received with the mark of congestion (ECN)
+sign    InCEPkts ip_rcv_core() - IPv4 packets received with a congestion mark (ECN)
 sign    ReasmOverlaps ip_frag_queue() - IPv4 fragments that overlapped others
 """,
     "Ip6": """
 traffic InReceives ip6_rcv_core() - IPv6 packets and fragments received
-noise   InHdrErrors ip6_rcv_core(),ip6_forward() - IPv6 packets with a bad header or used-up hop limit
-sign    InTooBigErrors ip6_forward() - forwarded IPv6 packets larger than the next link takes; counted in Ip6.FragFails
+noise   InHdrErrors ip6_rcv_core(),ip6_forward() - IPv6 packets with a bad header or expired hop limit
+sign    InTooBigErrors ip6_forward() - forwarded IPv6 packets too large for the next link; also counted in Ip6.FragFails
 noise   InNoRoutes ip6_pkt_drop() - received IPv6 packets without a route to their destination
-noise   InAddrErrors ip6_pkt_drop(),ip6_forward() - IPv6 packets with an address that is not valid there
+noise   InAddrErrors ip6_pkt_drop(),ip6_forward() - IPv6 packets with an address that is not valid on the device
 noise   InUnknownProtos ip6_protocol_deliver_rcu() - IPv6 packets of a protocol without a handler
 loss    InTruncatedPkts ip6_rcv_core() - IPv6 packets shorter than their header states
 noise   InDiscards ip6_rcv_core(),ip6_mc_input() -
- IPv6 packets thrown away on receipt: no memory, IPv6 disabled on the device, or a multicast group nobody joined
+ IPv6 packets discarded on receipt: no memory, IPv6 disabled on the device, or a multicast group without members
 traffic InDelivers ip6_protocol_deliver_rcu() - IPv6 packets delivered to a protocol
 traffic OutForwDatagrams ip6_forward_finish() - IPv6 packets forwarded
 traffic OutRequests ip6_xmit() - IPv6 packets of this host's sockets
 loss    OutDiscards __ip6_append_data(),ip6_output() -
- IPv6 packets thrown away instead of sent: a pending error of the socket, its send buffer, the queueing discipline or memory
+ IPv6 packets discarded on sending: a pending error of the socket, its send buffer, the queueing discipline or memory
 noise   OutNoRoutes ip6_dst_lookup_tail(),ip6_pkt_discard_out() -
  IPv6 packets and connections without a route to their destination
-loss    ReasmTimeout ip6frag_expire_frag_queue() - incomplete IPv6 datagrams given up after ip6frag_time
+loss    ReasmTimeout ip6frag_expire_frag_queue() - incomplete IPv6 datagrams discarded after ip6frag_time
 traffic ReasmReqds ipv6_frag_rcv() - IPv6 fragments received for reassembly
 traffic ReasmOKs ip6_frag_reasm() - IPv6 datagrams reassembled
 loss    ReasmFails ip6frag_expire_frag_queue(),ip6_frag_queue() - IPv6 fragments that could not be reassembled
@@ -79,7 +79,7 @@ history OutBcastOctets none - IPv6 has no broadcast
 traffic InNoECTPkts ip6_rcv_core() - IPv6 packets received that are not capable of ECN
 traffic InECT1Pkts ip6_rcv_core() - IPv6 packets received with ECT(1)
 traffic InECT0Pkts ip6_rcv_core() - IPv6 packets received with ECT(0)
-sign    InCEPkts ip6_rcv_core() - IPv6 packets received with the mark of congestion (ECN)
+sign    InCEPkts ip6_rcv_core() - IPv6 packets received with a congestion mark (ECN)
 traffic OutTransmits ip6_finish_output2() 6.7 IPv6 packets and fragments handed to a device
 """,
     "Icmp": """
@@ -90,7 +90,7 @@ sign    InDestUnreachs icmp_rcv() - "destination unreachable" received: port, ho
 sign    InTimeExcds icmp_rcv() - "time exceeded" received: a routing loop, or traceroute
 sign    InParmProbs icmp_rcv() - "parameter problem" received
 sign    InSrcQuenchs icmp_rcv() - "source quench" received (obsolete)
-sign    InRedirects icmp_rcv() - "redirect" received: a router knows a better way
+sign    InRedirects icmp_rcv() - "redirect" received: a router knows a better route
 traffic InEchos icmp_rcv() - echo requests received
 traffic InEchoReps icmp_rcv() - echo replies received
 traffic InTimestamps icmp_rcv() - timestamp requests received
@@ -100,8 +100,8 @@ traffic InAddrMaskReps icmp_rcv() - address mask replies received
 traffic OutMsgs icmp_out_count() - ICMP messages sent
 noise   OutErrors icmp_reply(),__icmp_send() - ICMP messages that could not be sent
 noise   OutRateLimitGlobal icmpv4_global_allow(),icmpv6_global_allow() 6.1
- ICMP errors not sent: more than icmp_msgs_per_sec of the host
-noise   OutRateLimitHost icmpv4_xrlim_allow() 6.1 ICMP errors not sent: one per icmp_ratelimit and peer is allowed
+ ICMP errors not sent: above icmp_msgs_per_sec of the host
+noise   OutRateLimitHost icmpv4_xrlim_allow() 6.1 ICMP errors not sent: limited to one per icmp_ratelimit and peer
 sign    OutDestUnreachs icmp_out_count() - "destination unreachable" sent: port, host or network, or a packet too large
 sign    OutTimeExcds icmp_out_count() - "time exceeded" sent
 sign    OutParmProbs icmp_out_count() - "parameter problem" sent
@@ -124,7 +124,7 @@ noise   InErrors icmpv6_rcv(),tcp_v6_err() - ICMPv6 messages received that are m
 traffic OutMsgs icmpv6_push_pending_frames() - ICMPv6 messages sent
 noise   OutErrors icmp6_send(),ndisc_send_skb() - ICMPv6 messages that could not be sent
 loss    InCsumErrors icmpv6_rcv() - ICMPv6 messages with a bad checksum
-noise   OutRateLimitHost icmpv6_xrlim_allow() 6.1 ICMPv6 errors not sent: one per icmp/ratelimit and peer is allowed
+noise   OutRateLimitHost icmpv6_xrlim_allow() 6.1 ICMPv6 errors not sent: limited to one per icmp/ratelimit and peer
 sign    InDestUnreachs icmpv6_rcv() - "destination unreachable" received
 sign    InPktTooBigs icmpv6_rcv() - "packet too big" received: the path MTU is smaller
 sign    InTimeExcds icmpv6_rcv() - "time exceeded" received: a routing loop, or traceroute
@@ -138,7 +138,7 @@ traffic InRouterSolicits icmpv6_rcv() - router solicitations received
 traffic InRouterAdvertisements icmpv6_rcv() - router advertisements received
 traffic InNeighborSolicits icmpv6_rcv() - neighbour solicitations received
 traffic InNeighborAdvertisements icmpv6_rcv() - neighbour advertisements received
-sign    InRedirects icmpv6_rcv() - redirects received: a router knows a better way
+sign    InRedirects icmpv6_rcv() - redirects received: a router knows a better route
 traffic InMLDv2Reports icmpv6_rcv() - multicast listener reports, version 2, received
 sign    OutDestUnreachs icmpv6_push_pending_frames() - "destination unreachable" sent
 sign    OutPktTooBigs icmpv6_push_pending_frames() - "packet too big" sent

@@ -7,18 +7,18 @@ traffic MPCapableSYNTX mptcp_connect() 5.9 SYNs with MP_CAPABLE sent
 traffic MPCapableSYNACKRX subflow_finish_connect() 5.9 SYN-ACKs with MP_CAPABLE received
 traffic MPCapableACKRX subflow_syn_recv_sock() 5.6 last ACKs with MP_CAPABLE received
 sign    MPCapableFallbackACK subflow_syn_recv_sock() 5.6 connections of clients that fell back to TCP in the handshake
-sign    MPCapableFallbackSYNACK subflow_finish_connect() 5.6 connections that fell back to TCP: the server speaks no MPTCP
-sign    MPCapableSYNTXDrop mptcp_active_detect_blackhole() 6.12 SYNs with MP_CAPABLE that seem to be dropped on the way
-sign    MPCapableSYNTXDisabled mptcp_connect() 6.12 connections made without MPTCP: the way seems to drop it
+sign    MPCapableFallbackSYNACK subflow_finish_connect() 5.6 connections that fell back to TCP: the server does not support MPTCP
+sign    MPCapableSYNTXDrop mptcp_active_detect_blackhole() 6.12 SYNs with MP_CAPABLE that the path seems to drop
+sign    MPCapableSYNTXDisabled mptcp_connect() 6.12 connections made without MPTCP: the path seems to drop it
 traffic MPCapableEndpAttempt mptcp_connect() 6.16 connections from the address of an endpoint
 sign    MPFallbackTokenInit mptcp_connect() 5.17 connections that fell back to TCP: no token was free
-sign    MPTCPRetrans __mptcp_retrans() 5.6 segments sent again, on another subflow
+sign    MPTCPRetrans __mptcp_retrans() 5.6 segments retransmitted on another subflow
 refusal MPJoinNoTokenFound subflow_token_join_request() 5.6 joins refused: no connection has their token
 traffic MPJoinSynRx subflow_check_req() 5.6 joins received
 traffic MPJoinSynBackupRx subflow_init_req() 6.11 joins as backup received
 traffic MPJoinSynAckRx subflow_finish_connect() 5.6 joins answered by the peer
 traffic MPJoinSynAckBackupRx subflow_finish_connect() 6.11 joins as backup answered by the peer
-refusal MPJoinSynAckHMacFailure subflow_finish_connect() 5.6 joins given up: the peer's answer is not authentic
+refusal MPJoinSynAckHMacFailure subflow_finish_connect() 5.6 joins abandoned: the peer's answer is not authentic
 traffic MPJoinAckRx subflow_syn_recv_sock() 5.6 joins completed by the peer
 refusal MPJoinAckHMacFailure subflow_syn_recv_sock() 5.6 joins refused: the last ACK is not authentic
 sign    MPJoinRejected subflow_syn_recv_sock() 6.13 joins refused: the connection takes no more subflows
@@ -31,8 +31,8 @@ sign    DSSCorruptionFallback subflow_check_data_avail() 5.19 connections that f
 refusal DSSCorruptionReset subflow_check_data_avail() 5.19 subflows reset: mappings were damaged
 sign    InfiniteMapTx mptcp_update_infinite_map() 5.19 fallbacks to TCP declared to the peer
 sign    InfiniteMapRx get_mapping_status() 5.7 fallbacks to TCP that a peer declared
-sign    DSSNoMatchTCP validate_mapping() 5.13 mappings that do not fit the segment
-loss    DataCsumErr validate_data_csum() 5.14 data with a bad checksum of MPTCP
+sign    DSSNoMatchTCP validate_mapping() 5.13 mappings that do not match the segment
+loss    DataCsumErr validate_data_csum() 5.14 data with a bad MPTCP checksum
 traffic OFOQueueTail mptcp_data_queue_ofo() 5.8 segments out of order added at the end
 traffic OFOQueue mptcp_data_queue_ofo() 5.8 segments out of order
 traffic OFOMerge mptcp_data_queue_ofo() 5.8 segments out of order joined
@@ -64,19 +64,19 @@ sign    MPFastcloseTx mptcp_established_options_fastclose() 5.18 connections res
 sign    MPFastcloseRx mptcp_incoming_options() 5.18 connections that a peer reset as a whole
 sign    MPRstTx mptcp_established_options_rst() 5.18 subflows reset
 sign    MPRstRx mptcp_incoming_options() 5.18 subflows that a peer reset
-sign    SubflowStale mptcp_pm_subflow_chk_stale() 5.15 subflows on which nothing is acknowledged
-sign    SubflowRecover mptcp_subflow_set_active() 5.15 subflows that recovered from that
+sign    SubflowStale mptcp_pm_subflow_chk_stale() 5.15 subflows without acknowledgements
+sign    SubflowRecover mptcp_subflow_set_active() 5.15 stale subflows that recovered
 traffic SndWndShared tcp_set_nagle_push_pending() 5.19 send windows taken from another subflow
 traffic RcvWndShared mptcp_set_rwin() 5.19 receive windows taken from another subflow
 traffic RcvWndConflictUpdate mptcp_set_rwin() 5.19 receive windows corrected after a conflict
 traffic RcvWndConflict mptcp_set_rwin() 5.19 receive windows in conflict with another subflow
 setting MPCurrEstab mptcp_set_state() 6.8 connections that are established
-sign    Blackhole mptcp_active_disable() 6.12 times that MPTCP was switched off: the way drops it
+sign    Blackhole mptcp_active_disable() 6.12 times that MPTCP was turned off: the path drops it
 sign    MPCapableDataFallback mptcp_check_fallback() 6.17 connections that fell back to TCP: the first data has no mapping
 sign    MD5SigFallback subflow_finish_connect() 6.17 connections that fell back to TCP: MD5 signatures are in use
 sign    DssFallback subflow_check_data_avail() 6.17 connections that fell back to TCP: mappings went missing
 sign    SimultConnectFallback subflow_finish_connect() 6.17 connections that fell back to TCP: both sides opened at once
-noise   FallbackFailed __mptcp_try_fallback() 6.17 fallbacks to TCP that were not possible any more
+noise   FallbackFailed __mptcp_try_fallback() 6.17 fallbacks to TCP that were no longer possible
 sign    WinProbe mptcp_sendmsg_frag() 6.18 probes of a closed window of MPTCP
 """,
 }

@@ -26,7 +26,7 @@ traffic ActiveEstabs sctp_sf_do_5_1C_ack() - associations established by this ho
 traffic PassiveEstabs sctp_sf_do_5_1D_ce() - associations established by peers
 refusal Aborteds sctp_sf_abort_violation() - associations aborted
 traffic Shutdowns sctp_sf_do_9_2_final() - associations ended in order
-noise   OutOfBlues sctp_rcv() - SCTP packets of no association
+noise   OutOfBlues sctp_rcv() - SCTP packets without an association
 loss    ChecksumErrors sctp_rcv_checksum() - SCTP packets with a bad checksum
 traffic OutCtrlChunks sctp_outq_flush_ctrl() - control chunks sent
 traffic OutOrderChunks sctp_outq_flush_data() - ordered data chunks sent
@@ -46,9 +46,9 @@ sign    T4RtoExpireds sctp_sf_t4_timer_expire() - timers for an answer to ASCONF
 traffic T5ShutdownGuardExpireds sctp_sf_t5_timer_expire() - guards of shutdown that expired
 traffic DelaySackExpireds sctp_sf_do_6_2_sack() - delayed acknowledgements sent
 traffic AutocloseExpireds sctp_sf_autoclose_timer_expire() - idle associations closed
-sign    T3Retransmits sctp_retransmit() - chunks sent again after a timeout
-sign    PmtudRetransmits sctp_retransmit() - chunks sent again because the path MTU shrank
-sign    FastRetransmits sctp_retransmit() - chunks sent again after duplicate acknowledgements
+sign    T3Retransmits sctp_retransmit() - chunks retransmitted after a timeout
+sign    PmtudRetransmits sctp_retransmit() - chunks retransmitted because the path MTU shrank
+sign    FastRetransmits sctp_retransmit() - chunks retransmitted after duplicate acknowledgements
 traffic InPktSoftirq sctp_rcv() - SCTP packets handled at once
 traffic InPktBacklog sctp_rcv() - SCTP packets put on the backlog of a locked socket
 loss    InPktDiscards sctp_rcv(),sctp_assoc_bh_rcv() - SCTP packets dropped

@@ -60,7 +60,7 @@ def unpack(path: str) -> str:
             # The check sum stands at the end, after the padding of the last record.
             plain.read(_MAX_PIECE)
     except tarfile.TarError as error:
-        raise SourceUnavailable(path, f"no tar archive: {error}", errno.EINVAL) from None
+        raise SourceUnavailable(path, f"not a tar archive: {error}", errno.EINVAL) from None
     except damaged as error:
         raise SourceTruncated(path, f"damaged: {error}") from None
     except OSError as error:
@@ -97,7 +97,7 @@ class _Unpacking:
             # The list of members would grow with the archive.
             archive.members = []  # type: ignore[attr-defined]
         if not any(name in self._made for name in ("proc", "netlink")):
-            raise self._refused("no capture: it holds neither proc nor netlink")
+            raise self._refused("not a capture: it has neither proc nor netlink")
 
     def _make(self, archive: TarFile, member: TarInfo, parts: list[str]) -> None:
         name = "/".join(parts)
@@ -108,7 +108,7 @@ class _Unpacking:
             self._make_folder(name)
             return
         if self._made.get(name) == "folder":
-            raise self._refused(f"a file and a folder of one name: {name!r}")
+            raise self._refused(f"a file and a folder with the same name: {name!r}")
         if name in self._made:
             os.unlink(target)
         if member.issym():
@@ -117,14 +117,14 @@ class _Unpacking:
         elif member.islnk():
             source = "/".join(self._wanted(self._parts(member.linkname)))
             if self._made.get(source) != "file":
-                raise self._refused(f"a hard link to what is not in it: {member.linkname!r}")
+                raise self._refused(f"a hard link to a missing file: {member.linkname!r}")
             os.link(f"{self._folder}/{source}", target, follow_symlinks=False)
             self._made[name] = "file"
         elif member.isreg() and not member.issparse():
             self._copy(archive, member, target)
             self._made[name] = "file"
         else:
-            raise self._refused(f"neither file, folder nor link: {name!r}")
+            raise self._refused(f"neither a file nor a folder nor a link: {name!r}")
 
     def _copy(self, archive: TarFile, member: TarInfo, target: str) -> None:
         self._bytes += member.size
@@ -137,7 +137,7 @@ class _Unpacking:
             while left:
                 piece = body.read(min(left, 1 << 20))
                 if not piece:
-                    raise EOFError("it ends within a file")
+                    raise EOFError("truncated within a file")
                 out.write(piece)
                 left -= len(piece)
 
@@ -147,14 +147,14 @@ class _Unpacking:
             os.mkdir(f"{self._folder}/{name}", 0o700)
             self._made[name] = "folder"
         elif kind != "folder":
-            raise self._refused(f"a name below what is no folder: {name!r}")
+            raise self._refused(f"a name below a file: {name!r}")
 
     def _parts(self, name: str) -> list[str]:
         if name.startswith("/"):
             raise self._refused(f"an absolute name: {name!r}")
         parts = [part for part in name.split("/") if part not in {"", "."}]
         if ".." in parts or "\0" in name:
-            raise self._refused(f"a name that leads out of it: {name!r}")
+            raise self._refused(f"a name that leads outside: {name!r}")
         if len(parts) > MAX_DEPTH:
             raise self._refused(f"a name of more than {MAX_DEPTH} parts")
         return parts

@@ -134,7 +134,7 @@ def open_capture(root: str) -> str:
     for folder in (root, inner):
         if any(os.path.isdir(f"{folder}/{name}") for name in ("proc", "netlink")):
             return folder
-    raise SourceUnavailable(root, "no captured system: it holds neither proc nor netlink", errno.ENOENT)
+    raise SourceUnavailable(root, "not a capture: it has neither proc nor netlink", errno.ENOENT)
 
 
 def capture_time(root: str) -> float | None:
@@ -199,7 +199,7 @@ def _answer(request: Request, name: str, first: bytes, rest: Iterator[bytes], ke
     if ready:
         yield bytes(ready)
     if interrupted:
-        raise SourceInterrupted(request.source, "the table changed while it was dumped (NLM_F_DUMP_INTR)")
+        raise SourceInterrupted(request.source, "the table changed while the kernel dumped it (NLM_F_DUMP_INTR)")
 
 
 def _messages(
@@ -225,7 +225,7 @@ def _messages(
             padding -= len(more)
             more = next(rest, b"")
         if not more and offset < end:
-            raise _damaged(request, name, position, f"{end - offset} bytes of a message that is not all there")
+            raise _damaged(request, name, position, f"{end - offset} bytes of an incomplete message")
         data = data[offset:] + more[padding:]
 
 

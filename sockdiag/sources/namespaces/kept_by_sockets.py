@@ -68,11 +68,18 @@ def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) ->
             found[number] = FoundNamespace(Namespace(None, number), f"/proc/{os.getpid()}/fd/{namespace}", "socket")
     _close(handle)
     gaps = [
-        Gap(_SOURCE, f"{count} sockets may be in network namespaces that nothing else keeps: {reason}", number, hint)
+        Gap(
+            _SOURCE, f"{count} sockets may be in network namespaces that only sockets keep open: {reason}", number, hint
+        )
         for (reason, number, hint), count in refused.items()
     ]
     if len(sockets) > MOST:
-        gaps.append(Gap(_SOURCE, f"{len(sockets) - MOST} sockets that are in no table were not asked where they are"))
+        gaps.append(
+            Gap(
+                _SOURCE,
+                f"the network namespaces of {len(sockets) - MOST} sockets outside all tables were not looked up",
+            )
+        )
     return sorted(found.values(), key=lambda place: place.namespace.inode or 0), gaps
 
 

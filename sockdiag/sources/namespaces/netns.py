@@ -50,7 +50,7 @@ def resolve(spec: str) -> str:
         if spec and os.path.lexists(f"{folder}/{spec}"):
             return _checked(f"{folder}/{spec}", "")
     near = nearest(spec, _names())
-    hint = f"did you mean '{near}'?" if near else "give a name of 'ip netns', a process id, a path, or 'all'"
+    hint = f"did you mean '{near}'?" if near else "give a name in /run/netns, a PID, a path, or 'all'"
     raise SourceUnavailable(f"{_NAMED[0]}/{spec}", "no network namespace of this name", ENOENT, hint)
 
 
@@ -141,7 +141,7 @@ def enter(path: str) -> None:
         if error.errno == EINVAL:
             raise SourceUnavailable(path, "not a network namespace", EINVAL) from None
         if error.errno == ENOSYS:
-            raise SourceUnavailable(path, "a kernel without setns(2)", ENOSYS) from None
+            raise SourceUnavailable(path, "this kernel does not support setns(2)", ENOSYS) from None
         raise source_error(path, error) from None
 
 

@@ -298,7 +298,7 @@ class GuardedTransport:
         # The sockets that the dump has not answered for, with tcp_info where they do answer.
         if protocol_of(request) == IPPROTO_SCTP:
             # Listing them takes the lock too (sctp_sock_dump()), with or without tcp_info.
-            self._error(request, "a socket is locked: it and those behind it are missing")
+            self._error(request, "a socket is locked; it and the sockets after it are missing")
             return
         rows = self._plain(request, seen)
         left = {c: row for c, row in rows.items() if c not in self._stuck and has_info(request, row)}
@@ -325,7 +325,9 @@ class GuardedTransport:
             if cookie in rows:
                 self._error(request, f"no tcp_info of {describe(row)}: the socket is locked")
         if left:
-            self._error(request, f"no tcp_info of {len(left)} sockets: too many are locked, or asking took too long")
+            self._error(
+                request, f"no tcp_info of {len(left)} sockets: too many are locked, or the queries took too long"
+            )
         yield from _joined(list(rows.values()))
 
     def _plain(self, request: Request, seen: set[int]) -> dict[int, bytes]:
@@ -342,7 +344,7 @@ class GuardedTransport:
                 child.close()
                 return rows
             self._blocked = child
-        reason = "sock_diag is blocked: another question waits for a socket lock"
+        reason = "sock_diag is blocked: another query waits for a socket lock"
         raise SourceUnavailable(request.source, reason, errno.ETIMEDOUT, _HINT)
 
     def _dump_again(self, request: Request, take: Callable[[bytes], None]) -> bool:

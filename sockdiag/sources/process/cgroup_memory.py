@@ -66,7 +66,7 @@ def _read(files: ProcRoot, share: float) -> CgroupMemories:
             hierarchy = _Hierarchy(files, mount, version, errors)
             cgroups += hierarchy.near(share)
     if any(m.root != "/" for m in (*one[:1], *two[:1])) or not _initial(files):
-        errors.setdefault("", Gap(SOURCE, "limits of cgroups above this one are not visible in a cgroup namespace"))
+        errors.setdefault("", Gap(SOURCE, "a cgroup namespace hides the limits of parent cgroups"))
     return CgroupMemories(tuple(cgroups), tuple(errors.values()))
 
 
@@ -150,7 +150,7 @@ class _Hierarchy:
             path, inode = pending.pop()
             self._ids[path] = inode
             if len(self._ids) > _MOST:
-                self._lack(path, f"more than {_MOST} cgroups, the rest is not read")
+                self._lack(path, f"more than {_MOST} cgroups; the rest was not read")
                 return
             try:
                 limit = parse_limit(self._read(path, self._name), f"{self._folder(path)}/{self._name}")
@@ -275,5 +275,5 @@ def _none_mounted(files: ProcRoot) -> None:
         if len(words) == 4 and words[0] == b"memory" and (number(words[2]) or 2) <= 1:
             return
     raise SourceUnavailable(
-        SOURCE, "no hierarchy with the memory controller is mounted here", hint="run it on the host"
+        SOURCE, "no cgroup hierarchy with the memory controller is mounted", hint="run it on the host"
     )

@@ -247,7 +247,7 @@ def _is_regular(link: tuple[bytes, bytes]) -> bool:
 
 def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:
     """Return a gap if processes are missing from /proc: all in a capture, or those that hidepid hides."""
-    return hidden_by_mount(files, pids) if pids else Gap(SOURCE, "no process is there")
+    return hidden_by_mount(files, pids) if pids else Gap(SOURCE, "no processes found")
 
 
 def hidden_by_mount(files: ProcRoot, pids: list[int]) -> Gap | None:

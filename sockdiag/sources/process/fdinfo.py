@@ -140,11 +140,11 @@ def socket_of(files: ProcRoot, pid: int, fd: int) -> int:
         with files.process(pid) as process:
             link = process.link(f"fd/{fd}")
     except SourceDenied as error:
-        raise SourceDenied(path, f"{error.reason}: run as root or as the user of the process", error.errno) from None
+        raise SourceDenied(path, f"{error.reason}: run as root, or as the user of the process", error.errno) from None
     except SourceUnavailable as error:
         what = "there is no such process" if error.source == f"/proc/{pid}" else f"process {pid} has no such descriptor"
         raise SourceUnavailable(path, what, error.errno) from None
     number = link[8:-1]
     if link[:8] != "socket:[" or not (number.isascii() and number.isdecimal()):
-        raise SourceUnavailable(path, f"no socket but {link}" if link != "-" else "no socket")
+        raise SourceUnavailable(path, f"not a socket but {link}" if link != "-" else "no socket")
     return int(number)

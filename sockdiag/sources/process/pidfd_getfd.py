@@ -86,7 +86,7 @@ def ask(pid: int, fd: int, inode: int | None, limit: float = LIMIT_S) -> Stolen:
     finally:
         child.close()
     if not child.ended:
-        reason = "no answer to some options: the socket is locked"
+        reason = "some options got no answer: the socket is locked"
         found.error = SourceTruncated(
             SOURCE, reason, errno.ETIMEDOUT, "its owner sleeps in a system call: see /proc/PID/wchan"
         )
@@ -260,5 +260,7 @@ def _refusal(where: str, number: int) -> SourceError:
     if number in (errno.EPERM, errno.EACCES):
         return SourceDenied(SOURCE, f"{where}: {os.strerror(number)}", number, _HINT)
     if number == errno.ENOSYS:
-        return SourceUnavailable(SOURCE, "a kernel without pidfd_getfd(2)", number, "Linux 5.6 or later")
+        return SourceUnavailable(
+            SOURCE, "this kernel does not support pidfd_getfd(2)", number, "needs Linux 5.6 or later"
+        )
     return SourceUnavailable(where, os.strerror(number), number)

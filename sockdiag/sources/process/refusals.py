@@ -47,4 +47,4 @@ def _hint(number: int | None) -> str:
     if number not in {EACCES, EPERM}:
         return ""
     # Root of a container lacks capabilities that the host's processes have (ptrace_may_access()).
-    return "run as root" if os.geteuid() else "run as root of the host, with CAP_SYS_PTRACE"
+    return "run as root" if os.geteuid() else "run as root on the host, with CAP_SYS_PTRACE"

@@ -61,7 +61,7 @@ _SO_NETNS_COOKIE = 71
 # nlmsg_len and nlmsg_type of a NLMSG_DONE
 _DONE = Struct(f"{ORDER}IH")
 
-_MODULE_HINT = "the kernel has no handler for it: the {} module is not loaded or not built"
+_MODULE_HINT = "the kernel has no handler: the module {} is not loaded or not built"
 
 
 class Request(Record):
@@ -192,7 +192,7 @@ def _receive(request: Request, channel: socket) -> bytes:
             raise SourceTruncated(request.source, "no answer within 10 s", errno.ETIMEDOUT) from None
         raise _error(request, error.errno or 0) from None
     if flags & MSG_TRUNC:
-        raise SourceTruncated(request.source, f"a datagram larger than {_BUFFER} bytes was cut (MSG_TRUNC)")
+        raise SourceTruncated(request.source, f"a datagram larger than {_BUFFER} bytes was truncated (MSG_TRUNC)")
     return data
 
 
@@ -231,7 +231,9 @@ def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
             if len(data) >= end + NLMSG_HDRLEN + 4:
                 raise_errno(request, data, end)
             if interrupted:
-                raise SourceInterrupted(request.source, "the table changed while it was dumped (NLM_F_DUMP_INTR)")
+                raise SourceInterrupted(
+                    request.source, "the table changed while the kernel dumped it (NLM_F_DUMP_INTR)"
+                )
             return
 
 

@@ -69,7 +69,7 @@ def test_too_many_to_remember(monkeypatch: pytest.MonkeyPatch) -> None:
     now = sample([sock(cookie=i, drops=9) for i in range(1, 30)], at=60.0)
     judgement = judge(Case(now, through_a_file(now, before), owners=samples.owners), ["UDP_RECEIVE_BUFFER_FULL"])
     assert judgement.findings == []
-    assert [one.reason for one in judgement.unknown] == ["29 sockets with drops, too many to keep"]
+    assert [one.reason for one in judgement.unknown] == ["too many sockets with drops to keep: 29"]
 
 
 def test_a_table_that_was_read_elsewhere() -> None:

@@ -63,7 +63,7 @@ def test_losing_stage_is_marked() -> None:
     start = lines.index("LOST in 2.00 s\n")
     assert lines[start + 1 : start + 3] == [
         "  6 (3/s)  Udp.RcvbufErrors: IPv4 datagrams refused: a socket's receive buffer was full\n",
-        "  3  Tcp.RetransSegs: segments retransmitted: lost on the way, or presumed lost\n",
+        "  3  Tcp.RetransSegs: segments retransmitted: lost or presumed lost\n",
     ]
     unknown = lines[lines.index("UNKNOWN\n") + 1 :]
     assert [line.partition(":")[0].strip() for line in unknown] == ["netfilter", "TCP"]
@@ -82,7 +82,7 @@ def test_history() -> None:
     assert "history" in lines[0]
     assert not [line for line in lines if line.startswith("✗")]
     assert "↓  IPv4                     4          2  Ip.InHdrErrors 2\n" in lines
-    assert "  2  Ip.InHdrErrors: IPv4 packets with a bad header, checksum, or used-up TTL\n" in lines
+    assert "  2  Ip.InHdrErrors: IPv4 packets with a bad header, checksum, or expired TTL\n" in lines
 
 
 def test_width_and_color() -> None:

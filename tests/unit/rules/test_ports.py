@@ -45,7 +45,7 @@ def test_many_destinations_of_one_process() -> None:
     """One cause is one finding."""
     full = [socket for i in range(8) for socket in ports(100, there=f"10.0.1.{i}", first=100 * i)]
     (finding,) = found(CODE, sample(full))
-    assert "7 other destinations as full" in finding.summary
+    assert "7 more destinations near the limit" in finding.summary
     assert finding.evidence["destinations"].value == 8
     two = {
         **dict.fromkeys(range(101, 201), (Owner(7, b"a", 3),)),

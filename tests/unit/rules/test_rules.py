@@ -489,14 +489,14 @@ def test_what_is_used_up_is_named() -> None:
         (plain,) = found(code, *two({}, lost))
         assert not any("Raise" in a.action for a in plain.advice)
         (host,) = found(code, *two({}, {**lost, "sockstat": SOCKSTAT._replace(tcp_mem_pages=3100)}))
-        assert "3100 of the 3000 pages of net.ipv4.tcp_mem" in host.summary
+        assert "12.1 MiB of 11.7 MiB (net.ipv4.tcp_mem)" in host.summary
         assert [a.action for a in host.advice if "tcp_mem" in a.action]
         (group,) = found(code, *two({}, {**lost, "cgroups": [cgroup(1000, path="/a b")]}))
-        assert "the cgroup /a b holds 1000 of 1000 bytes" in group.summary
+        assert "the cgroup /a b holds 1000 B of 1000 B" in group.summary
         assert "echo 2000 > '/sys/fs/cgroup/a b/memory.max'" in [a.command for a in group.advice]
     before, now = {"sockets": [sock()]}, {"sockets": [sock(drops=4)], "cgroups": [cgroup(990)]}
     (finding,) = found("UDP_DROPS", *two(before, now))
-    assert "the cgroup /a holds 990 of 1000 bytes" in finding.summary
+    assert "the cgroup /a holds 990 B of 1000 B" in finding.summary
 
 
 def test_only_the_innermost_cgroup_is_told() -> None:

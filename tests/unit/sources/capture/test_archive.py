@@ -121,13 +121,13 @@ HOSTILE = {
     "pipe": [special("proc/x", tarfile.FIFOTYPE)],
     "hard link out of it": [special("proc/x", tarfile.LNKTYPE, "/etc/shadow")],
     "hard link out of it by dots": [special("proc/x", tarfile.LNKTYPE, "proc/../../etc/shadow")],
-    "hard link to what is not in it": [special("proc/x", tarfile.LNKTYPE, "proc/y")],
+    "hard link to a missing file": [special("proc/x", tarfile.LNKTYPE, "proc/y")],
     "hard link to a link": [
         special("proc/y", tarfile.SYMTYPE, "/etc/shadow"),
         special("proc/x", tarfile.LNKTYPE, "proc/y"),
     ],
     "deep": [regular("proc/" + "a/" * 40 + "x")],
-    "no capture": [regular("home/x")],
+    "not a capture": [regular("home/x")],
     "empty": [],
 }
 
@@ -237,7 +237,7 @@ def test_sparse_file_is_refused(tmp_path: Path) -> None:
     with open(holey / "x", "wb") as out:
         out.truncate(1 << 30)
     subprocess.run(["tar", "-C", str(tmp_path), "--sparse", "-cf", str(tmp_path / "s.tar"), "proc"], check=True)
-    with pytest.raises(SourceUnavailable, match="neither file"):
+    with pytest.raises(SourceUnavailable, match="neither a file"):
         unpack(str(tmp_path / "s.tar"))
 
 

@@ -51,7 +51,7 @@ def test_refusals_help() -> None:
     """A name that does not exist, and a process that does not, say what else could be meant."""
     with pytest.raises(SourceUnavailable) as name:
         netns.resolve("absent")
-    assert name.value.hint == "give a name of 'ip netns', a process id, a path, or 'all'"
+    assert name.value.hint == "give a name in /run/netns, a PID, a path, or 'all'"
     with pytest.raises(SourceUnavailable) as pid:
         netns.resolve("4194305")
     assert pid.value.hint == "no such process; a namespace of this name is /run/netns/4194305"

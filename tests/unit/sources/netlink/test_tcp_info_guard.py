@@ -160,7 +160,7 @@ def test_bounded_processes() -> None:
     assert infos(rows_of(guard, request())) == {c: c < 3 for c in range(10)}
     errors = [str(e) for e in guard.take_errors()]
     assert [e.endswith("the socket is locked") for e in errors] == [True, True, False]
-    assert errors[2].endswith("no tcp_info of 5 sockets: too many are locked, or asking took too long")
+    assert errors[2].endswith("no tcp_info of 5 sockets: too many are locked, or the queries took too long")
 
 
 def test_bounded_time() -> None:
@@ -168,7 +168,7 @@ def test_bounded_time() -> None:
     begin = time.monotonic()
     assert not any(infos(rows_of(guard, request())).values())
     assert time.monotonic() - begin < LOCKED_S
-    assert any("asking took too long" in str(e) for e in guard.take_errors())
+    assert any("the queries took too long" in str(e) for e in guard.take_errors())
 
 
 def test_more_sockets_than_are_asked_for_singly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_sctp_stops_where_a_socket_is_locked() -> None:
     guard = guarded(Kernel([row(c) for c in range(6)], [3]))
     assert infos(rows_of(guard, request(IPPROTO_SCTP))) == {0: True, 1: True}
     assert [str(e) for e in guard.take_errors()] == [
-        "netlink:inet_diag_sctp: a socket is locked: it and those behind it are missing"
+        "netlink:inet_diag_sctp: a socket is locked; it and the sockets after it are missing"
     ]
 
 

@@ -141,7 +141,7 @@ def test_a_cgroup_namespace_hides_what_is_above(tmp_path: Path) -> None:
     read = tree.read()
     assert [one.path for one in read.cgroups] == ["/"]
     assert [gap.source for gap in read.errors] == ["/sys/fs/cgroup"]
-    assert "not visible" in read.errors[0].reason
+    assert "hides the limits" in read.errors[0].reason
 
 
 def test_a_part_of_the_tree_is_mounted(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_processes_without_descriptors_are_one_gap(tree: Tree) -> None:
 
 def test_no_process_at_all(tree: Tree, tmp_path: Path) -> None:
     """A capture of tables alone, or of nothing, has one gap."""
-    assert [g.reason for g in tree.scan().gaps] == ["no process is there"]
+    assert [g.reason for g in tree.scan().gaps] == ["no processes found"]
     (gap,) = scan_owners(open_root(str(tmp_path / "absent"))).gaps
     assert gap.source == "/proc"
 

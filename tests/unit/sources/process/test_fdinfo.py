@@ -103,7 +103,7 @@ def test_socket_of(tmp_path: Path) -> None:
     files = open_root(str(tmp_path))
     assert socket_of(files, 7, 3) == 200
     for pid, fd, reason in (
-        (7, 4, "no socket but /dev/null"),
+        (7, 4, "not a socket but /dev/null"),
         (7, 5, "no socket"),
         (7, 6, "process 7 has no such descriptor"),
         (8, 3, "there is no such process"),
