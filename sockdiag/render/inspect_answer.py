@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.kernel.task_states import DISK_SLEEP, HALTED, ZOMBIE
-from sockdiag.model.finding import INFO
+from sockdiag.model.finding import INFO, NOT_WRONG
 from sockdiag.model.inspection import Explanation
 from sockdiag.model.quantity import counted, duration, size
 from sockdiag.render.cells import cell, endpoint
@@ -227,7 +227,8 @@ def _problem(findings: Sequence[Finding], layers: Layers, states: Mapping[int, s
         worst = findings[0]
         more = f" (and {len(findings) - 1} more below)" if len(findings) > 1 else ""
         lead = "" if worst.severity == INFO else f"{worst.severity}, "
-        text = f"{lead}{worst.verdict.replace('_', ' ')}: {printable(worst.summary)}{more}"
+        verdict = "note" if worst.verdict in NOT_WRONG else worst.verdict.replace("_", " ")
+        text = f"{lead}{verdict}: {printable(worst.summary)}{more}"
         return f"{text}; {f'{halted}; ' if halted else ''}sockdiag rules {worst.code}"
     if halted:
         return halted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.listeners import listening_rows
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
-from sockdiag.judging.subjects import process_name
+from sockdiag.judging.subjects import at, one, process_name
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.quantity import count
 
@@ -42,14 +42,19 @@ _LIMITS = "/proc/PID/limits"
 def judge(case: Case) -> Iterator[Hit]:
     """Judge processes that hold a listener."""
     descriptors = case.now.descriptors or {}
-    listening = {batch.values("inode")[row] for batch, row in listening_rows(case.batches(_TABLES))}
+    listening = {batch.values("inode")[row]: (batch, row) for batch, row in listening_rows(case.batches(_TABLES))}
     crowded = [d for d in descriptors.values() if d.limit and d.open / d.limit >= case.threshold(RULE, "warning_ratio")]
     for process in crowded:
-        if not process.inodes & listening or not process.limit:
+        held = sorted(inode for inode in process.inodes if inode in listening)
+        if not held or not process.limit:
             continue
+        first = one(*listening[held[0]])
+        more = f" and {len(held) - 1} more" if len(held) > 1 else ""
         ratio = process.open / process.limit
         severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
-        said = f"{process_name(process.pid, process.comm)} accepts connections and has {count(process.open)} of {count(process.limit)} files open"
+        name = process_name(process.pid, process.comm)
+        used = f"{count(process.open)} of {count(process.limit)}"
+        said = f"{name} listens on {first.netid} {at(first.local)}{more} and has {used} files open"
         evidence = {
             "descriptors": Evidence(
                 process.open, "descriptors", process.limit, "/proc/PID/fd, /proc/PID/limits", "process"

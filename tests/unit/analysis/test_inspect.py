@@ -9,6 +9,7 @@ from sockdiag.analysis.tcp_topics import tcp_topics
 from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
 from sockdiag.model.fdinfo import FdInfo
+from sockdiag.model.finding import INFO, NAMESPACE, OK, Finding, Subject
 from sockdiag.model.inspection import FarEnd
 from sockdiag.model.provenance import Gap
 from sockdiag.model.skmem import SkMem
@@ -126,6 +127,14 @@ def test_topics_in_words() -> None:
     assert "state 9" in words["loss"]
     assert "3 of 9 data segments" in words["loss"]
     assert words["path"] == "No round trip has been measured yet."
+
+
+def test_a_note_is_called_a_note() -> None:
+    """What is wrong is not "ok": the verdict of a note is left out."""
+    stack = layers(SocketReadings(tcp("ESTABLISHED", recv_q=1, send_q=0, skmem=MEMORY), NO_SYSCTLS))
+    note = Finding("CLOSE_WAIT_LEAK", INFO, Subject(NAMESPACE), "app(1) holds 35 connections", {}, verdict=OK)
+    answer = explain(stack, (note,), (), (), None, {}, judged=True, placed=False)
+    assert any("note: app(1) holds 35 connections; sockdiag rules CLOSE_WAIT_LEAK" in str(line) for line in answer)
 
 
 def test_facts_and_what_moved() -> None:
