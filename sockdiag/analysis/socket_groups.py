@@ -28,7 +28,9 @@ class SocketGroup(Grouped):
         unit=COUNT,
         header="ACCEPT-QUEUE",
     )
-    drops: int | None = field("Packets or connections that the sockets dropped since they were created.", unit=COUNT)
+    drops: int | None = field(
+        "Packets or connections that the sockets dropped since they were created.", unit=COUNT, header="DROPS-EVER"
+    )
     unknown: int = field(
         "Sockets for which the source does not report a queue or the drops; not in the sums.", unit=COUNT
     )

@@ -135,7 +135,20 @@ def _stubs(batch: Batch, segs_in: Sequence[int | None]) -> list[bool] | None:
 class GroupSums:
     """Sums of a group while it grows; they are added up over namespaces before the record is made."""
 
-    __slots__ = ("amounts", "began", "ended", "ends", "known", "rtts", "send_q", "sockets", "stuck", "unknown", "zero")
+    __slots__ = (
+        "amounts",
+        "began",
+        "ended",
+        "ends",
+        "known",
+        "per_s",
+        "rtts",
+        "send_q",
+        "sockets",
+        "stuck",
+        "unknown",
+        "zero",
+    )
 
     def __init__(self) -> None:
         # Resets, bytes in and out of the connections that ended; None where the kernel reports no ends.
@@ -143,6 +156,9 @@ class GroupSums:
         self.sockets = self.began = self.ended = self.zero = self.stuck = self.send_q = self.unknown = 0
         self.amounts = [0] * len(AMOUNTS)
         self.known = [False] * len(AMOUNTS)
+        # The amounts per second. The samples of each namespace have a distance of their own, so rates are added, not amounts
+        # divided.
+        self.per_s: list[float | None] = [None] * len(AMOUNTS)
         self.rtts: list[int] = []
 
     def count(self, amounts: Sequence[int | None]) -> None:
@@ -164,20 +180,31 @@ class GroupSums:
     def _add_ends(self, ends: Iterable[int | None]) -> None:
         self.ends = [b if a is None else a if b is None else a + b for a, b in zip(self.ends, ends, strict=True)]
 
+    def over(self, seconds: float | None) -> None:
+        """Set the time in which the amounts were transferred; None for a single sample."""
+        if seconds is not None:
+            self.per_s = [None if n is None else n / seconds for n in self._amounts()]
+
+    def _amounts(self) -> list[int | None]:
+        return [n if known else None for n, known in zip(self.amounts, self.known, strict=True)]
+
     def add(self, other: GroupSums) -> None:
         """Add the sums of another namespace."""
         for name in ("sockets", "began", "ended", "zero", "stuck", "send_q", "unknown"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rtts += other.rtts
         self._add_ends(other.ends)
-        self.count([n if known else None for n, known in zip(other.amounts, other.known, strict=True)])
+        self.count(other._amounts())
+        self.per_s = [
+            b if a is None else a if b is None else a + b for a, b in zip(self.per_s, other.per_s, strict=True)
+        ]
 
-    def record(self, shown: tuple[Any, ...], seconds: float | None) -> TrafficGroup:
+    def record(self, shown: tuple[Any, ...]) -> TrafficGroup:
         """Make the record of the group."""
-        amounts = tuple([n if known else None for n, known in zip(self.amounts, self.known, strict=True)])
+        amounts = self._amounts()
         rtts = sorted(self.rtts)
         median, longest = (rtts[len(rtts) // 2], rtts[-1]) if rtts else (None, None)
-        rates = _rates(amounts, seconds)
+        rates = _shown_rates(self.per_s, amounts)
         return TrafficGroup._make(
             (
                 *shown,
@@ -199,20 +226,18 @@ class GroupSums:
 
 
 def _rates(amounts: Sequence[int | None], seconds: float | None) -> tuple[float | None, ...]:
-    # in_bytes, out_bytes, in_packets, out_packets, retransmits, the share of retransmissions, drops.
     if seconds is None:
         return (None,) * 7
-    in_bytes, out_bytes, in_packets, out_packets, data_out, retransmits, drops = amounts
+    return _shown_rates([None if n is None else n / seconds for n in amounts], amounts)
+
+
+def _shown_rates(per_s: Sequence[float | None], amounts: Sequence[int | None]) -> tuple[float | None, ...]:
+    # in_bytes, out_bytes, in_packets, out_packets, retransmits, the share of retransmissions, drops.
+    _in_bytes, _out_bytes, _in_packets, _out_packets, data_out, retransmits, _drops = amounts
     sent = None if retransmits is None else max(data_out or 0, retransmits)
     ratio = round(retransmits / sent, 6) if sent and retransmits is not None else None
-    return (
-        *[
-            None if n is None else round(n / seconds, 3)
-            for n in (in_bytes, out_bytes, in_packets, out_packets, retransmits)
-        ],
-        ratio,
-        None if drops is None else round(drops / seconds, 3),
-    )
+    rounded = [None if n is None else round(n, 3) for n in per_s]
+    return (*rounded[:4], rounded[5], ratio, rounded[6])
 
 
 class _Connections:

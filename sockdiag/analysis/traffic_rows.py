@@ -35,7 +35,7 @@ class Traffic(Record):
         sources=("INET_DIAG_INFO.tcpi_rtt",),
     )
     drops_per_s: float | None = field(
-        "Packets that a socket without connections dropped, per second.", unit=COUNT_PER_S, header="DROPS"
+        "Packets that a socket without connections dropped, per second.", unit=COUNT_PER_S, header="DROPS/S"
     )
     in_bytes: int | None = field(
         "Payload received in order during the interval.",
@@ -73,7 +73,9 @@ class Traffic(Record):
         kernel="tp->total_retrans",
         sources=("INET_DIAG_INFO.tcpi_total_retrans",),
     )
-    drops: int | None = field("Packets dropped during the interval.", unit=COUNT, kernel="sk->sk_drops")
+    drops: int | None = field(
+        "Packets dropped during the interval.", unit=COUNT, header="DROPS-NOW", kernel="sk->sk_drops"
+    )
     began: bool | None = field(
         "It was not in the first sample: all that it ever transferred counts.", kind=LABEL, header="BEGAN"
     )
@@ -112,7 +114,7 @@ class TrafficGroup(Grouped):
     rtt_us: int | None = field("Median of the round-trip times of the connections.", unit=US, header="RTT")
     rtt_max_us: int | None = field("Longest of them.", unit=US, header="RTT-MAX")
     drops_per_s: float | None = field(
-        "Packets that sockets without connections dropped, per second.", unit=COUNT_PER_S, header="DROPS"
+        "Packets that sockets without connections dropped, per second.", unit=COUNT_PER_S, header="DROPS/S"
     )
     in_bytes: int | None = field("Payload received during the interval.", unit=BYTES)
     out_bytes: int | None = field("Payload sent during the interval, each byte once.", unit=BYTES)
@@ -120,7 +122,7 @@ class TrafficGroup(Grouped):
     out_packets: int | None = field("Segments sent during the interval.", unit=COUNT)
     out_data_packets: int | None = field("Part of them that carried data.", unit=COUNT)
     retransmits: int | None = field("Segments retransmitted during the interval.", unit=COUNT)
-    drops: int | None = field("Packets dropped during the interval.", unit=COUNT)
+    drops: int | None = field("Packets dropped during the interval.", unit=COUNT, header="DROPS-NOW")
     began: int = field("Connections that were not in the first sample.", unit=COUNT, header="BEGAN")
     ended: int = field("Connections that ended during the interval; not among the others.", unit=COUNT)
     resets: int | None = field("Those of them that were reset by either end, refused, or timed out.", unit=COUNT)

@@ -56,6 +56,7 @@ def with_defaults(command: Command, args: Args, given: Collection[str], env: Env
             try:
                 args = args.replaced(option, _value(option, value))
                 settled.add(name)
+                env.defaults.setdefault(path, []).append(option.flags[0])
             except UsageError as error:
                 env.warn(f"{path}: {error}; ignored")
     return args
@@ -87,7 +88,9 @@ def _settings(path: str, command: Command, env: Env) -> Iterator[tuple[str, obje
     """Yield the settings of a file for a command, those of its own section first."""
     try:
         text = _read(path, env)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if "SOCKDIAG_CONFIG" in env.environ:
+            env.warn(f"{path}: {error.strerror}; ignored")
         return
     except OSError as error:
         env.warn(f"{path}: {error.strerror}; ignored")

@@ -57,6 +57,8 @@ class Env:
         self.environ = environ
         self.clock = clock
         self.open_system = system or _open_system
+        # Options that a file set, by the path of the file: an error may be its fault.
+        self.defaults: dict[str, list[str]] = {}
         self._progress: ProgressLine | None = None
         self._unwatched = False
 

@@ -53,7 +53,8 @@ def unasked(by: Sequence[str]) -> frozenset[str]:
 class GroupColumns:
     """The columns of a table of groups: those of the keys come first.
 
-    One key is the column ``key``, as in JSON; several have a column each, by their names.
+    One key is the column ``key``, as in JSON; several have a column each. Either way a key's own name, which heads the column,
+    chooses it.
 
     Args:
         this: the run of the command.
@@ -68,7 +69,8 @@ class GroupColumns:
         self._this = this
         self._record: type[Grouped] = record
         self._extra = _key_columns(by)
-        names = [*self._extra, *(["pid"] if "process" in by else []), *default]
+        first = [entry.name for entry in self._extra.values()]
+        names = [*first, *(["pid"] if "process" in by else []), *default]
         self.entries, self.chosen = this.columns(record, names, self._extra)
 
     def ordered(self, rows: Iterable[Row]) -> list[Row]:
@@ -105,12 +107,15 @@ class GroupColumns:
 
 def _key_columns(by: Sequence[str]) -> Mapping[str, FieldEntry]:
     from sockdiag.analysis.grouping import KEYS
+    from sockdiag.kernel.tcp_states import SHOWN_STATES
     from sockdiag.model.fields import FieldEntry
     from sockdiag.model.record import LABEL, field
 
     def column(key: str) -> FieldEntry:
-        declared = field(KEYS[key].help, kind=LABEL, header=key.upper())
+        shown = SHOWN_STATES if key == "state" else {}
+        declared = field(KEYS[key].help, kind=LABEL, header=key.upper(), shown=shown)
         declared.name = "key" if len(by) == 1 else key
         return FieldEntry(declared.name, declared, "str | None", lambda row: row.keys[key])
 
-    return {entry.name: entry for entry in map(column, by)}
+    columns = {key: column(key) for key in by}
+    return columns | {entry.name: entry for entry in columns.values()}

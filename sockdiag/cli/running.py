@@ -21,6 +21,8 @@ def guarded(function: Callable[[], int], env: Env) -> int:
         return function()
     except UsageError as error:
         env.warn(error.of_command)
+        for path, names in env.defaults.items():
+            env.warn(f"{path} has set {', '.join(names)}")
         return status.USAGE
     except SockdiagError as error:
         hint = getattr(error, "hint", "")

@@ -212,8 +212,14 @@ def resolve_in(record: Any, name: str) -> FieldEntry | None:
 
 
 def _position(record: Any, name: str) -> int | None:
+    # A heading comes before a name that only lacks its unit: IN heads in_bytes_per_s, and in_bytes is another column.
     index: dict[str, int] = record._INDEX
-    for suffix in ("", *_SUFFIXES):
+    if name in index:
+        return index[name]
+    for i, field in enumerate(record.FIELDS):
+        if field.header.lower().replace("-", "_") == name:
+            return i
+    for suffix in _SUFFIXES:
         if name + suffix in index:
             return index[name + suffix]
     return next((i for i, field in enumerate(record.FIELDS) if name in field.also), None)

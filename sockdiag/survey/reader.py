@@ -5,7 +5,6 @@ from __future__ import annotations
 from sockdiag.defaults import ALL_NAMESPACES
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
-from sockdiag.model.quantity import counted
 from sockdiag.model.query import Query
 from sockdiag.survey.collection import Collection, describe
 from sockdiag.survey.host_facts import HostFacts, RelayedHostFacts
@@ -338,7 +337,10 @@ class SystemReader:
     def note_undecided(self, undecided: int) -> None:
         """Note how many sockets a filter could not judge."""
         if undecided:
-            self.note(Gap("--where", f"skipped {counted(undecided, 'socket')} in which a compared field is unknown"))
+            from sockdiag.model.quantity import counted
+
+            skipped = counted(undecided, "socket")
+            self.note(Gap("--where", f"{skipped} left out: a value that the filter needs could not be read"))
 
 
 def _holders(owners: Mapping[int, tuple[Owner, ...]]) -> tuple[_Holder, _Holder]:

@@ -89,6 +89,7 @@ class TrafficFound:
         self.ended += ended
         self.total = add_totals((self.total, totals))
         for names, part in sums:
+            part.over(seconds)
             _key, pid, keys = names
             identity = (*keys.values(), pid)
             if identity in self._sums:
@@ -98,7 +99,7 @@ class TrafficFound:
 
     def close(self) -> None:
         """Make the groups, when all namespaces have been added."""
-        self.groups = [sums.record(names, self.seconds) for names, sums in self._sums.values()]
+        self.groups = [sums.record(names) for names, sums in self._sums.values()]
 
 
 def measure(survey: SystemReader, how: Measuring, where: Where | None = None) -> TrafficFound:

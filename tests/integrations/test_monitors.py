@@ -138,7 +138,7 @@ def test_verdicts_arrive(host: Booted, namespace: Namespace) -> None:
     assert re.search(r"states\[tcp,ESTABLISHED\]'?=\d+;", figures)
     assert results(host)["tcp memory"][0] == "UNKNOWN"
     namespace.call(conditions.accept_queue_full)
-    said = r"SOCKDIAG CRITICAL - ACCEPT_QUEUE_FULL: the accept queue of 127\.0\.0\.1:\d+ is full: .*"
+    said = r"SOCKDIAG CRITICAL - ACCEPT_QUEUE_FULL: accept queue of tcp 127\.0\.0\.1:\d+ is full: .*"
     ill = through_nrpe(host, "check_sockdiag")
     assert ill.returncode == 2
     assert re.match(said, ill.stdout)

@@ -28,7 +28,7 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.analysis.overview import Overview, joined_losses
     from sockdiag.analysis.states import add_counts, state_counts
     from sockdiag.cli.invocation import Invocation
-    from sockdiag.model.query import TABLES
+    from sockdiag.model.query import PARTS, SKMEM, TABLES
     from sockdiag.render.document import Document
     from sockdiag.render.overview_text import overview_lines
     from sockdiag.survey.diagnose import diagnose
@@ -58,6 +58,7 @@ def run(env: Env, args: Args) -> int:
         table=table,
         table_key="losses",
         keys=keys,
+        unasked=PARTS - {SKMEM},
         lines=lambda style: overview_lines(view, verdict, survey.provenance(), style, whereabouts),
     )
     return this.finish(answer, findings, answered=any(row.pages is not None for row in memory))

@@ -56,10 +56,11 @@ _GROUP_COLUMNS = (
 _SPARE = (
     "in_packets_per_s",
     "out_packets_per_s",
-    "drops_per_s",
     "retransmits_per_s",
     "socket.netid",
     "retransmit_ratio",
+    "rtt_us",
+    "drops_per_s",
     "socket.processes",
 )
 _GROUP_SPARE = (
@@ -152,7 +153,13 @@ def _groups(this: Invocation, found: TrafficFound, by: Sequence[str]) -> int:
 
 
 def _show(this: Invocation, found: TrafficFound, table: Table, keys: dict[str, Any]) -> int:
+    from sockdiag.model.query import OWNERS, PARTS, TCP_INFO
     from sockdiag.render.document import Document
+
+    by, where = chosen_keys(this.args), this.survey.where
+    asked = {TCP_INFO} if by and not this.survey.grouping(by, {}).owned else {TCP_INFO, OWNERS}
+    if where is not None:
+        asked |= where.needs
 
     def lines(style: Style) -> Iterable[str]:
         from sockdiag.render.traffic_text import traffic_lines
@@ -169,7 +176,7 @@ def _show(this: Invocation, found: TrafficFound, table: Table, keys: dict[str, A
         table_key="rows",
         keys=keys,
         lines=screen,
-        unasked=unasked(chosen_keys(this.args)),
+        unasked=unasked(by) | PARTS - asked,
     )
     return this.show(document)
 

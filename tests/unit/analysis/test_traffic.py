@@ -214,15 +214,22 @@ def test_groups_of_rows_and_of_namespaces() -> None:
         tcp(3, segs_out=1, bytes_sent=7, rtt_us=None),
     ]
     (sums,) = compared(before, now, "peer").sums.values()
-    group = sums.record(("x", None, {"peer": "x"}), 2.0)
+    sums.over(2.0)
+    group = sums.record(("x", None, {"peer": "x"}))
     assert (group.sockets, group.in_bytes, group.out_bytes, group.in_packets, group.out_packets) == (3, 100, 7, 1, 1)
     assert (group.rtt_us, group.rtt_max_us, group.retransmit_ratio, group.drops) == (900, 900, None, None)
     both = GroupSums()
     both.add(sums)
+    assert both.record(("x", None, {"peer": "x"})).in_bytes_per_s == 50
+    # In another namespace the same took five times as long.
+    sums.over(10.0)
     both.add(sums)
-    assert both.record(("x", None, {"peer": "x"}), 2.0).in_bytes == 200
+    slow = both.record(("x", None, {"peer": "x"}))
+    assert (slow.in_bytes, slow.in_bytes_per_s, slow.in_packets_per_s, slow.drops_per_s) == (200, 60, 0.6, None)
     (idle,) = compared(before, before, "peer").sums.values()
-    assert idle.record(("x", None, {}), 2.0).in_bytes_per_s == 0
+    assert idle.record(("x", None, {})).in_bytes_per_s is None
+    idle.over(2.0)
+    assert idle.record(("x", None, {})).in_bytes_per_s == 0
     totals = compared(before, now).totals()
     assert (totals.sockets, totals.active) == (3, 2)
     assert add_totals([totals, totals]).in_bytes_per_s == 100

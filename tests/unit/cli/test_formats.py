@@ -16,6 +16,7 @@ from sockdiag.cli import catalog
 from sockdiag.cli.catalog import load
 from sockdiag.cli.options import FORMATS
 from sockdiag.devtools.completion_values import columns
+from sockdiag.model.fields import find
 from sockdiag.render.schema import document_schema
 from tests.program import FIXTURES, Answer, invoke, of
 
@@ -289,6 +290,59 @@ def test_scope_names_sources_and_capture() -> None:
         "tcp": "proc",
         "udp": "proc",
     }
+
+
+@pytest.mark.parametrize("command", ["list", "states", "memory", "traffic"])
+def test_a_key_is_the_name_of_its_column(command: str) -> None:
+    """What heads the column of a key chooses it, alone and beside other keys; so does its name in JSON."""
+    number = "count" if command in ("list", "states") else "sockets"
+    for by in ("netid", "netid,state"):
+        words = (command, "--by", by, "--root", WORLD)
+        if command == "traffic":
+            words += ("--interval", "0")
+        rows = invoke(*words, "--format", f"{{{{netid}}}} {{{{{number}}}}}")
+        assert rows.status == 0, rows.err
+        assert rows.text.split()[0] in ("tcp", "udp", "unix", "netlink", "packet")
+        columns = invoke(*words, "-o", f"netid,{number}", "--sort", "netid").text.splitlines()
+        assert columns[0].split() == ["NETID", number.upper()]
+        assert columns[1:] == sorted(columns[1:], key=lambda line: line.split()[0])
+    keyed = invoke("list", "--by", "netid", "-o", "key", "--root", WORLD).text
+    assert keyed == invoke("list", "--by", "netid", "-o", "netid", "--root", WORLD).text
+
+
+@pytest.mark.parametrize("by", ["state", "netid,state"])
+def test_a_group_of_unconnected_sockets_is_unconn_on_screens(by: str) -> None:
+    """As in a list; programs get the kernel's word."""
+    words = ("list", "--by", by, "--netid", "udp,netlink", "--root", WORLD)
+    assert "UNCONN" in invoke(*words).text
+    assert "CLOSE" not in invoke(*words).text
+    assert "CLOSE" in invoke(*words, "--csv").text
+    assert {row["keys"]["state"] for row in json.loads(invoke(*words, "--json").text)["groups"]} >= {"CLOSE"}
+
+
+@pytest.mark.parametrize("name", [name for name in catalog.COMMANDS if load(name).rows is not None])
+def test_a_heading_chooses_its_own_column(name: str) -> None:
+    """IN, which heads a rate, is not the number of bytes."""
+    declared = load(name).rows
+    assert declared is not None
+    for record in declared():
+        headings = [field.header for field in record.FIELDS]
+        assert len(set(headings)) == len(headings)
+        for field in record.FIELDS:
+            assert find(record, field.header).name == field.name
+            assert find(record, field.name.upper()).name == field.name
+
+
+def test_sockets_beside_other_things_hold_what_was_asked_for() -> None:
+    """The overview and traffic ask for no cgroup; what they did not ask for is not null either."""
+    worst = document("", root=SOME)["worst"]
+    sockets = [found["socket"] for found in worst.values() if found is not None and "socket" in found]
+    assert sockets
+    assert not any({"cgroup", "processes"} & set(socket) for socket in sockets)
+    rows = document("traffic", "--interval", "0", "--netid", "tcp", root=WORLD)["rows"]
+    assert rows
+    assert not any("cgroup" in row["socket"] or row["socket"].get("skmem", "") is None for row in rows)
+    assert all("processes" in row["socket"] for row in rows)
 
 
 def test_what_was_not_asked_for_is_absent() -> None:

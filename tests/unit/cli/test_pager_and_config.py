@@ -178,6 +178,28 @@ def test_what_is_wrong_is_said_and_ignored(tmp_path: Path, text: str, said: str)
     assert len(shown) > 3
 
 
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [("where = 'netid ='", "--where"), ("output = 'nope'", "--output"), ("limit = -1", "--limit")],
+)
+def test_a_value_that_the_command_refuses_names_the_file(tmp_path: Path, text: str, option: str) -> None:
+    """Nothing on the command line is wrong, so the message says where to look."""
+    env = config(tmp_path / "c.toml", f"[list]\n{text}\n")
+    status, shown = run("list", *WORLD, **env)
+    assert status == 2
+    message = "".join(line.strip() for line in shown).replace(" ", "")
+    assert f"{tmp_path}/c.tomlhasset{option}" in message
+
+
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    """A misspelt SOCKDIAG_CONFIG is reported; files in the usual places need not exist."""
+    status, shown = run("list", "--limit", "1", *WORLD, SOCKDIAG_CONFIG=str(tmp_path / "none.toml"))
+    assert status == 0
+    assert "No such file or directory; ignored" in " ".join(line.strip() for line in shown)
+    status, shown = run("list", "--limit", "1", *WORLD, XDG_CONFIG_HOME=str(tmp_path))
+    assert (status, len(shown)) == (0, 2)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root ignores the files of others")
 def test_root_ignores_the_files_of_others(tmp_path: Path) -> None:
     """Whoever could write the file could choose what root sees."""
