@@ -77,7 +77,7 @@ def port_lines(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
     yield from _holders(answer, style, now)
     for role, title in ((CONNECTED, "CONNECTED"), (LEFT, "CLOSED BY THEIR PROCESS, STILL IN THE KERNEL")):
         yield from _counted(title, _of(answer, role), style)
-    yield from _counted("CONNECTIONS TO THIS PORT ON OTHER HOSTS", _of(answer, OUTGOING), style)
+    yield from _counted("OUTGOING CONNECTIONS TO THIS PORT", _of(answer, OUTGOING), style)
     yield from _section("IN OTHER NETWORK NAMESPACES", _of(answer, ELSEWHERE), answer, style)
     if answer.published:
         yield f"\n{style.paint('PUBLISHED', _BOLD)}\n"
