@@ -194,7 +194,9 @@ def test_another_namespace_is_served_in_this_one(empty_netns: Namespace) -> None
         assert values(text, "sockdiag_udp_rcvbuf_errors_total") == {(str(empty_netns.inode),): fact.expect["drops"]}
         (interval,) = values(text, "sockdiag_interval_seconds").values()
         assert interval >= 1
-        assert values(text, "sockdiag_findings")["UDP_RECEIVE_BUFFER_FULL", str(empty_netns.inode), "warning"] == 1
+        # A few lost datagrams are no more than a note.
+        severity = "info" if fact.expect["drops"] < 5 else "warning"
+        assert values(text, "sockdiag_findings")["UDP_RECEIVE_BUFFER_FULL", str(empty_netns.inode), severity] == 1
         verdicts = {key[0] for key, n in values(text, "sockdiag_verdict").items() if n}
         assert verdicts <= {"dropping", str(empty_netns.inode)}
         process.send_signal(signal.SIGTERM)
