@@ -192,6 +192,8 @@ class Examined:
         self.condition = condition
         self._starter = starter
         self.namespace = Namespace()
+        # Keeps the namespace, and its inode number from the next one, until all that runs in it has been ended.
+        self._held = os.open(self.namespace.path, os.O_RDONLY | os.O_CLOEXEC)
         self.runs: list[Run] = []
         self._limits: dict[str, str] = {}
         self.blamed: list[tuple[int, str]] = []
@@ -289,11 +291,13 @@ class Examined:
 
     def close(self) -> None:
         """End all that runs in the namespace, and the namespace."""
-        inode = self.namespace.inode
-        self.namespace.close()
-        for pid in _inhabitants(inode):
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+        try:
+            self.namespace.close()
+            for pid in _inhabitants(os.fstat(self._held).st_ino):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        finally:
+            os.close(self._held)
         cgroups.remove(self.namespace.pid)
 
 

@@ -60,7 +60,11 @@ class Namespace:
             env={**os.environ, "PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for the caller, whose end then ends this
         )
-        self._answer()
+        try:
+            self._answer()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:
