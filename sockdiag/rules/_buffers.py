@@ -117,12 +117,15 @@ class Level:
     def follow(self, seen: Sequence[tuple[float, tuple[int | None, int | None]]], *, untouched: bool) -> None:
         """Take in what was seen of the buffer at each moment: memory charged, and what waits.
 
-        Memory may be charged long after the data was read: a queue grows by what both show.
+        Memory may be charged long after the data was read: a queue grows by what both show. If only the charge moves, as much
+        is read as arrives.
         """
         times = [when for when, _levels in seen]
         charged = [rmem or 0 for _when, (rmem, _waiting) in seen]
         waiting = [(rmem if queued is None else queued) or 0 for _when, (rmem, queued) in seen]
-        self.course = Course(times, waiting, untouched=True if untouched or self.halted else None)
+        swayed = min(charged, default=0) < max(charged, default=0)
+        known = True if untouched or self.halted else False if swayed else None
+        self.course = Course(times, waiting, untouched=known)
         net = (charged[-1] - charged[0]) / self.course.span_s if self.course.span_s > 0 else 0.0
         self.growth = max(0.0, min(self.course.rate, net)) if self.rmem is not None else self.course.rate
 

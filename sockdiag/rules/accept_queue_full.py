@@ -37,5 +37,5 @@ RULE = DeclaredRule(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the level of accept queues, and where it is going."""
     yield from judge_accept_queues(
-        case, RULE, RULE.tables, "idiag_rqueue, idiag_wqueue", "the next connection attempt is refused"
+        case, RULE, RULE.tables, "idiag_rqueue, idiag_wqueue", "the next connection attempt is dropped"
     )

@@ -198,14 +198,20 @@ def tcp_transfer() -> None:
     forever(lambda: other.recv(1 << 20), 0)
 
 
+# A reader that pauses for less than this is slow.
+_SILENCE_S = 2.1
+
+
 def tcp_reader_stalled() -> None:
     one, _other = pair(listener(5))
     fill_stream(one)
+    time.sleep(_SILENCE_S)
 
 
 def tcp6_reader_stalled() -> None:
     one, _other = pair(listener(5, V6))
     fill_stream(one)
+    time.sleep(_SILENCE_S)
 
 
 def tcp_some_unread() -> None:
@@ -219,6 +225,7 @@ def tcp_many_stalled() -> None:
         one, other = pair(server)
         other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         fill_stream(one)
+    time.sleep(_SILENCE_S)
 
 
 # TCP states

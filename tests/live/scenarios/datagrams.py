@@ -36,7 +36,12 @@ def udp_idle() -> None:
     udp(V6)
 
 
+def udp_a_third_full() -> None:
+    fill_to(*udp(size=212992), 0.33)
+
+
 def udp_half_full() -> None:
+    # Full datagrams pass the half: more waits than there is room left.
     fill_to(*udp(size=212992), 0.5)
 
 

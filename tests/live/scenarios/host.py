@@ -117,7 +117,14 @@ def _hold_datagrams() -> tuple[socket.socket, socket.socket]:
 
 
 def udp_memory_with_room() -> None:
-    _hold_datagrams()
+    receiver, sender = _hold_datagrams()
+
+    def step() -> None:
+        # As much is read as is sent, behind a queue that never gets empty.
+        sender.send(b"x" * 8000)
+        receiver.recv(8192)
+
+    forever(step, 0.005)
 
 
 def udp_memory_nearly_full() -> None:

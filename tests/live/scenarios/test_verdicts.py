@@ -66,10 +66,10 @@ def test_no_useless_sysctl() -> None:
 
 
 def test_one_look_says_that_rates_are_unknown() -> None:
-    """Without an interval there is no loss in it: levels alone are judged."""
+    """A single sample has no interval and no loss in it: levels alone are judged."""
     with netns() as namespace:
         namespace.call(d.udp_overflow)
-        document, _status = ask(namespace, "risk")
+        document, _status = ask(namespace, "risk", "--interval", "0")
         assert (document["interval_s"], document["verdict"]) == (None, "at_risk")
 
 

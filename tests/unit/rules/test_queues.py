@@ -49,10 +49,11 @@ def test_saw_teeth_are_healthy(code: str, period: float, interval: float) -> Non
         assert found(code, *course(*moments, seconds=interval, counters=read)) == [], levels
 
 
-def test_memory_given_back_late_is_no_growth() -> None:
+@pytest.mark.parametrize("sway", [1, 7], ids=["stands", "sways"])
+def test_memory_given_back_late_is_no_growth(sway: int) -> None:
     """The charge of a UDP socket saws by a quarter of the buffer while its queue stands, and datagrams are read."""
     charged = [60_000, 75_000, 85_000, 95_000, 100_000, 110_000]
-    moments = [[sock(rmem_alloc=n, recv_q=58_000 + n % 7)] for n in charged]
+    moments = [[sock(rmem_alloc=n, recv_q=58_000 + n % sway)] for n in charged]
     assert found("UDP_RECEIVE_BUFFER_FULL", *course(*moments, counters={"Udp.InDatagrams": READ + 800})) == []
 
 
