@@ -69,10 +69,10 @@ def udp_full_of_large_datagrams() -> None:
 
 
 def udp_filling() -> None:
-    # 1280 bytes of truesize every 20 ms: 64 kB a second, full in some six seconds.
+    # 1280 bytes of truesize every 35 ms: 37 kB a second, full in some nine seconds.
     receiver, sender = udp(size=600_000)
-    fill_to(receiver, sender, 0.3)
-    forever(lambda: sender.send(b"x" * 500), 0.02)
+    fill_to(receiver, sender, 0.45)
+    forever(lambda: sender.send(b"x" * 500), 0.035)
 
 
 def _overflow(receiver: socket.socket, sender: socket.socket) -> None:
