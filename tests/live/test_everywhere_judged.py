@@ -236,16 +236,15 @@ def test_protocols(two: tuple[Namespace, Namespace]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["risk", "doctor", "listeners", "limits", "protocols", "path", "list", "states", "memory", "overview"],
+    ["risk", "doctor", "listeners", "limits", "protocols", "path", "list", "states", "memory"],
 )
 @pytest.mark.parametrize("form", ["--csv", "--ndjson"])
 def test_rows_carry_their_namespace(two: tuple[Namespace, Namespace], command: str, form: str) -> None:
     """Every format of every command takes --netns all; where rows are of a namespace, it is among the columns."""
-    words = [] if command == "overview" else [command]
-    words += ["--interval", "0"] if command in ("path", "overview") else []
+    words = [command, *(["--interval", "0"] if command == "path" else [])]
     words += ["--by", "netns"] if command in ("states", "memory") else []
     shown = text(*words, "--netns", "all", form)
-    if command in ("protocols", "overview"):
+    if command == "protocols":
         assert shown
     elif command == "doctor":
         assert label(two[0]) in shown

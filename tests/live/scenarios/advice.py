@@ -129,7 +129,7 @@ def leave_the_buffer_to_the_kernel() -> None:
 CASES = (
     (udp_small_buffer_in_bursts, larger_buffer, "UDP_RECEIVE_BUFFER_FULL", "SO_RCVBUF"),
     (d.udp_filter_rejects, no_filter, "UDP_DROPS", "filter"),
-    (small_backlog, larger_backlog, "ACCEPT_QUEUE_OVERFLOW", "ask for more than 1 in listen"),
+    (small_backlog, larger_backlog, "ACCEPT_QUEUE_OVERFLOW", "above 1 "),
     (somaxconn_bounds, raise_somaxconn_and_listen_again, "ACCEPT_QUEUE_OVERFLOW", "net.core.somaxconn"),
     (c.syn_flood_without_cookies, cookies_on, "SYN_QUEUE_FULL", "tcp_syncookies=1"),
     (c.time_wait_overflow, raise_tw_buckets, "TIME_WAIT_OVERFLOW", "tcp_max_tw_buckets"),

@@ -279,7 +279,7 @@ def dnsmasq_overrun() -> None:
 @bad(
     "dropping",
     "rsyslog",
-    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    says=r"NoPorts|closed port|no(body| process) listens|no socket|not listen",
     truth=("Udp.NoPorts",),
     programs=("rsyslogd",),
 )

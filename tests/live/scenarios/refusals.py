@@ -168,7 +168,7 @@ def http_clients_that_close_after_half_an_answer() -> None:
 @bad(
     "dropping",
     "UDP refused",
-    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    says=r"NoPorts|closed port|no(body| process) listens|no socket|not listen",
     truth=("Udp.NoPorts",),
     never="neighbour",
     quick=True,
@@ -183,7 +183,7 @@ def udp_to_a_closed_port() -> None:
 @bad(
     "dropping",
     "UDP refused",
-    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    says=r"NoPorts|closed port|no(body| process) listens|no socket|not listen",
     truth=("Udp6.NoPorts",),
     never="neighbour",
 )
@@ -195,7 +195,7 @@ def udp6_to_a_closed_port() -> None:
 @bad(
     "dropping",
     "UDP refused",
-    says=r"NoPorts|closed port|nobody listens|no socket|not listen",
+    says=r"NoPorts|closed port|no(body| process) listens|no socket|not listen",
     truth=("Udp.NoPorts",),
     never="neighbour",
 )
