@@ -232,7 +232,7 @@ class Examined:
         process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=PROJECT)
         assert process.stdout is not None
         assert process.stderr is not None
-        return Started(process.stdout, process.stderr)
+        return Started(process.stdout, process.stderr, process)
 
     def _note(self, mode: Mode, out: str, error: str, lost: dict[str, int]) -> None:
         try:

@@ -30,15 +30,24 @@ _IMPORTED = (
 
 
 class Started:
-    """A run under way."""
+    """A run under way.
 
-    def __init__(self, out: IO[bytes], error: IO[bytes]) -> None:
-        self._out, self._error = out, error
+    Args:
+        out: its standard output.
+        error: its standard error.
+        process: the run, where it is a child of this process.
+    """
+
+    def __init__(self, out: IO[bytes], error: IO[bytes], process: subprocess.Popen[bytes] | None = None) -> None:
+        self._out, self._error, self._process = out, error, process
 
     def answer(self) -> tuple[str, str]:
         """Return what it writes to standard output and standard error."""
         with self._out, self._error:
-            return self._out.read().decode(), self._error.read().decode()
+            texts = self._out.read().decode(), self._error.read().decode()
+        if self._process is not None:
+            self._process.wait(30)
+        return texts
 
 
 class Starter:
