@@ -40,7 +40,7 @@ def looked_at(load: Callable[..., Any], *arguments: Any) -> tuple[dict[str, Any]
 
     results: dict[str, Any] = {}
 
-    def between(_seconds: float) -> None:
+    def between(_seconds: float, _within: object = None) -> None:
         before = kernel_counters()
         results["value"] = load(*arguments)
         time.sleep(0.05)
