@@ -227,10 +227,8 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
         return loads(line.ask(dumps(what, HIGHEST_PROTOCOL)))  # noqa: S301
 
     def begin(place: FoundNamespace) -> Iterator[Any]:
-        netns.enter(place.path)
-        visit = Visit(this_system(), place.namespace, ask, place.path)
-        _is_there(place, visit.system)
-        return iter(question(visit))
+        path = _enter(place)
+        return iter(question(Visit(this_system(), place.namespace, ask, path)))
 
     def step(number: int, place: FoundNamespace, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
         """Continue until the next pause; return None if there is none."""
@@ -239,8 +237,7 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
             if steps is None:
                 steps = begin(place)
             else:
-                netns.enter(place.path)
-                _is_there(place, this_system())
+                _enter(place)
             for item in steps:
                 if isinstance(item, Pause):
                     return steps, item.until
@@ -266,6 +263,21 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
         going = resting
 
 
-def _is_there(place: FoundNamespace, system: System) -> None:
-    if netns.inode_of(system.files) != place.namespace.inode:
-        raise SourceUnavailable(place.path, "the namespace no longer exists", ENOENT)
+def _enter(place: FoundNamespace) -> str:
+    """Enter a namespace by the first of its files that still leads there, and return that file.
+
+    Raises:
+        SourceUnavailable: none does.
+        SourceDenied: it may not be entered.
+    """
+    missing = SourceUnavailable(place.path, "the namespace no longer exists", ENOENT)
+    for path in place.paths:
+        try:
+            netns.enter(path)
+        except SourceUnavailable as error:
+            missing = error  # such as: the process has ended
+            continue
+        # Its number may belong to another process by now, elsewhere.
+        if netns.inode_of(this_system().files) == place.namespace.inode:
+            return path
+    raise missing

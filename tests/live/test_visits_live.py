@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +56,37 @@ def test_each_in_its_own_namespace_and_in_order(names: list[str]) -> None:
     assert gaps == []
     assert len({pid for _label, _right, pid in found}) <= 1 + min(8, (os.cpu_count() or 1) + 1)
     assert os.stat("/proc/self/ns/net").st_ino == own
+
+
+def test_a_process_that_only_passes_through() -> None:
+    """A namespace is entered by another of its processes if the one that it was found by has ended."""
+    script = "sleep 60 >/dev/null & echo $!; exec sleep 60"
+    with subprocess.Popen(["unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        second = int(first.stdout.readline())
+        try:
+            inode = os.stat(f"/proc/{second}/ns/net").st_ino
+            everywhere = NamespaceSet.of_host(this_system(), lambda _gap: None)
+            everywhere._sockets = {}
+            everywhere._places = [place for place in everywhere._places if place.namespace.inode == inode]
+            # That with the lower number.
+            found_by = min(first.pid, second)
+            assert [place.path for place in everywhere._places] == [f"/proc/{found_by}/ns/net"]
+            os.kill(found_by, signal.SIGKILL)
+            wait_until_gone(found_by, first)
+            assert list(everywhere.each(lambda _visit: [os.stat("/proc/self/ns/net").st_ino])) == [inode]
+        finally:
+            first.kill()
+            with suppress(ProcessLookupError):
+                os.kill(second, signal.SIGKILL)
+
+
+def wait_until_gone(pid: int, child: subprocess.Popen[bytes]) -> None:
+    """Wait until a killed process can no longer be entered; *child* is reaped if it is that one."""
+    if pid == child.pid:
+        child.wait(30)
+    while os.path.exists(f"/proc/{pid}/ns/net"):
+        time.sleep(0.01)
 
 
 @pytest.mark.alone

@@ -22,6 +22,8 @@ _NS_GET_NSTYPE = 0xB703  # _IO(NSIO, 3), include/uapi/linux/nsfs.h
 _FIRST_INODE = 0xEFFFFFF0  # PROC_DYNAMIC_FIRST, and the initial namespaces' below it (6.18)
 _SOURCE = "/proc/PID/ns/net"
 _SOCKET = b"socket:["
+# Other ways into a namespace that are kept.
+_OTHERS = 4
 
 
 class FoundNamespace(Record):
@@ -30,6 +32,14 @@ class FoundNamespace(Record):
     namespace: Namespace = field("Which one.", of=Namespace)
     path: str = field("A file to enter it by, as long as what holds it is there.", kind=ID)
     held_by: str = field("self, name, mount, process, fd or socket: what keeps it.", kind=LABEL)
+    others: tuple[str, ...] = field(
+        "More files to enter it by, in case the process that the first one belongs to has ended.", default=()
+    )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files to enter it by, the first to try first."""
+        return (self.path, *self.others)
 
 
 class FoundNamespaces(Record):
@@ -88,7 +98,7 @@ def outer_places(files: ProcRoot) -> Iterator[str]:
 
 
 class _Search:
-    """Namespaces by inode; of several ways into one the first found is kept."""
+    """Namespaces by inode, with the first ways into each that are found."""
 
     def __init__(self, files: ProcRoot) -> None:
         self.files = files
@@ -101,8 +111,14 @@ class _Search:
         self._mounts: set[str] = set()
 
     def add(self, inode: int | None, path: str, held_by: str) -> None:
-        if inode is not None and inode not in self.found:
+        if inode is None:
+            return
+        known = self.found.get(inode)
+        if known is None:
             self.found[inode] = FoundNamespace(Namespace(self._names.get(inode), inode), path, held_by)
+        elif known.held_by == "process" and len(known.others) < _OTHERS:
+            # The first process may be one that only passes through, such as a job of cron, and the next the one that stays.
+            self.found[inode] = known._replace(others=(*known.others, path))
 
     def look(self, descriptors: bool) -> None:
         for inode, name, path in named():
