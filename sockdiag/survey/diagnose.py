@@ -336,7 +336,6 @@ def _probes(
     there: SystemReader, query: Query, where: Where | None, before: Sample, interval: float
 ) -> Generator[Pause, None, tuple[Sample, ...]]:
     """Take probes within an interval after a sample, and pause until its end."""
-    whole = (before.at, before.at + interval)
     end = before.at + interval
     whole = (before.at, end)
     probes: list[Sample] = []
