@@ -104,7 +104,7 @@ COMMAND = Command(
     options=options.COMMON,
     examples=(
         ("port 8080", "who has port 8080, TCP or UDP"),
-        ("port udp/domain", "the same for the name server's UDP port"),
+        ("port udp/53", "the same for the name server's UDP port"),
         ("port 127.0.0.1:8080 --netns all", "in every network namespace; could this address be bound?"),
     ),
     all_namespaces=True,
