@@ -76,6 +76,11 @@ def number(payload: bytes, size: int, name: str, source: str) -> int:
     return integer(payload[:size])
 
 
+def text(payload: bytes | None) -> str:
+    """Return the name that an attribute holds; "" if there is none."""
+    return (payload or b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
 def words(payload: bytes, name: str, source: str) -> tuple[int, ...]:
     """Return an array of u32.
 

@@ -9,10 +9,7 @@ from _socket import AF_INET, AF_INET6, inet_ntop  # start-up: docs/rejected.md
 from struct import error as struct_error
 
 from sockdiag.kernel import nf_nat as nf
-from sockdiag.kernel.netlink import NLMSG_HDRLEN, NLMSGHDR
 from sockdiag.kernel.nfnetlink import (
-    NF_FAMILIES,
-    NFGENMSG,
     NFT_MSG_NEWRULE,
     NFTA_IMMEDIATE_DATA,
     NFTA_RULE_CHAIN,
@@ -22,9 +19,9 @@ from sockdiag.kernel.nfnetlink import (
 from sockdiag.kernel.sock_diag import IPPROTO_NAMES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import ID, LABEL, Record, field
-from sockdiag.sources.netlink.attributes import attributes
-from sockdiag.sources.netlink.nfnetlink_nft import RULES, SOURCE, expressions, text
-from sockdiag.sources.system.transport import KernelTransport, feed, messages
+from sockdiag.sources.netlink.attributes import attributes, text
+from sockdiag.sources.netlink.nfnetlink_nft import RULES, SOURCE, expressions, head, is_of
+from sockdiag.sources.system.transport import read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,19 +52,11 @@ def read_nat_rules(transport: Transport | None = None) -> list[NatRule]:
         SourceError: the kernel has no nf_tables, it may not be asked (CAP_NET_ADMIN), or its answer is not complete.
         ParseError: its answer is not understood.
     """
-    found: list[NatRule] = []
 
-    def take(datagram: bytes) -> None:
-        for message in messages(RULES, datagram):
-            if any(mark in message for mark in _NAT):
-                rule = parse_rule(message)
-                if rule is not None:
-                    found.append(rule)
+    def decode(message: bytes) -> NatRule | None:
+        return parse_rule(message) if any(mark in message for mark in _NAT) else None
 
-    failure = feed(transport or KernelTransport(), RULES, found.clear, take)
-    if failure is not None:
-        raise failure
-    return found
+    return read_all(transport, RULES, decode)
 
 
 def parse_rule(message: bytes) -> NatRule | None:
@@ -78,19 +67,15 @@ def parse_rule(message: bytes) -> NatRule | None:
     Raises:
         ParseError: an attribute claims more bytes than there are.
     """
-    start = NLMSG_HDRLEN + NFGENMSG.size
-    if len(message) < start or NLMSGHDR.unpack_from(message)[1] != NFT_MSG_NEWRULE:
+    if not is_of(NFT_MSG_NEWRULE, message):
         return None
-    family = NFGENMSG.unpack_from(message, NLMSG_HDRLEN)[0]
-    found = attributes(message, start, SOURCE)
+    family, found = head(message, SOURCE)
     rule = _RuleReader()
     for name, data in expressions(found.get(NFTA_RULE_EXPRESSIONS, b"")):
         rule.read(name, attributes(data, 0, SOURCE))
     if rule.to is None or rule.ports is None:
         return None
-    place = " ".join(
-        (NF_FAMILIES.get(family, str(family)), text(found.get(NFTA_RULE_TABLE)), text(found.get(NFTA_RULE_CHAIN)))
-    )
+    place = " ".join((family, text(found.get(NFTA_RULE_TABLE)), text(found.get(NFTA_RULE_CHAIN))))
     return NatRule(rule.protocol, *rule.ports, rule.to, place)
 
 

@@ -32,8 +32,8 @@ from sockdiag.kernel.nfnetlink import (
     NFTA_VERDICT_CODE,
 )
 from sockdiag.model.drop_rule import DropRule
-from sockdiag.sources.netlink.attributes import attributes
-from sockdiag.sources.system.transport import KernelTransport, Request, feed, messages
+from sockdiag.sources.netlink.attributes import attributes, text
+from sockdiag.sources.system.transport import Request, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,35 +59,30 @@ def read_drop_rules(transport: Transport | None = None) -> list[DropRule]:
         SourceError: the kernel has no nftables, it may not be asked, or its answer is not complete.
         ParseError: its answer is not understood.
     """
-    kernel = transport or KernelTransport()
-    found: list[DropRule] = []
-    for request, kind, read in ((RULES, NFT_MSG_NEWRULE, _rule), (_CHAINS, NFT_MSG_NEWCHAIN, _chain)):
-        part: list[DropRule] = []
-
-        def take(datagram: bytes, request: Request = request, kind: int = kind, part: list[DropRule] = part) -> None:
-            for message in messages(request, datagram):
-                if len(message) < NLMSG_HDRLEN + NFGENMSG.size or NLMSGHDR.unpack_from(message)[1] != kind:
-                    raise SourceTruncated(request.source, "a message of another type")
-                one = read(message)  # noqa: B023 - called within this turn
-                if one is not None:
-                    part.append(one)
-
-        failure = feed(kernel, request, part.clear, take)
-        if failure is not None:
-            raise failure
-        found += part
-    return found
+    return read_all(transport, RULES, _rule) + read_all(transport, _CHAINS, _chain)
 
 
-def _head(message: bytes, source: str) -> tuple[str, dict[int, bytes]]:
+def is_of(kind: int, message: bytes) -> bool:
+    """Return whether a message is of a type, and long enough for it."""
+    return len(message) >= NLMSG_HDRLEN + NFGENMSG.size and NLMSGHDR.unpack_from(message)[1] == kind
+
+
+def head(message: bytes, source: str) -> tuple[str, dict[int, bytes]]:
+    """Return the family and the attributes of a message.
+
+    Raises:
+        ParseError: an attribute claims more bytes than there are.
+    """
     family = NFGENMSG.unpack_from(message, NLMSG_HDRLEN)[0]
     return NF_FAMILIES.get(family, str(family)), attributes(message, NLMSG_HDRLEN + NFGENMSG.size, source)
 
 
 def _rule(message: bytes) -> DropRule | None:
+    if not is_of(NFT_MSG_NEWRULE, message):
+        raise SourceTruncated(RULES.source, "a message of another type")
     if _COUNTS not in message or not any(mark in message for mark in _DROPS):
         return None
-    family, found = _head(message, RULES.source)
+    family, found = head(message, SOURCE)
     packets = verdict = None
     for name, data in expressions(found.get(NFTA_RULE_EXPRESSIONS, b"")):
         if name == b"counter":
@@ -111,7 +106,9 @@ def _rule(message: bytes) -> DropRule | None:
 
 
 def _chain(message: bytes) -> DropRule | None:
-    family, found = _head(message, _CHAINS.source)
+    if not is_of(NFT_MSG_NEWCHAIN, message):
+        raise SourceTruncated(_CHAINS.source, "a message of another type")
+    family, found = head(message, _CHAINS.source)
     if _big(found.get(NFTA_CHAIN_POLICY)) != NF_DROP or NFTA_CHAIN_COUNTERS not in found:
         return None
     packets = _big(attributes(found[NFTA_CHAIN_COUNTERS], 0, SOURCE).get(NFTA_COUNTER_PACKETS))
@@ -145,8 +142,3 @@ def _verdict(data: bytes) -> int | None:
 
 def _big(payload: bytes | None) -> int | None:
     return None if payload is None else int.from_bytes(payload, "big")
-
-
-def text(payload: bytes | None) -> str:
-    """Return the name that an attribute holds; "" if there is none."""
-    return (payload or b"").rstrip(b"\0").decode("utf-8", "surrogateescape")

@@ -36,8 +36,8 @@ from sockdiag.kernel.rtnetlink import (
 )
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.route import LinkState, Neighbour, NeighbourTable
-from sockdiag.sources.netlink.attributes import attributes, fields, ip_text, number
-from sockdiag.sources.system.transport import KernelTransport, Request, feed, messages
+from sockdiag.sources.netlink.attributes import attributes, fields, ip_text, number, text
+from sockdiag.sources.system.transport import Request, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,18 +63,7 @@ def read_unanswering(names: Callable[[int], str | None], transport: Transport | 
         SourceError: the answer of the kernel is not complete.
         ParseError: its answer is not understood.
     """
-    found: list[Neighbour] = []
-
-    def take(datagram: bytes) -> None:
-        for message in messages(_NEIGHBOURS, datagram):
-            one = _neighbour(message, names)
-            if one is not None:
-                found.append(one)
-
-    failure = feed(transport or KernelTransport(), _NEIGHBOURS, found.clear, take)
-    if failure is not None:
-        raise failure
-    return found
+    return read_all(transport, _NEIGHBOURS, lambda message: _neighbour(message, names))
 
 
 def read_neighbour_tables(transport: Transport | None = None) -> list[NeighbourTable]:
@@ -87,18 +76,7 @@ def read_neighbour_tables(transport: Transport | None = None) -> list[NeighbourT
         SourceError: the answer of the kernel is not complete.
         ParseError: its answer is not understood.
     """
-    found: list[NeighbourTable] = []
-
-    def take(datagram: bytes) -> None:
-        for message in messages(_TABLES, datagram):
-            one = _table(message)
-            if one is not None:
-                found.append(one)
-
-    failure = feed(transport or KernelTransport(), _TABLES, found.clear, take)
-    if failure is not None:
-        raise failure
-    return found
+    return read_all(transport, _TABLES, _table)
 
 
 def _table(message: bytes) -> NeighbourTable | None:
@@ -109,8 +87,8 @@ def _table(message: bytes) -> NeighbourTable | None:
         return None  # parameters of one device
     _key, _size, entries = fields(NDT_CONFIG, found[NDTA_CONFIG], "NDTA_CONFIG", _TABLES.source)
     fulls = fields(NDT_STATS, found[NDTA_STATS], "NDTA_STATS", _TABLES.source)[-1]
-    name = found[NDTA_NAME].rstrip(b"\0").decode("utf-8", "surrogateescape")
-    return NeighbourTable(name, entries, number(found[NDTA_THRESH3], 4, "NDTA_THRESH3", _TABLES.source), fulls)
+    limit = number(found[NDTA_THRESH3], 4, "NDTA_THRESH3", _TABLES.source)
+    return NeighbourTable(text(found[NDTA_NAME]), entries, limit, fulls)
 
 
 def read_link_states(transport: Transport | None = None) -> list[LinkState]:
@@ -123,16 +101,7 @@ def read_link_states(transport: Transport | None = None) -> list[LinkState]:
         SourceError: the answer of the kernel is not complete.
         ParseError: its answer is not understood.
     """
-    found: list[LinkState] = []
-    failure = feed(
-        transport or KernelTransport(),
-        _LINKS,
-        found.clear,
-        lambda datagram: found.extend(_link(message) for message in messages(_LINKS, datagram)),
-    )
-    if failure is not None:
-        raise failure
-    return found
+    return read_all(transport, _LINKS, _link)
 
 
 def _neighbour(message: bytes, names: Callable[[int], str | None]) -> Neighbour | None:
@@ -158,5 +127,4 @@ def _link(message: bytes) -> LinkState:
         raise SourceTruncated(_LINKS.source, "a message that is no RTM_NEWLINK")
     _family, _type, index, flags, _change = IFINFOMSG.unpack_from(message, NLMSG_HDRLEN)
     found = attributes(message, NLMSG_HDRLEN + IFINFOMSG.size, _LINKS.source)
-    name = found.get(IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape") or f"if{index}"
-    return LinkState(name, bool(flags & IFF_UP), bool(flags & IFF_LOWER_UP))
+    return LinkState(text(found.get(IFLA_IFNAME)) or f"if{index}", bool(flags & IFF_UP), bool(flags & IFF_LOWER_UP))

@@ -19,8 +19,8 @@ from sockdiag.kernel.rtnetlink import (
     TCMSG,
 )
 from sockdiag.model.qdisc import Qdisc
-from sockdiag.sources.netlink.attributes import attributes, fields
-from sockdiag.sources.system.transport import KernelTransport, Request, feed, messages
+from sockdiag.sources.netlink.attributes import attributes, fields, text
+from sockdiag.sources.system.transport import Request, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,16 +43,7 @@ def read_qdiscs(names: Callable[[int], str | None], transport: Transport | None 
         SourceError: the kernel has no traffic control, or its answer is not complete.
         ParseError: its answer is not understood.
     """
-    found: list[Qdisc] = []
-    failure = feed(
-        transport or KernelTransport(),
-        _REQUEST,
-        found.clear,
-        lambda datagram: found.extend(_qdisc(message, names) for message in messages(_REQUEST, datagram)),
-    )
-    if failure is not None:
-        raise failure
-    return found
+    return read_all(transport, _REQUEST, lambda message: _qdisc(message, names))
 
 
 def _qdisc(message: bytes, names: Callable[[int], str | None]) -> Qdisc:
@@ -68,5 +59,4 @@ def _qdisc(message: bytes, names: Callable[[int], str | None]) -> Qdisc:
         _length, backlog, drops, _again, _over = fields(
             GNET_STATS_QUEUE, stats[TCA_STATS_QUEUE], "TCA_STATS_QUEUE", SOURCE
         )
-    kind = found.get(TCA_KIND, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-    return Qdisc(names(index) or f"if{index}", kind, packets, drops, backlog, handle, parent)
+    return Qdisc(names(index) or f"if{index}", text(found.get(TCA_KIND)), packets, drops, backlog, handle, parent)

@@ -1,4 +1,4 @@
-"""The only AF_NETLINK socket: send one dump request, give back the kernel's datagrams, turn every failure into an error.
+"""The AF_NETLINK socket of all requests: send one dump request, give back the kernel's datagrams, turn every failure into an error.
 
 An answer that ends early, an unsupported protocol (NLMSG_DONE carrying -ENOENT), a truncated datagram and an interrupted
 dump all raise; only a dump that ended in NLMSG_DONE with 0 returns. "No sockets" and "unknown" stay apart.
@@ -40,7 +40,9 @@ from sockdiag.model.record import ID, LABEL, Record, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Protocol
+    from typing import Protocol, TypeVar
+
+    T = TypeVar("T")
 
     class Transport(Protocol):
         """Anything that can answer a dump request: the kernel, a capture, a test."""
@@ -305,6 +307,29 @@ def feed(
         else:
             return None
     return failure
+
+
+def read_all(transport: Transport | None, request: Request, decode: Callable[[bytes], T | None]) -> list[T]:
+    """Ask for a table that is of no use in part, and decode each message of the answer.
+
+    Args:
+        transport: who answers; None: the kernel.
+        request: what is asked.
+        decode: returns None for a message to leave out.
+
+    Raises:
+        SourceError: the table cannot be read, or the answer is not complete after three attempts.
+        ParseError: *decode* does not understand a message.
+    """
+    found: list[T] = []
+
+    def take(datagram: bytes) -> None:
+        found.extend(one for message in messages(request, datagram) if (one := decode(message)) is not None)
+
+    failure = feed(transport or KernelTransport(), request, found.clear, take)
+    if failure is not None:
+        raise failure
+    return found
 
 
 def messages(request: Request, datagram: bytes) -> Iterator[bytes]:
