@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.errors import SourceError
+from sockdiag.errors import ParseError, SourceError
+from sockdiag.sources.process.stat import read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ def init_and_ancestors(files: ProcRoot) -> list[int]:
     while pid > 1 and len(pids) < _MOST:
         try:
             with files.process(pid) as process:
-                stat = process.read("stat")
-            pid = int(stat[stat.rindex(b")") + 1 :].split()[1])
-        except (SourceError, ValueError, IndexError):
+                parent = read_stat(process).parent
+        except (SourceError, ParseError):
             break
-        pids.append(pid)
+        if parent is None:
+            break
+        pids.append(parent)
+        pid = parent
     return pids

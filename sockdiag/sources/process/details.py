@@ -13,7 +13,7 @@ from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavail
 from sockdiag.model.process import Ancestor, Process
 from sockdiag.model.provenance import Gap
 from sockdiag.sources.process.cgroup import CgroupPaths
-from sockdiag.sources.process.stat import parse_stat, read_stat, read_state
+from sockdiag.sources.process.stat import parse_stat, read_stat, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def _running(files: ProcRoot, pid: int, user: Callable[[int], str]) -> Process:
 def _with_state(files: ProcRoot, pid: int, found: Process) -> Process:
     try:
         with files.process(pid) as process:
-            threads = read_stat(process).threads
-            found = found._replace(state=read_state(files, process, CgroupPaths(files)), threads=threads)
-            return found._replace(waits_in=_wchan(process))
+            stat = read_stat(process)
+            state = state_of(stat, files, process, CgroupPaths(files))
+            return found._replace(state=state, threads=stat.threads, waits_in=_wchan(process))
     except (SourceError, ParseError):
         return found
 

@@ -76,7 +76,7 @@ def read_states(files: ProcRoot, pids: Iterable[int]) -> dict[int, str]:
     for pid in pids:
         try:
             with files.process(pid) as process:
-                found[pid] = read_state(files, process, cgroups)
+                found[pid] = state_of(read_stat(process), files, process, cgroups)
         except (SourceError, ParseError):
             continue
     return found
@@ -104,9 +104,8 @@ def read_turns(files: ProcRoot, pids: Iterable[int]) -> dict[int, int]:
     return found
 
 
-def read_state(files: ProcRoot, process: ProcessFiles, cgroups: CgroupPaths) -> str:
-    """Read the state of a process; errors as :func:`read_stat`."""
-    stat = read_stat(process)
+def state_of(stat: ProcessStat, files: ProcRoot, process: ProcessFiles, cgroups: CgroupPaths) -> str:
+    """Return the state of a process: the kernel's word, or ``frozen`` if its cgroup is frozen."""
     return FROZEN if stat.letter in "SD" and _is_frozen(files, process, cgroups) else stat.state
 
 
