@@ -83,10 +83,14 @@ def declared_name(name: str) -> str:
 _ROW_PREFIXES = frozenset(("dev", "softnet_stat", "nf_conntrack"))
 
 
-def _row(name: str) -> tuple[str, str, str, str] | None:
+def _table() -> dict[str, tuple[str, str, str, str]]:
     if not _known:
         _known.update((one[0], one[1:]) for one in _rows())
-    return _known.get(declared_name(name))
+    return _known
+
+
+def _row(name: str) -> tuple[str, str, str, str] | None:
+    return _table().get(declared_name(name))
 
 
 def known_counter(name: str) -> KnownCounter | None:
@@ -117,4 +121,4 @@ def is_loss(name: str) -> bool:
 
 def names_of(*classes: str) -> tuple[str, ...]:
     """Return the names of all counters of some classes, in the order of the table."""
-    return tuple(name for name, kind, *_more in _rows() if kind in classes)
+    return tuple(name for name, (kind, *_more) in _table().items() if kind in classes)
