@@ -8,7 +8,7 @@ from sockdiag.model.record import ID, LABEL, Record, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any, TypeAlias, TypeVar
 
     from sockdiag.model.batch import Batch
     from sockdiag.model.cgroup import Cgroup
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     # The labels of a group, one per key, and its process with the key "process".
     GroupId: TypeAlias = "tuple[tuple[str | None, ...], int | None]"
+
+    G = TypeVar("G", bound="Grouped")
 
 # Labels for sockets that no process can own (TIME_WAIT, SYN_RECV, orphans), and for those whose owner is not visible.
 NO_FILE = "(no process)"
@@ -292,6 +294,22 @@ class Grouping:
 def same_group(group: Grouped) -> tuple[Any, ...]:
     """Return what groups of several namespaces have in common if they are one."""
     return (*group.keys.values(), group.pid)
+
+
+def merged(parts: Iterable[Iterable[G]], added: Callable[[G, G], G]) -> list[G]:
+    """Merge the groups of several namespaces that are one, in the order in which they come.
+
+    Args:
+        parts: the groups of each namespace.
+        added: adds up two groups.
+    """
+    found: dict[tuple[Any, ...], G] = {}
+    for part in parts:
+        for group in part:
+            key = same_group(group)
+            mine = found.get(key)
+            found[key] = group if mine is None else added(mine, group)
+    return list(found.values())
 
 
 def legend(groups: Iterable[Grouped]) -> list[str]:

@@ -6,6 +6,7 @@ from sockdiag.analysis.hotspots import PASSING, HotspotSearch, Worst
 from sockdiag.analysis.losses import Loss, losses
 from sockdiag.analysis.memory import ProtocolMemory
 from sockdiag.analysis.states import StateCount, count_states
+from sockdiag.analysis.sums import add_known
 from sockdiag.model.finding import Finding
 from sockdiag.model.record import LABEL, Record, field
 
@@ -70,14 +71,10 @@ def joined_losses(parts: Iterable[list[Loss]]) -> list[Loss]:
             if other is None
             else loss._replace(
                 total=loss.total + other.total,
-                delta=_sum(loss.delta, other.delta),
-                per_s=_sum(loss.per_s, other.per_s),
-                own=_sum(loss.own, other.own),
+                delta=add_known(loss.delta, other.delta),
+                per_s=add_known(loss.per_s, other.per_s),
+                own=add_known(loss.own, other.own),
                 own_total=loss.own_total + other.own_total,
             )
         )
     return sorted(sums.values(), key=lambda loss: (-(loss.own or 0), -loss.own_total, loss.name))
-
-
-def _sum(one: float | None, other: float | None) -> float | None:
-    return one if other is None else other if one is None else one + other

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sockdiag.analysis.grouping import Grouped, same_group
+from sockdiag.analysis.grouping import Grouped, merged
+from sockdiag.analysis.sums import add_known
 from sockdiag.model.record import BYTES, COUNT, field
 from sockdiag.model.socket import IN_CONNECTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
 
     from sockdiag.analysis.grouping import GroupId, Grouping
     from sockdiag.model.batch import Batch
@@ -78,20 +78,12 @@ def _known(total: Sequence[int]) -> tuple[int | None, ...]:
 
 def merge_queues(parts: Iterable[Iterable[SocketGroup]]) -> list[SocketGroup]:
     """Merge the groups of several namespaces."""
-    merged: dict[tuple[Any, ...], SocketGroup] = {}
-    for part in parts:
-        for group in part:
-            key = same_group(group)
-            mine = merged.get(key)
-            merged[key] = group if mine is None else _added(mine, group)
-    return _largest_first(list(merged.values()))
+    return _largest_first(merged(parts, _added))
 
 
 def _added(one: SocketGroup, other: SocketGroup) -> SocketGroup:
     pairs = zip(one._values()[_SUMS:], other._values()[_SUMS:], strict=True)
-    return SocketGroup._make(
-        (*one._values()[:_SUMS], *(b if a is None else a if b is None else a + b for a, b in pairs))
-    )
+    return SocketGroup._make((*one._values()[:_SUMS], *(add_known(a, b) for a, b in pairs)))
 
 
 # Place of the first sum in the record.

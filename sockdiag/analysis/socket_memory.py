@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import nlargest
 
-from sockdiag.analysis.grouping import BY_PROCESS, Grouped, same_group
+from sockdiag.analysis.grouping import BY_PROCESS, Grouped, merged
 from sockdiag.model.record import BYTES, COUNT, Record, field
 from sockdiag.model.socket import Socket
 
@@ -157,17 +157,14 @@ def merge_holders(parts: Iterable[Holders], limit: int | None) -> Holders:
         parts: the results.
         limit: number of individual sockets; None for all.
     """
-    sums: dict[tuple[Any, ...], MemoryGroup] = {}
+    parts = list(parts)
     largest: list[SocketMemory] = []
     unknown = 0
     for part in parts:
         unknown += part.unknown
         largest = sorted([*largest, *part.largest], key=lambda row: -row.held_bytes)[:limit]
-        for group in part.groups:
-            key = same_group(group)
-            mine = sums.get(key)
-            sums[key] = group if mine is None else _added(mine, group)
-    return Holders(sorted(sums.values(), key=_by_size), largest, unknown)
+    groups = merged((part.groups for part in parts), _added)
+    return Holders(sorted(groups, key=_by_size), largest, unknown)
 
 
 def _added(one: MemoryGroup, other: MemoryGroup) -> MemoryGroup:

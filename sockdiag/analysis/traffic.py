@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 
+from sockdiag.analysis.sums import add_known
 from sockdiag.analysis.traffic_rows import AMOUNTS, EndedConnection, Traffic, TrafficGroup, TrafficTotals
 from sockdiag.model.batch import Batch, identities
 
@@ -178,14 +179,15 @@ class GroupSums:
         self._add_ends((0, 0, 0))
 
     def _add_ends(self, ends: Iterable[int | None]) -> None:
-        self.ends = [b if a is None else a if b is None else a + b for a, b in zip(self.ends, ends, strict=True)]
+        self.ends = [add_known(a, b) for a, b in zip(self.ends, ends, strict=True)]
 
     def over(self, seconds: float | None) -> None:
         """Set the time in which the amounts were transferred; None for a single sample."""
         if seconds is not None:
-            self.per_s = [None if n is None else n / seconds for n in self._amounts()]
+            self.per_s = [None if n is None else n / seconds for n in self.known_amounts()]
 
-    def _amounts(self) -> list[int | None]:
+    def known_amounts(self) -> list[int | None]:
+        """Return the amounts; None for one that no socket reports."""
         return [n if known else None for n, known in zip(self.amounts, self.known, strict=True)]
 
     def add(self, other: GroupSums) -> None:
@@ -194,14 +196,12 @@ class GroupSums:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rtts += other.rtts
         self._add_ends(other.ends)
-        self.count(other._amounts())
-        self.per_s = [
-            b if a is None else a if b is None else a + b for a, b in zip(self.per_s, other.per_s, strict=True)
-        ]
+        self.count(other.known_amounts())
+        self.per_s = [add_known(a, b) for a, b in zip(self.per_s, other.per_s, strict=True)]
 
     def record(self, shown: tuple[Any, ...]) -> TrafficGroup:
         """Make the record of the group."""
-        amounts = self._amounts()
+        amounts = self.known_amounts()
         rtts = sorted(self.rtts)
         median, longest = (rtts[len(rtts) // 2], rtts[-1]) if rtts else (None, None)
         rates = _shown_rates(self.per_s, amounts)
@@ -488,7 +488,7 @@ class Comparison:
 
     def totals(self) -> TrafficTotals:
         """Return the totals of the namespace."""
-        amounts = [n if known else None for n, known in zip(self._all.amounts, self._all.known, strict=True)]
+        amounts = self._all.known_amounts()
         received = [] if self.first is None else self.first.columns[0]
         if self.first is not None and (not received or any(n != _NONE for n in received)):
             amounts[:2] = [n or 0 for n in amounts[:2]]
@@ -554,7 +554,7 @@ def add_totals(parts: Iterable[TrafficTotals]) -> TrafficTotals:
     """Add up the totals of several namespaces."""
     sums: list[Any] = [0] * 5 + [None] * 5
     for part in parts:
-        sums = [b if a is None else a if b is None else a + b for a, b in zip(sums, part._values(), strict=True)]
+        sums = [add_known(a, b) for a, b in zip(sums, part._values(), strict=True)]
     return TrafficTotals._make(sums)
 
 
