@@ -9,7 +9,9 @@ from _socket import AF_INET, AF_INET6, inet_ntop  # start-up: docs/rejected.md
 from struct import error as struct_error
 
 from sockdiag.kernel import nf_nat as nf
+from sockdiag.kernel.netlink import NLMSG_HDRLEN, NLMSGHDR
 from sockdiag.kernel.nfnetlink import (
+    NFGENMSG,
     NFT_MSG_NEWRULE,
     NFTA_IMMEDIATE_DATA,
     NFTA_RULE_CHAIN,
@@ -20,7 +22,7 @@ from sockdiag.kernel.sock_diag import IPPROTO_NAMES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.record import ID, LABEL, Record, field
 from sockdiag.sources.netlink.attributes import attributes, text
-from sockdiag.sources.netlink.nfnetlink_nft import RULES, SOURCE, expressions, head, is_of
+from sockdiag.sources.netlink.nfnetlink_nft import RULES, SOURCE, expressions, head
 from sockdiag.sources.system.transport import read_all
 
 TYPE_CHECKING = False
@@ -67,7 +69,7 @@ def parse_rule(message: bytes) -> NatRule | None:
     Raises:
         ParseError: an attribute claims more bytes than there are.
     """
-    if not is_of(NFT_MSG_NEWRULE, message):
+    if len(message) < NLMSG_HDRLEN + NFGENMSG.size or NLMSGHDR.unpack_from(message)[1] != NFT_MSG_NEWRULE:
         return None
     family, found = head(message, SOURCE)
     rule = _RuleReader()

@@ -5,8 +5,8 @@ Rules that were written with iptables-nft are such rules too; those of iptables-
 
 from __future__ import annotations
 
-from sockdiag.errors import ParseError, SourceTruncated
-from sockdiag.kernel.netlink import NETLINK_NETFILTER, NLA_HDRLEN, NLATTR, NLMSG_HDRLEN, NLMSGHDR
+from sockdiag.errors import ParseError
+from sockdiag.kernel.netlink import NETLINK_NETFILTER, NLA_HDRLEN, NLATTR, NLMSG_HDRLEN
 from sockdiag.kernel.nfnetlink import (
     NF_DROP,
     NF_FAMILIES,
@@ -33,7 +33,7 @@ from sockdiag.kernel.nfnetlink import (
 )
 from sockdiag.model.drop_rule import DropRule
 from sockdiag.sources.netlink.attributes import attributes, text
-from sockdiag.sources.system.transport import Request, read_all
+from sockdiag.sources.system.transport import Request, check_type, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,11 +62,6 @@ def read_drop_rules(transport: Transport | None = None) -> list[DropRule]:
     return read_all(transport, RULES, _rule) + read_all(transport, _CHAINS, _chain)
 
 
-def is_of(kind: int, message: bytes) -> bool:
-    """Return whether a message is of a type, and long enough for it."""
-    return len(message) >= NLMSG_HDRLEN + NFGENMSG.size and NLMSGHDR.unpack_from(message)[1] == kind
-
-
 def head(message: bytes, source: str) -> tuple[str, dict[int, bytes]]:
     """Return the family and the attributes of a message.
 
@@ -78,8 +73,7 @@ def head(message: bytes, source: str) -> tuple[str, dict[int, bytes]]:
 
 
 def _rule(message: bytes) -> DropRule | None:
-    if not is_of(NFT_MSG_NEWRULE, message):
-        raise SourceTruncated(RULES.source, "a message of another type")
+    check_type(RULES, message, "NFT_MSG_NEWRULE", NFT_MSG_NEWRULE, NFGENMSG.size)
     if _COUNTS not in message or not any(mark in message for mark in _DROPS):
         return None
     family, found = head(message, SOURCE)
@@ -106,8 +100,7 @@ def _rule(message: bytes) -> DropRule | None:
 
 
 def _chain(message: bytes) -> DropRule | None:
-    if not is_of(NFT_MSG_NEWCHAIN, message):
-        raise SourceTruncated(_CHAINS.source, "a message of another type")
+    check_type(_CHAINS, message, "NFT_MSG_NEWCHAIN", NFT_MSG_NEWCHAIN, NFGENMSG.size)
     family, found = head(message, _CHAINS.source)
     if _big(found.get(NFTA_CHAIN_POLICY)) != NF_DROP or NFTA_CHAIN_COUNTERS not in found:
         return None

@@ -6,7 +6,7 @@ Samples read them twice within a second, and importing pyroute2 takes longer tha
 from __future__ import annotations
 
 from sockdiag.errors import SourceTruncated
-from sockdiag.kernel.netlink import NETLINK_ROUTE, NLMSG_HDRLEN, NLMSGHDR
+from sockdiag.kernel.netlink import NETLINK_ROUTE, NLMSG_HDRLEN
 from sockdiag.kernel.rtnetlink import (
     IFF_LOWER_UP,
     IFF_UP,
@@ -37,7 +37,7 @@ from sockdiag.kernel.rtnetlink import (
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 from sockdiag.model.route import LinkState, Neighbour, NeighbourTable
 from sockdiag.sources.netlink.attributes import attributes, fields, ip_text, number, text
-from sockdiag.sources.system.transport import Request, read_all
+from sockdiag.sources.system.transport import Request, check_type, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def read_neighbour_tables(transport: Transport | None = None) -> list[NeighbourT
 
 
 def _table(message: bytes) -> NeighbourTable | None:
-    if len(message) < NLMSG_HDRLEN + NDTMSG.size or NLMSGHDR.unpack_from(message)[1] != RTM_NEWNEIGHTBL:
-        raise SourceTruncated(_TABLES.source, "a message that is no RTM_NEWNEIGHTBL")
+    check_type(_TABLES, message, "RTM_NEWNEIGHTBL", RTM_NEWNEIGHTBL, NDTMSG.size)
     found = attributes(message, NLMSG_HDRLEN + NDTMSG.size, _TABLES.source)
     if not {NDTA_NAME, NDTA_THRESH3, NDTA_CONFIG, NDTA_STATS} <= set(found):
         return None  # parameters of one device
@@ -105,8 +104,7 @@ def read_link_states(transport: Transport | None = None) -> list[LinkState]:
 
 
 def _neighbour(message: bytes, names: Callable[[int], str | None]) -> Neighbour | None:
-    if len(message) < NLMSG_HDRLEN + NDMSG.size or NLMSGHDR.unpack_from(message)[1] != RTM_NEWNEIGH:
-        raise SourceTruncated(SOURCE, "a message that is no RTM_NEWNEIGH")
+    check_type(_NEIGHBOURS, message, "RTM_NEWNEIGH", RTM_NEWNEIGH, NDMSG.size)
     family, index, state, _flags, _type = NDMSG.unpack_from(message, NLMSG_HDRLEN)
     if not state & (NUD_INCOMPLETE | NUD_FAILED) or family not in _LENGTHS:
         return None
@@ -123,8 +121,7 @@ def _neighbour(message: bytes, names: Callable[[int], str | None]) -> Neighbour 
 
 
 def _link(message: bytes) -> LinkState:
-    if len(message) < NLMSG_HDRLEN + IFINFOMSG.size or NLMSGHDR.unpack_from(message)[1] != RTM_NEWLINK:
-        raise SourceTruncated(_LINKS.source, "a message that is no RTM_NEWLINK")
+    check_type(_LINKS, message, "RTM_NEWLINK", RTM_NEWLINK, IFINFOMSG.size)
     _family, _type, index, flags, _change = IFINFOMSG.unpack_from(message, NLMSG_HDRLEN)
     found = attributes(message, NLMSG_HDRLEN + IFINFOMSG.size, _LINKS.source)
     return LinkState(text(found.get(IFLA_IFNAME)) or f"if{index}", bool(flags & IFF_UP), bool(flags & IFF_LOWER_UP))

@@ -5,8 +5,7 @@ Samples read them twice within a second, and importing pyroute2 takes longer tha
 
 from __future__ import annotations
 
-from sockdiag.errors import SourceTruncated
-from sockdiag.kernel.netlink import NETLINK_ROUTE, NLMSG_HDRLEN, NLMSGHDR
+from sockdiag.kernel.netlink import NETLINK_ROUTE, NLMSG_HDRLEN
 from sockdiag.kernel.rtnetlink import (
     GNET_STATS_BASIC,
     GNET_STATS_QUEUE,
@@ -20,7 +19,7 @@ from sockdiag.kernel.rtnetlink import (
 )
 from sockdiag.model.qdisc import Qdisc
 from sockdiag.sources.netlink.attributes import attributes, fields, text
-from sockdiag.sources.system.transport import Request, read_all
+from sockdiag.sources.system.transport import Request, check_type, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def read_qdiscs(names: Callable[[int], str | None], transport: Transport | None 
 
 
 def _qdisc(message: bytes, names: Callable[[int], str | None]) -> Qdisc:
-    if len(message) < NLMSG_HDRLEN + TCMSG.size or NLMSGHDR.unpack_from(message)[1] != RTM_NEWQDISC:
-        raise SourceTruncated(SOURCE, "a message that is no RTM_NEWQDISC")
+    check_type(_REQUEST, message, "RTM_NEWQDISC", RTM_NEWQDISC, TCMSG.size)
     _family, index, handle, parent, _info = TCMSG.unpack_from(message, NLMSG_HDRLEN)
     found = attributes(message, NLMSG_HDRLEN + TCMSG.size, SOURCE)
     stats = attributes(found[TCA_STATS2], 0, SOURCE) if TCA_STATS2 in found else {}

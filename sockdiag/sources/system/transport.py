@@ -332,6 +332,23 @@ def read_all(transport: Transport | None, request: Request, decode: Callable[[by
     return found
 
 
+def check_type(request: Request, message: bytes, name: str, kind: int, size: int) -> None:
+    """Check that a message is of the type of an answer.
+
+    Args:
+        request: what was asked.
+        message: the message, header included.
+        name: name of the type.
+        kind: its number.
+        size: bytes of its fixed part.
+
+    Raises:
+        SourceTruncated: it is of another type, or shorter.
+    """
+    if len(message) < NLMSG_HDRLEN + size or NLMSGHDR.unpack_from(message)[1] != kind:
+        raise SourceTruncated(request.source, f"not an {name} message")
+
+
 def messages(request: Request, datagram: bytes) -> Iterator[bytes]:
     """Split a datagram into its messages, headers included.
 
