@@ -69,9 +69,11 @@ def _number(text: str, default: float) -> float:
         return default
     if len(text) > _LONGEST or not set(text) <= _DIGITS:
         raise ValueError(
-            f"{text[:_LONGEST]!r} is no number; a range is [@]start:end, as 10, 10:, ~:10, 10:20 or @10:20"
+            f"{text[:_LONGEST]!r} is not a number; a range is [@]start:end, such as 10, 10:, ~:10, 10:20 or @10:20"
         )
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no number; a range is [@]start:end, as 10, 10:, ~:10, 10:20 or @10:20") from None
+        raise ValueError(
+            f"{text!r} is not a number; a range is [@]start:end, such as 10, 10:, ~:10, 10:20 or @10:20"
+        ) from None

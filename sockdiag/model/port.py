@@ -32,7 +32,7 @@ class PortUse(Record):
     peer: Endpoint | None = field(
         "Remote end; of several sockets, what they have in common.", default=None, of=Endpoint
     )
-    sockets: int = field("How many they are.", default=1, unit=COUNT)
+    sockets: int = field("Number of sockets.", default=1, unit=COUNT)
     waiting: int | None = field("Connections that wait in its accept queue.", default=None, unit=COUNT)
     limit: int | None = field("Limit of that queue.", default=None, unit=COUNT)
     processes: tuple[Owner, ...] | None = field(

@@ -144,7 +144,7 @@ class NeighbourTable(Record):
         "Maximum of entries.", unit=COUNT, scope=HOST, kernel="tbl->gc_thresh3", sources=("NDTA_THRESH3",)
     )
     table_fulls: int = field(
-        "Entries that could not be made.",
+        "Entries that could not be created because the table was full.",
         unit=COUNT,
         kind=COUNTER,
         scope=HOST,
@@ -156,9 +156,9 @@ class LinkState(Record):
     """Whether a device can carry packets. Source: ``rtnl_fill_ifinfo()``, net/core/rtnetlink.c."""
 
     name: str = field("Name of the device.", kind=LABEL, kernel="dev->name", sources=("IFLA_IFNAME",))
-    up: bool = field("It is switched on.", kind=LABEL, kernel="dev->flags & IFF_UP", sources=("ifi_flags",))
+    up: bool = field("It is administratively up.", kind=LABEL, kernel="dev->flags & IFF_UP", sources=("ifi_flags",))
     carrier: bool = field(
-        "It has a link to the other side.",
+        "It has a carrier.",
         kind=LABEL,
         kernel="netif_carrier_ok(dev)",
         sources=("ifi_flags: IFF_LOWER_UP",),
@@ -181,10 +181,8 @@ class LinkTrouble(Record):
     """Devices that carry nothing, and neighbours that do not answer, in a network namespace."""
 
     netns: str | None = field("Network namespace.", default=None, kind=LABEL)
-    down: tuple[str, ...] = field("Devices that are switched off.", default=(), kind=LABEL)
-    without_carrier: tuple[str, ...] = field(
-        "Devices that are on and have no link to the other side.", default=(), kind=LABEL
-    )
+    down: tuple[str, ...] = field("Devices that are administratively down.", default=(), kind=LABEL)
+    without_carrier: tuple[str, ...] = field("Devices that are up but have no carrier.", default=(), kind=LABEL)
     unanswering: tuple[Neighbour, ...] = field("Neighbours being resolved or not found.", default=(), of=Neighbour)
 
 
