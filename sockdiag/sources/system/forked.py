@@ -329,17 +329,12 @@ def _read(reader: int, name: str, timeout_s: float, *, framed: bool = False) -> 
     poller = poll()
     poller.register(reader, POLLIN)
     end = time.monotonic() + timeout_s
-    pieces: list[bytes] = []
+    data = bytearray()
     while poller.poll(max(0.0, end - time.monotonic()) * 1000):
         piece = os.read(reader, _CHUNK)
-        if not piece:
-            return b"".join(pieces)
-        pieces.append(piece)
-        if framed:
-            data = b"".join(pieces)
-            if len(data) >= 8 and len(data) - 8 >= int.from_bytes(data[:8], "little"):
-                return data
-            pieces = [data]
+        data += piece
+        if not piece or (framed and len(data) >= 8 and len(data) - 8 >= int.from_bytes(data[:8], "little")):
+            return bytes(data)
     raise SourceTruncated(name, f"no answer within {timeout_s:g} s", ETIMEDOUT)
 
 
