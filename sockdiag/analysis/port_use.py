@@ -26,6 +26,7 @@ from sockdiag.model.port import (
     PortUse,
     Published,
 )
+from sockdiag.model.socket import IN_CONNECTIONS
 from sockdiag.model.sysctl import port_ranges
 
 TYPE_CHECKING = False
@@ -155,7 +156,7 @@ def _use(seen: SeenPort, does: str, sockets: list[Socket]) -> PortUse:
             note = no_holder(held[0], seen.unseen)
         else:
             note = file_note(first) or None
-    queue = does == LISTENING and first.recv_q_unit == "connections"
+    queue = does == LISTENING and first.recv_q_unit == IN_CONNECTIONS
     return PortUse(
         does,
         first.netid,

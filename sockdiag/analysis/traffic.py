@@ -9,6 +9,7 @@ Source: ``tcp_snd_una_update()``, ``tcp_rcv_nxt_update()``, net/ipv4/tcp_input.c
 from __future__ import annotations
 
 from array import array
+from operator import itemgetter
 
 from sockdiag.analysis.sums import add_known
 from sockdiag.analysis.traffic_rows import AMOUNTS, EndedConnection, Traffic, TrafficGroup, TrafficTotals
@@ -527,27 +528,22 @@ _ACKED = _COUNTERS.index("bytes_acked")
 _SENT_AND_RECEIVED = [_COUNTERS.index(name) for name in ("bytes_received", "bytes_sent", "bytes_retrans")]
 
 _NAMES = [one.name for one in Traffic.FIELDS][1:]
-_IN, _OUT, _PACKETS_IN, _PACKETS_OUT, _DROPS = (
-    _NAMES.index(name) for name in ("in_bytes", "out_bytes", "in_packets", "out_packets", "drops")
-)
+_BUSY = itemgetter(*map(_NAMES.index, ("in_bytes", "out_bytes", "in_packets", "out_packets", "drops")))
 
 
 def _busiest(row: tuple[Batch, int, tuple[Any, ...]]) -> tuple[int, int, int]:
-    fields = row[2]
-    return (
-        -((fields[_IN] or 0) + (fields[_OUT] or 0)),
-        -((fields[_PACKETS_IN] or 0) + (fields[_PACKETS_OUT] or 0)),
-        -(fields[_DROPS] or 0),
-    )
+    return _rank(*_BUSY(row[2]))
 
 
 def busiest(traffic: Traffic | TrafficGroup) -> tuple[int, int, int]:
     """Return a sort key: the most bytes first, then the most packets, then the most drops."""
-    return (
-        -((traffic.in_bytes or 0) + (traffic.out_bytes or 0)),
-        -((traffic.in_packets or 0) + (traffic.out_packets or 0)),
-        -(traffic.drops or 0),
-    )
+    return _rank(traffic.in_bytes, traffic.out_bytes, traffic.in_packets, traffic.out_packets, traffic.drops)
+
+
+def _rank(
+    in_bytes: int | None, out_bytes: int | None, in_packets: int | None, out_packets: int | None, drops: int | None
+) -> tuple[int, int, int]:
+    return -((in_bytes or 0) + (out_bytes or 0)), -((in_packets or 0) + (out_packets or 0)), -(drops or 0)
 
 
 def add_totals(parts: Iterable[TrafficTotals]) -> TrafficTotals:
