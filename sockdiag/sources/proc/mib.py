@@ -178,13 +178,9 @@ def read_more_counters(files: ProcRoot) -> tuple[Counters, list[Gap]]:
     """
     found = Counters({})
     gaps: list[Gap] = []
-    readers: tuple[Callable[[], Counters], ...] = (
-        lambda: parse_snmp6(files.read(XFRM_STAT), XFRM_STAT),
-        lambda: parse_snmp6(files.read(TLS_STAT), TLS_STAT),
-    )
-    for read in readers:
+    for path in (XFRM_STAT, TLS_STAT):
         try:
-            found = found.joined(read())
+            found = found.joined(parse_snmp6(files.read(path), path))
         except SourceUnavailable:
             continue
         except SourceError as error:
