@@ -7,7 +7,6 @@ from sockdiag.kernel.task_states import HALTED, RUNNING
 from sockdiag.model.batch import identities
 from sockdiag.model.counters import mib_of
 from sockdiag.model.finding import Evidence
-from sockdiag.model.quantity import counted as counted  # noqa: PLC0414 - rules take it from here
 from sockdiag.model.quantity import rate
 from sockdiag.model.record import LABEL, Record, field
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import counted
 from sockdiag.judging.declared import BLAME_READER
 from sockdiag.judging.halted import blame_halted
 from sockdiag.judging.subjects import process_name, process_subject
@@ -18,6 +17,7 @@ from sockdiag.model.finding import (
     badness,
     worst_verdict,
 )
+from sockdiag.model.quantity import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ memory charged plus its truesize exceeds the limit, so a buffer is full before i
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Hit, Threshold, Unseen, batch_table
+from sockdiag.judging.case import Hit, Threshold, Unseen, batch_table, per_second
 from sockdiag.judging.magnitude import THRESHOLDS as LOSS_THRESHOLDS
 from sockdiag.judging.magnitude import severity_of
 from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
@@ -25,7 +25,7 @@ from sockdiag.model.finding import (
     Evidence,
     Finding,
 )
-from sockdiag.model.quantity import counted, duration, rate, size
+from sockdiag.model.quantity import counted, duration, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -291,8 +291,7 @@ def _held(level: Level) -> str:
 
 def _losing(case: Case, what: str, level: Level, lost: int, read: int | None) -> Said:
     severity = severity_of(lost, 0 if level.unread else read, case.seconds)
-    per_s = case.rate(lost)
-    pace = "" if per_s is None else f" ({rate(per_s)})"
+    pace = per_second(case.rate(lost))
     cause = "nothing is read from the socket" if level.unread else f"{what}s arrive faster than they are read"
     return DROPPING, severity, f"lost {counted(lost, what)}{pace}; receive buffer: {_held(level)}", None, cause
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.case import Compared, DeclaredRule, Hit, per_second
 from sockdiag.judging.listeners import (
     ACCEPT,
     BACKLOG_SYSCTLS,
@@ -15,6 +15,7 @@ from sockdiag.judging.listeners import (
 )
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
+from sockdiag.model.quantity import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Evidence, Finding, Subject
-from sockdiag.model.quantity import duration, size
+from sockdiag.model.quantity import counted, duration, size
 from sockdiag.model.record import HOST
 from sockdiag.rules._memory import FULL, WHO, cgroup_name, concerns, raise_cgroup
 

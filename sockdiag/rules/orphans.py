@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, counted
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count
+from sockdiag.model.quantity import count, counted
 from sockdiag.model.record import HOST
 from sockdiag.rules._counters import lost_in_interval
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, Threshold, per_second
 from sockdiag.model.finding import HOST_KIND, INFO, OK, Advice, Evidence, Finding, Subject
+from sockdiag.model.quantity import counted
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import DeclaredRule, Hit, counted, per_second
+from sockdiag.judging.case import DeclaredRule, Hit, per_second
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.model.finding import DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
+from sockdiag.model.quantity import counted
 from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, used_up
 
 TYPE_CHECKING = False

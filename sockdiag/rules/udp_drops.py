@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, DeclaredRule, Explained, Hit, Threshold, counted, per_second
+from sockdiag.judging.case import Compared, DeclaredRule, Explained, Hit, Threshold, per_second
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
+from sockdiag.model.quantity import counted
 from sockdiag.rules._buffers import COMPARED, levels
 from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, used_up
 from sockdiag.rules._udp import (
