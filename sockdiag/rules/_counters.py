@@ -11,7 +11,7 @@ from sockdiag.model.quantity import counted, rate, share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from sockdiag.judging.case import Case, Rule, Threshold
@@ -79,6 +79,50 @@ def _functions(names: tuple[str, ...]) -> str:
         if row is not None:
             found.update(dict.fromkeys(row.function.split(", ")))
     return ", ".join(name for name in found if name != "none")
+
+
+def judge_by_share(
+    rule: Rule,
+    names: tuple[str, ...],
+    passed: tuple[str, ...],
+    about: str,
+    noun: str,
+    what: str,
+    advice: tuple[Advice, ...],
+    *,
+    of: str,
+) -> Callable[[Case], Iterator[Hit]]:
+    """Return the ``judge(case)`` of a rule that has one finding: its counters grew by more than it declares as harmless.
+
+    Args:
+        rule: the rule, which has one verdict.
+        names: the counters; their sum is what was lost.
+        passed: counters of the traffic of which they are a share.
+        about: name of the subject.
+        noun: what was lost, in the singular.
+        what: what became of it.
+        advice: what to do.
+        of: what the share is one of, in the plural.
+    """
+    (verdict,) = rule.verdicts
+
+    def judge(case: Case) -> Iterator[Hit]:
+        """Judge the counters against the traffic."""
+        yield from lost_in_interval(
+            case,
+            rule,
+            names,
+            about,
+            noun,
+            what,
+            advice,
+            passed=case.sum_moved(*passed),
+            of=of,
+            guarded=True,
+            verdict=verdict,
+        )
+
+    return judge
 
 
 def lost_in_interval(

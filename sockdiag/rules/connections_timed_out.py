@@ -5,14 +5,8 @@ from __future__ import annotations
 from sockdiag.judging.case import Explained
 from sockdiag.judging.magnitude import guard
 from sockdiag.model.finding import Advice
-from sockdiag.rules._counters import counter_rule, lost_in_interval
+from sockdiag.rules._counters import counter_rule, judge_by_share
 from sockdiag.rules._effects import SILENCED
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sockdiag.judging.case import Case, Hit
 
 _NAMES = ("TcpExt.TCPAbortOnTimeout",)
 _PASSED = ("Tcp.ActiveOpens", "Tcp.PassiveOpens")
@@ -37,18 +31,13 @@ _ADVICE = (
     ),
 )
 
-
-def judge(case: Case) -> Iterator[Hit]:
-    """Judge the counters against the traffic."""
-    yield from lost_in_interval(
-        case,
-        RULE,
-        _NAMES,
-        "TCP",
-        "connection",
-        "timed out: the peer does not answer",
-        _ADVICE,
-        passed=case.sum_moved(*_PASSED),
-        of="connections opened",
-        guarded=True,
-    )
+judge = judge_by_share(
+    RULE,
+    _NAMES,
+    _PASSED,
+    "TCP",
+    "connection",
+    "timed out: the peer does not answer",
+    _ADVICE,
+    of="connections opened",
+)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.magnitude import guard
 from sockdiag.model.finding import Advice
-from sockdiag.rules._counters import counter_rule, lost_in_interval
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sockdiag.judging.case import Case, Hit
+from sockdiag.rules._counters import counter_rule, judge_by_share
 
 _NAMES = ("TcpExt.SyncookiesFailed",)
 _PASSED = ("TcpExt.SyncookiesRecv", "Tcp.PassiveOpens")
@@ -35,18 +29,13 @@ _ADVICE = (
     ),
 )
 
-
-def judge(case: Case) -> Iterator[Hit]:
-    """Judge the counters against the traffic."""
-    yield from lost_in_interval(
-        case,
-        RULE,
-        _NAMES,
-        "TCP",
-        "acknowledgement",
-        "refused: no valid SYN cookie",
-        _ADVICE,
-        passed=case.sum_moved(*_PASSED),
-        of="connections accepted",
-        guarded=True,
-    )
+judge = judge_by_share(
+    RULE,
+    _NAMES,
+    _PASSED,
+    "TCP",
+    "acknowledgement",
+    "refused: no valid SYN cookie",
+    _ADVICE,
+    of="connections accepted",
+)

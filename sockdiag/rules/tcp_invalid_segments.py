@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.magnitude import guard
 from sockdiag.model.finding import Advice
-from sockdiag.rules._counters import counter_rule, lost_in_interval
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sockdiag.judging.case import Case, Hit
+from sockdiag.rules._counters import counter_rule, judge_by_share
 
 _NAMES = (
     "TcpExt.PAWSActive",
@@ -42,18 +36,13 @@ _ADVICE = (
     ),
 )
 
-
-def judge(case: Case) -> Iterator[Hit]:
-    """Judge the counters against the traffic."""
-    yield from lost_in_interval(
-        case,
-        RULE,
-        _NAMES,
-        "TCP",
-        "segment",
-        "rejected: timestamp, sequence number or flags do not match the connection",
-        _ADVICE,
-        passed=case.sum_moved(*_PASSED),
-        of="segments received",
-        guarded=True,
-    )
+judge = judge_by_share(
+    RULE,
+    _NAMES,
+    _PASSED,
+    "TCP",
+    "segment",
+    "rejected: timestamp, sequence number or flags do not match the connection",
+    _ADVICE,
+    of="segments received",
+)

@@ -5,13 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import Explained
 from sockdiag.judging.magnitude import guard
 from sockdiag.model.finding import STALLED, Advice
-from sockdiag.rules._counters import counter_rule, lost_in_interval
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sockdiag.judging.case import Case, Hit
+from sockdiag.rules._counters import counter_rule, judge_by_share
 
 _NAMES = ("TcpExt.TCPRetransFail", "TcpExt.TCPWqueueTooBig")
 _PASSED = ("Tcp.OutSegs",)
@@ -42,19 +36,13 @@ _ADVICE = (
     ),
 )
 
-
-def judge(case: Case) -> Iterator[Hit]:
-    """Judge the counters against the traffic."""
-    yield from lost_in_interval(
-        case,
-        RULE,
-        _NAMES,
-        "TCP",
-        "retransmission",
-        "could not leave this host",
-        _ADVICE,
-        passed=case.sum_moved(*_PASSED),
-        of="segments sent",
-        guarded=True,
-        verdict=STALLED,
-    )
+judge = judge_by_share(
+    RULE,
+    _NAMES,
+    _PASSED,
+    "TCP",
+    "retransmission",
+    "could not leave this host",
+    _ADVICE,
+    of="segments sent",
+)
