@@ -269,9 +269,13 @@ class Case:
 
     def eta_s(self, level: float, earlier: float | None, limit: float) -> float | None:
         """Return in how many seconds a level that grew between the samples reaches its limit; None where it did not grow."""
-        if not earlier or not self.seconds or level <= earlier:
+        return self.lasts_s(limit - level, level - earlier) if earlier else None
+
+    def lasts_s(self, room: float, growth: float) -> float | None:
+        """Return for how many seconds room lasts that shrank by *growth* between the samples; None where it did not shrink."""
+        if growth <= 0 or not self.seconds:
             return None
-        return round(max(0.0, limit - level) / ((level - earlier) / self.seconds), 1)
+        return round(max(0.0, room) / (growth / self.seconds), 1)
 
     def counter_evidence(self, name: str) -> Evidence:
         """Describe a counter: by how much it grew, or its total where there is a single sample."""

@@ -54,13 +54,13 @@ def pages_evidence(account: ProtocolMemory) -> Evidence:
 def trend(case: Case, account: ProtocolMemory, name: str) -> float | None:
     """Return the seconds until the limit at the measured rate; None where memory does not grow."""
     past = account_of(case, name, before=True) if case.before is not None else None
-    if past is None or past.pages is None or account.pages is None or not account.limit_pages or not case.seconds:
+    if past is None or past.pages is None or account.pages is None or not account.limit_pages:
         return None
     growth = account.pages - past.pages
     # Pages come and go in the CPUs' reserves: less than those is no trend.
     if growth <= (account.uncertainty_pages or 0):
         return None
-    return round(max(0, account.limit_pages - account.pages) / (growth / case.seconds), 1)
+    return case.lasts_s(account.limit_pages - account.pages, growth)
 
 
 def concerns(case: Case, cgroup: CgroupMemory) -> bool | None:

@@ -159,9 +159,7 @@ def _judge_pile(
         figures["lasting"] = Evidence(lasting, "sockets", None, "idiag_cookie of both samples", "netns")
     if ages:
         figures["oldest_s"] = Evidence(round(ages[-1], 1), "s", None, "tcpi_last_ack_recv", "socket")
-    eta = None
-    if more and limit and case.seconds:
-        eta = round(max(0, limit - n) / (pile.fresh / case.seconds), 1)
+    eta = case.lasts_s(limit - n, pile.fresh) if more and limit else None
     yield Hit(
         Finding(
             rule.code,

@@ -65,7 +65,8 @@ def judge(case: Case) -> Iterator[Hit]:
         news = throttled > sum(inner)
         if throttled:
             grown[one.path] = throttled
-        eta = _eta(case, one, before)
+        growth = 0 if before is None else one.usage_bytes - before.usage_bytes
+        eta = case.lasts_s(one.limit_bytes - one.usage_bytes, growth)
         mine = one.sock_bytes is not None and one.sock_bytes >= case.threshold(RULE, "sock_ratio") * one.limit_bytes
         near = mine and one.ratio >= case.threshold(RULE, "fill_ratio")
         soon = mine and eta is not None and eta <= case.horizon
@@ -80,13 +81,6 @@ def judge(case: Case) -> Iterator[Hit]:
         raise Unseen(
             _SOURCE, f"{cgroup_name(unsure)} is near its limit; whether it has processes in this namespace is unknown"
         )
-
-
-def _eta(case: Case, one: CgroupMemory, before: CgroupMemory | None) -> float | None:
-    growth = 0 if before is None else one.usage_bytes - before.usage_bytes
-    if growth <= 0 or not case.seconds:
-        return None
-    return round(max(0, one.limit_bytes - one.usage_bytes) / (growth / case.seconds), 1)
 
 
 def _hit(one: CgroupMemory, eta: float | None, throttled: int, netns: int | None, *, near: bool) -> Hit:

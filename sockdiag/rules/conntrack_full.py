@@ -62,9 +62,7 @@ def judge(case: Case) -> Iterator[Hit]:
 def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
     past = case.before.conntrack if case.before is not None else None
     growth = 0 if past is None or past.count is None or now.count is None else now.count - past.count
-    eta = None
-    if growth > 0 and case.seconds and now.max and now.count is not None:
-        eta = round(max(0, now.max - now.count) / (growth / case.seconds), 1)
+    eta = case.lasts_s(now.max - now.count, growth) if now.max and now.count is not None else None
     held, limit = (count(n) if n is not None else "an unknown number" for n in (now.count, now.max))
     said = f"the connection tracking table holds {held} of {limit} entries"
     said += f"; {counted(lost, 'packet')} dropped ({rate(case.rate(lost))})" if lost else ""

@@ -122,9 +122,7 @@ def _hit(case: Case, destinations: list[_Destination], room: int, ports: tuple[i
     }
     if n > 1:
         evidence["destinations"] = Evidence(n, "destinations", None, "peers of sockets", "netns")
-    eta = None
-    if worst.earlier is not None and case.seconds and 0 < worst.earlier < used:
-        eta = round((room - used) / ((used - worst.earlier) / case.seconds), 1)
+    eta = case.eta_s(used, worst.earlier, room)
     fill = "connections in TIME_WAIT" if 2 * ended >= used else "open connections"
     subject = Subject(
         NAMESPACE,
