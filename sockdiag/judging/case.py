@@ -437,6 +437,17 @@ class Case:
         found = self.all_holders(wanted)
         return {inode: next(iter(found.get(inode) or ()), None) for inode in wanted}
 
+    def holders_by_share(self, inodes: Collection[int | None]) -> list[Owner]:
+        """Return the processes that hold some sockets, those that hold most of them first."""
+        held_by = self.all_holders(inodes)
+        counts: dict[int, int] = {}
+        owners: dict[int, Owner] = {}
+        for inode in inodes:
+            for owner in held_by.get(inode or 0) or ():
+                counts[owner.pid] = counts.get(owner.pid, 0) + 1
+                owners.setdefault(owner.pid, owner)
+        return [owners[pid] for pid in sorted(counts, key=lambda pid: (-counts[pid], pid))]
+
     def process_states(self, pids: Iterable[int]) -> Mapping[int, str | None]:
         """Return what processes are doing (:mod:`sockdiag.kernel.task_states`); None where that is unknown."""
         missing = {pid for pid in pids if pid not in self._state_of}

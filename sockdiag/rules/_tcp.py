@@ -14,14 +14,13 @@ from sockdiag.model.quantity import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from sockdiag.judging.case import Case, Rule
     from sockdiag.model.address import Endpoint
     from sockdiag.model.batch import Batch
     from sockdiag.model.finding import Advice
-    from sockdiag.model.socket import Owner
 
     # Condition, cause and advice.
     Explanation = tuple[str, str, tuple[Advice, ...]]
@@ -71,7 +70,7 @@ def unanswered(
         condition, cause, orders = found or ("is not answering", "", advice)
         ports = {batch.at([row])[0].peer.port for batch, row in places[:_LISTED]}
         shown = end._replace(port=ports.pop()) if len(ports) == 1 else end
-        owners = _holders(case, places)
+        owners = case.holders_by_share([batch.values("inode")[row] for batch, row in places])
         who = f"{process_name(owners[0].pid, owners[0].comm)}: " if owners else ""
         said = (
             f"{who}{at(shown)} {condition}: {counted(len(rows), what)} stalled, up to {counted(most, 'retransmission')}"
@@ -133,19 +132,6 @@ def _retransmitting(
             end = socket.peer if port else socket.peer._replace(port=None)
             peers.setdefault(end, []).append((batch, row, timer.retransmits))
     return peers
-
-
-def _holders(case: Case, places: Sequence[Row]) -> list[Owner]:
-    """Return the processes that hold connections, those with the most first."""
-    inodes = [batch.values("inode")[row] for batch, row in places]
-    held_by = case.all_holders(inodes)
-    counts: dict[int, int] = {}
-    owners: dict[int, Owner] = {}
-    for inode in inodes:
-        for owner in held_by.get(inode or 0) or ():
-            counts[owner.pid] = counts.get(owner.pid, 0) + 1
-            owners.setdefault(owner.pid, owner)
-    return [owners[pid] for pid in sorted(counts, key=lambda pid: (-counts[pid], pid))]
 
 
 # Readers that do not read

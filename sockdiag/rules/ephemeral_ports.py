@@ -233,15 +233,10 @@ def _look_up(
         for source, address, port, inode in zip(*columns, strict=True):
             if inode and (source, address, port) in wanted:
                 inodes.setdefault((source, address, port), []).append(inode)
-    held_by = case.all_holders(inode for some in inodes.values() for inode in some)
+    # One scan for all destinations.
+    case.all_holders(inode for some in inodes.values() for inode in some)
     for ends, some in inodes.items():
-        counts: dict[int, int] = {}
-        owners: dict[int, Owner] = {}
-        for inode in some:
-            for owner in held_by.get(inode) or ():
-                counts[owner.pid] = counts.get(owner.pid, 0) + 1
-                owners.setdefault(owner.pid, owner)
-        wanted[ends].owners = tuple(owners[pid] for pid in sorted(counts, key=lambda pid: (-counts[pid], pid)))
+        wanted[ends].owners = tuple(case.holders_by_share(some))
     if case.before is not None and case.between:
         earlier = _count([b for b in case.before.batches if batch_table(b) == "tcp"], ports, first, last, reuse)
         for one in busy:
