@@ -61,9 +61,11 @@ def unanswered(
         port: a peer is an address and port, else an address.
         explain: finds another condition than that the peer does not answer.
     """
-    for end, rows in _retransmitting(case, rule, states, port=port).items():
-        if len(rows) < case.threshold(rule, "least"):
-            continue
+    least = case.threshold(rule, "least")
+    peers = {end: rows for end, rows in _retransmitting(case, rule, states, port=port).items() if len(rows) >= least}
+    # One scan for all peers.
+    case.all_holders(batch.values("inode")[row] for rows in peers.values() for batch, row, _n in rows)
+    for end, rows in peers.items():
         most = max(n for _batch, _row, n in rows)
         places = [(batch, row) for batch, row, _n in rows]
         found = explain(case, end, places)
@@ -118,15 +120,18 @@ def _retransmitting(
 ) -> dict[Endpoint, list[tuple[Batch, int, int]]]:
     """Return the connections whose retransmissions are not answered, with how many there were, by peer."""
     peers: dict[Endpoint, list[tuple[Batch, int, int]]] = {}
+    least = case.threshold(rule, "retransmits")
     for (batch,) in case.scan(TABLES):
         if batch.columns is not None and "timer" not in batch.columns:
             continue
-        for row, timer in enumerate(batch.values("timer")):
-            if timer is None or timer.name != "retransmit":
-                continue
-            if (timer.retransmits or 0) < case.threshold(rule, "retransmits"):
-                continue
-            if batch.values("state")[row] not in states:
+        rows = [
+            (row, timer)
+            for row, timer in enumerate(batch.values("timer"))
+            if timer is not None and timer.name == "retransmit" and (timer.retransmits or 0) >= least
+        ]
+        here = batch.values("state") if rows else ()
+        for row, timer in rows:
+            if here[row] not in states:
                 continue
             socket = batch.at([row])[0]
             end = socket.peer if port else socket.peer._replace(port=None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sockdiag.model.address import Endpoint
-from sockdiag.model.socket import Timer
+from sockdiag.model.socket import Owner, Timer
 from sockdiag.model.tcp_info import TcpInfo
 from tests.unit.rules.samples import found, sample, sock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PEER = Endpoint("10.0.0.9", 5432)
 
@@ -30,6 +33,19 @@ def test_process_peer_and_port_are_named() -> None:
         (finding,) = found(code, sample(waiting(3, state)))
         assert finding.summary.startswith("server(7): 10.0.0.9:5432 is not answering: 3 connection")
         assert [one.pid for one in finding.suspects] == [7]
+
+
+def test_holders_of_all_peers_are_looked_up_at_once() -> None:
+    """To find them takes a scan of all processes, however many peers there are."""
+    scans: list[set[int]] = []
+
+    def owners(inodes: Collection[int]) -> dict[int, tuple[Owner, ...]]:
+        scans.append(set(inodes))
+        return {}
+
+    silent = [one._replace(peer=Endpoint(f"10.0.0.{i}", 80)) for i, one in enumerate(waiting(9))]
+    assert len(found("PEER_SILENT", sample(silent), owners=owners)) == 9
+    assert scans == [{one.inode for one in silent}]
 
 
 def test_path_mtu() -> None:
