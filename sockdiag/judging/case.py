@@ -513,6 +513,23 @@ def nonzero(values: Sequence[Any]) -> list[int]:
     return [row for row, value in enumerate(values) if value] if any(values) else []
 
 
+def looked_up(rows: Iterable[tuple[Batch, int]], column: Callable[[Batch], Any]) -> dict[tuple[int, int], Any]:
+    """Return the value of each row by the id of its batch and its number; a column is made once per batch.
+
+    Args:
+        rows: batches and rows.
+        column: returns the values of all rows of a batch.
+    """
+    columns: dict[int, Any] = {}
+    found = {}
+    for batch, row in rows:
+        values = columns.get(id(batch))
+        if values is None:
+            values = columns[id(batch)] = column(batch)
+        found[id(batch), row] = values[row]
+    return found
+
+
 def per_second(events_per_s: float | None) -> str:
     """Write a rate in parentheses, to follow a number; nothing if it is unknown."""
     return "" if events_per_s is None else f" ({rate(events_per_s)})"

@@ -6,9 +6,10 @@ reads in batches is seen at two phases. So a suspicion is confirmed by a second 
 
 from __future__ import annotations
 
-from sockdiag.judging.case import batch_table
+from sockdiag.judging.case import batch_table, looked_up
 from sockdiag.judging.declared import TWO_SAMPLES
 from sockdiag.judging.judge import Judgement
+from sockdiag.judging.service import FEW_BYTES
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import AT_RISK, INFO, LEAKING, SOCKET, STALLED, badness
 
@@ -24,8 +25,6 @@ _LASTING = (AT_RISK, STALLED, LEAKING)
 # Tables whose sockets are queues of messages; of the others only listeners have a queue that fills.
 _MESSAGES = ("udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
 _ACCEPTING = ("tcp", "mptcp")
-# Less is what processes leave in sockets that they seldom read.
-_FEW_BYTES = 4096
 
 
 def suspicious(case: Case, judgement: Judgement) -> bool:
@@ -55,7 +54,7 @@ def _waited_both_times(case: Case) -> bool:
             if not queue or (listeners and states[row] != "LISTEN"):
                 continue
             # Of a unix datagram socket recv_q is the length of the first message, however many wait.
-            if units[row] != "bytes" or queue >= _FEW_BYTES or (unix and types[row] == "SOCK_DGRAM"):
+            if units[row] != "bytes" or queue >= FEW_BYTES or (unix and types[row] == "SOCK_DGRAM"):
                 waiting[keys[row]] = queue
     earlier = case.earlier((*_MESSAGES, *_ACCEPTING), waiting, "recv_q")
     return any(queue for (queue,) in earlier.values())
@@ -95,7 +94,9 @@ def _stands(hit: Hit, first: Sample) -> bool:
 
 def _were_there(hit: Hit, first: Sample) -> int:
     """Count the sockets of a finding that had the same state in a sample."""
-    wanted: dict[Any, str | None] = {identities(batch)[row]: batch.values("state")[row] for batch, row in hit.rows}
+    keys = looked_up(hit.rows, identities)
+    now = looked_up(hit.rows, lambda batch: batch.values("state"))
+    wanted: dict[Any, str | None] = {keys[place]: now[place] for place in keys}
     found = 0
     for batch in first.batches:
         states = batch.values("state")

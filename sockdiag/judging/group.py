@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import looked_up
 from sockdiag.judging.declared import BLAME_READER
 from sockdiag.judging.halted import blame_halted
 from sockdiag.judging.subjects import process_name, process_subject
@@ -85,7 +86,7 @@ def _inodes(hit: Hit) -> list[int]:
     subject = hit.finding.subject
     if subject.kind == SOCKET or subject.pid is not None or hit.finding.suspects:
         return []
-    return [inode for batch, row in hit.rows[:_ASKED] if (inode := batch.values("inode")[row])]
+    return [inode for inode in looked_up(hit.rows[:_ASKED], lambda batch: batch.values("inode")).values() if inode]
 
 
 def holders_of(owners: Iterable[Iterable[Owner]]) -> tuple[Suspect, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import TABLES, find_listeners
-from sockdiag.judging.case import Unseen, batch_table
+from sockdiag.judging.case import Unseen, batch_table, looked_up
 from sockdiag.judging.service import STANDING, Course
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import Advice
@@ -47,7 +47,7 @@ def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Li
         Unseen: a table could not be read; raised after the others.
     """
     found = find_listeners(case.batches(tables))
-    keys = {(id(batch), row): identities(batch)[row] for _listener, batch, row in found}
+    keys = looked_up(((batch, row) for _listener, batch, row in found), identities)
     past = case.earlier(tables, set(keys.values()), "recv_q", "skmem.drops")
     for listener, batch, row in found:
         before = past.get(keys[id(batch), row])
@@ -108,7 +108,8 @@ def _served(case: Case, tables: tuple[str, ...], found: list[tuple[Listener, Bat
     for listener, _batch, _row in found:
         shared[_end(listener)] = shared.get(_end(listener), 0) + 1
     waiting = [place for place in found if place[0].accept_queue]
-    keys = [identities(batch)[row] for _listener, batch, row in waiting]
+    known = looked_up(((batch, row) for _listener, batch, row in waiting), identities)
+    keys = [known[id(batch), row] for _listener, batch, row in waiting]
     seen = case.courses(tables, set(keys), "recv_q")
     courses = []
     for key in keys:

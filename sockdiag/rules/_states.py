@@ -6,7 +6,7 @@ the descriptors that the process may have, and the same ones are still there in 
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Compared, Hit, Threshold
+from sockdiag.judging.case import Compared, Hit, Threshold, looked_up
 from sockdiag.judging.group import suspects_of
 from sockdiag.judging.service import PATIENCE
 from sockdiag.judging.subjects import at, process_name, process_subject
@@ -210,7 +210,7 @@ def _lasting(case: Case, state: str, keep: Callable[[Batch, int], bool]) -> tupl
     rows = [(batch, row) for batch, row in _in_state(case, state) if keep(batch, row)]
     if case.before is None:
         return rows, [], 0
-    keys = _looked_up(rows, identities)
+    keys = looked_up(rows, identities)
     past = case.earlier(TABLES, set(keys.values()), "state")
     old: list[Row] = []
     new: list[Row] = []
@@ -224,7 +224,7 @@ def _lasting(case: Case, state: str, keep: Callable[[Batch, int], bool]) -> tupl
 
 def _by_process(case: Case, old: list[Row], new: list[Row]) -> Iterable[Pile]:
     """Group rows by the process that holds them; those whose process is not visible are one group."""
-    inodes = _looked_up((*old, *new), lambda batch: batch.values("inode"))
+    inodes = looked_up((*old, *new), lambda batch: batch.values("inode"))
     held_by = case.all_holders(inodes.values())
     piles: dict[int | None, Pile] = {}
     for rows, fresh in ((old, False), (new, True)):
@@ -245,14 +245,3 @@ def _in_state(case: Case, state: str) -> Iterator[Row]:
         states = batch.values("state")
         if state in states:
             yield from ((batch, row) for row, s in enumerate(states) if s == state)
-
-
-def _looked_up(rows: Iterable[Row], column: Callable[[Batch], Any]) -> dict[tuple[int, int], Any]:
-    columns: dict[int, Any] = {}
-    found = {}
-    for batch, row in rows:
-        values = columns.get(id(batch))
-        if values is None:
-            values = columns[id(batch)] = column(batch)
-        found[id(batch), row] = values[row]
-    return found
