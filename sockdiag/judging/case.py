@@ -472,13 +472,15 @@ class Case:
 
         If none ran, none read from the socket or accepted a connection.
         """
-        earlier = next((sample.turns for sample in self.between if sample.turns), None)
-        owners = self.all_holders([inode]).get(inode) if inode else None
-        if not owners or self._turns is None:
+        if inode is None or self._turns is None or self.before is None:
+            return None
+        owners = self.all_holders([inode]).get(inode)
+        if not owners:
             return None
         pids = {owner.pid for owner in owners}
         if any(self.process_states(pids).get(pid) == RUNNING for pid in pids):
             return True
+        earlier = next((sample.turns for sample in self.between if sample.turns), None)
         if earlier is None or not pids <= earlier.keys():
             return None
         self._turns_of.update(self._turns(pids - self._turns_of.keys()))

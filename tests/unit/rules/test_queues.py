@@ -156,6 +156,14 @@ def test_drops_by_which_nothing_is_refused() -> None:
     assert "refused 200 segments" in finding.summary
 
 
+def test_a_single_sample_looks_for_no_holders() -> None:
+    """Whether a process ran takes two moments: without them, no process is looked for."""
+    asked: list[Any] = []
+    queues = [listener(3, 128), listener(4, 128, cookie=2)]
+    assert found("ACCEPT_QUEUE_FULL", sample(queues), owners=asked.append, turns=asked.append) == []
+    assert asked == []
+
+
 def test_how_long_connections_wait() -> None:
     """A single sample shows a process that does not accept by the age of what waits."""
     now = sample([listener(10, 19), *waiting(10)])
