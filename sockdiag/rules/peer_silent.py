@@ -81,12 +81,15 @@ def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Expl
     A full-sized segment is not acknowledged, in spite of retransmissions, while smaller ones behind it are (SACK), or while
     the peer acknowledges others on another connection.
     """
+    alive: bool | None = None
     for batch, row in rows[:_ASKED]:
         info = case.tcp_info(batch, row)
         unsent = batch.values("send_q")[row] or 0
         if info is None or not info.snd_mss or unsent < info.snd_mss:
             continue
-        if info.sacked or _alive(case, end, rows):
+        if not info.sacked and alive is None:
+            alive = _alive(case, end, rows)
+        if info.sacked or alive:
             cause = (
                 f"segments of {info.snd_mss} bytes are lost and smaller ones are acknowledged: a link on the path "
                 "has a smaller MTU, and the ICMP messages that report it do not arrive"

@@ -105,11 +105,12 @@ def judge(case: Case) -> Iterator[Hit]:
     moments = [before, *(_probe(sample.at, sample.batches) for sample in case.between), now]
     halted = case.halted(standing)
     unconnected = [inode for inode in standing if inode not in now.sent and _is_dgram(places[inode])]
+    senders_of = _senders(case)
     for inode in standing:
         socket = one(*places[inode])
         # Messages of senders that are not connected wait somewhere: here, if only this socket is not read.
         peer = None if [inode] == unconnected and None in now.sent else inode
-        senders = _senders(case, peer) if peer in now.sent else []
+        senders = senders_of.get(peer, [])
         said = _judge_one(case, socket, moments, peer, senders, halted=inode in halted)
         if said is not None:
             yield _hit(said, socket, places[inode], now.sent.get(peer, 0), senders)
@@ -130,15 +131,15 @@ def _is_dgram(place: tuple[Batch, int]) -> bool:
     return bool(batch.values("type")[row] == "SOCK_DGRAM")
 
 
-def _senders(case: Case, peer: int | None) -> list[tuple[int, int]]:
-    """Return what each sender is charged for, and its limit: those connected to a socket, or to none."""
-    found = []
+def _senders(case: Case) -> dict[int | None, list[tuple[int, int]]]:
+    """Return what each sender is charged for, and its limit, by the socket that it is connected to; None is none."""
+    found: dict[int | None, list[tuple[int, int]]] = {}
     for _batch, ends, units, unsent, limits in case.scan(
         _TABLES, "unix.peer_inode", "recv_q_unit", "send_q", "skmem.sndbuf"
     ):
         for end, unit, charged, limit in zip(ends, units, unsent, limits, strict=True):
-            if charged and unit == "bytes" and end == peer:
-                found.append((charged, limit or 0))
+            if charged and unit == "bytes":
+                found.setdefault(end, []).append((charged, limit or 0))
     return found
 
 
