@@ -215,24 +215,12 @@ class Case:
 
         Below 1, rules also find what is nearly as bad: levels that have been higher and are not clearly lower yet.
         """
-        case = Case(
-            self.now,
-            self.before,
-            self.horizon / factor,
-            self._owners,
-            self._info,
-            self.netns,
-            factor,
-            self.between,
-            self._states,
-            self._way,
-            self._open_files,
-            self._receive_buffer,
-            self._turns,
-        )
+        from copy import copy
+
         # Both judgements share their lookups.
-        case._infos, case._held_by, case._moved = self._infos, self._held_by, self._moved
-        case._state_of, case._turns_of = self._state_of, self._turns_of
+        case = copy(self)
+        case.horizon = self.horizon / factor
+        case.factor = factor
         return case
 
     def threshold(self, rule: Rule, name: str) -> float:
