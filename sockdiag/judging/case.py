@@ -344,11 +344,7 @@ class Case:
         wanted = keys if isinstance(keys, (set, frozenset, dict)) else set(keys)
         found: dict[Any, tuple[Any, ...]] = {}
         for (batch,) in self.scan(tables, earlier=True):
-            rows = [(row, key) for row, key in enumerate(identities(batch)) if key in wanted]
-            if rows:
-                columns = [batch.values(name) for name in names]
-                for row, key in rows:
-                    found[key] = tuple(column[row] for column in columns)
+            found.update(_values_of(batch, wanted, names))
         return found
 
     def courses(
@@ -367,13 +363,9 @@ class Case:
             return found
         for sample in (self.before, *self.between, self.now):
             for batch in sample.batches:
-                if batch_table(batch) not in tables:
-                    continue
-                rows = [(row, key) for row, key in enumerate(identities(batch)) if key in wanted]
-                if rows:
-                    columns = [batch.values(name) for name in names]
-                    for row, key in rows:
-                        found.setdefault(key, []).append((sample.at, tuple(column[row] for column in columns)))
+                if batch_table(batch) in tables:
+                    for key, values in _values_of(batch, wanted, names):
+                        found.setdefault(key, []).append((sample.at, values))
         return found
 
     # Details of few
@@ -488,6 +480,15 @@ class Case:
             for inode in wanted
             if held_by.get(inode) and all(states.get(owner.pid) in HALTED for owner in held_by[inode])
         )
+
+
+def _values_of(batch: Batch, wanted: Collection[Any], names: Sequence[str]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield the identities of some rows, and the values of the named fields."""
+    rows = [(row, key) for row, key in enumerate(identities(batch)) if key in wanted]
+    if rows:
+        columns = [batch.values(name) for name in names]
+        for row, key in rows:
+            yield key, tuple(column[row] for column in columns)
 
 
 def batch_table(batch: Batch) -> str:
