@@ -1,6 +1,7 @@
 """Severity follows size: how much was lost, of how much, how fast, and how much of a limit is in use.
 
-Every rule about losses asks :func:`severity_of`, so that the same loss is as bad wherever it is found.
+Every rule about losses asks :func:`severity_of`, and every rule about queues that nobody serves :func:`stuck_severity`, so
+that the same is as bad wherever it is found.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ WARNING_LOST = Threshold("warning_lost", 5, "any host loses a packet or two")
 # Declared by each rule that decides by severity_of().
 THRESHOLDS = (CRITICAL_SHARE, CRITICAL_LOST, CRITICAL_PER_S, WARNING_SHARE, WARNING_PER_S, WARNING_LOST)
 
+# From that share of a limit on it is more than a note that something waits and nothing moves.
+_HALF = 0.5
+
 
 def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str = CRITICAL) -> str:
     """Return how bad a loss is.
@@ -53,6 +57,14 @@ def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str
     elif lost > 1 and passed == 0:
         found = WARNING  # few packets, and none got through
     return max(found, worst, key=SEVERITIES.index)
+
+
+def stuck_severity(ratio: float) -> str:
+    """Return how bad it is that something waits and nothing moves, by the share of the limit that it takes.
+
+    Nothing is lost yet: it is never critical.
+    """
+    return WARNING if ratio >= _HALF else INFO
 
 
 def share_of(lost: int, passed: int | None) -> float | None:

@@ -7,7 +7,6 @@ moments agree, and only if what waits would have taken longer to gather than rea
 from __future__ import annotations
 
 from sockdiag.judging.case import Threshold
-from sockdiag.model.finding import INFO, WARNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,19 +26,6 @@ FEW_BYTES = 4096
 _ENOUGH = 4
 # Correlation of level and time from which on a queue that also falls is growing all the same.
 _STRAIGHT = 0.95
-
-
-# From that share of a limit on it is more than a note that something waits and nothing moves.
-_HALF = 0.5
-
-
-def stuck_severity(ratio: float | None) -> str:
-    """Return how bad it is that something waits and nothing moves, by the share of the limit that it takes.
-
-    Nothing is lost yet: it is never critical. Where the share is unknown it is a warning.
-    """
-    return WARNING if ratio is None or ratio >= _HALF else INFO
-
 
 # So many sockets are followed further.
 _FOLLOWED = 64

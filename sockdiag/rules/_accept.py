@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Hit, Threshold, Unseen
 from sockdiag.judging.listeners import AcceptQueue, accept_queues, backlog_advice, places
-from sockdiag.judging.service import PATIENCE, STANDING, stuck_severity
+from sockdiag.judging.magnitude import stuck_severity
+from sockdiag.judging.service import PATIENCE, STANDING
 from sockdiag.judging.subjects import at, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.model.quantity import counted, duration

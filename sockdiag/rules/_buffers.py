@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Hit, Threshold, Unseen, batch_table, per_second
 from sockdiag.judging.magnitude import THRESHOLDS as LOSS_THRESHOLDS
-from sockdiag.judging.magnitude import severity_of
-from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
+from sockdiag.judging.magnitude import severity_of, stuck_severity
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
 from sockdiag.judging.subjects import memory_evidence, name_of, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import (

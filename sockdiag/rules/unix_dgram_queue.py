@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule, Hit, Threshold, batch_table
-from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, stuck_severity
+from sockdiag.judging.magnitude import stuck_severity
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
 from sockdiag.judging.subjects import at, one, subject_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, INFO, STALLED, WARNING, Advice, Evidence, Finding
 from sockdiag.model.quantity import counted, duration, size
