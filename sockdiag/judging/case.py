@@ -251,6 +251,15 @@ class Case:
         """Add up counters since boot."""
         return sum(self.now.counters.get(name) or 0 for name in names)
 
+    def device_counters(self, column: str) -> dict[str, str]:
+        """Return the names of the counters in one column of /proc/net/dev, by device."""
+        first, last = "dev.", f".{column}"
+        return {
+            name[len(first) : -len(last)]: name
+            for name in self.now.counters
+            if name.startswith(first) and name.endswith(last)
+        }
+
     def rate(self, count: float) -> float | None:
         """Return *count* per second; None where there is a single sample."""
         return None if self.seconds is None else count / self.seconds

@@ -60,10 +60,7 @@ _WAYS = (
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge each device, by how much of its traffic was lost."""
-    for name in case.now.counters:
-        if not name.startswith("dev.") or not name.endswith(".rx_packets"):
-            continue
-        device = name[4:-11]
+    for device in case.device_counters("rx_packets"):
         for column, packets, why, command, reason in _WAYS:
             lost = case.moved(f"dev.{device}.{column}")
             if not lost or lost < 0:

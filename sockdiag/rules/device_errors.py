@@ -39,10 +39,7 @@ RULE = DeclaredRule(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge each device and direction."""
-    for name in case.now.counters:
-        if not name.startswith("dev.") or not name.endswith(".rx_errs"):
-            continue
-        device = name[4:-8]
+    for device in case.device_counters("rx_errs"):
         for errors, packets, what, kinds in _WAYS:
             names = tuple(f"dev.{device}.{column}" for column in (errors, *kinds))
             lost = max((case.moved(one) or 0 for one in names), default=0)

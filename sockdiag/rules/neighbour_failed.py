@@ -86,10 +86,8 @@ def judge(case: Case) -> Iterator[Hit]:
 
 def _vanished(case: Case) -> int:
     """Return how many packets IP handed down and no device sent: with a neighbour that fails, those wait or are dropped."""
-    sent = [
-        case.moved(name) or 0 for name in case.now.counters if name.startswith("dev.") and name.endswith(".tx_packets")
-    ]
-    return (case.sum_moved(*_HANDED) or 0) - sum(sent)
+    sent = case.sum_moved(*case.device_counters("tx_packets").values()) or 0
+    return (case.sum_moved(*_HANDED) or 0) - sent
 
 
 def _hit(case: Case, device: str, found: list[Neighbour], lost: int, sent: int | None) -> Hit:

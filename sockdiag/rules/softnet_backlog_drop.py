@@ -62,13 +62,7 @@ _ADVICE = (
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge each CPU; drops that no device of this namespace shows are others' and only told."""
-    ours = (
-        sum(
-            case.moved(name) or 0 for name in case.now.counters if name.startswith("dev.") and name.endswith(".rx_drop")
-        )
-        if case.before is not None
-        else 0
-    )
+    ours = case.sum_moved(*case.device_counters("rx_drop").values()) or 0
     backlog = case.now.limits.number("net.core.netdev_max_backlog")
     hidden = ""
     for cpu in case.now.softnet or ():
