@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import looked_up
 from sockdiag.judging.declared import BLAME_READER
 from sockdiag.judging.halted import blame_halted
-from sockdiag.judging.subjects import process_name, process_subject
+from sockdiag.judging.subjects import is_loopback, process_name, process_subject
 from sockdiag.model.finding import (
     INFO,
     NAMESPACE,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.judging.case import Case, Hit
-    from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Advice
     from sockdiag.model.socket import Owner
 
@@ -153,14 +152,10 @@ def _cause(finding: Finding) -> Any:
         subject.kind == NAMESPACE
         and subject.peer is not None
         and subject.local is None
-        and not _is_loopback(subject.peer)
+        and not is_loopback(subject.peer.address)
     ):
         return finding.code, finding.verdict, subject.peer  # a peer that does not answer, from any namespace
     return id(finding)
-
-
-def _is_loopback(end: Endpoint) -> bool:
-    return str(end.address).startswith(("127.", "::1", "::ffff:127."))
 
 
 def _merged(findings: list[Finding]) -> Finding:

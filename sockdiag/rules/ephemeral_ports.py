@@ -6,7 +6,7 @@ from sockdiag.analysis.limits.effects import available_ports
 from sockdiag.analysis.listeners import listening_rows
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, batch_table
 from sockdiag.judging.group import suspects_of
-from sockdiag.judging.subjects import at, process_name
+from sockdiag.judging.subjects import at, is_loopback, process_name
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Tally, count_elements
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
@@ -247,4 +247,4 @@ def _reusable(reuse: int | None, state: str | None, address: Any) -> bool:
     # The kernel gives a port of TIME_WAIT out again for the same destination, a second after its end.
     if state != "TIME_WAIT" or not reuse:
         return False
-    return reuse == 1 or str(address).startswith(("127.", "::1", "::ffff:127."))
+    return reuse == 1 or is_loopback(address)

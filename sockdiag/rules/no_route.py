@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.judging.magnitude import guard
-from sockdiag.model.finding import INFO, OK, Advice
+from sockdiag.model.finding import DROPPING, INFO, OK, Advice
 from sockdiag.rules._counters import counter_rule, lost_in_interval
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ RULE = counter_rule(
     (*_SENT, *_RECEIVED),
     ("ip route get ADDRESS", "a default route"),
     guard(5, 1, 0.001, "a program that tries an unreachable service now and then"),
-    verdicts=("dropping", OK),
+    verdicts=(DROPPING, OK),
     beside=_INSTEAD,
 )
 
@@ -66,7 +66,7 @@ def judge(case: Case) -> Iterator[Hit]:
             if tries
             else "",
             guarded=True,
-            verdict=OK if tries else "dropping",
+            verdict=OK if tries else DROPPING,
             severity=INFO if tries else None,
         )
     for name, received in zip(_IN, _RECEIVED, strict=True):
