@@ -47,7 +47,7 @@ _ADVICE = (
 
 # What a checksum is of, by the first part of the counters' names.
 _OF = {
-    "IpExt": "IPv4 headers",
+    "IpExt": "IPv4 header",
     "Tcp": "TCP",
     "Udp": "UDP",
     "Udp6": "UDP over IPv6",
@@ -67,7 +67,7 @@ def judge(case: Case) -> Iterator[Hit]:
         _NAMES,
         "receive",
         "packet",
-        f"dropped: wrong checksum of {', '.join(wrong)}",
+        f"dropped: wrong {' or '.join(wrong)} checksum",
         _ADVICE,
         passed=case.sum_moved(*_PASSED),
         of="packets received",

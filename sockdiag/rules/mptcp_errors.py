@@ -70,7 +70,7 @@ def judge(case: Case) -> Iterator[Hit]:
         RULE,
         _REFUSED,
         "MPTCP",
-        "subflow or connection",
+        "subflow",
         "refused or reset by MPTCP",
         (_PATH,),
         passed=passed,

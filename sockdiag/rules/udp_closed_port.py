@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.magnitude import guard
 from sockdiag.model.finding import Advice
+from sockdiag.model.quantity import counted
 from sockdiag.rules._counters import counter_rule, lost_in_interval
 from sockdiag.rules._udp import CLOSED_PORTS, refused_by_peers
 
@@ -53,7 +54,7 @@ def judge(case: Case) -> Iterator[Hit]:
         "UDP",
         "datagram",
         "arrived for ports on which no process listens"
-        + (f", and {there} sends failed with ECONNREFUSED" if there else ""),
+        + (f", and {counted(there, 'send')} failed with ECONNREFUSED" if there else ""),
         (_HERE,),
         passed=case.sum_moved(*_READ),
         of="datagrams received",
