@@ -74,7 +74,7 @@ def judge_lasting(
     case: Case,
     rule: Rule,
     state: str,
-    keep: Callable[[Batch, int], bool],
+    keep: Callable[[Batch], Sequence[Any]],
     said: str,
     evidence: str,
     advice: Advice,
@@ -87,7 +87,7 @@ def judge_lasting(
         case: the samples.
         rule: the rule that the findings belong to.
         state: the state.
-        keep: chooses among the rows in the state.
+        keep: returns for each row of a batch whether it counts, if it is in the state.
         said: the condition of the connections.
         evidence: name of the evidence.
         advice: what to do.
@@ -202,12 +202,14 @@ def _common_end(rows: Sequence[Row]) -> tuple[str, Endpoint | None]:
     return "", None
 
 
-def _lasting(case: Case, state: str, keep: Callable[[Batch, int], bool]) -> tuple[list[Row], list[Row], int]:
+def _lasting(case: Case, state: str, keep: Callable[[Batch], Sequence[Any]]) -> tuple[list[Row], list[Row], int]:
     """Return the rows that were in a state in both samples, those that were not in it before, and how many left it.
 
     Of a single sample all rows in the state are among the first.
     """
-    rows = [(batch, row) for batch, row in _in_state(case, state) if keep(batch, row)]
+    candidates = list(_in_state(case, state))
+    kept = looked_up(candidates, keep)
+    rows = [(batch, row) for batch, row in candidates if kept[id(batch), row]]
     if case.before is None:
         return rows, [], 0
     keys = looked_up(rows, identities)

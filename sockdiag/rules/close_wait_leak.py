@@ -42,8 +42,9 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge CLOSE_WAIT by process. One that still sends is half-closed by its peer, which is no leak."""
 
-    def idle(batch: Batch, row: int) -> bool:
-        return not batch.values("send_q")[row] and bool(batch.values("inode")[row])
+    def idle(batch: Batch) -> list[bool]:
+        pairs = zip(batch.values("inode"), batch.values("send_q"), strict=True)
+        return [bool(inode) and not unsent for inode, unsent in pairs]
 
     yield from judge_lasting(
         case, RULE, "CLOSE_WAIT", idle, "that their peers have closed", "close_wait", _ADVICE, sent=True

@@ -8,7 +8,7 @@ from sockdiag.rules._states import TABLES, THRESHOLDS, in_state_before, judge_la
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sockdiag.judging.case import Case, Hit
     from sockdiag.model.batch import Batch
@@ -41,8 +41,8 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge FIN_WAIT2 sockets that have a file, by process. One that still brings data is in use."""
 
-    def held(batch: Batch, row: int) -> bool:
-        return bool(batch.values("inode")[row])
+    def held(batch: Batch) -> Sequence[int | None]:
+        return batch.values("inode")
 
     yield from judge_lasting(
         case,
