@@ -202,8 +202,10 @@ def describe(survey: SystemReader, holders: list[PortHolder]) -> list[PortHolder
     for holder in holders[:_DESCRIBED]:
         try:
             process, _gaps = read_process(survey.system.files, holder.pid, survey.user_name)
-        except SourceError:
-            described.append(holder)  # it has ended
+        except SourceError as error:
+            if not isinstance(error, SourceUnavailable) or error.hint:  # otherwise it has ended
+                survey.note(Gap.from_error(error))
+            described.append(holder)
         else:
             described.append(holder._replace(process=process))
     return described + holders[_DESCRIBED:]
