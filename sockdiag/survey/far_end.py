@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sockdiag.analysis.inspect import has_egress
 from sockdiag.errors import SourceError
+from sockdiag.model.batch import all_sockets
 from sockdiag.model.inspection import FarEnd
 from sockdiag.model.provenance import Gap
 from sockdiag.model.socket import INET_FAMILIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Owner, Socket
@@ -42,8 +43,6 @@ def far_ends(survey: SystemReader, socket: Socket) -> tuple[list[FarEnd], list[G
 
 
 def _unix(survey: SystemReader, socket: Socket) -> list[FarEnd]:
-    from sockdiag.model.batch import all_sockets
-
     inode = None if socket.unix is None else socket.unix.peer_inode
     query = survey.query()._replace(tables=("unix",))
     if inode is None and socket.type == "SOCK_DGRAM" and socket.inode:
@@ -91,43 +90,39 @@ def _end(found: Socket, held: tuple[Owner, ...] | None) -> FarEnd:
 
 
 def _inet(survey: SystemReader, socket: Socket) -> tuple[list[FarEnd], list[Gap]]:
-    here = [s for s in _candidates(survey, socket) if _faces(s, socket)]
+    here = [s for s in _at_peer(survey, socket, socket.local.port) if _faces(s, socket)]
     if not here and socket.netid in _DATAGRAMS and not has_egress(socket):
         # A server that answers everybody is connected to nobody.
-        here = [s for s in _serving(survey, socket) if _serves(s, socket)][:1]
+        here = _serving(survey, socket)[:1]
     gaps: list[Gap] = []
     if not here and has_egress(socket) and survey.system.files.live:
         here, gaps = _elsewhere(survey, socket)
     waiting = any(s.inode == 0 and s.state == "ESTABLISHED" and s.netns == survey.netns.label for s in here)
     # What nobody has accepted yet belongs to the listener.
-    listener = next((s for s in _serving(survey, socket) if _serves(s, socket)), None) if waiting else None
+    listener = next(iter(_serving(survey, socket)), None) if waiting else None
     owners, _gaps = survey.host.owners({s.inode for s in (*here, *([listener] if listener else ())) if s.inode})
     of_listener = owners.get(listener.inode or 0) if listener is not None else None
     return [_end(s, (owners.get(s.inode) if s.inode else of_listener) or None) for s in here[:_MOST]], gaps
 
 
-def _candidates(survey: SystemReader, socket: Socket) -> list[Socket]:
-    where = survey.compiled(f"sport = :{socket.peer.port} and dport = :{socket.local.port}")
+def _at_peer(survey: SystemReader, socket: Socket, port: int | None) -> Iterator[Socket]:
+    """Yield the sockets of this host on the peer's port that are connected to a port; to none if that is 0."""
+    where = survey.compiled(f"sport = :{socket.peer.port} and dport = :{port}")
     query = survey.query((), where)._replace(tables=(socket.netid,))
-    return [s for batch in survey.batches(query, where) for s in batch.sockets()]
+    return all_sockets(survey.batches(query, where))
 
 
 def _serving(survey: SystemReader, socket: Socket) -> list[Socket]:
-    where = survey.compiled(f"sport = :{socket.peer.port} and dport = :0")
-    query = survey.query((), where)._replace(tables=(socket.netid,))
-    return [s for batch in survey.batches(query, where) for s in batch.sockets()]
+    return [s for s in _at_peer(survey, socket, 0) if _serves(s, socket)]
 
 
 def _elsewhere(survey: SystemReader, socket: Socket) -> tuple[list[Socket], list[Gap]]:
-    from sockdiag.defaults import ALL_NAMESPACES
-    from sockdiag.survey.reader import SystemReader
-
-    everywhere = SystemReader(survey.system, survey.options._replace(netns=ALL_NAMESPACES), started=survey.started)
+    everywhere = survey.of_host()
     own = survey.netns.label
     where = everywhere.compiled(f"sport = :{socket.peer.port} or dport = :{socket.local.port}")
     query = everywhere.query((), where)._replace(tables=(socket.netid,))
     try:
-        found = [s for b in everywhere.batches(query, where) for s in b.sockets() if s.netns != own and s.peer.port]
+        found = [s for s in all_sockets(everywhere.batches(query, where)) if s.netns != own and s.peer.port]
     except SourceError as error:
         return [], [Gap.from_error(error)]
     facing = [s for s in found if _faces(s, socket)]

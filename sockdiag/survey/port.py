@@ -6,6 +6,7 @@ import os
 
 from sockdiag.analysis.port_use import SYSCTLS, Asker, SeenPort, role
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+from sockdiag.model.batch import all_sockets
 from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse, Published
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import INET
@@ -39,7 +40,7 @@ def see_port(survey: SystemReader, target: PortTarget) -> list[SeenPort]:
     def steps(there: SystemReader) -> Iterator[SeenPort]:
         query = there.query({INET}, where)
         query = query._replace(tables=tuple(table for table in query.tables if table in target.tables))
-        sockets = [s for batch in there.batches(query, where) for s in batch.sockets()]
+        sockets = list(all_sockets(there.batches(query, where)))
         yield _seen(there, sockets, target)
 
     return list(in_each(survey, steps))
@@ -118,13 +119,13 @@ def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:
     """Find sockets that listen on a port in other network namespaces than that of the survey."""
     if survey.everywhere or not survey.system.files.live:
         return []
-    everywhere = _everywhere(survey)
+    everywhere = survey.of_host()
     where = everywhere.compiled(f"sport = :{target.port} and dport = :0")
     query = everywhere.query((), where)
     query = query._replace(tables=tuple(table for table in query.tables if table in target.tables))
     here = survey.netns.label
     try:
-        found = [s for b in everywhere.batches(query, where) for s in b.sockets() if s.netns not in (here, None)]
+        found = [s for s in all_sockets(everywhere.batches(query, where)) if s.netns not in (here, None)]
     except SourceError as error:
         survey.note(Gap.from_error(error))
         return []
@@ -156,14 +157,14 @@ def find_served(survey: SystemReader, published: list[Published]) -> list[Publis
 
     if not published or not survey.system.files.live:
         return published
-    everywhere = _everywhere(survey)
+    everywhere = survey.of_host()
     where = everywhere.compiled(" or ".join(f"( sport = :{one.to.port} and dport = :0 )" for one in published))
 
     def steps(there: SystemReader) -> Iterator[tuple[str | None, list[bool], list[Socket]]]:
         addresses = read_local_addresses(there.system.files)
         raw = [packed(str(one.to.address)) or b"" for one in published]
         has = [bool(address) and addresses.has(address) is True for address in raw]
-        sockets = [s for b in there.batches(there.query((), where), where) for s in b.sockets()] if any(has) else []
+        sockets = list(all_sockets(there.batches(there.query((), where), where))) if any(has) else []
         yield there.netns.label, has, sockets
 
     try:
@@ -185,13 +186,6 @@ def _with_served(
         held = tuple(owner for s in listening for owner in owners.get(s.inode or 0, ()))
         return one._replace(there=netns, processes=held or None)
     return one
-
-
-def _everywhere(survey: SystemReader) -> SystemReader:
-    from sockdiag.defaults import ALL_NAMESPACES
-    from sockdiag.survey.reader import SystemReader
-
-    return SystemReader(survey.system, survey.options._replace(netns=ALL_NAMESPACES), started=survey.started)
 
 
 def describe(survey: SystemReader, holders: list[PortHolder]) -> list[PortHolder]:

@@ -151,6 +151,10 @@ class SystemReader:
         apart.gaps = list(self.gaps)
         return apart
 
+    def of_host(self) -> SystemReader:
+        """Return a survey of all namespaces of the host for the same run, with gaps and sources of its own."""
+        return SystemReader(self.system, self.options._replace(netns=ALL_NAMESPACES), started=self.started)
+
     # Gaps
 
     def note(self, gap: Gap) -> None:
