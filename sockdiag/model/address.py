@@ -40,3 +40,13 @@ class Endpoint(Record):
 
 
 NOWHERE = Endpoint()
+
+
+def plain_address(address: str | bytes | None) -> str | bytes | None:
+    """Return an address without its scope, an IPv4 address of an IPv6 socket in the form of IPv4."""
+    return address.removeprefix("::ffff:").partition("%")[0] if isinstance(address, str) else address
+
+
+def same_end(one: Endpoint, other: Endpoint) -> bool:
+    """Return whether two IP ends are the same, in whichever form their IPv4 addresses are."""
+    return one.port == other.port and plain_address(one.address) == plain_address(other.address)

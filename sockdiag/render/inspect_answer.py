@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.kernel.task_states import DISK_SLEEP, HALTED, ZOMBIE
+from sockdiag.model.address import same_end
 from sockdiag.model.finding import INFO, NOT_WRONG
 from sockdiag.model.inspection import Explanation
 from sockdiag.model.quantity import counted, duration, size
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sockdiag.model.address import Endpoint
     from sockdiag.model.finding import Finding
     from sockdiag.model.inspection import Egress, FarEnd, FdLayer, Layers
     from sockdiag.model.provenance import Gap
@@ -278,20 +278,11 @@ def _far(one: FarEnd, socket: Socket) -> str:
     place = "" if one.netns in (None, socket.netns) else f", in network namespace {printable(str(one.netns))}"
     translated = ""
     if one.netid != "unix" and one.peer.port:
-        if _other(one.local, socket.peer):
+        if not same_end(one.local, socket.peer):
             translated = f", seen here as {endpoint(socket.peer)} (address translation)"
-        elif _other(one.peer, socket.local):
+        elif not same_end(one.peer, socket.local):
             translated = f", which sees this end as {endpoint(one.peer)} (address translation)"
     return f"{who}{'' if name == '-' else f', {name}'}{place}{translated}"
-
-
-def _other(one: Endpoint, other: Endpoint) -> bool:
-    """Return whether two ends differ, by more than the form of an IPv4 address."""
-    return one.port != other.port or _plain(one.address) != _plain(other.address)
-
-
-def _plain(address: str | bytes | None) -> str | bytes | None:
-    return address.removeprefix("::ffff:").partition("%")[0] if isinstance(address, str) else address
 
 
 def _owners(processes: tuple[Owner, ...] | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.inspect import has_egress
 from sockdiag.errors import SourceError
+from sockdiag.model.address import plain_address, same_end
 from sockdiag.model.batch import all_sockets
 from sockdiag.model.inspection import FarEnd
 from sockdiag.model.provenance import Gap
@@ -13,12 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sockdiag.model.address import Endpoint
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.survey.reader import SystemReader
 
 _DATAGRAMS = ("udp", "udplite")
-_MAPPED = "::ffff:"
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 # Namespaces with the same addresses are all named, but not hundreds of them.
@@ -129,31 +128,19 @@ def _elsewhere(survey: SystemReader, socket: Socket) -> tuple[list[Socket], list
     if facing:
         return facing, []
     # Behind address translation of one end, the other end still has, or sees, the address of this one.
-    translated = [s for s in found if _same(s.peer, socket.local) or _same(s.local, socket.peer)]
+    translated = [s for s in found if same_end(s.peer, socket.local) or same_end(s.local, socket.peer)]
     return (translated, []) if len(translated) == 1 else ([], everywhere.gaps)
-
-
-def _same(one: Endpoint, other: Endpoint) -> bool:
-    return one.port == other.port and _plain(one.address) == _plain(other.address)
-
-
-def _plain(address: str | bytes | None) -> str | bytes | None:
-    if isinstance(address, str):
-        return address.removeprefix(_MAPPED).partition("%")[0]
-    return address
 
 
 def _faces(one: Socket, other: Socket) -> bool:
     """Return whether two sockets have each other's addresses."""
     return (
         one.family in INET_FAMILIES.values()
-        and one.local.port == other.peer.port
-        and one.peer.port == other.local.port
-        and _plain(one.local.address) == _plain(other.peer.address)
-        and _plain(one.peer.address) == _plain(other.local.address)
+        and same_end(one.local, other.peer)
+        and same_end(one.peer, other.local)
         and (one.cookie is None or one.cookie != other.cookie)
     )
 
 
 def _serves(one: Socket, other: Socket) -> bool:
-    return not one.peer.port and _plain(one.local.address) in (_plain(other.peer.address), *_ANY)
+    return not one.peer.port and plain_address(one.local.address) in (plain_address(other.peer.address), *_ANY)
