@@ -11,7 +11,12 @@ from sockdiag.render.plain import HIDDEN, flag_words, number_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    from sockdiag.model.inspection import FdLayer
+    from sockdiag.model.port import PortHolder
+
+    _Holder: TypeAlias = FdLayer | PortHolder
 
 
 def cell(value: Any, field: Field | None = None) -> str:
@@ -51,6 +56,17 @@ def cell(value: Any, field: Field | None = None) -> str:
 def state_word(state: str | None) -> str:
     """Return the word that screens show for a socket's state."""
     return UNKNOWN if state is None else SHOWN_STATES.get(state, state)
+
+
+def process_cell(comm: bytes | str | None, pid: int) -> str:
+    """Write a process as ``name(pid)``."""
+    return f"{cell(comm)}({pid})"
+
+
+def membership(holder: _Holder) -> list[str]:
+    """Write the user, unit and container of a process, as far as they are known."""
+    known = (("user", holder.user), ("unit", holder.unit), ("container", holder.container))
+    return [f"{word} {printable(name)}" for word, name in known if name is not None]
 
 
 def _item(value: Any) -> str:

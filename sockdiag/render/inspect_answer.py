@@ -7,7 +7,7 @@ from sockdiag.model.address import same_end
 from sockdiag.model.finding import INFO, NOT_WRONG
 from sockdiag.model.inspection import Explanation
 from sockdiag.model.quantity import counted, duration, size
-from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.cells import endpoint, membership, process_cell
 from sockdiag.render.escape import printable
 
 TYPE_CHECKING = False
@@ -115,15 +115,10 @@ def _what(socket: Socket) -> str:
 def _whose(fd: FdLayer, states: Mapping[int, str]) -> str:
     if fd.pid is None:
         return printable(fd.note) or "unknown"
-    said = [f"{cell(fd.comm)}({fd.pid}), descriptor {fd.fd}"]
+    said = [f"{process_cell(fd.comm, fd.pid)}, descriptor {fd.fd}"]
     if fd.process is not None and fd.process.state is not None:
         said.append(fd.process.state)
-    if fd.user is not None:
-        said.append(f"user {printable(fd.user)}")
-    if fd.unit is not None:
-        said.append(f"unit {printable(fd.unit)}")
-    if fd.container is not None:
-        said.append(f"container {printable(fd.container)}")
+    said += membership(fd)
     others = list(dict.fromkeys(_with_state(o, states) for o in fd.others or () if o.pid != fd.pid))
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
@@ -205,7 +200,7 @@ def _again(timer: Timer | None) -> str:
 
 def _with_state(owner: Owner, states: Mapping[int, str]) -> str:
     state = states.get(owner.pid)
-    return f"{cell(owner.comm)}({owner.pid}){f' {state}' if state in HALTED else ''}"
+    return process_cell(owner.comm, owner.pid) + (f" {state}" if state in HALTED else "")
 
 
 def _halted(fd: FdLayer, states: Mapping[int, str]) -> str:
@@ -213,7 +208,7 @@ def _halted(fd: FdLayer, states: Mapping[int, str]) -> str:
     known = {owner.pid: owner.comm for owner in fd.others or ()}
     if fd.pid is not None:
         known = {fd.pid: fd.comm, **known}
-    halted = [f"{cell(comm)}({pid}) is {states[pid]}" for pid, comm in known.items() if states.get(pid) in HALTED]
+    halted = [f"{process_cell(comm, pid)} is {states[pid]}" for pid, comm in known.items() if states.get(pid) in HALTED]
     if not halted:
         return ""
     rest = len(known) - len(halted)
@@ -286,7 +281,7 @@ def _far(one: FarEnd, socket: Socket) -> str:
 
 
 def _owners(processes: tuple[Owner, ...] | None) -> str:
-    found = [f"{cell(o.comm)}({o.pid}), descriptor {o.fd}" for o in (processes or ())[:_NAMED]]
+    found = [f"{process_cell(o.comm, o.pid)}, descriptor {o.fd}" for o in (processes or ())[:_NAMED]]
     more = len(processes or ()) - _NAMED
     return " and ".join(found) + (f" and {more} more" if more > 0 else "")
 

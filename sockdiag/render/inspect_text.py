@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.kernel.families import OTHER_TABLES
 from sockdiag.kernel.tcp_states import STATE_NAMES
-from sockdiag.render.cells import cell, endpoint, state_word
+from sockdiag.render.cells import cell, endpoint, process_cell, state_word
 from sockdiag.render.egress_text import egress_lines
 from sockdiag.render.escape import printable, width
 from sockdiag.render.findings_text import finding_line
@@ -258,14 +258,19 @@ def _paths(paths: Paths, style: Style) -> Iterator[str]:
 
 def ancestor(one: Ancestor) -> str:
     """Name a parent; by its number alone if its name is unknown."""
-    return str(one.pid) if one.comm is None else f"{cell(one.comm)}({one.pid})"
+    return str(one.pid) if one.comm is None else process_cell(one.comm, one.pid)
+
+
+def command_text(command: bytes) -> str:
+    """Write the beginning of a command line."""
+    text = printable(command)
+    return text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + "…"
 
 
 def process_lines(process: Process) -> Iterator[str]:
     """Yield the command line of a process, and its other details."""
     if process.command:
-        text = printable(process.command)
-        yield f"  command   {text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + '…'}\n"
+        yield f"  command   {command_text(process.command)}\n"
     said = [] if process.state is None else [process.state]
     if process.started is not None:
         said.append(f"started {process.started}")

@@ -6,7 +6,7 @@ from sockdiag.model.finding import INFO, RECOVERED
 from sockdiag.model.finding import UNKNOWN as UNKNOWN_VERDICT
 from sockdiag.model.quantity import UNKNOWN, count, counted, duration, rate, share, size
 from sockdiag.model.query import TABLES
-from sockdiag.render.cells import cell, endpoint, state_word
+from sockdiag.render.cells import cell, endpoint, process_cell, state_word
 from sockdiag.render.escape import printable
 from sockdiag.render.findings_text import command_line, next_command, severity_text, verdict_lines
 from sockdiag.render.suspects import sentence
@@ -125,7 +125,9 @@ def _queues(view: Overview, style: Style) -> Iterator[str]:
     rows = [(name, *_fullest(level, style, unit, bounds)) for name, level, unit, bounds in levels if level is not None]
     busiest = worst.state
     if busiest is not None:
-        who = "" if busiest.pid is None else f", {busiest.held} of them held by {cell(busiest.held_by)}({busiest.pid})"
+        who = ""
+        if busiest.pid is not None:
+            who = f", {busiest.held} of them held by {process_cell(busiest.held_by, busiest.pid)}"
         rows.append(("  transient state", busiest.state, f"{counted(busiest.count, 'socket')}{who}"))
     if rows:
         yield from aligned((), list(zip(*rows, strict=True)), (False, False, False), style.width, prose=True)

@@ -8,9 +8,9 @@ from sockdiag.analysis.bind_conflict import OK
 from sockdiag.kernel.task_states import HALTED
 from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LEFT, LISTENING, OUTGOING
 from sockdiag.model.quantity import counted, duration
-from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.cells import cell, endpoint, membership, process_cell
 from sockdiag.render.escape import printable
-from sockdiag.render.inspect_text import ancestor
+from sockdiag.render.inspect_text import ancestor, command_text
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import wrapped
 
@@ -29,7 +29,6 @@ _BOLD, _RED = "1", "31"
 _PEERS = 5
 _NAMED = 3
 _DESCRIPTORS = 8
-_COMMAND_SPACE = 200
 
 
 class PortAnswer:
@@ -124,8 +123,7 @@ def summary(answer: PortAnswer) -> str:
             said.append(f"{_who(elsewhere)} {verb} in network {where} {', '.join(places[:_NAMED])}{more}")
     if answer.published:
         to = dict.fromkeys(
-            _destination(one) + (f", {cell(one.processes[0].comm)}({one.processes[0].pid})" if one.processes else "")
-            for one in answer.published
+            _destination(one) + (f", {_name(one.processes[0])}" if one.processes else "") for one in answer.published
         )
         said.append(f"passed on to {'; '.join(to)}")
     halted = [one for one in answer.holders if one.process is not None and one.process.state in HALTED]
@@ -137,7 +135,7 @@ def summary(answer: PortAnswer) -> str:
 def socket_name(seen: SeenPort, socket: Socket) -> str:
     """Say in a few words which socket holds a port."""
     owner = next(iter(seen.owners.get(socket.inode or 0, ())), None)
-    who = "" if owner is None else f"{cell(owner.comm)}({owner.pid})"
+    who = "" if owner is None else _name(owner)
     if socket.state == "LISTEN":
         return f"{who or 'a socket'} listens on {endpoint(socket.local)}"
     if not socket.peer.port:
@@ -161,8 +159,8 @@ def _one(rows: Iterable[PortUse]) -> bool:
     return len({owner.pid for row in rows for owner in row.processes or ()}) <= 1
 
 
-def _name(holder: PortHolder) -> str:
-    return f"{cell(holder.comm)}({holder.pid})"
+def _name(one: PortHolder | Owner) -> str:
+    return process_cell(one.comm, one.pid)
 
 
 def _who(rows: Iterable[PortUse]) -> str:
@@ -198,7 +196,7 @@ def _section(title: str, rows: list[PortUse], answer: PortAnswer, style: Style) 
 
 
 def _descriptors(processes: Sequence[Owner]) -> str:
-    names = [f"{cell(owner.comm)}({owner.pid}) fd {owner.fd}" for owner in processes[:_DESCRIPTORS]]
+    names = [f"{_name(owner)} fd {owner.fd}" for owner in processes[:_DESCRIPTORS]]
     more = len(processes) - _DESCRIPTORS
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
@@ -221,12 +219,7 @@ def _holder(holder: PortHolder, style: Style, now: float) -> Iterator[str]:
     said = []
     if process is not None and process.state is not None:
         said.append(style.paint(process.state, _RED) if process.state in HALTED else process.state)
-    if holder.user is not None:
-        said.append(f"user {printable(holder.user)}")
-    if holder.unit is not None:
-        said.append(f"unit {printable(holder.unit)}")
-    if holder.container is not None:
-        said.append(f"container {printable(holder.container)}")
+    said += membership(holder)
     if process is not None and process.started is not None:
         said.append(f"started {process.started[:19]}Z{_ago(process.started, now)}")
     if process is not None and process.threads is not None:
@@ -238,9 +231,7 @@ def _holder(holder: PortHolder, style: Style, now: float) -> Iterator[str]:
 
 def _details(process: Process, style: Style) -> Iterator[str]:
     if process.command:
-        text = printable(process.command)
-        text = text if len(text) <= _COMMAND_SPACE else text[: _COMMAND_SPACE - 1] + "…"
-        yield from _wrapped(f"    command  {text}", style, " " * 13)
+        yield from _wrapped(f"    command  {command_text(process.command)}", style, " " * 13)
     if process.ancestors:
         parents = " < ".join(ancestor(one) for one in process.ancestors)
         yield from _wrapped(f"    parents  {parents}", style, " " * 13)
@@ -267,7 +258,7 @@ def _counted(title: str, rows: list[PortUse], style: Style) -> Iterator[str]:
     yield from _wrapped(f"\n{style.paint(title, _BOLD)}  {counts}", style, "  ")
     peers: dict[str, list[PortUse]] = {}
     for row in rows:
-        peers.setdefault(UNKNOWN_PEER if row.peer is None else cell(row.peer.address), []).append(row)
+        peers.setdefault(cell(None if row.peer is None else row.peer.address), []).append(row)
     top = sorted(peers.items(), key=lambda item: -_sum(item[1]))
     lines = []
     for peer, mine in top[:_PEERS]:
@@ -277,9 +268,6 @@ def _counted(title: str, rows: list[PortUse], style: Style) -> Iterator[str]:
     if len(top) > _PEERS:
         rest = top[_PEERS:]
         yield f"  and {_sum(row for _peer, mine in rest for row in mine)} from {counted(len(rest), 'more peer')}\n"
-
-
-UNKNOWN_PEER = "-"
 
 
 def _binds(answer: PortAnswer, style: Style) -> Iterator[str]:

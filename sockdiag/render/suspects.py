@@ -5,7 +5,7 @@ from __future__ import annotations
 from shlex import quote
 
 from sockdiag.kernel.task_states import DEAD, DISK_SLEEP, FROZEN, STOPPED, TRACED, ZOMBIE
-from sockdiag.render.cells import cell
+from sockdiag.render.cells import cell, process_cell
 from sockdiag.render.escape import printable
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ class Whereabouts:
 
 def process(suspect: Suspect) -> str:
     """Write a process as ``name(pid)``."""
-    return f"{cell(suspect.comm)}({suspect.pid})"
+    return process_cell(suspect.comm, suspect.pid)
 
 
 def process_with_state(suspect: Suspect) -> str:
