@@ -5,7 +5,6 @@ from __future__ import annotations
 from sockdiag.cli import columns, options
 from sockdiag.cli import exit as status
 from sockdiag.cli.output import chosen_renderer, written
-from sockdiag.cli.pager import paged
 from sockdiag.cli.survey_options import survey_options
 from sockdiag.errors import UsageError
 from sockdiag.render.document import Document, Style, Table
@@ -164,9 +163,7 @@ class Invocation:
         """
         style = Style(self.env.width, self.env.color(self.args[options.COLOR]))
         texts = written(document, self.args, style)
-        pager = (
-            paged(self.env, self.args, wanted=pages and self.renderer is options.SCREEN) if self.env.terminal else None
-        )
+        pager = self._pager() if pages else None
         if pager is None:
             for text in texts:
                 self.env.write(text)
@@ -185,6 +182,15 @@ class Invocation:
             return status.FAILED
         strict = self.args.get(options.STRICT)
         return status.PARTIAL if strict and gaps else status.OK
+
+    def _pager(self) -> Paged | None:
+        """Return the way to a pager, for a screen on a terminal."""
+        if not self.env.terminal or self.renderer is not options.SCREEN or self.args.get(options.NO_PAGER):
+            return None
+        from sockdiag.cli.pager import Paged, pager_of
+
+        command = pager_of(self.env.environ)
+        return Paged(self.env, command) if command else None
 
     def finish(self, document: Document, findings: Iterable[Finding], *, answered: bool | None = None) -> int:
         """Show a document; the exit status is 3 with --exit-code and a finding of --fail-on severity or worse.

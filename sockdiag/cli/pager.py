@@ -8,7 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from subprocess import Popen
-    from typing import Any
 
     from sockdiag.cli.env import Env
 
@@ -112,13 +111,3 @@ def pager_of(environ: Mapping[str, str]) -> str:
     folders = environ.get("PATH", os.defpath).split(":") if "/" not in program else [""]
     found = any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
     return chosen if found else ""
-
-
-def paged(env: Env, args: Any, *, wanted: bool) -> Paged | None:
-    """Return the way to a pager, if the command line and the surroundings allow one."""
-    from sockdiag.cli.options import NO_PAGER
-
-    if not wanted or args.get(NO_PAGER) or not env.terminal:
-        return None
-    command = pager_of(env.environ)
-    return Paged(env, command) if command else None
