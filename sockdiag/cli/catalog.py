@@ -22,7 +22,7 @@ COMMANDS = {
     ),
     "metrics": (
         "sockdiag.cli.commands.metrics",
-        "All of this as numbers for Prometheus, telegraf and others.",
+        "Measures, losses and findings for Prometheus, telegraf and others.",
     ),
     "limits": ("sockdiag.cli.commands.limits", "The buffer and queue sysctls, and what they mean for a socket."),
     "path": ("sockdiag.cli.commands.path", "Where between device and read(2) or write(2) are packets lost?"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BY = text(
     "by",
-    "Group the sockets by one key or several: process, command, user, unit, container, cgroup, port, peer, remote, state, "
+    "Group the sockets by one or more keys: process, command, user, unit, container, cgroup, port, peer, remote, state, "
     "netid, netns.",
     metavar="KEY,…",
     completion="group_keys",

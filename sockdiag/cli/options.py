@@ -16,12 +16,12 @@ TABLE = text(
 )
 TEMPLATE = text(
     "format",
-    "Print each row as TEMPLATE says: {{NAME}} is a column of -o, \\t a tab. Example: '{{netid}} {{local}}'.",
+    "Format each row by TEMPLATE: {{NAME}} is a column of -o, \\t a tab. Example: '{{netid}} {{local}}'.",
     metavar="TEMPLATE",
 )
 COLUMNS = text(
     "output",
-    "Columns to show; +COL,… adds to the default columns. The manual page lists them, 'sockdiag fields' those of sockets.",
+    "Show these columns; +COL,… adds to the default ones. The manual page lists them; 'sockdiag fields' explains those of sockets.",
     short="-o",
     metavar="COL,…",
     completion="columns",
@@ -40,7 +40,7 @@ ROOT = text(
 )
 SOURCE = choice(
     "source",
-    "Where sockets are read. auto asks netlink and falls back to /proc, table by table.",
+    "Read sockets by netlink or from /proc. auto asks netlink and falls back to /proc, table by table.",
     choices=SOURCES,
     default=SOURCES[0],
 )
@@ -50,15 +50,15 @@ NETNS = text(
     metavar="NAME|PID|PATH|all",
     completion="netns",
 )
-STRICT = flag("strict", "Exit with status 4 if something that was asked for could not be read.")
+STRICT = flag("strict", "Exit with status 4 if anything that was requested could not be read.")
 WHERE = texts(
     "where",
-    "Select sockets by a filter: the language of ss, extended to every field. Repeated, all filters must match.",
+    "Select sockets by a filter in the language of ss, extended to every field. If repeated, all filters must match.",
     metavar="FILTER",
 )
 NETID = texts(
     "netid",
-    "Read only these tables, such as tcp,udp or unix. Repeated, it adds tables.",
+    "Read only these tables, such as tcp,udp or unix. May be repeated.",
     metavar="NETID,…",
     completion="netids",
 )
@@ -66,11 +66,9 @@ INTERVAL = seconds(
     "interval",
     f"Take two samples, S seconds apart, to detect losses and trends (default: {INTERVAL_S:g}). 0: a single sample, levels only.",
 )
-HORIZON = seconds("horizon", "Judge a trend that reaches its limit within S seconds a risk.", default=HORIZON_S)
-RULE = texts("rule", "Judge only by these rules. Repeated, it adds rules.", metavar="CODE,…", completion="rules")
-SKIP = texts(
-    "skip", "Judge by all rules but these. Repeated, it leaves out more.", metavar="CODE,…", completion="rules"
-)
+HORIZON = seconds("horizon", "Report a trend as a risk if it reaches its limit within S seconds.", default=HORIZON_S)
+RULE = texts("rule", "Check only these rules. May be repeated.", metavar="CODE,…", completion="rules")
+SKIP = texts("skip", "Check all rules except these. May be repeated.", metavar="CODE,…", completion="rules")
 EXIT_CODE = flag("exit_code", "Exit with status 3 if there are findings of at least --fail-on severity.")
 FAIL_ON = choice(
     "fail_on",

@@ -111,8 +111,8 @@ def problems(findings: Iterable[Finding]) -> str:
 def _samples(verdict: Verdict) -> str:
     if verdict.interval_s is not None:
         return f"two samples, {duration(verdict.interval_s)} apart"
-    fine = "levels look fine; " if verdict.word == UNKNOWN else ""
-    hint = ": --interval 1" if verdict.live else ""
+    fine = "levels look fine, " if verdict.word == UNKNOWN else ""
+    hint = "; try --interval 1" if verdict.live else ""
     return f"single sample: {fine}detecting losses takes two samples{hint}"
 
 

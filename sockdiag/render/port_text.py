@@ -74,7 +74,7 @@ def port_lines(answer: PortAnswer, style: Style, now: float) -> Iterator[str]:
     yield from _section("LISTENING", _of(answer, LISTENING), answer, style)
     yield from _section("BOUND, NOT LISTENING", _of(answer, BOUND), answer, style)
     yield from _holders(answer, style, now)
-    for role, title in ((CONNECTED, "CONNECTED"), (LEFT, "CLOSED BY THEIR PROCESS, STILL IN THE KERNEL")):
+    for role, title in ((CONNECTED, "CONNECTED"), (LEFT, "CLOSED, STILL IN THE KERNEL")):
         yield from _counted(title, _of(answer, role), style)
     yield from _counted("OUTGOING CONNECTIONS TO THIS PORT", _of(answer, OUTGOING), style)
     yield from _section("IN OTHER NETWORK NAMESPACES", _of(answer, ELSEWHERE), answer, style)
@@ -273,7 +273,7 @@ def _counted(title: str, rows: list[PortUse], style: Style) -> Iterator[str]:
 def _binds(answer: PortAnswer, style: Style) -> Iterator[str]:
     if not answer.binds:
         return
-    yield f"\n{style.paint('BIND', _BOLD)}  what bind(2) would answer now\n"
+    yield f"\n{style.paint('BIND', _BOLD)}  what bind(2) would return now\n"
     lines = []
     free = []
     for netns in dict.fromkeys(one.netns for one in answer.binds):
@@ -326,10 +326,10 @@ def _range_words(one: PortRange, port: int) -> str:
         said.append("below ip_unprivileged_port_start: without CAP_NET_BIND_SERVICE, bind(2) returns EACCES")
     if one.ephemeral and not one.reserved:
         said.append(
-            f"in ip_local_port_range: any outgoing connection may get port {port}, unless ip_local_reserved_ports keeps it"
+            f"in ip_local_port_range: any outgoing connection may get port {port} unless ip_local_reserved_ports lists it"
         )
     if one.reserved:
-        said.append("in ip_local_reserved_ports: outgoing connections do not get it, bind(2) does")
+        said.append("in ip_local_reserved_ports: outgoing connections do not get it, but bind(2) may")
     return "; ".join(said)
 
 

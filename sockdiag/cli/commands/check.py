@@ -103,15 +103,15 @@ TIMEOUT = seconds("timeout", "Report UNKNOWN if the check takes longer.", short=
 INTERVAL = seconds(
     "interval", "Take two samples, S seconds apart, instead of comparing with the last run; 0 never takes a second one."
 )
-STATE = text("state", "File that keeps the baseline for the next run.", metavar="FILE", completion="path")
+STATE = text("state", "Keep the baseline for the next run in FILE.", metavar="FILE", completion="path")
 STRICT = flag(
     "strict",
-    "Report UNKNOWN if any rule lacks data. By default only if a loss could have gone unseen, or if most rules, or one named "
-    "with --rule, lack data.",
+    "Report UNKNOWN if any rule lacks data. By default, do so only if a loss could have gone unseen, or if most rules, or one "
+    "named with --rule, lack data.",
 )
 VERBOSE = count(
     "verbose",
-    "One line per finding, with advice; -vv adds findings below the alert level, -vvv all figures.",
+    "Print one line per finding, with advice; -vv adds findings below the alert level, -vvv all figures.",
     short="-v",
 )
 VERSION = flag("version", "Show the version and exit.", short="-V")
@@ -120,13 +120,13 @@ COMMAND = Command(
     run,
     name="check",
     help=(
-        "Judges by every rule, or by those of --rule: a finding of severity critical is CRITICAL, one of severity warning is "
-        "WARNING. With --measure it compares measures with ranges instead; --rule then adds rules. Anything that prevents a "
-        "verdict is reported as UNKNOWN, on standard output.\n\n"
-        "Losses and the growth of counters are judged against the last run, which a state file keeps for each command line, "
-        "namespace and boot. The first run takes two samples, 1 s apart. A queue that held something in both runs is confirmed "
-        "by another sample, a second later. The state file is replaced when the line has been written: a loss that nobody could "
-        "read of is reported by the next run. Fewer than 5 losses raise no alert; an alert ends when its level is 10 % below "
+        "Checks all rules, or those of --rule: a finding of severity critical is CRITICAL, one of severity warning is WARNING. "
+        "With --measure, it compares measures with ranges instead; --rule then adds rules. Anything that prevents a verdict is "
+        "reported as UNKNOWN, on standard output.\n\n"
+        "Losses and the growth of counters are compared with the last run, which a state file keeps for each command line, "
+        "namespace and boot. The first run takes two samples, 1 s apart. If a queue held something in both runs, another sample "
+        "a second later confirms it. The state file is replaced only after the status line has been written: if that fails, the "
+        "next run reports the same losses again. Fewer than 5 losses raise no alert; an alert ends when its level is 10 % below "
         "the threshold.\n\n"
         "A range is [@]start:end. A value outside it raises an alert; with @, a value inside it does. 10 means 0:10, 10: has "
         "no end, ~:10 no start."

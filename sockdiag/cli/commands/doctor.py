@@ -51,7 +51,7 @@ COMMAND = Command(
     examples=(
         ("doctor", "what is wrong now, from two samples, 1 s apart"),
         ("doctor --netns all", "the same in every network namespace"),
-        ("doctor --interval 0", "levels and history at once"),
+        ("doctor --interval 0", "levels and history only, from a single sample"),
     ),
     all_namespaces=True,
     document=document,

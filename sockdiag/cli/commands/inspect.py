@@ -280,21 +280,21 @@ COMMAND = Command(
     run,
     name="inspect",
     help=(
-        "First what it is, whose, what it waits for, what is wrong, and where the other end is, also in another network "
-        "namespace of this host; then its layers: the file descriptor, struct file, struct socket, struct sock and struct proto. For a connection to "
-        "another host, EGRESS shows how its packets leave: route, MTU, device, queueing discipline and neighbour.\n\n"
+        "First shows what the socket is, who holds it, what it waits for, what is wrong, and its other end, also if that is in "
+        "another network namespace of this host; then its layers: the file descriptor, struct file, struct socket, struct sock "
+        "and struct proto. For a connection to another host, EGRESS shows how its packets leave: route, MTU, device, queueing discipline and neighbour.\n\n"
         "TARGET is PID/FD, inode:N, cookie:HEX (sk: of ss -e), :PORT, ADDR:PORT, both ends (two arguments, or "
         "A:P-B:Q), @ABSTRACT or the path of a unix socket. Of several sockets on a port, the fullest listener is shown and the "
         "others are counted; several without a listener are listed.\n\n"
         "If its process may be traced, getsockopt(2) is called on a copy of the descriptor (pidfd_getfd). The process "
-        "does not notice, and no option is read that would reset a counter; --no-steal-fd leaves this out."
+        "does not notice, and no option is read that would reset a counter; --no-steal-fd skips this."
     ),
     arguments=(TARGET, PEER),
     options=(NO_STEAL_FD, FOLLOW, COUNT, *options.COMMON),
     examples=(
         ("inspect :22", "the socket on port 22, or a list of them"),
-        ("inspect 1234/7 --follow 1", "descriptor 7 of process 1234, again and again"),
-        ("inspect 192.0.2.1:40000 198.51.100.7:443 --json", "a connection, for a program"),
+        ("inspect 1234/7 --follow 1", "descriptor 7 of process 1234, every second"),
+        ("inspect 192.0.2.1:40000 198.51.100.7:443 --json", "a connection, as JSON"),
     ),
     all_namespaces=True,
     document=document,

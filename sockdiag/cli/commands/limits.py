@@ -73,7 +73,7 @@ COMMAND = Command(
     name="limits",
     help=(
         "Every sysctl that bounds a buffer, a queue, a table or a port range, and its effect on a new socket: the default, "
-        "the range of the kernel's auto-tuning, the cap on what a program may ask for, the doubling. A sysctl that this "
+        "the range of the kernel's auto-tuning, the cap on what a program may request, and the doubling of that. A sysctl that this "
         "network namespace does not show is unknown; the note gives the reason. With --netns all, a limit of the host is "
         "listed once, without a namespace."
     ),

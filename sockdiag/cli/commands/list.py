@@ -23,7 +23,7 @@ SPARE = ("send_q", "recv_q", "netns")
 # The short options of ss that choose sockets, each short for a --netid or a --where.
 _OF_SS = "As in ss: "
 _TABLES = tuple(
-    flag(netid, f"{_OF_SS}only {shown} sockets, as --netid {netid}. Several of -t, -u, -w and -x add up.", short=short)
+    flag(netid, f"{_OF_SS}only {shown} sockets, like --netid {netid}. -t, -u, -w and -x may be combined.", short=short)
     for netid, short, shown in (
         ("tcp", "-t", "TCP"),
         ("udp", "-u", "UDP"),
@@ -36,8 +36,8 @@ _FAMILIES = (
     flag("ipv6", f"{_OF_SS}only IPv6 sockets.", short="-6"),
 )
 LISTENING = flag("listening", f"{_OF_SS}only sockets that listen or are not connected.", short="-l")
-ALL = flag("all", f"{_OF_SS}sockets in every state, which is the default here; it overrides -l.", short="-a")
-PROCESSES = flag("processes", f"{_OF_SS}also show the processes that hold each socket, as -o +processes.", short="-p")
+ALL = flag("all", f"{_OF_SS}sockets in every state, the default here. Overrides -l.", short="-a")
+PROCESSES = flag("processes", f"{_OF_SS}also show the processes that hold each socket, like -o +processes.", short="-p")
 SS = (*_TABLES, *_FAMILIES, LISTENING, ALL, PROCESSES)
 
 
@@ -134,19 +134,19 @@ COMMAND = Command(
     run,
     name="list",
     help=(
-        "Nothing is cut off in a pipe. Scripts should name their columns (-o) or use --json: the default columns may "
+        "Output to a pipe is never truncated. Scripts should name their columns (-o) or use --json: the default columns may "
         "change. Owners, TCP internals and cgroup paths are looked up only if a column or the filter needs them.\n\n"
-        "The short options of ss that choose sockets mean here what they mean there, and combine: list -tlnp. Unlike ss, list "
-        "shows sockets in every state unless told otherwise; -o names columns, as everywhere in sockdiag.\n\n"
-        "With --by there is one row per group: sockets, sums of their queues, and drops. Screens show the first twenty groups "
+        "The short options of ss that select sockets mean the same here and may be clustered: list -tlnp. Unlike ss, list "
+        "shows sockets in every state by default, and -o names columns, as in every command.\n\n"
+        "With --by, each row is a group: the number of sockets, the sums of their queues, and their drops. Screens show the first twenty groups "
         "unless --limit, -o or -H is given."
     ),
     options=(BY, *options.SELECTION, *SS, *options.COMMON),
     examples=(
-        ("list --where 'state = listening' -o +processes", "what listens, and who"),
-        ("list -tlnp", "the same for TCP, as ss writes it"),
-        ("list --where 'recv_q > 0' --sort -recv_q --limit 10", "the fullest receive queues"),
-        ("list --by unit --sort -recv_q", "which services do not read what they received"),
+        ("list --where 'state = listening' -o +processes", "listening sockets, and the processes that hold them"),
+        ("list -tlnp", "the same for TCP, with the options of ss"),
+        ("list --where 'recv_q > 0' --sort -recv_q --limit 10", "the ten fullest receive queues"),
+        ("list --by unit --sort -recv_q", "which services do not read what they have received"),
     ),
     all_namespaces=True,
     document=document,

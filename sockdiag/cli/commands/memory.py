@@ -149,8 +149,8 @@ COMMAND = Command(
     run,
     name="memory",
     help=(
-        "Protocols against tcp_mem and udp_mem, sums of the sockets by the key that --by names, and the sockets that hold "
-        f"most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead."
+        "Shows the memory of each protocol against tcp_mem and udp_mem, that of the sockets by the keys of --by, and the "
+        f"sockets that hold most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead."
     ),
     options=(
         BY,

@@ -26,11 +26,13 @@ TEXTFILE = text(
     completion="path",
 )
 LISTEN = text("listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", metavar="[ADDR:]PORT")
-PROMETHEUS = flag("prometheus", "The older text format of Prometheus, which promtool and the textfile collector read.")
-INFLUX = flag("influx", "InfluxDB's line protocol, for telegraf.")
+PROMETHEUS = flag(
+    "prometheus", "Print the older text format of Prometheus, which promtool and the textfile collector read."
+)
+INFLUX = flag("influx", "Print InfluxDB's line protocol, for telegraf.")
 TOP = whole(
     "top",
-    "Show N listeners, UDP ports and devices one by one, and the sum of the rest as 'other'.",
+    "Show N listeners, UDP ports and devices individually, and the sum of the rest as 'other'.",
     metavar="N",
     default=_TOP,
 )
@@ -151,12 +153,13 @@ COMMAND = Command(
     run,
     name="metrics",
     help=(
-        "OpenMetrics text: states, memory against limits, queues and drops of listeners and UDP ports, losses along the path "
-        "of a packet, findings and gaps. An unknown value has no sample. The HELP of a family explains it.\n\n"
+        "Prints OpenMetrics text: sockets by state, memory against its limits, queues and drops of listeners and UDP ports, "
+        "losses along the path of a packet, findings and gaps. An unknown value has no sample. The HELP line of each family "
+        "says what it measures.\n\n"
         "Findings compare two samples, --interval apart. --listen compares each scrape with an earlier sample that is at least "
         f"--interval old (default there: {_INTERVAL:g} s).\n\n"
-        "--listen needs the Python library prometheus_client: the package python3-prometheus-client of Debian and Ubuntu, or "
-        "prometheus-client in the environment that sockdiag was installed in with pip or pipx."
+        "--listen needs the Python library prometheus_client: on Debian and Ubuntu the package python3-prometheus-client; if "
+        "sockdiag was installed by pip or pipx, prometheus-client in the same environment."
     ),
     options=(TEXTFILE, LISTEN, PROMETHEUS, INFLUX, TOP, options.INTERVAL, options.HORIZON, *options.COMMON),
     examples=(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.workers import Pause
 
-INTERVAL = seconds("interval", "Seconds between the two samples; 0 for totals.", default=1.0)
+INTERVAL = seconds("interval", "Take two samples, S seconds apart. 0: a single sample, totals only.", default=1.0)
 _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "loss_is_minimum", "loss_total")
 
 
@@ -233,7 +233,7 @@ COMMAND = Command(
     help=(
         "One line per stage: packets that came in, and packets lost, between two samples. A loss that the kernel counts more "
         "than once is shown once, at the stage where it happened. A loss that no counter shows is marked as unknown.\n\n"
-        "With --interval 0, or for a capture, there is a single sample: totals, which are history. --json has each stage's "
+        "With --interval 0, or for a capture, there is a single sample, whose totals are history. --json has each stage's "
         "counters with their scopes, the state of the devices, and the neighbours that do not answer.\n\n"
         "With --netns all, the stages of the host are shown once, and those of other namespaces where they lost something."
     ),

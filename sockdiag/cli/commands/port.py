@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
 
-PORT = required("port", "The port: 8080, http, tcp/8080, 8080/udp or 127.0.0.1:8080; a colon may precede it.")
+PORT = required("port", "Port number or service name: 8080, :8080, http, tcp/8080, 8080/udp or 127.0.0.1:8080.")
 
 
 def run(env: Env, args: Args) -> int:
@@ -93,19 +93,19 @@ COMMAND = Command(
     run,
     name="port",
     help=(
-        "Each process is shown with its command line, start time, unit, container and parents; where none can be shown, the "
-        "reason is. If nothing listens: what still holds the port, which other network namespace listens on it, and where "
-        "docker-proxy or a rule of nftables sends it.\n\n"
-        "BIND shows what bind(2) would answer to this user, by the kernel's rules: OK, or the error and which socket causes "
+        "Shows each process with its command line, start time, unit, container and parents, or why no process can be shown. "
+        "If nothing listens, it shows what still holds the port, which other network namespace listens on it, and where "
+        "docker-proxy or an nftables rule sends it.\n\n"
+        "BIND shows what bind(2) would return to this user by the kernel's rules: OK, or the error and the socket that causes "
         "it; 'depends' where the kernel does not show what decides. Nothing is bound.\n\n"
         "'sockdiag :8080' is short for 'sockdiag port 8080'."
     ),
     arguments=(PORT,),
     options=options.COMMON,
     examples=(
-        ("port 8080", "who has port 8080, TCP or UDP"),
-        ("port udp/53", "the same for the name server's UDP port"),
-        ("port 127.0.0.1:8080 --netns all", "in every network namespace; could this address be bound?"),
+        ("port 8080", "who uses port 8080, TCP or UDP"),
+        ("port udp/53", "who uses the UDP port of DNS"),
+        ("port 127.0.0.1:8080 --netns all", "in every network namespace, and whether this address can be bound"),
     ),
     all_namespaces=True,
     document=document,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 40
 
-ALL = flag("all", "Show every socket, healthy ones too.")
+ALL = flag("all", "Also show healthy sockets.")
 
 
 def run(env: Env, args: Args) -> int:
@@ -150,8 +150,8 @@ COMMAND = Command(
     name="risk",
     help=(
         "Verdicts: dropping (data was lost between the two samples), at_risk (the next burst, or the trend, will lose data), "
-        "stalled (data waits, nothing is lost), leaking (sockets that only their owner can free), unknown, recovered (loss in "
-        "the past, none now), ok. --interval 0 takes a single sample, which shows levels but no losses and no trends."
+        "stalled (data waits, nothing is lost), leaking (sockets pile up that only their owner can free), unknown (a loss could "
+        "have gone unseen), recovered (loss in the past, none now), ok. --interval 0 takes a single sample, which shows levels but no losses and no trends."
     ),
     options=(
         ALL,
@@ -160,9 +160,12 @@ COMMAND = Command(
         *options.COMMON,
     ),
     examples=(
-        ("risk", "what is lost within a second, and where"),
-        ("risk --interval 0", "levels at once"),
-        ("risk --interval 5 --exit-code --fail-on warning", "for a script: exit status 3 if something is wrong"),
+        ("risk", "which sockets lose data now, or are about to"),
+        ("risk --interval 0", "levels only, from a single sample"),
+        (
+            "risk --interval 5 --exit-code --fail-on warning",
+            "for scripts: exit status 3 if there is a warning or worse",
+        ),
     ),
     all_namespaces=True,
     document=document,

@@ -38,7 +38,7 @@ COMMAND = Command(
     help="Every --json document validates against it. 'overview' is the document of sockdiag without a command.",
     arguments=(COMMAND_NAME,),
     examples=(
-        ("schema states", "what the keys of 'states --json' are"),
+        ("schema states", "the keys of 'states --json'"),
         ("schema overview", "the keys of 'sockdiag --json'"),
     ),
 )

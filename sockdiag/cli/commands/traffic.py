@@ -201,7 +201,7 @@ COMMAND = Command(
     help=(
         "Reads the counters of each connection twice and shows the difference; no packet is captured. Bytes are TCP payload: in "
         "as received in order, out as sent, each byte once. Packets include acknowledgements and retransmissions. A connection "
-        "that began during the interval counts with all that it transferred. Connections that ended are listed apart (ENDED, "
+        "that began during the interval counts with all that it transferred. Connections that ended are listed separately (ENDED, "
         "and 'ended' in JSON), with what they transferred until then, as the kernel reports it. Both ends of a connection "
         "within the host are rows. UDP and other sockets without connections have no such counters, only drops."
         "\n\n"
@@ -209,7 +209,7 @@ COMMAND = Command(
         "that were reset (RESETS: by either end, refused, or timed out), those whose peer takes no more data (ZERO-WIN), and "
         "those whose send queue did not move (STUCK)."
         "\n\n"
-        "The screen shows the twenty busiest sockets or groups; --limit, -o and -H, as JSON and CSV, show idle ones too."
+        "The screen shows the twenty busiest sockets or groups; --limit, -o, -H, JSON and CSV show idle ones too."
     ),
     options=(BY, options.INTERVAL, options.WHERE, options.NETID, *options.COMMON),
     examples=(

@@ -127,7 +127,7 @@ def test_many_processes_are_counted() -> None:
             (),
             (
                 "unknown  38 rules checked, no findings "
-                "(single sample: levels look fine; detecting losses takes two samples: --interval 1)"
+                "(single sample: levels look fine, detecting losses takes two samples; try --interval 1)"
             ),
         ),
         (
