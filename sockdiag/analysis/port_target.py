@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The tables whose sockets have ports; a raw socket has a protocol there, a ping socket an ICMP id.
 PORT_TABLES = tuple(table for table in IP_TABLES if table not in ("raw", "icmp"))
-_FORMS = "write a port number or a service name: 8080, :8080, http, tcp/8080, 8080/udp or 127.0.0.1:8080"
+_FORMS = "a port is a number or a service name: 8080, :8080, http, tcp/8080, 8080/udp or 127.0.0.1:8080"
 
 
 class PortTarget(Record):
