@@ -52,7 +52,7 @@ def losses(before: Counters | None, after: Counters, seconds: float) -> list[Los
         for counter in stage.counters
         if counter.role == LOSS
     }
-    moved = {} if before is None else {d.name: d.value for d in after.since(before)}
+    moved = {} if before is None else after.moved(before)
     rows = []
     for name in after:
         if not is_loss(name) or not after[name]:

@@ -137,7 +137,7 @@ class _Numbers:
         self.before = before
         self.after = after
         self.seconds = None if before is None else max(after.at - before.at, 1e-6)
-        self._moved = {} if before is None else {d.name: d.value for d in after.counters.since(before.counters)}
+        self._moved = {} if before is None else after.counters.moved(before.counters)
         self._drops = {f"sockets.{table}.drops": table for table in after.sockets.drops}
         self._rows: dict[tuple[str, str], list[str]] = {}
         for name in (*after.counters, *after.levels):

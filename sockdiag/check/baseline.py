@@ -164,7 +164,7 @@ def set_to_zero(before: Sample, now: Sample) -> list[str]:
     """Return the counters that went backwards without wrapping: their growth in between is unknown."""
     was, is_now = before.counters.values, now.counters.values
     smaller = Counters({name: value for name, value in is_now.items() if value < was.get(name, 0)})
-    return [d.name for d in smaller.since(before.counters) if d.value is None]
+    return [name for name, change in smaller.moved(before.counters).items() if change is None]
 
 
 def _softnet(earlier: Earlier, now: Sample) -> list[SoftnetCpu] | None:

@@ -208,7 +208,6 @@ class Case:
         self._state_of: dict[int, str | None] = {}
         self._infos: dict[Any, TcpInfo | None] = {}
         self._held_by: dict[int, tuple[Owner, ...]] = {}
-        self._moved: dict[str, int | None] | None = None
 
     def relaxed(self, factor: float) -> Case:
         """Return the same case with the thresholds of levels multiplied by *factor*, and the horizon divided by it.
@@ -238,9 +237,7 @@ class Case:
         """Return by how much a counter grew between the samples; None where that is unknown."""
         if self.before is None:
             return None
-        if self._moved is None:
-            self._moved = {d.name: d.value for d in self.now.counters.since(self.before.counters)}
-        return self._moved.get(name)
+        return self.now.counters.moved(self.before.counters).get(name)
 
     def sum_moved(self, *names: str) -> int | None:
         """Add up how much counters grew, without those that the kernel lacks; None where none is known."""

@@ -172,10 +172,18 @@ class Batch:
         if pick is not None:
             self._pick = lambda rows: list(map(change, pick(rows), rows))
 
+    def _rebuild(self, build: Callable[[], list[Socket]]) -> None:
+        if self.columns is None:
+            # The records exist; changing them again for each question would cost more than keeping the changed ones.
+            sockets = build()
+            self._build = lambda: sockets
+        else:
+            self._build = build
+
     def put(self, name: str, values: Sequence[Any]) -> None:
         """Add a top-level field that was found elsewhere (owners, paths), one value a row."""
         build = self._build
-        self._build = lambda: [s._replace(**{name: v}) for s, v in zip(build(), values, strict=True)]
+        self._rebuild(lambda: [s._replace(**{name: v}) for s, v in zip(build(), values, strict=True)])
         self._replacing(lambda socket, row: socket._replace(**{name: values[row]}))
         if self.columns is not None:
             self.columns[name] = Column("", [values])
@@ -183,7 +191,7 @@ class Batch:
     def put_constant(self, name: str, value: Any) -> None:
         """Add a top-level field that is the same in all rows."""
         build = self._build
-        self._build = lambda: [s._replace(**{name: value}) for s in build()]
+        self._rebuild(lambda: [s._replace(**{name: value}) for s in build()])
         self._replacing(lambda socket, _row: socket._replace(**{name: value}))
         if self.columns is not None:
             self.constants[name] = value

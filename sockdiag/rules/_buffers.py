@@ -168,7 +168,10 @@ def _follow(
     inodes = batch.values("inode") if standing else ()
     for row, level in standing:
         level.follow(seen.get(keys[row], ()), untouched=unread)
-    halted = case.halted(inodes[row] for row, level in standing if not level.course.fell)
+    # A socket that only the last sample shows, such as the one that asks, has not been left waiting.
+    halted = case.halted(
+        inodes[row] for row, level in standing if not level.course.fell and len(seen.get(keys[row], ())) > 1
+    )
     for row, level in standing:
         if inodes[row] in halted:
             level.halted = True

@@ -54,6 +54,8 @@ class HostFacts:
         self._crowded: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] | None = None
         self._cgroups: dict[bool, tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]] = {}
         self._limits: dict[tuple[str, ...], dict[str, Value]] = {}
+        # In a worker: what the process that started the survey has answered to it.
+        self.answers: dict[object, Any] = {}
 
     def user_name(self, uid: int) -> str:
         """Name a user; by number if it has no name, or if *numeric* is set."""
@@ -226,19 +228,27 @@ class RelayedHostFacts(HostFacts):
         return found
 
     def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, Absent, Gaps]:
-        """Ask :meth:`HostFacts.processes_near_limit`."""
-        found: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] = self._ask(("processes_near_limit", (), {}))
+        """Ask :meth:`HostFacts.processes_near_limit` once."""
+        found: tuple[Mapping[int, Descriptors] | None, Absent, Gaps] = self._once("processes_near_limit")
         return found
 
     def cgroups(self, *, last: bool) -> tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]:
-        """Ask :meth:`HostFacts.cgroups`."""
-        found: tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps] = self._ask(("cgroups", (), {"last": last}))
+        """Ask :meth:`HostFacts.cgroups` once for each of the two."""
+        found: tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps] = self._once("cgroups", last=last)
         return found
 
     def limits(self, names: tuple[str, ...]) -> dict[str, Value]:
-        """Ask :meth:`HostFacts.limits`."""
-        found: dict[str, Value] = self._ask(("limits", (names,), {}))
+        """Ask :meth:`HostFacts.limits` once."""
+        found: dict[str, Value] = self._once("limits", names)
         return found
+
+    def _once(self, method: str, *positional: Any, **named: Any) -> Any:
+        # One worker visits many namespaces, and the other side caches these facts, too.
+        key = method, positional, tuple(named.items())
+        answers = self._own.answers
+        if key not in answers:
+            answers[key] = self._ask((method, positional, named))
+        return answers[key]
 
 
 def _last(source: str, gaps: Sequence[Gap]) -> Absent:

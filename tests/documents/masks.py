@@ -26,6 +26,8 @@ MASKS = {
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) +(?:-|[\d.]+ [KMGT]?i?B)  .*"),
     "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  UNCONN \d+"),
     "host_history": Mask(r"(?m)^  earlier, .*\n", absent=True),
+    # Other programs' losses in the same second, on the same CPUs.
+    "host_losses": Mask(r"(?m)^ +[\d.]+(?: k)? +[\d.]+(?: [km])?/s +.* of the host\)\n", absent=True),
     "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
@@ -36,6 +38,7 @@ MASKS = {
     "rules": Mask(r"\d+(?= rules checked)"),
     "rate": Mask(r"[\d.]+(?: k)?/s"),
     "datagrams": Mask(r"(?<=lost )[\d.]+(?: k)?(?= datagrams)"),
+    "oldest": Mask(r"(?<=the oldest for )[\d.]+ m?s"),
     "waited": Mask(r"(?<=waited_s) +[\d.]+ m?s"),
     "inode": Mask(r"(?<=inode:)\d+"),
 }

@@ -38,9 +38,7 @@ def parse_protocols(body: bytes) -> Rows[Protocol]:
     rows: list[Protocol] = []
     errors: list[ParseError] = []
     lines = body.split(b"\n")
-    heading = lines[0].decode("ascii", "backslashreplace").split()
-    if heading[:1] != ["protocol"] or not set(_FIRST) <= set(heading):
-        raise ParseError(PATH, 1, "heading", " ".join(_FIRST), lines[0])
+    heading = _heading(lines[0])
     for line, text in enumerate(lines[1:], 2):
         tokens = text.split()
         if not tokens:
@@ -50,6 +48,13 @@ def parse_protocols(body: bytes) -> Rows[Protocol]:
         except ParseError as error:
             errors.append(error)
     return Rows(rows, errors)
+
+
+def _heading(text: bytes) -> list[str]:
+    heading = text.decode("ascii", "backslashreplace").split()
+    if heading[:1] != ["protocol"] or not set(_FIRST) <= set(heading):
+        raise ParseError(PATH, 1, "heading", " ".join(_FIRST), text)
+    return heading
 
 
 def _row(line: int, heading: list[str], tokens: list[bytes], text: bytes) -> Protocol:
@@ -84,6 +89,36 @@ def _row(line: int, heading: list[str], tokens: list[bytes], text: bytes) -> Pro
 def _or_none(count: int) -> int | None:
     # -1 stands for "not counted".
     return count if count >= 0 else None
+
+
+def parse_used(body: bytes) -> frozenset[str]:
+    """Return the names of the protocols that count their sockets and count any; as :func:`parse_protocols`, but faster.
+
+    Rows that cannot be read are left out.
+
+    Raises:
+        ParseError: the heading is not one.
+    """
+    lines = body.split(b"\n")
+    heading = _heading(lines[0])
+    column = heading.index("sockets")
+    names = set()
+    for text in lines[1:]:
+        tokens = text.split()
+        extra = len(tokens) - len(heading)
+        if extra >= 0 and tokens[extra + column].isdigit() and tokens[extra + column].strip(b"0"):
+            names.add(b" ".join(tokens[: extra + 1]).decode("ascii", "backslashreplace"))
+    return frozenset(names)
+
+
+def read_used(files: ProcRoot) -> frozenset[str]:
+    """Read ``/proc/net/protocols``, and return the names of the protocols that count any sockets.
+
+    Raises:
+        SourceError: it cannot be read.
+        ParseError: its heading is not known.
+    """
+    return parse_used(files.read(PATH))
 
 
 def read_protocols(files: ProcRoot) -> Rows[Protocol]:

@@ -91,10 +91,10 @@ def protocols_in_use(system: System) -> frozenset[str]:
     Returns:
         netids; those that every kernel has where the file cannot be read.
     """
-    from sockdiag.sources.proc.net_protocols import read_protocols
+    from sockdiag.sources.proc.net_protocols import read_used
 
     try:
-        used = {row.name for row in read_protocols(system.files) if row.sockets}
+        used = read_used(system.files)
     except (SourceError, ParseError):
         return _EVERY_KERNEL
     protos = {

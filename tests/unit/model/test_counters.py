@@ -88,6 +88,17 @@ def test_since_another_boot() -> None:
     assert {change.reason for change in changes} == {"the host was booted in between"}
 
 
+@pytest.mark.parametrize("place", [(1, "a"), (2, "a"), (1, "b")], ids=["same", "other namespace", "other boot"])
+def test_moved(place: tuple[int, str]) -> None:
+    """The changes by name are those of :meth:`Counters.since`, also after another earlier sample was asked for."""
+    names = ["Udp.NoPorts", "Udp.InErrors", "Tcp.CurrEstab", "softnet_stat.0.dropped", "Ip.InReceives"]
+    first = Counters(dict(zip(names, (1, 5, 9, U32 - 2, 7), strict=True))).at(1, "a")
+    second = Counters(dict(zip(names[:4], (2, 5, 3, 4), strict=True))).at(1, "a")
+    after = Counters(dict(zip(names, (4, 5, 2, 4, 0), strict=True))).at(*place)
+    for before in (first, second, first):
+        assert after.moved(before) == {change.name: change.value for change in after.since(before)}
+
+
 def test_joined() -> None:
     """Counters of several files are one."""
     joined = Counters({"A.a": 1}).at(7, "b").joined(Counters({"B.b": 2}), Counters({"C.c": 3}))

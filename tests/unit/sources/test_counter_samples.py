@@ -8,7 +8,7 @@ import pytest
 
 from sockdiag.sources.proc.mib import parse_netstat, parse_snmp, parse_snmp6
 from sockdiag.sources.proc.net_dev import parse_dev
-from sockdiag.sources.proc.net_protocols import parse_protocols
+from sockdiag.sources.proc.net_protocols import parse_protocols, parse_used
 from sockdiag.sources.proc.net_sockstat import parse_sockstat, parse_sockstat6
 from sockdiag.sources.proc.net_softnet_stat import parse_softnet_stat
 from sockdiag.sources.proc.net_stat_nf_conntrack import parse_nf_conntrack_stat
@@ -65,6 +65,8 @@ def test_all_parse(parse: Callable[[bytes], Any], path: Path) -> None:
     elif parse in (parse_softnet_stat, parse_dev, parse_protocols):
         headings = {parse_softnet_stat: 0, parse_dev: 2, parse_protocols: 1}[parse]
         assert len(parsed) == len(body.strip().split(b"\n")) - headings
+    if parse is parse_protocols:
+        assert parse_used(body) == {row.name for row in parsed if row.sockets}
 
 
 def test_enough_samples() -> None:
