@@ -32,7 +32,7 @@ MASKS = {
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them
     # Of the run.
-    "pid": Mask(r"(?<=[a-z]\()\d{3,}(?=[),])"),  # and not accept(2)
+    "pid": Mask(r"(?<=[a-z]\()\d{3,}(?=[),])|(?<='pid = )\d+"),  # and not accept(2)
     "drops": Mask(r"\d+(?= dropped since)"),
     "lost": Mask(r"(?m)^  +[\d.]+(?: k)?(?=  [\d.]+(?: k)?/s  )"),
     "rules": Mask(r"\d+(?= rules checked)"),
