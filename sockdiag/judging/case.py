@@ -168,6 +168,7 @@ class Case:
         open_files: reads how many files processes may have open, by pid.
         turns: counts how often processes were given a CPU, by pid.
         receive_buffer: asks for the size of a receive buffer, by pid, descriptor and inode; None where that fails.
+        full: asks whether a unix datagram socket would refuse a message now, by inode; None where that fails.
         between: probes taken between the two samples, in order: the sockets of datagram tables and the listeners, and the
             counters of IP, ICMP, TCP and UDP (:func:`~sockdiag.survey.sample.take_probe`). They show whether a level
             moved steadily or up and down. Empty where the samples come from different runs.
@@ -189,6 +190,7 @@ class Case:
         open_files: Callable[[Collection[int]], Mapping[int, int]] | None = None,
         receive_buffer: Callable[[int, int, int], int | None] | None = None,
         turns: Callable[[Collection[int]], Mapping[int, int]] | None = None,
+        full: Callable[[int], bool | None] | None = None,
     ) -> None:
         self.now = now
         self.before = before
@@ -201,6 +203,7 @@ class Case:
         self._info = info
         self._open_files = open_files
         self._receive_buffer = receive_buffer
+        self._full = full
         self._turns = turns
         self._turns_of: dict[int, int] = {}
         self._states = states
@@ -452,6 +455,10 @@ class Case:
         if inode is None or owner is None or self._receive_buffer is None:
             return None
         return self._receive_buffer(owner.pid, owner.fd, inode)
+
+    def queue_is_full(self, inode: int) -> bool | None:
+        """Return whether a unix datagram socket would refuse a message now; None where that is unknown."""
+        return self._full(inode) if self._full is not None else None
 
     def ran(self, inode: int | None) -> bool | None:
         """Return whether a process that holds a socket ran since an early probe; None where that is unknown.

@@ -32,7 +32,7 @@ RULE = DeclaredRule(
     "A datagram socket holds net.unix.max_dgram_qlen + 1 messages. A writer also waits when its own send buffer is "
     "full.",
     "unix_dgram_sendmsg(), unix_recvq_full(), unix_stream_sendmsg(), net/unix/af_unix.c",
-    ("recv_q", "unix.peer_inode", "send_q of the senders", _QLEN),
+    ("recv_q", "unix.peer_inode", "send_q of the senders", "poll(2) on a socket connected to it", _QLEN),
     ("unix",),
     (
         PATIENCE,
@@ -81,7 +81,8 @@ class _Moment:
 def judge(case: Case) -> Iterator[Hit]:
     """Judge sockets at which the same message, or as much of a stream, has waited at every moment while no reader ran.
 
-    The number of messages in a datagram socket's queue cannot be read; what its senders are charged for tells.
+    The number of messages in a datagram socket's queue cannot be read. What its senders are charged for tells, and whether
+    a socket that connects to it may write.
     """
     if case.before is None:
         return
@@ -183,6 +184,9 @@ def _judge_one(
     if course.grew and not lasting:
         return None
     ratio = _fill(case, socket, senders, dgram=dgram) if senders else None
+    if dgram and (ratio is None or ratio < 1) and case.queue_is_full(inode):
+        # Those who wrote the rest have ended, or are not connected.
+        ratio = 1.0
     eta = None
     if ratio and course.rate:
         eta = round(max(0.0, 1 - ratio) / (ratio * course.rate / course.levels[-1]), 1)
@@ -238,7 +242,9 @@ def _hit(said: _Said, socket: Socket, place: tuple[Batch, int], charged: int, se
     if senders:
         evidence["wmem_alloc"] = Evidence(charged, "bytes", None, "UNIX_DIAG_RQLEN of the senders", "socket")
     if said.ratio is not None:
-        evidence["fill_ratio"] = Evidence(round(said.ratio, 4), "ratio", 1, "senders' charges, estimated", "socket")
+        evidence["fill_ratio"] = Evidence(
+            round(said.ratio, 4), "ratio", 1, "senders' charges, or poll(2) of a connected socket", "socket"
+        )
     return Hit(
         Finding(
             RULE.code,

@@ -47,6 +47,8 @@ _STANDING_AFTER = 2
 _LATE = 0.08
 # What is left of the interval after a probe that only had to be taken because there were none.
 _AFTER_PROBE = 0.3
+# Each costs a process; a host with more queues that stand has the same trouble in all of them.
+_MOST_QUEUES = 16
 
 
 class Judging(Record):
@@ -462,6 +464,7 @@ def judge_sample(
         open_files=survey.host.open_files,
         turns=survey.host.turns,
         receive_buffer=_receive_buffer if survey.system.files.live else None,
+        full=_full(survey),
     )
     judgement = judge(case, codes)
     if not survey.own:
@@ -529,6 +532,24 @@ def _receive_buffer(pid: int, fd: int, inode: int) -> int | None:
         return read_receive_buffer(pid, fd, inode)
     except SourceError:
         return None
+
+
+def _full(survey: SystemReader) -> Callable[[int], bool | None] | None:
+    if not survey.system.files.live or survey.options.source == PROC:
+        return None
+    left = _MOST_QUEUES
+
+    def full(inode: int) -> bool | None:
+        from sockdiag.sources.netlink.unix_queue import queue_is_full
+
+        nonlocal left
+        left -= 1
+        try:
+            return queue_is_full(survey.system, inode) if left >= 0 else None
+        except SourceError:
+            return None
+
+    return full
 
 
 def _tcp_info(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None:

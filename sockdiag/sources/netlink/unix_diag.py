@@ -122,7 +122,7 @@ def decode(message: bytes) -> Socket:
     if state == LISTEN:
         row[_UNIT] = IN_CONNECTIONS
     if name := take(NAME, b""):
-        row[_LOCAL] = Endpoint._make((_name(name), None, None))
+        row[_LOCAL] = Endpoint._make((bound_name(name), None, None))
     if (queues := take(RQLEN, None)) is not None:
         row[_RECV_Q], row[_SEND_Q] = fields(RQLEN_STRUCT, queues, "UNIX_DIAG_RQLEN", SOURCE)
     if (memory := take(MEMINFO, None)) is not None:
@@ -151,6 +151,7 @@ def _details(found: dict[int, bytes]) -> UnixAttrs:
     )
 
 
-def _name(sun_path: bytes) -> bytes:
+def bound_name(sun_path: bytes) -> bytes:
+    """Return the address that a socket is bound to."""
     # A path ends at its NUL; an abstract name begins with one, and all of its bytes count.
     return sun_path if sun_path[0] == 0 else sun_path.split(b"\0", 1)[0]

@@ -225,6 +225,35 @@ def test_a_unix_socket_that_is_read_all_the_time() -> None:
     assert standing_queues([before, sample([])]) == []
 
 
+@pytest.mark.parametrize(
+    ("refuses", "ran", "expected"),
+    [
+        (True, 0, [("at_risk", "critical", 1.0)]),
+        (False, 0, [("stalled", "info", None)]),
+        (None, 0, [("stalled", "info", None)]),
+        (True, 3, []),
+    ],
+)
+def test_a_log_that_nobody_is_connected_to(
+    *, refuses: bool | None, ran: int, expected: list[tuple[str, str, float | None]]
+) -> None:
+    """Senders that have ended are charged for nothing that is listed: whether the queue is full is asked for."""
+    asked = []
+
+    def full(inode: int) -> bool | None:
+        asked.append(inode)
+        return refuses
+
+    log = [sock("unix", 1, local=Endpoint(b"/dev/log"), recv_q=40, type="SOCK_DGRAM")]
+    now, before, *probes = course(*[log] * 6)
+    probes[1].turns = {7: 50}
+    seen = {"turns": lambda _pids: {7: 50 + ran}, "states": lambda _pids: {7: "sleeping"}, "full": full}
+    findings = found("UNIX_DGRAM_QUEUE", now, before, *probes, **seen)
+    ratios = [f.evidence["fill_ratio"].value if "fill_ratio" in f.evidence else None for f in findings]
+    assert list(zip([f.verdict for f in findings], [f.severity for f in findings], ratios, strict=True)) == expected
+    assert asked == ([] if ran else [101])
+
+
 def test_nobody_has_ever_read() -> None:
     """A queue that fills since its socket was made waits for no batch, however fast it fills."""
     moments = [[sock(rmem_alloc=n, recv_q=n)] for n in (50_000, 56_000, 62_000, 68_000, 74_000, 80_000)]
