@@ -95,14 +95,20 @@ class Env:
         while data:
             data = data[os.write(self.out, data) :]
 
-    def warn(self, text: str) -> None:
-        """Write a line to standard error; a message that cannot be written is not worth failing for."""
+    def warn(self, text: str, *, several: bool = False) -> None:
+        """Write a message to standard error, which is not worth failing for if it cannot be written.
+
+        Args:
+            text: the message; the paths and names that it quotes are escaped.
+            several: it may have several lines; otherwise a newline is part of a name.
+        """
         if self._progress is not None:
             self._progress.erase()
         width = _columns(self.err) if "\n" not in text and os.isatty(self.err) else None
-        # Messages quote paths and names, which may contain terminal escape sequences.
         if not text.isprintable():
-            text = "".join([c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text])
+            from sockdiag.render.escape import printable_line
+
+            text = "\n".join(map(printable_line, text.split("\n") if several else [text]))
         text = f"sockdiag: {text}"
         if width is not None and len(text) > width:
             from sockdiag.render.wrap import wrapped

@@ -20,7 +20,7 @@ def guarded(function: Callable[[], int], env: Env) -> int:
     try:
         return function()
     except UsageError as error:
-        env.warn(error.of_command)
+        env.warn(error.of_command, several=True)
         for path, names in env.defaults.items():
             env.warn(f"{path} has set {', '.join(names)}")
         return status.USAGE

@@ -180,6 +180,6 @@ def run_typer(words: list[str], env: Env) -> int:
         from sockdiag.cli.mistakes import explain
 
         named = words[0] if words and words[0] in COMMANDS else ""
-        env.warn(explain(load(named), error))
+        env.warn(explain(load(named), error), several=True)
         return status.USAGE
     return code if isinstance(code, int) else status.OK

@@ -1,35 +1,44 @@
-"""Show untrusted text: process names, socket paths, interface names.
+"""Show untrusted text: process names, socket paths, interface names. Both front ends and all messages use this module.
 
 Any user can choose these bytes by naming a process or binding an abstract socket, and terminals obey escape sequences.
+Spelled out are: the controls C0, DEL and C1, bidirectional controls, line and paragraph separators, characters without a
+width or without a shape (by which two names look alike), spaces other than U+0020, what Unicode has not assigned, bytes
+that are not UTF-8, and the backslash, which begins what is spelled out.
 """
 
 from __future__ import annotations
 
-# Characters above ASCII that move or hide other text: C1 controls, bidirectional controls, line separators, zero width.
-_DANGEROUS = frozenset(
+# Characters that str.isprintable() admits, but that hide or leave a blank: variation selectors, fillers, empty Braille.
+_BLANK = frozenset(
     [
-        *range(0x80, 0xA0),
-        0xAD,
-        0x61C,
-        *range(0x200B, 0x2010),
-        0x2028,
-        0x2029,
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x2070),
-        0xFEFF,
-        *range(0xFFF9, 0xFFFC),
-        *range(0xE0000, 0xE0080),
+        0x34F,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        *range(0x180B, 0x1810),
+        0x2800,
+        0x3164,
+        *range(0xFE00, 0xFE10),
+        0xFFA0,
+        0xFFFC,
+        *range(0xE0100, 0xE01F0),
     ]
 )
 
 
 def printable(name: bytes | str) -> str:
-    r"""Make a name safe to print: control characters become ``\xNN`` or ``\uNNNN``, a backslash is doubled.
+    r"""Make a name safe to print: what is listed above becomes ``\xNN`` or ``\uNNNN``, a backslash is doubled.
 
-    Each byte that is not UTF-8 becomes ``\xNN``, so no two names look the same.
+    ``\xNN`` is a byte: a control of ASCII, or one that is not UTF-8. So no two names look the same.
     """
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
-    return text if is_printable(text) else "".join(map(_escaped, text))
+    return text if is_printable(text) else _spelled(text, "\\\\")
+
+
+def printable_line(text: str) -> str:
+    """Make a message safe to print that quotes names; its backslashes stay, for they may begin an escape already."""
+    return text if is_printable(text) else _spelled(text, "\\")
 
 
 def is_printable(text: str) -> bool:
@@ -37,15 +46,19 @@ def is_printable(text: str) -> bool:
     return text.isascii() and text.isprintable() and "\\" not in text
 
 
-def _escaped(char: str) -> str:
+def _spelled(text: str, backslash: str) -> str:
+    return "".join([char if " " <= char <= "~" and char != "\\" else _escaped(char, backslash) for char in text])
+
+
+def _escaped(char: str, backslash: str) -> str:
     code = ord(char)
     if char == "\\":
-        return "\\\\"
+        return backslash
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, by surrogateescape
         return f"\\x{code - 0xDC00:02x}"
-    if code < 0x20 or 0x7F <= code < 0xA0:
+    if code < 0x80:
         return f"\\x{code:02x}"
-    if code in _DANGEROUS or not (char.isprintable() or char == " "):
+    if code in _BLANK or not char.isprintable():
         return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return char
 

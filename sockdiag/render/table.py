@@ -230,13 +230,24 @@ def _csv_value(value: Any, entry: FieldEntry) -> str:
         return ""
     if isinstance(value, (Record, tuple, list, dict, bytes)):
         shown = cell(value, entry.field)
-        return "" if shown == UNKNOWN else shown
+        return "" if shown == UNKNOWN else _no_formula(shown)
     simple = plain(value, entry.field)
     if isinstance(simple, bool):
         return "true" if simple else "false"
     if isinstance(simple, float):
         return repr(simple)  # all digits, because a program reads it
-    return ",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else ""
+    if isinstance(simple, int):
+        return str(simple)
+    return _no_formula(",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else "")
+
+
+# Spreadsheets compute a cell that begins with one of these, also in full width.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
+
+def _no_formula(text: str) -> str:
+    # Where the decimal point is a comma, spreadsheets split cells at semicolons.
+    return ";".join([f"'{part}" if part.lstrip(" '\"").startswith(_FORMULA) else part for part in text.split(";")])
 
 
 # Table styles of the oldest supported release of tabulate; those that later releases add are accepted too.

@@ -24,7 +24,7 @@ from sockdiag.kernel.ulp import (
 from sockdiag.sources.netlink.attributes import SOCKADDR_STORAGE, attributes, sockaddr_ip
 from sockdiag.sources.netlink.wire import StructLayout
 from sockdiag.ss.details import memory
-from sockdiag.ss.output import bytes_text, write
+from sockdiag.ss.output import safe_text, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _nested(data: bytes) -> dict[int, bytes]:
 
 
 def _string(data: bytes) -> str:
-    return bytes_text(data.split(b"\0", 1)[0])
+    return safe_text(data.split(b"\0", 1)[0])
 
 
 # ss knows two of the ciphers, and prints nothing of the others.

@@ -10,7 +10,7 @@ from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop, ntohs  # start
 
 from sockdiag.errors import SourceError
 from sockdiag.sources.system.proc_root import ProcRoot
-from sockdiag.ss.output import bytes_text, complain, safe_text
+from sockdiag.ss.output import complain, safe_text
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _ANY6 = b"\0" * 16
@@ -173,7 +173,7 @@ def _netlink_names(*, old: bool) -> dict[int, str]:
             except ValueError:
                 continue
             if 0 <= number < 256:
-                names[number] = bytes_text(words[1])
+                names[number] = safe_text(words[1])
         break
     return names
 
@@ -221,7 +221,7 @@ class _Cgroups:
             return f"unreachable:{number:x}"
         if number not in self._known:
             path = self._paths.path(number)
-            self._known[number] = None if path is None else bytes_text(path.encode("utf-8", "surrogateescape"))
+            self._known[number] = None if path is None else safe_text(os.fsencode(path))
         found = self._known[number]
         if found is None:
             if self._old:

@@ -87,12 +87,12 @@ def _port_name(portid: int, listing: Listing) -> str:
         if portid > 0:
             from sockdiag.sources.process.sockets import comm
             from sockdiag.sources.system.proc_root import ProcRoot
-            from sockdiag.ss.output import bytes_text
+            from sockdiag.ss.output import safe_text
 
             # Kernel threads have names longer than a task's.
             name = comm(ProcRoot(), proc_path("", str(portid)), 63)
             if name:
-                return f"{bytes_text(name)}/{portid}"
+                return f"{safe_text(name)}/{portid}"
     return str(portid)
 
 

@@ -58,8 +58,8 @@ def bytes_text(data: bytes) -> str:
 
 
 def safe_text(data: bytes) -> str:
-    r"""Keep bytes as text, control characters as ``\xNN`` so that a name can neither break a line nor steer a terminal."""
-    text = data.decode("latin-1")
-    if text.isprintable():
-        return text
-    return "".join([c if c >= " " and c != "\x7f" else f"\\x{ord(c):02x}" for c in text])
+    r"""Keep bytes as text, but escape what could break a line or steer a terminal (``render.escape``)."""
+    from sockdiag.render.escape import is_printable, printable  # start-up: most tables have no such names
+
+    text = bytes_text(data)
+    return text if is_printable(text) else bytes_text(printable(data).encode())

@@ -16,6 +16,7 @@ from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import inet
 from sockdiag.ss.details import sock_details, timer_text
 from sockdiag.ss.listing import proc_path
+from sockdiag.ss.output import safe_text
 from sockdiag.ss.row import SocketRow
 
 TYPE_CHECKING = False
@@ -145,7 +146,7 @@ def _tcp(row: SocketRow, rest: bytes, listing: Listing) -> list[str]:
     if settings.details:
         ext += sock_details(row, listing.names)
         if len(tail) > 5:
-            ext += f' opt:"{tail[5].decode("latin-1")}"'
+            ext += f' opt:"{safe_text(tail[5])}"'
     if settings.info:
         ext += _internals(tail, row.retrans)
     columns[-1] = ext

@@ -10,6 +10,7 @@ import os
 from sockdiag.errors import SourceError
 from sockdiag.sources.process.sockets import comm, sockets, tasks
 from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.ss.output import safe_text
 from sockdiag.ss.owners import shown
 
 TYPE_CHECKING = False
@@ -49,13 +50,13 @@ def scan_labelled(root: str, settings: Settings) -> Mapping[int, list[str]]:
 
 def _process_context(path: str) -> str:
     try:
-        return _FILES.read(f"{path}/attr/current").rstrip(b"\0\n").decode("latin-1") or _NONE
+        return safe_text(_FILES.read(f"{path}/attr/current").rstrip(b"\0\n")) or _NONE
     except SourceError:
         return _NONE
 
 
 def _socket_context(path: str) -> str:
     try:
-        return os.getxattr(path, "security.selinux").rstrip(b"\0").decode("latin-1") or _NONE
+        return safe_text(os.getxattr(path, "security.selinux").rstrip(b"\0")) or _NONE
     except OSError:
         return _NONE

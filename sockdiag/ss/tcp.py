@@ -11,6 +11,7 @@ from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.tcp_info import OPTIONS, TcpInfo
 from sockdiag.sources.netlink.wire import StructLayout
 from sockdiag.ss.details import bandwidth, memory
+from sockdiag.ss.output import safe_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
         for bit, word in _OPTION_WORDS:
             if options & bit and not (old and word == "usec_ts"):
                 add(word)
-    congestion = found[CONG].split(b"\0", 1)[0][:15].decode("latin-1") if CONG in found else ""
+    congestion = safe_text(found[CONG].split(b"\0", 1)[0][:15]) if CONG in found else ""
     if congestion:
         add(congestion)
     if options & _WSCALE:

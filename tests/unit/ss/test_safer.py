@@ -38,6 +38,8 @@ def test_safer_1_control_characters_of_unix_names(
     assert "@a\\x1b[31mb\\x7fé " in capfd.readouterr().out
     assert safe_text(b"new\nline\ttab") == "new\\x0aline\\x09tab"
     assert safe_text(b"plain") == "plain"
+    shown = safe_text("é\u202eb\u2028\x9b\\".encode() + b"\xff")
+    assert shown.encode("latin-1").decode() == r"é\u202eb\u2028\u009b\\\xff"
 
 
 def test_safer_2_control_characters_of_interface_names(monkeypatch: pytest.MonkeyPatch) -> None:
