@@ -58,8 +58,15 @@ def bytes_text(data: bytes) -> str:
 
 
 def safe_text(data: bytes) -> str:
-    r"""Keep bytes as text, but escape what could break a line or steer a terminal (``render.escape``)."""
-    from sockdiag.render.escape import is_printable, printable  # start-up: most tables have no such names
-
+    r"""Keep the bytes of a name as text; for a terminal, escape what could break a line or steer it (``render.escape``)."""
     text = bytes_text(data)
-    return text if is_printable(text) else bytes_text(printable(data).encode())
+    if not _escapes():
+        return text
+    from sockdiag.render.escape import printable  # start-up: most output goes into pipes
+
+    return bytes_text(printable(data).encode())
+
+
+def _escapes() -> bool:
+    wanted = os.environ.get("SOCKDIAG_SS_ESCAPE")
+    return wanted == "always" or (wanted != "never" and os.isatty(1))

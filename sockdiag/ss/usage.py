@@ -131,6 +131,7 @@ def _item(tag: str, meaning: str, indent: int = _INDENT) -> list[str]:
 
 # What only the man page says.
 VARIABLES = {
+    "SOCKDIAG_SS_ESCAPE": "auto: escape names of others on a terminal, print them raw into pipes and files; always; never.",
     "SOCKDIAG_SS_VERSION": "6.1: behave and print as ss of iproute2 6.1. Anything else: as 7.1.",
     "PROC_ROOT": "A folder to read instead of /proc; netlink is not asked then.",
     "PROC_NET_TCP, PROC_NET_UDP, PROC_NET_RAW, PROC_NET_UNIX, PROC_NET_PACKET, PROC_NET_NETLINK": (

@@ -34,6 +34,7 @@ def test_safer_1_control_characters_of_unix_names(
         b"0000000000000000: 00000002 00000000 00010000 0001 01  2000 @a\x1b[31mb\x7f\xc3\xa9\n"
     )
     monkeypatch.setenv("PROC_NET_UNIX", str(table))
+    monkeypatch.setenv("SOCKDIAG_SS_ESCAPE", "always")
     assert run(["ss", "-xlH"]) == 0
     assert "@a\\x1b[31mb\\x7fé " in capfd.readouterr().out
     assert safe_text(b"new\nline\ttab") == "new\\x0aline\\x09tab"
@@ -42,8 +43,19 @@ def test_safer_1_control_characters_of_unix_names(
     assert shown.encode("latin-1").decode() == r"é\u202eb\u2028\u009b\\\xff"
 
 
+@pytest.mark.parametrize(("wanted", "raw"), [("always", False), ("never", True), ("auto", True), ("", True)])
+def test_safer_1_into_a_pipe(wanted: str, raw: bool, tmp_path: Path) -> None:
+    """Scripts get the bytes that the kernel gives, unless told otherwise."""
+    table = tmp_path / "unix"
+    table.write_bytes(b"Num\n0000000000000000: 00000002 00000000 00010000 0001 01  2000 @a\x1b[31m\xff\\\n")
+    env = environment(PROC_NET_UNIX=str(table), SOCKDIAG_SS_ESCAPE=wanted)
+    out = subprocess.run([*_OURS, "-xlH"], env=env, capture_output=True, check=True).stdout
+    assert (b"@a\x1b[31m\xff\\ " in out, rb"@a\x1b[31m\xff\\ " in out) == (raw, not raw)
+
+
 def test_safer_2_control_characters_of_interface_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """SAFER-2."""
+    monkeypatch.setenv("SOCKDIAG_SS_ESCAPE", "always")
     monkeypatch.setattr("sockdiag.ss.names.if_indextoname", lambda _index: "e\x1b[0m")
     assert Names(numeric=True).device(7) == "e\\x1b[0m"
 
