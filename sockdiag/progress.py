@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PIECE_S = 0.2
 
 _watcher: Watcher | None = None
+_listener: Callable[[str], None] | None = None
 
 
 def watch(watcher: Watcher | None) -> None:
@@ -31,6 +32,18 @@ def step(what: str, done: int, total: int = 0) -> None:
     """Report that *done* of *total* are done; the total is 0 if it is unknown."""
     if _watcher is not None:
         _watcher(what, done, total)
+
+
+def listen(listener: Callable[[str], None] | None) -> None:
+    """Call a function with each remark on the work, which the answer does not depend on."""
+    global _listener
+    _listener = listener
+
+
+def tell(remark: str) -> None:
+    """Make a remark on the work."""
+    if _listener is not None:
+        _listener(remark)
 
 
 def pause(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from sockdiag import progress
 from sockdiag.cli import exit as status
 from sockdiag.errors import SockdiagError, UsageError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def guarded(function: Callable[[], int], env: Env) -> int:
     """Run *function* and turn any exception into a line on standard error and an exit status."""
+    progress.listen(env.warn)
     try:
         return function()
     except UsageError as error:
@@ -43,6 +45,7 @@ def guarded(function: Callable[[], int], env: Env) -> int:
         return status.FAILED
     finally:
         env.unwatch()
+        progress.listen(None)
 
 
 def execute(command: Command, args: Args, env: Env) -> int:

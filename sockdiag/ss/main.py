@@ -110,6 +110,7 @@ def _state_words(words: list[str], settings: Settings) -> list[str]:
 
 
 def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, transport: Transport | None) -> None:
+    from sockdiag import progress
     from sockdiag.ss.layout import NETID, PROCESS, RECV_Q, SEND_Q, STATE, RowLayout, screen_width
     from sockdiag.ss.listing import Listing
 
@@ -136,6 +137,7 @@ def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, trans
         listing.accepts = expression.match
         listing.bytecode = expression.bytecode()
         listing.sifted = expression.settled and listing.bytecode is not None
+    progress.listen(lambda remark: complain(f"ss: {remark}\n"))
     if not settings.no_header:
         layout.header()
     if settings.events:

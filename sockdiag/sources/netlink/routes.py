@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager, suppress
+from socket import MSG_DONTWAIT, socket
 from struct import error as struct_error
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
@@ -95,10 +96,10 @@ class Routes:
     """
 
     def __init__(self, connect: Callable[[], Any] | None = None) -> None:
-        connect = connect or _iproute()
+        opens = connect or _iproute()
         self._links: dict[int, Link] = {}
         with _asking(ROUTE):
-            self._kernel = connect()
+            self._kernel = opens() if connect else _connected(opens())
 
     def __enter__(self) -> Self:
         return self
@@ -271,6 +272,22 @@ def _iproute() -> Any:
     except ImportError as error:
         raise SourceUnavailable(ROUTE, f"pyroute2 cannot be imported: {error}", hint="install pyroute2") from None
     return IPRoute
+
+
+def _connected(kernel: Any) -> Any:
+    """Let a connection of pyroute2, which believes any sender, receive from the kernel only."""
+    channel = socket(fileno=os.dup(kernel.fileno()))
+    try:
+        # Some versions join groups, and anyone with CAP_NET_ADMIN in the namespace may send to those.
+        channel.bind((channel.getsockname()[0], 0))
+        channel.connect((0, 0))
+        # What came before that is no answer: nothing has been asked.
+        with suppress(BlockingIOError):
+            while True:
+                channel.recv(1, MSG_DONTWAIT)
+    finally:
+        channel.close()
+    return kernel
 
 
 def _request() -> Any:

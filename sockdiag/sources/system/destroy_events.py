@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import errno
 from select import POLLIN, poll
-from socket import AF_NETLINK, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET, socket
+from socket import SO_RCVBUF, SOL_SOCKET
 from time import monotonic
 
-from sockdiag.errors import SourceUnavailable
-from sockdiag.kernel.netlink import NETLINK_SOCK_DIAG
-from sockdiag.sources.system.transport import Request, messages
+from sockdiag.errors import SourceError, SourceUnavailable
+from sockdiag.sources.system.transport import KernelSocket, Request, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ _GROUPS = 1 | 4
 _SO_RCVBUFFORCE = 33
 # Some 30,000 events; without CAP_NET_ADMIN net.core.rmem_max bounds it.
 _BUFFER_BYTES = 32 << 20
-_DATAGRAM = 1 << 16
 
 
 class DestroyEvents:
@@ -46,28 +44,23 @@ class DestroyEvents:
     def __init__(self) -> None:
         self.lost = False
         try:
-            self._channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
-        except OSError as error:
-            raise SourceUnavailable(SOURCE, error.strerror or "", error.errno) from None
-        self._channel.setblocking(False)
+            self._channel = KernelSocket(_REQUEST, _GROUPS)
+        except SourceError as error:
+            raise SourceUnavailable(SOURCE, error.reason, error.errno) from None
+        self._channel.socket.setblocking(False)
         try:
-            self._channel.setsockopt(SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+            self._channel.socket.setsockopt(SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         except OSError:
-            self._channel.setsockopt(SOL_SOCKET, SO_RCVBUF, _BUFFER_BYTES)
-        try:
-            self._channel.bind((0, _GROUPS))
-        except OSError as error:
-            self._channel.close()
-            raise SourceUnavailable(SOURCE, error.strerror or "", error.errno) from None
+            self._channel.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, _BUFFER_BYTES)
 
     def read(self, seconds: float) -> Iterator[bytes]:
         """Yield the messages that are there and those that come within so long; on a busy host they never stop."""
         until = monotonic() + seconds
         poller = poll()
-        poller.register(self._channel, POLLIN)
+        poller.register(self._channel.socket, POLLIN)
         while (left := until - monotonic()) > 0:
             try:
-                datagram = self._channel.recv(_DATAGRAM)
+                datagram = self._channel.event()
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     self.lost = True

@@ -2,6 +2,10 @@
 
 An answer that ends early, an unsupported protocol (NLMSG_DONE carrying -ENOENT), a truncated datagram and an interrupted
 dump all raise; only a dump that ended in NLMSG_DONE with 0 returns. "No sockets" and "unknown" stay apart.
+
+Any process of a network namespace may send to any netlink port in it. A connected socket takes unicast from its peer, here
+the kernel, only; what was queued before connect(2), and multicast, is recognized by its sender. A message of the kernel's
+that answers another request has another sequence number or port id. All of them are dropped and counted.
 """
 
 from __future__ import annotations
@@ -19,10 +23,11 @@ from _socket import (  # start-up: docs/rejected.md
 )
 from struct import Struct, pack
 from struct import error as struct_error
+from time import monotonic
 
 from sockdiag import progress
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
-from sockdiag.kernel.byte_order import ORDER, S32, U16, U32, U64
+from sockdiag.kernel.byte_order import ORDER, S32, U16, U32, U64, units
 from sockdiag.kernel.netlink import (
     NETLINK_ROUTE,
     NETLINK_SOCK_DIAG,
@@ -34,6 +39,7 @@ from sockdiag.kernel.netlink import (
     NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSGHDR,
+    align4,
 )
 from sockdiag.model.record import ID, LABEL, Record, field
 
@@ -59,9 +65,13 @@ if TYPE_CHECKING:
 # The kernel fills at most 32 KiB a datagram (netlink_recvmsg() remembers the largest buffer it was offered).
 _BUFFER = 65536
 _ATTEMPTS = 3
+_PATIENCE_S = 10
 _SO_NETNS_COOKIE = 71
-# nlmsg_len and nlmsg_type of a NLMSG_DONE
-_DONE = Struct(f"{ORDER}IH")
+_DONE = Struct(f"{ORDER}IH")  # nlmsg_len, nlmsg_type
+_KIND = Struct(f"{ORDER}HH")  # nlmsg_type, nlmsg_flags
+_IDENTITY = Struct(f"{ORDER}II")  # nlmsg_seq, nlmsg_pid
+# MAX_ERRNO, include/linux/err.h
+_MAX_ERRNO = 4095
 
 _MODULE_HINT = "the kernel has no handler: the module {} is not loaded or not built"
 
@@ -85,13 +95,16 @@ class Request(Record):
 
 
 class KernelTransport:
-    """Ask the kernel of the current network namespace. Unprivileged users may."""
+    """Ask the kernel of the current network namespace. Unprivileged users may.
 
-    __slots__ = ("_seq",)
+    Attributes:
+        dropped: messages so far that did not come from the kernel, or answered nothing that was asked.
+    """
+
+    __slots__ = ("dropped",)
 
     def __init__(self) -> None:
-        # Answers are matched by sequence number; start where no other socket of this process would.
-        self._seq = (os.getpid() << 8) & 0x7FFFFFFF
+        self.dropped = 0
 
     def dump(self, request: Request) -> Iterator[bytes]:
         """Send a dump request and yield the answer's datagrams.
@@ -102,46 +115,20 @@ class KernelTransport:
             SourceInterrupted: the kernel flagged the dump as inconsistent; what was yielded is right but may be partial.
             SourceTruncated: a datagram was cut, lost (ENOBUFS) or malformed.
         """
-        self._seq += 1
-        channel = _open(request)
+        channel = KernelSocket(request)
         try:
-            message = NLMSGHDR.pack(
-                NLMSG_HDRLEN + len(request.payload), request.type, NLM_F_REQUEST | NLM_F_DUMP, self._seq, 0
-            )
-            _call(request, channel.send, message + request.payload)
-            yield from _datagrams(request, channel, self._seq)
+            channel.send(NLM_F_REQUEST | NLM_F_DUMP)
+            yield from _datagrams(channel)
         finally:
-            channel.close()
+            self._close(channel)
 
     def query(self, request: Request) -> bytes:
         """Ask for one socket; errors as :meth:`dump`, SourceUnavailable with ENOENT where there is no such socket."""
-        self._seq += 1
-        channel = _open(request)
-        try:
-            message = NLMSGHDR.pack(NLMSG_HDRLEN + len(request.payload), request.type, NLM_F_REQUEST, self._seq, 0)
-            _call(request, channel.send, message + request.payload)
-            answer = _receive(request, channel)
-            length, kind, _flags, _seq, _pid = _header(request, answer)
-            if kind == NLMSG_ERROR:
-                raise_errno(request, answer, 0)
-            return answer[:length]
-        finally:
-            channel.close()
+        return self._ask(request, NLM_F_REQUEST)
 
     def command(self, request: Request) -> None:
         """Ask for something to be done (SOCK_DESTROY) and wait until it is; errors as :meth:`query`."""
-        self._seq += 1
-        channel = _open(request)
-        try:
-            message = NLMSGHDR.pack(
-                NLMSG_HDRLEN + len(request.payload), request.type, NLM_F_REQUEST | NLM_F_ACK, self._seq, 0
-            )
-            _call(request, channel.send, message + request.payload)
-            answer = _receive(request, channel)
-            if _header(request, answer)[1] == NLMSG_ERROR:
-                raise_errno(request, answer, 0)
-        finally:
-            channel.close()
+        self._ask(request, NLM_F_REQUEST | NLM_F_ACK)
 
     def events(self, name: str, groups: int) -> Iterator[bytes]:
         """Yield messages to multicast groups, for ever; those lost because they were not read in time are passed over.
@@ -154,78 +141,189 @@ class KernelTransport:
             SourceDenied: it needs CAP_NET_ADMIN.
             SourceError: the kernel does not offer it.
         """
-        request = Request(name=name, payload=b"")
-        channel = _open(request)
+        channel = KernelSocket(Request(name=name, payload=b""), groups)
         try:
-            channel.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", 0, 0))
-            _call(request, channel.bind, (0, groups))
             while True:
                 try:
-                    yield channel.recv(_BUFFER)
+                    event = channel.event()
                 except OSError as error:
                     if error.errno != errno.ENOBUFS:
-                        raise _error(request, error.errno or 0) from None
+                        raise _error(channel.request, error.errno or 0) from None
+                else:
+                    if event:
+                        yield event
         finally:
-            channel.close()
+            self._close(channel)
+
+    def _ask(self, request: Request, flags: int) -> bytes:
+        channel = KernelSocket(request)
+        try:
+            channel.send(flags)
+            answer = channel.receive()
+            length, kind = _DONE.unpack_from(answer)
+            if kind == NLMSG_ERROR:
+                raise_errno(request, answer, 0)
+            return answer[:length]
+        finally:
+            self._close(channel)
+
+    def _close(self, channel: KernelSocket) -> None:
+        channel.close()
+        if channel.dropped:
+            self.dropped += channel.dropped
+            progress.tell(
+                f"dropped {channel.dropped} netlink messages that are no answers of the kernel ({channel.request.source})"
+            )
 
 
-def _open(request: Request) -> socket:
-    try:
-        channel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, request.protocol)
-    except OSError as error:
-        raise SourceUnavailable(request.source, os.strerror(error.errno or 0), error.errno) from None
-    # The kernel answers at once or not at all; a handler that never ends its answer must not hang the program.
-    channel.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", 10, 0))
-    return channel
+class KernelSocket:
+    """A netlink socket for one request; it takes messages of the kernel only, and of those only the answer.
+
+    Args:
+        request: what is asked.
+        groups: multicast groups to join; with any, events are read, not answers.
+
+    Attributes:
+        dropped: datagrams and messages that were not.
+        request: see above.
+        socket: the socket.
+
+    Raises:
+        SourceUnavailable: there is no such netlink protocol.
+        SourceError: the socket cannot be connected.
+    """
+
+    __slots__ = ("_identity", "_port", "_sequence", "dropped", "request", "socket")
+
+    def __init__(self, request: Request, groups: int = 0) -> None:
+        self.request = request
+        self.dropped = 0
+        # Nobody else can know it in advance.
+        self._sequence = int.from_bytes(os.urandom(4), "little")
+        try:
+            self.socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, request.protocol)
+        except OSError as error:
+            raise SourceUnavailable(request.source, strerror(error.errno or 0), error.errno) from None
+        try:
+            if groups:
+                self.socket.bind((0, groups))
+            else:
+                # The kernel answers at once or not at all; a handler that never ends its answer must not hang the program.
+                self.socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", _PATIENCE_S, 0))
+            self.socket.connect((0, 0))
+            self._port = self.socket.getsockname()[0]
+            self._identity = _IDENTITY.pack(self._sequence, self._port)
+        except OSError as error:
+            self.socket.close()
+            raise _error(request, error.errno or 0) from None
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+    def send(self, flags: int) -> None:
+        """Send the request; SourceError if the kernel refuses it."""
+        payload = self.request.payload
+        header = NLMSGHDR.pack(NLMSG_HDRLEN + len(payload), self.request.type, flags, self._sequence, 0)
+        try:
+            self.socket.send(header + payload)
+        except OSError as error:
+            raise _error(self.request, error.errno or 0) from None
+
+    def event(self) -> bytes:
+        """Wait for a datagram; return nothing if it is not the kernel's; OSError as recvmsg(2)."""
+        data, _ancillary, _flags, (sender, _groups) = self.socket.recvmsg(_BUFFER)
+        if not sender:
+            return data
+        self.dropped += 1
+        return b""
+
+    def receive(self) -> bytes:
+        """Wait for a datagram, and return its messages that answer the request, of which there is at least one.
+
+        Raises:
+            SourceTruncated: there is none within 10 s, a datagram was cut or part of it lost, or a message is malformed.
+        """
+        until = 0.0
+        while True:
+            try:
+                data, _ancillary, flags, (sender, _groups) = self.socket.recvmsg(_BUFFER)
+            except OSError as error:
+                if error.errno == errno.EAGAIN:
+                    raise self._no_answer() from None
+                raise _error(self.request, error.errno or 0) from None
+            if sender:
+                self.dropped += 1
+            elif flags & MSG_TRUNC:
+                reason = f"a datagram larger than {_BUFFER} bytes was truncated (MSG_TRUNC)"
+                raise SourceTruncated(self.request.source, reason)
+            else:
+                answer = self._own(data)
+                if answer:
+                    return answer
+            # Whoever sends without end must not keep us here.
+            until = until or monotonic() + _PATIENCE_S
+            if monotonic() > until:
+                raise self._no_answer()
+
+    def end(self, data: bytes, kind: int) -> int:
+        """Return where the rows of a datagram end, whose first message is of some kind: before NLMSG_DONE, if it is there.
+
+        Linux 6.9 and later append NLMSG_DONE to the last datagram if there is room. The identity of the request shows that
+        it is no part of a name that ends the last message.
+        """
+        if kind == NLMSG_DONE:
+            return 0
+        done = data[-20:-14] == _DONE.pack(NLMSG_HDRLEN + 4, NLMSG_DONE) and data[-12:-4] == self._identity
+        return len(data) - 20 if done else len(data)
+
+    def _own(self, data: bytes) -> bytes:
+        if len(data) < NLMSG_HDRLEN:
+            reason = f"a datagram of {len(data)} bytes is shorter than a message header"
+            raise SourceTruncated(self.request.source, reason)
+        length = U32.unpack_from(data)[0]
+        if length >= NLMSG_HDRLEN and not length & 3 and not len(data) % length:
+            # Most datagrams hold messages of one length.
+            words, step, rows = units(data, "I"), length >> 2, len(data) // length
+            expected = (length, self._sequence, self._port)
+            if all(words[at::step].tolist().count(of) == rows for at, of in zip((0, 2, 3), expected, strict=True)):
+                return data
+        offset, end, kept = 0, len(data), []
+        while offset < end:
+            length = U32.unpack_from(data, offset)[0] if end - offset >= NLMSG_HDRLEN else 0
+            if not NLMSG_HDRLEN <= length <= end - offset:
+                reason = f"a message of {length} bytes where {end - offset} are left"
+                raise SourceTruncated(self.request.source, reason)
+            after = min(offset + align4(length), end)
+            if data[offset + 8 : offset + 16] == self._identity:
+                kept.append((offset, after))
+            else:
+                self.dropped += 1
+            offset = after
+        if kept and kept[0][0] == 0 and sum(after - before for before, after in kept) == end:
+            return data
+        return b"".join([data[before:after] for before, after in kept])
+
+    def _no_answer(self) -> SourceTruncated:
+        reason = f"no answer within {_PATIENCE_S} s"
+        if self.dropped:
+            reason += f", but {self.dropped} messages that are no answers of the kernel"
+        return SourceTruncated(self.request.source, reason, errno.ETIMEDOUT)
 
 
-def _call(request: Request, function: object, *arguments: object) -> object:
-    try:
-        return function(*arguments)  # type: ignore[operator]
-    except OSError as error:
-        raise _error(request, error.errno or 0) from None
-
-
-def _receive(request: Request, channel: socket) -> bytes:
-    try:
-        data, _ancillary, flags, _address = channel.recvmsg(_BUFFER)
-    except OSError as error:
-        if error.errno == errno.EAGAIN:
-            raise SourceTruncated(request.source, "no answer within 10 s", errno.ETIMEDOUT) from None
-        raise _error(request, error.errno or 0) from None
-    if flags & MSG_TRUNC:
-        raise SourceTruncated(request.source, f"a datagram larger than {_BUFFER} bytes was truncated (MSG_TRUNC)")
-    return data
-
-
-def _header(request: Request, data: bytes) -> tuple[int, int, int, int, int]:
-    if len(data) < NLMSG_HDRLEN:
-        raise SourceTruncated(request.source, f"a datagram of {len(data)} bytes is shorter than a message header")
-    length, kind, flags, seq, pid = NLMSGHDR.unpack_from(data)
-    if not NLMSG_HDRLEN <= length <= len(data):
-        raise SourceTruncated(request.source, f"a message of {length} bytes in a datagram of {len(data)}")
-    return length, kind, flags, seq, pid
-
-
-def _datagrams(request: Request, channel: socket, seq: int) -> Iterator[bytes]:
+def _datagrams(channel: KernelSocket) -> Iterator[bytes]:
+    request = channel.request
     interrupted = False
-    done = _DONE.pack(NLMSG_HDRLEN + 4, NLMSG_DONE)
     read = 0
     while True:
-        data = _receive(request, channel)
+        data = channel.receive()
         read += len(data)
         progress.step("KiB of the kernel's answer", read >> 10)
-        _length, kind, flags, answer_seq, _pid = _header(request, data)
-        if answer_seq != seq:
-            continue
+        kind, flags = _KIND.unpack_from(data, 4)
         interrupted = interrupted or bool(flags & NLM_F_DUMP_INTR)
         if kind == NLMSG_ERROR:
             raise_errno(request, data, 0)
-        end = len(data)
-        if kind == NLMSG_DONE:
-            end = 0
-        elif data[-20:-14] == done and U32.unpack_from(data, end - 12)[0] == seq:
-            end -= 20  # Linux 6.9 and later append NLMSG_DONE to the last datagram when there is room
+        end = channel.end(data, kind)
         if end:
             yield data if end == len(data) else data[:end]
         if end != len(data):
@@ -249,8 +347,13 @@ def raise_errno(request: Request, data: bytes, offset: int) -> None:
         raise _error(request, number)
 
 
+def strerror(number: int) -> str:
+    """Return the text of an error number that may be any number, as in a file."""
+    return os.strerror(number) if 0 <= number <= _MAX_ERRNO else f"error {number}, which does not exist"
+
+
 def _error(request: Request, number: int) -> SourceError:
-    reason = os.strerror(number)
+    reason = strerror(number)
     if number in (errno.EPERM, errno.EACCES):
         return SourceDenied(request.source, reason, number, "run as root")
     if number in (errno.ENOENT, errno.EINVAL, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ECONNREFUSED):
