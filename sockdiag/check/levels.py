@@ -85,6 +85,9 @@ def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) 
         raised: alerts of the last run.
         guarded: few losses raise no alert.
     """
+    hits = list(hits)
+    # What has effects is no matter of a few packets.
+    causes = {hit.finding.effect_of for hit in hits}
     found = []
     for hit in hits:
         finding = hit.finding
@@ -92,6 +95,7 @@ def alerts_of(hits: Iterable[Hit], raised: Mapping[str, int], *, guarded: bool) 
         count = events(finding)
         before = raised.get(alert_name(finding), CHECK_OK)
         few = bool(guarded and status and count is not None and count < LEAST_EVENTS and not before)
+        few = few and finding.code not in causes
         found.append(Alert(finding, CHECK_OK if few else status, few=few))
     return found
 

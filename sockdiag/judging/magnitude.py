@@ -30,8 +30,10 @@ WARNING_LOST = Threshold("warning_lost", 5, "any host loses a packet or two")
 # Declared by each rule that decides by severity_of().
 THRESHOLDS = (CRITICAL_SHARE, CRITICAL_LOST, CRITICAL_PER_S, WARNING_SHARE, WARNING_PER_S, WARNING_LOST)
 
-# From that share of a limit on it is more than a note that something waits and nothing moves.
+# From that share of a limit on it is more than a note that something waits and nothing moves; from the smaller one, if it
+# has lasted longer than processes work in batches.
 _HALF = 0.5
+_QUARTER = 0.25
 
 
 def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str = CRITICAL) -> str:
@@ -59,12 +61,14 @@ def severity_of(lost: int, passed: int | None, seconds: float | None, worst: str
     return max(found, worst, key=SEVERITIES.index)
 
 
-def stuck_severity(ratio: float) -> str:
-    """Return how bad it is that something waits and nothing moves, by the share of the limit that it takes.
+def stuck_severity(ratio: float, *, lasting: bool) -> str:
+    """Return how bad it is that something waits and nothing moves. Nothing is lost yet: it is never critical.
 
-    Nothing is lost yet: it is never critical.
+    Args:
+        ratio: the share of the limit that it takes.
+        lasting: it has waited for longer than processes that work in batches let anything wait.
     """
-    return WARNING if ratio >= _HALF else INFO
+    return WARNING if ratio >= (_QUARTER if lasting else _HALF) else INFO
 
 
 def share_of(lost: int, passed: int | None) -> float | None:

@@ -108,6 +108,6 @@ def _judge_one(case: Case, rule: Rule, queue: AcceptQueue, waiting: int, limit: 
         return AT_RISK, WARNING, said, waited, eta
     if lasting or (waiting / places_ >= case.threshold(rule, "standing_ratio") and many):
         # Clients of a process that does not run get no answer, however few wait.
-        severity = WARNING if queue.halted else stuck_severity(waiting / places_)
+        severity = WARNING if queue.halted else stuck_severity(waiting / places_, lasting=lasting)
         return STALLED, severity, said, waited, eta
     return None

@@ -334,7 +334,7 @@ def _filling(
         )
     standing = ratio >= case.threshold(rule, "standing_ratio") or (lasting and rmem >= FEW_BYTES)
     if level.halted or standing:
-        severity = WARNING if level.halted and rmem >= FEW_BYTES else stuck_severity(ratio)
+        severity = WARNING if level.halted and rmem >= FEW_BYTES else stuck_severity(ratio, lasting=lasting)
         return STALLED, severity, f"is not being read: {_held(level)}{unread}", eta, cause
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.analysis.memory import protocol_memory
+from sockdiag.judging.case import Threshold
 from sockdiag.model.finding import Advice, Evidence
 from sockdiag.model.quantity import count, size
 from sockdiag.model.record import HOST
@@ -10,11 +11,17 @@ from sockdiag.model.record import HOST
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.analysis.memory import ProtocolMemory
-    from sockdiag.judging.case import Case
+    from sockdiag.judging.case import Case, Rule
     from sockdiag.model.cgroup_memory import CgroupMemory
 
 # From here on a limit is near: per-CPU reserves make the level of a protocol uncertain, and charges come in batches.
 FULL = 0.9
+
+TREND = Threshold(
+    "trend_ratio",
+    0.5,
+    "below half of the limit, the burst with which many connections begin looks like a trend, and ends by itself",
+)
 
 # For the declarations of rules: what account_of() and used_up() read.
 ACCOUNT_SYSCTLS = ("net.core.mem_pcpu_rsv", "net.ipv4.tcp_mem", "net.ipv4.udp_mem")
@@ -51,8 +58,10 @@ def pages_evidence(account: ProtocolMemory) -> Evidence:
     return Evidence(account.pages, "pages", account.limit_pages, f"/proc/net/sockstat; {account.limit_source}", HOST)
 
 
-def trend(case: Case, account: ProtocolMemory, name: str) -> float | None:
-    """Return the seconds until the limit at the measured rate; None where memory does not grow."""
+def trend(case: Case, rule: Rule, account: ProtocolMemory, name: str) -> float | None:
+    """Return the seconds until the limit at the measured rate; None where memory does not grow, or is far from the limit."""
+    if account.ratio is None or account.ratio < case.threshold(rule, "trend_ratio"):
+        return None
     past = account_of(case, name, before=True) if case.before is not None else None
     if past is None or past.pages is None or account.pages is None or not account.limit_pages:
         return None

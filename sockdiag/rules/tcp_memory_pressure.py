@@ -10,6 +10,7 @@ from sockdiag.rules._memory import (
     ACCOUNT_PARTS,
     ACCOUNT_SYSCTLS,
     FULL,
+    TREND,
     WHO,
     account_of,
     memory_held,
@@ -35,7 +36,7 @@ RULE = DeclaredRule(
     "__sk_mem_raise_allocated(), net/core/sock.c; tcp_enter_memory_pressure()",
     ("sockstat TCP mem", "protocols TCP press", "net.ipv4.tcp_mem"),
     (),
-    (Threshold("limit_ratio", FULL, "monitoring systems alert between 85 and 100 % of tcp_mem[2]"),),
+    (Threshold("limit_ratio", FULL, "monitoring systems alert between 85 and 100 % of tcp_mem[2]"), TREND),
     ("the processes that hold the memory", "net.ipv4.tcp_mem, as far as the machine's RAM allows"),
     partly=("/proc/net/protocols",),
     sysctls=ACCOUNT_SYSCTLS,
@@ -50,7 +51,7 @@ def judge(case: Case) -> Iterator[Hit]:
     account = account_of(case, "TCP")
     if account is None or (account.pressure is None and account.ratio is None):
         raise Unseen("/proc/net/protocols", "neither the memory of TCP nor its pressure is known")
-    eta = trend(case, account, "TCP")
+    eta = trend(case, RULE, account, "TCP")
     near = account.ratio is not None and account.ratio >= case.threshold(RULE, "limit_ratio")
     soon = eta is not None and eta <= case.horizon
     if not (account.pressure or near or soon):

@@ -8,6 +8,7 @@ from sockdiag.rules._memory import (
     ACCOUNT_PARTS,
     ACCOUNT_SYSCTLS,
     FULL,
+    TREND,
     account_of,
     memory_held,
     pages_evidence,
@@ -31,7 +32,10 @@ RULE = DeclaredRule(
     "__sk_mem_raise_allocated(), net/core/sock.c",
     ("sockstat UDP mem", "net.ipv4.udp_mem"),
     (),
-    (Threshold("limit_ratio", FULL, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages per CPU"),),
+    (
+        Threshold("limit_ratio", FULL, "the per-CPU reserves make the level uncertain by mem_pcpu_rsv pages per CPU"),
+        TREND,
+    ),
     ("the processes that hold the memory", "net.ipv4.udp_mem, as far as the machine's RAM allows"),
     sysctls=ACCOUNT_SYSCTLS,
     parts=ACCOUNT_PARTS,
@@ -56,7 +60,7 @@ def judge(case: Case) -> Iterator[Hit]:
         raise Unseen("/proc/net/sockstat", "the memory of UDP is not known")
     if account.ratio is None:
         raise Unseen("net.ipv4.udp_mem", case.now.limits.missing.get("net.ipv4.udp_mem", "not read"))
-    eta = trend(case, account, "UDP")
+    eta = trend(case, RULE, account, "UDP")
     if account.ratio < case.threshold(RULE, "limit_ratio") and (eta is None or eta > case.horizon):
         return
     said = (

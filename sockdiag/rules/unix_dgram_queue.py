@@ -208,7 +208,7 @@ def _judge_one(
     elif ratio is None:
         severity = WARNING if dgram and (senders or lasting) else INFO
     else:
-        severity = stuck_severity(ratio)
+        severity = stuck_severity(ratio, lasting=lasting)
     return _Said(STALLED, severity, "has not been read", ratio, eta, waited) if known else None
 
 

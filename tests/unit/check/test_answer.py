@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.check.baseline import recalled, remembered
-from sockdiag.check.levels import alert_name, events, status_of, worst
+from sockdiag.check.levels import alert_name, alerts_of, events, status_of, worst
 from sockdiag.check.measured import Taken, measured, taken
 from sockdiag.check.request import check_request, paired
 from sockdiag.check.state import state_path
 from sockdiag.cli.commands.check import COMMAND, CRITICAL, WARNING, check_options
 from sockdiag.cli.quick import parse
 from sockdiag.errors import SourceTruncated, UsageError
+from sockdiag.judging.case import Hit
 from sockdiag.judging.registry import RULES
 from sockdiag.model.address import Endpoint
 from sockdiag.model.alert_range import AlertRange
@@ -157,6 +158,23 @@ def test_events_of_a_finding() -> None:
     finding = Finding("DEVICE_DROP", "warning", Subject("namespace", "eth0"), "x", evidence, verdict=DROPPING)
     assert events(finding) == 3
     assert events(finding._replace(verdict="at_risk")) is None
+
+
+def test_few_losses_with_effects() -> None:
+    """Three packets are below the alert threshold, unless they are why something else fails."""
+    lost = Finding(
+        "DEVICE_DROP",
+        "warning",
+        Subject("namespace", "eth0"),
+        "x",
+        {"tx_drop": Evidence(3, "packets")},
+        verdict=DROPPING,
+    )
+    silent = Finding("PEER_SILENT", "info", Subject("peer", "192.0.2.1"), "y", verdict="stalled")
+    (alone, other) = alerts_of([Hit(lost), Hit(silent)], {}, guarded=True)
+    assert (alone.status, alone.few, other.status) == (0, True, 0)
+    (cause, _effect) = alerts_of([Hit(lost), Hit(silent._replace(effect_of="DEVICE_DROP"))], {}, guarded=True)
+    assert (cause.status, cause.few) == (1, False)
 
 
 def test_names_of_alerts() -> None:

@@ -100,6 +100,13 @@ def unix_listener(waiting: int, limit: int) -> Any:
 
 
 # code, verdict, looks: later one, and the earlier where there are two.
+def mem(name: str, before: int, now: int) -> tuple[Sample, ...]:
+    return two(
+        {"sockstat": SOCKSTAT._replace(**{name: before})},
+        {"sockstat": SOCKSTAT._replace(**{name: now})},
+    )
+
+
 BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("FILE_TABLE_FULL", "at_risk", (sample(limits={"fs.file-nr": (860, 0, 1000)}),)),
     ("FILE_TABLE_FULL", "at_risk", (sample(limits={"fs.file-nr": (1000, 0, 1000)}),)),
@@ -150,6 +157,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ),
     ("UDP_DROPS", "dropping", counted(Udp__RcvbufErrors=50)),
     ("UDP_MEMORY_LIMIT", "at_risk", (sample(sockstat=SOCKSTAT._replace(udp_mem_pages=9500)),)),
+    ("UDP_MEMORY_LIMIT", "at_risk", mem("udp_mem_pages", 5_000, 6_000)),
     ("RAW_RECEIVE_BUFFER_FULL", "dropping", two({"sockets": [sock("raw")]}, {"sockets": [sock("raw", drops=2)]})),
     ("PACKET_RECEIVE_BUFFER_FULL", "at_risk", (sample([sock("packet", rmem_alloc=FULL)]),)),
     (
@@ -234,6 +242,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ),
     ("TCP_MEMORY_PRESSURE", "at_risk", (sample(protocols=[Protocol("TCP", memory_pages=2500, pressure=True)]),)),
     ("TCP_MEMORY_PRESSURE", "at_risk", (sample(sockstat=SOCKSTAT._replace(tcp_mem_pages=2900)),)),
+    ("TCP_MEMORY_PRESSURE", "at_risk", mem("tcp_mem_pages", 1_400, 1_700)),
     ("TCP_RECEIVER_STALLED", "stalled", (sample(tcp(1, "ESTABLISHED", recv_q=9, rmem_alloc=FULL)),)),
     (
         "TCP_RECEIVER_STALLED",
@@ -304,6 +313,8 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
 HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     *((code, (sample(),)) for code in RULES),
     *((code, two({}, {})) for code in RULES),
+    ("UDP_MEMORY_LIMIT", mem("udp_mem_pages", 1_000, 4_900)),
+    ("TCP_MEMORY_PRESSURE", mem("tcp_mem_pages", 100, 1_400)),
     ("ZERO_WINDOW_FROM_PEER", two({"sockets": blocked(1)}, {"sockets": blocked(2, 8)})),
     ("UDP_RECEIVE_BUFFER_FULL", (sample([sock(rmem_alloc=RCVBUF // 2)]),)),
     ("UDP_RECEIVE_BUFFER_FULL", two({"sockets": [sock()]}, {"sockets": [sock(rmem_alloc=50000, recv_q=50000)]})),
