@@ -20,7 +20,7 @@ UNMEASURED += tests/unit/sources/netlink/test_tcp_info_guard.py
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test campaign test-min coverage lint style types gen gen-check dist deb bench clean
+.PHONY: help run test campaign soak test-min coverage lint style types gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -41,6 +41,9 @@ test: $(STAMP) ## Run all tests (as root also those in network namespaces), in s
 # Half an hour on two CPUs; ARGS="--only unix --repeats 3" for a part, ARGS=--help for more.
 campaign: $(STAMP) ## Judge every condition of tests/live/scenarios in every way, and compare with the truth
 	tests/apart $(BIN)/python -m tests.live.scenarios.campaign $(ARGS)
+
+soak: $(STAMP) ## Let metrics --listen run for an hour, and watch its memory and descriptors (ARGS="--seconds 600")
+	$(BIN)/python tests/hostile/soak.py $(ARGS)
 
 # The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
 test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits

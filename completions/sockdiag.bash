@@ -128,7 +128,7 @@ _sockdiag_words23="--all --rule --skip --interval --horizon --exit-code --fail-o
 _sockdiag_words24="--rule --skip --interval --horizon --exit-code --fail-on --where --netid --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words25="--where --netid --rule --skip --interval --horizon --exit-code --fail-on --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words26="--rule --skip --measure --warning -w --critical -c --where --netid --timeout -t --interval --horizon --state --strict --verbose -v --version -V --root --source --netns --numeric -n --help -h"
-_sockdiag_words27="--textfile --listen --prometheus --influx --top --interval --horizon --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
+_sockdiag_words27="--textfile --listen --tls-cert --tls-key --tls-client-ca --insecure --prometheus --influx --top --interval --horizon --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words28="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --netns --strict --color --no-pager --help -h"
 _sockdiag_words29="--interval --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --color --no-pager --help -h"
 _sockdiag_words30="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
@@ -203,7 +203,7 @@ _sockdiag_value() {
         fields:--sort) _sockdiag_signed "name type unit kind kernel sources words needs help" ;;
         rules:--sort) _sockdiag_signed "$_sockdiag_words12" ;;
         check:--measure) _sockdiag_one "$_sockdiag_words7" ;;
-        check:--state|metrics:--textfile) _sockdiag_path ;;
+        check:--state|metrics:--textfile|metrics:--tls-cert|metrics:--tls-key|metrics:--tls-client-ca) _sockdiag_path ;;
         *:--root) _sockdiag_path ;;
         *:--source) _sockdiag_one "auto netlink proc" ;;
         *:--netns) _sockdiag_netns all ;;

@@ -10,15 +10,19 @@ from threading import Lock
 
 from sockdiag.errors import SockdiagError, UsageError
 from sockdiag.metrics.http_server import Server, Stopped
+from sockdiag.metrics.protection import Protection
 from sockdiag.render.exposition import label_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from sockdiag.metrics.scrape import Scraper
     from sockdiag.model.metric_family import MetricFamily
+
+    # Status, headers and body.
+    _Answer: TypeAlias = tuple[str, list[tuple[str, str]], list[bytes]]
 
 _LOOPBACK = "127.0.0.1"
 # A result is shared up to this age.
@@ -26,20 +30,23 @@ _SHARED_S = 1.0
 # Prometheus gives up after 10 s.
 _PATIENCE_S = 30.0
 _POLL_S = 0.5
+# Formats of a sample that are kept; Prometheus servers of different age ask for two or three.
+_MOST_ANSWERS = 8
 _PAGE = (
     b"<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><title>sockdiag</title>\n"
     b"<h1>sockdiag</h1>\n<p><a href=/metrics>Metrics</a> of this host's sockets.</p>\n</html>\n"
 )
 
 
-def listen(address: str) -> Server:
+def listen(address: str, protection: Protection | None = None) -> Server:
     """Open the socket that serves.
 
     Args:
         address: ``PORT``, ``:PORT``, ``ADDR:PORT`` or ``[ADDR]:PORT``; without ADDR only on loopback. Port 0 is any free one.
+        protection: TLS and authentication, without which only this host is served.
 
     Raises:
-        UsageError: the address is invalid, or prometheus_client is not installed.
+        UsageError: the address is invalid or not protected, or prometheus_client is not installed.
         SockdiagError: the address cannot be listened on.
     """
     import socket
@@ -59,8 +66,11 @@ def listen(address: str) -> Server:
             f"--listen: {host}: {error.strerror if isinstance(error, OSError) else 'no address'}"
         ) from None
     family, _type, _protocol, _name, place = found[0]
+    protection = protection or Protection()
+    protection.check(str(place[0]))
+    tls = protection.context()
     try:
-        return Server(family, place)
+        return Server(family, place, tls)
     except OSError as error:
         raise SockdiagError(f"--listen {address}: {error.strerror}") from None
 
@@ -103,7 +113,7 @@ def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug
     # An exception from a signal handler may arise anywhere, and be mistaken there for a client's error.
     numbers = (signal.SIGTERM, signal.SIGINT)
     earlier = [signal.signal(number, lambda number, _frame: server.stop(number)) for number in numbers]
-    log(f"serving http://{shown}:{port}/metrics")
+    log(f"serving http{'' if server.tls is None else 's'}://{shown}:{port}/metrics")
     try:
         server.serve_forever(_POLL_S)
     except Stopped:
@@ -118,22 +128,35 @@ def serve(server: Server, scraper: Scraper, log: Callable[[str], None], *, debug
 
 
 class _Shared:
-    """Takes one sample at a time; clients that waited for it share its result."""
+    """Takes one sample at a time; clients that waited for it share its result, and its text in each format."""
 
     def __init__(self, scraper: Scraper) -> None:
         self._scraper = scraper
         self._lock = Lock()
-        self._last: tuple[float, list[MetricFamily]] | None = None
+        self._taken_at: float | None = None
+        self._answers: dict[Any, _Answer] = {}
+        self.families: list[MetricFamily] = []
 
-    def families(self) -> list[MetricFamily]:
-        """Return the families of a sample that is at most a moment old."""
+    def answer(self, key: Any, encode: Callable[[], _Answer]) -> _Answer:
+        """Return an answer from a sample that is at most a moment old.
+
+        Args:
+            key: all that the answer depends on besides the sample; None for an answer that no other client gets.
+            encode: makes it of ``families``.
+        """
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise SockdiagError(f"timed out waiting {_PATIENCE_S:g} s for a scrape in progress")
         try:
-            if self._last is None or time.monotonic() - self._last[0] >= _SHARED_S:
-                families = self._scraper.scrape().families
-                self._last = time.monotonic(), families
-            return self._last[1]
+            if self._taken_at is None or time.monotonic() - self._taken_at >= _SHARED_S:
+                self.families = self._scraper.scrape().families
+                self._taken_at = time.monotonic()
+                self._answers.clear()
+            found = self._answers.get(key)
+            if found is None:
+                found = encode()
+                if key is not None and len(self._answers) < _MOST_ANSWERS:
+                    self._answers[key] = found
+            return found
         finally:
             self._lock.release()
 
@@ -156,7 +179,7 @@ class _Collector:
 
     def collect(self) -> Iterator[Any]:
         """Yield the families of a scrape."""
-        for family in self._shared.families():
+        for family in self._shared.families:
             yield _metric(family)
 
 
@@ -177,6 +200,19 @@ def _application(shared: _Shared, log: Callable[[str], None], *, debug: bool) ->
     registry.register(_Collector(shared))
     metrics = make_wsgi_app(registry)
 
+    def collected(request: dict[str, Any]) -> _Answer:
+        request["HTTP_ACCEPT"] = _understood(request.get("HTTP_ACCEPT", ""))
+        encoding = request.get("HTTP_ACCEPT_ENCODING", "")
+        # Other headers than those of Prometheus, and questions, are answered each time: they are too many to remember.
+        plain = encoding in ("", "gzip") and not request.get("QUERY_STRING")
+
+        def encode() -> _Answer:
+            said: list[Any] = []
+            body = list(metrics(request, lambda *given: said.extend(given)))
+            return said[0], said[1], body
+
+        return shared.answer((request["HTTP_ACCEPT"], encoding) if plain else None, encode)
+
     def application(request: dict[str, Any], start: Any) -> Iterable[bytes]:
         body = answered(request, start)
         return () if request["REQUEST_METHOD"] == "HEAD" else body
@@ -188,7 +224,7 @@ def _application(shared: _Shared, log: Callable[[str], None], *, debug: bool) ->
             if request["REQUEST_METHOD"] != "GET":
                 return _respond(start, "405 Method Not Allowed", b"method not allowed: use GET\n", allow="GET")
             try:
-                found: Iterable[bytes] = metrics(request, start)
+                status, headers, found = collected(request)
             except SockdiagError as error:
                 return _respond(start, "503 Service Unavailable", f"{error}\n".encode("utf-8", "backslashreplace"))
             except Exception as error:
@@ -196,12 +232,28 @@ def _application(shared: _Shared, log: Callable[[str], None], *, debug: bool) ->
                     raise
                 log(f"internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where")
                 return _respond(start, "500 Internal Server Error", b"internal error; see the log\n")
+            start(status, headers)
             return found
         if path == "/":
             return _respond(start, "200 OK", _PAGE, "text/html; charset=utf-8")
         return _respond(start, "404 Not Found", b"not found: see /metrics\n")
 
     return application
+
+
+# Formats of prometheus_client, with the versions that can be asked for.
+_FORMATS = {"application/openmetrics-text": (None, "0.0.1", "1.0.0"), "text/plain": (None, "0.0.4", "1.0.0")}
+
+
+def _understood(accept: str) -> str:
+    """Leave out of an Accept header what is not known: prometheus_client compares versions that are no numbers."""
+    kept = []
+    for part in accept.split(","):
+        kind, *parameters = (text.strip() for text in part.split(";"))
+        values = dict(one.partition("=")[::2] for one in parameters)
+        if values.get("version") in _FORMATS.get(kind, ()):
+            kept.append(part)
+    return ",".join(kept)
 
 
 def _respond(

@@ -17,6 +17,7 @@ from sockdiag.cli.env import VARIABLES
 from sockdiag.judging.registry import RULES
 from sockdiag.judging.registry import load as load_rule
 from sockdiag.model.finding import DROPPING
+from sockdiag.ss.usage import VARIABLES as OF_SS
 from tests.documents.masks import MASKS
 from tests.documents.play import check_shown, shell
 from tests.documents.reading import DOCUMENTS, NAMES, blocks, command_lines, headings, inline, links, read, shell_lines
@@ -37,7 +38,7 @@ PLACEHOLDERS = {
     "…": "",
 }
 # Words in capitals that are variables or the kernel's, and no rules.
-NOT_RULES = {"MOVING", "PROC_ROOT", "TCPDIAG_FILE"}
+NOT_RULES = {"MOVING"}
 # Programs in shell blocks that other tests or .ci/run run.
 ELSEWHERE = {
     "make": "its targets are checked below",
@@ -189,7 +190,7 @@ def test_findings_of_loss_are_explained() -> None:
     assert {code for code in RULES if DROPPING in load_rule(code).RULE.verdicts} <= explained
     for name in NAMES:
         codes = {code for code in inline(read(name)) if re.fullmatch(r"[A-Z0-9]+(?:_[A-Z0-9]+)+", code)}
-        known = {*RULES, *NOT_RULES, *VARIABLES}
+        known = {*RULES, *NOT_RULES, *VARIABLES, *OF_SS}
         assert codes <= known, (name, codes - known)
 
 

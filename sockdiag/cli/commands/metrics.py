@@ -25,7 +25,21 @@ TEXTFILE = text(
     metavar="PATH",
     completion="path",
 )
-LISTEN = text("listen", "Serve http://ADDR:PORT/metrics; without ADDR on loopback only.", metavar="[ADDR:]PORT")
+LISTEN = text(
+    "listen",
+    "Serve http://ADDR:PORT/metrics; without ADDR on loopback only. An address that others reach needs the three --tls "
+    "options, or --insecure.",
+    metavar="[ADDR:]PORT",
+)
+TLS_CERT = text("tls_cert", "Serve HTTPS with this certificate (PEM).", metavar="FILE", completion="path")
+TLS_KEY = text("tls_key", "The certificate's private key, not encrypted (PEM).", metavar="FILE", completion="path")
+TLS_CLIENT_CA = text(
+    "tls_client_ca",
+    "Serve only clients whose certificates these authorities have signed (PEM).",
+    metavar="FILE",
+    completion="path",
+)
+INSECURE = flag("insecure", "Serve others than this host also without TLS and certificates of clients.")
 PROMETHEUS = flag(
     "prometheus", "Print the older text format of Prometheus, which promtool and the textfile collector read."
 )
@@ -44,9 +58,11 @@ def prepare(env: Env, args: Args) -> Callable[[], int]:
     if address is None:
         return lambda: run(env, args)
     _refuse(args)
+    from sockdiag.metrics.protection import Protection
     from sockdiag.metrics.serve import listen
 
-    server = listen(address)
+    protection = Protection(args[TLS_CERT], args[TLS_KEY], args[TLS_CLIENT_CA], insecure=args[INSECURE])
+    server = listen(address, protection)
     return lambda: _serve(env, args, server)
 
 
@@ -106,6 +122,9 @@ def _refuse(args: Args) -> None:
     textfile = args[TEXTFILE]
     if textfile is not None and chosen not in ([], ["prometheus"]):
         raise UsageError(f"--textfile and --{chosen[0]} exclude each other")
+    for option in (TLS_CERT, TLS_KEY, TLS_CLIENT_CA, INSECURE):
+        if args.given(option) and not args.given(LISTEN):
+            raise UsageError(f"{option.flags[0]} needs --listen")
     if textfile == "":
         raise UsageError("--textfile names no file")
     if args[LISTEN] is not None and args[options.ROOT]:
@@ -161,7 +180,20 @@ COMMAND = Command(
         "--listen needs the Python library prometheus_client: on Debian and Ubuntu the package python3-prometheus-client; if "
         "sockdiag was installed by pip or pipx, prometheus-client in the same environment."
     ),
-    options=(TEXTFILE, LISTEN, PROMETHEUS, INFLUX, TOP, options.INTERVAL, options.HORIZON, *options.COMMON),
+    options=(
+        TEXTFILE,
+        LISTEN,
+        TLS_CERT,
+        TLS_KEY,
+        TLS_CLIENT_CA,
+        INSECURE,
+        PROMETHEUS,
+        INFLUX,
+        TOP,
+        options.INTERVAL,
+        options.HORIZON,
+        *options.COMMON,
+    ),
     examples=(
         ("metrics", "OpenMetrics text"),
         (

@@ -106,9 +106,9 @@ def running() -> Iterator[Running]:
 
 def no_threads_left(server: http_server.Server) -> bool:
     end = time.monotonic() + 60
-    while server._due and time.monotonic() < end:
+    while server._guests and time.monotonic() < end:
         time.sleep(0.01)
-    return not server._due
+    return not server._guests
 
 
 def test_formats_are_negotiated(running: Running) -> None:
@@ -226,7 +226,7 @@ def test_a_slow_client_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPa
 
 def test_a_client_that_does_not_read_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer does not wait in memory for ever."""
-    monkeypatch.setattr(http_server._Handler, "timeout", 0.3)
+    monkeypatch.setattr(http_server, "ANSWER_S", 0.3)
     many = tuple(((f"{n}" * 100,), n) for n in range(100_000))
     monkeypatch.setattr(
         running.looks,
@@ -277,20 +277,118 @@ def test_garbage_is_no_matter(running: Running, request_: bytes) -> None:
         os.read(running.said, 1000)
 
 
-def test_there_are_so_many_connections_and_no_more(running: Running) -> None:
-    """The next one is refused at once; when they have gone there is room again."""
+def test_there_are_so_many_connections_and_no_more(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While all wait for a sample, the next ones are refused; when they have been answered there is room again."""
+    monkeypatch.setattr(http_server, "PATIENCE_S", 0.05)
+    running.looks.gate.clear()
     held = [running.connect() for _ in range(http_server.CONNECTIONS)]
-    end = time.monotonic() + 10
-    while len(running.server._due) < http_server.CONNECTIONS and time.monotonic() < end:
+    for client in held:
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        stages = [guest.stage for guest in list(running.server._guests.values())]
+        if stages == ["waiting"] * http_server.CONNECTIONS:
+            break
         time.sleep(0.01)
     threads = threading.active_count()
-    refused = [running.ask(b"")[0] for _ in range(50)]
-    assert set(refused) == {503}
+    assert {running.ask(b"")[0] for _ in range(5)} == {503}
     assert threading.active_count() == threads
+    running.looks.gate.set()
+    assert {answer(client)[0] for client in held} == {200}
     for client in held:
         client.close()
     assert no_threads_left(running.server)
     assert running.ask()[0] == 200
+
+
+class Slow(threading.Thread):
+    """A client that sends its request in pieces, or does not read the answer, and comes back whenever it is thrown out."""
+
+    def __init__(self, place: tuple[str, int], begin: bytes) -> None:
+        super().__init__(daemon=True)
+        self.place = place
+        self.begin = begin
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.is_set():
+            with contextlib.suppress(OSError), socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                client.settimeout(5)
+                client.connect(self.place)
+                client.sendall(self.begin)
+                if self.begin.endswith(b"\r\n\r\n"):
+                    self.over.wait(5)
+                    continue
+                while not self.over.wait(0.2):
+                    client.sendall(b"x")
+
+
+@pytest.mark.parametrize("begin", [b"GET /metr", b"GET /metrics HTTP/1.0\r\n\r\n"], ids=["do not ask", "do not read"])
+def test_slow_clients_starve_nobody(running: Running, begin: bytes) -> None:
+    """Twice as many as there are places, all reconnecting at once, from the address that scrapes come from."""
+    many = tuple(((f"{n}" * 3000,), n) for n in range(1000))
+    families = [MetricFamily("sockdiag_x", "X.", ("a",), samples=many)]
+    running.looks.scrape = lambda: type("Scraped", (), {"families": families})  # type: ignore[method-assign]
+    clients = [Slow(running.place, begin) for _ in range(2 * http_server.CONNECTIONS)]
+    for client in clients:
+        client.start()
+    end = time.monotonic() + 20
+    while len(running.server._guests) < http_server.CONNECTIONS and time.monotonic() < end:
+        time.sleep(0.01)
+    try:
+        assert [running.ask()[0] for _ in range(5)] == [200] * 5
+    finally:
+        for client in clients:
+            client.over.set()
+        for client in clients:
+            client.join()
+
+
+def test_the_client_with_most_connections_gives_way(running: Running) -> None:
+    """A newcomer from elsewhere need not wait until they are late."""
+    held = []
+    for _ in range(http_server.CONNECTIONS):
+        client = socket.socket()
+        client.bind(("127.0.0.2", 0))
+        client.connect(running.place)
+        held.append(client)
+    end = time.monotonic() + 20
+    while len(running.server._guests) < http_server.CONNECTIONS and time.monotonic() < end:
+        time.sleep(0.01)
+    newcomer = http_server._Guest(None, "192.0.2.1")
+    with running.server._changed:
+        for guest in running.server._guests.values():
+            guest.enter("reading")
+        running.server._make_room(newcomer)
+        assert [guest.stage for guest in running.server._guests.values()].count("leaving") == 1
+    for client in held:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text;version=zz",
+        "application/openmetrics-text;version=1.x",
+        "application/openmetrics-text;version=",
+        "application/openmetrics-text;version=1.0.0.0.0",
+        "application/openmetrics-text;version=99999999999999999999.0.0",
+        "text/plain;version=zz",
+        "text/plain;;;=;==;version",
+        ",;,;",
+        "\xff/\xff",
+        "*/*;q=zz",
+    ],
+)
+def test_odd_accept_headers(running: Running, accept: str) -> None:
+    """Each gets an answer in a format that exists, and the log stays empty."""
+    status, headers, body = running.ask(f"GET /metrics HTTP/1.0\r\nAccept: {accept}\r\n\r\n".encode("latin-1"))
+    assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert b"sockdiag_looks_total 1.0" in body
+    os.set_blocking(running.said, False)
+    with pytest.raises(BlockingIOError):
+        os.read(running.said, 1000)
 
 
 @pytest.mark.parametrize(
