@@ -170,7 +170,7 @@ def test_few_losses_with_effects() -> None:
         {"tx_drop": Evidence(3, "packets")},
         verdict=DROPPING,
     )
-    silent = Finding("PEER_SILENT", "info", Subject("peer", "192.0.2.1"), "y", verdict="stalled")
+    silent = Finding("PEER_SILENT", "info", Subject("peer", "192.0.2.1"), "y", {}, verdict="stalled")
     (alone, other) = alerts_of([Hit(lost), Hit(silent)], {}, guarded=True)
     assert (alone.status, alone.few, other.status) == (0, True, 0)
     (cause, _effect) = alerts_of([Hit(lost), Hit(silent._replace(effect_of="DEVICE_DROP"))], {}, guarded=True)
