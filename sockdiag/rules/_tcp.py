@@ -39,6 +39,9 @@ STILL_MS = 2000
 
 # Peers that do not answer
 
+# Explains that a peer answers: there is nothing to report.
+ANSWERING: Explanation = ("", "", ())
+
 
 def unanswered(
     case: Case,
@@ -59,7 +62,7 @@ def unanswered(
         what: what they are, in the singular.
         advice: what to do.
         port: a peer is an address and port, else an address.
-        explain: finds another condition than that the peer does not answer.
+        explain: finds another condition than that the peer does not answer; ANSWERING where it does answer.
     """
     least = case.threshold(rule, "least")
     peers = {end: rows for end, rows in _retransmitting(case, rule, states, port=port).items() if len(rows) >= least}
@@ -69,6 +72,8 @@ def unanswered(
         most = max(n for _batch, _row, n in rows)
         places = [(batch, row) for batch, row, _n in rows]
         found = explain(case, end, places)
+        if found is ANSWERING:
+            continue
         condition, cause, orders = found or ("is not answering", "", advice)
         ports = {batch.at([row])[0].peer.port for batch, row in places[:_LISTED]}
         shown = end._replace(port=ports.pop()) if len(ports) == 1 else end

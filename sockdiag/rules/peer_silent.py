@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
 from sockdiag.rules._effects import SILENCED
-from sockdiag.rules._tcp import TABLES, unanswered
+from sockdiag.rules._tcp import ANSWERING, TABLES, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ _SYN = 1
 # IP and ICMP headers of a ping.
 _HEADERS_V4, _HEADERS_V6 = 28, 48
 
+# A path that loses one segment in ten at random loses one this often in a row once in 100,000.
+_NO_CHANCE = 5
+
 # How many connections of a peer are asked for their tcp_info.
 _ASKED = 4
 # A peer that acknowledged something so lately is alive.
@@ -76,32 +79,55 @@ def judge(case: Case) -> Iterator[Hit]:
 
 
 def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Explanation | None:
-    """Tell a path whose MTU is smaller than known from a peer that vanished.
+    """Tell a path whose MTU is smaller than known, and one that loses segments at random, from a peer that vanished.
 
-    A full-sized segment is not acknowledged, in spite of retransmissions, while smaller ones behind it are (SACK), or while
-    the peer acknowledges others on another connection.
+    Where the MTU is smaller, full-sized segments are not acknowledged, in spite of retransmissions, while smaller ones behind
+    them are (SACK), or while the peer acknowledges others on another connection. Where segments of all sizes get through,
+    the peer answers, and the lost ones are a matter of retransmissions.
     """
     alive: bool | None = None
+    answers = False
     for batch, row in rows[:_ASKED]:
         info = case.tcp_info(batch, row)
         unsent = batch.values("send_q")[row] or 0
-        if info is None or not info.snd_mss or unsent < info.snd_mss:
+        if info is None:
             continue
+        answers = answers or _answers(info)
+        if not info.snd_mss or unsent < info.snd_mss:
+            continue
+        never = info.bytes_acked is not None and _SYN < info.bytes_acked < info.snd_mss
         if not info.sacked and alive is None:
             alive = _alive(case, end, rows)
-        if info.sacked or alive:
+        if _small_ones_pass(info, unsent) or (alive and (never or (info.backoff or 0) >= _NO_CHANCE)):
             cause = (
                 f"segments of {info.snd_mss} bytes are lost and smaller ones are acknowledged: a link on the path "
                 "has a smaller MTU, and the ICMP messages that report it do not arrive"
             )
             return "does not receive large segments (path MTU black hole)", cause, _SMALLER
-        if info.bytes_acked is not None and _SYN < info.bytes_acked < info.snd_mss:
+        if never and not info.sacked:
             cause = (
                 f"only segments smaller than {info.snd_mss} bytes have been acknowledged: a link on the path may have a smaller "
                 "MTU, or the peer vanished before the first large one"
             )
             return "has acknowledged no full-sized segment", cause, (_compare(end, info), _ADVICE, *_SMALLER)
-    return None
+    return ANSWERING if answers else None
+
+
+def _small_ones_pass(info: TcpInfo, unsent: int) -> bool:
+    """Whether what the peer has acknowledged behind the gaps are small segments, if the gaps are full-sized ones."""
+    if not info.sacked or not info.unacked or not info.snd_mss:
+        return False
+    under_way = unsent - (info.notsent_bytes or 0)
+    behind = under_way - (info.unacked - info.sacked) * info.snd_mss
+    return 0 <= behind < info.sacked * info.snd_mss / 2
+
+
+def _answers(info: TcpInfo) -> bool:
+    """Whether the peer has acknowledged something since the segment that it does not acknowledge was first sent again."""
+    if not info.sacked or info.last_ack_recv_ms is None or not info.rto_us or not info.backoff:
+        return False
+    # The timeout has doubled each time: all of them together but for the first.
+    return info.backoff < _NO_CHANCE and info.last_ack_recv_ms < info.rto_us / 1000 * (1 - 0.5**info.backoff)
 
 
 def _compare(end: Endpoint, info: TcpInfo) -> Advice:

@@ -53,16 +53,28 @@ def test_path_mtu() -> None:
     now = sample(waiting(3))
     (dead,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=0))
     assert "is not answering" in dead.summary
-    (hole,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=1))
+    (hole,) = found("PEER_SILENT", now, info=info(snd_mss=1448, unacked=32, sacked=1))
     assert "MTU" in hole.summary
     assert "1448 bytes" in hole.cause
     assert hole.advice[0].command == "sysctl -w net.ipv4.tcp_mtu_probing=1"
     other = sock("tcp", 90, "ESTABLISHED", peer=PEER._replace(port=22))
-    (hole,) = found("PEER_SILENT", sample([*waiting(3), other]), info=info(snd_mss=1448, sacked=0))
-    assert "MTU" in hole.summary
+    for sign in ({"bytes_acked": 101}, {"backoff": 5}):
+        (hole,) = found("PEER_SILENT", sample([*waiting(3), other]), info=info(snd_mss=1448, sacked=0, **sign))
+        assert "MTU" in hole.summary
+    (dead,) = found("PEER_SILENT", sample([*waiting(3), other]), info=info(snd_mss=1448, sacked=0, bytes_acked=9_999))
+    assert "is not answering" in dead.summary
     (either,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=0, bytes_acked=101, pmtu=1500))
     assert "no full-sized segment" in either.summary
     assert "or the peer vanished" in either.cause
     assert either.advice[0].command == "ping -c 3 -M do -s 1472 10.0.0.9; ping -c 3 10.0.0.9"
-    (small,) = found("PEER_SILENT", now, info=info(snd_mss=64000, sacked=1))
+    (small,) = found("PEER_SILENT", now, info=info(snd_mss=64000, unacked=1, sacked=1))
     assert "is not answering" in small.summary
+
+
+def test_random_loss() -> None:
+    """A peer that acknowledges full-sized segments behind the gap, lately, answers; it did, if that was long ago."""
+    seen = {"snd_mss": 1448, "unacked": 31, "sacked": 28, "bytes_acked": 900_000, "backoff": 3, "rto_us": 1_600_000}
+    now = sample(waiting(3))
+    assert found("PEER_SILENT", now, info=info(last_ack_recv_ms=1_390, **seen)) == []
+    (silent,) = found("PEER_SILENT", now, info=info(last_ack_recv_ms=1_410, **seen))
+    assert "is not answering" in silent.summary
