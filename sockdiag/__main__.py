@@ -5,20 +5,62 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from _signal import (  # type: ignore[import-not-found]  # start-up: docs/rejected.md
+    SIG_DFL,
+    SIGINT,
+    SIGPIPE,
+    default_int_handler,
+    getsignal,
+    signal,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> None:
     """Run the program on this process's arguments and exit."""
+    # While modules load there is nothing to clear up. An ignored SIGINT (a background job of sh) stays ignored.
+    interruptible = getsignal(SIGINT) is default_int_handler
+    if interruptible:
+        signal(SIGINT, SIG_DFL)
     _occupy_standard_streams()
     # A run is short and its records hold no cycles; searching for cycles takes a tenth of the time of a long list.
     gc.disable()
-    try:
-        from sockdiag.cli.main import run
+    from sockdiag.cli.main import is_ss, run
 
+    if is_ss(sys.argv):
+        # Both signals end it where it stands, as they end ss.
+        signal(SIGPIPE, SIG_DFL)
+        sys.exit(run(sys.argv))
+    try:
+        if interruptible:
+            sys.unraisablehook = _unraisable
+            signal(SIGINT, default_int_handler)
         status = run(sys.argv)
     except KeyboardInterrupt:
-        status = 130
+        status = 128 + SIGINT
+    if interruptible:
+        signal(SIGINT, SIG_DFL)
+    # The shell ends a loop and a script looks for a signal: both look at how the program died.
+    for number in (SIGINT, SIGPIPE):
+        if status == 128 + number:
+            _die_of(number)
     sys.exit(status)
+
+
+def _unraisable(args: sys.UnraisableHookArgs) -> None:
+    """End where Python would print a traceback and go on: an interrupt met a callback that cannot raise."""
+    if args.exc_type is KeyboardInterrupt:
+        _die_of(SIGINT)
+    sys.__unraisablehook__(args)
+
+
+def _die_of(number: int) -> NoReturn:
+    signal(number, SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # the signal is blocked
 
 
 def _occupy_standard_streams() -> None:

@@ -15,7 +15,7 @@ def run(argv: list[str], env: Env | None = None) -> int:
     Returns:
         The exit status (``sockdiag.cli.exit``).
     """
-    if os.path.basename(argv[0]) == "ss" or argv[1:2] == ["ss"]:
+    if is_ss(argv):
         from sockdiag.ss.main import run as run_ss
 
         return run_ss(argv if argv[1:2] != ["ss"] else ["ss", *argv[2:]])
@@ -27,6 +27,11 @@ def run(argv: list[str], env: Env | None = None) -> int:
     from sockdiag.cli.running import guarded
 
     return guarded(lambda: _dispatch(argv[1:], surroundings), surroundings)
+
+
+def is_ss(argv: list[str]) -> bool:
+    """Return whether a command line is for the drop-in: the program is called ss, or that is its first word."""
+    return os.path.basename(argv[0]) == "ss" or argv[1:2] == ["ss"]
 
 
 def _process() -> Env:

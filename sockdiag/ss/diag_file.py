@@ -52,8 +52,6 @@ def dump(settings: Settings, transport: Transport | None) -> None:
             seq, portid = NLMSGHDR.unpack(header)[3:]
             done = NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI, seq, portid)
             _write_all(fd, done + bytes(4))
-    except BrokenPipeError:
-        raise Stop(141) from None
     except OSError as error:
         name = "standard output" if to_stdout else path
         raise Stop(1, f"ss: write to {name}: {os.strerror(error.errno or 0)}") from None

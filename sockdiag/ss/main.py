@@ -29,8 +29,6 @@ def run(argv: list[str], transport: Transport | None = None) -> int:
         _run([os.path.basename(argv[0]), *argv[1:]], old=old, transport=transport)
     except Stop as stop:
         return _ended(stop, old=old)
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 

@@ -24,21 +24,19 @@ class Stop(Exception):
 
 
 class OutputError(Stop):
-    """Standard output takes no more: its reader went away (141), or the write failed (1)."""
+    """Standard output takes no more."""
 
 
 def write(text: str, fd: int = 1) -> None:
     """Write *text*, one byte per character.
 
     Raises:
-        OutputError: the pipe is closed, or the disk is full.
+        OutputError: the disk is full.
     """
     data = memoryview(text.encode("latin-1", "replace"))
     while data:
         try:
             data = data[os.write(fd, data) :]
-        except BrokenPipeError:
-            raise OutputError(141) from None
         except OSError as error:
             raise OutputError(1, f"ss: write error: {os.strerror(error.errno or 0)}") from None
 

@@ -147,8 +147,8 @@ STATUSES = {
     0: "The sockets were listed, also if there are none, or the filter leaves none.",
     1: "An operand of the filter is wrong, something could not be read, or the answer could not be written.",
     255: "An option, a state or the filter's syntax is wrong.",
-    130: "Interrupted.",
-    141: "The reader of the pipe went away.",
+    130: "As the shell puts it where SIGINT ended the program.",
+    141: "As the shell puts it where SIGPIPE did: the reader of the pipe went away.",
 }
 EXAMPLES = (
     ("ss -tlnp", "listening TCP sockets and the processes that hold them"),

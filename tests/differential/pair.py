@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = Path(__file__).parents[2]
-OURS = (
-    sys.executable,
-    "-c",
-    "import sys; from sockdiag.ss.main import run; sys.exit(run(['ss', *sys.argv[1:]]))",
-)
+OURS = (sys.executable, "-m", "sockdiag", "ss")
 
 # Fields that move between two runs of ss on the same sockets, each with what may stand in it.
 MOVING = {

@@ -14,7 +14,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-_OURS = "import sys; from sockdiag.ss.main import run; sys.exit(run(['ss', *sys.argv[1:]]))"
 _PROJECT = Path(__file__).parents[3]
 
 
@@ -53,7 +52,7 @@ def main() -> None:
     for case in json.loads((source / "cases.json").read_text()):
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **measured, **case["env"]}
         done = subprocess.run(
-            [sys.executable, "-c", _OURS, *case["args"]],
+            [sys.executable, "-m", "sockdiag", "ss", *case["args"]],
             cwd=target,
             env=env,
             input=case["stdin"].encode(),
