@@ -37,7 +37,13 @@ class Joint:
 
 
 class Grammar:
-    """A recursive descent over tokens that are read only when they are needed."""
+    """A recursive descent over tokens that are read only when they are needed.
+
+    It counts the symbols of rules that are not complete yet, which is what a table-driven parser has on its stack.
+    """
+
+    def __init__(self) -> None:
+        self.open = 0
 
     def parse(self) -> Node | None:
         """Parse a whole filter; None where it is empty."""
@@ -51,27 +57,43 @@ class Grammar:
     def _list(self) -> Node:
         nodes = [self.item()]
         joints: list[Joint] = []
+        self.open += 1  # the list so far
         while True:
             kind = self.peek()
             if kind in (END, ")"):
+                self.open -= 1
                 return self.combine(nodes, joints)
+            word = kind in ("and", "or")
             joints.append(self.joint(kind))
+            self.open += word
             nodes.append(self.item())
+            self.open -= word
 
     def item(self) -> Node:
         """Parse one item of a list."""
         kind = self.peek()
         if kind == "(":
-            self.advance()
+            self._begin(2)  # and the list in it
             node = self._list()
             if self.peek() != ")":
                 self.fail()
             self.advance()
+            self.open -= 1
             return node
         if kind == "not":
-            self.advance()
-            return Not(self.item())
+            self._begin(1)
+            node = Not(self.item())
+            self.open -= 1
+            return node
         return self.predicate()
+
+    def _begin(self, least: int) -> None:
+        self.check_open(self.open + 1 + least)
+        self.advance()
+        self.open += 1
+
+    def check_open(self, count: int) -> None:
+        """Refuse a filter whose open symbols become too many."""
 
     if TYPE_CHECKING:
         # Each reading has its own.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A line of a filter file fills a buffer of this size, with its end of line and a NUL.
 _LINE = 1024
+# Symbols on the stack of ss's parser, but for the one that it begins with.
+_MOST_OPEN = 9998
 _BELLOW = 'ss: bison bellows (while parsing filter): "{}!" Sorry.'
 
 
@@ -99,10 +101,7 @@ def parse_ss(
         SsFilterError: ss refuses it.
     """
     parser = _SsParser(_texts(words, file_text), context, preferred, services, version)
-    try:
-        return SsFilter(parser.parse(), parser.preferred, parser.families, context)
-    except RecursionError:
-        raise SsFilterError(_BELLOW.format("memory exhausted"), 255, usage=True) from None
+    return SsFilter(parser.parse(), parser.preferred, parser.families, context)
 
 
 def _texts(words: Sequence[str], file_text: bytes | None) -> Iterator[str]:
@@ -147,6 +146,7 @@ class _SsParser(Grammar):
         services: tuple[str, ...],
         version: tuple[int, int],
     ) -> None:
+        super().__init__()
         self._texts = texts
         self._context = context
         self._hosts = HostParser(context, services, wide=version >= (7, 0))
@@ -204,6 +204,10 @@ class _SsParser(Grammar):
     def advance(self) -> None:
         self._kind = None
 
+    def check_open(self, count: int) -> None:
+        if count > _MOST_OPEN:
+            raise SsFilterError(_BELLOW.format("memory exhausted"), 255, usage=True)
+
     def joint(self, kind: str) -> Joint:
         if kind in ("and", "or"):
             self.advance()
@@ -221,6 +225,7 @@ class _SsParser(Grammar):
         field = self.peek()
         if field not in PREDICATES:
             self.fail()
+        self.check_open(self.open + (1 if field == "autobound" else 3))
         self.advance()
         if field == "autobound":
             return Compare(field, "=", None)

@@ -36,6 +36,7 @@ def parse_where(text: str, context: FilterContext) -> Node | None:
 
 class _WhereParser(Grammar):
     def __init__(self, text: str, context: FilterContext) -> None:
+        super().__init__()
         self._text = text
         self._lexer = Lexer(text)
         self._predicates = Predicates(self._lexer, context)

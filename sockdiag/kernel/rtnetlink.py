@@ -39,6 +39,7 @@ NDT_STATS = Struct(f"{ORDER}11Q")
 
 IFINFOMSG = Struct(f"{ORDER}BxHiII")  # ifi_family, ifi_type, ifi_index, ifi_flags, ifi_change
 IFLA_IFNAME = 3
+IFLA_ALT_IFNAME = 53
 
 TCA_KIND = 1
 TCA_STATS2 = 7

@@ -25,6 +25,9 @@ SOCK_DGRAM = 2
 SOCK_RAW = 3
 SOCK_SEQPACKET = 5
 
+# Modules that answer for a table, where they are not called TABLE_diag: net/packet/diag.c, net/xdp/, net/tipc/diag.c.
+DIAG_MODULES = {"packet": "af_packet_diag", "xdp": "xsk_diag", "tipc": "diag"}
+
 TYPE_NAMES = {
     SOCK_STREAM: "SOCK_STREAM",
     SOCK_DGRAM: "SOCK_DGRAM",

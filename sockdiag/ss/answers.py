@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.errors import ParseError, SourceError, SourceInterrupted, SourceUnavailable
+import os
+
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceInterrupted, SourceUnavailable
 from sockdiag.sources.system.transport import KernelTransport, Request, messages
 from sockdiag.ss.output import complain
 
@@ -14,17 +16,20 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.transport import Transport
     from sockdiag.ss.listing import Listing
 
+# The kernel does not answer; another source may.
+REFUSED = (SourceUnavailable, SourceDenied)
 
-def dumped(listing: Listing, request: Request, *, quiet: bool = False) -> Iterator[bytes]:
-    """Yield the datagrams of an answer; report on standard error what went wrong.
+
+def dumped(listing: Listing, request: Request) -> Iterator[bytes]:
+    """Yield the datagrams of an answer; report on standard error what is missing of it.
 
     Args:
         listing: the run.
         request: what is asked.
-        quiet: raise SourceUnavailable instead of reporting it.
 
     Raises:
-        SourceUnavailable: there is no such table, and *quiet*.
+        SourceUnavailable: there is no such table.
+        SourceDenied: the kernel refuses to answer this.
     """
     transport: Transport = listing.transport or KernelTransport()
     guard: GuardedTransport | None = None
@@ -37,10 +42,8 @@ def dumped(listing: Listing, request: Request, *, quiet: bool = False) -> Iterat
         yield from transport.dump(request)
     except SourceInterrupted:
         complain("Dump was interrupted and may be inconsistent.\n")
-    except SourceUnavailable as error:
-        if quiet:
-            raise
-        report(error, listing)
+    except REFUSED:
+        raise
     except SourceError as error:
         complain(f"ss: {error}\n")
     finally:
@@ -50,9 +53,9 @@ def dumped(listing: Listing, request: Request, *, quiet: bool = False) -> Iterat
             guard.close()
 
 
-def report(error: SourceUnavailable, listing: Listing) -> None:
-    """Report that a table is not available, unless it is shown only by default."""
-    if not listing.settings.selection.by_default:
+def report(error: SourceError, listing: Listing, table: int) -> None:
+    """Tell a person who asked for this very table that the kernel has no handler for it; scripts expect silence."""
+    if isinstance(error, SourceUnavailable) and listing.settings.selection.named & table and os.isatty(2):
         complain(f"ss: {error}{f': {error.hint}' if error.hint else ''}\n")
 
 
@@ -65,10 +68,10 @@ def split(datagram: bytes, name: str) -> Iterator[bytes]:
 
 
 def records(listing: Listing, request: Request, offset: int) -> Iterator[tuple[bytes, dict[int, bytes]]]:
-    """Yield each message of an answer with its attributes; SourceUnavailable as :func:`dumped` if quiet."""
+    """Yield each message of an answer with its attributes; errors as :func:`dumped`."""
     from sockdiag.sources.netlink.attributes import attributes
 
-    for datagram in dumped(listing, request, quiet=True):
+    for datagram in dumped(listing, request):
         for message in split(datagram, request.name):
             if len(message) < offset:
                 continue

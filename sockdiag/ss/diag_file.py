@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.errors import SourceUnavailable
 from sockdiag.kernel.byte_order import S32
 from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
@@ -25,7 +24,7 @@ def dump(settings: Settings, transport: Transport | None) -> None:
     Raises:
         Stop: there is nothing to write, or the file cannot be written.
     """
-    from sockdiag.ss.answers import dumped, report
+    from sockdiag.ss.answers import REFUSED, dumped, report
     from sockdiag.ss.inet_tables import inet_requests
     from sockdiag.ss.layout import RowLayout
     from sockdiag.ss.listing import Listing
@@ -43,11 +42,11 @@ def dump(settings: Settings, transport: Transport | None) -> None:
         for request in inet_requests(settings, TCP, None):
             header = bytes(NLMSG_HDRLEN)
             try:
-                for datagram in dumped(listing, request, quiet=True):
+                for datagram in dumped(listing, request):
                     header = datagram[:NLMSG_HDRLEN]
                     _write_all(fd, datagram)
-            except SourceUnavailable as error:
-                report(error, listing)
+            except REFUSED as error:
+                report(error, listing, TCP)
                 continue
             seq, portid = NLMSGHDR.unpack(header)[3:]
             done = NLMSGHDR.pack(NLMSG_HDRLEN + 4, NLMSG_DONE, NLM_F_MULTI, seq, portid)

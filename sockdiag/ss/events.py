@@ -47,6 +47,9 @@ def follow(listing: Listing) -> NoReturn:
 
 def _datagram(listing: Listing, data: bytes) -> None:
     offset = 0
+    selection = listing.settings.selection
+    # -K shows what it could destroy: nothing, for these sockets are gone.
+    kill = listing.settings.kill
     while len(data) - offset >= MSG_ATTRIBUTES:
         length, kind, _flags, _seq, _pid = NLMSGHDR.unpack_from(data, offset)
         if not MSG_ATTRIBUTES <= length <= len(data) - offset:
@@ -56,8 +59,7 @@ def _datagram(listing: Listing, data: bytes) -> None:
         if kind in (NLMSG_DONE, NLMSG_ERROR):
             continue
         row = inet.decode(message, 0, "netlink:inet_diag")
-        if not listing.settings.selection.families >> row.family & 1:
-            continue
-        if listing.accepts is None or listing.accepts(row):
+        if selection.families >> row.family & 1 and (listing.accepts is None or listing.accepts(row)) and not kill:
             listing.layout.row(inet.show(row, listing))
-            listing.layout.render()
+        # Also without a row: the header comes with the first event.
+        listing.layout.render()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from sockdiag.errors import SourceError
 from sockdiag.filter.context import FilterContext
@@ -14,6 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.ss.settings import Settings
 
+# Bytes of the handle of a cgroup's folder, which is its id.
+_ID = 8
+# Calls that ten thousand nested parentheses take.
+_DEEPEST = 50_000
+# ss reads a file to its end, whatever it is.
+_MOST = 1 << 24
+
 
 def build(words: list[str], settings: Settings) -> SsFilter:
     """Parse the expression; the families of its operands become the selected ones.
@@ -24,13 +32,14 @@ def build(words: list[str], settings: Settings) -> SsFilter:
     from sockdiag.ss.names import Names
 
     selection = settings.selection
-    look_ups = FilterContext(port_range=Names(numeric=True).ephemeral, cgroup_id=_cgroup_id)
+    look_ups = FilterContext(port_range=Names(numeric=True).ephemeral, cgroup_id=_cgroup_id, interface=_interface)
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST))
     services = tuple(name for name, table in (("udp", UDP), ("tcp", TCP)) if selection.tables & table)
     try:
         parsed = parse_ss(
             words,
             look_ups,
-            file_text=settings.filter_text,
+            file_text=None if settings.filter_file is None else _read(settings.filter_file),
             preferred=selection.preferred,
             services=services,
             version=(6, 1) if settings.old else (7, 1),
@@ -43,32 +52,67 @@ def build(words: list[str], settings: Settings) -> SsFilter:
     return parsed
 
 
+def _interface(name: str) -> int | None:
+    from sockdiag.sources.system.interfaces import interface_index
+
+    return interface_index(name)
+
+
 def _cgroup_id(path: str) -> int:
+    """Return the id of the first file handle that there is: of the path as it stands, or below the cgroup2 mount."""
     from sockdiag.sources.proc.mountinfo import mounts
+    from sockdiag.sources.system.file_handle import handle
     from sockdiag.sources.system.proc_root import ProcRoot
 
-    files = ProcRoot()
     try:
-        mounted = [mount.point for mount in mounts(files) if mount.type == "cgroup2"]
-        if not mounted:
-            raise LookupError("Failed to find cgroup2 mount")
-        real = os.path.realpath(path)
-        if any(real == point or real.startswith(f"{point}/") for point in mounted):
-            return files.inode(real)
-        return files.inode(f"{mounted[0]}/{path}")
+        return _id_of(handle(path, _ID))
+    except SourceError:
+        pass
+    below = path.lstrip("/")
+    if not below:
+        raise LookupError("Invalid cgroup2 path")
+    try:
+        mounted = [mount.point for mount in mounts(ProcRoot()) if mount.type == "cgroup2"]
+    except SourceError as error:
+        raise LookupError(f"Failed to open mounts file: {error.reason}") from None
+    if not mounted:
+        raise LookupError("Failed to find cgroup2 mount")
+    try:
+        return _id_of(handle(f"{mounted[0]}/{below}", _ID))
     except SourceError as error:
         raise LookupError(f"Failed to get cgroup2 ID: {error.reason}") from None
 
 
-def read_file(path: str) -> bytes:
-    """Return the content of the file; standard input if its name begins with ``-``.
+def _id_of(data: bytes) -> int:
+    if len(data) != _ID:
+        raise LookupError("Invalid size of cgroup2 ID")
+    return int.from_bytes(data, sys.byteorder)
+
+
+def open_file(path: str) -> int:
+    """Open the file of -F and return its descriptor; standard input if its name begins with ``-``.
 
     Raises:
-        Stop: it cannot be read.
+        Stop: it cannot be opened.
     """
-    standard_input = path.startswith("-")
+    if path.startswith("-"):
+        return 0
     try:
-        with open(0 if standard_input else path, "rb", closefd=not standard_input) as file:
-            return file.read()
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise Stop(255, f"fopen filter file: {os.strerror(error.errno or 0)}") from None
+
+
+def _read(fd: int) -> bytes:
+    """Return what can be read of it, and close it; a folder can be opened, too, but has no lines."""
+    parts = []
+    left = _MOST
+    try:
+        while left > 0 and (part := os.read(fd, min(left, 1 << 16))):
+            parts.append(part)
+            left -= len(part)
+    except OSError:
+        pass
+    if fd:
+        os.close(fd)
+    return b"".join(parts)

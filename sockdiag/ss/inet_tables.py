@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from sockdiag.errors import SourceError, SourceUnavailable
+from sockdiag.errors import SourceError
 from sockdiag.kernel.inet_diag import (
     EXT_CONG,
     EXT_INFO,
@@ -30,7 +30,7 @@ from sockdiag.kernel.sock_diag import (
 )
 from sockdiag.sources.netlink.inet_request import request as dump_request
 from sockdiag.sources.system.transport import KernelTransport
-from sockdiag.ss.answers import dumped, report, split
+from sockdiag.ss.answers import REFUSED, dumped, report, split
 from sockdiag.ss.listing import redirected
 from sockdiag.ss.output import complain
 from sockdiag.ss.tables import DCCP, MPTCP, RAW, SCTP, TCP, UDP
@@ -76,16 +76,15 @@ def show_table(listing: Listing, table: int) -> None:
         bulk = Bulk(listing, protocol)
     for number, request in enumerate(inet_requests(settings, table, listing.bytecode)):
         try:
-            for datagram in dumped(listing, request, quiet=True):
+            for datagram in dumped(listing, request):
                 if bulk is None or not bulk.take(datagram):
                     show_inet(listing, datagram, protocol, request.name)
         except TableEnd:
             return
-        except SourceUnavailable as error:
+        except REFUSED as error:
+            report(error, listing, table)
             if not number and in_proc:
                 _inet_proc(listing, name, protocol)
-            else:
-                report(error, listing)
             return
 
 

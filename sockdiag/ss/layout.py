@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+from sockdiag.filter.cnumbers import LONG_MAX
 from sockdiag.ss.output import write
 
 TYPE_CHECKING = False
@@ -322,4 +323,7 @@ def _atoi(text: str) -> int:
     if text[:1] in "+-":
         text = text[1:]
     digits = len(text) - len(text.lstrip("0123456789"))
-    return sign * int(text[:digits] or 0)
+    # It is strtol(3), which ends at the limits of a long, cut to an int. Twenty digits pass both.
+    number = sign * int(text[:digits].lstrip("0")[:20] or 0)
+    number = max(-LONG_MAX - 1, min(number, LONG_MAX))
+    return (number + (1 << 31)) % (1 << 32) - (1 << 31)

@@ -119,7 +119,7 @@ def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, trans
     if settings.no_queues:
         hidden += [RECV_Q, SEND_Q]
     expression = None
-    if words or settings.filter_text is not None:
+    if words or settings.filter_file is not None:
         from sockdiag.ss.filtering import build
 
         expression = build(words, settings)

@@ -140,6 +140,7 @@ def _act(settings: Settings, option: str, argument: str) -> None:
             setattr(settings, name, True)
     elif option in _TABLE_LETTERS:
         selection.table(_TABLE_LETTERS[option])
+        selection.named |= _TABLE_LETTERS[option]
     elif option in _FAMILIES:
         selection.family(_FAMILIES[option])
     elif option == "a":
@@ -166,11 +167,11 @@ def _act(settings: Settings, option: str, argument: str) -> None:
 
 def _rare(settings: Settings, option: str, argument: str) -> None:
     if option == "F":
-        if settings.filter_text is not None:
+        if settings.filter_file is not None:
             raise Stop(255, "More than one filter file")
-        from sockdiag.ss.filtering import read_file
+        from sockdiag.ss.filtering import open_file
 
-        settings.filter_text = read_file(argument)
+        settings.filter_file = open_file(argument)
     elif option == "N":
         from sockdiag.ss.netns import switch
 
@@ -183,10 +184,7 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
         settings.proc_context = True
         settings.sock_context = settings.sock_context or option == "z"
     elif option in "Vv":
-        from sockdiag.version import __version__
-
-        program = "6.1.0" if settings.old else "7.1.0"
-        write(f"ss utility, iproute2-{program} (sockdiag {__version__})\n")
+        write(f"ss utility, iproute2-{'6.1.0' if settings.old else '7.1.0'}\n")
         raise Stop(0)
     else:
         raise Stop(0, help=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sockdiag.sources.process.sockets import comm, sockets, tasks
 from sockdiag.sources.system.proc_root import ProcRoot
+from sockdiag.ss.output import bytes_text, safe_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,5 +59,5 @@ _SHOWN = bytes([ord("?") if c >= 0x80 else ord(".") if c < 0x20 or c == 0x7F els
 
 
 def shown(name: bytes, *, old: bool) -> str:
-    """Make a process name printable as 7.1 does; 6.1 prints it as it is."""
-    return (name if old else name.translate(_SHOWN)).decode("latin-1")
+    """Make a process name printable as 7.1 does; 6.1 prints it as any name."""
+    return safe_text(name) if old else bytes_text(name.translate(_SHOWN))

@@ -13,7 +13,7 @@ class Settings:
         old: behave as the 6.1 program.
         selection: tables, families and states.
         diag: file of -D, or None.
-        filter_text: content of the -F file, or None.
+        filter_file: descriptor of the file of -F, or None.
         operands: the words that are no options.
     """
 
@@ -23,7 +23,7 @@ class Settings:
         "details",
         "diag",
         "events",
-        "filter_text",
+        "filter_file",
         "info",
         "kill",
         "memory",
@@ -52,7 +52,7 @@ class Settings:
         self.sets = StateSets(12 if old else 14)
         self.selection = Selection(self.sets)
         self.diag: str | None = None
-        self.filter_text: bytes | None = None
+        self.filter_file: int | None = None
         self.operands: list[str] = []
         self.bpf = self.cgroup = self.details = self.events = self.info = self.kill = self.memory = False
         self.no_header = self.no_queues = self.numeric = self.oneline = self.processes = self.resolve = False

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.errors import SourceUnavailable
 from sockdiag.kernel.netlink import NLMSG_HDRLEN
 from sockdiag.kernel.sock_diag import AF_NETLINK, AF_PACKET, AF_TIPC, AF_UNIX, AF_VSOCK, AF_XDP
-from sockdiag.ss.answers import dumped, records, report, split
+from sockdiag.ss.answers import REFUSED, dumped, records, report, split
 from sockdiag.ss.listing import redirected
 from sockdiag.ss.tables import (
     CLOSED,
@@ -80,8 +79,8 @@ def _netlink(listing: Listing) -> None:
                 row, peer, details = netlink.decode(message, found)
                 if listing.accepts is None or listing.accepts(row):
                     netlink.put(row, peer, details, listing)
-        except SourceUnavailable as error:
-            report(error, listing)
+        except REFUSED as error:
+            report(error, listing, NETLINK)
         else:
             return
     from sockdiag.ss.proc_others import netlink_table
@@ -99,8 +98,8 @@ def _packet(listing: Listing) -> None:
                 row = packet.decode(message, found)
                 if listing.accepts is None or listing.accepts(row):
                     listing.layout.row(packet.show(row, listing))
-        except SourceUnavailable as error:
-            report(error, listing)
+        except REFUSED as error:
+            report(error, listing, PACKET_TABLES)
         else:
             return
     from sockdiag.ss.proc_others import packet_table
@@ -119,8 +118,8 @@ def _unix(listing: Listing) -> None:
                 row = unix.decode(message, found)
                 if tables & unix.table(row.type) and (listing.accepts is None or listing.accepts(row)):
                     listing.layout.row(unix.show(row, listing))
-        except SourceUnavailable as error:
-            report(error, listing)
+        except REFUSED as error:
+            report(error, listing, UNIX_TABLES)
         else:
             return
     from sockdiag.ss.proc_others import unix_table
@@ -133,22 +132,28 @@ def _vsock(listing: Listing) -> None:
     from sockdiag.ss.others import vsock_cells, vsock_request, vsock_row, vsock_table
 
     tables = listing.settings.selection.tables
-    for datagram in dumped(listing, vsock_request(listing)):
-        for message in split(datagram, "vsock_diag"):
-            if len(message) >= NLMSG_HDRLEN + MSG_LEN:
-                row = vsock_row(message)
-                if tables & vsock_table(row.type) and (listing.accepts is None or listing.accepts(row)):
-                    listing.layout.row(vsock_cells(row, listing))
+    try:
+        for datagram in dumped(listing, vsock_request(listing)):
+            for message in split(datagram, "vsock_diag"):
+                if len(message) >= NLMSG_HDRLEN + MSG_LEN:
+                    row = vsock_row(message)
+                    if tables & vsock_table(row.type) and (listing.accepts is None or listing.accepts(row)):
+                        listing.layout.row(vsock_cells(row, listing))
+    except REFUSED as error:
+        report(error, listing, VSOCK_TABLES)
 
 
 def _tipc(listing: Listing) -> None:
     from sockdiag.ss.others import tipc_cells, tipc_request
 
-    for datagram in dumped(listing, tipc_request(listing)):
-        for message in split(datagram, "tipc_diag"):
-            columns = tipc_cells(message, listing)
-            if columns is not None:
-                listing.layout.row(columns)
+    try:
+        for datagram in dumped(listing, tipc_request(listing)):
+            for message in split(datagram, "tipc_diag"):
+                columns = tipc_cells(message, listing)
+                if columns is not None:
+                    listing.layout.row(columns)
+    except REFUSED as error:
+        report(error, listing, TIPC)
 
 
 def _xdp(listing: Listing) -> None:
@@ -160,5 +165,5 @@ def _xdp(listing: Listing) -> None:
             row = xdp_row(message, found)
             if listing.accepts is None or listing.accepts(row):
                 listing.layout.row(xdp_cells(row, listing))
-    except SourceUnavailable as error:
-        report(error, listing)
+    except REFUSED as error:
+        report(error, listing, XDP)

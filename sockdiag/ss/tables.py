@@ -86,6 +86,9 @@ TABLE_NAMES = {
     "xdp": XDP,
 }
 
+# Names that stand for the tables of several families or protocols.
+_WITHOUT_OWN = ("all", "inet")
+
 FAMILY_NAMES = {
     "inet": AF_INET,
     "inet6": AF_INET6,
@@ -129,15 +132,15 @@ class Selection:
         chosen: states chosen by -a, -l, -B and state words; 0: none.
         preferred: the family of the last family option or operand prefix, AF_UNSPEC without one.
         untouched: no table, family or query option was given.
-        by_default: the tables shown are those shown without any option.
+        named: tables that were asked for each by its own name.
     """
 
     __slots__ = (
         "_asked",
         "_connected",
-        "by_default",
         "chosen",
         "families",
+        "named",
         "preferred",
         "states",
         "tables",
@@ -147,10 +150,9 @@ class Selection:
     def __init__(self, sets: StateSets) -> None:
         # What is connected by default: not the states that a server has by the thousand.
         self._connected = sets.connected & ~sets.bucket
-        self.tables = self.families = self.states = self.chosen = 0
+        self.tables = self.families = self.states = self.chosen = self.named = 0
         self.preferred = AF_UNSPEC
         self.untouched = True
-        self.by_default = False
         self._asked = False
 
     def table(self, mask: int) -> None:
@@ -169,6 +171,8 @@ class Selection:
     def family(self, family: int) -> None:
         """Add a family with its default states and prefer it."""
         self.families |= 1 << family
+        if not 1 << family & INET_FAMILIES:
+            self.named |= _FAMILY_TABLES[family]
         self.preferred = family
         self.untouched = False
         if family in (AF_PACKET, AF_NETLINK, AF_XDP):
@@ -193,12 +197,13 @@ class Selection:
                 self.tables &= ~mask
             else:
                 self.table(mask)
+                if word not in _WITHOUT_OWN:
+                    self.named |= mask
         return None
 
     def settle(self) -> None:
         """Apply the defaults and fill the gaps between tables and families."""
         if self.untouched:
-            self.by_default = True
             self.chosen = self.chosen or self._connected
             self.table(ALL_TABLES)
         if self.chosen:

@@ -23,19 +23,20 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("bound-inactive", "", "TCP sockets with a port that neither listen nor connect"),
             ("tcp", "", "TCP"),
             ("udp", "", "UDP"),
-            ("raw", "", "raw IP"),
-            ("mptcp", "", "Multipath TCP"),
+            ("raw", "", "RAW: IP without a transport"),
+            ("mptcp", "", "MPTCP: TCP over several paths"),
             ("sctp", "", "SCTP"),
             ("dccp", "", "DCCP"),
             ("ipv4", "", "over IPv4"),
             ("ipv6", "", "over IPv6"),
-            ("unix", "", "unix domain"),
-            ("packet", "", "packet (link layer)"),
-            ("vsock", "", "virtual machine sockets"),
+            ("unix", "", "UNIX domain"),
+            ("packet", "", "PACKET: the link layer"),
+            ("vsock", "", "VSOCK: between virtual machines and their host"),
             ("tipc", "", "TIPC"),
             ("xdp", "", "XDP"),
             ("family", "FAMILY", "one of the families below; help prints this text"),
-            ("query", "TABLE,...", "these tables only, !TABLE takes one away; --socket is the same"),
+            ("query", "TABLE,...", "these tables only; !TABLE takes one away"),
+            ("socket", "TABLE,...", "the same"),
             ("filter", "FILE", "read more of the filter from FILE (- is standard input)"),
             ("net", "NAME", "in the network namespace NAME"),
         ),
@@ -112,7 +113,7 @@ def text(*, old: bool) -> str:
 
 
 def _lines(*, old: bool) -> Iterator[str]:
-    yield from ("usage: ss [OPTION]... [state STATE | exclude STATE]... [FILTER]", "", SUMMARY)
+    yield from ("Usage: ss [OPTION]... [state STATE | exclude STATE]... [FILTER]", "", SUMMARY)
     for title, options in GROUPS:
         yield from ("", title)
         for name, value, meaning in options:

@@ -55,19 +55,9 @@ def sockets(files: ProcRoot, folder: str) -> Iterator[tuple[str, int]]:
 
 
 def comm(files: ProcRoot, folder: str, most: int = COMM) -> bytes:
-    """Return the name of a process: the text in parentheses of its stat, at most *most* bytes.
-
-    A name may contain a parenthesis; where stat leaves that open, the kernel's comm file decides.
-    """
+    """Return the name of a process as ss has it: what stat has up to its first closing parenthesis, at most *most* bytes."""
     try:
         stat = files.read(f"{folder}/stat")
     except SourceError:
         return b""
-    name = stat.partition(b"(")[2]
-    first, last = name.find(b")"), name.rfind(b")")
-    if first != last:
-        try:
-            return files.read(f"{folder}/comm").removesuffix(b"\n")[:most]
-        except SourceError:
-            pass
-    return name[: min(first, most) if first >= 0 else most]
+    return stat.partition(b"(")[2].partition(b")")[0][:most]

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from sockdiag.sources.system.proc_root import ProcRoot
 
+# Room for a name and for an alternative name, NUL included: include/uapi/linux/if.h, net/core/dev.c.
+IFNAMSIZ, ALTIFNAMSIZ = 16, 128
+
 
 def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
     """Return a function that names an interface by its index, None where it has no name (any more).
@@ -47,11 +50,34 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
 
 
 def interface_index(name: str) -> int | None:
-    """Return the index of an interface of the namespace that the process is in, None where there is none of this name."""
+    """Return the index of an interface of the namespace that the process is in, None where there is none of this name.
+
+    An alternative name will do.
+    """
     try:
         return if_nametoindex(name)
-    except OSError:
+    except UnicodeError:
         return None
+    except OSError:
+        # ioctl(2) takes no names of more than 15 bytes.
+        return _index_of_long_name(name.encode("utf-8", "surrogateescape"))
+
+
+def _index_of_long_name(name: bytes) -> int | None:
+    if not IFNAMSIZ <= len(name) < ALTIFNAMSIZ:
+        return None
+    from sockdiag.kernel.netlink import NETLINK_ROUTE, NLATTR, NLMSG_HDRLEN, align4
+    from sockdiag.kernel.rtnetlink import IFINFOMSG, IFLA_ALT_IFNAME, RTM_GETLINK
+    from sockdiag.sources.system.transport import KernelTransport, Request
+
+    value = name + b"\0"
+    attribute = NLATTR.pack(NLATTR.size + len(value), IFLA_ALT_IFNAME) + value.ljust(align4(len(value)), b"\0")
+    payload = IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute
+    try:
+        answer = KernelTransport().query(Request("link", payload, type=RTM_GETLINK, protocol=NETLINK_ROUTE))
+    except SourceError:
+        return None
+    return int(IFINFOMSG.unpack_from(answer, NLMSG_HDRLEN)[2]) if len(answer) >= NLMSG_HDRLEN + IFINFOMSG.size else None
 
 
 def _pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:

@@ -41,6 +41,7 @@ from sockdiag.kernel.netlink import (
     NLMSGHDR,
     align4,
 )
+from sockdiag.kernel.sock_diag import DIAG_MODULES
 from sockdiag.model.record import ID, LABEL, Record, field
 
 TYPE_CHECKING = False
@@ -359,11 +360,17 @@ def _error(request: Request, number: int) -> SourceError:
     if number in (errno.ENOENT, errno.EINVAL, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ECONNREFUSED):
         hint = ""
         if request.protocol == NETLINK_SOCK_DIAG:
-            hint = _MODULE_HINT.format(request.name.split("_diag")[0] + "_diag")
+            hint = _MODULE_HINT.format(_module(request.name))
         return SourceUnavailable(request.source, reason, number, hint)
     if number == errno.ENOBUFS:
         return SourceTruncated(request.source, "part of the answer was lost (ENOBUFS)", number)
     return SourceTruncated(request.source, reason, number)
+
+
+def _module(name: str) -> str:
+    """Name the module that answers a request: inet_diag itself is hardly ever what lacks."""
+    table = name.removeprefix("inet_diag_").partition("_diag")[0].removesuffix("6")
+    return DIAG_MODULES.get(table, f"{table}_diag")
 
 
 def netns_cookie() -> int | None:

@@ -54,18 +54,20 @@ def test_threads_are_looked_up_by_their_own_number(tmp_path: Path) -> None:
     assert '("worker",pid=7,tid=8,fd=4),("web",pid=7,tid=7,fd=3)' in text
 
 
-def test_a_name_with_a_parenthesis_is_whole_where_comm_confirms_it(tmp_path: Path) -> None:
-    """SAFER-3."""
-    process(tmp_path, 7, b"b)c", comm_file=b"b)c", fds={"3": "socket:[9]"})
-    process(tmp_path, 8, b"b)c", fds={})
-    assert owners(tmp_path, "-p").text(9) == ' users:(("b)c",pid=7,fd=3))'
-    assert comm(ProcRoot(), str(tmp_path / "8")) == b"b"
+def test_a_name_ends_at_its_first_parenthesis(tmp_path: Path) -> None:
+    """So no name can close the list and open another one: this one would name process 1."""
+    process(tmp_path, 7, b'x",pid=1,fd=3)', comm_file=b'x",pid=1,fd=3)', fds={"3": "socket:[9]"})
+    process(tmp_path, 8, b"(sd-pam)", fds={})
+    process(tmp_path, 9, b")", fds={})
+    assert owners(tmp_path, "-p").text(9) == ' users:(("x",pid=1,fd=3",pid=7,fd=3))'
+    assert comm(ProcRoot(), str(tmp_path / "8")) == b"(sd-pam"
     assert comm(ProcRoot(), str(tmp_path / "9")) == b""
+    assert comm(ProcRoot(), str(tmp_path / "10")) == b""
 
 
 def test_names_are_made_printable() -> None:
     assert shown('é\x01\x7f"\\t'.encode(), old=False) == '??.."\\t'
-    assert shown(b"\x1b[m", old=True) == "\x1b[m"
+    assert shown(b"\x1b[m", old=True) == "\\x1b[m"
 
 
 def test_comm_is_cut(tmp_path: Path) -> None:
