@@ -49,6 +49,11 @@ def service(name: str, protocol: str) -> int | None:
         return None
 
 
+def rpc_ports(_name: str, _protocol: str) -> set[int]:
+    """Return no port: only ss asks rpcbind, and only with -r."""
+    return set()
+
+
 def hosts(name: str, family: int) -> list[bytes]:
     """Return the addresses of a host in one family, none where it has none. Source: gethostbyname(3)."""
     from _socket import SOCK_STREAM, getaddrinfo, gethostbyname_ex, inet_pton  # start-up: docs/rejected.md
@@ -113,6 +118,7 @@ class FilterContext:
 
     Args:
         service: name and protocol (``tcp``, ``udp``) to port.
+        rpc_ports: the same for RPC programs, which may have several; asked where there is no service of that name.
         hosts: name and family to addresses of 4 or 16 bytes.
         interface: name to index.
         interface_name: index to name.
@@ -131,6 +137,7 @@ class FilterContext:
         "interface_name",
         "netlink_protocol",
         "port_range",
+        "rpc_ports",
         "service",
         "user_name",
     )
@@ -139,6 +146,7 @@ class FilterContext:
         self,
         *,
         service: Callable[[str, str], int | None] = service,
+        rpc_ports: Callable[[str, str], set[int]] = rpc_ports,
         hosts: Callable[[str, int], list[bytes]] = hosts,
         interface: Callable[[str], int | None] = interface,
         interface_name: Callable[[int], str | None] = interface_name,
@@ -149,6 +157,7 @@ class FilterContext:
         ether_type: Callable[[str], int | None] = ether_type,
     ) -> None:
         self.service = service
+        self.rpc_ports = rpc_ports
         self.hosts = hosts
         self.interface = interface
         self.interface_name = interface_name

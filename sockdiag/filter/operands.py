@@ -207,6 +207,8 @@ class HostParser:
         if number is not None:
             return number
         known = {self._context.service(text, protocol) for protocol in self._services} - {None}
+        if not known:
+            known = {port for protocol in self._services for port in self._context.rpc_ports(text, protocol)}
         if len(known) > 1:
             raise OperandError(f'Error: ambiguous port "{text}".')
         if not known:

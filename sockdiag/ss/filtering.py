@@ -13,6 +13,7 @@ from sockdiag.ss.tables import TCP, UDP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockdiag.ss.rpc_services import RpcServices
     from sockdiag.ss.settings import Settings
 
 # Bytes of the handle of a cgroup's folder, which is its id.
@@ -23,8 +24,13 @@ _DEEPEST = 50_000
 _MOST = 1 << 24
 
 
-def build(words: list[str], settings: Settings) -> SsFilter:
+def build(words: list[str], settings: Settings, rpc: RpcServices | None) -> SsFilter:
     """Parse the expression; the families of its operands become the selected ones.
+
+    Args:
+        words: the expression.
+        settings: the options.
+        rpc: the services that rpcbind knows, where it was asked.
 
     Raises:
         Stop: it does not parse.
@@ -33,6 +39,8 @@ def build(words: list[str], settings: Settings) -> SsFilter:
 
     selection = settings.selection
     look_ups = FilterContext(port_range=Names(numeric=True).ephemeral, cgroup_id=_cgroup_id, interface=_interface)
+    if rpc is not None:
+        look_ups.rpc_ports = rpc.ports
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST))
     services = tuple(name for name, table in (("udp", UDP), ("tcp", TCP)) if selection.tables & table)
     try:

@@ -111,6 +111,7 @@ def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, trans
     from sockdiag import progress
     from sockdiag.ss.layout import NETID, PROCESS, RECV_Q, SEND_Q, STATE, RowLayout, screen_width
     from sockdiag.ss.listing import Listing
+    from sockdiag.ss.tables import INET_TABLES, RAW, UNIX_TABLES
 
     selection = settings.selection
     hidden = []
@@ -118,17 +119,23 @@ def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, trans
         hidden.append(PROCESS)
     if settings.no_queues:
         hidden += [RECV_Q, SEND_Q]
+    rpc = None
+    if settings.resolve and not settings.numeric and selection.tables & (UNIX_TABLES | INET_TABLES & ~RAW):
+        from sockdiag.ss.rpc_services import RpcServices
+
+        rpc = RpcServices()
     expression = None
     if words or settings.filter_file is not None:
         from sockdiag.ss.filtering import build
 
-        expression = build(words, settings)
+        expression = build(words, settings, rpc)
     if not selection.tables & (selection.tables - 1):
         hidden.append(NETID)
     if not selection.states & (selection.states - 1):
         hidden.append(STATE)
     layout = RowLayout(hidden, old=settings.old, screen=screen_width(old=settings.old))
     listing = Listing(settings, layout, transport)
+    listing.names.rpc = rpc
     if settings.processes or (settings.old and settings.threads):
         listing.owners = owners
     if expression is not None and expression.tree is not None:

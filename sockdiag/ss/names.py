@@ -12,6 +12,10 @@ from sockdiag.errors import SourceError
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.output import complain, safe_text
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.ss.rpc_services import RpcServices
+
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _ANY6 = b"\0" * 16
 
@@ -36,12 +40,14 @@ class Names:
         "_resolve",
         "numeric",
         "protocol",
+        "rpc",
     )
 
     def __init__(self, *, numeric: bool, resolve: bool = False, old: bool = False) -> None:
         self.numeric = numeric
         # The database of the table shown last; None: any, "raw": the port is a protocol.
         self.protocol: str | None = None
+        self.rpc: RpcServices | None = None
         self._resolve = resolve
         self._old = old
         self._addresses: dict[tuple[bytes, bool], str] = {}
@@ -101,6 +107,10 @@ class Names:
             return "*"
         if self.protocol == "raw":
             return _protocol_name(port)
+        if self.rpc is not None:
+            known = self.rpc.name(port, self.protocol)
+            if known is not None:
+                return known
         low, high = self.ephemeral()
         if not low <= port <= high:
             from _socket import getservbyport  # start-up: docs/rejected.md
