@@ -13,6 +13,8 @@ from sockdiag.ss.owners import OwnerTexts, scan, shown
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def process(root: Path, pid: int, name: bytes, *, comm_file: bytes | None = None, fds: dict[str, str]) -> None:
     folder = root / str(pid)
@@ -65,8 +67,10 @@ def test_a_name_ends_at_its_first_parenthesis(tmp_path: Path) -> None:
     assert comm(ProcRoot(), str(tmp_path / "10")) == b""
 
 
-def test_names_are_made_printable() -> None:
+def test_names_are_made_printable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown('é\x01\x7f"\\t'.encode(), old=False) == '??.."\\t'
+    assert shown(b"\x1b[m", old=True) == "\x1b[m"
+    monkeypatch.setenv("SOCKDIAG_SS_ESCAPE", "always")
     assert shown(b"\x1b[m", old=True) == "\\x1b[m"
 
 
