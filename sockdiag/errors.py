@@ -6,9 +6,20 @@ A :class:`SourceError` or :class:`ParseError` during collection becomes a gap of
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+# MAX_ERRNO, include/linux/err.h
+MAX_ERRNO = 4095
+
+
+def strerror(number: int) -> str:
+    """Return the text of an error number, which may be any number in a file; as in C it is taken as an int."""
+    return os.strerror(((number + (1 << 31)) & 0xFFFFFFFF) - (1 << 31))
 
 
 class SockdiagError(Exception):

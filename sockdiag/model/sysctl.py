@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.model.provenance import Gap
-from sockdiag.model.record import ID, LABEL, NETNS, Record, field
+from sockdiag.model.record import ID, LABEL, NETNS, PAGES, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ class Sysctl(Record):
     def path(self) -> str:
         """Its file."""
         return "/proc/sys/" + self.name.replace(".", "/")
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Lowest and highest number that the kernel's variable can hold, of whatever sign: of 64 bits, or else of 32.
+
+        Source: ``proc_doulongvec_minmax()`` shows amounts of pages, limits of fragments and the file table.
+        """
+        wide = self.unit == PAGES or self.name.startswith("fs.") or "frag_" in self.name
+        return (-(1 << 63), (1 << 64) - 1) if wide else (-(1 << 31), (1 << 32) - 1)
 
     def default_in(self, kernel: tuple[int, int] | None) -> Value | None:
         """Return the initial value in a mainline kernel of a version; None if unknown."""

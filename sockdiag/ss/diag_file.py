@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sockdiag.errors import strerror
 from sockdiag.kernel.byte_order import S32
 from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
@@ -103,4 +104,4 @@ def _tell_error(message: bytes) -> None:
         complain("ERROR truncated\n")
         return
     number = -S32.unpack_from(message, NLMSG_HDRLEN)[0]
-    complain(f"TCPDIAG answered: {os.strerror(number)}\n")
+    complain(f"TCPDIAG answered: {strerror(number)}\n")

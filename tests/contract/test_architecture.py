@@ -15,9 +15,9 @@ PACKAGE = Path(__file__).parents[2] / "sockdiag"
 OS_PLACES = {
     "__main__.py": "occupies standard streams that are closed",
     "sources/system/proc_root.py": "the only opener of /proc and /sys",
-    "sources/system/captured_root.py": "opens files below a captured root without leaving it",
+    "sources/system/captured_tree.py": "opens files below a captured root without leaving it",
     "sources/system/transport.py": "the only netlink socket",
-    "sources/capture/archive.py": "unpacks captures",
+    "sources/capture/archive.py": "reads archives of captures",
     "sources/capture/transport.py": "reads the netlink answers of a capture",
     "sources/capture/recording.py": "writes captures",
     "cli/config.py": "reads default options",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockdiag.errors import SourceError
-from sockdiag.sources.capture.archive import unpack
+from sockdiag.sources.capture.archive import read_archive
 from sockdiag.sources.capture.transport import CaptureTransport
 from sockdiag.sources.system.captured_root import CapturedRoot, Stat, format_stats, parse_stats
 from sockdiag.sources.system.transport import Request
@@ -95,11 +95,11 @@ def test_any_archive_stays_in_its_folder(members: list[tuple[str, bytes, str]], 
         path = Path(folder) / "x.tar"
         path.write_bytes(packed)
         try:
-            unpacked = unpack(str(path))
+            tree = read_archive(str(path))
         except SourceError:
             pass
         else:
-            assert Path(unpacked).is_dir()
+            assert tree.has_folder("/proc") or tree.has_folder("/netlink")
         assert [p.name for p in Path(folder).iterdir()] == ["x.tar"]
 
 

@@ -18,12 +18,7 @@ def handshake_ms(retries: int, linear: int = 0, rto_max_ms: int = TCP_RTO_MAX_MS
     Source: ``tcp_retransmit_timer()`` and ``tcp_write_timeout()``, net/ipv4/tcp_timer.c; the interval is one second and
     doubles with every retransmission after the first *linear* ones, which are in addition to *retries*.
     """
-    total = linear * TCP_TIMEOUT_INIT_MS
-    interval = TCP_TIMEOUT_INIT_MS
-    for _ in range(max(retries, 0) + 1):
-        total += min(interval, rto_max_ms)
-        interval = min(interval * 2, rto_max_ms)
-    return total
+    return linear * TCP_TIMEOUT_INIT_MS + _doubling(TCP_TIMEOUT_INIT_MS, max(retries, 0) + 1, rto_max_ms)
 
 
 def retransmission_ms(retries: int, rto_max_ms: int = TCP_RTO_MAX_MS) -> int:
@@ -32,12 +27,17 @@ def retransmission_ms(retries: int, rto_max_ms: int = TCP_RTO_MAX_MS) -> int:
     Source: ``tcp_model_timeout()``, net/ipv4/tcp_timer.c: computed as if the first timeout were 200 ms, whatever that of
     the connection is; it ends at the first timeout after this time.
     """
+    return _doubling(TCP_RTO_MIN_MS, max(retries, 0) + 1, rto_max_ms)
+
+
+def _doubling(first: int, count: int, most: int) -> int:
+    # The sum of so many intervals, each twice as long as the one before it, but no longer than the most.
     total = 0
-    interval = TCP_RTO_MIN_MS
-    for _ in range(max(retries, 0) + 1):
-        total += min(interval, rto_max_ms)
-        interval = min(interval * 2, rto_max_ms)
-    return total
+    while count and first < most:
+        total += first
+        first *= 2
+        count -= 1
+    return total + count * most
 
 
 def _seconds(ms: int) -> str:

@@ -1,153 +1,130 @@
-"""Unpack a capture or a sosreport that comes as an archive, trusting nothing in it.
+"""Read a capture or a sosreport that comes as an archive, trusting nothing in it.
 
-Only what sockdiag reads is unpacked: proc, sys, etc/passwd, netlink and the capture's own notes, at the top of the archive or
-in one folder of it. Symbolic links are kept as text; nothing is written through one, and
-``sockdiag.sources.system.captured_root`` follows none out of the folder.
+Only what sockdiag reads is kept: proc, sys, etc/passwd, netlink and the capture's own notes, at the top of the archive or in
+one folder of it. Nothing is unpacked to a folder: see ``sockdiag.sources.capture.packed_tree``.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from io import BufferedReader, RawIOBase
+from time import process_time
 
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.sources.capture.packed_tree import PackedTree
+from sockdiag.sources.capture.tar import DEVICE, FILE, FOLDER, HARD_LINK, LINK, BadArchive, TarReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tarfile import TarFile, TarInfo
     from typing import IO, Any
 
-# Limits on unpacking and reading an archive. A host with a million sockets and one descriptor each stays below.
+    from sockdiag.sources.capture.tar import Member
+
+# Limits on what is kept of an archive and read of it. A host with a million sockets and one descriptor each stays below.
 MAX_MEMBERS = 4_000_000
 MAX_UNPACKED = 4 << 30
+MAX_INDEX = 1 << 30  # memory for names and links
 MAX_READ = 16 << 30  # decompressed, with what is left out
 MAX_DEPTH = 32
-# The tar format's own headers (long names) are read in one piece.
-_MAX_PIECE = 16 << 20
+MAX_CPU_S = 120.0
+# Captures shrink to a tenth or a fortieth. What shrank more than to a hundredth is a bomb, if it is large at all.
+MAX_RATIO = 100
+FREE = 128 << 20
+# Decompressing takes as much as the compressor chose: 64 MiB with xz -9.
+_XZ_MEMORY = 128 << 20
+_PIECE = 1 << 20
 
 _WANTED = ("proc", "sys", "netlink", "meta.toml", "stat.tsv")
 _WANTED_FILES = ("etc/passwd",)
 
 
 def is_archive(path: str) -> bool:
-    """Return whether *path* is a file, to be unpacked, and not a folder."""
+    """Return whether *path* is a file, to be read as an archive, and not a folder."""
     return os.path.isfile(path)
 
 
-def unpack(path: str) -> str:
-    """Unpack a tar archive (plain, gzip, bzip2 or xz) to a temporary folder that is removed when the process ends.
-
-    Returns:
-        The folder that holds ``proc``.
+def read_archive(path: str) -> PackedTree:
+    """Read a tar archive (plain, gzip, bzip2 or xz).
 
     Raises:
         SourceUnavailable: it is no archive of a captured system, or holds what no capture does: absolute names, "..",
-            links out of it, devices, more or larger files than the bounds above.
-        SourceTruncated: it is damaged.
+            devices, more or larger files than the bounds above.
+        SourceTruncated: it is damaged, or there is no room for its content.
     """
-    import tarfile
     import zlib
-    from tempfile import mkdtemp
 
     damaged: tuple[type[Exception], ...] = (EOFError, zlib.error, *_lzma_error())
-    folder = mkdtemp(prefix="sockdiag-")
-    _remove_at_exit(folder)
     try:
         with open(path, "rb") as packed, _decompressed(packed) as plain:
-            bounded: Any = _BoundedStream(plain, path)
-            archive = tarfile.TarFile(fileobj=bounded, errors="surrogateescape")
-            _Unpacking(path, folder).run(archive)
+            source = _BoundedSource(plain, path, os.fstat(packed.fileno()).st_size)
+            tree = _ArchiveReader(path, source).tree()
             # The check sum stands at the end, after the padding of the last record.
-            plain.read(_MAX_PIECE)
-    except tarfile.TarError as error:
-        raise SourceUnavailable(path, f"not a tar archive: {error}", errno.EINVAL) from None
+            while source.read(_PIECE):
+                pass
+            return tree
+    except BadArchive as error:
+        raise SourceUnavailable(path, str(error), errno.EINVAL) from None
     except damaged as error:
         raise SourceTruncated(path, f"damaged: {error}") from None
+    except ImportError as error:
+        raise SourceUnavailable(path, f"this Python cannot decompress it: {error}") from None
+    except MemoryError:
+        raise SourceTruncated(path, os.strerror(errno.ENOMEM), errno.ENOMEM) from None
     except OSError as error:
         raise SourceTruncated(
             path, os.strerror(error.errno) if error.errno else f"damaged: {error}", error.errno
         ) from None
-    return folder
 
 
-class _Unpacking:
-    """One archive being unpacked into a folder; it remembers the files it made instead of asking the file system."""
+class _ArchiveReader:
+    """One archive that is being read."""
 
-    def __init__(self, path: str, folder: str) -> None:
+    def __init__(self, path: str, source: _BoundedSource) -> None:
         self._path = path
-        self._folder = folder
-        self._made: dict[str, str] = {"": "folder"}
+        self._tree = PackedTree(path)
+        self._reader = TarReader(source)
+        self._source = source
         self._top: str | None = None
         self._bytes = 0
+        self._index = 0
 
-    def run(self, archive: TarFile) -> None:
-        members = 0
-        while (member := archive.next()) is not None:
-            members += 1
+    def tree(self) -> PackedTree:
+        for members, member in enumerate(self._reader.members(), 1):
             if members > MAX_MEMBERS:
                 raise self._refused(f"more than {MAX_MEMBERS} files")
-            if member.size < 0:
-                raise self._refused(f"a file of negative size: {member.name!r}")
-            parts = self._parts(member.name)
-            wanted = self._wanted(parts)
-            if member.isdev():
+            self._source.check_time()
+            wanted = self._wanted(self._parts(member.name))
+            if member.kind == DEVICE:
                 raise self._refused(f"a device or a pipe: {member.name!r}")
             if wanted:
-                self._make(archive, member, wanted)
-            # The list of members would grow with the archive.
-            archive.members = []  # type: ignore[attr-defined]
-        if not any(name in self._made for name in ("proc", "netlink")):
+                try:
+                    self._index += self._add(member, wanted)
+                except (NotADirectoryError, IsADirectoryError):
+                    raise self._refused(f"a file and a folder with the same name: {member.name!r}") from None
+                if self._index > MAX_INDEX:
+                    raise self._refused(f"names and links that take more than {MAX_INDEX} bytes")
+        if not (self._tree.has_folder("/proc") or self._tree.has_folder("/netlink")):
             raise self._refused("not a capture: it has neither proc nor netlink")
+        return self._tree
 
-    def _make(self, archive: TarFile, member: TarInfo, parts: list[str]) -> None:
-        name = "/".join(parts)
-        target = f"{self._folder}/{name}"
-        for depth in range(1, len(parts)):
-            self._make_folder("/".join(parts[:depth]))
-        if member.isdir():
-            self._make_folder(name)
-            return
-        if self._made.get(name) == "folder":
-            raise self._refused(f"a file and a folder with the same name: {name!r}")
-        if name in self._made:
-            os.unlink(target)
-        if member.issym():
-            os.symlink(member.linkname, target)
-            self._made[name] = "link"
-        elif member.islnk():
-            source = "/".join(self._wanted(self._parts(member.linkname)))
-            if self._made.get(source) != "file":
-                raise self._refused(f"a hard link to a missing file: {member.linkname!r}")
-            os.link(f"{self._folder}/{source}", target, follow_symlinks=False)
-            self._made[name] = "file"
-        elif member.isreg() and not member.issparse():
-            self._copy(archive, member, target)
-            self._made[name] = "file"
-        else:
-            raise self._refused(f"neither a file nor a folder nor a link: {name!r}")
-
-    def _copy(self, archive: TarFile, member: TarInfo, target: str) -> None:
+    def _add(self, member: Member, parts: list[str]) -> int:
+        tree = self._tree
+        if member.kind == FOLDER:
+            return tree.add_folder(parts)
+        if member.kind == LINK:
+            return tree.add(parts, member.target)
+        if member.kind == HARD_LINK:
+            linked = tree.file(self._wanted(self._parts(member.target)))
+            if linked is None:
+                raise self._refused(f"a hard link to a missing file: {member.target!r}")
+            return tree.add(parts, linked)
+        if member.kind != FILE:
+            raise self._refused(f"neither a file nor a folder nor a link: {member.name!r}")
         self._bytes += member.size
         if self._bytes > MAX_UNPACKED:
             raise self._refused(f"more than {MAX_UNPACKED} bytes")
-        body: Any = archive.extractfile(member)
-        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as out:
-            left = member.size
-            while left:
-                piece = body.read(min(left, 1 << 20))
-                if not piece:
-                    raise EOFError("truncated within a file")
-                out.write(piece)
-                left -= len(piece)
-
-    def _make_folder(self, name: str) -> None:
-        kind = self._made.get(name)
-        if kind is None:
-            os.mkdir(f"{self._folder}/{name}", 0o700)
-            self._made[name] = "folder"
-        elif kind != "folder":
-            raise self._refused(f"a name below a file: {name!r}")
+        return tree.add(parts, tree.store(self._reader.data()))
 
     def _parts(self, name: str) -> list[str]:
         if name.startswith("/"):
@@ -172,32 +149,36 @@ class _Unpacking:
         return []
 
     def _refused(self, what: str) -> SourceError:
-        return SourceUnavailable(self._path, f"not unpacked: {what}", errno.EINVAL)
+        return SourceUnavailable(self._path, f"not read: {what}", errno.EINVAL)
 
 
-class _BoundedStream:
-    """A file that refuses to give more than a bound, for one piece and in all."""
+def _too_much(path: str, what: str) -> SourceError:
+    hint = "if you trust it, unpack it and name the folder"
+    return SourceUnavailable(path, f"not read: {what}", errno.EINVAL, hint)
 
-    def __init__(self, plain: IO[bytes], path: str) -> None:
+
+class _BoundedSource:
+    """An archive without its compression, which refuses to give more than an honest one of its size holds."""
+
+    def __init__(self, plain: IO[bytes], path: str, packed: int) -> None:
         self._plain = plain
         self._path = path
-        self._asked = 0
+        self._read = 0
+        self._most = min(MAX_READ, FREE + MAX_RATIO * packed)
+        self._until = process_time() + MAX_CPU_S
 
-    def read(self, size: int = -1) -> bytes:
-        # tarfile seeks to each header and each piece of a member; newer ones read what follows a header in pieces.
-        self._asked += size
-        if size < 0 or self._asked > _MAX_PIECE:
-            raise SourceUnavailable(self._path, "not unpacked: oversized header", errno.EINVAL)
-        return self._plain.read(size)
+    def read(self, size: int) -> bytes:
+        data = self._plain.read(size)
+        self._read += len(data)
+        if self._read > self._most:
+            raise _too_much(self._path, f"it grows to more than {self._most} bytes when decompressed")
+        if size > 512:
+            self.check_time()
+        return data
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if whence != 0 or offset > MAX_READ:
-            raise SourceUnavailable(self._path, f"not unpacked: more than {MAX_READ} bytes", errno.EINVAL)
-        self._asked = 0
-        return self._plain.seek(offset)
-
-    def tell(self) -> int:
-        return self._plain.tell()
+    def check_time(self) -> None:
+        if process_time() > self._until:
+            raise _too_much(self._path, f"it takes more than {MAX_CPU_S:g} s of CPU time")
 
 
 def _decompressed(packed: IO[bytes]) -> Any:
@@ -212,10 +193,50 @@ def _decompressed(packed: IO[bytes]) -> Any:
 
         return bz2.BZ2File(packed)
     if magic == b"\xfd7zXZ\0":
-        import lzma
-
-        return lzma.LZMAFile(packed)
+        return BufferedReader(_Xz(packed), _PIECE)
     return packed
+
+
+class _Xz(RawIOBase):
+    """An xz file; unlike lzma's own, which takes as much memory as the file asks for."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._next = b""
+        self._decoder = self._new()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._some(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _some(self, size: int) -> bytes:
+        while True:
+            if self._decoder.eof:
+                rest = self._decoder.unused_data.lstrip(b"\0")
+                while not rest:
+                    # Zeros may separate streams.
+                    rest = self._packed.read(_PIECE)
+                    if not rest:
+                        return b""
+                    rest = rest.lstrip(b"\0")
+                self._next, self._decoder = rest, self._new()
+            elif self._decoder.needs_input and not self._next:
+                self._next = self._packed.read(_PIECE)
+                if not self._next:
+                    raise EOFError("truncated within the compressed data")
+            data, self._next = self._decoder.decompress(self._next, size), b""
+            if data:
+                return bytes(data)
+
+    @staticmethod
+    def _new() -> Any:
+        from lzma import FORMAT_XZ, LZMADecompressor
+
+        return LZMADecompressor(FORMAT_XZ, _XZ_MEMORY)
 
 
 def _lzma_error() -> tuple[type[Exception], ...]:
@@ -224,18 +245,3 @@ def _lzma_error() -> tuple[type[Exception], ...]:
     except ImportError:  # Python can be built without it
         return ()
     return (LZMAError,)
-
-
-def _remove_at_exit(folder: str) -> None:
-    import atexit
-
-    owner = os.getpid()
-
-    def remove() -> None:
-        # A forked child that ends in the ordinary way must leave it to its parent.
-        if os.getpid() == owner:
-            import shutil
-
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(remove)

@@ -19,6 +19,7 @@ from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NL
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
 from sockdiag.sources.system.captured_root import CapturedRoot
+from sockdiag.sources.system.captured_tree import FolderTree
 from sockdiag.sources.system.machine import System
 from sockdiag.sources.system.proc_root import source_error
 from sockdiag.sources.system.transport import raise_errno
@@ -27,12 +28,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.sources.system.captured_tree import Tree
     from sockdiag.sources.system.transport import Request
 
 # The kernel's size, so that readers see the same datagrams as on a live system.
 DATAGRAM = 32768
 # No diag message is near this; a damaged length must not make us wait for a gigabyte.
 MAX_MESSAGE = 1 << 20
+# The end of the year 9999 in UTC, the last that datetime can show.
+_LAST_TIME = 253402300799
 
 # Offset of the state in the payload, of the families that have one that can be asked for.
 _STATE_AT = {family.number: family.state_at for family in FAMILIES if family.state_at is not None}
@@ -44,12 +48,12 @@ class CaptureTransport:
     """Answer requests from a capture.
 
     Args:
-        root: folder of the capture.
+        root: the capture's files, or the folder that holds them.
     """
 
     __slots__ = ("_files",)
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str | Tree) -> None:
         self._files = CapturedRoot(root)
 
     def dump(self, request: Request) -> Iterator[bytes]:
@@ -110,35 +114,41 @@ def captured_system(root: str) -> System:
         SourceUnavailable: there is none.
         SourceTruncated: the archive is damaged.
     """
-    folder = open_capture(root)
-    taken = capture_time(folder)
-    return System(CapturedRoot(folder), CaptureTransport(folder), time.time if taken is None else lambda: taken, root)
+    tree = open_capture(root)
+    taken = capture_time(tree)
+    return System(CapturedRoot(tree), CaptureTransport(tree), time.time if taken is None else lambda: taken, root)
 
 
-def open_capture(root: str) -> str:
-    """Return the folder of a captured system: *root*, or its content if it is an archive or a folder around one.
+def open_capture(root: str) -> Tree:
+    """Return the files of a captured system: those of *root*, or of an archive, or of the only folder in either.
 
     Raises:
         SourceUnavailable: it does not exist, or holds neither ``proc`` nor ``netlink``.
         SourceTruncated: it is a damaged archive.
     """
-    from sockdiag.sources.capture.archive import is_archive, unpack
+    from sockdiag.sources.capture.archive import is_archive, read_archive
 
     if is_archive(root):
-        return unpack(root)
+        return read_archive(root)
     try:
-        names = os.listdir(root)
+        inner = [name for name, _is_folder in FolderTree(root).folders("/")]
     except OSError as error:
         raise source_error(root, error) from None
-    inner = f"{root}/{names[0]}" if len(names) == 1 else root
-    for folder in (root, inner):
-        if any(os.path.isdir(f"{folder}/{name}") for name in ("proc", "netlink")):
-            return folder
+    # A link would lead out of it.
+    for tree in (FolderTree(root), *(FolderTree(root, name) for name in inner if len(inner) == 1)):
+        try:
+            if any(name in ("proc", "netlink") and is_folder for name, is_folder in tree.folders("/")):
+                return tree
+        except OSError:
+            continue
     raise SourceUnavailable(root, "not a capture: it has neither proc nor netlink", errno.ENOENT)
 
 
-def capture_time(root: str) -> float | None:
-    """Return when a capture was made (``captured_at`` of its meta.toml), in seconds since the epoch, if it has that."""
+def capture_time(root: str | Tree) -> float | None:
+    """Return when a capture was made (``captured_at`` of its meta.toml), in seconds since the epoch.
+
+    None: it has no such line, or one that is no time between 1970 and 9999, which no clock shows.
+    """
     try:
         meta = CapturedRoot(root).read("/meta.toml")
     except (SourceUnavailable, SourceTruncated):
@@ -147,9 +157,10 @@ def capture_time(root: str) -> float | None:
         key, equals, value = line.partition(b"=")
         if equals and key.strip() == b"captured_at":
             try:
-                return float(value)
+                at = float(value)
             except ValueError:
                 return None
+            return at if 0 <= at <= _LAST_TIME else None
     return None
 
 

@@ -221,4 +221,6 @@ def named() -> Iterator[tuple[int, str, str]]:
 def inode_in(link: str) -> int | None:
     """Return the inode in the text of a namespace's link, ``net:[4026531840]``; None where it is none of a network namespace."""
     number = link[5:-1]
-    return int(number) if link[:5] == "net:[" and number.isascii() and number.isdecimal() else None
+    return (
+        int(number) if link[:5] == "net:[" and number.isascii() and number.isdecimal() and len(number) <= 10 else None
+    )

@@ -12,6 +12,7 @@ from sockdiag.kernel.byte_order import LITTLE
 from sockdiag.kernel.sock_diag import AF_INET
 from sockdiag.kernel.sock_diag import AF_INET6 as KERNEL_AF_INET6
 from sockdiag.sources.netlink.attributes import ip_text
+from sockdiag.sources.proc.table import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ROUTE = "/proc/net/route"
 ROUTE6 = "/proc/net/ipv6_route"
 _RTF_UP, _RTF_REJECT = 0x1, 0x200
+_U32 = (1 << 32) - 1
 
 # Network, length of its prefix, metric, next hop (empty: none), device.
 Entry = tuple[int, int, int, bytes, str]
@@ -41,9 +43,9 @@ def parse_route(body: bytes) -> list[Entry]:
         if not cells:
             continue
         try:
-            network, gateway, mask = (_reversed(int(cells[i], 16)) for i in (1, 2, 7))
-            flags, metric = int(cells[3], 16), int(cells[6])
-        except (ValueError, IndexError, OverflowError):
+            network, gateway, mask = (_reversed(_within(cells[i], 16, _U32)) for i in (1, 2, 7))
+            flags, metric = _within(cells[3], 16, _U32), _within(cells[6], 10, _U32)
+        except (ValueError, IndexError):
             raise ParseError(ROUTE, line, "line", "11 columns", text) from None
         if flags & _RTF_UP and not flags & _RTF_REJECT:
             length = int.from_bytes(mask, "big").bit_count()
@@ -66,13 +68,16 @@ def parse_route6(body: bytes) -> list[Entry]:
         if not cells:
             continue
         try:
-            network, length = int(cells[0], 16), int(cells[1], 16)
-            gateway, metric, flags = bytes.fromhex(cells[4].decode("ascii")), int(cells[5], 16), int(cells[8], 16)
+            network, gateway = (bytes.fromhex(cells[i].decode("ascii")) for i in (0, 4))
+            length, metric, flags = (_within(cells[i], 16, most) for i, most in ((1, 128), (5, _U32), (8, _U32)))
             name = _name(cells[9])
+            if len(network) != 16 or len(gateway) != 16:
+                raise ValueError
         except (ValueError, IndexError):
             raise ParseError(ROUTE6, line, "line", "10 columns", text) from None
         if flags & _RTF_UP and not flags & _RTF_REJECT and name != "lo":
-            found.append((network, length, metric, gateway if any(gateway) else b"", name))
+            hop = gateway if any(gateway) else b""
+            found.append((int.from_bytes(network, "big"), length, metric, hop, name))
     return found
 
 
@@ -119,6 +124,13 @@ def best_way(entries: list[Entry], packed: bytes) -> tuple[str, str] | None:
         return None
     family = AF_INET if bits == 32 else KERNEL_AF_INET6
     return best[4], ip_text(family, best[3] or packed) or ""
+
+
+def _within(token: bytes, base: int, most: int) -> int:
+    value = number(token, base, most)
+    if value is None:
+        raise ValueError
+    return value
 
 
 def _reversed(number: int) -> bytes:

@@ -51,6 +51,9 @@ def parse_sysctl(sysctl: Sysctl, body: bytes) -> Value:
     if len(values) != sysctl.numbers or None in values:
         expected = "a number" if sysctl.numbers == 1 else f"{sysctl.numbers} numbers"
         raise ParseError(sysctl.path, 1, sysctl.name, expected, text)
+    low, high = sysctl.bounds
+    if not all(low <= value <= high for value in values if value is not None):
+        raise ParseError(sysctl.path, 1, sysctl.name, f"{low} to {high}", text)
     return values[0] if sysctl.numbers == 1 else tuple(values)  # type: ignore[return-value, arg-type]
 
 

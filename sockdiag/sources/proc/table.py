@@ -20,16 +20,24 @@ _ALLOWED = {10: b"0123456789-", 16: b"0123456789abcdefABCDEF"}
 _EXPECTED = {10: "a decimal number", 16: "a hexadecimal number"}
 # The longest of a 64-bit value, "18446744073709551615" and "-9223372036854775808"; int() is slow on long ones.
 _LONGEST = 20
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1
 
 
-def number(token: bytes, base: int = 10) -> int | None:
-    """Return the number that a token is, or None where it is none."""
+def number(token: bytes, base: int = 10, most: int = _HIGHEST) -> int | None:
+    """Return the number that a token is, or None where it is none, or none that the kernel's variable can hold.
+
+    Args:
+        token: its text.
+        base: 10, or 16 without a prefix.
+        most: the largest that it may be.
+    """
     if len(token) > _LONGEST or token.translate(None, _ALLOWED[base]):
         return None
     try:
-        return int(token, base)
+        value = int(token, base)
     except ValueError:
         return None
+    return value if _LOWEST <= value <= most else None
 
 
 def numbers(path: str, line: int, names: Sequence[str], tokens: Sequence[bytes], base: int = 10) -> list[int]:
@@ -134,7 +142,10 @@ def pointer(token: bytes) -> int | None:
         ValueError: it is neither.
     """
     if token.isalnum():
-        return int(token, 16) or None
+        value = number(token, 16)
+        if value is None:
+            raise ValueError
+        return value or None
     if token[:1] != b"(" or token[-1:] != b")":
         raise ValueError
     return None

@@ -12,6 +12,7 @@ from sockdiag.sources.proc.mountinfo import mounts
 from sockdiag.sources.process.cgroup import parse_cgroup
 from sockdiag.sources.process.passwd import Users
 from sockdiag.sources.process.refusals import Refusals
+from sockdiag.sources.process.sockets import LONGEST_LINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _is_regular(link: tuple[bytes, bytes]) -> bool:
     number, target = link
     if not number.isdigit() or len(number) > _FD_DIGITS:
         return False
-    return target[:8] != _SOCKET or (target[8:-1].isdigit() and target[-1:] == b"]")
+    return target[:8] != _SOCKET or (target[8:-1].isdigit() and target[-1:] == b"]" and len(target) <= LONGEST_LINK)
 
 
 def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:

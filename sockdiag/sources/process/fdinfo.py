@@ -145,6 +145,6 @@ def socket_of(files: ProcRoot, pid: int, fd: int) -> int:
         what = "there is no such process" if error.source == f"/proc/{pid}" else f"process {pid} has no such descriptor"
         raise SourceUnavailable(path, what, error.errno) from None
     number = link[8:-1]
-    if link[:8] != "socket:[" or not (number.isascii() and number.isdecimal()):
+    if link[:8] != "socket:[" or not (number.isascii() and number.isdecimal() and len(number) <= 10):
         raise SourceUnavailable(path, f"not a socket but {link}" if link != "-" else "no socket")
     return int(number)

@@ -9,6 +9,7 @@ from sockdiag.model.fdinfo import Descriptors
 from sockdiag.sources.proc.table import number
 from sockdiag.sources.process.fd import hidden_by_mount
 from sockdiag.sources.process.refusals import Refusals
+from sockdiag.sources.process.sockets import LONGEST_LINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,5 +102,9 @@ def _look(pid: int, process: ProcessFiles, share: float, *, live: bool) -> Descr
     if count < share * limit:
         return None
     links = islice(process.descriptors(), _LOOKED_AT)
-    inodes = frozenset(int(target[8:-1]) for _fd, target in links if target[:8] == _SOCKET and target[8:-1].isdigit())
+    inodes = frozenset(
+        int(target[8:-1])
+        for _fd, target in links
+        if target[:8] == _SOCKET and target[8:-1].isdigit() and len(target) <= LONGEST_LINK
+    )
     return Descriptors(pid, process.read("comm").removesuffix(b"\n"), count, limit, inodes)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Longest name of a task, TASK_COMM_LEN without the NUL.
 COMM = 15
+# Inodes of sockets are an unsigned int (get_next_ino()); in a capture any text may stand there.
+LONGEST_LINK = len("socket:[4294967295]")
 
 
 def tasks(files: ProcRoot, root: str, *, threads: bool) -> Iterator[tuple[str, str, str]]:
@@ -48,7 +50,7 @@ def sockets(files: ProcRoot, folder: str) -> Iterator[tuple[str, int]]:
     """Yield descriptor and inode of each socket that a process has open; nothing if they may not be read."""
     try:
         for fd, link in files.links(f"{folder}/fd"):
-            if link[:8] == "socket:[" and fd.isdecimal() and link[8:-1].isdecimal():
+            if link[:8] == "socket:[" and fd.isdecimal() and link[8:-1].isdecimal() and len(link) <= LONGEST_LINK:
                 yield fd, int(link[8:-1])
     except SourceError:
         return

@@ -1,29 +1,28 @@
-"""Files of a captured system. The folder may come from anywhere, so nothing in it is trusted.
+"""Files of a captured system. They may come from anywhere, so nothing in them is trusted.
 
-Symbolic links are followed as on the captured system, with the folder as /; none leads out of it. Only regular files
+Symbolic links are followed as on the captured system, with the tree's root as /; none leads out of it. Only regular files
 are opened. Inodes and refusals, which a copy loses, are in ``stat.tsv`` if the capture has one.
 """
 
 from __future__ import annotations
 
 import errno
-import os
-from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from sockdiag.errors import SourceError, SourceUnavailable
-from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot, pieces, source_error
+from sockdiag.errors import MAX_ERRNO, SourceError, SourceUnavailable
+from sockdiag.sources.system.captured_tree import FolderTree
+from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot, source_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.sources.system.captured_tree import Tree
+
 STAT_FILE = "/stat.tsv"
 
-# As many as path_resolution(7) allows.
-_MAX_LINKS = 40
-
-_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_MAX_INODE = (1 << 64) - 1
+_MAX_UID = (1 << 32) - 1
+_DIGITS = 20
 
 
 def open_root(root: str) -> ProcRoot:
@@ -32,38 +31,45 @@ def open_root(root: str) -> ProcRoot:
 
 
 class CapturedRoot(ProcRoot):
-    """Files of a captured system at their own absolute paths, read below *root* and nowhere else."""
+    """Files of a captured system at their own absolute paths, read from a tree and nowhere else.
 
-    __slots__ = ("_stats",)
+    Args:
+        root: the tree, or a folder that holds it.
+    """
 
-    def __init__(self, root: str) -> None:
-        super().__init__(root)
+    __slots__ = ("_stats", "_tree")
+
+    def __init__(self, root: str | Tree) -> None:
+        self._tree = FolderTree(root) if isinstance(root, str) else root
+        super().__init__(self._tree.path)
         self._stats: dict[str, Stat] | None = None
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """Yield a file in pieces; errors as :meth:`ProcRoot.read`."""
-        yield from pieces(self._open(path, regular=True), path)
+        try:
+            chunks = self._tree.chunks(path)
+        except OSError as error:
+            raise self._refused(path, error) from None
+        yield from chunks
 
     def names(self, path: str) -> list[str]:
         """List a folder; errors as :meth:`ProcRoot.read`."""
-        folder = self._open(path)
         try:
-            return os.listdir(folder)
+            return self._tree.names(path)
         except OSError as error:
-            raise source_error(path, error) from None
-        finally:
-            os.close(folder)
+            raise self._refused(path, error) from None
 
     def link(self, path: str) -> str:
         """Read a symbolic link; errors as :meth:`ProcRoot.read`."""
-        head, _, tail = path.rpartition("/")
-        folder = self._open(head)
         try:
-            return os.readlink(tail, dir_fd=folder)
+            return self._tree.link(path)
         except OSError as error:
             raise self._refused(path, error) from None
-        finally:
-            os.close(folder)
+
+    def links(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield name and target of each symbolic link in a folder; errors as :meth:`ProcRoot.read`."""
+        for name, text in self.descriptors(path):
+            yield name.decode("utf-8", "surrogateescape"), text.decode("utf-8", "surrogateescape")
 
     def owner(self, path: str) -> int:
         """Return the effective user of a process; a copied folder belongs to the user who copied it.
@@ -73,8 +79,8 @@ class CapturedRoot(ProcRoot):
         """
         for line in self.read(f"{path}/status").splitlines():
             name, *uids = line.split() or [b""]
-            if name == b"Uid:" and len(uids) >= 2 and uids[1].isdigit():
-                return int(uids[1])
+            if name == b"Uid:" and len(uids) >= 2 and (uid := _within(uids[1], _MAX_UID)) is not None:
+                return uid
         raise SourceUnavailable(path, "its owner was not captured", errno.ENODATA)
 
     def inode(self, path: str) -> int:
@@ -84,24 +90,23 @@ class CapturedRoot(ProcRoot):
             return stat.inode
         # Links of /proc/PID/ns: TYPE:[INODE]
         number = self.link(path).rpartition("[")[2].removesuffix("]")
-        if number.isascii() and number.isdecimal():
-            return int(number)
+        inode = _within(number.encode("utf-8", "surrogateescape"), _MAX_INODE)
+        if inode is not None:
+            return inode
         raise SourceUnavailable(path, "its inode was not captured", errno.ENODATA)
 
     def folders(self, path: str) -> list[tuple[str, int]]:
         """List name and inode of the folders in a folder; an inode that was not captured is 0."""
-        folder = self._open(path)
         found = []
         try:
-            for name in os.listdir(folder):
-                noted = self._stat(f"{path}/{name}")
-                inode = None if noted is None else noted.inode
-                if inode is not None or S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                    found.append((name, inode or 0))
+            entries = self._tree.folders(path)
         except OSError as error:
-            raise source_error(path, error) from None
-        finally:
-            os.close(folder)
+            raise self._refused(path, error) from None
+        for name, is_folder in entries:
+            noted = self._stat(f"{path}/{name}")
+            inode = None if noted is None else noted.inode
+            if inode is not None or is_folder:
+                found.append((name, inode or 0))
         return found
 
     def process(self, pid: int) -> ProcessFiles:
@@ -110,22 +115,8 @@ class CapturedRoot(ProcRoot):
 
     def descriptors(self, path: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield name and text of each symbolic link in a folder; errors as :meth:`ProcRoot.read`."""
-        folder = self._open(path)
         try:
-            for name in os.listdir(folder):
-                number = name.encode("utf-8", "surrogateescape")
-                try:
-                    yield number, os.readlink(number, dir_fd=folder)
-                except OSError:
-                    continue
-        except OSError as error:
-            raise source_error(path, error) from None
-        finally:
-            os.close(folder)
-
-    def _open(self, path: str, *, regular: bool = False) -> int:
-        try:
-            return _open_beneath(self.root, path, regular=regular)
+            yield from self._tree.links(path)
         except OSError as error:
             raise self._refused(path, error) from None
 
@@ -196,11 +187,17 @@ def parse_stats(body: bytes) -> dict[str, Stat]:
     for line in body.split(b"\n"):
         columns = line.split(b"\t", 2)
         if len(columns) == 3:
-            numbers = [int(c) if c.isdigit() and len(c) <= 20 else None for c in columns[:2]]
+            numbers = [_within(text, most) for text, most in zip(columns[:2], (_MAX_INODE, MAX_ERRNO), strict=True)]
             parts = columns[2].split(b"\\\\")
             path = b"\\".join(part.replace(b"\\t", b"\t").replace(b"\\n", b"\n") for part in parts)
             stats[path.decode("utf-8", "surrogateescape")] = Stat(*numbers)
     return stats
+
+
+def _within(digits: bytes, most: int) -> int | None:
+    # A number that the kernel could have given, or None.
+    number = int(digits) if digits.isdigit() and len(digits) <= _DIGITS else None
+    return number if number is None or number <= most else None
 
 
 def format_stats(stats: dict[str, Stat]) -> bytes:
@@ -220,51 +217,3 @@ def format_stats(stats: dict[str, Stat]) -> bytes:
         )
         for path, stat in sorted(stats.items())
     )
-
-
-def _open_beneath(root: str, path: str, *, regular: bool) -> int:
-    # What openat2(2) with RESOLVE_IN_ROOT does (5.6), for any kernel: one component at a time, links by their text.
-    trail = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
-    try:
-        ahead = path.split("/")[::-1]
-        name = "."
-        links = 0
-        while ahead:
-            part = ahead.pop()
-            if part in {"", "."}:
-                continue
-            if part == "..":
-                if len(trail) > 1:
-                    os.close(trail.pop())
-                continue
-            found = os.open(part, _PATH, dir_fd=trail[-1])
-            if S_ISLNK(os.fstat(found).st_mode):
-                try:
-                    text = os.readlink("", dir_fd=found)
-                finally:
-                    os.close(found)
-                links += 1
-                if links > _MAX_LINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-                if text.startswith("/"):
-                    while len(trail) > 1:
-                        os.close(trail.pop())
-                ahead.extend(text.split("/")[::-1])
-            else:
-                trail.append(found)
-                name = part
-        mode = os.fstat(trail[-1]).st_mode
-        if not regular:
-            return os.open(".", _READ | os.O_DIRECTORY, dir_fd=trail[-1])
-        if S_ISDIR(mode):
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not S_ISREG(mode):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        opened = os.open(name, _READ, dir_fd=trail[-2])
-        if not S_ISREG(os.fstat(opened).st_mode):
-            os.close(opened)
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        return opened
-    finally:
-        for fd in trail:
-            os.close(fd)

@@ -107,15 +107,21 @@ def _proc_pairs(files: ProcRoot) -> Iterator[tuple[int, str]]:
             yield from _pair(columns[0], _text(columns[1]), 10)
 
 
+# Of an index, which is a positive int.
+_DIGITS = 10
+
+
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
 def _pair(index: bytes, name: str, base: int) -> Iterator[tuple[int, str]]:
     try:
-        yield int(index, base), name
+        number = int(index[:_DIGITS], base)
     except ValueError:
         return
+    if len(index) <= _DIGITS and 0 < number < 1 << 31:
+        yield number, name
 
 
 def _content(files: ProcRoot, path: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable, strerror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # A row of /proc/net/tcp is 150 bytes: this is room for 7 million sockets, and stops a file that never ends.
 MAX_FILE = 1 << 30
 _CHUNK = 1 << 18
+_PID_DIGITS = 7  # of PID_MAX_LIMIT, 4194304
 
 _ROOT_HINT = "run as root"
 
@@ -113,7 +114,9 @@ class ProcRoot:
     def pids(self) -> list[int]:
         """List the processes, lowest number first; errors as :meth:`read`."""
         names = self.names("/proc")
-        return sorted(int(n) for n in names if n[0] in "123456789" and n.isascii() and n.isdecimal())
+        return sorted(
+            int(n) for n in names if n[0] in "123456789" and n.isascii() and n.isdecimal() and len(n) <= _PID_DIGITS
+        )
 
     def process(self, pid: int) -> ProcessFiles:
         """Open the folder of a process; errors as :meth:`read`."""
@@ -230,7 +233,7 @@ def pieces(fd: int, path: str) -> Iterator[bytes]:
 def source_error(path: str, error: OSError) -> SourceError:
     """Turn an OSError on *path* into the SourceError that names it."""
     number = error.errno
-    reason = os.strerror(number) if number else str(error)
+    reason = strerror(number) if number else str(error)
     if number in (errno.EACCES, errno.EPERM):
         return SourceDenied(path, reason, number, _ROOT_HINT)
     if number in (

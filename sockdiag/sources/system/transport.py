@@ -26,7 +26,7 @@ from struct import error as struct_error
 from time import monotonic
 
 from sockdiag import progress
-from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable, strerror
 from sockdiag.kernel.byte_order import ORDER, S32, U16, U32, U64, units
 from sockdiag.kernel.netlink import (
     NETLINK_ROUTE,
@@ -71,8 +71,6 @@ _SO_NETNS_COOKIE = 71
 _DONE = Struct(f"{ORDER}IH")  # nlmsg_len, nlmsg_type
 _KIND = Struct(f"{ORDER}HH")  # nlmsg_type, nlmsg_flags
 _IDENTITY = Struct(f"{ORDER}II")  # nlmsg_seq, nlmsg_pid
-# MAX_ERRNO, include/linux/err.h
-_MAX_ERRNO = 4095
 
 _MODULE_HINT = "the kernel has no handler: the module {} is not loaded or not built"
 
@@ -346,11 +344,6 @@ def raise_errno(request: Request, data: bytes, offset: int) -> None:
         raise SourceTruncated(request.source, "an error message without an error number") from None
     if number:
         raise _error(request, number)
-
-
-def strerror(number: int) -> str:
-    """Return the text of an error number that may be any number, as in a file."""
-    return os.strerror(number) if 0 <= number <= _MAX_ERRNO else f"error {number}, which does not exist"
 
 
 def _error(request: Request, number: int) -> SourceError:

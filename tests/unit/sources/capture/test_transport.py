@@ -258,5 +258,5 @@ def test_open_capture(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="No such file"):
         open_capture(str(tmp_path / "absent"))
     (tmp_path / "sosreport-x/proc").mkdir(parents=True)
-    assert open_capture(str(tmp_path)) == str(tmp_path / "sosreport-x")
-    assert open_capture(str(tmp_path / "sosreport-x")) == str(tmp_path / "sosreport-x")
+    assert open_capture(str(tmp_path)).path == str(tmp_path / "sosreport-x")
+    assert open_capture(str(tmp_path / "sosreport-x")).path == str(tmp_path / "sosreport-x")
