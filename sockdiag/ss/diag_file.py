@@ -9,6 +9,7 @@ from sockdiag.kernel.byte_order import S32
 from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
 from sockdiag.kernel.sock_diag import IPPROTO_TCP
+from sockdiag.sources.system.proc_root import MAX_FILE
 from sockdiag.ss.output import Stop, complain
 from sockdiag.ss.tables import TCP
 
@@ -73,7 +74,7 @@ def show_file(listing: Listing) -> None:
     listing.names.protocol = "tcp"
     try:
         with open(os.environ["TCPDIAG_FILE"], "rb") as file:
-            data = file.read()
+            data = file.read(MAX_FILE)
     except OSError as error:
         complain(f"fopen($TCPDIAG_FILE): {os.strerror(error.errno or 0)}\n")
         return
