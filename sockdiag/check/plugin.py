@@ -42,6 +42,10 @@ def unknown(error: BaseException, *, debug: bool = False) -> str:
         first, *more = (error.of_command if isinstance(error, SockdiagError) else str(error)).split("\n")
     elif isinstance(error, KeyboardInterrupt):
         first, more = "interrupted", []
+    elif isinstance(error, MemoryError):
+        first, more = "out of memory", []
+    elif isinstance(error, OSError):
+        first, more = f"{error.filename or 'a system call failed'}: {error.strerror}", []
     else:
         first, more = f"internal error: {type(error).__name__}: {error}", []
         if debug:

@@ -33,6 +33,10 @@ VARIABLES = {
 }
 
 
+class WriteError(OSError):
+    """Standard output takes no more."""
+
+
 class Env:
     """The program's surroundings; tests make their own.
 
@@ -87,13 +91,20 @@ class Env:
             progress.watch(None)
 
     def write(self, text: str) -> None:
-        """Write all of a text to standard output, or raise OSError."""
+        """Write all of a text to standard output.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
         if text:
             # From now on the terminal, or the pager, shows the answer.
             self.unwatch()
         data = memoryview(text.encode("utf-8", "surrogateescape"))
         while data:
-            data = data[os.write(self.out, data) :]
+            try:
+                data = data[os.write(self.out, data) :]
+            except OSError as error:
+                raise WriteError(error.errno, error.strerror) from None
 
     def warn(self, text: str, *, several: bool = False) -> None:
         """Write a message to standard error, which is not worth failing for if it cannot be written.

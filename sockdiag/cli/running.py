@@ -6,6 +6,7 @@ import errno
 
 from sockdiag import progress
 from sockdiag.cli import exit as status
+from sockdiag.cli.env import WriteError
 from sockdiag.errors import SockdiagError, UsageError
 
 TYPE_CHECKING = False
@@ -30,10 +31,16 @@ def guarded(function: Callable[[], int], env: Env) -> int:
         hint = getattr(error, "hint", "")
         env.warn(f"{error}{f' ({hint})' if hint else ''}")
         return status.FAILED
-    except OSError as error:
+    except WriteError as error:
         if error.errno == errno.EPIPE:
             return status.PIPE_CLOSED
-        env.warn(f"cannot write the answer: {error.strerror}" if not error.filename else str(error))
+        env.warn(f"cannot write the answer: {error.strerror}")
+        return status.FAILED
+    except OSError as error:
+        env.warn(f"{error.filename or 'a system call failed'}: {error.strerror}")
+        return status.FAILED
+    except MemoryError:
+        env.warn("out of memory")
         return status.FAILED
     except KeyboardInterrupt:
         return status.INTERRUPTED

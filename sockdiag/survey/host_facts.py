@@ -121,12 +121,8 @@ class HostFacts:
         if self._crowded is None:
             from sockdiag.sources.process.limits import SOURCE, read_crowded
 
-            try:
-                found, gaps = read_crowded(self._system.files, _CROWDED)
-            except SourceError as error:
-                self._crowded = None, {SOURCE: error.reason}, ()
-            else:
-                self._crowded = found, _last(SOURCE, gaps), tuple(gaps)
+            found, gaps = read_crowded(self._system.files, _CROWDED)
+            self._crowded = found, _last(SOURCE, gaps), tuple(gaps)
         return self._crowded
 
     def cgroups(self, *, last: bool) -> tuple[tuple[CgroupMemory, ...] | None, Absent, Gaps]:

@@ -55,13 +55,13 @@ def become_nobody() -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def hide_processes() -> None:
+def hide_processes(mode: str = "hidepid=2") -> None:
     """Mount a /proc of its own in which a user sees no processes of others."""
     libc = ctypes.CDLL(None, use_errno=True)
     calls: tuple[tuple[Any, ...], ...] = (
         (libc.unshare, CLONE_NEWNS),
         (libc.mount, b"none", b"/", None, MS_REC_PRIVATE, None),
-        (libc.mount, b"proc", b"/proc", b"proc", 0, b"hidepid=2"),
+        (libc.mount, b"proc", b"/proc", b"proc", 0, mode.encode()),
     )
     for function, *arguments in calls:
         if function(*arguments) != 0:

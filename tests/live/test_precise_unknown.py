@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +33,10 @@ def judged(document: dict[str, Any]) -> dict[str, str]:
     return lacking
 
 
-@pytest.mark.parametrize("before", [None, hide_processes], ids=["plain", "hidepid"])
+MODES = (None, *(partial(hide_processes, f"hidepid={mode}") for mode in (1, 2, 4)))
+
+
+@pytest.mark.parametrize("before", MODES, ids=["plain", "hidepid=1", "hidepid=2", "hidepid=4"])
 def test_a_user_without_privileges(before: Callable[[], None] | None, empty_netns: Namespace) -> None:
     """Descriptors of others are hidden from a user: one rule cannot tell, the verdict is what the others found."""
     empty_netns.make("tcp_listen", family=2, backlog=5)
@@ -82,3 +86,42 @@ def test_processes_only(empty_netns: Namespace) -> None:
     document = in_mounts(empty_netns, mounts, "--pid", "--fork", "--kill-child")
     assert document["verdict"] == "unknown"
     assert "UDP_DROPS" in {one["code"] for one in document["unknown"]}
+
+
+@pytest.mark.parametrize("before", MODES[1:], ids=["hidepid=1", "hidepid=2", "hidepid=4"])
+def test_no_false_ok(before: Callable[[], None], empty_netns: Namespace) -> None:
+    """A process at its limit, hidden from the user who asks: no command says that all is well."""
+    empty_netns.make("tcp_listen", family=2, backlog=5)
+    full = "exec 3</dev/null; ulimit -n 4; read end"
+    with subprocess.Popen(["sh", "-c", full], stdin=subprocess.PIPE):
+        check = as_nobody(("check", "--rule", "FD_LIMIT", "--interval", "0.2"), empty_netns, before)
+        strict = as_nobody(("check", "--strict", "--interval", "0.2"), empty_netns, before)
+        doctor = as_nobody(("doctor", "--strict", "--interval", "0.2"), empty_netns, before)
+        owners = as_nobody(("list", "--strict", "-o", "+processes"), empty_netns, before)
+        everywhere = as_nobody(("list", "--strict", "--netns", "all"), empty_netns, before)
+    for answer in (check, strict):
+        assert answer.status == 3
+        assert "FD_LIMIT" in answer.text.partition("not judged: ")[2]
+    assert (doctor.status, owners.status, everywhere.status) == (4, 4, 4)
+
+
+def test_an_empty_proc(empty_netns: Namespace) -> None:
+    """Where /proc shows no process at all, that is said; namespaces that cannot be found are no empty answer."""
+    mounts = "mount -t tmpfs sockdiag /proc"
+    empty_netns.make("tcp_listen", family=2, backlog=5)
+
+    def status(*words: str) -> tuple[int, str]:
+        line = " ".join(("exec", sys.executable, "-m", "sockdiag", *words))
+        done = subprocess.run(
+            ["nsenter", f"--net={empty_netns.path}", "unshare", "--mount", "sh", "-c", f"{mounts} && {line}"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    assert status("list", "--netns", "all")[0] == 1
+    code, said = status("check", "--rule", "FD_LIMIT", "--interval", "0.2")
+    assert (code, "FD_LIMIT (/proc/PID/limits: no processes found)" in said) == (3, True), said
+    assert status("list", "--strict", "-o", "+processes")[0] == 4

@@ -29,7 +29,11 @@ def write_answer(env: Env, answering: Callable[[], CheckAnswer]) -> int:
     try:
         found = answering()
     except BaseException as error:
-        found = CheckAnswer(CHECK_UNKNOWN, unknown(error, debug=bool(env.environ.get("SOCKDIAG_DEBUG"))))
+        try:
+            text = unknown(error, debug=bool(env.environ.get("SOCKDIAG_DEBUG")))
+        except Exception:  # even the modules that word it cannot be loaded: no descriptors, no memory, a broken disk
+            text = f"SOCKDIAG UNKNOWN - {type(error).__name__}\n"
+        found = CheckAnswer(CHECK_UNKNOWN, text)
     try:
         env.write(found.text)
     except OSError:

@@ -11,6 +11,7 @@ from sockdiag.sources.namespaces.netns import CLONE_NEWNET, OWN, current, inode_
 from sockdiag.sources.proc.mountinfo import parse_mountinfo
 from sockdiag.sources.process.ancestors import init_and_ancestors
 from sockdiag.sources.process.refusals import Refusals
+from sockdiag.sources.process.visible import visible_processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,11 +127,9 @@ class _Search:
             self.add(inode, path, "name")
         for inode, place in self.found.items():
             self.found[inode] = place._replace(namespace=Namespace(self._names.get(inode), inode))
-        try:
-            pids = self.files.pids()
-        except SourceError as error:
-            self.gaps.append(Gap.from_error(error))
-            return
+        pids, hidden = visible_processes(self.files)
+        if hidden is not None:
+            self.gaps.append(hidden)
         # The paths of this process's own mounts lead to them as they are.
         self._mounted("/proc/self", "")
         for pid in pids:

@@ -8,11 +8,11 @@ from sockdiag.model.cgroup import Cgroup
 from sockdiag.model.provenance import Gap
 from sockdiag.model.record import COUNT, Record, field
 from sockdiag.model.socket import Owner
-from sockdiag.sources.proc.mountinfo import mounts
 from sockdiag.sources.process.cgroup import parse_cgroup
 from sockdiag.sources.process.passwd import Users
 from sockdiag.sources.process.refusals import Refusals
 from sockdiag.sources.process.sockets import LONGEST_LINK
+from sockdiag.sources.process.visible import visible_processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,12 +150,7 @@ class _Scan:
         self._cgroups: dict[bytes, Cgroup] = {}
 
     def run(self) -> None:
-        try:
-            pids = self.files.pids()
-        except SourceError as error:
-            self.hidden = Gap.from_error(error)
-            return
-        self.hidden = _hidden(self.files, pids)
+        pids, self.hidden = visible_processes(self.files)
         for number, pid in enumerate(pids):
             progress.step("processes", number, len(pids))
             try:
@@ -244,21 +239,3 @@ def _is_regular(link: tuple[bytes, bytes]) -> bool:
     if not number.isdigit() or len(number) > _FD_DIGITS:
         return False
     return target[:8] != _SOCKET or (target[8:-1].isdigit() and target[-1:] == b"]" and len(target) <= LONGEST_LINK)
-
-
-def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:
-    """Return a gap if processes are missing from /proc: all in a capture, or those that hidepid hides."""
-    return hidden_by_mount(files, pids) if pids else Gap(SOURCE, "no processes found")
-
-
-def hidden_by_mount(files: ProcRoot, pids: list[int]) -> Gap | None:
-    """Return a gap if /proc is mounted with hidepid= and hides processes from this user."""
-    if not files.live or pids[:1] == [1]:
-        return None
-    try:
-        options = [o for m in mounts(files) if m.point == "/proc" for o in m.options if o.startswith("hidepid=")]
-    except SourceError:
-        return None
-    if not options:
-        return None
-    return Gap("/proc", f"processes of other users are hidden (mounted with {options[-1]})", None, "run as root")

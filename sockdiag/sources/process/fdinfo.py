@@ -7,6 +7,7 @@ from sockdiag.kernel.file_flags import epoll_events
 from sockdiag.model.fdinfo import EpollTarget, FdInfo, Watcher
 from sockdiag.sources.proc.table import number
 from sockdiag.sources.process.refusals import Refusals
+from sockdiag.sources.process.visible import visible_processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def find_watchers(files: ProcRoot, inode: int) -> tuple[list[Watcher], list[Gap]
     refused = Refusals("/proc/PID/fdinfo", "epoll instances")
     found: list[tuple[Watcher, EpollTarget, bool]] = []
     seen = 0
-    for pid in files.pids():
+    pids, hidden = visible_processes(files)
+    for pid in pids:
         try:
             with files.process(pid) as process:
                 _look(pid, process, inode, found)
@@ -103,7 +105,7 @@ def find_watchers(files: ProcRoot, inode: int) -> tuple[list[Watcher], list[Gap]
         seen += 1
     devices = {target.device for _watcher, target, sure in found if sure}
     watchers = [watcher for watcher, target, sure in found if sure or not devices or target.device in devices]
-    return watchers, refused.gaps(seen)
+    return watchers, ([] if hidden is None else [hidden]) + refused.gaps(seen)
 
 
 def _look(pid: int, process: ProcessFiles, inode: int, found: list[tuple[Watcher, EpollTarget, bool]]) -> None:

@@ -7,9 +7,9 @@ from itertools import islice
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.fdinfo import Descriptors
 from sockdiag.sources.proc.table import number
-from sockdiag.sources.process.fd import hidden_by_mount
 from sockdiag.sources.process.refusals import Refusals
 from sockdiag.sources.process.sockets import LONGEST_LINK
+from sockdiag.sources.process.visible import visible_processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,26 +70,22 @@ def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors],
 
     Returns:
         The processes by pid, and what could not be seen.
-
-    Raises:
-        SourceError: /proc cannot be listed.
     """
     found: dict[int, Descriptors] = {}
-    pids = files.pids()
+    pids, hidden = visible_processes(files)
     refused = Refusals(SOURCE, "open files")
     for pid in pids:
         try:
             with files.process(pid) as process:
                 one = _look(pid, process, share, live=files.live)
-        except SourceUnavailable:
-            continue
-        except (SourceError, ParseError) as error:
-            if isinstance(error, SourceError):
+        except SourceError as error:
+            if not (files.live and isinstance(error, SourceUnavailable)):
                 refused.add(error)
+            continue
+        except ParseError:
             continue
         if one is not None:
             found[pid] = one
-    hidden = hidden_by_mount(files, pids)
     # One gap: the rule that lacks them names it.
     return found, [hidden._replace(source=SOURCE)] if hidden is not None else refused.gaps(len(pids))
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sockdiag.errors import SourceError
 
 
+_MAY_NOT = (EACCES, EPERM)
+
+
 class Refusals:
     """Errors met while reading one process after the other.
 
@@ -33,6 +36,9 @@ class Refusals:
     def add(self, error: SourceError) -> None:
         """Count one process."""
         kind = (error.reason, error.errno)
+        if error.errno in _MAY_NOT:
+            # One process gives either, by what of it is read.
+            kind = next((known for known in self._counts if known[1] in _MAY_NOT), kind)
         self._counts[kind] = self._counts.get(kind, 0) + 1
 
     def gaps(self, processes: int) -> list[Gap]:
@@ -44,7 +50,7 @@ class Refusals:
 
 
 def _hint(number: int | None) -> str:
-    if number not in {EACCES, EPERM}:
+    if number not in _MAY_NOT:
         return ""
     # Root of a container lacks capabilities that the host's processes have (ptrace_may_access()).
     return "run as root" if os.geteuid() else "run as root on the host, with CAP_SYS_PTRACE"

@@ -15,6 +15,7 @@ from struct import Struct
 from time import monotonic
 
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.sources.system.children import new_pipe, new_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,14 +64,8 @@ class DetachedProcess:
         self.ended = False
         self._fd = -1
         self._buffer = b""
-        self._fd, write_end = os.pipe()
-        try:
-            child = os.fork()
-        except OSError as error:
-            os.close(write_end)
-            self.close()
-            reason = f"no process could be started: {os.strerror(error.errno or 0)}"
-            raise SourceTruncated(name, reason, error.errno) from None
+        self._fd, write_end = new_pipe(name)
+        child = new_process(name, write_end)
         if child == 0:
             _first_child(lambda: work(write_end))
         os.close(write_end)
@@ -124,7 +119,7 @@ class DetachedWorker(DetachedProcess):
     __slots__ = ()
 
     def __init__(self, task: AskingTask, name: str) -> None:
-        read_end, self._answers = os.pipe()
+        read_end, self._answers = new_pipe(name)
         os.set_blocking(self._answers, False)
         try:
             self._start(lambda writer: _work_asking(task, writer, read_end), name)
@@ -270,18 +265,19 @@ def only(*fds: int) -> list[int]:
 
     Standard streams become /dev/null: a reader of our output must not wait for this process.
     """
-    null = os.open(os.devnull, os.O_RDWR)
     kept = []
     for fd in fds:
-        copy = os.dup(fd)
-        while copy < 3:
-            copy = os.dup(fd)
-        kept.append(copy)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
+        while fd < 3:
+            fd = os.dup(fd)  # noqa: PLW2901
+        kept.append(fd)
     start = 3
     for fd in sorted(kept):
         os.closerange(start, fd)
         start = fd + 1
     os.closerange(start, min(max(os.sysconf("SC_OPEN_MAX"), 1024), _MOST_FILES))
+    # Only now, where this process had no descriptors left.
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    os.close(null)
     return kept

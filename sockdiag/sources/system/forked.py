@@ -24,6 +24,7 @@ from _signal import (  # type: ignore[import-not-found]  # start-up: docs/reject
 from errno import ETIMEDOUT
 
 from sockdiag.errors import ParseError, SockdiagError, SourceError, SourceTruncated
+from sockdiag.sources.system.children import new_pipe, new_process, tie, untie
 from sockdiag.sources.system.detached import only
 
 TYPE_CHECKING = False
@@ -58,14 +59,16 @@ def run(begin: Callable[[], None], function: Callable[[], int]) -> int:
         Exception: what *begin* or *function* raised; a note has the child's traceback where it was not foreseen.
     """
     _flush()
-    reader, writer = os.pipe()
+    reader, writer = new_pipe("process")
     os.set_blocking(reader, False)
     mask = pthread_sigmask(SIG_BLOCK, _PASSED | {SIGCHLD})
     # Where SIGCHLD is ignored children leave no status. (None is a handler that is not Python's.)
     on_child = signal(SIGCHLD, SIG_DFL) or SIG_DFL
     try:
-        pid = os.fork()
+        pid = new_process("process")
         if pid == 0:
+            os.close(reader)
+            tie(writer)
             signal(SIGCHLD, on_child)
             _work(mask, begin, function, writer)
         status = _wait(pid)
@@ -93,6 +96,7 @@ def _work(mask: set[int], begin: Callable[[], None], function: Callable[[], int]
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except BaseException as error:
+        untie(writer)
         os.write(writer, _portable(error))
     finally:
         os._exit(status)
@@ -176,9 +180,11 @@ def collect(
     """
     import pickle
 
-    reader, writer = os.pipe()
-    pid = os.fork()
+    reader, writer = new_pipe(name)
+    pid = new_process(name, reader, writer)
     if pid == 0:
+        os.close(reader)
+        tie(writer)
         _answer(begin, function, name, limit, writer)
     os.close(writer)
     try:
@@ -258,23 +264,23 @@ def answer_of(function: Callable[[], bytes], timeout_s: float, after: Callable[[
         SourceTruncated: the child ended without one.
     """
     # In this order: if standard output is closed, its number must not become the end of a pipe that can be written.
-    reader, writer = os.pipe()
-    permitted, permit = os.pipe()
+    reader, writer = new_pipe("check")
     try:
-        pid = os.fork()
-    except OSError as error:
-        for fd in (reader, writer, permitted, permit):
-            os.close(fd)
-        raise SourceTruncated(
-            "check", f"no process could be started: {os.strerror(error.errno or 0)}", error.errno
-        ) from None
+        permitted, permit = new_pipe("check")
+    except SourceTruncated:
+        os.close(reader)
+        os.close(writer)
+        raise
+    pid = new_process("check", reader, writer, permitted, permit)
     if pid == 0:
         try:
             # Handlers of the parent's would be no help here.
             for number in (SIGTERM, SIGHUP, SIGALRM):
                 signal(number, SIG_DFL)
             pipe, permitted = only(writer, permitted)
+            tie(pipe)
             text = function()
+            untie(pipe)
             data = memoryview(len(text).to_bytes(8, "little") + text)
             while data:
                 data = data[os.write(pipe, data) :]
@@ -316,6 +322,7 @@ def _answer(begin: Callable[[], None], function: Callable[[], object], name: str
         except BaseException as error:
             text = pickle.dumps((False, SourceError(name, f"{type(error).__name__}: {str(error)[:1000]}")))
         data = memoryview(len(text).to_bytes(8, "little") + text)
+        untie(writer)
         while data:
             data = data[os.write(writer, data) :]
     finally:
