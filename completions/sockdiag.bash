@@ -128,11 +128,11 @@ _sockdiag_words23="--all --rule --skip --interval --horizon --exit-code --fail-o
 _sockdiag_words24="--rule --skip --interval --horizon --exit-code --fail-on --where --netid --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words25="--where --netid --rule --skip --interval --horizon --exit-code --fail-on --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words26="--rule --skip --measure --warning -w --critical -c --where --netid --timeout -t --interval --horizon --state --strict --verbose -v --version -V --root --source --netns --numeric -n --help -h"
-_sockdiag_words27="--textfile --listen --tls-cert --tls-key --tls-client-ca --insecure --prometheus --influx --top --interval --horizon --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
+_sockdiag_words27="--textfile --listen --tls-cert --tls-key --tls-client-ca --insecure --prometheus --influx --top --where --netid --rule --skip --interval --horizon --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words28="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --netns --strict --color --no-pager --help -h"
-_sockdiag_words29="--interval --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --color --no-pager --help -h"
+_sockdiag_words29="--interval --netid --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --color --no-pager --help -h"
 _sockdiag_words30="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
-_sockdiag_words31="--no-steal-fd --follow --count --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
+_sockdiag_words31="--no-steal-fd --follow --count --rule --skip --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words32="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt"
 _sockdiag_commands="ss list states memory traffic risk listeners doctor check metrics limits path protocols port inspect fields rules schema help version"
 _sockdiag_ss_words="state exclude src dst sport dport dev fwmark cgroup autobound not"
@@ -166,9 +166,8 @@ _sockdiag_flags() {
 
 _sockdiag_value() {
     case $1:$2 in
-        :--where|list:--where|states:--where|memory:--where|traffic:--where|risk:--where|listeners:--where|doctor:--where|check:--where) _sockdiag_filter ;;
-        :--netid|list:--netid|states:--netid|memory:--netid|traffic:--netid|risk:--netid|listeners:--netid|doctor:--netid|check:--netid) _sockdiag_list "" "" "tcp mptcp udp udplite raw icmp sctp dccp unix netlink packet vsock xdp" ;;
-        :--rule|states:--rule|memory:--rule|risk:--rule|listeners:--rule|doctor:--rule|check:--rule|:--skip|states:--skip|memory:--skip|risk:--skip|listeners:--skip|doctor:--skip|check:--skip) _sockdiag_list "" "" "$_sockdiag_words0" ;;
+        :--where|list:--where|states:--where|memory:--where|traffic:--where|risk:--where|listeners:--where|doctor:--where|check:--where|metrics:--where) _sockdiag_filter ;;
+        :--rule|states:--rule|memory:--rule|risk:--rule|listeners:--rule|doctor:--rule|check:--rule|metrics:--rule|inspect:--rule|:--skip|states:--skip|memory:--skip|risk:--skip|listeners:--skip|doctor:--skip|check:--skip|metrics:--skip|inspect:--skip) _sockdiag_list "" "" "$_sockdiag_words0" ;;
         :--interval|traffic:--interval|risk:--interval|listeners:--interval|doctor:--interval|check:--interval|metrics:--interval|path:--interval|:--horizon|risk:--horizon|listeners:--horizon|doctor:--horizon|check:--horizon|metrics:--horizon|check:--warning|check:-w|check:--critical|check:-c|check:--timeout|check:-t|metrics:--listen|metrics:--top|inspect:--follow|inspect:--count) : ;;
         :--fail-on|risk:--fail-on|listeners:--fail-on|doctor:--fail-on) _sockdiag_one "critical warning info" ;;
         list:--by|states:--by|memory:--by|traffic:--by) _sockdiag_list "" "" "process command user unit container cgroup port peer remote state netid netns" ;;
@@ -204,6 +203,7 @@ _sockdiag_value() {
         rules:--sort) _sockdiag_signed "$_sockdiag_words12" ;;
         check:--measure) _sockdiag_one "$_sockdiag_words7" ;;
         check:--state|metrics:--textfile|metrics:--tls-cert|metrics:--tls-key|metrics:--tls-client-ca) _sockdiag_path ;;
+        *:--netid) _sockdiag_list "" "" "tcp mptcp udp udplite raw icmp sctp dccp unix netlink packet vsock xdp" ;;
         *:--root) _sockdiag_path ;;
         *:--source) _sockdiag_one "auto netlink proc" ;;
         *:--netns) _sockdiag_netns all ;;

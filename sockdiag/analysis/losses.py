@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from sockdiag.analysis.path import PathSample, path
 from sockdiag.analysis.path_table import LOSS
+from sockdiag.analysis.sums import add_known
 from sockdiag.model.counter_table import is_loss, meaning_of
 from sockdiag.model.counters import mib_of
 from sockdiag.model.record import COUNT, COUNT_PER_S, COUNTER, LABEL, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sockdiag.model.counters import Counters
 
 
@@ -34,6 +37,7 @@ class Loss(Record):
         "The part of delta that no other row counts; null if it is unknown.", default=None, unit=COUNT
     )
     own_total: int = field("The part of total that no other row counts.", default=0, unit=COUNT)
+    own_per_s: float | None = field("The same as own, per second.", default=None, unit=COUNT_PER_S)
 
 
 def losses(before: Counters | None, after: Counters, seconds: float) -> list[Loss]:
@@ -71,7 +75,38 @@ def losses(before: Counters | None, after: Counters, seconds: float) -> list[Los
                 meaning_of(name),
                 own if compared else None,
                 own_total,
+                own / seconds if compared and own is not None else None,
             )
         )
-    rows.sort(key=lambda loss: (-(loss.own or 0), -loss.own_total, loss.name))
-    return rows
+    return ordered(rows)
+
+
+def ordered(rows: Iterable[Loss]) -> list[Loss]:
+    """Order losses: those that grew first, by how much."""
+    return sorted(rows, key=lambda loss: (-(loss.own or 0), -loss.own_total, loss.name))
+
+
+def added_up(rows: Iterable[Loss], name_of: Callable[[str], str] = str) -> list[Loss]:
+    """Add up the losses whose counters have the same name, those that grew first.
+
+    Args:
+        rows: losses of one namespace or several. Each has its own interval: what a second brings is added up, too.
+        name_of: returns the name under which a counter is added up.
+    """
+    sums: dict[str, Loss] = {}
+    for loss in rows:
+        name = name_of(loss.name)
+        other = sums.get(name)
+        sums[name] = (
+            loss._replace(name=name)
+            if other is None
+            else other._replace(
+                total=loss.total + other.total,
+                delta=add_known(loss.delta, other.delta),
+                per_s=add_known(loss.per_s, other.per_s),
+                own=add_known(loss.own, other.own),
+                own_total=loss.own_total + other.own_total,
+                own_per_s=add_known(loss.own_per_s, other.own_per_s),
+            )
+        )
+    return ordered(sums.values())

@@ -6,7 +6,6 @@ from sockdiag.analysis.hotspots import PASSING, HotspotSearch, Worst
 from sockdiag.analysis.losses import Loss, losses
 from sockdiag.analysis.memory import ProtocolMemory
 from sockdiag.analysis.states import StateCount, count_states
-from sockdiag.analysis.sums import add_known
 from sockdiag.model.finding import Finding
 from sockdiag.model.record import LABEL, Record, field
 
@@ -59,22 +58,3 @@ class NamespaceExtract:
                     self.inodes.setdefault(state, []).append(inode)
         seconds = 0.0 if before is None else now.at - before.at
         self.losses = losses(None if before is None else before.counters, now.counters, seconds)
-
-
-def joined_losses(parts: Iterable[list[Loss]]) -> list[Loss]:
-    """Add up the losses of several namespaces, those that grew first."""
-    sums: dict[str, Loss] = {}
-    for loss in (loss for part in parts for loss in part):
-        other = sums.get(loss.name)
-        sums[loss.name] = (
-            loss
-            if other is None
-            else loss._replace(
-                total=loss.total + other.total,
-                delta=add_known(loss.delta, other.delta),
-                per_s=add_known(loss.per_s, other.per_s),
-                own=add_known(loss.own, other.own),
-                own_total=loss.own_total + other.own_total,
-            )
-        )
-    return sorted(sums.values(), key=lambda loss: (-(loss.own or 0), -loss.own_total, loss.name))

@@ -12,6 +12,7 @@ from sockdiag.analysis.path_table import (
     STEPS,
     Item,
     Step,
+    steps_of,
 )
 from sockdiag.analysis.socket_queues import SocketQueues
 from sockdiag.model.counter_table import meaning_of
@@ -20,7 +21,7 @@ from sockdiag.model.record import COUNT, COUNT_PER_S, HOST, LABEL, NETNS, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 
 class PathCounter(Record):
@@ -117,23 +118,26 @@ class PathSample:
         self.unread = unread
 
 
-def path(before: PathSample | None, after: PathSample, netns: str | None = None) -> list[PathStage]:
+def path(
+    before: PathSample | None, after: PathSample, netns: str | None = None, tables: Collection[str] = ()
+) -> list[PathStage]:
     """Work out the incoming and the lost packets of each stage.
 
     Args:
         before: an earlier sample of the same namespace; None for a single sample, which shows only history.
         after: the later sample.
         netns: name or inode of the namespace.
+        tables: follow only packets of sockets of these tables, by netid; empty for all.
     """
-    numbers = _Numbers(before, after)
-    stages = (_stage(step, numbers) for step in STEPS)
+    numbers = _Numbers(before, after, tables)
+    stages = (_stage(step, numbers) for step in (steps_of(tables) if tables else STEPS))
     return [stage if stage.scope == HOST else stage._replace(netns=netns) for stage in stages if stage is not None]
 
 
 class _Numbers:
     """Values and differences by name, and the rows that a name with * stands for."""
 
-    def __init__(self, before: PathSample | None, after: PathSample) -> None:
+    def __init__(self, before: PathSample | None, after: PathSample, tables: Collection[str] = ()) -> None:
         self.before = before
         self.after = after
         self.seconds = None if before is None else max(after.at - before.at, 1e-6)
@@ -143,7 +147,7 @@ class _Numbers:
         for name in (*after.counters, *after.levels):
             prefix, _, rest = name.partition(".")
             label, _, column = rest.rpartition(".")
-            if label:
+            if label and (not tables or prefix != "sockets" or label in tables):
                 self._rows.setdefault((prefix, column), []).append(name)
         self._prefixes = {name.partition(".")[0] for name in after.counters}
 

@@ -15,6 +15,10 @@ from __future__ import annotations
 
 from sockdiag.model.record import LABEL, Record, field
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
 # The role of a counter in its stage.
 ARRIVED, PASSED, LOSS, SIGN, LEVEL, LIMIT = "arrived", "passed", "loss", "sign", "level", "limit"
 # Directions.
@@ -374,3 +378,32 @@ STEPS = (
     _QDISC,
     _NIC_TX,
 )
+
+# Tables whose packets a MIB counts; other MIBs count packets of all of them.
+_TABLES = {
+    "Tcp": ("tcp", "mptcp"),
+    "TcpExt": ("tcp", "mptcp"),
+    "Udp": ("udp",),
+    "Udp6": ("udp",),
+    "UdpLite": ("udplite",),
+    "UdpLite6": ("udplite",),
+}
+
+
+def steps_of(tables: Collection[str]) -> Iterator[Step]:
+    """Yield the stages of packets for sockets of these tables, by netid, without the counters of other tables."""
+    for step in STEPS:
+        items = tuple(item for item in step.items if _concerns(item.name, tables))
+        if items:
+            yield step._replace(items=items)
+
+
+def _concerns(name: str, tables: Collection[str]) -> bool:
+    prefix, _, rest = name.partition(".")
+    if prefix == "sockets":
+        table = rest.partition(".")[0]
+        return table == "*" or table in tables
+    # IP's own counters stand among those of TCP.
+    if prefix not in _TABLES or rest.startswith("IP"):
+        return True
+    return any(table in tables for table in _TABLES[prefix])

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Packets from a device end in a socket of one of these tables.
 QUEUE_TABLES = ("tcp", *LOSING_TABLES)
+# Those, and the connections of MPTCP, whose packets are segments of TCP.
+TABLES = ("tcp", "mptcp", *LOSING_TABLES)
 _U32 = 0xFFFFFFFF
 
 

@@ -12,7 +12,7 @@ from sockdiag.survey.survey import Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeVar
 
     from sockdiag.cli.env import Env
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Row = TypeVar("Row", bound=Record)
 
 _SCREEN_GAPS = 10
+# Findings that are listed below a screen.
+_BELOW = 20
 
 
 class Invocation:
@@ -109,20 +111,51 @@ class Invocation:
 
         unchecked = [(one.code, one.part, one.reason) for one in found.unknown]
         live = self.survey.system.files.live
-        return Verdict(found.verdict, findings, found.interval_s, found.rules, unchecked, live=live)
+        return Verdict(
+            found.verdict, findings, found.interval_s, found.rules, unchecked, live=live, longest_s=found.longest_s
+        )
 
-    def rules_of_findings(self, among: Iterable[str]) -> tuple[str, ...]:
-        """Return the rules for the findings of a document; for a format without findings, none.
+    def rules_of_findings(self, among: Iterable[str], *, terminal: bool = False) -> tuple[str, ...]:
+        """Return the rules for the findings of a document or below a screen; for a format without findings, none.
+
+        Args:
+            among: the rules that the command judges by.
+            terminal: unless rules were chosen, a screen shows findings only on a terminal.
 
         Raises:
             UsageError: as with :meth:`rules`, or rules were chosen for a format that shows no findings.
         """
-        if self.renderer.document:
-            return self.rules(among) or ()
-        for option in options.RULES:
-            if self.args[option]:
-                raise UsageError(f"{option.flags[0]} chooses findings, which only --json shows here")
+        args, renderer = self.args, self.renderer
+        chosen = [option for option in options.RULES if args[option]]
+        if renderer.document or (renderer is options.SCREEN and not args[options.COLUMNS]):
+            wanted = renderer.document or chosen or self.env.terminal or not terminal
+            return self.rules(among) or () if wanted else ()
+        if chosen:
+            raise UsageError(
+                f"{chosen[0].flags[0]} chooses findings, which only --json and screens without -o show here"
+            )
         return ()
+
+    def below(self, findings: Sequence[Finding], *, past: bool = False) -> Callable[[Style], Iterator[str]] | None:
+        """Return the lines for findings below a screen; None if there are none.
+
+        Args:
+            findings: the findings.
+            past: show notes about the past, too: the command has ``--interval``, which shows whether losses go on.
+        """
+        if not findings:
+            return None
+        from sockdiag.render.findings_text import finding_lines, is_about_now
+
+        shown = [one for one in findings if past or is_about_now(one)]
+        if not shown:
+            return None
+
+        def lines(style: Style) -> Iterator[str]:
+            yield "\n"
+            yield from finding_lines(shown, style, self.whereabouts(), _BELOW)
+
+        return lines
 
     def columns(
         self, record: type[Record], default: Sequence[str] = (), extra: Mapping[str, FieldEntry] | None = None

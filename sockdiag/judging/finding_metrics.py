@@ -27,17 +27,20 @@ _VERDICT = MetricFamily("sockdiag_verdict", "1 for the worst verdict of all find
 DECLARED = (_FINDINGS, _SUCCESS, _VERDICT)
 
 
-def judged_families(findings: Iterable[Finding], unknown: Collection[str], verdict: str) -> list[MetricFamily]:
+def judged_families(
+    findings: Iterable[Finding], unknown: Collection[str], verdict: str, codes: Collection[str] = tuple(RULES)
+) -> list[MetricFamily]:
     """Return the findings of every rule, 0 where it found nothing, so that alerts need not ask for absence.
 
     Args:
         findings: all findings.
         unknown: codes of the rules that lacked data.
         verdict: the verdict of all.
+        codes: the rules that were run; others have no samples.
     """
     counts = {
         (code, severity): 0
-        for code in RULES
+        for code in codes
         if code not in unknown
         for severity in SEVERITIES
         if at_least(load(code).RULE.severity, severity)
@@ -47,6 +50,6 @@ def judged_families(findings: Iterable[Finding], unknown: Collection[str], verdi
         counts[key] = counts.get(key, 0) + 1
     return [
         _FINDINGS._replace(samples=tuple(counts.items())),
-        _SUCCESS._replace(samples=tuple(((code,), int(code not in unknown)) for code in RULES)),
+        _SUCCESS._replace(samples=tuple(((code,), int(code not in unknown)) for code in codes)),
         _VERDICT._replace(samples=tuple(((one,), int(one == verdict)) for one in VERDICTS)),
     ]

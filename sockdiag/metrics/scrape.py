@@ -7,7 +7,9 @@ import time
 
 from sockdiag.defaults import HORIZON_S
 from sockdiag.errors import SockdiagError, UsageError
-from sockdiag.model.record import Record, field
+from sockdiag.judging.declared import TWO_SAMPLES
+from sockdiag.judging.registry import RULES
+from sockdiag.model.record import LABEL, Record, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class ScrapeOptions(Record):
 
     interval_s: float | None = field("Seconds between two samples; None for a single one.", default=None)
     horizon_s: float = field("Seconds within which a trend that reaches its limit is a risk.", default=HORIZON_S)
+    codes: tuple[str, ...] = field("Rules to run.", default=tuple(RULES), kind=LABEL)
     top: int = field("Listeners, UDP ports and devices that are shown one by one.", default=TOP)
 
 
@@ -120,8 +123,10 @@ class Scraper:
         sources: dict[str, bool] = {}
         for part in parts:
             sources.update((source, read and sources.get(source, True)) for source, read in part.sources.items())
-        verdict = verdict_of(findings, unknown, levels_only=parts[0].interval is None)
-        judged = judged_families(findings, {one.code for one in unknown}, verdict)
+        codes = self._options.codes
+        single = parts[0].interval is None and any(code in TWO_SAMPLES for code in codes)
+        verdict = verdict_of(findings, unknown, len(codes), levels_only=single)
+        judged = judged_families(findings, {one.code for one in unknown}, verdict, codes)
         seconds, spent = time.monotonic() - started - (twice_s or 0.0), _cpu() - cpu
         own = own_families(sources, len(survey.gaps), survey.started, max(0.0, seconds), spent, parts[0].interval)
         if survey.place is not None:
@@ -134,7 +139,6 @@ class Scraper:
     ) -> Iterator[Pause | _ScrapedNamespace]:
         from sockdiag.analysis.measures import Facts
         from sockdiag.analysis.metric_families import families, placed
-        from sockdiag.judging.registry import RULES
         from sockdiag.metrics.own import sources_read
         from sockdiag.model.query import SKMEM
         from sockdiag.model.record import HOST, NETNS
@@ -142,18 +146,19 @@ class Scraper:
         from sockdiag.survey.sample import take_sample
         from sockdiag.survey.workers import Pause
 
-        query = survey.query([SKMEM])
-        before, between = yield from first_sample(survey, query, None, twice_s)
-        now = take_sample(survey, query)
+        where, codes = survey.where, self._options.codes
+        query = survey.query([SKMEM], where)
+        before, between = yield from first_sample(survey, query, where, twice_s)
+        now = take_sample(survey, query, where)
         if twice_s is not None:
             yield Pause()  # until all others have been sampled again
         earlier = self._earlier(now, keep_s) if twice_s is None and keep_s is not None else None
         horizon = self._options.horizon_s
         if earlier is None:
-            case, judgement = judge_sample(survey, now, before, horizon, RULES, between)
+            case, judgement = judge_sample(survey, now, before, horizon, codes, between)
         else:
             case, judgement = yield from judge_since(
-                survey, query, None, now, earlier, lambda _later: earlier, horizon, RULES
+                survey, query, where, now, earlier, lambda _later: earlier, horizon, codes
             )
             now = case.now
         part = _ScrapedNamespace()
@@ -175,10 +180,9 @@ class Scraper:
         """Import once what every worker needs."""
         import sockdiag.analysis.metric_families
         import sockdiag.metrics.own  # noqa: F401
-        from sockdiag.judging.registry import RULES
         from sockdiag.survey.diagnose import prepare
 
-        prepare(RULES)
+        prepare(self._options.codes)
 
     def _earlier(self, now: Sample, keep_s: float) -> Sample | None:
         """Return the sample to compare with, and keep this one if it can be the next."""

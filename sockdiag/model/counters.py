@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from sockdiag.errors import ParseError
 
+# Rows of which there is one per CPU.
+CPU = "cpu"
+
 U32 = 1 << 32
 U64 = 1 << 64
 
@@ -25,6 +28,7 @@ class Mib(Record):
     source: str = field("File that they are read from.", kind=LABEL)
     scope: str = field("Whose they are: netns or host.", kind=LABEL)
     wraps_at: int = field("They go from this number less one to 0.", kind=ID)
+    rows: str = field("What their rows are, if there is one counter per row: cpu or device.", default="", kind=LABEL)
 
 
 _SNMP = "/proc/net/snmp"
@@ -44,12 +48,12 @@ MIBS: Mapping[str, Mib] = {
         Mib("Sctp", "/proc/net/sctp/snmp", NETNS, U64),
         Mib("Xfrm", "/proc/net/xfrm_stat", NETNS, U64),
         Mib("Tls", "/proc/net/tls_stat", NETNS, U64),
-        Mib("dev", "/proc/net/dev", NETNS, U64),
-        Mib("softnet_stat", "/proc/net/softnet_stat", HOST, U32),
-        Mib("nf_conntrack", "/proc/net/stat/nf_conntrack", NETNS, U32),
+        Mib("dev", "/proc/net/dev", NETNS, U64, "device"),
+        Mib("softnet_stat", "/proc/net/softnet_stat", HOST, U32, CPU),
+        Mib("nf_conntrack", "/proc/net/stat/nf_conntrack", NETNS, U32, CPU),
         Mib("nft", "netlink:NFT_MSG_GETRULE", NETNS, U64),
         # struct gnet_stats_basic and gnet_stats_queue hold __u32.
-        *(Mib(p, "rtnetlink:RTM_GETQDISC", NETNS, U32) for p in ("qdisc", "qdisc_ingress")),
+        *(Mib(p, "rtnetlink:RTM_GETQDISC", NETNS, U32, "device") for p in ("qdisc", "qdisc_ingress")),
     )
 }
 # MIBs newer than this table stand in files that are per namespace.
@@ -206,6 +210,12 @@ def _places_differ(before: Counters, after: Counters) -> str:
 def mib_of(name: str) -> Mib:
     """Return the declaration of a counter's MIB."""
     return MIBS.get(name.partition(".")[0], _UNDECLARED)
+
+
+def of_all_cpus(name: str) -> str:
+    """Return the name for the sum of a counter's rows if each CPU has one: ``softnet_stat.*.dropped``."""
+    prefix, _, rest = name.partition(".")
+    return f"{prefix}.*.{rest.rpartition('.')[2]}" if mib_of(name).rows == CPU else name
 
 
 def delta(before: Counter, after: Counter) -> Delta:

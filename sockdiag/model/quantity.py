@@ -10,6 +10,9 @@ UNKNOWN = "-"
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _DECIMAL = ("", "k", "M", "G", "T", "P", "E")
 
+# Time spans that differ by less than this part are written as one.
+_SAME = 0.1
+
 # Counts below it are exact: four digits are as easy to read as a rounded number.
 _EXACT = 10_000
 
@@ -104,6 +107,15 @@ def duration(seconds: float | None) -> str:
             rest = f" {units % per} {words[1]}" if units % per else ""
             return f"{units // per} {words[0]}{rest}"
     return f"{whole} s"
+
+
+def span(shortest: float | None, longest: float | None) -> str:
+    """Write time spans between two bounds: 1 s, or 1 s to 3.2 s if they differ."""
+    if shortest is None or longest is None:
+        return duration(shortest)
+    if longest - shortest < _SAME * shortest:
+        return duration(longest)
+    return f"{duration(shortest)} to {duration(longest)}"
 
 
 def _scaled(value: float, base: int, steps: int) -> tuple[float, int]:

@@ -71,11 +71,12 @@ class Document:
         table: the rows for tables, CSV and NDJSON; also the value of *table_key* in JSON.
         table_key: JSON key of the rows.
         lines: the screen for people in place of the plain table: a function of a Style.
+        below: lines below the table or the screen, for people: a function of a Style.
         provenance: when, where, and what is missing; a function, because it is complete only after the last row.
         unasked: parts of sockets that were not asked for (``sockdiag.model.query``), which JSON leaves out where they are None.
     """
 
-    __slots__ = ("command", "keys", "lines", "provenance", "table", "table_key", "unasked")
+    __slots__ = ("below", "command", "keys", "lines", "provenance", "table", "table_key", "unasked")
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Document:
         table_key: str,
         keys: dict[str, Any] | None = None,
         lines: Callable[[Style], Iterable[str]] | None = None,
+        below: Callable[[Style], Iterable[str]] | None = None,
         unasked: frozenset[str] = frozenset(),
     ) -> None:
         self.command = command
@@ -94,6 +96,7 @@ class Document:
         self.table_key = table_key
         self.keys = keys or {}
         self.lines = lines
+        self.below = below
         self.unasked = unasked
 
 

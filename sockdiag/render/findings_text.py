@@ -18,7 +18,7 @@ from sockdiag.model.finding import (
     WARNING,
     Finding,
 )
-from sockdiag.model.quantity import amount, counted, duration, rate
+from sockdiag.model.quantity import amount, counted, duration, rate, span
 from sockdiag.render.cells import endpoint
 from sockdiag.render.escape import printable, width
 from sockdiag.render.evidence_text import figure
@@ -51,12 +51,13 @@ class Verdict:
         word: the verdict.
         findings: the findings that the screen counts.
         interval_s: time between the samples; None for a single sample.
+        longest_s: the longest such time, if there are several namespaces.
         rules: number of rules that were run.
         unchecked: the rules among them that lacked data: code, part of the system, and reason.
         live: another sample could be taken: the system is no capture.
     """
 
-    __slots__ = ("findings", "interval_s", "live", "rules", "unchecked", "word")
+    __slots__ = ("findings", "interval_s", "live", "longest_s", "rules", "unchecked", "word")
 
     def __init__(
         self,
@@ -67,10 +68,12 @@ class Verdict:
         unchecked: Iterable[tuple[str, str, str]] = (),
         *,
         live: bool = True,
+        longest_s: float | None = None,
     ) -> None:
         self.word = word
         self.findings = findings
         self.interval_s = interval_s
+        self.longest_s = longest_s
         self.rules = rules
         self.unchecked = {code: (part, reason) for code, part, reason in unchecked}
         self.live = live
@@ -110,7 +113,7 @@ def problems(findings: Iterable[Finding]) -> str:
 
 def _samples(verdict: Verdict) -> str:
     if verdict.interval_s is not None:
-        return f"two samples, {duration(verdict.interval_s)} apart"
+        return f"two samples, {span(verdict.interval_s, verdict.longest_s)} apart"
     fine = "levels look fine, " if verdict.word == UNKNOWN else ""
     hint = "; try --interval 1" if verdict.live else ""
     return f"single sample: {fine}detecting losses takes two samples{hint}"
@@ -119,6 +122,11 @@ def _samples(verdict: Verdict) -> str:
 def severity_text(finding: Finding, style: Style, space: int = 0) -> str:
     """Format the severity of a finding."""
     return style.paint(finding.severity, _SEVERITY_COLORS[finding.severity]) + " " * (space - len(finding.severity))
+
+
+def is_about_now(finding: Finding) -> bool:
+    """Return whether a finding is more than a note about the past."""
+    return finding.severity != INFO or finding.verdict not in (UNKNOWN, RECOVERED)
 
 
 def finding_line(finding: Finding, style: Style, whereabouts: Whereabouts) -> str:
@@ -132,10 +140,15 @@ def risk_lines(verdict: Verdict, style: Style, whereabouts: Whereabouts, shown: 
     yield from verdict_lines(verdict, style)
     if verdict.findings:
         yield "\n"
-    for finding in verdict.findings[:shown]:
+    yield from finding_lines(verdict.findings, style, whereabouts, shown)
+
+
+def finding_lines(findings: Sequence[Finding], style: Style, whereabouts: Whereabouts, shown: int) -> Iterator[str]:
+    """Yield findings in one line each, at most *shown* of them, and how many more there are."""
+    for finding in findings[:shown]:
         yield finding_line(finding, style, whereabouts)
-    if len(verdict.findings) > shown:
-        more = len(verdict.findings) - shown
+    if len(findings) > shown:
+        more = len(findings) - shown
         yield f"{more} more: --json lists all, {whereabouts.command('sockdiag doctor')} groups them by cause\n"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import INFO, RECOVERED
-from sockdiag.model.finding import UNKNOWN as UNKNOWN_VERDICT
-from sockdiag.model.quantity import UNKNOWN, count, counted, duration, rate, share, size
+from sockdiag.analysis.losses import added_up
+from sockdiag.model.counters import of_all_cpus
+from sockdiag.model.quantity import UNKNOWN, count, counted, rate, share, size, span
 from sockdiag.model.query import TABLES
+from sockdiag.model.record import HOST
 from sockdiag.render.cells import cell, endpoint, process_cell, state_word
 from sockdiag.render.escape import printable
-from sockdiag.render.findings_text import command_line, next_command, severity_text, verdict_lines
+from sockdiag.render.findings_text import command_line, is_about_now, next_command, severity_text, verdict_lines
 from sockdiag.render.suspects import sentence
 from sockdiag.render.table import aligned
 from sockdiag.render.wrap import TableLine
@@ -32,8 +33,10 @@ _BOLD, _RED, _YELLOW, _GREEN = "1", "31", "33", "32"
 _SHOWN = 3
 # Of unix sockets and send queues no level is shown, so it does not say that nothing waits at all.
 _NO_QUEUES = "no data waits in a receive buffer of TCP or UDP, no connection in an accept queue"
-# Counters of earlier losses that are named.
-_EARLIER = 6
+# Losses of the interval that are listed: a host with many devices may have a counter for each.
+_LISTED = 10
+# Counters of earlier losses that are named, those of this network namespace first.
+_EARLIER = 2
 
 
 def overview_lines(
@@ -42,17 +45,12 @@ def overview_lines(
     """Yield the lines of the screen."""
     yield from verdict_lines(verdict, style)
     yield from _place(provenance, style)
-    yield from _findings([f for f in view.findings if is_shown(f)], len(view.findings), style, whereabouts)
+    yield from _findings([f for f in view.findings if is_about_now(f)], len(view.findings), style, whereabouts)
     yield "\n"
     yield from _section("SOCKETS", "", _states(view, style), "none", style)
     yield from _section("MEMORY", "of the whole host", _memory(view, style), "unknown", style)
     yield from _section("QUEUES", "", _queues(view, style), _NO_QUEUES, style)
-    yield from _losses(view, style)
-
-
-def is_shown(finding: Finding) -> bool:
-    """Return whether the first screen names a finding: it is more than a note about the past, which LOST shows."""
-    return finding.severity != INFO or finding.verdict not in (UNKNOWN_VERDICT, RECOVERED)
+    yield from _losses(view, verdict, style, whereabouts)
 
 
 def _place(provenance: Provenance, style: Style) -> Iterator[str]:
@@ -146,36 +144,33 @@ def _fullest(level: Fullest, style: Style, unit: str, bounds: tuple[float, float
     return style.paint(share(level.ratio), color), f"{socket.netid} {endpoint(socket.local)}{peer}: {level_text}{drops}"
 
 
-def _losses(view: Overview, style: Style) -> Iterator[str]:
-    now = [loss for loss in view.losses if loss.own]
+def _losses(view: Overview, verdict: Verdict, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
+    rows = added_up(view.losses, of_all_cpus)
+    now = [loss for loss in rows if loss.own]
     title = style.paint("LOST", _BOLD)
     if view.interval_s is None:
         yield f"{title}  unknown: detecting losses takes two samples\n"
     elif not now:
-        yield f"{title}  {style.paint('nothing', _GREEN)} in {duration(view.interval_s)}\n"
+        yield f"{title}  {style.paint('nothing', _GREEN)} in {span(view.interval_s, verdict.longest_s)}\n"
     else:
-        yield f"{title} in {duration(view.interval_s)}\n"
-        rows = [
+        yield f"{title} in {span(view.interval_s, verdict.longest_s)}\n"
+        lines = [
             (
                 f"  {count(loss.own)}",
-                rate(_rate(loss, view.interval_s)),
+                rate(loss.own_per_s),
                 f"{loss.meaning} ({printable(loss.name)}{_scope(loss)})",
             )
-            for loss in now
+            for loss in now[:_LISTED]
         ]
-        yield from aligned((), list(zip(*rows, strict=True)), (True, True, False), style.width, prose=True)
-    past = [loss for loss in view.losses if not loss.own]
+        yield from aligned((), list(zip(*lines, strict=True)), (True, True, False), style.width, prose=True)
+        if len(now) > _LISTED:
+            yield f"  and {counted(len(now) - _LISTED, 'more counter')}: {whereabouts.command('sockdiag path')}\n"
+    past = sorted((loss for loss in rows if not loss.own), key=lambda loss: loss.scope == HOST)
     if past:
-        names = [f"{printable(loss.name)}{_scope(loss)} {count(loss.own_total)}" for loss in past[:_EARLIER]]
-        more = f" and {counted(len(past) - _EARLIER, 'more counter')}" if len(past) > _EARLIER else ""
-        yield f"  earlier, since boot or since the namespace was created: {', '.join(names)}{more}\n"
-
-
-def _rate(loss: Loss, interval_s: float) -> float:
-    """Return the rate of what only this counter counts. The intervals of several namespaces differ: theirs are in per_s."""
-    own = loss.own or 0
-    return loss.per_s * own / loss.delta if loss.per_s is not None and loss.delta else own / interval_s
+        names = [f"{printable(loss.name)} {count(loss.own_total)}{_scope(loss)}" for loss in past[:_EARLIER]]
+        more = f" and {len(past) - _EARLIER} more" if len(past) > _EARLIER else ""
+        yield f"  earlier: {', '.join(names)}{more}\n"
 
 
 def _scope(loss: Loss) -> str:
-    return " of the host" if loss.scope == "host" else ""
+    return ", whole host" if loss.scope == HOST else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.analysis.path import waiting
 from sockdiag.analysis.path_table import IN, SIGN
 from sockdiag.kernel.rtnetlink import NUD_FAILED
+from sockdiag.model.counters import of_all_cpus
 from sockdiag.model.quantity import duration, size
 from sockdiag.model.quantity import rate as pace
 from sockdiag.render.cells import cell
@@ -13,7 +14,7 @@ from sockdiag.render.table import aligned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sockdiag.analysis.path import PathCounter, PathStage
     from sockdiag.model.route import LinkTrouble
@@ -150,14 +151,24 @@ def _share(counter: PathCounter, interval: float | None) -> int:
     return (counter.loss if interval else counter.loss_total) or 0
 
 
-def _signs(stage: PathStage, interval: float | None) -> list[PathCounter]:
-    return [c for c in stage.counters if c.role == SIGN and c.delta] if interval else []
+def _signs(stage: PathStage, interval: float | None) -> list[tuple[PathCounter, int]]:
+    return [(c, c.delta) for c in stage.counters if c.role == SIGN and c.delta] if interval else []
+
+
+def _added_up(counts: Iterable[tuple[PathCounter, int]]) -> list[tuple[str, tuple[int, str]]]:
+    """Return name, count and meaning of the counters that are not 0, the largest first; those of all CPUs become one."""
+    sums: dict[str, tuple[int, str]] = {}
+    for counter, n in counts:
+        if n:
+            name = of_all_cpus(counter.name)
+            sums[name] = (sums.get(name, (0, ""))[0] + n, counter.meaning)
+    return sorted(sums.items(), key=lambda item: -item[1][0])
 
 
 def _where(stage: PathStage, interval: float | None) -> str:
-    losing = sorted((c for c in stage.counters if _share(c, interval)), key=lambda c: -_share(c, interval))
-    said = [f"{printable(c.name)} {_share(c, interval)}" for c in losing]
-    said += [f"{printable(c.name)} {c.delta}" for c in _signs(stage, interval)]
+    losing = _added_up((c, _share(c, interval)) for c in stage.counters)
+    said = [f"{printable(name)} {n}" for name, (n, _meaning) in losing]
+    said += [f"{printable(name)} {n}" for name, (n, _meaning) in _added_up(_signs(stage, interval))]
     said += [_level(counter) for counter in waiting(stage)]
     return "  ".join(said)
 
@@ -174,7 +185,7 @@ def _cut(line: str, columns: int | None) -> str:
 
 
 def _explained(stages: Sequence[PathStage], interval: float | None, style: Style) -> Iterator[str]:
-    losing = [(_share(c, interval), c) for stage in stages for c in stage.counters if _share(c, interval)]
+    losing = _added_up((c, _share(c, interval)) for stage in stages for c in stage.counters)
     if interval:
         yield "\n"
         yield style.paint("LOST", _BOLD) + f" in {interval:.2f} s\n"
@@ -183,10 +194,8 @@ def _explained(stages: Sequence[PathStage], interval: float | None, style: Style
     elif losing:
         yield "\n"
         yield style.paint("HISTORY", _BOLD) + "\n"
-    losing.sort(key=lambda pair: -pair[0])
-    for n, counter in losing:
+    for name, (n, meaning) in losing:
         rate = f" ({pace(n / interval)})" if interval else ""
-        yield f"  {style.paint(str(n), _RED) if interval else n}{rate}  {printable(counter.name)}: {counter.meaning}\n"
-    signs = [c for stage in stages for c in _signs(stage, interval)]
-    for counter in signs:
-        yield f"  {style.paint(str(counter.delta), _YELLOW)}  {printable(counter.name)}: {counter.meaning}\n"
+        yield f"  {style.paint(str(n), _RED) if interval else n}{rate}  {printable(name)}: {meaning}\n"
+    for name, (n, meaning) in _added_up(sign for stage in stages for sign in _signs(stage, interval)):
+        yield f"  {style.paint(str(n), _YELLOW)}  {printable(name)}: {meaning}\n"

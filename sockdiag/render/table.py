@@ -16,7 +16,7 @@ from sockdiag.render.wrap import TableLine, fitted, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.model.batch import Batch
@@ -172,12 +172,20 @@ def _pad(text: str, space: int, right: bool, last: bool) -> str:
 
 
 def render_table(document: Document, style: Style) -> Iterator[str]:
-    """Yield the text for people: the document's own screen, or its table."""
+    """Yield the text for people: the document's own screen, or its table, and what is below."""
     if document.lines is not None:
-        lines = document.lines(style)
-        yield from lines if style.width is None else (part for text in lines for part in fitted(text, style.width))
-        return
-    table = document.table
+        yield from _fitting_lines(document.lines(style), style)
+    else:
+        yield from _plain_table(document.table, style)
+    if document.below is not None:
+        yield from _fitting_lines(document.below(style), style)
+
+
+def _fitting_lines(lines: Iterable[str], style: Style) -> Iterable[str]:
+    return lines if style.width is None else (part for text in lines for part in fitted(text, style.width))
+
+
+def _plain_table(table: Table, style: Style) -> Iterator[str]:
     headings = [entry.field.header for entry in table.columns] if table.header else []
     columns = cells(table)
     last = table.columns[-1].annotation.removesuffix(" | None") if table.columns else ""

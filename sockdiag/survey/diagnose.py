@@ -68,18 +68,20 @@ class Diagnosis(Typed["T"]):
         findings: worst first; each subject names its namespace. A finding about the whole host is listed once.
         unknown: rules that lacked data, each listed once, even if it lacked data in several namespaces.
         rows: results of the examination (:class:`Examination`), namespace by namespace.
-        seconds: time between the two samples; None for a single sample.
+        seconds: time between the two samples; None for a single sample. Of several namespaces: of this process's own.
+        longest_s: the longest such time of all namespaces.
         levels_only: there was a single sample, and some of the rules detect losses only by comparing two.
         rules: number of rules that were run.
     """
 
-    __slots__ = ("findings", "levels_only", "rows", "rules", "seconds", "unknown")
+    __slots__ = ("findings", "levels_only", "longest_s", "rows", "rules", "seconds", "unknown")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.unknown: list[NotJudged] = []
         self.rows: list[T] = []
         self.seconds: float | None = None
+        self.longest_s: float | None = None
         self.levels_only = False
         self.rules = 0
 
@@ -230,8 +232,8 @@ def diagnose_query(
     return _diagnose(survey, query, where, Judging(codes), reporting(_nothing), quiet=True)
 
 
-def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
-    """Judge one socket from a single sample, without findings about other sockets or the host.
+def diagnose_socket(survey: SystemReader, socket: Socket, codes: Iterable[str] | None = None) -> list[Finding]:
+    """Judge one socket from a single sample, by all rules or by those of *codes*, without findings about other sockets or the host.
 
     Rules that compare sockets (all of one process, all to one peer) see the socket's whole table.
     """
@@ -248,7 +250,8 @@ def diagnose_socket(survey: SystemReader, socket: Socket) -> list[Finding]:
             if any(batch.values(identity)[row] == wanted for batch, row in hit.rows)
         ]
 
-    return _diagnose(survey, query, None, Judging(), reporting(of_socket), quiet=True).rows
+    codes = None if codes is None else tuple(codes)
+    return _diagnose(survey, query, None, Judging(codes), reporting(of_socket), quiet=True).rows
 
 
 def _diagnose(
@@ -512,6 +515,8 @@ def _add(found: Diagnosis[T], part: _JudgedNamespace[T]) -> None:
     found.rows += part.rows
     if part.own:
         found.seconds = part.seconds
+    if part.seconds is not None:
+        found.longest_s = max(part.seconds, found.longest_s or 0.0)
 
 
 def _nowhere(finding: Finding) -> Finding:

@@ -220,7 +220,7 @@ def _show(
     rows = facts(stack, seen.options, levels, ways, before, egress)
     columns, chosen = this.columns(Fact, ("layer", "name", "value", "unit", "was", "source"))
     table = this.table(columns, this.ordered(rows, Fact), chosen=chosen)
-    found = diagnose_socket(survey, seen.socket)
+    found = diagnose_socket(survey, seen.socket, this.rules())
     far, far_gaps = far_ends(survey, seen.socket)
     answer = explain(
         stack,
@@ -290,7 +290,7 @@ COMMAND = Command(
         "does not notice, and no option is read that would reset a counter; --no-steal-fd skips this."
     ),
     arguments=(TARGET, PEER),
-    options=(NO_STEAL_FD, FOLLOW, COUNT, *options.COMMON),
+    options=(NO_STEAL_FD, FOLLOW, COUNT, *options.RULES, *options.COMMON),
     examples=(
         ("inspect :22", "the socket on port 22, or a list of them"),
         ("inspect 1234/7 --follow 1", "descriptor 7 of process 1234, every second"),

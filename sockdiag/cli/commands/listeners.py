@@ -30,7 +30,6 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.model.query import OWNERS, PARTS, SKMEM
     from sockdiag.model.record import RATIO
     from sockdiag.render.document import Document
-    from sockdiag.render.findings_text import finding_line
     from sockdiag.render.table import cells, fitting, is_number, spare_headings
     from sockdiag.survey.diagnose import diagnose, reporting
 
@@ -58,8 +57,6 @@ def run(env: Env, args: Args) -> int:
     columns, chosen = this.columns(Listener, default)
     table = this.table(columns, list(rows), chosen=chosen, spare=SPARE)
 
-    whereabouts = this.whereabouts()
-
     def lines(style: Any) -> Any:
         headings = [entry.field.header for entry in table.columns] if table.header else []
         shown = [
@@ -68,10 +65,6 @@ def run(env: Env, args: Args) -> int:
         ]
         right = [is_number(entry) for entry in table.columns]
         yield from fitting(headings, shown, right, style, spare_headings(table))
-        if findings:
-            yield "\n"
-        for finding in findings:
-            yield finding_line(finding, style, whereabouts)
 
     keys = {"verdict": found.verdict, "interval_s": found.interval_s, "findings": findings}
     document = Document(
@@ -81,6 +74,7 @@ def run(env: Env, args: Args) -> int:
         table_key="listeners",
         keys=keys,
         lines=lines,
+        below=this.below(findings, past=True),
         unasked=PARTS - {SKMEM, OWNERS},
     )
     return this.finish(document, findings)

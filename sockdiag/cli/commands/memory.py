@@ -50,8 +50,8 @@ def run(env: Env, args: Args) -> int:
     if grouping.owned:
         holders.largest = _with_owners(survey, holders.largest)
     keys = {"protocols": protocols, "by": ",".join(by), "sockets_unknown": holders.unknown, "sockets": holders.largest}
-    if this.renderer.document:
-        keys.update(_judged(survey, where, codes))
+    judged = _judged(survey, where, codes) if codes else {}
+    keys.update(judged)
     default = [
         *(["rss_bytes"] if "process" in by else []),
         "sockets",
@@ -71,6 +71,7 @@ def run(env: Env, args: Args) -> int:
         table_key="groups",
         keys=keys,
         lines=lines,
+        below=this.below(judged.get("findings", ())),
         unasked=unasked(by) | PARTS - ({SKMEM, OWNERS} if grouping.owned else {SKMEM}),
     )
     return this.show(answer, answered=any(row.pages is not None for row in protocols))
@@ -150,7 +151,8 @@ COMMAND = Command(
     name="memory",
     help=(
         "Shows the memory of each protocol against tcp_mem and udp_mem, that of the sockets by the keys of --by, and the "
-        f"sockets that hold most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead."
+        f"sockets that hold most (--limit, {SHOWN} by default). Amounts are what the kernel charges: payload plus overhead. "
+        "Findings about memory follow."
     ),
     options=(
         BY,

@@ -105,7 +105,8 @@ def _scrape_options(this: Invocation) -> ScrapeOptions:
     from sockdiag.metrics.scrape import ScrapeOptions
 
     how = this.judging()
-    return ScrapeOptions(how.interval_s, how.horizon_s, this.args[TOP])
+    codes = {} if how.codes is None else {"codes": how.codes}
+    return ScrapeOptions(how.interval_s, how.horizon_s, top=this.args[TOP], **codes)
 
 
 def _refuse(args: Args) -> None:
@@ -190,6 +191,8 @@ COMMAND = Command(
         PROMETHEUS,
         INFLUX,
         TOP,
+        *options.SELECTION,
+        *options.RULES,
         options.INTERVAL,
         options.HORIZON,
         *options.COMMON,

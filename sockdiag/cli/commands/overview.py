@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def run(env: Env, args: Args) -> int:
     """Judge the system, and show the worst findings, then sockets, memory, queues and losses."""
     from sockdiag.analysis.hotspots import HotspotSearch
-    from sockdiag.analysis.losses import Loss
-    from sockdiag.analysis.overview import Overview, joined_losses
+    from sockdiag.analysis.losses import Loss, added_up
+    from sockdiag.analysis.overview import Overview
     from sockdiag.analysis.states import add_counts, state_counts
     from sockdiag.cli.invocation import Invocation
     from sockdiag.model.query import PARTS, SKMEM, TABLES
@@ -42,7 +42,7 @@ def run(env: Env, args: Args) -> int:
         search.join(extract.search)
         memory = memory or protocols
     states = state_counts(add_counts(extract.counts for extract, _protocols in found.rows))
-    lost = joined_losses(extract.losses for extract, _protocols in found.rows)
+    lost = added_up(loss for extract, _protocols in found.rows for loss in extract.losses)
     findings = found.by_cause()
     busiest = _busiest_state(survey, states, [extract for extract, _protocols in found.rows])
     view = Overview(

@@ -9,7 +9,7 @@ from sockdiag.cli.spec import Command, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sockdiag.analysis.path import PathSample, PathStage
     from sockdiag.analysis.socket_queues import SocketQueues
@@ -28,6 +28,7 @@ _COLUMNS = ("direction", "stage", "scope", "packets", "loss", "loss_per_s", "los
 def run(env: Env, args: Args) -> int:
     """Show the stages."""
     from sockdiag.analysis.path import PathStage
+    from sockdiag.analysis.socket_queues import TABLES
     from sockdiag.cli.invocation import Invocation
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document
@@ -38,12 +39,16 @@ def run(env: Env, args: Args) -> int:
         raise UsageError("--interval takes 0 to 3600 seconds")
     this = Invocation(env, args)
     survey = this.survey
+    tables = survey.options.netids
+    for netid in tables:
+        if netid not in TABLES:
+            raise UsageError(f"--netid {netid}: 'path' follows packets, and those sockets receive none")
     everywhere = survey.everywhere
     # Importing what reads it takes longer than all the rest.
     linked = this.renderer.document
     if everywhere:
         _prepare(linked=linked)
-    parts = list(in_each(survey, lambda there: _steps(there, seconds, linked=linked)))
+    parts = list(in_each(survey, lambda there: _steps(there, seconds, tables, linked=linked)))
     stages = [stage for part in parts for stage in part[0]]
     interval = next((seconds for _stages, seconds, _answered, _layer, _trouble in parts), None)
     troubles = {trouble.netns: trouble for *_rest, trouble in parts if trouble is not None}
@@ -79,7 +84,7 @@ def _prepare(*, linked: bool) -> None:
 
 
 def _steps(
-    survey: SystemReader, seconds: float, *, linked: bool
+    survey: SystemReader, seconds: float, tables: Collection[str], *, linked: bool
 ) -> Iterator[Pause | tuple[list[PathStage], float | None, bool, LinkLayer | None, LinkTrouble | None]]:
     """Take one sample or two; yield the stages, the seconds between, whether counters could be read, and the links.
 
@@ -94,7 +99,7 @@ def _steps(
         before = _look(survey)
         yield Pause(before.at + seconds)
     after = _look(survey)
-    stages = path(before, after, survey.netns.label)
+    stages = path(before, after, survey.netns.label, tables)
     if not survey.own:
         stages = [stage for stage in stages if stage.scope != HOST]
     layer = trouble = None
@@ -235,14 +240,17 @@ COMMAND = Command(
         "than once is shown once, at the stage where it happened. A loss that no counter shows is marked as unknown.\n\n"
         "With --interval 0, or for a capture, there is a single sample, whose totals are history. --json has each stage's "
         "counters with their scopes, the state of the devices, and the neighbours that do not answer.\n\n"
+        "--netid follows only packets for sockets of these tables, with the stages that all packets pass.\n\n"
         "With --netns all, the stages of the host are shown once, and those of other namespaces where they lost something."
     ),
     options=(
         INTERVAL,
+        options.NETID,
         *(option for option in options.COMMON if option is not options.NUMERIC),
     ),
     examples=(
         ("path", "which stage loses packets now"),
+        ("path --netid udp", "the same for UDP"),
         ("path --interval 10", "a longer interval, for rare losses"),
         ("path --interval 0", "what was lost since boot"),
         ("path --netns all", "in which container packets are lost"),

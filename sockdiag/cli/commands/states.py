@@ -39,21 +39,25 @@ def run(env: Env, args: Args) -> int:
     survey = this.survey
     where = survey.where
     whole = this.renderer.document
-    codes = this.rules_of_findings(RULES_OF["states"])
+    # It starts fast in pipes and scripts, which look for rows.
+    codes = this.rules_of_findings(RULES_OF["states"], terminal=True)
     by = chosen_keys(args)
     if not by:
         columns, chosen = this.columns(StateCount)
         rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
         table = this.table(columns, rows, chosen=chosen)
-        keys: dict[str, Any] = _judged(survey, where, codes) if whole else {}
-        return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=keys))
+        judged = _judged(survey, where, codes)
+        below = this.below(judged.get("findings", ()))
+        return this.show(
+            Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=judged, below=below)
+        )
     grouping = survey.grouping(by)
     parts = survey.reduce(survey.query((), where), where, lambda batches: group_states(batches, grouping))
     groups = merge_groups(parts)
     if whole:
         columns, chosen = this.columns(Group)
         table = Table(columns, this.ordered(groups, Group), chosen=chosen)
-        keys = {"by": ",".join(by), "states": sum_groups(groups), **_judged(survey, where, codes)}
+        keys: dict[str, Any] = {"by": ",".join(by), "states": sum_groups(groups), **_judged(survey, where, codes)}
         answer = Document(
             COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, unasked=unasked(by)
         )
@@ -61,7 +65,10 @@ def run(env: Env, args: Args) -> int:
     shown = GroupColumns(this, GroupRow, by, [name for name in _COLUMNS if name not in by])
     lines, remarks = shown.first(shown.ordered(group_rows(groups)))
     table = this.table(shown.entries, lines, chosen=shown.chosen, remarks=remarks, spare=("family", "netid"))
-    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="states", unasked=unasked(by)))
+    below = this.below(_judged(survey, where, codes).get("findings", ()))
+    return this.show(
+        Document(COMMAND.name, survey.provenance, table=table, table_key="states", unasked=unasked(by), below=below)
+    )
 
 
 _COLUMNS = ("netid", "family", "state", "count")
@@ -71,6 +78,8 @@ _JUDGED = ("SYN_SENT", "SYN_RECV", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "LISTE
 
 
 def _judged(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> dict[str, Any]:
+    if not codes:
+        return {}
     from sockdiag.judging.declared import TABLES_OF
     from sockdiag.kernel.tcp_states import STATE_NUMBERS
     from sockdiag.survey.diagnose import diagnose_query
@@ -122,7 +131,7 @@ COMMAND = Command(
     help=(
         "The number of ESTABLISHED connections comes from the kernel's counters, which is many times faster than reading "
         "them all; --exact, --where and --by read them all. If several processes hold a socket, --by process counts it for "
-        "the one with the lowest PID. Screens show the first twenty groups unless --limit, -o or -H is given."
+        "the one with the lowest PID. On a terminal, findings about these states follow. Screens show the first twenty groups unless --limit, -o or -H is given."
     ),
     options=(
         BY,

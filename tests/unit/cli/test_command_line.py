@@ -209,10 +209,50 @@ def test_rules_of_a_command() -> None:
     """A rule by which a command does not judge is refused, and so is a choice that nothing shows."""
     wrong = invoke("listeners", "--rule", "UDP_DROPS", *WORLD)
     assert (wrong.status, "this command does not check UDP_DROPS" in wrong.err) == (2, True)
-    wrong = invoke("states", "--skip", "CLOSE_WAIT_LEAK", *WORLD)
-    assert (wrong.status, "--skip chooses findings, which only --json shows here" in wrong.err) == (2, True)
+    for line in (("states", "--csv"), ("states", "-o", "count"), ("memory", "--by", "user", "-o", "key")):
+        wrong = invoke(*line, "--skip", "UDP_MEMORY_LIMIT" if line[0] == "memory" else "CLOSE_WAIT_LEAK", *WORLD)
+        shown = "--skip chooses findings, which only --json and screens without -o show here"
+        assert (wrong.status, shown in wrong.err) == (2, True)
     wrong = invoke("risk", "--rule", "CLOSE_WAIT_LEAK", "--skip", "CLOSE_WAIT_LEAK", *WORLD)
     assert (wrong.status, "--skip leaves no rule to judge" in wrong.err) == (2, True)
+
+
+def test_findings_below_the_screen() -> None:
+    """memory lists them, states if rules are chosen or on a terminal (tests/golden): the same as --json has."""
+    busy = ("--root", str(FIXTURES / "reports" / "6.18-busy"))
+    for root, line in (
+        (WORLD, ("memory",)),
+        (busy, ("states", "--rule", "CLOSE_WAIT_LEAK")),
+        (busy, ("states", "--by", "user", "--skip", "SYN_QUEUE_FULL")),
+    ):
+        screen = invoke(*line, *root).out.splitlines()
+        found = json.loads(invoke(*line, "--json", *root).out)["findings"]
+        found = [one for one in found if one["verdict"] not in ("unknown", "recovered")]
+        assert [one["code"] for one in found] == [
+            words.split()[2].decode() for words in screen[len(screen) - len(found) :]
+        ]
+        assert found, line
+    assert b"leaking" not in invoke("states", *busy).out
+
+
+def test_rules_of_metrics_and_inspect() -> None:
+    """Rules that are not run have no samples, and no findings of them are shown."""
+    rows = json.loads(invoke("metrics", "--rule", "LAST_ACK_STUCK", "--json", *WORLD).out)["samples"]
+    assert {row["labels"]["code"] for row in rows if "code" in row["labels"]} == {"LAST_ACK_STUCK"}
+    # One rule that a single sample suffices for: the verdict is known.
+    assert [row["labels"] for row in rows if row["name"] == "sockdiag_verdict" and row["value"]] == [{"verdict": "ok"}]
+    tcp = json.loads(invoke("metrics", "--netid", "tcp", "--where", "state = listening", "--json", *WORLD).out)[
+        "samples"
+    ]
+    counted = {
+        (row["labels"]["netid"], row["labels"]["state"])
+        for row in tcp
+        if row["name"] == "sockdiag_sockets" and row["value"]
+    }
+    assert counted == {("tcp", "LISTEN")}
+    line = ("inspect", ":44901", "--json", *WORLD)
+    assert [one["code"] for one in json.loads(invoke(*line).out)["findings"]] == ["ACCEPT_QUEUE_FULL"]
+    assert json.loads(invoke(*line, "--skip", "ACCEPT_QUEUE_FULL").out)["findings"] == []
 
 
 @pytest.mark.parametrize(

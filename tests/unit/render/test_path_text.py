@@ -90,3 +90,40 @@ def test_width_and_color() -> None:
     lines = screen(BEFORE, AFTER, 40)
     assert max(len(line.rstrip("\n")) for line in lines[: lines.index("\n")]) == 40
     assert [re.sub("\x1b\\[[0-9]*m", "", line) for line in screen(BEFORE, AFTER, color=True)] == screen(BEFORE, AFTER)
+
+
+def test_cpus_add_up() -> None:
+    """A host of 64 CPUs has one figure, not 64."""
+    cpus = {f"softnet_stat.{cpu}.dropped": 1 for cpu in range(64)} | {
+        f"softnet_stat.{cpu}.time_squeeze": 0 for cpu in range(64)
+    }
+    later = {name: value + 2 for name, value in cpus.items()}
+    lines = screen(BEFORE | cpus, BEFORE | later)
+    said = [line.split("  ")[-1].strip() for line in lines if "softnet_stat" in line]
+    assert "softnet_stat.*.time_squeeze 128" in said
+    assert [line for line in lines if line.startswith("✗")] == [
+        "✗  softnet (host)           0       128  softnet_stat.*.dropped 128  softnet_stat.*.time_squeeze 128\n"
+    ]
+    assert len(said) == 3
+
+
+def test_packets_of_some_tables() -> None:
+    """The stages of other protocols are left out, and the counters of others in stages that both pass."""
+    sockets = SocketQueues()
+    sockets.start(("tcp", "udp"))
+    sample = PathSample(1.0, Counters(BEFORE | {"TcpExt.IPReversePathFilter": 3}), sockets)
+    tcp, udp = (path(None, sample, tables=tables) for tables in (("tcp",), ("udp",)))
+    common = {"nic_rx", "softnet", "ipv4_in", "netfilter", "read", "ipv4_out", "qdisc", "nic_tx"}
+    assert {stage.stage for stage in tcp} == common | {
+        "tcp_in",
+        "listener",
+        "tcp_backlog",
+        "tcp_receive_queue",
+        "tcp_out",
+    }
+    assert {stage.stage for stage in udp} == common | {"udp_in", "udp_receive_queue", "write"}
+    assert all(
+        any(c.name == "TcpExt.IPReversePathFilter" for stage in way for c in stage.counters) for way in (tcp, udp)
+    )
+    names = [c.name for stage in udp for c in stage.counters if c.name.startswith(("Tcp.", "sockets.tcp"))]
+    assert names == []
