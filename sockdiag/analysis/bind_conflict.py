@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_pton  # start-up: docs/rejected.md
 
+from sockdiag.kernel.sock_diag import V4_MAPPED
 from sockdiag.model.record import ID, LABEL, Record, field
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 OK, EADDRINUSE, EACCES, EADDRNOTAVAIL = "OK", "EADDRINUSE", "EACCES", "EADDRNOTAVAIL"
 
-_ANY4, _ANY6, _MAPPED = bytes(4), bytes(16), bytes(10) + b"\xff\xff"
+_ANY4, _ANY6 = bytes(4), bytes(16)
 
 
 class BoundSocket(Record):
@@ -127,11 +128,11 @@ def _excludes(wanted: BindRequest, one: BoundSocket) -> bool | None:
 def _overlap(wanted: BindRequest, one: BoundSocket) -> bool | None:
     """Return whether two local addresses overlap. Source: ``inet_rcv_saddr_equal(sk, sk2, true)``."""
     mine, other = wanted.address, one.address
-    if len(other) == 16 and other != _ANY6 and other[:12] != _MAPPED:
+    if len(other) == 16 and other != _ANY6 and other[:12] != V4_MAPPED:
         only: bool | None = True  # __inet6_bind() sets it for a specific address
     else:
         only = False if len(other) == 4 else one.v6only
-    my_only = wanted.v6only or (len(mine) == 16 and mine != _ANY6 and mine[:12] != _MAPPED)
+    my_only = wanted.v6only or (len(mine) == 16 and mine != _ANY6 and mine[:12] != V4_MAPPED)
     my4 = _as_ipv4(mine)
     if len(mine) == 4 or (my4 is not None and len(mine) == 16):
         # IPv4, also as a mapped address of an IPv6 socket.
@@ -150,4 +151,4 @@ def _as_ipv4(address: bytes) -> bytes | None:
     """Return the IPv4 address that an address is or maps; None if it is neither."""
     if len(address) == 4:
         return address
-    return address[12:] if address[:12] == _MAPPED else None
+    return address[12:] if address[:12] == V4_MAPPED else None

@@ -9,6 +9,7 @@ from sockdiag.kernel.file_flags import O_CLOEXEC, O_NONBLOCK, open_flags
 from sockdiag.kernel.proto_ops import proto_name, proto_ops, socket_state
 from sockdiag.kernel.socket_paths import create_path, receive_path
 from sockdiag.kernel.tcp_transitions import next_states
+from sockdiag.model.address import is_loopback
 from sockdiag.model.counters import mib_of
 from sockdiag.model.inspection import (
     FdLayer,
@@ -233,7 +234,7 @@ def has_egress(socket: Socket) -> bool:
     peer = socket.peer.address
     if not socket.is_inet or not isinstance(peer, str) or peer in _NOWHERE:
         return False
-    return peer not in ("::1", socket.local.address) and not peer.removeprefix("::ffff:").startswith("127.")
+    return peer != socket.local.address and not is_loopback(peer)
 
 
 _NOWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - no address to bind to

@@ -6,6 +6,7 @@ from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # start-up: docs/re
 
 from sockdiag.errors import UsageError
 from sockdiag.kernel.families import IP_TABLES
+from sockdiag.kernel.sock_diag import V4_MAPPED
 from sockdiag.model.query import TABLES
 from sockdiag.model.record import ID, LABEL, Record, field
 
@@ -131,13 +132,12 @@ def _canonical(address: str) -> str | None:
             packed = inet_pton(family, address)
         except (OSError, ValueError):
             continue
-        if family == AF_INET6 and packed[:12] == _MAPPED:
+        if family == AF_INET6 and packed[:12] == V4_MAPPED:
             return inet_ntop(AF_INET, packed[12:])
         return inet_ntop(family, packed)
     return None
 
 
-_MAPPED = bytes(10) + b"\xff\xff"
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 

@@ -19,7 +19,7 @@ from sockdiag.filter.ss_view import SsView
 from sockdiag.filter.tree import And, Compare
 from sockdiag.kernel.families import FAMILY_NAMES, IP_TABLES
 from sockdiag.kernel.netlink import NETLINK_PROTOCOLS
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK, V4_MAPPED
 from sockdiag.model.fields import resolve
 
 TYPE_CHECKING = False
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import FieldEntry
     from sockdiag.model.socket import Socket
 
-_MAPPED = bytes(10) + b"\xff\xff"
 _IP = frozenset(IP_TABLES)
 _IP_MASK = tables_mask(_IP)
 HOST_FORMS = "ADDR[/LEN][:PORT], [IPV6[/LEN]]:PORT, *:PORT, a host name, or unix:PATTERN"
@@ -216,7 +215,7 @@ def _has(hosts: tuple[HostOperand, ...], address: str | bytes) -> bool:
         if host.family == family:
             if same_bits(host, there):
                 return True
-        elif host.family == AF_INET and there[:12] == _MAPPED and same_bits(host, there[12:]):
+        elif host.family == AF_INET and there[:12] == V4_MAPPED and same_bits(host, there[12:]):
             return True
     return False
 

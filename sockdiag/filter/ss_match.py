@@ -6,7 +6,7 @@ from sockdiag.filter.cnumbers import INT_MAX
 from sockdiag.filter.glob import compile_glob
 from sockdiag.filter.operands import ANY_PORT, HostOperand, word
 from sockdiag.filter.tree import And, Compare, Not, Or
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, AF_VSOCK, V4_MAPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
         number: int
 
 
-_MAPPED = bytes(10) + b"\xff\xff"
 _AUTOBOUND_NAME = "@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 
 
@@ -212,7 +211,7 @@ def _own_address(host: HostOperand, row: SsSocket, there: bytes) -> bool:
     # The bits are compared first, also between families; then an IPv4 rule with a mapped address.
     if same_bits(host, there):
         return True
-    return host.family == AF_INET and row.family == AF_INET6 and there[:12] == _MAPPED and same_bits(host, there[12:])
+    return host.family == AF_INET and row.family == AF_INET6 and there[:12] == V4_MAPPED and same_bits(host, there[12:])
 
 
 def same_bits(host: HostOperand, there: bytes) -> bool:
@@ -252,7 +251,7 @@ def _kernel_host(host: HostOperand, *, local: bool) -> Test:
             return True
         there = (row.local if local else row.remote) or b""
         if host.family != row.family:
-            return host.family == AF_INET and there[:12] == _MAPPED and same_bits(host, there[12:])
+            return host.family == AF_INET and there[:12] == V4_MAPPED and same_bits(host, there[12:])
         return not host.length or same_bits(host, there)
 
     return test

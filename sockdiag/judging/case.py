@@ -61,6 +61,11 @@ class Explained(Record):
     takes_verdict: bool = field(
         "The effect gets the cause's verdict: what it counts is back-pressure, not loss.", default=False, kind=LABEL
     )
+    listener: bool = field(
+        "The cause is about a listener of this namespace, and the effect about connections to it.",
+        default=False,
+        kind=LABEL,
+    )
 
 
 class Compared(Record):

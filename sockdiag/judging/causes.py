@@ -7,6 +7,7 @@ device or neighbour, or about the namespace as a whole.
 from __future__ import annotations
 
 from sockdiag.judging.registry import load
+from sockdiag.model.address import ANYWHERE, is_loopback, plain_address
 from sockdiag.model.finding import AT_RISK, INFO, OK, RECOVERED, SEVERITIES, UNKNOWN
 
 TYPE_CHECKING = False
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sockdiag.judging.case import Case, Explained, Hit
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.socket import Socket
+
+# Connections of an effect that are compared with a listener.
+_ASKED = 100
 
 
 def mark_effects(case: Case, hits: Sequence[Hit]) -> list[Hit]:
@@ -63,7 +69,8 @@ def _cause_of(case: Case, effect: Hit, causes: dict[str, list[Hit]]) -> tuple[Hi
         return None
     for one in load(effect.finding.code).RULE.explained_by:
         for cause in causes.get(one.code, ()):
-            if cause is not effect and _strong(cause, one) and _same_place(case, cause, effect):
+            place = _at_listener(cause, effect) if one.listener else _same_place(case, cause, effect)
+            if cause is not effect and place and _strong(cause, one):
                 return cause, one
     return None
 
@@ -72,6 +79,23 @@ def _strong(cause: Hit, one: Explained) -> bool:
     share = cause.finding.evidence.get("share")
     known = share.value if share is not None and isinstance(share.value, (int, float)) else 0.0
     return known >= one.share
+
+
+def _at_listener(cause: Hit, effect: Hit) -> bool:
+    """Return whether the connections of an effect lead to the listener of a cause, in this namespace."""
+    listener = cause.finding.subject.local
+    if listener is None or not effect.rows:
+        return False
+    return all(_leads_to(listener, batch.at([row])[0]) for batch, row in effect.rows[:_ASKED])
+
+
+def _leads_to(listener: Endpoint, client: Socket) -> bool:
+    peer, own = plain_address(client.peer.address), plain_address(client.local.address)
+    if client.peer.port != listener.port:
+        return False
+    # Unless it was bound, a client that connects to an address of its own host has the same one.
+    here = is_loopback(peer) or peer == own
+    return plain_address(listener.address) == peer if listener.address not in ANYWHERE else here
 
 
 def _same_place(case: Case, cause: Hit, effect: Hit) -> bool:
@@ -83,7 +107,7 @@ def _same_place(case: Case, cause: Hit, effect: Hit) -> bool:
     address = peer.address if peer is not None else None
     if not isinstance(address, str):
         return True  # the effect is not about one peer: traffic of all devices
-    way = case.way_to(address.removeprefix("::ffff:"))
+    way = case.way_to(str(plain_address(address)))
     if cause.neighbours:
         return address in cause.neighbours or (way is not None and way[1] in cause.neighbours)
     return way is not None and way[0] == cause.device

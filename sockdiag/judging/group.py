@@ -5,7 +5,8 @@ from __future__ import annotations
 from sockdiag.judging.case import looked_up
 from sockdiag.judging.declared import BLAME_READER
 from sockdiag.judging.halted import blame_halted
-from sockdiag.judging.subjects import is_loopback, process_name, process_subject
+from sockdiag.judging.subjects import process_name, process_subject
+from sockdiag.model.address import is_loopback
 from sockdiag.model.finding import (
     INFO,
     NAMESPACE,

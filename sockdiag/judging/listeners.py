@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.analysis.listeners import TABLES, find_listeners
 from sockdiag.judging.case import Unseen, batch_table, looked_up
 from sockdiag.judging.service import STANDING, Course
+from sockdiag.model.address import ANYWHERE
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import Advice
 from sockdiag.model.quantity import counted
@@ -31,7 +32,6 @@ BACKLOG_SYSCTLS = ("net.core.somaxconn",)
 _ASKED = 3
 # States of a connection that waits for accept(2): its peer may have closed it meanwhile.
 _WAITING = ("ESTABLISHED", "CLOSE_WAIT")
-_ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 ACCEPT = Advice(
     "Let the process call accept(2) more often, or from more threads or processes.",
@@ -173,7 +173,7 @@ def _unaccepted(case: Case, ends: set[End]) -> dict[End, tuple[Places, Places]]:
             rows = [row for row, inode in enumerate(batch.values("inode")) if inode == 0 and states[row] in _WAITING]
             keys = identities(batch) if rows else ()
             for row, socket in zip(rows, batch.at(rows), strict=True):
-                for address in (socket.local.address, *_ANY):
+                for address in (socket.local.address, *ANYWHERE):
                     if (netid, socket.local.port, address) in found:
                         found[netid, socket.local.port, address][which][keys[row]] = (batch, row)
                         break

@@ -52,11 +52,6 @@ def at(end: Endpoint | None) -> str:
     return text if port is None else f"{text}:{port}"
 
 
-def is_loopback(address: Any) -> bool:
-    """Whether an address is one of this host's loopback device."""
-    return str(address).startswith(("127.", "::1", "::ffff:127."))
-
-
 def name_of(socket: Socket) -> str:
     """Write a socket with its table; packet sockets have a device instead of an address."""
     if socket.netid == "packet":

@@ -20,6 +20,10 @@ AF_TIPC = 30
 AF_VSOCK = 40
 AF_XDP = 44
 
+# What an IPv4 address begins with in the form of IPv6: bytes, and text.
+V4_MAPPED = bytes(10) + b"\xff\xff"
+V4_MAPPED_TEXT = "::ffff:"
+
 SOCK_STREAM = 1
 SOCK_DGRAM = 2
 SOCK_RAW = 3

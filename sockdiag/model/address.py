@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.sock_diag import V4_MAPPED_TEXT
 from sockdiag.model.record import ID, LABEL, Record, field
 
 
@@ -40,11 +41,19 @@ class Endpoint(Record):
 
 
 NOWHERE = Endpoint()
+# Wildcard addresses: a listener there gets connections to each address.
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
 def plain_address(address: str | bytes | None) -> str | bytes | None:
     """Return an address without its scope, an IPv4 address of an IPv6 socket in the form of IPv4."""
-    return address.removeprefix("::ffff:").partition("%")[0] if isinstance(address, str) else address
+    return address.removeprefix(V4_MAPPED_TEXT).partition("%")[0] if isinstance(address, str) else address
+
+
+def is_loopback(address: object) -> bool:
+    """Return whether an IP address is one of the loopback device, in whichever form it is."""
+    plain = plain_address(address) if isinstance(address, str) else None
+    return isinstance(plain, str) and (plain == "::1" or plain.startswith("127."))
 
 
 def same_end(one: Endpoint, other: Endpoint) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from sockdiag.kernel.sock_diag import V4_MAPPED
 from sockdiag.model.record import ID, Record, field
-
-_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class LocalAddresses(Record):
@@ -23,7 +22,7 @@ class LocalAddresses(Record):
 
         Source: ``inet_addr_valid_or_nonlocal()``, ``__inet6_bind()``.
         """
-        if len(address) == 16 and address[:12] == _MAPPED:
+        if len(address) == 16 and address[:12] == V4_MAPPED:
             address = address[12:]
         if not any(address):
             return True

@@ -16,4 +16,9 @@ SILENCED = (
     Explained("TTL_TOO_LOW"),
     Explained("TCP_SEND_FAILED"),
     Explained("CRYPTO_ERRORS", 0.5),
+    # The peer is a process of this namespace, and its queue is full.
+    Explained("ACCEPT_QUEUE_OVERFLOW", listener=True),
+    Explained("ACCEPT_QUEUE_FULL", listener=True),
+    Explained("SYN_QUEUE_FULL", listener=True),
+    Explained("LISTEN_DROP", listener=True),
 )

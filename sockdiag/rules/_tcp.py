@@ -8,6 +8,7 @@ from __future__ import annotations
 from sockdiag.judging.case import Compared, Hit, nonzero
 from sockdiag.judging.group import suspects_of
 from sockdiag.judging.subjects import at, process_name
+from sockdiag.model.address import is_loopback, plain_address
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import NAMESPACE, STALLED, Evidence, Finding, Subject
 from sockdiag.model.quantity import counted
@@ -48,7 +49,7 @@ def unanswered(
     rule: Rule,
     states: tuple[str, ...],
     what: str,
-    advice: tuple[Advice, ...],
+    advice: Callable[[Endpoint], tuple[Advice, ...]],
     *,
     port: bool,
     explain: Callable[[Case, Endpoint, list[Row]], Explanation | None] = lambda _case, _end, _rows: None,
@@ -60,7 +61,7 @@ def unanswered(
         rule: the rule; its thresholds ``retransmits`` and ``least`` decide.
         states: states of the connections.
         what: what they are, in the singular.
-        advice: what to do.
+        advice: returns what to do about a peer.
         port: a peer is an address and port, else an address.
         explain: finds another condition than that the peer does not answer; ANSWERING where it does answer.
     """
@@ -74,7 +75,7 @@ def unanswered(
         found = explain(case, end, places)
         if found is ANSWERING:
             continue
-        condition, cause, orders = found or ("is not answering", "", advice)
+        condition, cause, orders = found or ("is not answering", "", advice(end))
         ports = {batch.at([row])[0].peer.port for batch, row in places[:_LISTED]}
         shown = end._replace(port=ports.pop()) if len(ports) == 1 else end
         owners = case.holders_by_share([batch.values("inode")[row] for batch, row in places])
@@ -114,6 +115,19 @@ def unanswered(
             ),
             places,
         )
+
+
+def asking(end: Endpoint, advice: Advice) -> Advice:
+    """Add to advice the command that asks whether a peer can be reached, and by which way."""
+    address = plain_address(end.address)
+    if not isinstance(address, str):
+        return advice
+    if is_loopback(address):
+        return advice._replace(command="sockdiag listeners" if end.port is None else f"sockdiag port {end.port}")
+    device = end.interface or str(end.address).partition("%")[2]
+    # A link-local address is one only together with its device.
+    there, way = (f"{address}%{device}", f"{address} dev {device}") if device else (address, address)
+    return advice._replace(command=f"ip route get {way}; ping -c 3 {there}")
 
 
 # So many connections are read to find the port that they have in common.

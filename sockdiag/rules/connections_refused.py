@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Explained, Threshold
+from sockdiag.judging.case import Explained, Threshold, Unseen
+from sockdiag.judging.group import suspects_of
 from sockdiag.judging.magnitude import beyond_guard, guard, share_of
+from sockdiag.judging.subjects import at
 from sockdiag.model.finding import Advice
 from sockdiag.rules._counters import counter_rule, lost_in_interval, steady
+from sockdiag.rules._tcp import TABLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockdiag.judging.case import Case, Hit
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.batch import Batch
 
 _FAILED, _RESETS, _LOST = "Tcp.AttemptFails", "Tcp.OutRsts", "TcpExt.TCPMigrateReqFailure"
 # Attempts that failed otherwise: no answer came, or the client reset its own request.
 _OTHERWISE = ("TcpExt.TCPAbortOnTimeout", "TcpExt.EmbryonicRsts")
 # What else this host answers or ends with a reset.
 _ENDED = ("TcpExt.TCPAbortOnClose", "TcpExt.TCPAbortOnData", "TcpExt.TCPAbortOnTimeout", "Tcp.EstabResets")
+# Sockets of attempts that are looked at, and peers that are named.
+_ASKED, _NAMED = 100, 3
 # Each reset of an established connection may be followed by some for segments that were under way.
 _FOLLOW = 10
 
@@ -36,6 +43,7 @@ RULE = counter_rule(
         Threshold("most", 0.5, "more attempts fail than succeed"),
     ),
     beside=(*_OTHERWISE, *_ENDED),
+    tables=TABLES,
     explained_by=(Explained("SYN_COOKIES_FAILED"),),
 )
 
@@ -62,7 +70,7 @@ def judge(case: Case) -> Iterator[Hit]:
     opened = max(0, (case.moved("Tcp.ActiveOpens") or 0) - failed)
     many = steady(case, _FAILED) and beyond_guard(case, RULE, failed, opened)
     if many or _most(case, failed, opened):
-        yield from lost_in_interval(
+        for hit in lost_in_interval(
             case,
             RULE,
             (_FAILED,),
@@ -73,7 +81,8 @@ def judge(case: Case) -> Iterator[Hit]:
             lost=failed,
             passed=opened,
             of="attempts",
-        )
+        ):
+            yield _with_attempts(case, hit)
     ended = case.sum_moved(*_ENDED) or 0
     # A reset that a process of this namespace got counts as its failed attempt.
     refused = max(0, (case.moved(_RESETS) or 0) - (case.moved(_FAILED) or 0) - ended)
@@ -104,6 +113,36 @@ def judge(case: Case) -> Iterator[Hit]:
             passed=passed,
             of="connections accepted",
         )
+
+
+def _with_attempts(case: Case, hit: Hit) -> Hit:
+    """Name peers and processes of attempts that are under way in the later sample.
+
+    A refused attempt leaves no socket; of peers on other hosts, some of many attempts are seen while they wait for the answer.
+    """
+    rows: list[tuple[Batch, int]] = []
+    try:
+        for batch, states in case.scan(TABLES, "state"):
+            rows += ((batch, row) for row, state in enumerate(states) if state == "SYN_SENT")
+    except Unseen:
+        return hit  # the counters suffice for the finding
+    peers: dict[Endpoint, int] = {}
+    inodes = []
+    for batch, row in rows[:_ASKED]:
+        socket = batch.at([row])[0]
+        # One that was sent again has no answer at all.
+        if socket.timer is None or not socket.timer.retransmits:
+            peers[socket.peer] = peers.get(socket.peer, 0) + 1
+            inodes.append(socket.inode)
+    if not peers:
+        return hit
+    owners = case.holders_by_share(inodes)
+    most = sorted(peers, key=lambda peer: -peers[peer])
+    more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
+    finding = hit.finding
+    said = f"{finding.summary}; seen under way: to {', '.join(map(at, most[:_NAMED]))}{more}"
+    subject = finding.subject._replace(peer=most[0]) if len(most) == 1 else finding.subject
+    return hit.changed(finding._replace(summary=said, subject=subject, suspects=suspects_of(owners)))
 
 
 def _most(case: Case, failed: int, opened: int) -> bool:

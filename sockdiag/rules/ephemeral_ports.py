@@ -6,8 +6,8 @@ from sockdiag.analysis.limits.effects import available_ports
 from sockdiag.analysis.listeners import listening_rows
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, batch_table
 from sockdiag.judging.group import suspects_of
-from sockdiag.judging.subjects import at, is_loopback, process_name
-from sockdiag.model.address import Endpoint
+from sockdiag.judging.subjects import at, process_name
+from sockdiag.model.address import Endpoint, is_loopback
 from sockdiag.model.batch import Tally, count_elements
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.quantity import count, counted

@@ -44,4 +44,4 @@ _ADVICE = Advice(
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections at their end, by the peer's address."""
     states = ("LAST_ACK", "FIN_WAIT1", "CLOSING")
-    yield from unanswered(case, RULE, states, "closed connection", (_ADVICE,), port=False)
+    yield from unanswered(case, RULE, states, "closed connection", lambda _end: (_ADVICE,), port=False)

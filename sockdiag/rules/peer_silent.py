@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
 from sockdiag.rules._effects import SILENCED
-from sockdiag.rules._tcp import ANSWERING, TABLES, unanswered
+from sockdiag.rules._tcp import ANSWERING, TABLES, asking, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ _ALIVE_MS = 5000
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connections that have data under way, by the peer's address."""
     yield from unanswered(
-        case, RULE, ("ESTABLISHED", "CLOSE_WAIT"), "connection", (_ADVICE,), port=False, explain=_too_large
+        case,
+        RULE,
+        ("ESTABLISHED", "CLOSE_WAIT"),
+        "connection",
+        lambda end: (asking(end, _ADVICE),),
+        port=False,
+        explain=_too_large,
     )
 
 
@@ -109,7 +115,11 @@ def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Expl
                 f"only segments smaller than {info.snd_mss} bytes have been acknowledged: a link on the path may have a smaller "
                 "MTU, or the peer vanished before the first large one"
             )
-            return "has acknowledged no full-sized segment", cause, (_compare(end, info), _ADVICE, *_SMALLER)
+            return (
+                "has acknowledged no full-sized segment",
+                cause,
+                (_compare(end, info), asking(end, _ADVICE), *_SMALLER),
+            )
     return ANSWERING if answers else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Threshold
 from sockdiag.model.finding import STALLED, WARNING, Advice
 from sockdiag.rules._effects import SILENCED
-from sockdiag.rules._tcp import TABLES, unanswered
+from sockdiag.rules._tcp import TABLES, asking, unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,4 +43,6 @@ _ADVICE = Advice(
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge connection attempts by peer and port."""
-    yield from unanswered(case, RULE, ("SYN_SENT",), "connection attempt", (_ADVICE,), port=True)
+    yield from unanswered(
+        case, RULE, ("SYN_SENT",), "connection attempt", lambda end: (asking(end, _ADVICE),), port=True
+    )

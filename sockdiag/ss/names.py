@@ -9,6 +9,7 @@ import os
 from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop, ntohs  # start-up: docs/rejected.md
 
 from sockdiag.errors import SourceError
+from sockdiag.kernel.sock_diag import V4_MAPPED
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.output import complain, safe_text
 
@@ -16,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.ss.rpc_services import RpcServices
 
-_MAPPED = b"\0" * 10 + b"\xff\xff"
 _ANY6 = b"\0" * 16
 
 
@@ -85,7 +85,7 @@ class Names:
         if self._resolve:
             from _socket import gethostbyaddr  # start-up: docs/rejected.md
 
-            asked = inet_ntop(AF_INET, raw[12:]) if raw[:12] == _MAPPED else text
+            asked = inet_ntop(AF_INET, raw[12:]) if raw[:12] == V4_MAPPED else text
             try:
                 return gethostbyaddr(asked)[0]
             except OSError:

@@ -6,6 +6,7 @@ from errno import errorcode
 
 from sockdiag.analysis.inspect import egress_note, has_egress
 from sockdiag.errors import ParseError, SourceError
+from sockdiag.kernel.sock_diag import V4_MAPPED_TEXT
 from sockdiag.model.inspection import Egress
 from sockdiag.model.provenance import Gap
 from sockdiag.model.route import LinkLayer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 # Protocols that a lookup may name (rtm_getroute_parse_ip_proto()), so that ports select a route.
 _PROTOCOLS = {"tcp": 6, "mptcp": 6, "udp": 17}
 
-_MAPPED = "::ffff:"
 _IP_MAX_MTU = 65535
 
 
@@ -168,7 +168,7 @@ def _plain(address: str | bytes | None) -> str | None:
     """Return an address in the form of packets: an IPv4 peer of an IPv6 socket has an IPv4 address."""
     if not isinstance(address, str) or address in ("0.0.0.0", "::"):  # noqa: S104 - no address to bind to
         return None
-    mapped = address.removeprefix(_MAPPED)
+    mapped = address.removeprefix(V4_MAPPED_TEXT)
     return mapped if "." in mapped and ":" not in mapped else address
 
 

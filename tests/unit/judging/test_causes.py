@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sockdiag.judging.case import Case
 from sockdiag.judging.group import by_cause
 from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
-from tests.unit.rules.samples import sample, sock
+from tests.unit.rules.samples import listener, sample, sock
 
 if TYPE_CHECKING:
     from sockdiag.model.finding import Finding
+    from sockdiag.model.socket import Socket
 
 WAYS = {"10.0.0.9": ("eth0", "10.0.0.9"), "192.0.2.7": ("eth1", "10.1.0.1"), "198.51.100.1": ("eth0", "10.0.0.9")}
 GONE = {"dev.eth0.tx_drop": 30, "dev.eth0.tx_packets": 0}
@@ -90,3 +93,35 @@ def test_a_finding_without_its_cause_stays() -> None:
     """A command that shows some rules only shows the effect."""
     effects = [f for f in findings([silent("10.0.0.9")], GONE) if f.effect_of]
     assert [f.code for f in by_cause(effects)] == ["PEER_SILENT"]
+
+
+def clients(peer: str, own: str = "10.0.0.2", port: int = 80) -> list[Socket]:
+    timer = Timer("retransmit", 100, 2)
+    return [
+        sock("tcp", 50 + i, "SYN_SENT", peer=Endpoint(peer, port), local=Endpoint(own, 4000 + i), timer=timer)
+        for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listening", "peer", "own", "port", "effect"),
+    [
+        ("0.0.0.0", "127.0.0.1", "127.0.0.1", 80, True),
+        ("::", "::ffff:127.0.0.1", "::ffff:127.0.0.1", 80, True),
+        ("0.0.0.0", "10.0.0.2", "10.0.0.2", 80, True),
+        ("10.0.0.9", "10.0.0.9", "10.0.0.2", 80, True),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1", 81, False),
+        ("127.0.0.2", "127.0.0.1", "127.0.0.1", 80, False),
+        ("0.0.0.0", "10.0.0.9", "10.0.0.2", 80, False),
+    ],
+)
+def test_clients_of_a_full_listener_on_this_host(listening: str, peer: str, own: str, port: int, effect: bool) -> None:
+    """Their attempts are dropped by the full queue: one cause, one finding. A peer elsewhere has its own."""
+    full = listener(6, 5, local=Endpoint(listening, 80))
+    case = Case(sample([full, *clients(peer, own, port)]))
+    found = judge(case, ("ACCEPT_QUEUE_FULL", "SYN_SENT_UNANSWERED")).findings
+    assert {f.code: f.effect_of for f in found} == {
+        "ACCEPT_QUEUE_FULL": "",
+        "SYN_SENT_UNANSWERED": "ACCEPT_QUEUE_FULL" if effect else "",
+    }
+    assert len(by_cause(found)) == (1 if effect else 2)

@@ -78,3 +78,40 @@ def test_random_loss() -> None:
     assert found("PEER_SILENT", now, info=info(last_ack_recv_ms=1_390, **seen)) == []
     (silent,) = found("PEER_SILENT", now, info=info(last_ack_recv_ms=1_410, **seen))
     assert "is not answering" in silent.summary
+
+
+def test_command_for_a_peer() -> None:
+    """It asks whether the peer can be reached; a peer of this host is a listener."""
+    for address, command in (
+        ("10.0.0.9", "ip route get 10.0.0.9; ping -c 3 10.0.0.9"),
+        ("::ffff:10.0.0.9", "ip route get 10.0.0.9; ping -c 3 10.0.0.9"),
+        ("2001:db8::9", "ip route get 2001:db8::9; ping -c 3 2001:db8::9"),
+        ("fe80::1%eth0", "ip route get fe80::1 dev eth0; ping -c 3 fe80::1%eth0"),
+        ("127.0.0.1", "sockdiag port 5432"),
+        ("::1", "sockdiag port 5432"),
+        ("::12", "ip route get ::12; ping -c 3 ::12"),
+    ):
+        rows = [one._replace(peer=Endpoint(address, 5432)) for one in waiting(2, "SYN_SENT")]
+        (finding,) = found("SYN_SENT_UNANSWERED", sample(rows))
+        assert finding.advice[0].command == command
+    (finding,) = found("PEER_SILENT", sample(waiting(2)))
+    assert finding.advice[0].command == "ip route get 10.0.0.9; ping -c 3 10.0.0.9"
+
+
+def test_refused_attempts_that_were_under_way() -> None:
+    """Their peers and processes are named, or that there are several; one that gets no answer is another problem."""
+    asked = [
+        sock("tcp", 1 + i, "SYN_SENT", peer=PEER._replace(port=80 + (i > 2)), timer=Timer("retransmit", 9, 0))
+        for i in range(4)
+    ]
+    lost = sock("tcp", 9, "SYN_SENT", peer=PEER._replace(port=443), timer=Timer("retransmit", 9, 2))
+    moved = {"Tcp.AttemptFails": 200, "Tcp.ActiveOpens": 210}
+    none = dict.fromkeys(moved, 0)
+    before, now = sample(counters=none), sample([*asked, lost], at=10.0, counters=moved)
+    (finding,) = found("CONNECTIONS_REFUSED", now, before)
+    assert finding.summary.endswith("; seen under way: to 10.0.0.9:80, 10.0.0.9:81")
+    assert [one.pid for one in finding.suspects] == [7]
+    (finding,) = found("CONNECTIONS_REFUSED", sample(asked[:1], at=10.0, counters=moved), sample([], counters=none))
+    assert finding.subject.peer == PEER._replace(port=80)
+    (finding,) = found("CONNECTIONS_REFUSED", sample([lost], at=10.0, counters=moved), sample([], counters=none))
+    assert "under way" not in finding.summary
