@@ -16,6 +16,9 @@ _SAME = 0.1
 # Counts below it are exact: four digits are as easy to read as a rounded number.
 _EXACT = 10_000
 
+# Units of which numbers are converted into others.
+_CONVERTED = ("s", "seconds", "ms", "milliseconds", "ratio")
+
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
@@ -55,6 +58,30 @@ def amount(value: float | None, unit: str = "") -> str:
     if unit == "ratio":
         return share(value)
     return f"{count(value)} {unit}".rstrip()
+
+
+def part_of(value: float, limit: float, unit: str = "", one: str = "") -> str:
+    """Write a level against its limit, both in the same way: 40 of 20000, 12.3 k of 65.5 k, 9 KiB of 208 KiB.
+
+    Rounding hides neither a small number beside a large one nor that the two differ.
+
+    Args:
+        value: the level.
+        limit: its limit.
+        unit: bytes, or a noun in the plural, as in :func:`amount`.
+        one: the noun in the singular, if the limit may be 1.
+    """
+    if limit == 1 and one:
+        unit = one
+    level, whole = amount(value, unit), amount(limit, unit)
+    if unit == "bytes":
+        return f"{level} of {whole}" if level != whole or value == limit else f"{value:.0f} of {limit:.0f} B"
+    if unit in _CONVERTED:
+        return f"{level} of {whole}"
+    exact = min(abs(value), abs(limit)) < _EXACT or (level == whole and value != limit)
+    if exact and float(value).is_integer() and float(limit).is_integer():
+        return f"{value:.0f} of {limit:.0f} {unit}".rstrip()
+    return f"{level.removesuffix(f' {unit}') if unit else level} of {whole}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.quantity import amount, counted
+from sockdiag.model.quantity import amount, counted, part_of
 from sockdiag.render.cells import cell
 from sockdiag.render.escape import printable
 
@@ -36,7 +36,11 @@ def figure(evidence: Evidence) -> str:
         return f"{cell(value)}{host}"
     noun, _, since = unit.partition(" since ")
     noun = "" if noun == "count" else noun
-    text = f"{_plain(value, noun)} of {_with(limit, noun)}" if limit is not None else _with(value, noun)
+    # All of it is no news.
+    if limit is None or (noun == "ratio" and limit == 1):
+        text = _with(value, noun)
+    else:
+        text = part_of(value, limit, printable(noun), _SINGULAR.get(noun, ""))
     return f"{text}{f' since {printable(since)}' if since else ''}{host}"
 
 
@@ -44,9 +48,3 @@ def _with(value: float, noun: str) -> str:
     if value == 1 and noun in _SINGULAR:
         return counted(1, _SINGULAR[noun])
     return amount(value, printable(noun))
-
-
-def _plain(value: float, noun: str) -> str:
-    """Write a value that the limit's unit follows, unless the unit is part of the number."""
-    shown = amount(value, noun)
-    return shown.removesuffix(f" {noun}") if noun else shown

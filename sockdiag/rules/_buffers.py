@@ -25,7 +25,7 @@ from sockdiag.model.finding import (
     Evidence,
     Finding,
 )
-from sockdiag.model.quantity import counted, duration, size
+from sockdiag.model.quantity import counted, duration, part_of, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ def _judge_one(
 def _held(level: Level) -> str:
     if level.rcvbuf is None:
         return f"{size(level.rmem)}, limit unknown"
-    return f"{size(level.rmem)} of {size(level.rcvbuf)}"
+    return f"{size(level.rmem)}" if level.rmem is None else part_of(level.rmem, level.rcvbuf, "bytes")
 
 
 def _losing(case: Case, what: str, level: Level, lost: int, read: int | None) -> Said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count, counted, rate
+from sockdiag.model.quantity import count, counted, part_of, rate
 from sockdiag.rules._conntrack import losses_of
 
 TYPE_CHECKING = False
@@ -63,8 +63,11 @@ def _hit(case: Case, now: Conntrack, lost: int, ratio: float | None) -> Hit:
     past = case.before.conntrack if case.before is not None else None
     growth = 0 if past is None or past.count is None or now.count is None else now.count - past.count
     eta = case.lasts_s(now.max - now.count, growth) if now.max and now.count is not None else None
-    held, limit = (count(n) if n is not None else "an unknown number" for n in (now.count, now.max))
-    said = f"the connection tracking table holds {held} of {limit} entries"
+    if now.count is not None and now.max is not None:
+        held = part_of(now.count, now.max)
+    else:
+        held = " of ".join(count(n) if n is not None else "an unknown number" for n in (now.count, now.max))
+    said = f"the connection tracking table holds {held} entries"
     said += f"; {counted(lost, 'packet')} dropped ({rate(case.rate(lost))})" if lost else ""
     evidence = {
         "count": Evidence(now.count, "entries", now.max, f"{_SYSCTL}count"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Explained, Hit, Threshold
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of, share_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, OK, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count, counted, rate, share
+from sockdiag.model.quantity import counted, part_of, rate, share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def judge(case: Case) -> Iterator[Hit]:
             )
             passed = whole - lost
             severity = severity_of(lost, passed, case.seconds, RULE.severity) if bad else INFO
-            of = f"all of {counted(whole, 'packet')}" if not passed else f"{count(lost)} of {counted(whole, 'packet')}"
+            of = f"all of {counted(whole, 'packet')}" if not passed else part_of(lost, whole, "packets", "packet")
             said = f"{device} dropped {of}"
             said += f" {why} ({rate(case.rate(lost))}, {share(lost / whole)})"
             evidence = {

@@ -10,7 +10,7 @@ from sockdiag.judging.subjects import at, process_name
 from sockdiag.model.address import Endpoint, is_loopback
 from sockdiag.model.batch import Tally, count_elements
 from sockdiag.model.finding import AT_RISK, CRITICAL, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count, counted
+from sockdiag.model.quantity import count, counted, part_of
 from sockdiag.model.sysctl import port_ranges
 
 TYPE_CHECKING = False
@@ -114,7 +114,7 @@ def _hit(case: Case, destinations: list[_Destination], room: int, ports: tuple[i
     who = "" if owner is None else f"{process_name(owner.pid, owner.comm)}: "
     others = "" if n == 1 else f"; {counted(n - 1, 'more destination')} near the limit"
     end = Endpoint(address, port)
-    said = f"{who}{count(used)} of {count(room)} local ports in use from {source} to {at(end)}: {states}{others}"
+    said = f"{who}{part_of(used, room)} local ports in use from {source} to {at(end)}: {states}{others}"
     evidence = {
         "ports": Evidence(used, "ports", room, "local ports of sockets in net.ipv4.ip_local_port_range", "netns"),
         "time_wait": Evidence(ended, "ports", room, "idiag_state", "netns"),

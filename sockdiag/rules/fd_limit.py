@@ -6,7 +6,7 @@ from sockdiag.analysis.listeners import listening_rows
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.judging.subjects import at, one, process_name
 from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count
+from sockdiag.model.quantity import part_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def judge(case: Case) -> Iterator[Hit]:
         ratio = process.open / process.limit
         severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
         name = process_name(process.pid, process.comm)
-        used = f"{count(process.open)} of {count(process.limit)}"
+        used = part_of(process.open, process.limit)
         said = f"{name} listens on {first.netid} {at(first.local)}{more} and has {used} files open"
         evidence = {
             "descriptors": Evidence(
@@ -83,7 +83,8 @@ def judge(case: Case) -> Iterator[Hit]:
                 None,
                 advice,
                 AT_RISK,
-            )
+            ),
+            [listening[inode] for inode in held],
         )
     if listening and _LIMITS in case.now.absent:
         raise Unseen(_LIMITS, case.now.absent[_LIMITS])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.model.finding import AT_RISK, CRITICAL, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count
+from sockdiag.model.quantity import part_of
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def judge(case: Case) -> Iterator[Hit]:
             "Each open file takes kernel memory, which is not swapped.",
         ),
     )
-    said = f"the whole host has {count(opened)} of {count(limit)} files open"
+    said = f"the whole host has {part_of(opened, limit)} files open"
     yield Hit(
         Finding(
             RULE.code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.judging.magnitude import THRESHOLDS
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import size
+from sockdiag.model.quantity import part_of, size
 from sockdiag.rules._counters import lost_in_interval
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ def judge(case: Case) -> Iterator[Hit]:
     yield from lost
     if near and not lost:
         used, limit, name = near[0]
-        said = f"incomplete datagrams hold {size(used)} of {size(limit)} ({name})"
+        said = f"incomplete datagrams hold {part_of(used, limit, 'bytes')} ({name})"
         room = max(0.0, round(1 - used / limit, 4)) if limit else 0.0
         yield Hit(Finding(RULE.code, WARNING, Subject(NAMESPACE, "IP"), said, more, room, None, advice, AT_RISK))
     if hidden:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count, counted, rate
+from sockdiag.model.quantity import counted, part_of, rate
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -44,9 +44,7 @@ def judge(case: Case) -> Iterator[Hit]:
         if lost <= 0 and ratio < case.threshold(RULE, "fill_ratio"):
             continue
         version, sysctl = _VERSIONS.get(table.name, table.name), _SYSCTLS.get(table.name)
-        said = (
-            f"the {version} neighbour table holds {count(table.entries)} of {counted(table.limit, 'entry', 'entries')}"
-        )
+        said = f"the {version} neighbour table holds {part_of(table.entries, table.limit, 'entries', 'entry')}"
         if lost > 0:
             said += f"; it refused {counted(lost, 'entry', 'entries')} ({rate(case.rate(lost))})"
         evidence = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
 from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, HOST_KIND, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count, counted
+from sockdiag.model.quantity import part_of
 from sockdiag.model.record import HOST
 from sockdiag.rules._counters import lost_in_interval
 
@@ -69,10 +69,7 @@ def judge(case: Case) -> Iterator[Hit]:
         return
     earlier = None if case.before is None or case.before.sockstat is None else case.before.sockstat.tcp_orphan
     severity = CRITICAL if ratio >= case.threshold(RULE, "critical_ratio") else WARNING
-    said = (
-        f"{counted(orphans, 'orphan')} of {count(limit)} that the whole host may have; resets can begin at a quarter "
-        "of the limit"
-    )
+    said = f"{part_of(orphans, limit, 'orphans', 'orphan')} that the whole host may have; resets can begin at a quarter of the limit"
     evidence = {"orphans": Evidence(orphans, "sockets", limit, "/proc/net/sockstat: TCP orphan", HOST)}
     yield Hit(
         Finding(

@@ -17,7 +17,7 @@ from sockdiag.model.finding import (
     Finding,
     Subject,
 )
-from sockdiag.model.quantity import count, counted, rate
+from sockdiag.model.quantity import counted, part_of, rate
 from sockdiag.model.record import HOST
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 said += "; no device of this network namespace lost any"
                 yield Hit(Finding(RULE.code, INFO, subject, said, evidence, room, None, (), OK))
         elif ratio is not None and ratio >= case.threshold(RULE, "fill_ratio"):
-            said = f"the input queue of CPU {cpu.cpu} holds {count(level)} of {count(backlog)} packets"
+            said = f"the input queue of CPU {cpu.cpu} holds {part_of(level or 0, backlog or 0)} packets"
             yield Hit(Finding(RULE.code, WARNING, subject, said, evidence, room, None, _ADVICE, AT_RISK))
         if level and backlog is None:
             hidden = f"{counted(level, 'packet')} in the queue of CPU {cpu.cpu}, limit unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen, per_second
 from sockdiag.model.finding import AT_RISK, INFO, NAMESPACE, WARNING, Advice, Evidence, Finding, Subject
-from sockdiag.model.quantity import count, counted
+from sockdiag.model.quantity import counted, part_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def judge(case: Case) -> Iterator[Hit]:
     ratio = waiting / limit if limit else 1.0
     if not refused and (ratio < case.threshold(RULE, "fill_ratio") or not waiting):
         return
-    said = f"{count(waiting)} of {counted(limit, 'socket')} in TIME_WAIT"
+    said = f"{part_of(waiting, limit, 'sockets', 'socket')} in TIME_WAIT"
     if refused:
         said += f"; {counted(refused, 'connection')}{per_second(case.rate(refused))} ended without TIME_WAIT"
     earlier = None if case.before is None or case.before.sockstat is None else case.before.sockstat.tcp_tw

@@ -237,8 +237,13 @@ def _fill(case: Case, socket: Socket, senders: list[tuple[int, int]], *, dgram: 
 def _hit(said: _Said, socket: Socket, place: tuple[Batch, int], charged: int, senders: list[tuple[int, int]]) -> Hit:
     where = f"unix socket {name}" if (name := at(socket.local)) != "-" else f"unix socket (inode {socket.inode})"
     since = f" for {duration(said.waited)}" if said.waited else ""
-    held = f"{size(charged)} from {counted(len(senders), 'sender')} wait" if senders else f"{size(socket.recv_q)} wait"
-    evidence = {"recv_q": Evidence(socket.recv_q, "bytes", None, "UNIX_DIAG_RQLEN", "socket")}
+    # Of a datagram socket the kernel shows the length of the first message only.
+    dgram = socket.type == "SOCK_DGRAM"
+    waiting = f"the first message has {size(socket.recv_q)}" if dgram else f"{size(socket.recv_q)} wait"
+    held = f"{size(charged)} from {counted(len(senders), 'sender')} wait" if senders else waiting
+    evidence = {
+        "first_message" if dgram else "recv_q": Evidence(socket.recv_q, "bytes", None, "UNIX_DIAG_RQLEN", "socket")
+    }
     if senders:
         evidence["wmem_alloc"] = Evidence(charged, "bytes", None, "UNIX_DIAG_RQLEN of the senders", "socket")
     if said.ratio is not None:
