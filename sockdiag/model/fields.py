@@ -63,6 +63,12 @@ _TABLES = {
     **{netid: frozenset((netid,)) for netid in OTHER_TABLES},
 }
 
+# Parts of a socket's record, with the tables whose sockets have them. What only /proc shows is missing elsewhere.
+SOCKET_PARTS = {
+    name: _TABLES.get(name, frozenset())
+    for name in ("tcp_info", "inet", "mptcp_info", "sctp_info", "unix", "netlink", "packet", "xdp", "proc")
+}
+
 # Fields that TIME_WAIT and SYN_RECV sockets lack, because the kernel keeps only a stub of them.
 _FULL_SOCKETS_ONLY = frozenset(
     ("skmem", "tcp_info", "inet", "cgroup_id", "cgroup", "shutdown", "uid", "user", "fill", "processes")

@@ -11,7 +11,7 @@ from json import JSONEncoder
 
 from sockdiag.model.batch import uniform
 from sockdiag.model.socket import Socket
-from sockdiag.render.plain import chosen_object, plain
+from sockdiag.render.plain import chosen_object, parts_lacked, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,10 +104,11 @@ def _literal(text: str) -> str:
 def _object(
     batch: Batch, prefix: str, fields: Sequence[Field], parts: list[Sequence[Any]], unasked: frozenset[str]
 ) -> str:
+    lacks = frozenset() if prefix else parts_lacked(str(batch.constants.get("netid", "")))
     members = [
         f'"{field.name}":{_value(batch, prefix + field.name, field, parts, unasked)}'
         for field in fields
-        if field.needs not in unasked or _given(batch, prefix + field.name, field)
+        if not (field.needs in unasked or field.name in lacks) or _given(batch, prefix + field.name, field)
     ]
     return "{" + ",".join(members) + "}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.model.fields import SOCKET_PARTS
 from sockdiag.model.record import FLAGS, SECRET, Field, Record
+from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ def plain(value: Any, field: Field | None = None, unasked: frozenset[str] = froz
 
     Names are exact: bytes that are not UTF-8 become lone surrogates (``\udcff``), which Python's surrogateescape converts
     back. Other bytes (keys, unknown attributes) are hexadecimal. Unknown is None; a field of a part that was not asked for,
-    and that the source did not give unasked, is left out.
+    and that the source did not give unasked, is left out, and so is a part that such a socket does not have.
     """
     if value is None or value is True or value is False:
         return value
@@ -29,7 +31,12 @@ def plain(value: Any, field: Field | None = None, unasked: frozenset[str] = froz
         return HIDDEN
     if isinstance(value, Record):
         members = zip(type(value).FIELDS, value._values(), strict=True)
-        return {f.name: plain(v, f, unasked) for f, v in members if v is not None or f.needs not in unasked}
+        lacks = parts_lacked(value.netid) if isinstance(value, Socket) else ()
+        return {
+            f.name: plain(v, f, unasked)
+            for f, v in members
+            if v is not None or not (f.needs in unasked or f.name in lacks)
+        }
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, int):
@@ -47,6 +54,17 @@ def plain(value: Any, field: Field | None = None, unasked: frozenset[str] = froz
     if isinstance(value, dict):
         return {key: plain(v, None, unasked) for key, v in value.items()}
     return value
+
+
+def parts_lacked(netid: str) -> frozenset[str]:
+    """Return the parts of a socket's record that sockets of a table do not have."""
+    found = _LACKED.get(netid)
+    if found is None:
+        found = _LACKED[netid] = frozenset(name for name, tables in SOCKET_PARTS.items() if netid not in tables)
+    return found
+
+
+_LACKED: dict[str, frozenset[str]] = {}
 
 
 def flag_words(mask: int, words: tuple[str, ...]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sockdiag.model.fields import record_class
+from sockdiag.model.fields import SOCKET_PARTS, record_class
 from sockdiag.model.provenance import Provenance
 from sockdiag.model.record import FLAGS, Field
+from sockdiag.model.socket import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,8 +77,12 @@ def _reference(record: Any, definitions: dict[str, Any]) -> dict[str, Any]:
             "type": "object",
             "description": record.__doc__.partition("\n")[0],
             "properties": {field.name: _field(record, field, definitions) for field in record.FIELDS},
-            # A part that was not asked for is absent.
-            "required": [field.name for field in record.FIELDS if not field.needs],
+            # A part that was not asked for, or that such a socket does not have, is absent.
+            "required": [
+                field.name
+                for field in record.FIELDS
+                if not field.needs and not (record is Socket and field.name in SOCKET_PARTS)
+            ],
         }
     return {"$ref": f"#/$defs/{name}"}
 

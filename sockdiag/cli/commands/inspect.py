@@ -190,11 +190,13 @@ def _show(
     from sockdiag.judging.declared import TABLES
     from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.model.inspection import Fact
+    from sockdiag.model.query import PARTS
     from sockdiag.render.cells import cell, endpoint
     from sockdiag.render.document import Document
     from sockdiag.render.inspect_answer import explain
     from sockdiag.render.inspect_facts import facts, known
     from sockdiag.render.inspect_text import inspect_lines
+    from sockdiag.render.plain import plain
     from sockdiag.sources.proc.mib import read_counters
     from sockdiag.survey.diagnose import diagnose_socket
     from sockdiag.survey.egress import read_egress
@@ -234,7 +236,8 @@ def _show(
     )
     keys: dict[str, object] = {
         "target": target.text,
-        "matches": [seen.socket, *beside],
+        # Of the others, only what the search read is known.
+        "matches": [seen.socket, *(plain(one, None, PARTS) for one in beside)],
         "answer": answer,
         "far_ends": far,
         "layers": stack,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sockdiag.model.batch import Batch, all_sockets
-from sockdiag.model.fields import catalogue
+from sockdiag.model.fields import SOCKET_PARTS, catalogue
 from sockdiag.model.query import CGROUP, DETAILS, INET, OWNERS, SKMEM, TCP_INFO, Query
+from sockdiag.model.socket import Socket
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import chosen_object, outermost, plain
 from sockdiag.sources.capture.transport import captured_system
@@ -38,7 +39,9 @@ def at(whole: Any, path: list[str]) -> Any:
         return whole
     if isinstance(whole, list):
         return [at(element, path) for element in whole]
-    return None if whole is None else at(whole[path[0]], path[1:])
+    # A part that such a socket does not have is absent from the whole; chosen, it is null.
+    absent = whole is None or (path[0] in SOCKET_PARTS and path[0] not in whole)
+    return None if absent else at(whole[path[0]], path[1:])
 
 
 def taken(chosen: Any, path: list[str]) -> Any:
@@ -103,3 +106,17 @@ def test_keys_are_shown_to_nobody(words: tuple[str, ...]) -> None:
             # The fixture's keys are asterisks.
             assert "2a2a" not in answer.text
             assert "***" not in answer.text
+
+
+def test_parts_that_do_not_apply_are_absent(batches: list[Batch]) -> None:
+    """A socket has its own parts, even where they are unknown, and null for nothing that it cannot have."""
+    for batch in batches:
+        lines = [json.loads(line) for line in "".join(batch_lines(batch, None)).splitlines()]
+        for socket, line in zip(batch.sockets(), lines, strict=True):
+            assert line == json.loads(json.dumps(plain(socket)))
+            lacked = {name for name, tables in SOCKET_PARTS.items() if socket.netid not in tables}
+            assert SOCKET_PARTS.keys() - line.keys() == {name for name in lacked if getattr(socket, name) is None}
+    assert "unix" not in plain(Socket("tcp", "AF_INET"))
+    assert plain(Socket("tcp", "AF_INET"))["tcp_info"] is None
+    assert "tcp_info" not in plain(Socket("udp", "AF_INET"))
+    assert plain(Socket("unix", "AF_UNIX"))["unix"] is None
