@@ -170,7 +170,7 @@ _sockdiag_value() {
         :--rule|states:--rule|memory:--rule|risk:--rule|listeners:--rule|doctor:--rule|check:--rule|metrics:--rule|inspect:--rule|:--skip|states:--skip|memory:--skip|risk:--skip|listeners:--skip|doctor:--skip|check:--skip|metrics:--skip|inspect:--skip) _sockdiag_list "" "" "$_sockdiag_words0" ;;
         :--interval|traffic:--interval|risk:--interval|listeners:--interval|doctor:--interval|check:--interval|metrics:--interval|path:--interval|:--horizon|risk:--horizon|listeners:--horizon|doctor:--horizon|check:--horizon|metrics:--horizon|check:--warning|check:-w|check:--critical|check:-c|check:--timeout|check:-t|metrics:--listen|metrics:--top|inspect:--follow|inspect:--count) : ;;
         :--fail-on|risk:--fail-on|listeners:--fail-on|doctor:--fail-on) _sockdiag_one "critical warning info" ;;
-        list:--by|states:--by|memory:--by|traffic:--by) _sockdiag_list "" "" "process command user unit container cgroup port peer remote state netid netns" ;;
+        list:--by|states:--by|memory:--by|traffic:--by) _sockdiag_list "" "" "process command user unit container cgroup port peer remote state netid netns namespace" ;;
         list:--output|list:-o) _sockdiag_list + "" "$_sockdiag_words2" ;;
         states:--output|states:-o) _sockdiag_list + "" "netid family state count key pid keys" ;;
         memory:--output|memory:-o) _sockdiag_list + "" "key pid keys rss_bytes sockets held_bytes rmem_alloc_bytes wmem_bytes fwd_alloc_bytes unknown" ;;

@@ -190,7 +190,8 @@ KEYS = {
         GroupKey("netns", "The network namespace; namespace is the same.", ("netns",), _plain),
     )
 }
-_SYNONYMS = {"namespace": "netns"}
+# Other names of keys.
+SYNONYMS = {"namespace": "netns"}
 
 
 def find_keys(text: str) -> tuple[str, ...]:
@@ -202,7 +203,7 @@ def find_keys(text: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for word in text.split(","):
         name = word.strip().lower()
-        name = _SYNONYMS.get(name, name)
+        name = SYNONYMS.get(name, name)
         if name not in KEYS:
             raise UsageError(unknown("group key", word.strip(), KEYS))
         found[name] = None

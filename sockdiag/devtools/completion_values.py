@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sockdiag.analysis.grouping import KEYS
+from sockdiag.analysis.grouping import KEYS, SYNONYMS
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.spec import Option
 from sockdiag.judging.registry import RULES
@@ -73,7 +73,7 @@ def values(declared: Option[Any] | Argument[Any], command: Command) -> list[str]
         "netids": lambda: TABLES,
         "limits": lambda: SYSCTLS,
         "rules": lambda: RULES,
-        "group_keys": lambda: KEYS,
+        "group_keys": lambda: (*KEYS, *SYNONYMS),
         "commands": lambda: ["overview", *(name for name, c in commands().items() if name and c.document)],
     }
     if completion not in known:

@@ -17,7 +17,7 @@ _SAME = 0.1
 _EXACT = 10_000
 
 # Units of which numbers are converted into others.
-_CONVERTED = ("s", "seconds", "ms", "milliseconds", "ratio")
+_CONVERTED = ("bytes", "s", "seconds", "ms", "milliseconds", "ratio")
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
@@ -61,9 +61,9 @@ def amount(value: float | None, unit: str = "") -> str:
 
 
 def part_of(value: float, limit: float, unit: str = "", one: str = "") -> str:
-    """Write a level against its limit, both in the same way: 40 of 20000, 12.3 k of 65.5 k, 9 KiB of 208 KiB.
+    """Write a level against its limit: 40 of 20000, 12.3 k of 65.5 k, 9 KiB of 208 KiB.
 
-    Rounding hides neither a small number beside a large one nor that the two differ.
+    Counts are exact where rounding would put a small one beside a rounded limit, or hide that the two differ.
 
     Args:
         value: the level.
@@ -74,8 +74,6 @@ def part_of(value: float, limit: float, unit: str = "", one: str = "") -> str:
     if limit == 1 and one:
         unit = one
     level, whole = amount(value, unit), amount(limit, unit)
-    if unit == "bytes":
-        return f"{level} of {whole}" if level != whole or value == limit else f"{value:.0f} of {limit:.0f} B"
     if unit in _CONVERTED:
         return f"{level} of {whole}"
     exact = min(abs(value), abs(limit)) < _EXACT or (level == whole and value != limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockdiag.model.quantity import count, counted, duration, rate, share, size
+from sockdiag.model.quantity import count, counted, duration, rate, share, size, span
 from sockdiag.model.record import BYTES, BYTES_PER_S, COUNT, COUNT_PER_S, RATIO, US
 from sockdiag.render.table import cells, fitting, is_number, remark_lines, spare_headings
 from sockdiag.render.wrap import wrapped
@@ -39,11 +39,13 @@ _WRITTEN: dict[str, Callable[[Any], str]] = {
 }
 
 
-def traffic_lines(seconds: float | None, totals: TrafficTotals, table: Table, style: Style) -> Iterator[str]:
+def traffic_lines(
+    seconds: tuple[float | None, float | None], totals: TrafficTotals, table: Table, style: Style
+) -> Iterator[str]:
     """Yield the screen.
 
     Args:
-        seconds: time between the samples; None for a single sample.
+        seconds: shortest and longest time between the samples of a namespace; None for a single sample.
         totals: of all sockets.
         table: rows to show.
         style: of the terminal.
@@ -66,9 +68,9 @@ def traffic_lines(seconds: float | None, totals: TrafficTotals, table: Table, st
     yield from remark_lines(table, style)
 
 
-def _summary(seconds: float | None, totals: TrafficTotals) -> str:
+def _summary(seconds: tuple[float | None, float | None], totals: TrafficTotals) -> str:
     sockets = counted(totals.sockets, "socket")
-    if seconds is None:
+    if seconds[0] is None:
         return f"{sockets}, a single sample: rates take two"
     changes = [f"{count(totals.began)} began"] if totals.began else []
     if totals.ended:
@@ -77,4 +79,4 @@ def _summary(seconds: float | None, totals: TrafficTotals) -> str:
     moved = f"in {rate(totals.in_bytes_per_s, 'bytes')}, out {rate(totals.out_bytes_per_s, 'bytes')} of TCP payload"
     if totals.ended_in_bytes or totals.ended_out_bytes:
         moved += f"; those that ended: in {size(totals.ended_in_bytes)}, out {size(totals.ended_out_bytes)}"
-    return f"{duration(seconds)}: {', '.join([f'{sockets}, {count(totals.active)} active', *changes])}; {moved}"
+    return f"{span(*seconds)}: {', '.join([f'{sockets}, {count(totals.active)} active', *changes])}; {moved}"

@@ -54,17 +54,19 @@ class TrafficFound:
     """The traffic of all namespaces that were measured.
 
     Attributes:
-        seconds: time between the two samples; None for a single sample.
+        seconds: time between the two samples; None for a single sample. Of several namespaces: of this process's own.
+        longest_s: the longest such time of all namespaces.
         rows: one per socket, in order; of several namespaces, those of each in order.
         groups: one per group, in no order.
         ended: the connections that ended.
         total: of all sockets.
     """
 
-    __slots__ = ("_sums", "ended", "groups", "rows", "seconds", "total")
+    __slots__ = ("_sums", "ended", "groups", "longest_s", "rows", "seconds", "total")
 
     def __init__(self) -> None:
         self.seconds: float | None = None
+        self.longest_s: float | None = None
         self.rows: list[Traffic] = []
         self.groups: list[TrafficGroup] = []
         self.ended: list[EndedConnection] = []
@@ -85,6 +87,8 @@ class TrafficFound:
 
         if own or self.seconds is None:
             self.seconds = seconds
+        if seconds is not None:
+            self.longest_s = max(seconds, self.longest_s or 0.0)
         self.rows += rows
         self.ended += ended
         self.total = add_totals((self.total, totals))

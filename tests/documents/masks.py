@@ -24,10 +24,10 @@ MASKS = {
     "kernel": Mask(r"(?<= Linux )\d[^ ]*(?=, network)", "6.18.44"),
     "netns": Mask(r"(?<=network namespace )\d+", "4026532177"),
     "host_memory": Mask(r"(?m)(?<=^  TCP|^  UDP) +(?:-|[\d.]+ [KMGT]?i?B)  .*"),
-    "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  UNCONN \d+"),
-    "host_history": Mask(r"(?m)^  earlier, .*\n", absent=True),
+    "kernel_netlink": Mask(r"(?m)(?<=^  netlink) +\d+  UNCONN \d+(?:  ESTABLISHED \d+)?"),
+    "host_history": Mask(r"(?m)^  earlier: .*\n", absent=True),
     # Other programs' losses in the same second, on the same CPUs.
-    "host_losses": Mask(r"(?m)^ +[\d.]+(?: k)? +[\d.]+(?: [km])?/s +.* of the host\)\n", absent=True),
+    "host_losses": Mask(r"(?m)^ +[\d.]+(?: k)? +[\d.]+(?: [km])?/s +.*, whole host\)\n", absent=True),
     "sockstat_of_host": Mask(r"(?<=orphan )\d+|(?<=alloc )\d+|(?<=mem )\d+"),
     "host_pages": Mask(r"(?m)(?<=^TCP|^UDP) .*"),
     "columns": Mask(r" {2,}"),  # widths follow what is in them

@@ -164,10 +164,10 @@ def _show(this: Invocation, found: TrafficFound, table: Table, keys: dict[str, A
     def lines(style: Style) -> Iterable[str]:
         from sockdiag.render.traffic_text import traffic_lines
 
-        return traffic_lines(found.seconds, found.total, table, style)
+        return traffic_lines((found.seconds, found.longest_s), found.total, table, style)
 
     if this.renderer.document:
-        keys = {"interval_s": found.seconds, **keys, "ended": found.ended}
+        keys = {"interval_s": found.seconds, "longest_interval_s": found.longest_s, **keys, "ended": found.ended}
     screen = None if table.chosen else lines
     document = Document(
         COMMAND.name,
@@ -185,7 +185,13 @@ def document() -> Keys:
     """Name the document's own keys."""
     from sockdiag.analysis.traffic_rows import EndedConnection, Traffic, TrafficGroup
 
-    return {"interval_s": "float | None", "by?": "str", "rows*": [Traffic, TrafficGroup], "ended": [EndedConnection]}
+    return {
+        "interval_s": "float | None",
+        "longest_interval_s": "float | None",
+        "by?": "str",
+        "rows*": [Traffic, TrafficGroup],
+        "ended": [EndedConnection],
+    }
 
 
 def rows() -> tuple[type[Record], ...]:

@@ -58,7 +58,7 @@ def finding(
         (12345, "sockets", 65536, "process", "12.3 k of 65.5 k sockets"),
         (65530, "sockets", 65536, "process", "65530 of 65536 sockets"),
         (14, "bytes", 9216, "socket", "14 B of 9 KiB"),
-        (9215, "bytes", 9216, "socket", "9215 of 9216 B"),
+        (9215, "bytes", 9216, "socket", "9 KiB of 9 KiB"),
         (0.97, "ratio", 1, "socket", "97 %"),
         (0.05, "ratio", 0.1, "socket", "5 % of 10 %"),
         (1500, "ms", 2000, "socket", "1.5 s of 2 s"),
