@@ -214,7 +214,6 @@ def syn_queue_of_slow_clients() -> None:
 def listener_without_clients_for_long() -> None:
     for _ in range(5):
         listener(128)
-    client(listener(5))
 
 
 @healthy("ports")
