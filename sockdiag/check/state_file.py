@@ -1,7 +1,7 @@
 """A file that one run leaves for the next. Its folder may be shared, full, read-only, or prepared by an attacker.
 
-A file that another user could have written is not trusted, only regular files are opened, and no symbolic link is followed
-in the last component. A writer holds the lock of ``FILE.lock`` and replaces the file atomically, so a reader needs no lock
+A file that another user could have written is not trusted, no folder of another user is passed, only regular files are
+opened, and no symbolic link is followed in the last component. A writer holds the lock of ``FILE.lock`` and replaces the file atomically, so a reader needs no lock
 and gets either the old file or the new one.
 """
 
@@ -13,6 +13,7 @@ from errno import EISDIR, ELOOP, ENOENT, ETIMEDOUT
 from stat import S_ISDIR, S_ISREG
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.sources.system.folders import open_folder
 from sockdiag.sources.system.proc_root import source_error
 
 TYPE_CHECKING = False
@@ -90,11 +91,7 @@ class StateFile:
             os.close(folder)
 
     def _open_folder(self) -> int:
-        path = self.folder or "."
-        try:
-            return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise source_error(path, error) from None
+        return open_folder(self.folder)
 
     def _open(self, folder: int, name: str, flags: int) -> int:
         path = os.path.join(self.folder, name)
@@ -220,12 +217,12 @@ def private_folder(path: str) -> None:
     """Create a folder that only this user may write to, or accept an existing one.
 
     Raises:
-        SourceError: it cannot be created, or another user owns it or may write to it.
+        SourceError: it cannot be created, or another user owns it or may write to it, or owns a folder above it.
     """
+    folder = open_folder(path, create=True)
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
-        stat = os.lstat(path)
-    except OSError as error:
-        raise _error(path, error) from None
-    if not S_ISDIR(stat.st_mode) or stat.st_uid != os.geteuid() or stat.st_mode & _FOREIGN_WRITE:
+        stat = os.fstat(folder)
+    finally:
+        os.close(folder)
+    if stat.st_uid != os.geteuid() or stat.st_mode & _FOREIGN_WRITE:
         raise SourceDenied(path, f"not a folder that only user {os.geteuid()} may write to")

@@ -15,9 +15,10 @@ line names no format; never by ``check``, ``metrics`` and ``ss``.
 from __future__ import annotations
 
 import os
+from errno import ENOENT
 
 from sockdiag.cli.spec import FLAG, LIST
-from sockdiag.errors import UsageError, unknown
+from sockdiag.errors import SourceDenied, SourceError, UsageError, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,22 @@ def _settings(path: str, command: Command, env: Env) -> Iterator[tuple[str, obje
 
 def _read(path: str, env: Env) -> bytes:
     # Opened once: what is checked is what is read.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    if os.geteuid() != 0:
+        fd = os.open(path, flags)
+    else:
+        from sockdiag.sources.system.folders import open_file
+
+        try:
+            fd = open_file(path, flags)
+        except SourceDenied as error:
+            if error.errno is not None:
+                raise OSError(error.errno, error.reason) from None
+            env.warn(f"{path}: {error.reason}; ignored, because this runs as root")
+            return b""
+        except SourceError as error:
+            kind = FileNotFoundError if error.errno == ENOENT else OSError
+            raise kind(error.errno, error.reason) from None
     try:
         status = os.fstat(fd)
         if os.geteuid() == 0 and (status.st_uid != 0 or status.st_mode & 0o022):

@@ -1,4 +1,4 @@
-"""Replace a file atomically, because others may read it at any moment."""
+"""Replace a file atomically, because others may read it at any moment. Its folder is often the collector's, not ours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 import time
 from errno import EEXIST
 from stat import S_ISREG
+
+from sockdiag.errors import SourceError
+from sockdiag.sources.system.folders import open_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,33 +28,48 @@ def replace_file(path: str, text: str) -> None:
     the old file or the new one. The temporary name does not end in .prom, so that no collector reads it.
 
     Args:
-        path: the file; anything other than a regular file, such as a device, is not replaced.
+        path: the file; anything other than a regular file, such as a device, is not replaced. Links of other users on the
+            way to it are not followed.
         text: the whole content.
 
     Raises:
         OSError: it could not be written, with *path* as its file name; the old file is kept.
     """
-    folder, name = os.path.split(path)
+    place, name = os.path.split(path)
     try:
-        there = os.lstat(path)
+        folder = open_folder(place, foreign=True)
+    except SourceError as error:
+        raise OSError(error.errno, error.reason, path) from None
+    try:
+        _replace(folder, name, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(folder)
+
+
+def _replace(folder: int, name: str, data: bytes) -> None:
+    try:
+        there = os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
         pass
     else:
         if not S_ISREG(there.st_mode):
-            raise OSError(EEXIST, "not a regular file", path)
-    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}{_SUFFIX}")
+            raise OSError(EEXIST, "not a regular file")
+    temporary = f".{name}.{os.urandom(6).hex()}{_SUFFIX}"
     try:
-        _write(temporary, text.encode("utf-8", "backslashreplace"))
-        os.replace(temporary, path)
-    except OSError as error:
-        _remove(temporary)
-        raise OSError(error.errno, error.strerror, path) from None
-    for old in _left_behind(folder or ".", f".{name}."):
-        _remove(old)
+        _write(folder, temporary, data)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        _remove(folder, temporary)
+        raise
+    for old in _left_behind(folder, f".{name}."):
+        _remove(folder, old)
 
 
-def _write(path: str, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _write(folder: int, name: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(name, flags, 0o600, dir_fd=folder)
     try:
         rest = memoryview(data)
         while rest:
@@ -62,24 +80,32 @@ def _write(path: str, data: bytes) -> None:
         os.close(fd)
 
 
-def _left_behind(folder: str, start: str) -> Iterator[str]:
+def _left_behind(folder: int, start: str) -> Iterator[str]:
     before = time.time() - _LEFT_BEHIND_S
     try:
-        names = os.listdir(folder)
+        names = _names(folder)
     except OSError:
         return
     for name in names:
         if name.startswith(start) and name.endswith(_SUFFIX):
-            path = os.path.join(folder, name)
             try:
-                if os.lstat(path).st_mtime < before:
-                    yield path
+                if os.lstat(name, dir_fd=folder).st_mtime < before:
+                    yield name
             except OSError:
                 continue
 
 
-def _remove(path: str) -> None:
+def _names(folder: int) -> list[str]:
+    # The descriptor of the folder is for paths only, which listdir() cannot read.
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
-        os.unlink(path)
+        return os.listdir(readable)
+    finally:
+        os.close(readable)
+
+
+def _remove(folder: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
     except OSError:
         return
