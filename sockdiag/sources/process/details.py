@@ -13,7 +13,7 @@ from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavail
 from sockdiag.model.process import Ancestor, Process
 from sockdiag.model.provenance import Gap
 from sockdiag.sources.process.cgroup import CgroupPaths
-from sockdiag.sources.process.stat import parse_stat, read_stat, state_of
+from sockdiag.sources.process.stat import parse_stat, read_stat, read_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,9 +101,8 @@ def _running(files: ProcRoot, pid: int, user: Callable[[int], str]) -> Process:
 def _with_state(files: ProcRoot, pid: int, found: Process) -> Process:
     try:
         with files.process(pid) as process:
-            stat = read_stat(process)
-            state = state_of(stat, files, process, CgroupPaths(files))
-            return found._replace(state=state, threads=stat.threads, waits_in=_wchan(process))
+            state = read_state(files, process, CgroupPaths(files))
+            return found._replace(state=state, threads=read_stat(process).threads, waits_in=_wchan(process))
     except (SourceError, ParseError):
         return found
 
@@ -157,7 +156,7 @@ def _captured(
     parent = _number(labels.get(b"PPid", b""))
     found = Process(
         None if command is None else _command(command.split(b"\0")),
-        _state(labels) if parsed is None else parsed.state,
+        read_state(files, process, CgroupPaths(files)),
         None if uid is None else user(uid),
         None if boot is None or ticks is None else _utc(boot + ticks / _USER_HZ),
         None if parent is None else tuple(_ancestors(files, parent, {pid})),
@@ -176,12 +175,6 @@ def _labels(body: bytes) -> dict[bytes, bytes]:
         label, _, value = line.partition(b":")
         found.setdefault(label, value.strip())
     return found
-
-
-def _state(labels: dict[bytes, bytes]) -> str | None:
-    # State:	D (disk sleep)
-    word = labels.get(b"State", b"").partition(b"(")[2].removesuffix(b")")
-    return word.decode("ascii", "backslashreplace") or None
 
 
 def _parsed(body: bytes | None, path: str) -> ProcessStat | None:

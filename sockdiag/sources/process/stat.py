@@ -29,11 +29,6 @@ class ProcessStat(Record):
     threads: int | None = field("Threads.", default=None, unit=COUNT)
     start_ticks: int | None = field("Start, in ticks after boot.", default=None)
 
-    @property
-    def state(self) -> str:
-        """The kernel's word for the state; the letter itself if this program does not know it."""
-        return TASK_STATES.get(self.letter, self.letter)
-
 
 def parse_stat(body: bytes, path: str = SOURCE) -> ProcessStat:
     """Parse a process's stat file.
@@ -76,9 +71,11 @@ def read_states(files: ProcRoot, pids: Iterable[int]) -> dict[int, str]:
     for pid in pids:
         try:
             with files.process(pid) as process:
-                found[pid] = state_of(read_stat(process), files, process, cgroups)
-        except (SourceError, ParseError):
+                state = read_state(files, process, cgroups)
+        except SourceError:
             continue
+        if state is not None:
+            found[pid] = state
     return found
 
 
@@ -104,9 +101,29 @@ def read_turns(files: ProcRoot, pids: Iterable[int]) -> dict[int, int]:
     return found
 
 
-def state_of(stat: ProcessStat, files: ProcRoot, process: ProcessFiles, cgroups: CgroupPaths) -> str:
-    """Return the state of a process: the kernel's word, or ``frozen`` if its cgroup is frozen."""
-    return FROZEN if stat.letter in "SD" and _is_frozen(files, process, cgroups) else stat.state
+def read_state(files: ProcRoot, process: ProcessFiles, cgroups: CgroupPaths) -> str | None:
+    """Return the state of a process: the kernel's word, or ``frozen`` if its cgroup is frozen; None if that is unknown.
+
+    A capture may have the status file only.
+    """
+    try:
+        letter = read_stat(process).letter
+    except (SourceError, ParseError):
+        letter = _letter_in_status(process)
+    if not letter:
+        return None
+    return FROZEN if letter in "SD" and _is_frozen(files, process, cgroups) else TASK_STATES.get(letter, letter)
+
+
+def _letter_in_status(process: ProcessFiles) -> str:
+    try:
+        lines = process.read("status").split(b"\n")
+    except SourceError:
+        return ""
+    # State:	D (disk sleep)
+    words = next((line.split() for line in lines if line.startswith(b"State:")), [])
+    letter = words[1] if len(words) > 1 else b""
+    return letter.decode("ascii") if len(letter) == 1 and letter.isalpha() else ""
 
 
 def _is_frozen(files: ProcRoot, process: ProcessFiles, cgroups: CgroupPaths) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from sockdiag.errors import ParseError
 from sockdiag.kernel.task_states import FROZEN, HALTED, TASK_STATES
+from sockdiag.sources.process.details import read_process
 from sockdiag.sources.process.stat import ProcessStat, parse_stat, read_states, read_turns
 from sockdiag.sources.system.captured_root import CapturedRoot
 from sockdiag.sources.system.proc_root import ProcRoot
@@ -43,7 +44,7 @@ def test_columns_that_are_missing_or_no_numbers_are_unknown() -> None:
     """The state is there all the same; a letter of a newer kernel stands for itself."""
     assert parse_stat(b"7 (a) S") == ProcessStat(b"a", "S")
     assert parse_stat(b"7 (a) S x" + b" 1" * 15 + b" y 0 " + b"9" * 40).threads is None
-    assert parse_stat(b"7 (a) q 1").state == "q"
+    assert parse_stat(b"7 (a) q 1").letter == "q"
 
 
 def test_the_words_are_the_kernels() -> None:
@@ -125,8 +126,16 @@ def test_captures(tmp_path: Path) -> None:
     (tmp_path / "proc" / "self" / "mountinfo").write_bytes(b"1 1 0:1 / /cg rw - cgroup2 cgroup2 rw\n")
     (tmp_path / "cg" / "a").mkdir(parents=True)
     (tmp_path / "cg" / "a" / "cgroup.events").write_bytes(b"populated 1\nfrozen 1\n")
-    states = read_states(CapturedRoot(str(tmp_path)), range(7, 12))
-    assert states == {7: "stopped", 8: FROZEN, 9: "sleeping", 10: "sleeping"}
+    # Older captures have the status file only.
+    for pid, line in ((12, b"State:\tS (sleeping)"), (13, b"State:\tt (tracing stop)"), (14, b"State:\t\x1b (x)")):
+        (tmp_path / "proc" / str(pid)).mkdir()
+        (tmp_path / "proc" / str(pid) / "status").write_bytes(b"Name:\tx\n" + line + b"\nPid:\t1\n")
+        (tmp_path / "proc" / str(pid) / "cgroup").write_bytes(b"0::/a\n")
+    files = CapturedRoot(str(tmp_path))
+    states = read_states(files, range(7, 16))
+    assert states == {7: "stopped", 8: FROZEN, 9: "sleeping", 10: "sleeping", 12: FROZEN, 13: "tracing stop"}
+    # inspect and port describe them in the same words.
+    assert {pid: read_process(files, pid, str)[0].state for pid in states} == states
 
 
 def test_turns() -> None:
