@@ -13,6 +13,7 @@ from sockdiag.judging.registry import RULES, load
 from sockdiag.kernel.tcp_states import STATE_NAMES
 from sockdiag.model.fields import ALIASES, catalogue, record_class
 from sockdiag.model.finding import VERDICT_MEANINGS
+from sockdiag.render.findings_text import bound
 from sockdiag.ss import usage
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def rules_page() -> Page:
         page.more(f"Kernel: {rule.condition}")
         page.more(f"Source: {rule.source}.")
         for threshold in rule.thresholds:
-            page.more(f"Threshold: {threshold.name} {threshold.value:g}: {threshold.why}.")
+            page.more(f"Threshold: {threshold.name} {bound(threshold)}: {threshold.why}.")
         if rule.advice:
             page.more(f"Advice: {'; '.join(rule.advice)}.")
     page.heading("EXAMPLES")

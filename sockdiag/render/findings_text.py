@@ -242,14 +242,15 @@ def _entries(label: str, texts: Sequence[str], style: Style) -> Iterator[str]:
         label = ""
 
 
-def _bound(threshold: Threshold) -> str:
-    """Write a threshold by the unit that its name ends in."""
-    for ending, unit in (("_ratio", "ratio"), ("_bytes", "bytes"), ("_ms", "ms")):
-        if threshold.name.endswith(ending):
-            return amount(threshold.value, unit)
-    if threshold.name.endswith("_per_s"):
+def bound(threshold: Threshold) -> str:
+    """Write a threshold by the unit that its name ends in; ``_once`` behind it is another value of the same."""
+    name = threshold.name.removesuffix("_once")
+    if name.endswith("per_s"):
         return rate(threshold.value)
-    return duration(threshold.value) if threshold.name.endswith("_s") else f"{threshold.value:g}"
+    for ending, unit in (("ratio", "ratio"), ("share", "ratio"), ("_bytes", "bytes"), ("_ms", "ms"), ("_s", "s")):
+        if name.endswith(ending):
+            return amount(threshold.value, unit)
+    return f"{threshold.value:g}"
 
 
 def rule_lines(rule: Rule, style: Style) -> Iterator[str]:
@@ -260,5 +261,5 @@ def rule_lines(rule: Rule, style: Style) -> Iterator[str]:
     yield from _entries("verdict", [" or ".join(rule.verdicts)], style)
     yield from _entries("kernel", [rule.condition, f"Source: {rule.source}"], style)
     yield from _entries("reads", rule.reads, style)
-    yield from _entries("threshold", [f"{t.name} {_bound(t)}: {t.why}" for t in rule.thresholds], style)
+    yield from _entries("threshold", [f"{t.name} {bound(t)}: {t.why}" for t in rule.thresholds], style)
     yield from _entries("action", rule.advice, style)

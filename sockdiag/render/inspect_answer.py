@@ -229,7 +229,7 @@ def _problem(findings: Sequence[Finding], layers: Layers, states: Mapping[int, s
         return halted
     if not judged:
         return "unknown: there are no rules for such a socket"
-    return "nothing that a single sample shows; sockdiag doctor takes two, which also shows losses"
+    return "nothing in this single sample; sockdiag doctor takes two and also shows losses"
 
 
 def _other_end(socket: Socket, far: Sequence[FarEnd], gaps: Sequence[Gap], egress: Egress | None) -> str:

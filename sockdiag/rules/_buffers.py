@@ -250,7 +250,7 @@ def judge_buffers(
 def _evidence(socket: Socket, level: Level) -> dict[str, Evidence]:
     evidence = {
         "rmem_alloc": memory_evidence(socket, "rmem_alloc", level.rmem, "bytes", level.rcvbuf),
-        "drops": memory_evidence(socket, "drops", level.drops, "count since the socket was made"),
+        "drops": memory_evidence(socket, "drops", level.drops, "count since the socket was created"),
     }
     if level.lost is not None:
         evidence["drops_in_interval"] = memory_evidence(socket, "drops", level.lost, "count")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sockdiag.judging.case import Threshold
 from sockdiag.model.address import Endpoint
 from sockdiag.model.finding import (
     CRITICAL,
@@ -25,7 +26,7 @@ from sockdiag.model.finding import (
 )
 from sockdiag.render.document import Style
 from sockdiag.render.evidence_text import figure
-from sockdiag.render.findings_text import Verdict, finding_block, finding_line, next_command, verdict_lines
+from sockdiag.render.findings_text import Verdict, bound, finding_block, finding_line, next_command, verdict_lines
 from sockdiag.render.suspects import Whereabouts, listed, process_with_state, sentence
 
 PLAIN, HERE = Style(None, False), Whereabouts()
@@ -215,3 +216,21 @@ def test_block() -> None:
         "  more       sockdiag rules SOME_CODE\n"
         "             sockdiag inspect inode:77\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("per_s", 10, "10/s"),
+        ("few_per_s", 0.5, "30/min"),
+        ("patience_s", 6, "6 s"),
+        ("share", 0.05, "5 %"),
+        ("critical_share", 0.001, "0.1 %"),
+        ("fill_ratio_once", 0.9, "90 %"),
+        ("free_bytes", 1280, "1.2 KiB"),
+        ("least_once", 10, "10"),
+    ],
+)
+def test_bound(name: str, value: float, shown: str) -> None:
+    """A threshold has the unit of its name: events per second are no time."""
+    assert bound(Threshold(name, value, "why")) == shown
