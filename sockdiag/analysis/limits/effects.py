@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.kernel.sock import LARGEST_SOCKBUF, SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, TCP_RTO_MAX_MS, UINT_MAX
+from sockdiag.model.quantity import size
 from sockdiag.model.record import BYTES, COUNT
 from sockdiag.model.sysctl import PACKETS, PORTS, port_ranges
 
@@ -38,7 +39,7 @@ class Known:
 
     def amount(self, pages: int) -> str:
         """Format an amount of pages, in bytes if the page size is known."""
-        return f"{pages} pages" if self.page_size is None else f"{pages * self.page_size} bytes"
+        return f"{pages} pages" if self.page_size is None else size(pages * self.page_size)
 
     def in_bytes(self, pages: Vector) -> Vector | None:
         """Return pages in bytes; None if the page size is unknown."""
@@ -93,7 +94,7 @@ def _rmem_max(_k: Known, v: int) -> Effect:
         most,
         BYTES,
         (
-            f"SO_RCVBUF is cut to {v} and then doubled: setsockopt yields at most {most} bytes. TCP auto-tuning is not "
+            f"SO_RCVBUF is cut to {size(v)} and then doubled: setsockopt yields at most {size(most)}. TCP auto-tuning is not "
             "limited by it, but setting SO_RCVBUF turns auto-tuning off."
         ),
     )
@@ -105,7 +106,7 @@ def _wmem_max(_k: Known, v: int) -> Effect:
         most,
         BYTES,
         (
-            f"SO_SNDBUF is cut to {v} and then doubled: setsockopt yields at most {most} bytes. TCP auto-tuning is not "
+            f"SO_SNDBUF is cut to {size(v)} and then doubled: setsockopt yields at most {size(most)}. TCP auto-tuning is not "
             "limited by it, but setting SO_SNDBUF turns auto-tuning off."
         ),
     )
@@ -117,15 +118,15 @@ def _tcp_rmem(k: Known, v: Vector) -> Effect:
         return (
             start,
             BYTES,
-            f"A TCP socket starts with {start} bytes of receive buffer and keeps it: tcp_moderate_rcvbuf is 0.",
+            f"A TCP socket starts with {size(start)} of receive buffer and keeps it: tcp_moderate_rcvbuf is 0.",
         )
     most = max(start, most)
     return (
         (start, most),
         BYTES,
         (
-            f"A new TCP socket starts with {start} bytes of receive buffer, and auto-tuning grows it to at most {most}; "
-            f"{low} are granted even if TCP memory is short."
+            f"A new TCP socket starts with {size(start)} of receive buffer, and auto-tuning grows it to at most {size(most)}; "
+            f"{size(low)} are granted even if TCP memory is short."
         ),
     )
 
@@ -137,8 +138,8 @@ def _tcp_wmem(_k: Known, v: Vector) -> Effect:
         (start, most),
         BYTES,
         (
-            f"A new TCP socket starts with {start} bytes of send buffer, and auto-tuning grows it to at most {most}; "
-            f"{low} are granted even if TCP memory is short."
+            f"A new TCP socket starts with {size(start)} of send buffer, and auto-tuning grows it to at most {size(most)}; "
+            f"{size(low)} are granted even if TCP memory is short."
         ),
     )
 
@@ -160,7 +161,7 @@ def _udp_mem(k: Known, v: Vector) -> Effect:
     # their pressure mark, is refused memory for UDP from the first mark on.
     low, _unused, high = (k.amount(pages) for pages in v)
     least = k.ipv4("udp_rmem_min")
-    exempt = "udp_rmem_min" if least is None else f"{least} bytes"
+    exempt = "udp_rmem_min" if least is None else size(least)
     return (
         k.in_bytes(v),
         BYTES,
@@ -177,17 +178,17 @@ def _sctp_mem(k: Known, v: Vector) -> Effect:
 
 
 def _sctp_rmem(_k: Known, v: Vector) -> Effect:
-    return v[1], BYTES, f"A new SCTP socket has {v[1]} bytes of receive buffer, without auto-tuning."
+    return v[1], BYTES, f"A new SCTP socket has {size(v[1])} of receive buffer, without auto-tuning."
 
 
 def _sctp_wmem(_k: Known, v: Vector) -> Effect:
-    return v[1], BYTES, f"A new SCTP socket has {v[1]} bytes of send buffer, without auto-tuning."
+    return v[1], BYTES, f"A new SCTP socket has {size(v[1])} of send buffer, without auto-tuning."
 
 
 def _mem_pcpu_rsv(k: Known, v: int) -> Effect:
-    size = k.in_bytes((v,))
+    reserve = k.in_bytes((v,))
     return (
-        size and size[0],
+        reserve and reserve[0],
         BYTES,
         (f"Per-CPU reserves: for each protocol sockstat may be off by up to {k.amount(v)} per CPU."),
     )
@@ -197,7 +198,7 @@ def _tcp_moderate_rcvbuf(k: Known, v: int) -> Effect:
     if not v:
         return None, "", "The TCP receive buffer keeps its initial size, or the size that SO_RCVBUF set."
     rmem = k.sysctls.vector("net.ipv4.tcp_rmem")
-    limit = "tcp_rmem's last number" if rmem is None else f"{max(rmem[1:])} bytes"
+    limit = "tcp_rmem's last number" if rmem is None else size(max(rmem[1:]))
     return (
         None,
         "",
@@ -216,7 +217,7 @@ def _tcp_adv_win_scale(k: Known, v: int) -> Effect:
 def _tcp_notsent_lowat(_k: Known, v: int) -> Effect:
     if v in (-1, UINT_MAX):
         return None, BYTES, "Off: a TCP socket accepts data until its send buffer is full."
-    return v, BYTES, f"A TCP socket accepts more data only while it holds fewer than {v} unsent bytes."
+    return v, BYTES, f"A TCP socket accepts more data only while it holds less than {size(v)} that is unsent."
 
 
 def _somaxconn(_k: Known, v: int) -> Effect:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sockdiag.analysis.limits.effects import EFFECTS, Known
 from sockdiag.analysis.limits.times import TIMES
+from sockdiag.model.quantity import size
 from sockdiag.model.record import BYTES, COUNT, HOST, US
 from sockdiag.model.sysctl import PACKETS, PORT_LIST, PORTS, Limit, Sysctls, port_ranges
 from sockdiag.model.sysctl_table import SYSCTLS
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
 _NEIGHBOURS = (COUNT, "Beyond {v} neighbours on the whole host, packets to a new one are not sent.")
 _UNRESOLVED = (
     BYTES,
-    "While a neighbour's address is being resolved, {v} bytes to it wait; then the oldest are dropped.",
+    "While a neighbour's address is being resolved, {size} to it wait; then the oldest are dropped.",
 )
 
 # The effect is the value itself.
 AS_IT_IS: Mapping[str, tuple[str, str]] = {
     "net.core.rmem_default": (
         BYTES,
-        "A new UDP, raw, netlink or packet socket has {v} bytes of receive buffer, the kernel's overhead included.",
+        "A new UDP, raw, netlink or packet socket has {size} of receive buffer, the kernel's overhead included.",
     ),
     "net.core.wmem_default": (
         BYTES,
-        "A new UDP, raw, unix, netlink or packet socket may have {v} bytes in flight, overhead included.",
+        "A new UDP, raw, unix, netlink or packet socket may have {size} in flight, overhead included.",
     ),
     "net.core.optmem_max": (
         BYTES,
         (
-            "Options, filters and ancillary data of one socket may take {v} bytes; then setsockopt(2) fails with ENOMEM "
+            "Options, filters and ancillary data of one socket may take {size}; then setsockopt(2) fails with ENOMEM "
             "or ENOBUFS, sendmsg(2) with ENOBUFS."
         ),
     ),
@@ -58,11 +59,11 @@ AS_IT_IS: Mapping[str, tuple[str, str]] = {
     "net.core.max_skb_frags": (COUNT, "A packet has at most {v} fragments of memory besides its head."),
     "net.ipv4.udp_rmem_min": (
         BYTES,
-        "A UDP socket that holds less than {v} bytes receives even beyond udp_mem's first number.",
+        "A UDP socket that holds less than {size} receives even beyond udp_mem's first number.",
     ),
     "net.ipv4.tcp_limit_output_bytes": (
         BYTES,
-        "One TCP socket keeps at most about {v} bytes in queueing discipline and device.",
+        "One TCP socket keeps at most about {size} in queueing discipline and device.",
     ),
     "net.ipv4.tcp_max_orphans": (
         COUNT,
@@ -87,13 +88,13 @@ AS_IT_IS: Mapping[str, tuple[str, str]] = {
     ),
     "net.ipv4.ipfrag_high_thresh": (
         BYTES,
-        "Incomplete IPv4 datagrams of this namespace may take {v} bytes; then fragments are dropped (Ip.ReasmFails).",
+        "Incomplete IPv4 datagrams of this namespace may take {size}; then fragments are dropped (Ip.ReasmFails).",
     ),
     "net.ipv4.neigh.default.gc_thresh3": _NEIGHBOURS,
     "net.ipv4.neigh.default.unres_qlen_bytes": _UNRESOLVED,
     "net.ipv6.ip6frag_high_thresh": (
         BYTES,
-        "Incomplete IPv6 datagrams of this namespace may take {v} bytes; then fragments are dropped (Ip6.ReasmFails).",
+        "Incomplete IPv6 datagrams of this namespace may take {size}; then fragments are dropped (Ip6.ReasmFails).",
     ),
     "net.ipv6.neigh.default.gc_thresh3": _NEIGHBOURS,
     "net.ipv6.neigh.default.unres_qlen_bytes": _UNRESOLVED,
@@ -234,7 +235,7 @@ def _effect(sysctl: Sysctl, known: Known) -> Effect:
         return None, "", f"No effect since Linux {since[0]}.{since[1]}."
     if name in AS_IT_IS and isinstance(value, int):
         unit, sentence = AS_IT_IS[name]
-        return value, unit, sentence.format(v=value)
+        return value, unit, sentence.format(v=value, size=size(value))
     if name in BY_SETTING and isinstance(value, int):
         sentences = BY_SETTING[name]
         return None, "", sentences[min(max(value, 0), len(sentences) - 1)]
