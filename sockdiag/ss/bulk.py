@@ -212,4 +212,5 @@ def possible(listing: Listing, protocol: int) -> bool:
         or settings.resolve
         or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
         or (listing.accepts is not None and not listing.sifted)
+        or ((settings.details or settings.cgroup) and not listing.names.has_cgroups())
     )

@@ -155,9 +155,16 @@ class Names:
 
     def cgroup(self, number: int) -> str:
         """Print the path of a cgroup id below the cgroup2 mount."""
+        return self._cgroup_paths().path(number)
+
+    def has_cgroups(self) -> bool:
+        """Return whether there is a cgroup2 mount; without one ss complains at each row."""
+        return self._cgroup_paths().mounted
+
+    def _cgroup_paths(self) -> _Cgroups:
         if self._cgroups is None:
             self._cgroups = _Cgroups(old=self._old)
-        return self._cgroups.path(number)
+        return self._cgroups
 
 
 _NL_PROTOS = ("/etc/iproute2/nl_protos", "/usr/share/iproute2/nl_protos")
@@ -212,9 +219,12 @@ class _Cgroups:
 
     Args:
         old: report ids that lead nowhere, as 6.1 does.
+
+    Attributes:
+        mounted: there is a cgroup2 mount.
     """
 
-    __slots__ = ("_known", "_mounted", "_old", "_paths")
+    __slots__ = ("_known", "_old", "_paths", "mounted")
 
     def __init__(self, *, old: bool) -> None:
         from sockdiag.sources.process.cgroup import CgroupPaths
@@ -222,12 +232,14 @@ class _Cgroups:
         self._old = old
         self._known: dict[int, str | None] = {}
         self._paths = CgroupPaths(ProcRoot())
-        self._mounted = self._paths.mount() is not None
+        self.mounted = self._paths.mount() is not None
 
     def path(self, number: int) -> str:
         """Return the path below the mount, ``unreachable:HEX`` where the id leads nowhere."""
-        if not self._mounted:
-            complain("Failed to find cgroup2 mount\n")
+        if not self.mounted:
+            # ss looks when it makes its list of cgroups, and at each id that is not in it.
+            complain("Failed to find cgroup2 mount\n" * (1 if self._known else 2))
+            self._known[number] = None
             return f"unreachable:{number:x}"
         if number not in self._known:
             path = self._paths.path(number)

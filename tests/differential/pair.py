@@ -10,8 +10,12 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROJECT = Path(__file__).parents[2]
 OURS = (sys.executable, "-m", "sockdiag", "ss")
@@ -37,13 +41,20 @@ class Result(NamedTuple):
     err: bytes
 
 
+@cache
+def reference_version() -> str:
+    """Return the version of the installed ss that ours is to be like: 7.1, or 6.1 for anything older."""
+    done = subprocess.run(["ss", "-V"], capture_output=True, text=True, check=True)
+    return "7.1" if re.search(r"iproute2-[7-9]", done.stdout) else "6.1"
+
+
 def environment(**variables: str) -> dict[str, str]:
     """Return an environment in which both programs behave alike, with *variables*."""
     measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT),
-        "SOCKDIAG_SS_VERSION": "6.1",
+        "SOCKDIAG_SS_VERSION": reference_version(),
         **measured,
         **variables,
     }
@@ -77,23 +88,39 @@ def without_observers(out: bytes) -> bytes:
 
 
 def own_words(first: Result, ours: Result) -> bool:
-    """Tell whether the answers are the usage text or the version, which we give in words of our own (OWN-1, OWN-2)."""
-    if first.code != ours.code:
-        return False
-    if first.out.startswith(b"Usage: ss"):
-        return ours.out.startswith(b"usage: ss")
-    return first.out.startswith(b"ss utility") and ours.out.startswith(first.out.rstrip(b"\n"))
+    """Tell whether the answers are the usage text, which we give in words of our own."""
+    return first.code == ours.code and first.out.startswith(b"Usage: ss") and ours.out.startswith(b"Usage: ss")
+
+
+def said(result: Result) -> bytes:
+    """Return what a program said on standard error, but for the usage text and what 6.1 says of absent modules."""
+    return result.err.partition(b"Usage: ss")[0].replace(b"RTNETLINK answers: Invalid argument\n", b"")
 
 
 def difference(args: list[str], env: dict[str, str] | None = None, cwd: str | None = None) -> str:
     """Compare the two programs; return "" where they agree, else what differs."""
     env = env or environment()
+    return compared(args, lambda: run(("ss",), args, env, cwd), lambda: run(OURS, args, env, cwd))
+
+
+def compared(args: list[str], theirs: Callable[[], Result], mine: Callable[[], Result], *, errors: bool = False) -> str:
+    """Compare the answers of two programs; return "" where they agree, else what differs.
+
+    Args:
+        args: the command line, for the difference.
+        theirs: runs the reference.
+        mine: runs ours.
+        errors: compare standard error, too.
+    """
     first = ours = Result(b"", 0, b"")
     for _attempt in range(8):
-        first = run(("ss",), args, env, cwd)
-        ours = run(OURS, args, env, cwd)
-        again = run(("ss",), args, env, cwd)
-        if ours[:2] in (first[:2], again[:2]) or own_words(first, ours):
+        first, ours = theirs(), mine()
+        if errors and said(first) != said(ours):
+            return f"{args}: standard error\n  ss   {said(first)!r}\n  ours {said(ours)!r}"
+        if ours[:2] == first[:2] or own_words(first, ours):
+            return ""
+        again = theirs()
+        if ours[:2] == again[:2]:
             return ""
         if first.code != ours.code:
             break
@@ -108,8 +135,8 @@ def difference(args: list[str], env: dict[str, str] | None = None, cwd: str | No
         first, ours = first._replace(out=masked(first.out)), ours._replace(out=masked(ours.out))
     if first.code != ours.code:
         return f"{args}: exit {first.code}, ours {ours.code}: {ours.err[-300:]!r}"
-    lines, mine = first.out.split(b"\n"), ours.out.split(b"\n")
-    for number, (left, right) in enumerate(zip(lines, mine, strict=False), 1):
+    lines, own = first.out.split(b"\n"), ours.out.split(b"\n")
+    for number, (left, right) in enumerate(zip(lines, own, strict=False), 1):
         if left != right:
             return f"{args}: line {number}\n  ss   {left!r}\n  ours {right!r}"
-    return f"{args}: {len(lines)} lines, ours {len(mine)}"
+    return f"{args}: {len(lines)} lines, ours {len(own)}"

@@ -12,7 +12,7 @@ import pytest
 from tests.differential import command_lines
 from tests.differential.pair import OURS, PROJECT, environment
 from tests.differential.terminal import run_on_terminal
-from tests.differential.world import make_tame
+from tests.differential.world import make_all
 from tests.live.world.namespace import Namespace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _GROUPS = {
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[Namespace]:
     namespace = Namespace()
-    assert namespace.call(make_tame) > 100
+    assert namespace.call(make_all) > 100
     yield namespace
     namespace.close()
 
@@ -62,6 +62,6 @@ def test_terminals(line: str, columns: int, namespace: Namespace) -> None:
     enter = ["nsenter", f"--net={namespace.path}"]
     for _attempt in range(5):
         wanted = run_on_terminal([*enter, "ss", *line.split()], columns, environment())
-        if run_on_terminal([*enter, *OURS, *line.split()], columns, environment()) == wanted:
+        if run_on_terminal([*enter, *OURS, *line.split()], columns, environment(SOCKDIAG_SS_ESCAPE="never")) == wanted:
             return
     raise AssertionError(f"{line} differs on a terminal of {columns} columns")

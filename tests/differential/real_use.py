@@ -1,0 +1,973 @@
+"""Command lines that people and programs really type, each as a shell reads it; addresses and ports are the world's here.
+
+They were collected from scripts, selftests, playbooks, agents, support bundles, tutorials and questions about all of them.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+# Shell scripts, container entry points, port finders, health checks.
+_SCRIPTS = """
+-tlnp
+-tln
+-ltn
+-lnt
+-ntl
+-nlt
+-ltnp
+-lntp
+-nltp
+-ntlp
+-plnt
+-lptn
+-tnlp
+-tpln
+-lpnt
+-tulpn
+-tulnp
+-tunlp
+-tunpl
+-tuln
+-tunl
+-ltun
+-lntu
+-luntp
+-lntup
+-ltunp
+-lnptu
+-plunt
+-pantu
+-ulnp
+-ulpn
+-uln
+-lnu
+-lun
+-lunp
+-tan
+-ant
+-nat
+-ta
+-at
+-antp
+-atnp
+-antpl
+-tanp
+-tnap
+-pant
+-natp
+-naptu
+-antu
+-tuna
+-tunap
+-tuanp
+-anp
+-an
+-ap
+-a
+-l
+-p
+-n
+-nl
+-lp
+-pl
+-lnp
+-np
+-tn
+-tnp
+-tp
+-t
+-u
+-w
+-x
+-un
+-unp
+-ua
+-uan
+-uap
+-uanp
+-s
+-4
+-6
+-tl
+-lt
+-ul
+-lu
+-tul
+-tulp
+-xl
+-xlp
+-lxp
+-xlpn
+-xlpnH
+-xpl
+-xa
+-xap
+-xan
+-x -a
+-xp
+-wa
+-wan
+-wl
+-0
+-0a
+-0ap
+-tlnH
+-Htln
+-Hltn
+-lntH
+-ltnH
+-Hltnp
+-ltnpH
+-tlnpH
+-Htlnp
+-Hltu
+-Hnltu
+-Hntl
+-Hunl
+-Htan
+-Htn
+-Htna
+-Hta
+-Htnp
+-Hant
+-Huan
+-Hun
+-Hnu
+-HlntO
+-Hxl
+-Hx
+-Hxa
+-tH
+-tnH
+-tanH
+-H -t
+-H -ltn
+-H -tln
+-H -tan
+-H -l -n -t
+-H -t -n
+-H -A tcp -n
+-ntlp4
+-4tln
+-4ltn
+-4lnt
+-4 -tln
+-4 -l -t -n
+-6tln
+-6ltn
+-6 -tln
+-t4
+-t6
+-u4
+-u6
+-tln4
+-tln6
+-tl4
+-tu4
+-l -4
+-l -6
+-4l
+-6l
+-lnt4
+-t -l -n -p
+-t -a
+-u -a
+-t -l
+-t -n
+-t -n -p
+-t -u -l -n
+-t -u -l -p -n
+-l -t -n
+-l -n -t -p
+-l -n -p -t -u
+-a -t
+-a -u
+-a -n -t
+-n -t -a
+-n -a
+-p -t
+-ntp
+-ntu
+-ntup
+-tup
+-tu
+-tupn
+-tulwn
+-tulwnp
+-twln
+-tuwx
+-tuwxa
+-tuwxanp
+-tlnp sport = :22
+-tlnp "sport = :22"
+-tlnp "sport = :80"
+-tln "sport = :22"
+-ltn "sport = :22"
+-ltn sport = :22
+-ltn sport eq :22
+-ltn sport = 22
+-Hltn "sport = :22"
+-Hltn sport = :22
+-Htln "sport = :80"
+-Htln sport = :80
+-Htlnp "sport = :80"
+-Htlnp sport = :22
+-H -ltn "sport = :22"
+-H -ltn sport = :22
+-H -tln "sport = :22"
+-H -t -l -n "sport = :22"
+-Hlnt "( sport = :22 )"
+-H -ltn "( sport = :80 )"
+-ltn "( sport = :22 )"
+-ltnp "( sport = :80 )"
+-ltnpH "( sport = :22 or sport = :80 )"
+-ltnp "( sport = :22 or sport = :80 or sport = :443 )"
+-lnt "( sport = :25 )"
+-lntH "sport = :22"
+-tlnH "sport = :22"
+-tlnH sport = :22
+-lptn "sport = :22"
+-lptn sport = :22
+-tulpn sport = :22
+-tulpn "sport = :22"
+-tuln sport = :53
+-tuln sport = 53
+-uln sport = :53
+-ulnp "sport = :53"
+-Huln "sport = :53"
+-uanp sport = :53
+-lun "sport = :53"
+-lnu sport eq 53
+-lu sport = :domain
+-tl sport = :ssh
+-tln sport = :http
+-tl "( sport = :http or sport = :https )"
+-tan sport = :22
+-tan "sport = :22"
+-tan dport = :22
+-tan "dport = :7"
+-tan "( sport = :22 or dport = :22 )"
+-tan "( dport = :7 or sport = :7 )"
+-tan "sport = :22 or dport = :22"
+-ant sport = :22
+-ant "( sport = :80 or sport = :443 )"
+-ntap sport 22
+-ntap "( sport = :22 )"
+-ntpa sport 22
+-at "( dport = :22 or sport = :22 )"
+-at "( dport = :ssh or sport = :ssh )"
+-ta sport = :22
+-ta dport = :7
+-atn sport eq :22
+-tn dport = :7
+-tn "dport = :7"
+-tnp "dport = :7"
+-tnp "( dport = :7 )"
+-tn "( dst 127.0.0.1 )"
+-tn dst 127.0.0.1
+-tn dst 127.0.0.1:7
+-tn dst "[::1]"
+-tn dst [::1]:7
+-tn src 127.0.0.1
+-tn src 127.0.0.1:7
+-tn dst 127.0.0.0/8
+-tn dst 127/8
+-tn dst 10.0.0.0/8
+-tn dst 192.168.0.0/16
+-tn "dst 10.0.0.0/8 or dst 172.16.0.0/12 or dst 192.168.0.0/16"
+-tn not dst 127.0.0.1
+-tn "not dst 127.0.0.0/8"
+-tn "! dst 127.0.0.0/8"
+-tan not src 127.0.0.0/8
+-tan dst 127.0.0.1 and dport = :7
+-tan "dst 127.0.0.1 and ( dport = :7 or dport = :80 )"
+-tan src :22
+-tan dst :7
+-a dst :7
+-a src :22
+-a sport = :22
+-nta "dport != :5432 and dport != :6379"
+-ant "sport != :22"
+-ntu dst 127.0.0.1
+-ntu sport = :53
+-ant dst 8.8.8.8
+-tn dst 93.184.216.34
+-tan sport gt :1024
+-tan "sport > :1024"
+-tan "sport >= :32768"
+-tan sport ge 32768 and sport le 60999
+-tan "sport ge :1024 and dport le :1024"
+-tan "dport < :1024"
+-tan "dport neq :22"
+-tan sport lt :1024
+-tln sport lt 1024
+-uan sport lt :1024
+-tan autobound
+-tan not autobound
+-xl src "*mysql*"
+-xl src "*docker*"
+-xa src "/run/*"
+-xa src "*/systemd/*"
+-xa "src @*"
+-xl src /tmp/*
+-x src *
+-f unix
+-f unix -l
+-f unix -a
+-f inet
+-f inet -l
+-f inet -a
+-f inet -tln
+-f inet6
+-f inet6 -l
+-f inet6 -tln
+-f link
+-f link -a
+-f netlink
+-f netlink -a
+-f netlink -an
+"""
+
+# States, as people ask for them.
+_STATES = """
+state established
+state listening
+state all
+state connected
+state time-wait
+state close-wait
+state syn-sent
+state syn-recv
+state synchronized
+state bucket
+state big
+state closed
+state unconnected
+state fin-wait-1
+state fin-wait-2
+state last-ack
+state closing
+exclude established
+exclude listening
+exclude time-wait
+-t state established
+-tn state established
+-tnp state established
+-Htn state established
+-Htnp state established
+-H state established
+-H -t state established
+-tan state established
+-tan state time-wait
+-tan state time-wait -H
+-tanH state time-wait
+-Htan state time-wait
+-H -tan state time-wait
+-Htn state time-wait
+-t state time-wait
+-tn state time-wait
+-tan state close-wait
+-Htn state close-wait
+-tnp state close-wait
+-tanp state close-wait
+-antp state close-wait
+-tn state close-wait
+-tan state fin-wait-1
+-tan state fin-wait-2
+-tn state fin-wait-1 state fin-wait-2
+-tan state last-ack
+-tan state closing
+-tan state syn-recv
+-n state syn-recv
+-Htn state syn-recv
+-tn state syn-recv
+-ltn state syn-recv
+-tn state syn-recv sport = :22
+-n state syn-recv sport = :22
+-tan state syn-sent
+-tn state syn-sent
+-ntp state syn-sent
+-tan state listening
+-tln state listening
+-ltn state listening sport = :22
+-tn state listening
+-Htn state listening
+-4n state listening
+-6n state listening
+-4 state closing
+-4 state fin-wait-1
+-6 state time-wait
+-4 state time-wait
+-tan state connected
+-t state connected
+-tn state connected
+-tn state all
+-ta state all
+-n state all sport = :22
+-tn state all "( sport = :22 or dport = :22 )"
+-tan exclude listening
+-tan exclude listening exclude time-wait
+-tan exclude established
+-tan exclude time-wait
+-Htan exclude listening
+-tn exclude time-wait
+-t exclude established exclude listening
+-tn state established exclude listening
+-o state established
+-o state established "( dport = :ssh or sport = :ssh )"
+-o state established "( dport = :http or sport = :http )"
+-o state established "( dport = :smtp or sport = :smtp )"
+-o state established "( sport != :22 )"
+-o state fin-wait-1 "( sport = :http or sport = :https )" dst 193.233.7/24
+-o state fin-wait-1 "( sport = :http or sport = :https )"
+-o state close-wait
+-to state established
+-tno state established
+-tnoH state established
+-tno state time-wait
+-ton state time-wait
+-tano state time-wait
+-Htno state established
+-tnpo state established
+-nto state established "( dport = :7 or sport = :7 )"
+-tn state established "( sport = :22 )"
+-tn state established "( sport = :22 or sport = :80 )"
+-tn state established "( dport = :7 )"
+-tn state established dport = :7
+-tn state established sport = :7
+-tn state established dst 127.0.0.1
+-tn state established "dst 127.0.0.1"
+-tn state established src 127.0.0.1:7
+-tn state established "not dst 127.0.0.1"
+-tnp state established "( dport = :7 or sport = :7 )"
+-Htn state established "( sport = :80 or sport = :443 or sport = :7 )"
+-Htn state established "sport = :7"
+-Htn state established sport = :7
+-Htn state established dport = :7
+-Htn state established "( dport = :7 )"
+-H -tn state established dport = 7
+-H -n state established "( sport = :7 )"
+-antp state established "( dport != :443 and dport != :80 and dport != :8443 )"
+-nt state established "( dport = :7 or dport = :9 )"
+-t -a state time-wait
+-t -a state established
+-t -n state established
+-u state established
+-un state unconnected
+-una state unconnected
+-ua state all
+-x state established
+-x state listening
+-x state connected
+-xa state listening
+-A tcp state established
+-A tcp state time-wait
+-A tcp,udp state established
+-A inet state established
+-s state established
+-t state ESTABLISHED
+-t state Time-Wait
+state listening "( sport = :http or dport = :http )"
+state connected dst = inet:127.0.0.1
+state established dst 127.0.0.1
+state established src 127.0.0.1
+state established sport = :7
+state time-wait dst 127.0.0.1
+"""
+
+# Kernel and iproute2 selftests, mptcp tools, network tests.
+_SELFTESTS = """
+-inmHM
+-nlHMO
+-nlHtO
+-nlHMON nosuchns
+-inmHMN nosuchns
+-ltH -4
+-ltnH -6
+-Htan sport = :7
+-tnlH sport = 22
+-nltH
+-ltnH "sport = :7"
+-H -ltn -4 "sport = :7"
+-Mai
+-Ma
+-M
+-Ml
+-Mli
+-Mlin
+-Mni
+-ti -M
+-tMi
+-tiM
+-tai
+-tain
+-tni
+-ntiH
+-Htin
+-Hti
+-ti
+-tin
+-it
+-itn
+-nti
+-ntip
+-ntie
+-itp
+-ite
+-tie
+-tim
+-tmi
+-tmin
+-tipn
+-tepi
+-tepn
+-teipn
+-tempi
+-temi
+-teim
+-toi
+-toin
+-ntoi
+-tnoi
+-Htnoi
+-Htnie
+-i
+-ni
+-mi
+-tinO
+-tinOH
+-HOtin
+-OtnH
+-HnOt
+-tiO
+-taiO
+-OHtani
+-OHtanime
+-Otaneompi
+-O
+-aO
+-Ota
+-tm
+-tnm
+-tamn
+-tanm
+-ntpm
+-ntm
+-Htnm
+-um
+-uam
+-uanm
+-unm
+-uamp
+-unlm
+-m
+-am
+-xm
+-xam
+-wam
+-tlm
+-ltm
+-lntm
+-tlmi
+-tlni
+-tlnpi
+-te
+-tne
+-tane
+-tae
+-tanep
+-tnep
+-uane
+-uaen
+-xae
+-xaep
+-xe
+-e
+-ae
+-ane
+-aep
+-lnte
+-tlne
+-tlnpe
+-tulne
+-tulnpe
+-to
+-tno
+-tano
+-tanop
+-tnop
+-ntop
+-tuno
+-tunop
+-tunap -o
+-neopa
+-tnoe
+-tnoem
+-tnoemi
+-tanoemi
+-taneompi
+-peaonmi
+-aeompin
+-b
+-0b
+-0ab
+-0abe
+-0ae
+-0aem
+-0n
+--tos -tn
+--tos -ta
+--tos -t -i
+-t --tos
+-tn --cgroup
+--cgroup -ta
+-t --cgroup
+-tlnp --cgroup
+--inet-sockopt -ta
+--inet-sockopt -tln
+-ta --inet-sockopt -O
+-ti dst 127.0.0.1
+-ti dst 127.0.0.1:7
+-ti "dst 127.0.0.1"
+-ti src 127.0.0.1
+-ti dport = :7
+-ti sport = :7
+-ti "( dport = :7 )"
+-ti "( sport = :7 )"
+-tin dport = :7
+-tin sport = :7
+-tin "sport = :7"
+-tin dst 127.0.0.1
+-tin dst 127.0.0.1 dport = :7
+-tin src 127.0.0.1 sport = :7 dst 127.0.0.1
+-nti "( dport :7 )" dst 127.0.0.1
+-nti dst 127.0.0.1
+-nti state established
+-nti state established "( sport = :7 )"
+-ite "src 127.0.0.1"
+-ite dst 127.0.0.1
+-eipn dst 127.0.0.1
+--no-header -eipn dst 127.0.0.1
+-einp sport = :7
+-tein dport = :7
+-tenip "dport = :7"
+-tmi dport = :7
+-tmpie dport = :7
+-tim state established
+-tanimo
+-tOin dport = :7
+-HtinO dst 127.0.0.1
+-Hni dst 127.0.0.1
+-f inet -ti
+-f inet6 -ti
+-ti -4
+-ti -6
+-4ti
+-6ti
+-A tcp -i
+-A mptcp -i
+-A mptcp -ai
+-A tcp -ani
+-A inet -an
+-A inet -anp
+-A udp -an
+-A udp -l
+-A tcp -l
+-A tcp -ln
+-A tcp,udp -ln
+-A tcp,udp -lnp
+-A unix -l
+-A unix -a
+-A unix_stream -l
+-A unix_dgram -a
+-A u_str -a
+-A u_str
+-A raw -a
+-A packet -a
+-A netlink -a
+-A all -a
+-A all
+-A all -l
+-A vsock -a
+-A u_seq -a
+-A inet,unix -a
+-A tcp sport = :22
+--query=tcp -n
+--query=inet -l
+--socket=udp -a
+--query tcp state established
+"""
+
+# Configuration management, monitoring agents, support bundles, language wrappers: long options, many at once.
+_AGENTS = """
+--tcp
+--tcp --listening
+--tcp --listening --numeric
+--tcp --listening --numeric --processes
+--listening --tcp --numeric --processes
+--listening --tcp --udp --numeric --processes
+--listening --numeric --tcp --udp
+--listening --udp --numeric
+--udp --all --numeric
+--udp --listening
+--tcp --all
+--tcp --all --numeric
+--tcp --all --numeric --processes
+--tcp --numeric
+--tcp --numeric --processes
+--tcp --numeric --no-header
+--tcp --info
+--tcp --info --numeric
+--tcp --memory
+--tcp --extended
+--tcp --options
+--tcp --numeric --options --extended
+--all
+--all --numeric
+--all --numeric --processes
+--all --processes
+--listening
+--listening --numeric
+--listening --numeric --processes
+--listening --processes
+--numeric
+--processes
+--processes --tcp
+--summary
+--ipv4 --tcp --listening
+--ipv6 --tcp --listening
+--ipv4
+--ipv6
+--ipv4 --all
+--ipv6 --all --numeric
+--unix
+--unix --all
+--unix --listening
+--unix --listening --processes
+--raw --all
+--packet --all
+--packet --all --numeric
+--family=inet --tcp
+--family=unix --listening
+--family inet --listening
+--family=inet6 --all --tcp
+--family=netlink --all
+--no-header
+--no-header --tcp --listening
+--no-header --listening --tcp --numeric
+--no-header --numeric --tcp
+--no-header --numeric --all --tcp
+--no-header --oneline --tcp --numeric --info
+--no-header --tcp --numeric state established
+--no-header --tcp --numeric state time-wait
+--no-header --tcp --numeric state listening
+--no-header -tln
+--no-header -tn state established
+--no-header -nlt "sport = :22"
+--oneline --tcp --info
+--oneline --no-header --numeric --tcp --info --memory
+--oneline --all --extended --memory
+--tcp --listening --numeric sport = :22
+--tcp --numeric state established dport = :7
+--tcp state time-wait
+--numeric --tcp --all state time-wait
+--mptcp --all
+--mptcp --all --info --numeric
+--mptcp
+--sctp --all
+--dccp --all
+--vsock
+--vsock --all
+--xdp --all
+--tipc
+--tcp --tos
+--tcp --cgroup
+--tcp --inet-sockopt
+--threads --processes --tcp --listening
+-tlnpT
+-pT -tln
+-tnap --no-header
+-natup --no-header
+-tuna --no-header
+-lntuH --processes
+-tpln --no-header
+-ntlpu --no-header
+-t -a -n -H
+-t -u -n -a -p -e
+-t -u -w -x -a -n
+-t -i -n -H -O
+-H -n -A tcp,udp
+-H -n -A tcp,udp state all
+-H -A inet -n
+-Htuna
+-Htunap
+-Hatun
+-Htulpn
+-Htulnp
+-Htunlp
+-Hltunp
+-Hlntup
+-Hltnpe
+-Htanoe
+-Htanpoe
+-Htanpi
+-Hxlpe
+-Hxap
+-s -4
+-s -t
+-s -n
+-s -u
+-sn
+-ss
+-n -l -t -u -4
+-nlput
+-ntupl
+-nlptu
+-nlpuw
+-lnpt4
+-lnptu4
+-lnptu6
+-nplt
+-nptl
+-tulpen
+-tulpne
+-tulnep
+-tulpan
+-tupan
+-tlpn4
+-tuaenp
+-tuapne
+-pantue
+-tuplen
+-panut
+-puntl
+-anpe
+-aenp
+-aptn
+-tuli
+-to4
+-to6
+-tae4
+-tu6n
+-ual
+-uxl
+-xul
+-tlx
+-twa
+-tux
+-tuxl
+-tuxa
+-tuxlp
+-tuxapn
+-ltuxp
+-D /dev/null -t
+-D /dev/null
+-F /dev/null -tan
+-F /dev/null
+-V
+-v
+--version
+-h
+--help
+-N nosuchns
+-N nosuchns -tan
+-K dst 192.0.2.77
+-K dst 192.0.2.77 dport = :443
+-K dst 192.0.2.77 dport = 49029
+-K src 192.0.2.77
+-Ktn state established dst 192.0.2.77
+-K sport = :64999
+-K "( sport = :64999 or dport = :64999 )"
+--kill state time-wait sport = :64999
+-t sport :22
+-t sport 22
+-t "sport :22"
+sport = :22
+dport = :7
+dst 127.0.0.1
+src 127.0.0.1
+dst [::1]
+dst = 127.0.0.1
+dev lo
+-tan dev lo
+-tan fwmark = 0x1
+-tan fwmark = 0x01/0x03
+-tan fwmark 7
+-ta src localhost
+-ta dst localhost:7
+-tan src inet:127.0.0.1
+-tan src inet6:[::1]
+-tan dst ::1/128
+-tan dst [::ffff:127.0.0.1]
+-tan dst 0.0.0.0/0
+-tan "src 127.0.0.1 & dport = :7"
+-tan "src 127.0.0.1 && dport = :7"
+-tan "sport = :22 || sport = :80"
+-tan "sport = :22 | sport = :80"
+-tan "( ( sport = :22 or sport = :80 ) and not dst 127.0.0.1 )"
+"""
+
+# What people mistype.
+_MISTAKES = """
+-tlnp :22
+-tlnp 22
+-tlnp sport=:22
+-tlnp sport == :22
+-tlnp sport = ssh
+-tlnp sport = nosuchservice
+-tlnp port = 22
+-tan state ESTAB
+-tan state LISTEN
+-tan state timewait
+-tan state established,listening
+-tan state
+-tan dst
+-tan "(sport = :22)"
+-tan "( sport = :22"
+-tan sport = :22 )
+-tan sport = :22 or
+-tan dst 127.0.0.1:
+-tan dst 999.1.1.1
+-tan dst 10.0.0.0/33
+-tan dport :7 sport
+-tulpnz
+-tlnk
+-c
+-tlnP
+-tln -g
+--listen --tpc
+--tcp-only
+--numeric-ports
+--process
+--l
+--f
+-A tcp, udp
+-A TCP
+-A tcp -A nosuch
+-f ipv4
+-f tcp
+-tan sport > 22 and
+-tan not
+-tan src eq 127.0.0.1
+-tan src ne 127.0.0.1
+-tan dev nosuchdev
+-tan cgroup /nosuch
+-tan fwmark x
+-tan sport = :99999
+-tan sport = :-1
+-tan sport range 1 2
+"""
+
+_GROUPS = {
+    "scripts": _SCRIPTS,
+    "states": _STATES,
+    "selftests": _SELFTESTS,
+    "agents": _AGENTS,
+    "mistakes": _MISTAKES,
+}
+
+
+def command_lines() -> dict[str, list[list[str]]]:
+    """Return the words of each line, by kind of source."""
+    return {kind: [shlex.split(line) for line in text.strip().splitlines()] for kind, text in _GROUPS.items()}
