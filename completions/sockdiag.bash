@@ -133,7 +133,7 @@ _sockdiag_words28="--json --ndjson --csv --table --format --output -o --no-heade
 _sockdiag_words29="--interval --netid --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --color --no-pager --help -h"
 _sockdiag_words30="--json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
 _sockdiag_words31="--no-steal-fd --follow --count --rule --skip --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --source --netns --strict --numeric -n --color --no-pager --help -h"
-_sockdiag_words32="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt"
+_sockdiag_words32="--numeric -n --resolve -r --options -o --extended -e --memory -m --info -i --processes -p --threads -T --bpf -b --events -E --dccp -d --tcp -t --sctp -S --udp -u --raw -w --unix -x --tipc --vsock --all -a --listening -l --bound-inactive -B --ipv4 -4 --ipv6 -6 --packet -0 --family -f --socket --query -A --summary -s --diag -D --filter -F --version -V --help -h --context -Z --contexts -z --net -N --tipcinfo --tos --cgroup --kill -K --no-header -H --no-queues -Q --xdp --mptcp -M --oneline -O --inet-sockopt --bpf-maps --bpf-map-id"
 _sockdiag_commands="ss list states memory traffic risk listeners doctor check metrics limits path protocols port inspect fields rules schema help version"
 _sockdiag_ss_words="state exclude src dst sport dport dev fwmark cgroup autobound not"
 
@@ -244,6 +244,7 @@ _sockdiag_ss_value() {
         --diag|-D) _sockdiag_path ;;
         --filter|-F) _sockdiag_path ;;
         --net|-N) _sockdiag_netns ;;
+        --bpf-map-id) : ;;
         *) return 1 ;;
     esac
     return 0

@@ -210,6 +210,7 @@ def possible(listing: Listing, protocol: int) -> bool:
         settings.info
         or settings.kill
         or settings.resolve
+        or settings.storages
         or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
         or (listing.accepts is not None and not listing.sifted)
         or ((settings.details or settings.cgroup) and not listing.names.has_cgroups())

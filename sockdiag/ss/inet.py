@@ -15,6 +15,7 @@ from sockdiag.kernel.inet_diag import (
     MSG_ATTRIBUTES,
     PROTOCOL,
     SHUTDOWN,
+    SK_BPF_STORAGES,
     SKV6ONLY,
     SOCKOPT,
     SOCKOPT_NAMES,
@@ -164,6 +165,8 @@ def show(row: SocketRow, listing: Listing) -> list[str]:
         if not settings.oneline:
             ext += "\n\t"
         ext += _internals(row, listing, protocol)
+    if settings.storages is not None and SK_BPF_STORAGES in found:
+        ext += settings.storages.text(found[SK_BPF_STORAGES], oneline=settings.oneline)
     listing.sctp_inode = row.ino
     columns[-1] = ext
     return columns

@@ -100,11 +100,15 @@ def inet_requests(settings: Settings, table: int, bytecode: bytes | None) -> lis
     name, protocol, _services, _in_proc = _INET[table]
     preferred, states = settings.selection.preferred, settings.selection.states
     families = (preferred,) if preferred in (AF_INET, AF_INET6) else (AF_INET, AF_INET6)
-    return [
+    requests = [
         # Error messages name the table, not the family.
         dump_request(family, protocol, states, extensions, bytecode or b"")._replace(name=f"inet_diag_{name}")
         for family in families
     ]
+    if settings.storages is not None:
+        wanted = settings.storages.request()
+        requests = [request._replace(payload=request.payload + wanted) for request in requests]
+    return requests
 
 
 def _inet_proc(listing: Listing, name: str, protocol: int) -> None:

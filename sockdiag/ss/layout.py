@@ -89,6 +89,9 @@ class RowLayout:
     def header(self) -> None:
         """Store the header row."""
         self.row(_HEADERS)
+        if self._old:
+            # 6.1 measures the last title also where no row follows it.
+            self._longest[-1] = max(self._longest[-1], len(_HEADERS[self.columns[-1]]))
 
     def row(self, cells: Sequence[str], last: int = -1) -> None:
         """Store a row.

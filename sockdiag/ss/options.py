@@ -75,8 +75,10 @@ LONG = (
     ("mptcp", False, "M"),
     ("oneline", False, "O"),
     ("inet-sockopt", False, "inet-sockopt"),
+    ("bpf-maps", False, "bpf-maps"),
+    ("bpf-map-id", True, "bpf-map-id"),
 )
-SINCE_7 = ("bound-inactive", "no-queues")
+SINCE_7 = ("bound-inactive", "no-queues", "bpf-maps", "bpf-map-id")
 
 _TABLE_LETTERS = {"t": TCP, "u": UDP, "w": RAW, "d": DCCP, "S": SCTP, "M": MPTCP}
 _FAMILIES = {
@@ -176,6 +178,14 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
         from sockdiag.ss.netns import switch
 
         switch(argument)
+    elif option in ("bpf-maps", "bpf-map-id"):
+        from sockdiag.ss.bpf_storage import Storages
+
+        settings.storages = settings.storages or Storages()
+        if option == "bpf-maps":
+            settings.storages.show_all()
+        else:
+            settings.storages.add(argument)
     elif option in "Zz":
         from sockdiag.ss.selinux import selinux_enabled
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from sockdiag.filter.states import StateSets
 from sockdiag.ss.tables import Selection
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.ss.bpf_storage import Storages
+
 
 class Settings:
     """The options of a run. A flag is named after what it shows.
@@ -14,6 +18,7 @@ class Settings:
         selection: tables, families and states.
         diag: file of -D, or None.
         filter_file: descriptor of the file of -F, or None.
+        storages: what --bpf-maps and --bpf-map-id show, or None.
         operands: the words that are no options.
     """
 
@@ -40,6 +45,7 @@ class Settings:
         "sets",
         "sock_context",
         "sockopt",
+        "storages",
         "summary",
         "threads",
         "timers",
@@ -53,6 +59,7 @@ class Settings:
         self.selection = Selection(self.sets)
         self.diag: str | None = None
         self.filter_file: int | None = None
+        self.storages: Storages | None = None
         self.operands: list[str] = []
         self.bpf = self.cgroup = self.details = self.events = self.info = self.kill = self.memory = False
         self.no_header = self.no_queues = self.numeric = self.oneline = self.processes = self.resolve = False

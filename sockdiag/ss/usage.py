@@ -51,6 +51,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("threads", "", "with -p: their threads"),
             ("info", "", "TCP internals"),
             ("bpf", "", "socket filters of packet sockets"),
+            ("bpf-maps", "", "what BPF programs have stored with sockets"),
+            ("bpf-map-id", "ID", "the same, of one map"),
             ("context", "", "SELinux context of the process"),
             ("contexts", "", "SELinux contexts of process and socket"),
             ("tos", "", "type of service, traffic class and class id"),

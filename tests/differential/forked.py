@@ -11,6 +11,7 @@ import os
 import struct
 import sys
 import termios
+import traceback
 import tty
 from typing import TYPE_CHECKING, NoReturn
 
@@ -38,6 +39,8 @@ def spawn(child: Callable[[], NoReturn], columns: int) -> Result:
                 os.dup2(fd, standard)
             os.closerange(3, 64)
             child()
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
         finally:
             os._exit(99)
     try:

@@ -93,8 +93,8 @@ def own_words(first: Result, ours: Result) -> bool:
 
 
 def said(result: Result) -> bytes:
-    """Return what a program said on standard error, but for the usage text and what 6.1 says of absent modules."""
-    return result.err.partition(b"Usage: ss")[0].replace(b"RTNETLINK answers: Invalid argument\n", b"")
+    """Return what a program said on standard error, but for the usage text and what 6.1 says of refused questions."""
+    return re.sub(rb"(?m)^RTNETLINK answers: .*\n", b"", result.err.partition(b"Usage: ss")[0])
 
 
 def difference(args: list[str], env: dict[str, str] | None = None, cwd: str | None = None) -> str:

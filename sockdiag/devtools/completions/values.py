@@ -117,6 +117,7 @@ def ss_switches() -> list[Switch]:
         "net": Value(NETNS),
         "diag": Value(PATH),
         "filter": Value(PATH),
+        "bpf-map-id": Value(FREE),
     }
     texts = {name: (metavar, text) for _title, group in usage.GROUPS for name, metavar, text in group}
     texts["socket"] = texts["query"]

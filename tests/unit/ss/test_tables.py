@@ -79,7 +79,7 @@ def test_6_1_knows_twelve_states_and_two_options_less() -> None:
         assert (caught.value.code, caught.value.usage) == (255, True)
 
 
-@pytest.mark.parametrize("line", ["-f INET", "-A TCP", "-A tcp,", "-A tcp,,udp", "-A !", "--bpf-maps", "--tcp=1"])
+@pytest.mark.parametrize("line", ["-f INET", "-A TCP", "-A tcp,", "-A tcp,,udp", "-A !", "--bpf-map", "--tcp=1"])
 def test_wrong_names(line: str) -> None:
     with pytest.raises(Stop) as caught:
         settled(line)
