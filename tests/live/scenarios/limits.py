@@ -11,7 +11,7 @@ import time
 
 from tests.live.scenarios.acceptors import accept_one, connect
 from tests.live.scenarios.condition import bad, healthy
-from tests.live.scenarios.load import COUNTS, KEPT, blame, client, forever, fork, keep, listener, pair, sysctl, until
+from tests.live.scenarios.load import COUNTS, KEPT, blame, forever, fork, keep, listener, pair, sysctl, until
 from tests.live.scenarios.readers import paced
 
 V4 = socket.AF_INET
