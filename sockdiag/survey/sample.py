@@ -45,6 +45,7 @@ def take_sample(
     """
     from sockdiag.model.counters import Counters, mib_of
     from sockdiag.model.record import NETNS
+    from sockdiag.model.sysctl import Sysctls
     from sockdiag.sources.proc.mib import read_counters, read_more_counters
     from sockdiag.sources.proc.net_protocols import read_protocols
     from sockdiag.sources.proc.net_sockstat import read_sockstat, read_sockstat6
@@ -70,7 +71,7 @@ def take_sample(
     softnet = survey.attempt(lambda: read_softnet_stat(files), absent)
     sockets = list(survey.batches(query, where))
     _note_tables(survey, query, absent)
-    limits = outer_sysctls(survey, SYSCTLS_READ)
+    limits = outer_sysctls(survey, SYSCTLS_READ) if last else Sysctls({})
     cgroups, unseen, gaps_of_cgroups = survey.host.cgroups(last=last)
     _take_over(survey, absent, unseen, gaps_of_cgroups)
     descriptors = None
