@@ -44,6 +44,8 @@ def unknown(error: BaseException, *, debug: bool = False) -> str:
         first, more = "interrupted", []
     elif isinstance(error, MemoryError):
         first, more = "out of memory", []
+    elif isinstance(error, ImportError):
+        first, more = f"cannot load a part of the program: {error}", []
     elif isinstance(error, OSError):
         first, more = f"{error.filename or 'a system call failed'}: {error.strerror}", []
     else:

@@ -14,7 +14,7 @@ from stat import S_ISDIR, S_ISREG
 
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.system.folders import open_folder
-from sockdiag.sources.system.proc_root import source_error
+from sockdiag.sources.system.proc_root import close_fd, source_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class StateFile:
         try:
             return self._read(folder)
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def update(
         self, change: Callable[[bytes | None], bytes | None], patience_s: float, *, rehearse: bool = False
@@ -86,9 +86,9 @@ class StateFile:
                     self._replace(folder, data, rehearse=rehearse)
                 return data is not None
             finally:
-                os.close(lock)
+                close_fd(lock)
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def _open_folder(self) -> int:
         return open_folder(self.folder)
@@ -113,7 +113,7 @@ class StateFile:
         elif stat.st_size > MAX_BYTES:
             refusal = SourceTruncated(path, f"larger than {MAX_BYTES} bytes")
         if refusal is not None:
-            os.close(fd)
+            close_fd(fd)
             raise refusal
         return fd
 
@@ -131,7 +131,7 @@ class StateFile:
         except OSError as error:
             raise _error(self.path, error) from None
         finally:
-            os.close(fd)
+            close_fd(fd)
         if len(data) > MAX_BYTES:
             raise SourceTruncated(self.path, f"larger than {MAX_BYTES} bytes")
         return data
@@ -146,7 +146,7 @@ class StateFile:
             with _Patience(patience_s):
                 flock(fd, LOCK_EX)
         except BaseException as error:
-            os.close(fd)
+            close_fd(fd)
             if isinstance(error, _Late):
                 reason = f"another process held the lock for more than {patience_s:g} s"
                 raise SourceTruncated(path, reason, ETIMEDOUT) from None
@@ -223,6 +223,6 @@ def private_folder(path: str) -> None:
     try:
         stat = os.fstat(folder)
     finally:
-        os.close(folder)
+        close_fd(folder)
     if stat.st_uid != os.geteuid() or stat.st_mode & _FOREIGN_WRITE:
         raise SourceDenied(path, f"not a folder that only user {os.geteuid()} may write to")

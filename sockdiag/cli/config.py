@@ -19,6 +19,7 @@ from errno import ENOENT
 
 from sockdiag.cli.spec import FLAG, LIST
 from sockdiag.errors import SourceDenied, SourceError, UsageError, unknown
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _read(path: str, env: Env) -> bytes:
             return b""
         return os.read(fd, _LARGEST)
     finally:
-        os.close(fd)
+        close_fd(fd)
 
 
 def _problems(found: dict[str, Any]) -> Iterator[str]:

@@ -39,6 +39,9 @@ def guarded(function: Callable[[], int], env: Env) -> int:
     except OSError as error:
         env.warn(f"{error.filename or 'a system call failed'}: {error.strerror}")
         return status.FAILED
+    except ImportError as error:
+        env.warn(f"cannot load a part of the program: {error}")
+        return status.FAILED
     except MemoryError:
         env.warn("out of memory")
         return status.FAILED

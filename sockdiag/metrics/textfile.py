@@ -9,6 +9,7 @@ from stat import S_ISREG
 
 from sockdiag.errors import SourceError
 from sockdiag.sources.system.folders import open_folder
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def replace_file(path: str, text: str) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from None
     finally:
-        os.close(folder)
+        close_fd(folder)
 
 
 def _replace(folder: int, name: str, data: bytes) -> None:
@@ -101,7 +102,7 @@ def _names(folder: int) -> list[str]:
     try:
         return os.listdir(readable)
     finally:
-        os.close(readable)
+        close_fd(readable)
 
 
 def _remove(folder: int, name: str) -> None:

@@ -8,6 +8,7 @@ import sys
 from sockdiag.errors import SourceError
 from sockdiag.filter.context import FilterContext
 from sockdiag.filter.ss_filter import SsFilter, SsFilterError, parse_ss
+from sockdiag.sources.system.proc_root import close_fd
 from sockdiag.ss.output import Stop
 from sockdiag.ss.tables import TCP, UDP
 
@@ -122,5 +123,5 @@ def _read(fd: int) -> bytes:
     except OSError:
         pass
     if fd:
-        os.close(fd)
+        close_fd(fd)
     return b"".join(parts)

@@ -29,6 +29,10 @@ def run(argv: list[str], transport: Transport | None = None) -> int:
         _run([os.path.basename(argv[0]), *argv[1:]], old=old, transport=transport)
     except Stop as stop:
         return _ended(stop, old=old)
+    except OSError as error:
+        return _ended(Stop(1, f"ss: {error.filename or 'system call'}: {os.strerror(error.errno or 0)}"), old=old)
+    except MemoryError:
+        return _ended(Stop(1, "ss: out of memory"), old=old)
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from sockdiag.sources.namespaces.netns import setns
+from sockdiag.sources.system.proc_root import close_fd
 from sockdiag.ss.output import Stop, complain
 
 _NAMED = "/var/run/netns"
@@ -42,7 +43,7 @@ def switch(name: str) -> None:
         reason = os.strerror(error.errno or 0)
         raise Stop(1, f'setting the network namespace "{name}" failed: {reason}') from None
     finally:
-        os.close(fd)
+        close_fd(fd)
     if libc.unshare(_CLONE_NEWNS) < 0:
         raise Stop(1, f"unshare failed: {failed()}")
     if libc.mount(b"", b"/", b"none", ctypes.c_ulong(_MS_SLAVE | _MS_REC), None):

@@ -21,6 +21,8 @@ OS_PLACES = {
     "sources/capture/transport.py": "reads the netlink answers of a capture",
     "sources/capture/recording.py": "writes captures",
     "cli/config.py": "reads default options",
+    "sources/system/folders.py": "follows paths so that no other user decides where they lead",
+    "sources/system/rpcbind.py": "reads the names of RPC programs",
     "check/state_file.py": "what a run leaves for the next one",
     "metrics/textfile.py": "replaces the file of a textfile collector",
     "sources/system/detached.py": "gives a child that may hang /dev/null for its streams",

@@ -10,6 +10,7 @@ import errno
 import os
 
 from sockdiag.sources.system.captured_tree import MAX_LINKS
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Content:
 
     def __del__(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            close_fd(self._fd)
 
     def append(self, piece: bytes) -> None:
         """Write at the end; OSError if there is no room."""

@@ -14,7 +14,7 @@ from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap, Namespace
 from sockdiag.sources.namespaces.search import FoundNamespace
 from sockdiag.sources.process.pidfd_getfd import copied
-from sockdiag.sources.system.proc_root import source_error
+from sockdiag.sources.system.proc_root import close_fd, source_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def find_kept(sockets: Mapping[int, tuple[int, int]], known: Collection[int]) ->
             continue
         number = os.fstat(namespace).st_ino
         if number in known or number in found:
-            os.close(namespace)
+            close_fd(namespace)
         else:
             found[number] = FoundNamespace(Namespace(None, number), f"/proc/{os.getpid()}/fd/{namespace}", "socket")
     _close(handle)
@@ -112,7 +112,7 @@ def _opened(pid: int) -> int:
 
 def _close(handle: int) -> None:
     if handle >= 0:
-        os.close(handle)
+        close_fd(handle)
 
 
 def _namespace_of(handle: int, pid: int, fd: int, inode: int) -> int:
@@ -132,4 +132,4 @@ def _namespace_of(handle: int, pid: int, fd: int, inode: int) -> int:
     except OSError as error:
         raise source_error(_SOURCE, error) from None
     finally:
-        os.close(copy)
+        close_fd(copy)

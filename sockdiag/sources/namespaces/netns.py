@@ -14,7 +14,7 @@ from stat import S_ISREG
 
 from sockdiag.errors import SourceUnavailable, nearest
 from sockdiag.model.provenance import Namespace
-from sockdiag.sources.system.proc_root import ProcRoot, source_error
+from sockdiag.sources.system.proc_root import ProcRoot, close_fd, source_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def owner() -> int | None:
         try:
             found = ioctl(here, _NS_GET_USERNS)
         finally:
-            os.close(here)
+            close_fd(here)
         try:
             return os.fstat(found).st_ino
         finally:
-            os.close(found)
+            close_fd(found)
     except OSError:
         return None
 
@@ -136,7 +136,7 @@ def enter(path: str) -> None:
         try:
             setns(fd)
         finally:
-            os.close(fd)
+            close_fd(fd)
     except OSError as error:
         if error.errno == EINVAL:
             raise SourceUnavailable(path, "not a network namespace", EINVAL) from None

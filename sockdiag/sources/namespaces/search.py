@@ -12,6 +12,7 @@ from sockdiag.sources.proc.mountinfo import parse_mountinfo
 from sockdiag.sources.process.ancestors import init_and_ancestors
 from sockdiag.sources.process.refusals import Refusals
 from sockdiag.sources.process.visible import visible_processes
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,6 +196,6 @@ def _unmounted(process: ProcessFiles, number: str) -> int | None:
         try:
             return inode if ioctl(fd, _NS_GET_NSTYPE) == CLONE_NEWNET else None
         finally:
-            os.close(fd)
+            close_fd(fd)
     except (SourceError, OSError, ValueError):
         return None

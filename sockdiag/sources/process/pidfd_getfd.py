@@ -16,6 +16,7 @@ from time import monotonic
 from sockdiag.errors import SourceDenied, SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.sockopts import COOKIE, INT, LINGER, RATE, SOCKOPTS, SOL_SOCKET, TEXT, TIMEVAL, WORDS, kinds_of
 from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def read_receive_buffer(pid: int, fd: int, inode: int) -> int:
     except (OSError, struct_error) as error:
         raise SourceError(f"/proc/{pid}/fd/{fd}", str(error)) from None
     finally:
-        os.close(copy)
+        close_fd(copy)
 
 
 def _take(found: Stolen, kind: int, payload: bytes) -> None:
@@ -184,7 +185,7 @@ def _ask(pid: int, fd: int, inode: int | None, emit: Emit) -> None:
     except OSError as error:
         raise SourceError(f"/proc/{pid}/fd/{fd}", os.strerror(error.errno or 0), error.errno) from None
     finally:
-        os.close(copy)
+        close_fd(copy)
 
 
 def _getsockopt(fd: int, level: int, number: int, room: int) -> bytes:
@@ -240,7 +241,7 @@ def steal(pid: int, fd: int) -> int:
     try:
         return copied(handle, pid, fd)
     finally:
-        os.close(handle)
+        close_fd(handle)
 
 
 def copied(handle: int, pid: int, fd: int) -> int:

@@ -10,7 +10,7 @@ import os
 from struct import Struct, pack
 
 from sockdiag.errors import SourceError
-from sockdiag.sources.system.proc_root import source_error
+from sockdiag.sources.system.proc_root import close_fd, source_error
 
 
 class MapInfo:
@@ -106,7 +106,7 @@ def btf(number: int) -> bytes:
             raise SourceError("bpf(2)", f"{size} bytes of BTF")
         return _read_btf(fd, size)[0]
     finally:
-        os.close(fd)
+        close_fd(fd)
 
 
 def _read_btf(fd: int, size: int) -> tuple[bytes, bytes]:

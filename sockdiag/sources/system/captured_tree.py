@@ -9,7 +9,7 @@ import errno
 import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from sockdiag.sources.system.proc_root import pieces
+from sockdiag.sources.system.proc_root import close_fd, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class FolderTree:
         try:
             return os.listdir(folder)
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def link(self, path: str) -> str:
         """Read a symbolic link, not following it."""
@@ -86,7 +86,7 @@ class FolderTree:
         try:
             return os.readlink(tail, dir_fd=folder)
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def links(self, path: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield name and text of each symbolic link in a folder."""
@@ -99,7 +99,7 @@ class FolderTree:
                 except OSError:
                     continue
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def folders(self, path: str) -> list[tuple[str, bool]]:
         """List a folder, and which of its entries are folders themselves."""
@@ -110,7 +110,7 @@ class FolderTree:
                 for name in os.listdir(folder)
             ]
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def _open(self, path: str, *, regular: bool = False) -> int:
         if "\0" in path:
@@ -123,11 +123,11 @@ class FolderTree:
                 try:
                     trail.append(os.open(self._inner, _PATH | os.O_DIRECTORY, dir_fd=outer))
                 finally:
-                    os.close(outer)
+                    close_fd(outer)
             return _opened(trail, path, regular=regular)
         finally:
             for fd in trail:
-                os.close(fd)
+                close_fd(fd)
 
 
 def _opened(trail: list[int], path: str, *, regular: bool) -> int:
@@ -140,20 +140,20 @@ def _opened(trail: list[int], path: str, *, regular: bool) -> int:
             continue
         if part == "..":
             if len(trail) > 1:
-                os.close(trail.pop())
+                close_fd(trail.pop())
             continue
         found = os.open(part, _PATH, dir_fd=trail[-1])
         if S_ISLNK(os.fstat(found).st_mode):
             try:
                 text = os.readlink("", dir_fd=found)
             finally:
-                os.close(found)
+                close_fd(found)
             links += 1
             if links > MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             if text.startswith("/"):
                 while len(trail) > 1:
-                    os.close(trail.pop())
+                    close_fd(trail.pop())
             ahead.extend(text.split("/")[::-1])
         else:
             trail.append(found)
@@ -167,6 +167,6 @@ def _opened(trail: list[int], path: str, *, regular: bool) -> int:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     opened = os.open(name, _READ, dir_fd=trail[-2])
     if not S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
+        close_fd(opened)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return opened

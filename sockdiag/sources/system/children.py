@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sockdiag.errors import SourceTruncated
+from sockdiag.sources.system.proc_root import close_fd
 
 
 def new_pipe(name: str) -> tuple[int, int]:
@@ -36,7 +37,7 @@ def new_process(name: str, *ends: int) -> int:
         return os.fork()
     except OSError as error:
         for end in ends:
-            os.close(end)
+            close_fd(end)
         raise _no_process(name, error) from None
 
 

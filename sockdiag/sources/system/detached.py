@@ -16,6 +16,7 @@ from time import monotonic
 
 from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.sources.system.children import new_pipe, new_process
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class DetachedProcess:
         child = new_process(name, write_end)
         if child == 0:
             _first_child(lambda: work(write_end))
-        os.close(write_end)
+        close_fd(write_end)
         try:  # noqa: SIM105  # contextlib is not for start-up
             os.waitpid(child, 0)
         except ChildProcessError:
@@ -97,7 +98,7 @@ class DetachedProcess:
         """Let go of the process: it ends at its next write."""
         for fd in (self._fd, self._answers):
             if fd >= 0:
-                os.close(fd)
+                close_fd(fd)
         self._fd = self._answers = -1
 
     def __del__(self) -> None:
@@ -124,7 +125,7 @@ class DetachedWorker(DetachedProcess):
         try:
             self._start(lambda writer: _work_asking(task, writer, read_end), name)
         finally:
-            os.close(read_end)
+            close_fd(read_end)
 
     def answer(self, payload: bytes) -> None:
         """Answer an ASKED frame; do not wait for a process that no longer listens."""
@@ -279,5 +280,5 @@ def only(*fds: int) -> list[int]:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    os.close(null)
+    close_fd(null)
     return kept

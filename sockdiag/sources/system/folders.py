@@ -12,7 +12,7 @@ from errno import ELOOP, ENOTDIR
 from stat import S_ISDIR, S_ISLNK, S_ISVTX
 
 from sockdiag.errors import SourceDenied, SourceUnavailable
-from sockdiag.sources.system.proc_root import source_error
+from sockdiag.sources.system.proc_root import close_fd, source_error
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOREIGN_WRITE = 0o022
@@ -41,7 +41,7 @@ def open_folder(path: str, *, foreign: bool = False, create: bool = False) -> in
     try:
         walk.follow(path)
     except BaseException:
-        os.close(walk.folder)
+        close_fd(walk.folder)
         raise
     return walk.folder
 
@@ -60,7 +60,7 @@ def open_file(path: str, flags: int) -> int:
                 raise source_error(path, error) from None
             path = os.path.join(place, _link(folder, name, path))
         finally:
-            os.close(folder)
+            close_fd(folder)
 
 
 def _link(folder: int, name: str, path: str) -> str:
@@ -112,7 +112,7 @@ class _Walk:
                         raise SourceDenied(path, f"leads through a {whose}, which is not followed")
                     return os.readlink("", dir_fd=there)
                 finally:
-                    os.close(there)
+                    close_fd(there)
         except OSError as error:
             raise source_error(path, error) from None
         self._enter(there)
@@ -140,5 +140,5 @@ class _Walk:
         return owner in self._trusted and folder.st_uid in self._trusted and not shared
 
     def _enter(self, folder: int) -> None:
-        os.close(self.folder)
+        close_fd(self.folder)
         self.folder = folder

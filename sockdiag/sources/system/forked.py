@@ -26,6 +26,7 @@ from errno import ETIMEDOUT
 from sockdiag.errors import ParseError, SockdiagError, SourceError, SourceTruncated
 from sockdiag.sources.system.children import new_pipe, new_process, tie, untie
 from sockdiag.sources.system.detached import only
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,15 +68,15 @@ def run(begin: Callable[[], None], function: Callable[[], int]) -> int:
     try:
         pid = new_process("process")
         if pid == 0:
-            os.close(reader)
+            close_fd(reader)
             tie(writer)
             signal(SIGCHLD, on_child)
             _work(mask, begin, function, writer)
         status = _wait(pid)
         error = _read_error(reader)
     finally:
-        os.close(writer)
-        os.close(reader)
+        close_fd(writer)
+        close_fd(reader)
         signal(SIGCHLD, on_child)
         pthread_sigmask(SIG_SETMASK, mask)
     if error is not None:
@@ -183,10 +184,10 @@ def collect(
     reader, writer = new_pipe(name)
     pid = new_process(name, reader, writer)
     if pid == 0:
-        os.close(reader)
+        close_fd(reader)
         tie(writer)
         _answer(begin, function, name, limit, writer)
-    os.close(writer)
+    close_fd(writer)
     try:
         text = _read(reader, name, timeout_s)
     except BaseException:
@@ -194,7 +195,7 @@ def collect(
         _reap(pid, wait=False)
         raise
     finally:
-        os.close(reader)
+        close_fd(reader)
     status = _reap(pid, wait=True)
     size = int.from_bytes(text[:8], "little")
     if len(text) < 8 or len(text) - 8 != size:
@@ -244,8 +245,8 @@ class HeldAnswer:
         _reap(self._pid, wait=False)
 
     def _close(self) -> None:
-        os.close(self._permit)
-        os.close(self._reader)
+        close_fd(self._permit)
+        close_fd(self._reader)
 
 
 def answer_of(function: Callable[[], bytes], timeout_s: float, after: Callable[[], None] | None = None) -> HeldAnswer:
@@ -268,8 +269,8 @@ def answer_of(function: Callable[[], bytes], timeout_s: float, after: Callable[[
     try:
         permitted, permit = new_pipe("check")
     except SourceTruncated:
-        os.close(reader)
-        os.close(writer)
+        close_fd(reader)
+        close_fd(writer)
         raise
     pid = new_process("check", reader, writer, permitted, permit)
     if pid == 0:
@@ -288,21 +289,21 @@ def answer_of(function: Callable[[], bytes], timeout_s: float, after: Callable[[
                 after()
         finally:
             os._exit(0)
-    os.close(writer)
-    os.close(permitted)
+    close_fd(writer)
+    close_fd(permitted)
     try:
         text = _read(reader, "check", timeout_s, framed=True)
     except BaseException as error:
-        os.close(permit)
-        os.close(reader)
+        close_fd(permit)
+        close_fd(reader)
         os.kill(pid, SIGKILL)
         _reap(pid, wait=False)
         if isinstance(error, SourceTruncated):
             raise TimeoutError from None
         raise
     if len(text) <= 8 or len(text) - 8 != int.from_bytes(text[:8], "little"):
-        os.close(permit)
-        os.close(reader)
+        close_fd(permit)
+        close_fd(reader)
         raise SourceTruncated("check", f"worker process ended early ({_ending(_reap(pid, wait=True))})")
     return HeldAnswer(text[8:], pid, permit, reader)
 

@@ -23,6 +23,14 @@ _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 
+def close_fd(fd: int) -> None:
+    """Close a descriptor that nothing was written to; the kernel lets go of it whatever it answers."""
+    try:  # noqa: SIM105 - contextlib is not for start-up
+        os.close(fd)
+    except OSError:
+        pass
+
+
 class ProcRoot:
     """Files of /proc and /sys at their own absolute paths, read below *root*.
 
@@ -87,7 +95,7 @@ class ProcRoot:
                 except OSError:
                     continue
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def owner(self, path: str) -> int:
         """Return the uid that owns a file, for /proc/PID the process's effective user; errors as :meth:`read`."""
@@ -142,7 +150,7 @@ class ProcessFiles:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        os.close(self._folder)
+        close_fd(self._folder)
 
     def read(self, name: str) -> bytes:
         """Read a whole file; errors as :meth:`ProcRoot.read`."""
@@ -156,7 +164,7 @@ class ProcessFiles:
         except OSError as error:
             raise source_error(f"{self.path}/{name}", error) from None
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def size(self, name: str) -> int:
         """Return the size of a file by stat(2); errors as :meth:`ProcRoot.read`."""
@@ -203,7 +211,7 @@ class ProcessFiles:
         except OSError as error:
             raise source_error(f"{self.path}/fd", error) from None
         finally:
-            os.close(folder)
+            close_fd(folder)
 
     def _open(self, name: str, flags: int) -> int:
         try:
@@ -227,7 +235,7 @@ def pieces(fd: int, path: str) -> Iterator[bytes]:
     except OSError as error:
         raise source_error(path, error) from None
     finally:
-        os.close(fd)
+        close_fd(fd)
 
 
 def source_error(path: str, error: OSError) -> SourceError:

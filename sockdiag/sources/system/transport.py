@@ -43,6 +43,7 @@ from sockdiag.kernel.netlink import (
 )
 from sockdiag.kernel.sock_diag import DIAG_MODULES
 from sockdiag.model.record import ID, LABEL, Record, field
+from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -213,12 +214,12 @@ class KernelSocket:
             self._port = self.socket.getsockname()[0]
             self._identity = _IDENTITY.pack(self._sequence, self._port)
         except OSError as error:
-            self.socket.close()
+            close_fd(self.socket.detach())
             raise _error(request, error.errno or 0) from None
 
     def close(self) -> None:
         """Close the socket."""
-        self.socket.close()
+        close_fd(self.socket.detach())
 
     def send(self, flags: int) -> None:
         """Send the request; SourceError if the kernel refuses it."""
@@ -376,7 +377,7 @@ def netns_cookie() -> int | None:
         try:
             return int(U64.unpack(channel.getsockopt(SOL_SOCKET, _SO_NETNS_COOKIE, 8))[0])
         finally:
-            channel.close()
+            close_fd(channel.detach())
     except (OSError, struct_error):
         return None
 
