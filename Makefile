@@ -20,7 +20,7 @@ UNMEASURED += tests/unit/sources/netlink/test_tcp_info_guard.py
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test campaign soak test-min coverage lint style types gen gen-check dist deb bench clean
+.PHONY: help run test campaign soak fuzz faults kills test-min coverage lint style types gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,7 +43,18 @@ campaign: $(STAMP) ## Judge every condition of tests/live/scenarios in every way
 	tests/apart $(BIN)/python -m tests.live.scenarios.campaign $(ARGS)
 
 soak: $(STAMP) ## Let metrics --listen run for an hour, and watch its memory and descriptors (ARGS="--seconds 600")
-	$(BIN)/python tests/hostile/soak.py $(ARGS)
+	tests/apart $(BIN)/python -m tests.hostile.soak $(ARGS)
+
+# Coverage guides it where there is a wheel of atheris for this Python.
+fuzz: $(STAMP) ## Fuzz every reader of what others choose (ARGS="--seconds 3600 --grow")
+	-$(BIN)/python -m pip install -q atheris
+	tests/apart $(BIN)/python -m tests.hostile.fuzz $(ARGS)
+
+faults: $(STAMP) ## Let single system calls fail in every command, by strace (ARGS="--runs 300")
+	tests/apart $(BIN)/python -m tests.hostile.faults $(ARGS)
+
+kills: $(STAMP) ## Kill check and metrics at random moments (ARGS="--runs 200")
+	tests/apart $(BIN)/python -m tests.hostile.kills $(ARGS)
 
 # The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
 test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits

@@ -32,6 +32,10 @@ _CLASSES: dict[str, Callable[[str], bool]] = {
 }
 
 
+# No bracket expression is longer.
+_LONGEST_SET = 256
+
+
 class _Set:
     # A bracket expression: characters, ranges, classes, negated or not.
     __slots__ = ("characters", "classes", "fold", "negated", "ranges")
@@ -104,19 +108,20 @@ def _parse(pattern: str, *, fold: bool) -> list[str | int | _Set] | None:
 
 
 def _bracket(pattern: str, at: int, *, fold: bool) -> tuple[str | _Set, int]:
-    # Without its closing bracket the opening one is an ordinary character.
+    # Without its closing bracket the opening one is an ordinary character. A bound, because each may be looked for in vain.
     start = at
+    last = min(len(pattern), at + _LONGEST_SET)
     negated = pattern[at : at + 1] in ("!", "^")
     at += negated
     found = _Set(negated=negated, fold=fold)
     first = True
-    while at < len(pattern):
+    while at < last:
         character = pattern[at]
         if character == "]" and not first:
             return found, at + 1
         first = False
         if character == "[" and pattern[at + 1 : at + 2] == ":":
-            end = pattern.find(":]", at + 2)
+            end = pattern.find(":]", at + 2, last)
             name = pattern[at + 2 : end] if end >= 0 else ""
             if name in _CLASSES:
                 found.classes.append(_CLASSES[name])

@@ -133,3 +133,10 @@ def test_no_pattern_is_slow() -> None:
 def test_long_names_of_unix_sockets() -> None:
     """A name is one character a byte."""
     assert compile_glob("@" + "?" * 107)("@" + "\xff" * 107)
+
+
+def test_brackets_without_end() -> None:
+    """Thousands of them are ordinary characters, at once."""
+    began = time.process_time()
+    assert compile_glob("[" * 4000)("[" * 4000)
+    assert time.process_time() - began < 3
