@@ -113,18 +113,23 @@ class ArgumentError(UsageError):
         return self._message.replace("{", "--").replace("}", "")
 
 
-def unknown(kind: str, name: str, known: Iterable[str], see: str = "") -> str:
+def unknown(kind: str, name: str, known: Iterable[str], see: str | None = "") -> str:
     """Build the message for a name that does not exist, with the one that was probably meant.
 
     Args:
         kind: kind of thing that the name should refer to.
         name: the name that was given.
         known: the names that exist.
-        see: command that lists them, if they are too many for a message.
+        see: command that lists them, if they are too many for a message; None if the reader has just seen where.
     """
     names = list(known)
     near = nearest(name, names)
-    hint = f"; did you mean '{near}'?" if near else f"; {see}" if see else f": {', '.join(dict.fromkeys(names))}"
+    if near:
+        hint = f"; did you mean '{near}'?"
+    elif see is None:
+        hint = ""
+    else:
+        hint = f"; {see}" if see else f": {', '.join(dict.fromkeys(names))}"
     return f"there is no {kind} '{name}'{hint}"
 
 

@@ -171,7 +171,7 @@ def _problems(found: dict[str, Any]) -> Iterator[str]:
 def _problem(key: str, known: set[str]) -> Iterator[str]:
     name = key.replace("-", "_")
     if name not in known:
-        yield unknown("option", key, [one.replace("_", "-") for one in sorted(known)], "no option is similar")
+        yield unknown("option", key, [one.replace("_", "-") for one in sorted(known)], None)
     elif _is_format(name):
         yield f"'{key}' is a format, which only a command line chooses"
 

@@ -30,9 +30,7 @@ def _problem(command: Command, error: Any) -> str:
             return f"{flag} is for one table, and the overview has several: use --json, or {flag} with a command"
         flags = [f for option in command.options for f in option.flags if len(f) > 2]
         # All short options are equally close to one letter.
-        return (
-            unknown("option", flag, flags, "no option is similar") if len(flag) > 2 else f"there is no option '{flag}'"
-        )
+        return unknown("option", flag, flags, None) if len(flag) > 2 else f"there is no option '{flag}'"
     option = next((o for o in command.options if o.name == getattr(about, "name", "") or flag in o.flags), None)
     if option is None:
         argument = next((a for a in command.arguments if a.name == getattr(about, "name", "")), None)

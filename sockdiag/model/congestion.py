@@ -9,7 +9,7 @@ class VegasInfo(Record):
     """``struct tcpvegas_info``, of vegas, veno, yeah, illinois, nv and others. Source: ``tcp_vegas_get_info()``."""
 
     enabled: int | None = field(
-        "1: the algorithm works now.", default=None, kind=ID, wire="I", sources=("INET_DIAG_VEGASINFO.tcpv_enabled",)
+        "1: the algorithm is active.", default=None, kind=ID, wire="I", sources=("INET_DIAG_VEGASINFO.tcpv_enabled",)
     )
     rttcnt: int | None = field(
         "Round-trip times measured in this window.",
@@ -38,7 +38,7 @@ class DctcpInfo(Record):
     """``struct tcp_dctcp_info``. Source: ``dctcp_get_info()``."""
 
     enabled: int | None = field(
-        "0: fallen back to loss-based control, as ECN was not agreed on.",
+        "0: fallen back to loss-based control, because ECN was not negotiated.",
         default=None,
         kind=ID,
         wire="H",

@@ -82,7 +82,7 @@ GAUGES = frozenset(
 class Counter(Record):
     """One counter with all that is known of it."""
 
-    name: str = field("Exact MIB name, as TcpExt.ListenDrops.", kind=LABEL)
+    name: str = field("Exact MIB name, such as TcpExt.ListenDrops.", kind=LABEL)
     value: int = field("Its value.", kind=COUNTER)
     kind: str = field("counter (only ever grows) or gauge.", kind=LABEL)
     scope: str = field("Whose number it is: netns or host.", kind=LABEL)

@@ -98,7 +98,7 @@ class SocketLayer(Record):
     """The socket of the VFS side: ``struct socket``."""
 
     state: str | None = field(
-        "SS_… state; derived from sk_state, as the kernel reports it for no family.",
+        "SS_… state, derived from sk_state: the kernel reports it for no family.",
         default=None,
         kind=LABEL,
         kernel="socket->state",

@@ -102,7 +102,7 @@ class PacketMembership(Record):
         sources=("packet_diag_mclist.pdmc_type",),
     )
     address: str = field(
-        "Hardware address, as 01:00:5e:00:00:01; empty where the type has none.",
+        "Hardware address, such as 01:00:5e:00:00:01; empty where the type has none.",
         kind=ID,
         header="ADDRESS",
         kernel="packet_mclist.addr",

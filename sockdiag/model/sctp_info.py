@@ -60,13 +60,13 @@ class SctpInfo(Record):
     penddata: int | None = _member(
         "penddata", "H", "Data chunks received and out of order.", "sctp_tsnmap_pending(&asoc->peer.tsn_map)"
     )
-    instrms: int | None = _member("instrms", "H", "Streams that come in.", "asoc->stream.incnt")
-    outstrms: int | None = _member("outstrms", "H", "Streams that go out.", "asoc->stream.outcnt")
+    instrms: int | None = _member("instrms", "H", "Incoming streams.", "asoc->stream.incnt")
+    outstrms: int | None = _member("outstrms", "H", "Outgoing streams.", "asoc->stream.outcnt")
     fragmentation_point: int | None = _member(
         "fragmentation_point", "I", "Largest message that is not fragmented.", "asoc->frag_point", BYTES
     )
-    inqueue: int | None = _member("inqueue", "I", "Chunks in the inqueue.", "asoc->base.inqueue.in_chunk_list")
-    outqueue: int | None = _member("outqueue", "I", "Chunks in the outqueue.", "asoc->outqueue.out_chunk_list")
+    inqueue: int | None = _member("inqueue", "I", "Chunks in the receive queue.", "asoc->base.inqueue.in_chunk_list")
+    outqueue: int | None = _member("outqueue", "I", "Chunks in the send queue.", "asoc->outqueue.out_chunk_list")
     overall_error: int | None = _member(
         "overall_error", "I", "Errors in a row, over all paths.", "asoc->overall_error_count"
     )

@@ -75,7 +75,9 @@ class TcpInfo(Record):
     struct has LISTEN_FIELDS only. Special values of the kernel (never measured, no limit) become None too.
     """
 
-    state: int | None = _member("state", "B", "State, as that of the row.", "sk->sk_state", kind=ID, words=STATE_NAMES)
+    state: int | None = _member(
+        "state", "B", "State; the same as the socket's.", "sk->sk_state", kind=ID, words=STATE_NAMES
+    )
     ca_state: int | None = _member(
         "ca_state",
         "B",
@@ -138,7 +140,7 @@ class TcpInfo(Record):
         "Segments acknowledged selectively; on a listener, the limit of its accept queue.",
         "tp->sacked_out, sk->sk_max_ack_backlog",
     )
-    lost: int | None = _member("lost", "I", "Segments in flight that are held to be lost.", "tp->lost_out")
+    lost: int | None = _member("lost", "I", "Segments in flight that are presumed lost.", "tp->lost_out")
     retrans: int | None = _member("retrans", "I", "Retransmitted segments in flight.", "tp->retrans_out")
     fackets: int | None = _member(
         "fackets",
@@ -219,7 +221,7 @@ class TcpInfo(Record):
     delivery_rate_bytes_per_s: int | None = _member(
         "delivery_rate",
         "Q",
-        "Rate at which the peer got data, as last measured.",
+        "Rate at which the peer got data when it was last measured.",
         "tcp_compute_delivery_rate(tp)",
         BYTES_PER_S,
     )
@@ -242,7 +244,7 @@ class TcpInfo(Record):
     sndbuf_limited_us: int | None = _member(
         "sndbuf_limited",
         "Q",
-        "Part of busy_time limited by the own send buffer.",
+        "Part of busy_time limited by the send buffer of this end.",
         "tp->chrono_stat[TCP_CHRONO_SNDBUF_LIMITED]",
         US,
         COUNTER,
@@ -260,7 +262,7 @@ class TcpInfo(Record):
         "bytes_retrans", "Q", "Bytes retransmitted.", "tp->bytes_retrans", BYTES, COUNTER
     )
     dsack_dups: int | None = _member(
-        "dsack_dups", "I", "Segments that the peer reported to have had twice (DSACK).", "tp->dsack_dups", kind=COUNTER
+        "dsack_dups", "I", "Duplicate segments reported by the peer (DSACK).", "tp->dsack_dups", kind=COUNTER
     )
     reord_seen: int | None = _member("reord_seen", "I", "Reordering events seen.", "tp->reord_seen", kind=COUNTER)
     rcv_ooopack: int | None = _member(

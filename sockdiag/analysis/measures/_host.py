@@ -169,7 +169,7 @@ MEASURES = (
     ),
     *_bounded(
         "tcp_orphans",
-        "TCP sockets of the host that their owner has closed and that are not done",
+        "TCP sockets of the host that their process has closed and that still have data to send or to be acknowledged",
         "tcp_orphan",
         "net.ipv4.tcp_max_orphans",
         HOST,

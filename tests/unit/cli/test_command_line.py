@@ -286,3 +286,11 @@ def test_the_overview_is_no_single_table(words: list[str]) -> None:
     answer = invoke(*words)
     assert (answer.status, answer.out) == (2, b"")
     assert "is for one table, and the overview has several: use --json" in answer.err
+
+
+def test_names_that_are_like_no_other() -> None:
+    """No suggestion is better than a far one; a topic of a manual page is named."""
+    assert invoke("list", "--follow", *WORLD).err.splitlines()[0] == "sockdiag: there is no option '--follow'"
+    assert "did you mean '--where'?" in invoke("list", "--were", "x", *WORLD).err
+    wrong = invoke("help", "filter")
+    assert (wrong.status, "sockdiag-filter(7)" in wrong.err) == (2, True)
