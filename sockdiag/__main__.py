@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the program on this process's arguments and exit."""
+    try:
+        _run()
+    except (OSError, ImportError, MemoryError) as error:
+        # What reports errors may not be loaded yet: no descriptors, no memory, a disk that fails.
+        sys.exit(_not_started(error))
+
+
+def _run() -> NoReturn:
     # While modules load there is nothing to clear up. An ignored SIGINT (a background job of sh) stays ignored.
     interruptible = getsignal(SIGINT) is default_int_handler
     if interruptible:
@@ -48,6 +56,18 @@ def main() -> None:
         if status == 128 + number:
             _die_of(number)
     sys.exit(status)
+
+
+def _not_started(error: Exception) -> int:
+    check = sys.argv[1:2] == ["check"]
+    reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+    text = f"cannot start: {getattr(error, 'filename', None) or 'Python'}: {reason}"
+    line = f"SOCKDIAG UNKNOWN - {text}" if check else f"sockdiag: {text}"
+    try:  # noqa: SIM105 - contextlib is not for start-up
+        os.write(1 if check else 2, f"{ascii(line)[1:-1]}\n".encode())
+    except OSError:
+        pass
+    return 3 if check else 1
 
 
 def _unraisable(args: sys.UnraisableHookArgs) -> None:

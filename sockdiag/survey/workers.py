@@ -197,6 +197,7 @@ class WorkerPool:
         """Give up the namespace that a worker was in, and start another worker for the remaining ones."""
         assert worker.child is not None
         worker.child.close()
+        worker.child = None
         place = next((p for n, p in worker.left if n == worker.at), None)
         if place is None:
             worker.at, place = worker.left[0]
