@@ -116,7 +116,8 @@ class Scraper:
             self._prepare()
         parts = list(in_each(survey, lambda there: self._steps(there, twice_s, keep_s, alone=not survey.everywhere)))
         if not any(part.read for part in parts):
-            raise NothingRead(survey.gaps[0].reason if survey.gaps else "nothing could be read")
+            gap = survey.gaps[0] if survey.gaps else None
+            raise NothingRead("nothing could be read" if gap is None else f"could not read {gap.source}: {gap.reason}")
         findings = [finding for part in parts for finding in part.findings]
         unknown = [one for part in parts for one in part.unknown]
         # A source counts as unread if it could not be read in one of the namespaces.

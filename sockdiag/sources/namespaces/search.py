@@ -24,6 +24,8 @@ _NS_GET_NSTYPE = 0xB703  # _IO(NSIO, 3), include/uapi/linux/nsfs.h
 _FIRST_INODE = 0xEFFFFFF0  # PROC_DYNAMIC_FIRST, and the initial namespaces' below it (6.18)
 _SOURCE = "/proc/PID/ns/net"
 _SOCKET = b"socket:["
+# Stands for the inode of this process's own namespace where /proc does not give it.
+_NO_INODE = 0
 # Other ways into a namespace that are kept.
 _OTHERS = 4
 
@@ -69,6 +71,9 @@ def list_all(files: ProcRoot, *, descriptors: bool = True) -> FoundNamespaces:
         search.add(current(files).inode, OWN, "self")
     except SourceError as error:
         search.gaps.append(Gap.from_error(error))
+        if files.live:
+            # Netlink answers all the same.
+            search.found[_NO_INODE] = FoundNamespace(Namespace(), OWN, "self")
     if files.live:
         search.look(descriptors)
     own = {p.namespace.inode for p in search.found.values() if p.held_by == "self"}
@@ -127,7 +132,8 @@ class _Search:
             self._names.setdefault(inode, name)
             self.add(inode, path, "name")
         for inode, place in self.found.items():
-            self.found[inode] = place._replace(namespace=Namespace(self._names.get(inode), inode))
+            if inode != _NO_INODE:
+                self.found[inode] = place._replace(namespace=Namespace(self._names.get(inode), inode))
         pids, hidden = visible_processes(self.files)
         if hidden is not None:
             self.gaps.append(hidden)
