@@ -77,7 +77,14 @@ class DetachedProcess:
 
     def frames(self) -> list[tuple[int, bytes]]:
         """Read the frames that have arrived, END and FAILED included; wait if there are none."""
-        data = os.read(self._fd, _CHUNK)
+        try:
+            data = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            self.ended = True
+            reason = f"worker process cannot be heard: {os.strerror(error.errno or 0)}"
+            return [(FAILED, packed(SourceTruncated(self.name, reason, error.errno)))]
         if not data:
             self.ended = True
             return [(FAILED, packed(SourceTruncated(self.name, "worker process died")))]
