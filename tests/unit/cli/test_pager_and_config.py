@@ -212,3 +212,15 @@ def test_root_ignores_the_files_of_others(tmp_path: Path) -> None:
     os.chown(tmp_path / "c.toml", 65534, 65534)
     _status, shown = run("list", "--netid", "tcp", *WORLD, **env)
     assert "owned by uid 65534; ignored" in " ".join(shown[:2])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_ignores_files_in_folders_of_others(tmp_path: Path) -> None:
+    """Whoever owns the folder can put another file there, or a link to one of root's."""
+    environ = config(tmp_path / "sockdiag.toml", 'color = "always"')
+    (tmp_path / "theirs").mkdir()
+    os.rename(environ["SOCKDIAG_CONFIG"], tmp_path / "theirs/c.toml")
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    status, shown = run("limits", SOCKDIAG_CONFIG=f"{tmp_path}/theirs/c.toml")
+    assert status == 0
+    assert "another user (uid 65534); ignored" in " ".join(shown[:3])
