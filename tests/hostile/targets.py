@@ -135,8 +135,13 @@ def in_file(read: Callable[[str], object]) -> Callable[[bytes], object]:
 
 
 def bulk_and_clear(data: bytes) -> None:
-    """Cut columns out of messages in bulk, and compare with the clear decoder, message by message."""
-    columns = Columns("tcp", _REQUEST, nothing)
+    """Cut columns out of messages in bulk, and compare with the clear decoder, message by message, in each table."""
+    for table in sorted(inet_diag.TABLES):
+        _bulk_and_clear(data, table)
+
+
+def _bulk_and_clear(data: bytes, table: str) -> None:
+    columns = Columns(table, _REQUEST, nothing)
     whole, clear = [], []
     at = 0
     while len(data) - at >= 16:
@@ -146,7 +151,7 @@ def bulk_and_clear(data: bytes) -> None:
         if kind == 20:
             whole.append(data[at : at + length].ljust(length + 3 & ~3, b"\0"))
             with contextlib.suppress(SockdiagError):
-                clear.append(inet_diag.decode(data[at : at + length], "tcp", nothing))
+                clear.append(inet_diag.decode(data[at : at + length], table, nothing))
         at += length + 3 & ~3
     if whole:
         columns.take(b"".join(whole))
