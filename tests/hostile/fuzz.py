@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
 import re
 import subprocess
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -146,7 +148,7 @@ def fuzz(name: str, seconds: float, grow: bool) -> dict[str, object]:
 
 
 def main() -> int:
-    """Fuzz the chosen targets, one after the other."""
+    """Fuzz the chosen targets, as many at a time as there are CPUs."""
     if sys.argv[1:2] == ["--guided"]:
         guided(sys.argv[2], sys.argv[3:])
         return 0
@@ -159,7 +161,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     names = [name for name in TARGETS if given.only in name]
-    each = max(2.0, given.seconds / max(1, len(names)))
     try:
         import atheris  # noqa: F401
     except ImportError:
@@ -167,15 +168,19 @@ def main() -> int:
         by_coverage = False
     else:
         by_coverage = True
-    total = failed = 0
-    for name in names:
+    jobs = os.cpu_count() or 1 if by_coverage else 1
+    each = max(2.0, given.seconds * jobs / max(1, len(names)))
+
+    def one(name: str) -> dict[str, object]:
         if by_coverage:
-            found = fuzz(name, each, given.grow)
-        else:
-            tried, data = at_random(name, each, given.seed)
-            if data is not None:
-                keep(name, data)
-            found = {"target": name, "inputs": tried, "finds": int(data is not None)}
+            return fuzz(name, each, given.grow)
+        tried, data = at_random(name, each, given.seed)
+        if data is not None:
+            keep(name, data)
+        return {"target": name, "inputs": tried, "finds": int(data is not None)}
+
+    total = failed = 0
+    for found in ThreadPoolExecutor(jobs).map(one, names):
         total += int(str(found["inputs"]))
         failed += bool(found["finds"] or found.get("said"))
         print(json.dumps(found), flush=True)
