@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,6 +161,17 @@ def judged(run: Run, done: subprocess.CompletedProcess[str]) -> str:
     return ""
 
 
+def in_turn(runs: list[Run], chance: random.Random) -> list[Run]:
+    """Mix the runs so that each call has its turn, however rarely it is made."""
+    by_call: dict[str, list[Run]] = {}
+    for run in runs:
+        by_call.setdefault(run.call, []).append(run)
+    for group in by_call.values():
+        chance.shuffle(group)
+    turns = zip_longest(*by_call.values())
+    return [run for turn in turns for run in turn if run is not None]
+
+
 def main() -> int:
     """Run as many faults as asked for, spread over commands, calls and places."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -181,7 +193,7 @@ def main() -> int:
                 places = list(range(before + 1, total + 1))
                 chance.shuffle(places)
                 candidates += [Run(command, call, error, place) for error in errors for place in places[:6]]
-        chance.shuffle(candidates)
+        candidates = in_turn(candidates, chance)
         wrong = 0
         seen: Counter[str] = Counter()
         end = time.monotonic() + given.seconds
