@@ -57,13 +57,12 @@ class DetachedProcess:
     __slots__ = ("_answers", "_buffer", "_fd", "ended", "name")
 
     def __init__(self, task: Task, name: str) -> None:
-        self._answers = -1
+        self._fd = self._answers = -1
         self._start(lambda writer: _work(task, writer), name)
 
     def _start(self, work: Callable[[int], None], name: str) -> None:
         self.name = name
         self.ended = False
-        self._fd = -1
         self._buffer = b""
         self._fd, write_end = new_pipe(name)
         child = new_process(name, write_end)
@@ -127,6 +126,7 @@ class DetachedWorker(DetachedProcess):
     __slots__ = ()
 
     def __init__(self, task: AskingTask, name: str) -> None:
+        self._fd = self._answers = -1
         read_end, self._answers = new_pipe(name)
         os.set_blocking(self._answers, False)
         try:

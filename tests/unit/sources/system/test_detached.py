@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
-from typing import TYPE_CHECKING
 
+import pytest
+
+from sockdiag.errors import SourceError
 from sockdiag.sources.system import detached
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_its_pipe_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +35,18 @@ def test_its_pipe_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert child.ended
     child.close()
+
+
+def test_there_are_no_descriptors(monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder) -> None:
+    """Neither a process nor a worker can be made; what there is of it is cleared up."""
+
+    def none() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("sockdiag.sources.system.children.os.pipe", none)
+    with pytest.raises(SourceError, match="x: no process could be started: Too many open files"):
+        detached.DetachedProcess(lambda _emit: None, "x")
+    with pytest.raises(SourceError, match="x: no process could be started: Too many open files"):
+        detached.DetachedWorker(lambda _channel: None, "x")
+    gc.collect()
+    assert not recwarn.list
