@@ -31,9 +31,7 @@ _CLASSES: dict[str, Callable[[str], bool]] = {
     "cntrl": lambda c: c.isascii() and not c.isprintable(),
 }
 
-
-# No bracket expression is longer.
-_LONGEST_SET = 256
+_LONGEST_CLASS = max(map(len, _CLASSES))
 
 
 class _Set:
@@ -85,6 +83,7 @@ def _lower(text: str) -> str:
 
 def _parse(pattern: str, *, fold: bool) -> list[str | int | _Set] | None:
     parts: list[str | int | _Set] = []
+    unclosed: set[int] = set()
     at = 0
     while at < len(pattern):
         character = pattern[at]
@@ -95,7 +94,7 @@ def _parse(pattern: str, *, fold: bool) -> list[str | int | _Set] | None:
         elif character == "?":
             parts.append(_ANY)
         elif character == "[":
-            found, at = _bracket(pattern, at, fold=fold)
+            found, at = _bracket(pattern, at, unclosed, fold=fold)
             parts.append(found)
         elif character == "\\":
             if at == len(pattern):
@@ -107,21 +106,24 @@ def _parse(pattern: str, *, fold: bool) -> list[str | int | _Set] | None:
     return parts
 
 
-def _bracket(pattern: str, at: int, *, fold: bool) -> tuple[str | _Set, int]:
-    # Without its closing bracket the opening one is an ordinary character. A bound, because each may be looked for in vain.
+def _bracket(pattern: str, at: int, unclosed: set[int], *, fold: bool) -> tuple[str | _Set, int]:
+    # Without its closing bracket the opening one is an ordinary character. Places from which none is found are kept in
+    # *unclosed*: another bracket that comes to one of them need not look again.
+    passed: list[int] = []
     start = at
-    last = min(len(pattern), at + _LONGEST_SET)
     negated = pattern[at : at + 1] in ("!", "^")
     at += negated
     found = _Set(negated=negated, fold=fold)
     first = True
-    while at < last:
+    while at < len(pattern) and (first or at not in unclosed):
         character = pattern[at]
         if character == "]" and not first:
             return found, at + 1
+        if not first:
+            passed.append(at)
         first = False
         if character == "[" and pattern[at + 1 : at + 2] == ":":
-            end = pattern.find(":]", at + 2, last)
+            end = pattern.find(":]", at + 2, at + 2 + _LONGEST_CLASS + 2)
             name = pattern[at + 2 : end] if end >= 0 else ""
             if name in _CLASSES:
                 found.classes.append(_CLASSES[name])
@@ -133,6 +135,7 @@ def _bracket(pattern: str, at: int, *, fold: bool) -> tuple[str | _Set, int]:
             found.ranges.append((low, high))
         else:
             found.characters += low
+    unclosed.update(passed)
     return "[", start
 
 
