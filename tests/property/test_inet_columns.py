@@ -78,6 +78,19 @@ def test_any_attributes(rows: list[dict[int, bytes]], table: str, share: int) ->
     compare(*both(messages, table, share))
 
 
+OCTET, WORD = st.integers(0, 255), st.sampled_from([0, 1, 1 << 31, (1 << 32) - 1])
+
+
+@given(st.lists(st.tuples(OCTET, OCTET, OCTET, WORD, WORD, WORD), min_size=1, max_size=4), TABLES)
+def test_any_members(rows: list[tuple[int, ...]], table: str) -> None:
+    """States, timers and numbers of any value, without attributes: SCTP's timer has one name in both ways."""
+    names = ("state", "timer", "retrans", "expires", "uid", "inode")
+    messages = [
+        inet_message(sport=1000 + row, **dict(zip(names, values, strict=True))) for row, values in enumerate(rows)
+    ]
+    compare(*both(messages, table, 4))
+
+
 @given(rows_of_attributes(NEW), st.lists(st.booleans(), min_size=1, max_size=4), st.sampled_from(["tcp", "udp"]))
 def test_attributes_of_a_newer_kernel(rows: list[dict[int, bytes]], some: list[bool], table: str) -> None:
     """What a newer kernel adds to all sockets or to some of them stays in columns."""

@@ -241,7 +241,9 @@ class Columns:
             columns["uid"] = cut.numbers(MSG_UID)
         timers = cut.octets(MSG_TIMER)
         if timers[0] or not uniform(timers):
-            columns["timer"] = Column("", lambda: [_timers(timers, cut.words(MSG_EXPIRES), cut.octets(MSG_RETRANS))])
+            columns["timer"] = Column(
+                "", lambda: [_timers(self._table, timers, cut.words(MSG_EXPIRES), cut.octets(MSG_RETRANS))]
+            )
         self._attribute_columns(layout, cut, columns, constants)
         data, length = cut.data, cut.length
         return Batch(
@@ -447,7 +449,7 @@ def _whose(inodes: array[int], uids: array[int]) -> list[int | None]:
     return [uid if inode or uid else None for uid, inode in zip(uids, inodes, strict=True)]
 
 
-def _timers(timers: bytes, expires: array[int], retransmits: bytes) -> list[Timer | None]:
+def _timers(table: str, timers: bytes, expires: array[int], retransmits: bytes) -> list[Timer | None]:
     make = Timer._make
     rows = zip(timers, expires, retransmits, strict=True)
-    return [make((timer_name(t), e, r)) if t else None for t, e, r in rows]
+    return [make((timer_name(t, table), e, r)) if t else None for t, e, r in rows]

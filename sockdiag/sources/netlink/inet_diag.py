@@ -114,8 +114,10 @@ def inet_requests(
     ]
 
 
-def timer_name(number: int) -> str:
-    """Name idiag_timer; a number of a newer kernel becomes ``unknown(n)``."""
+def timer_name(number: int, table: str) -> str:
+    """Name idiag_timer; a number of a newer kernel becomes ``unknown(n)``. SCTP reports one timer only."""
+    if table == "sctp":
+        return "t3_rtx"
     return TIMER_NAMES[number] if number < len(TIMER_NAMES) else f"unknown({number})"
 
 
@@ -192,7 +194,6 @@ def decode(
         tcp_info, inet, mptcp_info, sctp_info = _rest(found, table, unknown)
     if sctp_info is not None and sctp_info.s_type is not None:
         kind = "SOCK_STREAM" if sctp_info.s_type == _SCTP_SOCKET_TCP else "SOCK_SEQPACKET"
-    name = timer_name(timer) if table != "sctp" else "t3_rtx"
     socket = Socket._make(
         (
             table,
@@ -212,7 +213,7 @@ def decode(
             cgroup_id,
             None,
             shutdown,
-            Timer._make((name, expires, retrans)) if timer else None,
+            Timer._make((timer_name(timer, table), expires, retrans)) if timer else None,
             memory,
             tcp_info,
             inet,
