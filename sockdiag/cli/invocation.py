@@ -120,19 +120,19 @@ class Invocation:
 
         Args:
             among: the rules that the command judges by.
-            terminal: unless rules were chosen, a screen shows findings only on a terminal.
+            terminal: unless an option is about findings, a screen shows them only on a terminal.
 
         Raises:
-            UsageError: as with :meth:`rules`, or rules were chosen for a format that shows no findings.
+            UsageError: as with :meth:`rules`, or an option is about findings, and the format shows none.
         """
         args, renderer = self.args, self.renderer
-        chosen = [option for option in options.RULES if args[option]]
+        chosen = [option for option in options.JUDGING_LEVELS if args.given(option)]
         if renderer.document or (renderer is options.SCREEN and not args[options.COLUMNS]):
             wanted = renderer.document or chosen or self.env.terminal or not terminal
             return self.rules(among) or () if wanted else ()
         if chosen:
             raise UsageError(
-                f"{chosen[0].flags[0]} chooses findings, which only --json and screens without -o show here"
+                f"{chosen[0].flags[0]} is about findings, which only --json and screens without -o show here"
             )
         return ()
 
@@ -225,17 +225,27 @@ class Invocation:
         command = pager_of(self.env.environ)
         return Paged(self.env, command) if command else None
 
-    def finish(self, document: Document, findings: Iterable[Finding], *, answered: bool | None = None) -> int:
+    def finish(
+        self,
+        document: Document,
+        findings: Iterable[Finding],
+        *,
+        answered: bool | None = None,
+        warn: bool = True,
+        pages: bool = True,
+    ) -> int:
         """Show a document; the exit status is 3 with --exit-code and a finding of --fail-on severity or worse.
 
         Args:
             document: the answer.
             findings: the findings in it.
             answered: as for :meth:`show`.
+            warn: as for :meth:`show`.
+            pages: as for :meth:`show`.
         """
         from sockdiag.model.finding import at_least
 
-        shown = self.show(document, answered=answered)
+        shown = self.show(document, answered=answered, warn=warn, pages=pages)
         args = self.args
         if args[options.EXIT_CODE] and shown in (status.OK, status.PARTIAL):
             least = args[options.FAIL_ON]

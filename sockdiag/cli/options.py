@@ -83,6 +83,8 @@ SELECTION = (WHERE, NETID)
 # Of every command that judges: the rules, and how.
 RULES = (RULE, SKIP)
 JUDGING = (*RULES, INTERVAL, HORIZON, EXIT_CODE, FAIL_ON)
+# Of those that judge a single sample, which has no trends.
+JUDGING_LEVELS = (*RULES, EXIT_CODE, FAIL_ON)
 
 
 class Renderer:

@@ -256,7 +256,8 @@ def _show(
         )
     )
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
-    return this.show(document, warn=first, pages=this.args[FOLLOW] is None), known(rows), counters
+    status = this.finish(document, found, warn=first, pages=this.args[FOLLOW] is None)
+    return status, known(rows), counters
 
 
 def document() -> Keys:
@@ -293,7 +294,7 @@ COMMAND = Command(
         "does not notice, and no option is read that would reset a counter; --no-steal-fd skips this."
     ),
     arguments=(TARGET, PEER),
-    options=(NO_STEAL_FD, FOLLOW, COUNT, *options.RULES, *options.COMMON),
+    options=(NO_STEAL_FD, FOLLOW, COUNT, *options.JUDGING_LEVELS, *options.COMMON),
     examples=(
         ("inspect :22", "the socket on port 22, or a list of them"),
         ("inspect 1234/7 --follow 1", "descriptor 7 of process 1234, every second"),

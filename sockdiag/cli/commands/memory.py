@@ -74,7 +74,8 @@ def run(env: Env, args: Args) -> int:
         below=this.below(judged.get("findings", ())),
         unasked=unasked(by) | PARTS - ({SKMEM, OWNERS} if grouping.owned else {SKMEM}),
     )
-    return this.show(answer, answered=any(row.pages is not None for row in protocols))
+    answered = any(row.pages is not None for row in protocols)
+    return this.finish(answer, judged.get("findings", ()), answered=answered)
 
 
 def _judged(survey: SystemReader, where: Where | None, codes: tuple[str, ...]) -> dict[str, Any]:
@@ -157,7 +158,7 @@ COMMAND = Command(
     options=(
         BY,
         *options.SELECTION,
-        *options.RULES,
+        *options.JUDGING_LEVELS,
         *options.COMMON,
     ),
     examples=(

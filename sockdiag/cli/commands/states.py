@@ -47,28 +47,41 @@ def run(env: Env, args: Args) -> int:
         rows = this.ordered(_counts(survey, where, exact=args[EXACT]), StateCount)
         table = this.table(columns, rows, chosen=chosen)
         judged = _judged(survey, where, codes)
-        below = this.below(judged.get("findings", ()))
-        return this.show(
-            Document(COMMAND.name, survey.provenance, table=table, table_key="states", keys=judged, below=below)
+        findings = judged.get("findings", ())
+        answer = Document(
+            COMMAND.name,
+            survey.provenance,
+            table=table,
+            table_key="states",
+            keys=judged,
+            below=this.below(findings),
         )
+        return this.finish(answer, findings)
     grouping = survey.grouping(by)
     parts = survey.reduce(survey.query((), where), where, lambda batches: group_states(batches, grouping))
     groups = merge_groups(parts)
     if whole:
         columns, chosen = this.columns(Group)
         table = Table(columns, this.ordered(groups, Group), chosen=chosen)
-        keys: dict[str, Any] = {"by": ",".join(by), "states": sum_groups(groups), **_judged(survey, where, codes)}
+        judged = _judged(survey, where, codes)
+        keys: dict[str, Any] = {"by": ",".join(by), "states": sum_groups(groups), **judged}
         answer = Document(
             COMMAND.name, survey.provenance, table=table, table_key="groups", keys=keys, unasked=unasked(by)
         )
-        return this.show(answer)
+        return this.finish(answer, judged.get("findings", ()))
     shown = GroupColumns(this, GroupRow, by, [name for name in _COLUMNS if name not in by])
     lines, remarks = shown.first(shown.ordered(group_rows(groups)))
     table = this.table(shown.entries, lines, chosen=shown.chosen, remarks=remarks, spare=("family", "netid"))
-    below = this.below(_judged(survey, where, codes).get("findings", ()))
-    return this.show(
-        Document(COMMAND.name, survey.provenance, table=table, table_key="states", unasked=unasked(by), below=below)
+    findings = _judged(survey, where, codes).get("findings", ())
+    answer = Document(
+        COMMAND.name,
+        survey.provenance,
+        table=table,
+        table_key="states",
+        unasked=unasked(by),
+        below=this.below(findings),
     )
+    return this.finish(answer, findings)
 
 
 _COLUMNS = ("netid", "family", "state", "count")
@@ -137,7 +150,7 @@ COMMAND = Command(
         BY,
         EXACT,
         *options.SELECTION,
-        *options.RULES,
+        *options.JUDGING_LEVELS,
         *options.COMMON,
     ),
     examples=(

@@ -177,14 +177,18 @@ def test_a_reference_takes_no_system() -> None:
         assert invoke(*words).status == 2
 
 
-JUDGING = ["risk", "doctor", "listeners", "check", "states", "memory"]
+JUDGING = ["", "risk", "doctor", "listeners", "check", "states", "memory", "metrics", "inspect"]
 
 
 @pytest.mark.parametrize("name", JUDGING)
 def test_what_judges_takes_the_same_choice(name: str) -> None:
     """Sockets and rules are chosen alike wherever sockets are judged."""
     taken = load(name).options
-    assert [option.name for option in (*options.SELECTION, *options.RULES) if option not in taken] == []
+    # A target chooses the socket.
+    wanted = options.RULES if name == "inspect" else (*options.SELECTION, *options.RULES)
+    assert [option.name for option in wanted if option not in taken] == []
+    # check has its own exit status, and metrics are read for their numbers.
+    assert options.EXIT_CODE in taken or name in ("check", "metrics")
 
 
 def test_rules_and_sockets_are_chosen_for_doctor() -> None:
@@ -211,7 +215,7 @@ def test_rules_of_a_command() -> None:
     assert (wrong.status, "this command does not check UDP_DROPS" in wrong.err) == (2, True)
     for line in (("states", "--csv"), ("states", "-o", "count"), ("memory", "--by", "user", "-o", "key")):
         wrong = invoke(*line, "--skip", "UDP_MEMORY_LIMIT" if line[0] == "memory" else "CLOSE_WAIT_LEAK", *WORLD)
-        shown = "--skip chooses findings, which only --json and screens without -o show here"
+        shown = "--skip is about findings, which only --json and screens without -o show here"
         assert (wrong.status, shown in wrong.err) == (2, True)
     wrong = invoke("risk", "--rule", "CLOSE_WAIT_LEAK", "--skip", "CLOSE_WAIT_LEAK", *WORLD)
     assert (wrong.status, "--skip leaves no rule to judge" in wrong.err) == (2, True)
@@ -294,3 +298,20 @@ def test_names_that_are_like_no_other() -> None:
     assert "did you mean '--where'?" in invoke("list", "--were", "x", *WORLD).err
     wrong = invoke("help", "filter")
     assert (wrong.status, "sockdiag-filter(7)" in wrong.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (("states", "--exit-code"), 0),
+        (("states", "--exit-code", "--fail-on", "warning"), 3),
+        (("states", "--by", "user", "--exit-code", "--fail-on", "warning", "--json"), 3),
+        (("states", "--exit-code", "--fail-on", "warning", "--skip", "CLOSE_WAIT_LEAK"), 0),
+        (("memory", "--exit-code"), 0),
+        (("inspect", ":5432", "--exit-code"), 3),
+        (("inspect", ":5432", "--exit-code", "--skip", "ACCEPT_QUEUE_FULL"), 0),
+    ],
+)
+def test_exit_status_of_findings(line: tuple[str, ...], status: int) -> None:
+    """Commands that judge a single sample have it, too."""
+    assert invoke(*line, "--root", str(FIXTURES / "reports" / "6.18-busy")).status == status
