@@ -241,10 +241,11 @@ def _show(
         "answer": answer,
         "far_ends": far,
         "layers": stack,
-        "getsockopt": seen.options,
         "paths": ways,
         "findings": found,
     }
+    if not this.args[NO_STEAL_FD]:
+        keys["getsockopt"] = seen.options
     if egress is not None:
         keys["egress"] = egress
     at = "" if this.args[FOLLOW] is None else time.strftime("%H:%M:%S", time.localtime(survey.started))
