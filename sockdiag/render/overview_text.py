@@ -35,6 +35,7 @@ _SHOWN = 3
 _NO_QUEUES = "no data waits in a receive buffer of TCP or UDP, no connection in an accept queue"
 # Losses of the interval that are listed: a host with many devices may have a counter for each.
 _LISTED = 10
+_WHOLE = " (whole host)"
 # Counters of earlier losses that are named, those of this network namespace first.
 _EARLIER = 2
 
@@ -167,7 +168,10 @@ def _losses(view: Overview, verdict: Verdict, style: Style, whereabouts: Whereab
             yield f"  and {counted(len(now) - _LISTED, 'more counter')}: {whereabouts.command('sockdiag path')}\n"
     past = sorted((loss for loss in rows if not loss.own), key=lambda loss: loss.scope == HOST)
     if past:
-        names = [f"{printable(loss.name)} {count(loss.own_total)}{_scope(loss)}" for loss in past[:_EARLIER]]
+        names = [
+            f"{printable(loss.name)} {count(loss.own_total)}{_WHOLE if loss.scope == HOST else ''}"
+            for loss in past[:_EARLIER]
+        ]
         more = f" and {len(past) - _EARLIER} more" if len(past) > _EARLIER else ""
         yield f"  earlier: {', '.join(names)}{more}\n"
 

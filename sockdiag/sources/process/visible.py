@@ -35,7 +35,12 @@ def _hidden(files: ProcRoot, pids: list[int]) -> Gap | None:
     try:
         own = int(files.link("/proc/self"))
     except (SourceError, ValueError):
-        return Gap(_SOURCE, "shows the processes of another PID namespace, and not this one", None, "mount a new one: mount -t proc proc /proc")
+        return Gap(
+            _SOURCE,
+            "shows the processes of another PID namespace, and not this one",
+            None,
+            "mount a new one: mount -t proc proc /proc",
+        )
     complete = pids[0] == _INIT
     try:
         options = [m.options for m in mounts(files) if m.point == _SOURCE][-1]

@@ -70,7 +70,7 @@ def test_earlier_losses_take_one_short_line() -> None:
     host = tuple(past(f"softnet_stat.{cpu}.dropped", 900_000, "host") for cpu in range(64))
     assert screen(losses=host)[-2:] == [
         "LOST  nothing in 1 s",
-        "  earlier: softnet_stat.*.dropped 57.6 M, whole host",
+        "  earlier: softnet_stat.*.dropped 57.6 M (whole host)",
     ]
     others = (past("Udp.RcvbufErrors", 12), past("TcpExt.ListenOverflows", 4), past("Ip.InDiscards", 3))
     assert screen(losses=(*host, *others))[-1] == (
