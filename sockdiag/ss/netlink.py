@@ -100,7 +100,13 @@ def put(row: SocketRow, peer: tuple[str, str], details: str, listing: Listing) -
     """Store the row. Its details are written to the column that is current, which 7.1 hides without -p."""
     settings = listing.settings
     columns = cells(row, peer, listing)
-    text = details if settings.details else ""
+    text = ""
+    if settings.proc_context:
+        from sockdiag.ss.selinux import netlink_context
+
+        text = f" proc_ctx={netlink_context(row.lport)}"
+    if settings.details:
+        text += details
     if settings.memory and row.attributes:
         text += f"\t{memory(row.attributes, MEMINFO)}"
     columns[PROCESS] = text

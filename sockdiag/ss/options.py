@@ -191,8 +191,9 @@ def _rare(settings: Settings, option: str, argument: str) -> None:
 
         if not selinux_enabled():
             raise Stop(1, "ss: SELinux is not enabled.")
-        settings.proc_context = True
-        settings.sock_context = settings.sock_context or option == "z"
+        # ss counts them, and shows the sockets' contexts where the counts have a bit in common.
+        settings.proc_context += 1
+        settings.sock_context += option == "z"
     elif option in "Vv":
         write(f"ss utility, iproute2-{'6.1.0' if settings.old else '7.1.0'}\n")
         raise Stop(0)

@@ -1,6 +1,6 @@
 """SELinux contexts of processes and their sockets (-Z, -z).
 
-**Source:** /proc/filesystems, /proc/PID/attr/current, getfilecon(3) of /proc/PID/fd/N.
+**Source:** /proc/mounts, /proc/PID/attr/current, the attribute security.selinux of /proc/PID/fd/N, selinuxfs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,38 @@ if TYPE_CHECKING:
     from sockdiag.ss.settings import Settings
 
 _FILES = ProcRoot()
+_CONFIG = "/etc/selinux/config"
 _NONE = "unavailable"
 
 
 def selinux_enabled() -> bool:
-    """Return whether the kernel has SELinux and selinuxfs is mounted, as libselinux checks."""
+    """Return whether SELinux is on as libselinux has it: selinuxfs is mounted, not read-only, and there is a config file."""
+    return _mount() is not None and os.path.exists(_CONFIG)
+
+
+def _mount() -> str | None:
     try:
-        return any(b" selinuxfs " in line for line in _FILES.read("/proc/self/mounts").split(b"\n"))
+        lines = _FILES.read("/proc/self/mounts").decode("utf-8", "surrogateescape").split("\n")
     except SourceError:
-        return False
+        return None
+    for line in lines:
+        words = line.split(" ")
+        # Containers have a read-only one, and are told that there is none.
+        if len(words) > 3 and words[2] == "selinuxfs" and "ro" not in words[3].split(","):
+            return words[1]
+    return None
+
+
+def netlink_context(portid: int) -> str:
+    """Return the context of the process that a port id names, of the kernel for 0."""
+    if portid < 0:
+        return _NONE
+    if portid:
+        return _process_context(str(portid))
+    try:
+        return _text(_FILES.read(f"{_mount() or ''}/initial_contexts/kernel"))
+    except SourceError:
+        return _NONE
 
 
 def scan_labelled(root: str, settings: Settings) -> Mapping[int, list[str]]:
@@ -40,23 +63,28 @@ def scan_labelled(root: str, settings: Settings) -> Mapping[int, list[str]]:
             if not head:
                 name = shown(comm(_FILES, folder), old=settings.old)
                 thread = f"tid={tid}," if settings.threads else ""
-                head = f'("{name}",pid={pid},{thread}proc_ctx={_process_context(folder)},fd='
+                head = f'("{name}",pid={pid},{thread}proc_ctx={_process_context(tid)},fd='
             entry = f"{head}{fd}"
-            if settings.sock_context:
+            if settings.proc_context & settings.sock_context:
                 entry += f",sock_ctx={_socket_context(f'{folder}/fd/{fd}')}"
             held.setdefault(inode, []).append(f"{entry})")
     return held
 
 
-def _process_context(path: str) -> str:
+def _process_context(task: str) -> str:
+    # libselinux knows nothing of PROC_ROOT.
     try:
-        return safe_text(_FILES.read(f"{path}/attr/current").rstrip(b"\0\n")) or _NONE
+        return _text(_FILES.read(f"/proc/{task}/attr/current"))
     except SourceError:
         return _NONE
 
 
+def _text(context: bytes) -> str:
+    return safe_text(context.rstrip(b"\0\n")) or _NONE
+
+
 def _socket_context(path: str) -> str:
     try:
-        return safe_text(os.getxattr(path, "security.selinux").rstrip(b"\0")) or _NONE
+        return _text(os.getxattr(path, "security.selinux"))
     except OSError:
         return _NONE

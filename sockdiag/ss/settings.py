@@ -63,5 +63,6 @@ class Settings:
         self.operands: list[str] = []
         self.bpf = self.cgroup = self.details = self.events = self.info = self.kill = self.memory = False
         self.no_header = self.no_queues = self.numeric = self.oneline = self.processes = self.resolve = False
-        self.proc_context = self.sock_context = self.sockopt = self.summary = self.threads = False
+        self.proc_context = self.sock_context = 0
+        self.sockopt = self.summary = self.threads = False
         self.timers = self.tipcinfo = self.tos = False
