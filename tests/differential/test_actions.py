@@ -43,10 +43,11 @@ os.write(1, follower.stdout.read())
 """
 
 
-def answer(script: str, command: tuple[str, ...], args: str, version: str = "6.1") -> bytes:
+def answer(script: str, command: tuple[str, ...], args: str) -> bytes:
     code = [sys.executable, "-c", _SOCKETS + script, *command, *args.split()]
-    env = environment(SOCKDIAG_SS_VERSION=version)
-    return subprocess.run(["unshare", "--net", *code], env=env, capture_output=True, timeout=30, check=True).stdout
+    return subprocess.run(
+        ["unshare", "--net", *code], env=environment(), capture_output=True, timeout=30, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_kill(args: str) -> None:
     assert sorted(answer(_KILL, OURS, args).split(b"\n")) == sorted(answer(_KILL, ("ss",), args).split(b"\n"))
 
 
-@pytest.mark.parametrize("args", ["-Etn", "-En4", "-HEun", "-Etn sport = 40001"])
+@pytest.mark.parametrize("args", ["-Etn", "-En4", "-HEun", "-Etn sport = 40001", "-Etan sport = 7777", "-KEtn"])
 def test_events(args: str) -> None:
     """6.1 keeps events in its buffer until it ends; stdbuf makes it write them as 7.1 does."""
     mine = answer(_FOLLOW, OURS, args)

@@ -1,6 +1,7 @@
 """Run the recorded cases of ss 7.1 in namespaces where no interface and no cgroup matches, and print what came out.
 
-Started by test_golden.py under ``unshare --net --mount``; arguments: the folder of the cases, an empty folder. A process
+Started by test_golden.py under ``unshare --net --mount``; arguments: the folder of the cases, an empty folder, and
+a program to run instead of ours, if any. A process
 of the recorded /proc tree has its descriptors in plain files, which become links again on a file system of its own: a
 tmpfs lists the entry that was made last first, and the order of owners follows from that.
 """
@@ -20,10 +21,11 @@ _PROJECT = Path(__file__).parents[3]
 def tree(source: Path, target: Path) -> None:
     """Copy the inputs, with links where the recorded system had them."""
     shutil.copytree(source / "fix", target / "fix", ignore=shutil.ignore_patterns("[0-9]*"))
-    processes = sorted(int(p.name) for p in (source / "fix/proc").iterdir() if p.name.isdecimal())
-    for pid in processes:
-        shutil.copytree(source / "fix/proc" / str(pid), target / "fix/proc" / str(pid))
-    for folder in (target / "fix/proc").rglob("fd"):
+    for root in ("fix/proc", "fix/proc-names"):
+        processes = sorted(int(p.name) for p in (source / root).iterdir() if p.name.isdecimal())
+        for pid in processes:
+            shutil.copytree(source / root / str(pid), target / root / str(pid))
+    for folder in (target / "fix").rglob("fd"):
         os.chmod(folder, 0o755)
         for file in list(folder.iterdir()):
             link = file.read_text() if not file.is_symlink() else os.readlink(file)
@@ -43,6 +45,7 @@ def services(source: Path) -> None:
 def main() -> None:
     """Run every case."""
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    command = sys.argv[3:] or [sys.executable, "-m", "sockdiag", "ss"]
     subprocess.run(["umount", "-R", "/sys/fs/cgroup"], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["mount", "-t", "tmpfs", "golden", str(target)], check=True)
     services(source / "services")
@@ -52,7 +55,7 @@ def main() -> None:
     for case in json.loads((source / "cases.json").read_text()):
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_PROJECT), **measured, **case["env"]}
         done = subprocess.run(
-            [sys.executable, "-m", "sockdiag", "ss", *case["args"]],
+            [*command, *case["args"]],
             cwd=target,
             env=env,
             input=case["stdin"].encode(),
