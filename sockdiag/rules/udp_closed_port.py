@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sockdiag.judging.case import Threshold
 from sockdiag.judging.magnitude import guard
-from sockdiag.model.finding import Advice
+from sockdiag.model.finding import WARNING, Advice
 from sockdiag.model.quantity import counted
 from sockdiag.rules._counters import counter_rule, lost_in_interval
 from sockdiag.rules._udp import CLOSED_PORTS, refused_by_peers
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _NO_PORTS = ("Udp.NoPorts", "Udp6.NoPorts", "UdpLite.NoPorts", "UdpLite6.NoPorts")
 _READ = ("Udp.InDatagrams", "Udp6.InDatagrams")
 _SENT = ("Udp.OutDatagrams", "Udp6.OutDatagrams")
+_ERRORS = ("Icmp.InDestUnreachs", "Icmp6.InDestUnreachs")
+# Each of these may be what an ICMP error was about, instead of a datagram: a TCP connection, a path that traceroute(8) explores.
+_TCP, _EXPLORED = "Tcp.AttemptFails", ("Icmp.InTimeExcds", "Icmp6.InTimeExcds")
 
 RULE = counter_rule(
     "UDP_CLOSED_PORT",
@@ -27,8 +31,16 @@ RULE = counter_rule(
     _NO_PORTS,
     (*_READ, *_SENT),
     ("the service that should listen", "the sender, if it should not send"),
-    guard(10, 5, 0.02, "answers that arrive after their socket was closed, and port scans"),
-    beside=CLOSED_PORTS,
+    (
+        *guard(10, 5, 0.02, "answers that arrive after their socket was closed, and port scans"),
+        Threshold(
+            "unanswered",
+            2,
+            "peers limit ICMP errors to about one per second; where no answer arrives, two are not chance",
+        ),
+        Threshold("unanswered_per_s", 0.2, "a program that tries an unreachable service now and then"),
+    ),
+    beside=(*CLOSED_PORTS, _TCP, *_EXPLORED),
 )
 
 _HERE = Advice(
@@ -40,6 +52,12 @@ _THERE = Advice(
     "Check the service at the peer: no process listens on the port there.",
     "tcpdump -nvc 20 -i any 'icmp[0:2] = 0x0303'",
     "Processes here get ECONNREFUSED from send(2) on connected sockets.",
+)
+_UNANSWERED = Advice(
+    "Check the services that processes here ask by UDP: a name server, a log server, a time server.",
+    "tcpdump -nvc 20 -i any 'icmp[0] = 3 or icmp6[0] = 1'",
+    "The ICMP errors quote the datagrams, with address and port. Peers send about one per second, however many datagrams "
+    "they reject.",
 )
 
 
@@ -61,8 +79,10 @@ def judge(case: Case) -> Iterator[Hit]:
         guarded=True,
         lost=here,
     )
-    if there and not here:
-        yield from lost_in_interval(
+    if here:
+        return
+    refused = list(
+        lost_in_interval(
             case,
             RULE,
             CLOSED_PORTS,
@@ -75,3 +95,29 @@ def judge(case: Case) -> Iterator[Hit]:
             guarded=True,
             lost=there,
         )
+    )
+    yield from refused or _unanswered(case)
+
+
+def _unanswered(case: Case) -> Iterator[Hit]:
+    """Judge ICMP errors where datagrams are sent and none is received: every peer that was asked rejects them."""
+    errors = (case.sum_moved(*_ERRORS) or 0) - (case.moved(_TCP) or 0)
+    sent = case.sum_moved(*_SENT) or 0
+    if (
+        case.sum_moved(*_READ) != 0
+        or case.sum_moved(*_EXPLORED)
+        or not case.threshold(RULE, "unanswered") <= errors <= sent
+        or (case.rate(errors) or 0.0) < case.threshold(RULE, "unanswered_per_s")
+    ):
+        return
+    yield from lost_in_interval(
+        case,
+        RULE,
+        _ERRORS,
+        "UDP peers",
+        "ICMP error",
+        f"arrived for {counted(sent, 'datagram')} sent, and no answer: the peer rejects them",
+        (_UNANSWERED,),
+        lost=errors,
+        severity=WARNING,
+    )

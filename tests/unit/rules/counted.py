@@ -64,6 +64,11 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
         "dropping",
         moved(Udp__NoPorts=0, Ip__OutDiscards=100, Icmp__InDestUnreachs=100, Udp__OutDatagrams=100),
     ),
+    (
+        "UDP_CLOSED_PORT",
+        "dropping",
+        moved(Icmp__InDestUnreachs=2, Udp__OutDatagrams=9, Udp__InDatagrams=0, Udp__NoPorts=0),
+    ),
     ("DEVICE_ERRORS", "dropping", moved(dev__eth0__rx_errs=30, dev__eth0__rx_frame=30, dev__eth0__rx_packets=900)),
     ("DEVICE_ERRORS", "dropping", moved(dev__eth0__tx_errs=3, dev__eth0__tx_carrier=9, dev__eth0__tx_packets=0)),
     ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=60, Tcp__ActiveOpens=60, Tcp__OutRsts=60)),
@@ -154,6 +159,17 @@ HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     ("CONNECTIONS_RESET", moved(TcpExt__TCPAbortOnClose=30, Tcp__EstabResets=30, Tcp__PassiveOpens=9000)),
     ("CONNECTIONS_TIMED_OUT", moved(TcpExt__TCPAbortOnTimeout=4, Tcp__PassiveOpens=900)),
     ("UDP_CLOSED_PORT", moved(Udp__NoPorts=9, Udp__InDatagrams=0)),
+    # Another peer answers; the errors are about TCP connections, or traceroute's; nothing was sent over UDP.
+    ("UDP_CLOSED_PORT", moved(Icmp__InDestUnreachs=9, Udp__OutDatagrams=9, Udp__NoPorts=0, Udp__InDatagrams=1)),
+    (
+        "UDP_CLOSED_PORT",
+        moved(Icmp__InDestUnreachs=9, Udp__OutDatagrams=9, Udp__NoPorts=0, Udp__InDatagrams=0, Tcp__AttemptFails=8),
+    ),
+    (
+        "UDP_CLOSED_PORT",
+        moved(Icmp__InDestUnreachs=9, Udp__OutDatagrams=9, Udp__NoPorts=0, Udp__InDatagrams=0, Icmp__InTimeExcds=9),
+    ),
+    ("UDP_CLOSED_PORT", moved(Icmp__InDestUnreachs=9, Udp__OutDatagrams=0, Udp__NoPorts=0, Udp__InDatagrams=0)),
     ("UDP_CLOSED_PORT", moved(Udp__NoPorts=90, Udp__InDatagrams=90_000)),
     ("DEVICE_ERRORS", moved(dev__eth0__rx_errs=2, dev__eth0__rx_packets=9)),
     ("TCP_INVALID_SEGMENTS", moved(TcpExt__TCPChallengeACK=20, Tcp__InSegs=90_000)),
