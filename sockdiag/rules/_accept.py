@@ -107,7 +107,9 @@ def _judge_one(case: Case, rule: Rule, queue: AcceptQueue, waiting: int, limit: 
     if waiting > room and (many or (lasting and least)):
         return AT_RISK, WARNING, said, waited, eta
     if lasting or (waiting / places_ >= case.threshold(rule, "standing_ratio") and many):
-        # Clients of a process that does not run get no answer, however few wait.
-        severity = WARNING if queue.halted else stuck_severity(waiting / places_, lasting=lasting)
+        # Clients get no answer, however long the queue may become: from a process that does not run, or if several have
+        # waited longer than processes that accept in batches let them.
+        outage = queue.halted or (lasting and many and course.untouched)
+        severity = WARNING if outage else stuck_severity(waiting / places_, lasting=lasting)
         return STALLED, severity, said, waited, eta
     return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Compared, Hit, nonzero
 from sockdiag.judging.group import suspects_of
+from sockdiag.judging.service import PATIENCE
 from sockdiag.judging.subjects import at, process_name
 from sockdiag.model.address import is_loopback, plain_address
 from sockdiag.model.batch import identities
@@ -15,7 +16,7 @@ from sockdiag.model.quantity import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from typing import Any
 
     from sockdiag.judging.case import Case, Rule
@@ -33,9 +34,8 @@ UNREAD = Compared(("tcp",), ("recv_q",))
 UNSENT = Compared(("tcp",), ("send_q",), ("timer",), timer="persist")
 
 # A connection that received data within this time has a reader; one that sent within it has a window. It does not depend on
-# the interval: a consumer that works for a second on each batch is no less alive in a shorter one. Window updates come late
-# where the host is busy.
-STILL_MS = 2000
+# the interval: a player that fetches the next part of a film every few seconds is no less alive in a shorter one.
+STILL_MS = 1000 * PATIENCE.value
 
 
 # Peers that do not answer
@@ -192,12 +192,21 @@ def stalled_receivers(case: Case, fill: float, fill_once: float) -> list[Row]:
             same = set(rows)
         # The buffer of a slow reader is full at any moment, and data flows all the same.
         silences = [case.silence_ms(batch, row) for row in rows]
-        found.extend(
-            (batch, row)
-            for row, ms in zip(rows, silences, strict=True)
-            if (row in same if ms is None else ms >= STILL_MS)
-        )
+        found.extend((batch, row) for row in _long_still(rows, silences, same))
     return found
+
+
+def _long_still(rows: list[int], silences: list[int | None], otherwise: Collection[int]) -> Iterator[int]:
+    """Yield the rows that have been silent for long.
+
+    Where only some connections could be asked, they speak for the others: if data flows on all of them, nothing is known of
+    the rest.
+    """
+    asked = [ms for ms in silences if ms is not None]
+    trusted = not asked or max(asked) >= STILL_MS
+    for row, ms in zip(rows, silences, strict=True):
+        if (trusted and row in otherwise) if ms is None else ms >= STILL_MS:
+            yield row
 
 
 def halted_receivers(case: Case) -> list[Row]:
@@ -222,8 +231,8 @@ def halted_receivers(case: Case) -> list[Row]:
 def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
     """Return the rows that probe a closed window of their peer, with their timer.
 
-    In two samples, those that probed in both and sent nothing in between; in a single one, those that have been silent
-    for a second.
+    In two samples, those that probed in both and sent nothing in between. Data has not been sent for longer than readers
+    that work in batches take; where that is unknown, a single sample trusts probes that were not answered.
     """
     found: list[tuple[Batch, int, Any]] = []
     for batch, unsent in case.scan(("tcp",), "send_q"):
@@ -234,14 +243,15 @@ def waiting_for_window(case: Case) -> list[tuple[Batch, int, Any]]:
         if not rows:
             continue
         if case.before is None:
-            rows = [row for row in rows if _long_silent(case, batch, row, (timers[row].retransmits or 0) > 0)]
+            otherwise = {row for row in rows if (timers[row].retransmits or 0) > 0}
         else:
             keys = identities(batch)
             past = case.earlier(("tcp",), [keys[row] for row in rows], "send_q", "timer")
-            rows = [
-                row for row in rows if _same(past.get(keys[row]), unsent[row]) and _long_silent(case, batch, row, True)
-            ]
-        found.extend((batch, row, timers[row]) for row in rows)
+            rows = [row for row in rows if _same(past.get(keys[row]), unsent[row])]
+            otherwise = set(rows)
+        # A peer that reads slowly closes its window again and again, and data flows all the same.
+        silences = [case.silence_ms(batch, row, sent=True) for row in rows]
+        found.extend((batch, row, timers[row]) for row in _long_still(rows, silences, otherwise))
     return found
 
 
@@ -253,9 +263,3 @@ def ends(batch: Batch, row: int) -> tuple[Any, ...]:
 
 def _same(past: tuple[Any, ...] | None, unsent: int) -> bool:
     return past is not None and past[0] == unsent and past[1] is not None and past[1].name == "persist"
-
-
-def _long_silent(case: Case, batch: Batch, row: int, otherwise: bool) -> bool:
-    # A peer that reads slowly closes its window again and again, and data flows all the same.
-    ms = case.silence_ms(batch, row, sent=True)
-    return otherwise if ms is None else ms >= STILL_MS

@@ -52,6 +52,15 @@ def _room(limit: int | None) -> int | None:
     return None if limit is None else limit + 1
 
 
+def _refused(case: Case, drops: int) -> int:
+    """Return how many of a listener's drops may have been refusals by a full queue.
+
+    Others refuse nothing: among them are the last ACKs that TCP_DEFER_ACCEPT passes over, one per connection.
+    """
+    overflows = case.now.counters.get("TcpExt.ListenOverflows")
+    return drops if overflows is None else min(drops, overflows)
+
+
 def judge(case: Case) -> Iterator[Hit]:
     """Judge listeners by their own drops; what no living listener explains is the namespace's."""
     overflows = case.moved("TcpExt.ListenOverflows")
@@ -93,9 +102,9 @@ def judge(case: Case) -> Iterator[Hit]:
                 ),
                 [(batch, row)],
             )
-        elif not full:
+        elif not full and (refused := _refused(case, drops)):
             now = "none now" if lost == 0 else "use --interval to see whether it continues"
-            said = f"{where} has refused {counted(drops, 'connection attempt')} since it was created; {now}"
+            said = f"{where} has refused {counted(refused, 'connection attempt')} since it was created; {now}"
             yield Hit(
                 Finding(RULE.code, INFO, subject_of(socket), said, evidence, room, None, (), RECOVERED), [(batch, row)]
             )

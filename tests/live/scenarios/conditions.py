@@ -199,7 +199,7 @@ def tcp_transfer() -> None:
 
 
 # A reader that pauses for less than this is slow.
-_SILENCE_S = 2.1
+_SILENCE_S = 6.1
 
 
 def tcp_reader_stalled() -> None:

@@ -13,7 +13,7 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
 from sockdiag.model.link_attrs import PacketAttrs, PacketRing
 from sockdiag.model.local_attrs import UnixAttrs
-from sockdiag.model.socket import Owner
+from sockdiag.model.socket import Owner, Timer
 from sockdiag.model.tcp_info import TcpInfo
 from tests.unit.rules.samples import RCVBUF, READ, course, found, listener, sample, sock
 
@@ -171,6 +171,37 @@ def test_how_long_connections_wait() -> None:
     (finding,) = found("ACCEPT_QUEUE_FULL", now, info=lambda _socket: TcpInfo(last_data_sent_ms=8000))
     assert finding.verdict == "stalled"
     assert "8 s" in finding.summary
+    assert finding.severity == "warning"
+
+
+def test_clients_wait_in_vain_however_long_the_queue_may_become() -> None:
+    """Four that have waited longer than a process takes that accepts in batches are an outage; three may be chance."""
+    for n, severity in ((4, "warning"), (3, "info")):
+        still = course(*[[listener(n, 2048), *waiting(n)]] * 6)
+        (finding,) = found("ACCEPT_QUEUE_FULL", *still, info=lambda _socket: TcpInfo(last_data_sent_ms=8000))
+        assert (finding.verdict, finding.severity) == ("stalled", severity)
+        assert found("ACCEPT_QUEUE_FULL", *still, info=lambda _socket: TcpInfo(last_data_sent_ms=5000)) == []
+
+
+@pytest.mark.parametrize("code", ["TCP_RECEIVER_STALLED", "ZERO_WINDOW_FROM_PEER"])
+def test_readers_that_pause_for_seconds(code: str) -> None:
+    """A player fetches the next part of a film every few seconds; a few connections that are asked speak for the others."""
+    full = {"recv_q": 90_000, "rmem_alloc": RCVBUF, "send_q": 90_000, "timer": Timer("persist", 100, 2)}
+    films = [[sock("tcp", 1 + i, "ESTABLISHED", **full) for i in range(60)]] * 2
+    playing = TcpInfo(last_data_recv_ms=5_000, last_data_sent_ms=5_000)
+    assert found(code, *course(*films), info=lambda _socket: playing) == []
+    stopped = TcpInfo(last_data_recv_ms=7_000, last_data_sent_ms=7_000)
+    assert len(found(code, *course(*films), info=lambda _socket: stopped)) == 60
+
+
+def test_drops_that_no_full_queue_explains_are_no_refusals() -> None:
+    """A listener with TCP_DEFER_ACCEPT counts a drop for each connection that it accepts."""
+    before = sample([listener(0, 127, 1490)])
+    assert found("ACCEPT_QUEUE_OVERFLOW", sample([listener(0, 127, 1490)], at=1.0), before) == []
+    some = {"counters": {"TcpExt.ListenOverflows": 9}}
+    before, now = sample([listener(0, 127, 1490)], **some), sample([listener(0, 127, 1490)], at=1.0, **some)
+    (finding,) = found("ACCEPT_QUEUE_OVERFLOW", now, before)
+    assert "refused 9 connection attempts since" in finding.summary
 
 
 def test_a_full_queue_is_never_fuller_than_full() -> None:
