@@ -66,6 +66,7 @@ class Explained(Record):
         default=False,
         kind=LABEL,
     )
+    about: str = field("Only findings about a subject of this name are effects.", default="", kind=LABEL)
 
 
 class Compared(Record):

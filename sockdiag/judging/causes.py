@@ -68,6 +68,8 @@ def _cause_of(case: Case, effect: Hit, causes: dict[str, list[Hit]]) -> tuple[Hi
     if effect.finding.verdict in (RECOVERED, UNKNOWN):
         return None
     for one in load(effect.finding.code).RULE.explained_by:
+        if one.about and one.about != effect.finding.subject.name:
+            continue
         for cause in causes.get(one.code, ()):
             place = _at_listener(cause, effect) if one.listener else _same_place(case, cause, effect)
             if cause is not effect and place and _strong(cause, one):

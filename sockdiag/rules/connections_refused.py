@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Explained, Threshold, Unseen
 from sockdiag.judging.group import suspects_of
-from sockdiag.judging.magnitude import beyond_guard, guard, share_of
+from sockdiag.judging.magnitude import beyond_guard, guard, severity_of, share_of
 from sockdiag.judging.subjects import at
-from sockdiag.model.finding import Advice
+from sockdiag.model.finding import WARNING, Advice
 from sockdiag.rules._counters import counter_rule, lost_in_interval, steady
 from sockdiag.rules._tcp import TABLES
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _FAILED, _RESETS, _LOST = "Tcp.AttemptFails", "Tcp.OutRsts", "TcpExt.TCPMigrateReqFailure"
 # Attempts that failed otherwise: no answer came, or the client reset its own request.
 _OTHERWISE = ("TcpExt.TCPAbortOnTimeout", "TcpExt.EmbryonicRsts")
+# ICMP errors end attempts too. This host itself sends them where the next hop does not answer. Datagrams get them as well.
+_UNREACHABLE = ("Icmp.InDestUnreachs", "Icmp6.InDestUnreachs")
+_REPORTED = ("Icmp.OutDestUnreachs", "Icmp6.OutDestUnreachs")
+_NO_PORTS = ("Udp.NoPorts", "Udp6.NoPorts")
+_NO_WAY = "TCP unreachable"
 # What else this host answers or ends with a reset.
 _ENDED = ("TcpExt.TCPAbortOnClose", "TcpExt.TCPAbortOnData", "TcpExt.TCPAbortOnTimeout", "Tcp.EstabResets")
 # Sockets of attempts that are looked at, and peers that are named.
@@ -30,9 +35,10 @@ _FOLLOW = 10
 
 RULE = counter_rule(
     "CONNECTIONS_REFUSED",
-    "Connection attempts are refused: the service is down or listens elsewhere. Clients get ECONNREFUSED.",
+    "Connection attempts are refused: the service is down or listens elsewhere. Clients get ECONNREFUSED, or EHOSTUNREACH if "
+    "an ICMP error says that there is no way to it.",
     "The kernel answers a SYN for a port without a listener with a reset. A listener that is closed loses its "
-    "pending requests.",
+    "pending requests. An ICMP error ends an attempt.",
     (_FAILED, _RESETS, _LOST),
     ("Tcp.ActiveOpens", "Tcp.PassiveOpens"),
     ("the service that should listen", "the address and port that clients use"),
@@ -42,9 +48,16 @@ RULE = counter_rule(
         Threshold("few_per_s", 0.5, "a single health check or a single retrying program is slower"),
         Threshold("most", 0.5, "more attempts fail than succeed"),
     ),
-    beside=(*_OTHERWISE, *_ENDED),
+    beside=(*_OTHERWISE, *_ENDED, *_UNREACHABLE, *_REPORTED, *_NO_PORTS),
     tables=TABLES,
-    explained_by=(Explained("SYN_COOKIES_FAILED"),),
+    explained_by=(
+        Explained("SYN_COOKIES_FAILED"),
+        Explained("NEIGHBOUR_FAILED", about=_NO_WAY),
+        Explained("NEIGHBOUR_TABLE_FULL", about=_NO_WAY),
+        Explained("DEVICE_DROP", 0.5, about=_NO_WAY),
+        Explained("DEVICE_ERRORS", 0.5, about=_NO_WAY),
+        Explained("NFT_DROP", about=_NO_WAY),
+    ),
 )
 
 _OUT = Advice(
@@ -52,10 +65,21 @@ _OUT = Advice(
     "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'",
     "A refused connection leaves no socket behind, but the resets show address and port.",
 )
+_NEXT_HOP = Advice(
+    "Look for a gateway or host on the link that does not answer, a device that is down, and a firewall rule that rejects.",
+    "ip neigh; ip link; nft list ruleset",
+    "This host itself sends the ICMP errors: the connections do not get beyond its links.",
+)
+_REPORTER = Advice(
+    "Find the router or firewall that reports the destination as unreachable.",
+    "tcpdump -nvc 20 -i any 'icmp[0] = 3 or icmp6[0] = 1'",
+    "The ICMP errors show who sends them and why, and quote address and port.",
+)
 _IN = Advice(
-    "Start the service that clients try to reach, or find the clients that use the wrong port.",
+    "Look at the ports. If it is one, start its service or find the clients that should not use it; if they are many, someone "
+    "scans this host, and nothing is wrong with it.",
     "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'; ss -ltn",
-    "The resets show the port. Nothing listens on it, or only at another address.",
+    "The resets show the ports. No counter tells clients of a service that is down from a port scan.",
 )
 _GONE = Advice(
     "Let a listener of a SO_REUSEPORT group accept its requests before it closes, or set net.ipv4.tcp_migrate_req=1.",
@@ -70,14 +94,19 @@ def judge(case: Case) -> Iterator[Hit]:
     opened = max(0, (case.moved("Tcp.ActiveOpens") or 0) - failed)
     many = steady(case, _FAILED) and beyond_guard(case, RULE, failed, opened)
     if many or _most(case, failed, opened):
+        errors = (case.sum_moved(*_UNREACHABLE) or 0) - (case.sum_moved(*_NO_PORTS) or 0)
+        own = (case.sum_moved(*_REPORTED) or 0) - (case.sum_moved(*_NO_PORTS) or 0)
+        unreachable = errors > failed / 2
         for hit in lost_in_interval(
             case,
             RULE,
-            (_FAILED,),
-            "TCP connect",
+            (_FAILED, *_UNREACHABLE) if unreachable else (_FAILED,),
+            _NO_WAY if unreachable else "TCP connect",
             "connection attempt",
-            "from this host refused",
-            (_OUT,),
+            "from this host failed: ICMP errors say that the destination is unreachable"
+            if unreachable
+            else "from this host refused",
+            (_OUT if not unreachable else _NEXT_HOP if own > failed / 2 else _REPORTER,),
             lost=failed,
             passed=opened,
             of="attempts",
@@ -100,6 +129,8 @@ def judge(case: Case) -> Iterator[Hit]:
             passed=passed,
             of="attempts",
             guarded=True,
+            # A port scan looks the same, and is no reason to call someone.
+            severity=severity_of(refused, passed, case.seconds, WARNING),
         )
     if _LOST in case.now.counters:
         yield from lost_in_interval(

@@ -101,7 +101,7 @@ def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Expl
         answers = answers or _answers(info)
         if not info.snd_mss or unsent < info.snd_mss:
             continue
-        never = info.bytes_acked is not None and _SYN < info.bytes_acked < info.snd_mss
+        never = info.bytes_acked is not None and info.bytes_acked < info.snd_mss
         if not info.sacked and alive is None:
             alive = _alive(case, end, rows)
         if _small_ones_pass(info, unsent) or (alive and (never or (info.backoff or 0) >= _NO_CHANCE)):
@@ -111,9 +111,14 @@ def _too_large(case: Case, end: Endpoint, rows: list[tuple[Batch, int]]) -> Expl
             )
             return "does not receive large segments (path MTU black hole)", cause, _SMALLER
         if never and not info.sacked:
+            passed = (
+                f"only segments smaller than {info.snd_mss} bytes have"
+                if (info.bytes_acked or 0) > _SYN
+                else "only the handshake has"
+            )
             cause = (
-                f"only segments smaller than {info.snd_mss} bytes have been acknowledged: a link on the path may have a smaller "
-                "MTU, or the peer vanished before the first large one"
+                f"{passed} been acknowledged: a link on the path may have a smaller MTU, or the peer vanished before the first "
+                "large segment"
             )
             return (
                 "has acknowledged no full-sized segment",

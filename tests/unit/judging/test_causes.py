@@ -31,7 +31,8 @@ def findings(sockets: list[object], counters: dict[str, int] | None = None, **no
     later = sample(sockets, at=2.0, counters=counters or {}, **now)  # type: ignore[arg-type]
     earlier = sample(sockets, qdiscs=[Qdisc("eth0", "fq", 0, 0, 0, 0, TC_H_ROOT)])  # type: ignore[arg-type]
     case = Case(later, earlier, way=WAYS.get)
-    return judge(case, ("DEVICE_DROP", "QDISC_DROP", "PEER_SILENT", "RETRANSMISSION", "IP_DISCARD")).findings
+    codes = ("DEVICE_DROP", "QDISC_DROP", "PEER_SILENT", "RETRANSMISSION", "IP_DISCARD", "CONNECTIONS_REFUSED")
+    return judge(case, codes).findings
 
 
 def test_peer_behind_a_device_that_drops_all() -> None:
@@ -87,6 +88,15 @@ def test_effects_of_the_namespace() -> None:
         "IP_DISCARD": "QDISC_DROP",
     }
     assert [f.code for f in by_cause(found)] == ["QDISC_DROP"]
+
+
+def test_effects_about_one_subject() -> None:
+    """Attempts that ICMP errors ended are an effect of a device that drops everything; those that were reset are not."""
+    failed = {**GONE, "Tcp.AttemptFails": 60, "Tcp.ActiveOpens": 60}
+    for more, effect_of in (({"Icmp.InDestUnreachs": 60}, "DEVICE_DROP"), ({"Tcp.OutRsts": 60}, "")):
+        found = {f.code: f for f in findings([], {**failed, **more})}
+        assert found["CONNECTIONS_REFUSED"].effect_of == effect_of
+        assert ("unreachable" in found["CONNECTIONS_REFUSED"].summary) == bool(effect_of)
 
 
 def test_a_finding_without_its_cause_stays() -> None:

@@ -74,6 +74,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
     ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=60, Tcp__ActiveOpens=60, Tcp__OutRsts=60)),
     ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=0, Tcp__OutRsts=60, Tcp__PassiveOpens=2)),
     ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=3, Tcp__ActiveOpens=4, Tcp__OutRsts=3)),
+    ("CONNECTIONS_REFUSED", "dropping", moved(Tcp__AttemptFails=9, Tcp__ActiveOpens=9, Icmp__InDestUnreachs=9)),
     (
         "CONNECTIONS_REFUSED",
         "dropping",

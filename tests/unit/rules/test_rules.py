@@ -177,7 +177,7 @@ BAD: list[tuple[str, str, tuple[Sample, ...]]] = [
             {"sockets": [listener(6, 5, 4)], "counters": {"TcpExt.ListenOverflows": 3}},
         ),
     ),
-    ("ACCEPT_QUEUE_OVERFLOW", "unknown", (sample([listener(0, 5, 4)]),)),
+    ("ACCEPT_QUEUE_OVERFLOW", "unknown", (sample([listener(0, 5, 4)], counters={"TcpExt.ListenOverflows": 4}),)),
     ("ACCEPT_QUEUE_OVERFLOW", "dropping", counted(TcpExt__ListenOverflows=3)),
     ("SYN_QUEUE_FULL", "at_risk", (sample([listener(0, 9), *requests(10)]),)),
     ("SYN_QUEUE_FULL", "dropping", counted(TcpExt__TCPReqQFullDrop=3)),

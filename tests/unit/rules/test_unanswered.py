@@ -67,6 +67,10 @@ def test_path_mtu() -> None:
     assert "no full-sized segment" in either.summary
     assert "or the peer vanished" in either.cause
     assert either.advice[0].command == "ping -c 3 -M do -s 1472 10.0.0.9; ping -c 3 10.0.0.9"
+    # The first thing that a web server sends is a large segment.
+    (first,) = found("PEER_SILENT", now, info=info(snd_mss=1448, sacked=0, bytes_acked=0, pmtu=1500))
+    assert "no full-sized segment" in first.summary
+    assert first.cause.startswith("only the handshake has been acknowledged")
     (small,) = found("PEER_SILENT", now, info=info(snd_mss=64000, unacked=1, sacked=1))
     assert "is not answering" in small.summary
 
