@@ -220,6 +220,15 @@ def accept_loop_stuck_at_half() -> None:
 
 
 @bad("stalled", "accept queue", FULL, also=("at_risk",), says="not accept|nobody accepts|stopped|accepts none")
+def accept_loop_stuck_for_long_at_a_deep_queue() -> None:
+    """Ten clients wait for a server that is deadlocked, which leaves nearly all of 2048 places free."""
+    server = listener(2047)
+    for _ in range(10):
+        client(server)
+    time.sleep(6.5)
+
+
+@bad("stalled", "accept queue", FULL, also=("at_risk",), says="not accept|nobody accepts|stopped|accepts none")
 def accept6_loop_stuck_at_half() -> None:
     server = listener(63, V6)
     for _ in range(32):

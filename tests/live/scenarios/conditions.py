@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.live.scenarios.load import (
     KEPT,
+    SILENCE_S,
     client,
     fill_stream,
     forever,
@@ -198,20 +199,16 @@ def tcp_transfer() -> None:
     forever(lambda: other.recv(1 << 20), 0)
 
 
-# A reader that pauses for less than this is slow.
-_SILENCE_S = 6.1
-
-
 def tcp_reader_stalled() -> None:
     one, _other = pair(listener(5))
     fill_stream(one)
-    time.sleep(_SILENCE_S)
+    time.sleep(SILENCE_S)
 
 
 def tcp6_reader_stalled() -> None:
     one, _other = pair(listener(5, V6))
     fill_stream(one)
-    time.sleep(_SILENCE_S)
+    time.sleep(SILENCE_S)
 
 
 def tcp_some_unread() -> None:
@@ -225,7 +222,7 @@ def tcp_many_stalled() -> None:
         one, other = pair(server)
         other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         fill_stream(one)
-    time.sleep(_SILENCE_S)
+    time.sleep(SILENCE_S)
 
 
 # TCP states

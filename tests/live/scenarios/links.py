@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.live.scenarios.condition import bad, healthy
-from tests.live.scenarios.load import COUNTS, KEPT, command, forever, keep, sysctl, udp, until
+from tests.live.scenarios.load import COUNTS, KEPT, SILENCE_S, command, forever, keep, sysctl, udp, until
 from tests.live.scenarios.readers import drain, paced
 from tests.live.scenarios.routes import _send, _sender, _tun
 from tests.live.world.netdev import add_ipv4, link_up, unshare_network
@@ -221,7 +221,7 @@ def veth_peer_does_not_read() -> None:
     one = keep(socket.create_connection((FAR, 7), 5))
     one.setblocking(False)
     until(lambda: not _takes(one))
-    time.sleep(1)
+    time.sleep(SILENCE_S)
 
 
 def _takes(sock: socket.socket) -> bool:
@@ -230,6 +230,47 @@ def _takes(sock: socket.socket) -> bool:
         sock.send(b"x" * 100_000)
         return True
     return False
+
+
+@bad("dropping", "lines", "UDP_CLOSED_PORT", says="peer rejects", truth=("Icmp.InDestUnreachs",), quick=True)
+def name_server_that_is_down() -> None:
+    """Resolvers ask, wait and ask again; the host answers by ICMP that nothing listens, as several would, each once a second."""
+    line().do(lambda: sysctl("net.ipv4.icmp_ratelimit", 200))
+    for _ in range(3):
+
+        def ask() -> None:
+            with socket.socket(V4, socket.SOCK_DGRAM) as sock:
+                sock.connect((FAR, 53))
+                sock.settimeout(0.3)
+                sock.send(b"q" * 40)
+                with contextlib.suppress(OSError):
+                    sock.recv(100)
+
+        forever(ask, 0.3)
+    time.sleep(3)
+
+
+@bad(
+    "dropping",
+    "lines",
+    "NEIGHBOUR_FAILED",
+    also=("stalled",),
+    never="the service",
+    why="connect(2) fails with EHOSTUNREACH, which counts as a failed attempt like a refused one",
+)
+def gateway_that_connections_need_is_gone() -> None:
+    line()
+    command("ip route add default via 198.51.100.99")
+
+    def connect() -> None:
+        with socket.socket(V4, socket.SOCK_STREAM) as sock:
+            sock.settimeout(5)
+            with contextlib.suppress(OSError):
+                sock.connect(("203.0.113.9", 80))
+
+    for _ in range(20):
+        forever(connect, 0.5)
+    time.sleep(3)
 
 
 @bad(

@@ -299,6 +299,10 @@ def pair(server: socket.socket) -> tuple[socket.socket, socket.socket]:
     return one, keep(server.accept()[0])
 
 
+# A reader that pauses for less than this is slow, or works in batches.
+SILENCE_S = 6.1
+
+
 def fill_stream(sock: socket.socket) -> None:
     """Send until nothing more is taken for a moment."""
     sock.setblocking(False)

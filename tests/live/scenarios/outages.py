@@ -19,7 +19,7 @@ from tests.live.scenarios.daemons import (
     redis,
     rsyslog,
 )
-from tests.live.scenarios.load import COUNTS, KEPT, blame, fill_stream, folder, keep, spawn, stopped, until
+from tests.live.scenarios.load import COUNTS, KEPT, SILENCE_S, blame, fill_stream, folder, keep, spawn, stopped, until
 from tests.live.scenarios.readers import paced
 from tests.live.scenarios.servers import get
 
@@ -123,7 +123,7 @@ def nginx_client_that_stopped_reading() -> None:
     nginx("")
     sock = keep(socket.create_connection(("127.0.0.1", 8080)))
     sock.send(b"GET /large HTTP/1.0\r\n\r\n")
-    time.sleep(2)
+    time.sleep(SILENCE_S + 1)
 
 
 @bad("dropping", "haproxy", says="refus|AttemptFails", truth=("Tcp.AttemptFails",), programs=("haproxy",))

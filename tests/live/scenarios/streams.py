@@ -13,6 +13,7 @@ from tests.live.scenarios.condition import bad, healthy
 from tests.live.scenarios.load import (
     COUNTS,
     KEPT,
+    SILENCE_S,
     blame,
     fill_stream,
     forever,
@@ -48,6 +49,24 @@ def _consumer(pause: float, chunk: int, *, size: int = 0, family: int = V4) -> N
 @healthy("TCP data", quick=True)
 def tcp_consumer_of_700_ms_batches() -> None:
     _consumer(0.7, 1 << 24)
+
+
+@healthy("TCP data", why="players fetch the next part of a film when their buffer has room for it")
+def films_fetched_in_parts() -> None:
+    """Each of eight readers takes 6 MiB and then nothing for three seconds."""
+    server = listener(16)
+    for i in range(8):
+        one, other = pair(server)
+        forever(lambda one=one: one.send(b"x" * (1 << 20)), 0)
+
+        def fetch(other: socket.socket = other) -> None:
+            taken = 0
+            while taken < 6 << 20:
+                taken += len(other.recv(1 << 18))
+            COUNTS["received"] += taken
+
+        time.sleep(0.2 * (i > 0))
+        forever(fetch, 3)
 
 
 @healthy("TCP data")
@@ -189,6 +208,7 @@ def tcp_reader_stuck_among_forty() -> None:
         right.setblocking(False)
         forever(lambda left=left: left.send(b"x" * 2000), 0.05)
         forever(lambda right=right: right.recv(1 << 16), 0.02)
+    time.sleep(SILENCE_S)
 
 
 @bad("stalled", "TCP data", STALLED, says="stopped|not read", culprit=True, why="little waits, but of all clients")
@@ -425,4 +445,4 @@ def tcp_window_closed_for_long_on_a_small_buffer() -> None:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         fill_stream(one)
     keep(socket.socket())
-    time.sleep(1)
+    time.sleep(SILENCE_S)

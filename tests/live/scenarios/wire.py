@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tests.live import locked
-from tests.live.scenarios.load import KEPT, forever, keep
+from tests.live.scenarios.load import KEPT, SILENCE_S, forever, keep
 from tests.live.world.netdev import add_ipv4, add_ipv6, link_up, open_tun, unshare_network
 from tests.live.world.scripted_peer import ACK, FIN, PSH, RST, ScriptedPeer, ScriptedPeers
 
@@ -160,7 +160,7 @@ def peer_closes_its_window() -> None:
 
     first = peer.received
     forever(keep_it_closed, 0)
-    time.sleep(1.0)
+    time.sleep(SILENCE_S)
 
 
 def peer_answers() -> None:
