@@ -67,8 +67,8 @@ def test_every_key_has_its_label() -> None:
 
 
 def test_the_help_names_every_key() -> None:
-    """The help of --by lists what there is."""
-    assert BY.help.partition(": ")[2] == ", ".join(KEYS) + "."
+    """The help of --by lists what there is, and the other name of netns, the last key."""
+    assert BY.help.partition(": ")[2] == ", ".join(KEYS) + " (or namespace)."
 
 
 def test_lists_of_keys() -> None:
