@@ -194,7 +194,7 @@ class Invocation:
         Returns:
             The exit status.
         """
-        style = Style(self.env.width, self.env.color(self.args[options.COLOR]))
+        style = Style(self.env.width, self.env.color(self.args.get(options.COLOR)))
         texts = written(document, self.args, style)
         pager = self._pager() if pages else None
         if pager is None:

@@ -195,7 +195,8 @@ COMMAND = Command(
         *options.RULES,
         options.INTERVAL,
         options.HORIZON,
-        *options.COMMON,
+        # It shows no users, and uses no colours.
+        *(option for option in options.COMMON if option not in (options.NUMERIC, options.COLOR)),
     ),
     examples=(
         ("metrics", "OpenMetrics text"),

@@ -6,7 +6,8 @@ from sockdiag.cli import options
 from sockdiag.cli.columns import sort_column
 from sockdiag.cli.grouping import BY, SHOWN, GroupColumns, chosen_keys, unasked
 from sockdiag.cli.invocation import Invocation
-from sockdiag.cli.spec import Command
+from sockdiag.cli.spec import Command, seconds
+from sockdiag.defaults import INTERVAL_S
 from sockdiag.errors import UsageError
 
 TYPE_CHECKING = False
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Style, Table
     from sockdiag.survey.traffic import TrafficFound
 
+INTERVAL = seconds(
+    "interval",
+    f"Take two samples, S seconds apart, and show the difference (default: {INTERVAL_S:g}). 0: a single sample, without rates.",
+)
 _COLUMNS = (
     "socket.netid",
     "socket.local",
@@ -91,14 +96,14 @@ def run(env: Env, args: Args) -> int:
     named = survey.options.netids
     if named and not set(named) & set(TABLES):
         raise UsageError(f"only {', '.join(TABLES)} sockets count what they transfer or drop")
-    seconds = judging(survey.system, args[options.INTERVAL]).interval_s or None
+    interval = judging(survey.system, args[INTERVAL]).interval_s or None
     by = chosen_keys(args)
     if by:
-        return _groups(this, measure(survey, Measuring(seconds, by), survey.where), by)
-    return _sockets(this, seconds)
+        return _groups(this, measure(survey, Measuring(interval, by), survey.where), by)
+    return _sockets(this, interval)
 
 
-def _sockets(this: Invocation, seconds: float | None) -> int:
+def _sockets(this: Invocation, interval: float | None) -> int:
     from sockdiag.analysis.traffic import busiest
     from sockdiag.analysis.traffic_rows import Traffic
     from sockdiag.survey.traffic import Measuring, measure
@@ -113,8 +118,8 @@ def _sockets(this: Invocation, seconds: float | None) -> int:
     found = measure(
         survey,
         Measuring(
-            seconds,
-            idle=not screen or seconds is None,
+            interval,
+            idle=not screen or interval is None,
             order=None if order is None or not measured_field else Traffic._INDEX[order.name],  # type: ignore[attr-defined]
             descending=(args[options.SORT] or "").startswith("-"),
             most=(SHOWN if screen else limit) if measured_field else None,
@@ -217,7 +222,7 @@ COMMAND = Command(
         "\n\n"
         "The screen shows the twenty busiest sockets or groups; --limit, -o, -H, JSON and CSV show idle ones too."
     ),
-    options=(BY, options.INTERVAL, options.WHERE, options.NETID, *options.COMMON),
+    options=(BY, INTERVAL, options.WHERE, options.NETID, *options.COMMON),
     examples=(
         ("traffic", "the busiest connections within a second"),
         ("traffic --by process --interval 5", "which processes use the network"),
