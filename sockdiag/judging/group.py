@@ -132,7 +132,7 @@ def _without_effects(findings: Iterable[Finding]) -> list[Finding]:
     told = []
     for finding in kept:
         of = effects.pop((finding.code, finding.subject.netns), {})
-        evidence = {f"effect {code}": Evidence(n, "effects", None, "", "netns") for code, n in of.items()}
+        evidence = {f"effect {code}": Evidence(n, "count", None, "", "netns") for code, n in of.items()}
         told.append(finding._replace(evidence={**finding.evidence, **evidence}) if evidence else finding)
     return told
 
