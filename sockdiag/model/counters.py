@@ -190,6 +190,8 @@ class Counters:
                     for name, value in self.values.items()
                 }
             self._moved = before, changes
+            # It would keep the sample before it, which would keep the one before that: a server all since it began.
+            before._moved = None
         return self._moved[1]
 
     def _change(self, before: Counters, name: str) -> int | None:

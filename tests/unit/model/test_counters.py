@@ -128,3 +128,12 @@ def test_only_softnet_is_of_the_host() -> None:
         "qdisc",
         "qdisc_ingress",
     }
+
+
+def test_no_sample_keeps_all_before_it() -> None:
+    """The sample that is compared with lets go of what it was compared with itself: a server takes one every few seconds."""
+    first, second, third = (Counters({"Tcp.InSegs": value}) for value in (1, 2, 4))
+    assert second.moved(first) == {"Tcp.InSegs": 1}
+    assert third.moved(second) == {"Tcp.InSegs": 2}
+    assert second._moved is None
+    assert second.moved(first) == {"Tcp.InSegs": 1}
