@@ -6,7 +6,7 @@ reads in batches is seen at two phases. So a suspicion is confirmed by a second 
 
 from __future__ import annotations
 
-from sockdiag.judging.case import batch_table, looked_up
+from sockdiag.judging.case import Unseen, batch_table, looked_up
 from sockdiag.judging.declared import TWO_SAMPLES
 from sockdiag.judging.judge import Judgement
 from sockdiag.judging.service import FEW_BYTES
@@ -56,7 +56,11 @@ def _waited_both_times(case: Case) -> bool:
             # Of a unix datagram socket recv_q is the length of the first message, however many wait.
             if units[row] != "bytes" or queue >= FEW_BYTES or (unix and types[row] == "SOCK_DGRAM"):
                 waiting[keys[row]] = queue
-    earlier = case.earlier((*_MESSAGES, *_ACCEPTING), waiting, "recv_q")
+    try:
+        earlier = case.earlier((*_MESSAGES, *_ACCEPTING), waiting, "recv_q")
+    except Unseen:
+        # A table of the two samples is from different sources: what waits now may have waited then.
+        return bool(waiting)
     return any(queue for (queue,) in earlier.values())
 
 
