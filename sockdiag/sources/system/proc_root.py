@@ -94,6 +94,8 @@ class ProcRoot:
                     yield name, readlink(name, dir_fd=folder)
                 except OSError:
                     continue
+        except OSError as error:
+            raise source_error(path, error) from None
         finally:
             close_fd(folder)
 
