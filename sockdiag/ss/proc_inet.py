@@ -12,6 +12,7 @@ from sockdiag.errors import SourceError
 from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.inet_diag import TIMER_NAMES
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP
+from sockdiag.sources.proc.table import hexadecimal, signed
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import inet
 from sockdiag.ss.details import sock_details, timer_text
@@ -109,8 +110,8 @@ def _address(text: bytes, family: int) -> tuple[bytes, int]:
     address, _, port = text.strip().partition(b":")
     size = 8 if family == AF_INET else 32
     try:
-        words = [int(address[i : i + 8] or b"0", 16) for i in range(0, size, 8)]
-        return b"".join([U32.pack(word) for word in words]), int(port, 16)
+        words = [hexadecimal(address[i : i + 8] or b"0") for i in range(0, size, 8)]
+        return b"".join([U32.pack(word) for word in words]), hexadecimal(port)
     except ValueError:
         return bytes(size // 2), 0
 
@@ -119,17 +120,17 @@ def _numbers(row: SocketRow, rest: bytes) -> list[bytes]:
     """Take the numbers up to the pointer, as many as there are; return the words after it."""
     words = rest.split(None, 14)
     try:
-        row.state = int(words[0], 16)
+        row.state = hexadecimal(words[0])
         tx, _, rx = words[1].partition(b":")
-        row.wq, row.rq = int(tx, 16), int(rx, 16)
+        row.wq, row.rq = hexadecimal(tx), hexadecimal(rx)
         timer, _, when = words[2].partition(b":")
-        row.timer, row.expires = int(timer, 16), int(when, 16)
-        row.retrans, row.uid = int(words[3], 16), int(words[4])
-        probes = int(words[5])
+        row.timer, row.expires = hexadecimal(timer), hexadecimal(when)
+        row.retrans, row.uid = hexadecimal(words[3]), signed(words[4])
+        probes = signed(words[5])
         if row.timer != _RETRANSMIT:
             row.retrans = probes
-        row.ino = int(words[6])
-        row.sk = int(words[8], 16)
+        row.ino = signed(words[6])
+        row.sk = hexadecimal(words[8])
     except (ValueError, IndexError):
         return []
     return words[9:]
@@ -156,7 +157,7 @@ def _tcp(row: SocketRow, rest: bytes, listing: Listing) -> list[str]:
 def _internals(tail: list[bytes], retrans: int) -> str:
     """Print rto, ato, quick acks, window and threshold of a line."""
     try:
-        rto, ato, quick, cwnd, ssthresh = (int(word) for word in tail[:5])
+        rto, ato, quick, cwnd, ssthresh = (signed(word) for word in tail[:5])
     except ValueError:
         rto = ato = quick = 0
         cwnd, ssthresh = 2, -1

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sockdiag.errors import SourceError
 from sockdiag.kernel.sock_diag import AF_PACKET, AF_UNIX, SOCK_DGRAM, SOCK_RAW
 from sockdiag.kernel.tcp_states import CLOSE, CLOSING, ESTABLISHED, LISTEN, SYN_SENT
+from sockdiag.sources.proc.table import hexadecimal, signed
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss import netlink, packet, unix
 from sockdiag.ss.listing import proc_path
@@ -93,7 +94,7 @@ def _leading(words: list[bytes]) -> list[int]:
     numbers: list[int] = []
     try:
         for place, word in enumerate(words[:7]):
-            numbers.append(int(word.removesuffix(b":") if not place else word, 10 if place == 6 else 16))
+            numbers.append((signed if place == 6 else hexadecimal)(word if place else word.removesuffix(b":")))
     except ValueError:
         pass
     return numbers
@@ -110,13 +111,13 @@ def packet_table(listing: Listing) -> None:
             words = line.split()
             try:
                 kind, number, iface, _running, rmem, uid, inode = (
-                    int(words[2]),
-                    int(words[3], 16),
-                    int(words[4]),
-                    int(words[5]),
-                    int(words[6]),
-                    int(words[7]),
-                    int(words[8]),
+                    signed(words[2]),
+                    hexadecimal(words[3]),
+                    signed(words[4]),
+                    signed(words[5]),
+                    signed(words[6]),
+                    signed(words[7]),
+                    signed(words[8]),
                 )
             except (ValueError, IndexError):
                 return
@@ -141,13 +142,13 @@ def netlink_table(listing: Listing) -> None:
             words = line.split()
             try:
                 sk, protocol, portid, groups, rmem, wmem, callback = (
-                    int(words[0], 16),
-                    int(words[1]),
-                    int(words[2]),
-                    int(words[3], 16),
-                    int(words[4]),
-                    int(words[5]),
-                    int(words[6], 16),
+                    hexadecimal(words[0]),
+                    signed(words[1]),
+                    signed(words[2]),
+                    hexadecimal(words[3]),
+                    signed(words[4]),
+                    signed(words[5]),
+                    hexadecimal(words[6]),
                 )
             except (ValueError, IndexError):
                 return
