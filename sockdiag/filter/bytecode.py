@@ -12,10 +12,12 @@ from struct import Struct
 
 from sockdiag.filter.tree import HOSTS, PORTS, And, Compare, Not, Or
 from sockdiag.kernel.byte_order import ORDER
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNSPEC
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sockdiag.filter.operands import HostOperand
     from sockdiag.filter.tree import Node
 
@@ -159,6 +161,34 @@ def is_sent(tree: Node) -> bool:
         return True
     hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
     return hosts[0].family in (AF_UNSPEC, AF_INET, AF_INET6)
+
+
+def is_refused(tree: Node) -> bool:
+    """Return whether the kernel refuses what ss sends: a host of another family, unless a ``dev`` keeps ss from sending it.
+
+    Source: ``valid_hostcond()``, net/ipv4/inet_diag.c. (With a unix operand ss itself does not survive.)
+    """
+    leaves = list(_leaves(tree))
+    return not any(leaf.field == "dev" for leaf in leaves) and any(map(_is_alien, leaves))
+
+
+def _leaves(tree: Node) -> Iterator[Compare]:
+    pending = [tree]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Compare):
+            yield one
+        elif isinstance(one, Not):
+            pending.append(one.part)
+        else:
+            pending.extend(one.parts)
+
+
+def _is_alien(leaf: Compare) -> bool:
+    if leaf.field not in HOSTS and not (leaf.field in PORTS and leaf.op == "="):
+        return False
+    hosts: tuple[HostOperand, ...] = leaf.operand  # type: ignore[assignment]
+    return hosts[0].family not in (AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX)
 
 
 def compile_ss(tree: Node) -> bytes | None:

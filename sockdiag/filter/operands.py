@@ -191,6 +191,9 @@ class HostParser:
         if "/" in name or ":" in name or _is_odd_number(name):
             return []
         hosts = self._context.hosts
+        if family not in (AF_UNSPEC, AF_INET, AF_INET6):
+            # Of another family gethostbyname(3) knows no names, but takes digits and dots as they are.
+            return _digits_and_dots(name)
         if family != AF_UNSPEC:
             return hosts(name, family)
         return hosts(name, AF_INET) + hosts(name, AF_INET6)
@@ -283,6 +286,13 @@ def _ipv4(text: str) -> bytes | None:
     if None in numbers:
         return None
     return bytes(n or 0 for n in numbers).ljust(4, b"\0")
+
+
+def _digits_and_dots(text: str) -> list[bytes]:
+    try:
+        return [] if text.strip("0123456789.") else [inet_aton(text)]
+    except OSError:
+        return []
 
 
 def _is_odd_number(name: str) -> bool:

@@ -71,6 +71,12 @@ class SsFilter:
         self.kernel_match: Callable[[SsSocket], bool] = matcher.kernel(tree)
         self.settled = matcher.is_settled(tree)
 
+    def is_refused(self) -> bool:
+        """Return whether the kernel refuses what ss sends of it: ss then reads /proc."""
+        from sockdiag.filter.bytecode import is_refused
+
+        return self.tree is not None and is_refused(self.tree)
+
     def bytecode(self) -> bytes | None:
         """Compile it for the kernel as ss does; None where ss sends nothing (a ``dev`` anywhere) or it is too long."""
         from sockdiag.filter.bytecode import compile_ss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from sockdiag.errors import SourceError
 from sockdiag.kernel.inet_diag import (
@@ -71,6 +72,9 @@ def show_table(listing: Listing, table: int) -> None:
         if in_proc:
             _inet_proc(listing, name, protocol)
         return
+    if listing.refused:
+        _fall_back(listing, table, os.strerror(errno.EINVAL))
+        return
     bulk: Bulk | None = None
     if possible(listing, protocol):
         bulk = Bulk(listing, protocol)
@@ -83,9 +87,18 @@ def show_table(listing: Listing, table: int) -> None:
             return
         except REFUSED as error:
             report(error, listing, table)
-            if not number and in_proc:
-                _inet_proc(listing, name, protocol)
+            if not number:
+                _fall_back(listing, table, error.reason)
             return
+
+
+def _fall_back(listing: Listing, table: int, reason: str) -> None:
+    """Show the table from /proc, if it has it; with -K nothing, for what is listed there was not closed."""
+    name, protocol, _services, in_proc = _INET[table]
+    if in_proc and listing.settings.kill:
+        complain(f"SOCK_DESTROY answers: {reason}\n")
+    elif in_proc:
+        _inet_proc(listing, name, protocol)
 
 
 def inet_requests(settings: Settings, table: int, bytecode: bytes | None) -> list[Request]:

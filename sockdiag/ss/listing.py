@@ -27,6 +27,7 @@ class Listing:
         layout: where rows go.
         accepts: the filter expression, or None.
         bytecode: the same for the kernel, or None.
+        refused: the kernel would refuse the bytecode that ss sends.
         sifted: what the kernel lets pass with the bytecode is all that the filter accepts.
         item: what begins a block that has its own line: a newline and a tab, or a blank with -O.
         transport: who answers; None is the kernel.
@@ -40,6 +41,7 @@ class Listing:
         "layout",
         "names",
         "owners",
+        "refused",
         "sctp_inode",
         "settings",
         "sifted",
@@ -55,6 +57,7 @@ class Listing:
         self.accepts: Callable[[SocketRow], bool] | None = None
         self.bytecode: bytes | None = None
         self.sifted = False
+        self.refused = False
         self.item = " " if settings.oneline else "\n\t"
         self.sctp_inode = 0
 

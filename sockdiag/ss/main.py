@@ -151,6 +151,7 @@ def _show(settings: Settings, words: list[str], owners: OwnerTexts | None, trans
     if expression is not None and expression.tree is not None:
         listing.accepts = expression.match
         listing.bytecode = expression.bytecode()
+        listing.refused = expression.is_refused()
         listing.sifted = expression.settled and listing.bytecode is not None
     progress.listen(lambda remark: complain(f"ss: {remark}\n"))
     if not settings.no_header:

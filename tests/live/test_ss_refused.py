@@ -1,4 +1,4 @@
-"""`sockdiag ss` without privileges: what the kernel refuses comes from /proc, and nothing is closed."""
+"""`sockdiag ss` where the kernel refuses the question: what it asked for comes from /proc, and nothing is closed."""
 
 from __future__ import annotations
 
@@ -51,4 +51,22 @@ def test_kill_without_privileges(filled: Namespace) -> None:
     """SAFER-8."""
     done = powerless(filled, "-KHtn")
     assert (done.stdout, done.stderr, done.returncode) == ("", "SOCK_DESTROY answers: Operation not permitted\n", 0)
+    # Not even the question is answered, and /proc has sockets that were not closed.
+    marked = powerless(filled, "-KHtn", "fwmark", "!=", "1")
+    assert (marked.stdout, marked.stderr, marked.returncode) == (done.stdout, done.stderr, 0)
     assert len(powerless(filled, "-Htn").stdout.splitlines()) == 2 * _CONNECTIONS
+
+
+def test_hosts_of_other_families(filled: Namespace) -> None:
+    """The kernel refuses a filter that names them, and ss reads /proc, where listeners have no backlog."""
+    enter = ["nsenter", f"--net={filled.path}", sys.executable, "-m", "sockdiag", "ss"]
+
+    def queues(*words: str) -> set[str]:
+        done = subprocess.run([*enter, "-Htln", *words], capture_output=True, text=True, check=True, cwd=PROJECT)
+        return {line.split()[2] for line in done.stdout.splitlines()}
+
+    assert queues("src", "inet:127.0.0.1") == {"5"}
+    assert queues("src", "link:all", "or", "src", "inet:127.0.0.1") == {"0"}
+    assert queues("sport", "=", "link:1", "or", "src", "inet:127.0.0.1") == {"0"}
+    # A dev anywhere keeps ss from sending a filter.
+    assert queues("dev", "lo", "or", "src", "link:all", "or", "src", "inet:127.0.0.1") == {"5"}
