@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from itertools import chain
 
-from sockdiag.filter.cnumbers import LONG_MAX
 from sockdiag.ss.output import write
 
 TYPE_CHECKING = False
@@ -321,6 +320,8 @@ def screen_width(*, old: bool) -> int | None:
 
 def _atoi(text: str) -> int:
     """Convert as atoi(3): blanks, a sign, digits, then anything."""
+    from sockdiag.filter.cnumbers import LONG_MAX  # start-up: hardly ever needed
+
     text = text.lstrip(" \t\n\v\f\r")
     sign = -1 if text[:1] == "-" else 1
     if text[:1] in "+-":
