@@ -6,7 +6,7 @@ from sockdiag.judging.case import Compared, DeclaredRule, Explained, Hit, Thresh
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
 from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
-from sockdiag.model.quantity import counted
+from sockdiag.model.quantity import count, counted
 from sockdiag.rules._buffers import COMPARED, levels
 from sockdiag.rules._memory import ACCOUNT_SYSCTLS, MEMORY_PARTS, used_up
 from sockdiag.rules._udp import (
@@ -60,7 +60,11 @@ def judge(case: Case) -> Iterator[Hit]:
     """Judge drops that the sockets' own buffers do not explain."""
     explained = 0
     passed = case.sum_moved(*_READ)
+    most, open_one = 0, ""
     for batch, row, level in levels(case, TABLES):
+        if (level.drops or 0) > most:
+            most, socket = level.drops or 0, one(batch, row)
+            open_one = f"{socket.netid} {at(socket.local)}"
         lost = level.lost
         if not lost or lost < 0:
             continue
@@ -99,6 +103,17 @@ def judge(case: Case) -> Iterator[Hit]:
             f"{counted(refused - explained, 'datagram')}{per_second(case.rate(refused - explained))} refused by full "
             "receive buffers of sockets that are closed by now"
         )
+        look = Advice(
+            "Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No open socket explains these losses."
+        )
+        if open_one:
+            # Counters are read a moment after the sockets, and one burst may have come in between.
+            said += f", or of {open_one} after it was read: it has lost {count(most)} since it was made"
+            look = Advice(
+                f"Look again: where the losses are those of {open_one}, the next samples show them at that socket.",
+                "sockdiag doctor --interval 5",
+                "Counters are read a moment after the sockets. What is lost in between shows in the counters alone.",
+            )
         yield Hit(
             Finding(
                 RULE.code,
@@ -108,13 +123,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 evidence,
                 None,
                 None,
-                (
-                    Advice(
-                        "Watch which UDP sockets are closed.",
-                        "sockdiag ss -E -u",
-                        "No open socket explains these losses.",
-                    ),
-                ),
+                (look,),
                 DROPPING,
                 loss_per_s=case.rate(refused - explained),
             )

@@ -510,6 +510,17 @@ def test_what_is_used_up_is_named() -> None:
     assert "the cgroup /a holds 990 B of 1000 B" in finding.summary
 
 
+def test_losses_that_no_socket_shows_yet() -> None:
+    """Counters are read a moment after the sockets: what an open socket loses in between is not said to be of closed ones alone."""
+    lost = {"counters": {"Udp.RcvbufErrors": 991}}
+    (closed,) = found("UDP_DROPS", *two({"sockets": [sock()]}, {"sockets": [sock()], **lost}))
+    assert closed.summary.endswith("of sockets that are closed by now")
+    seen = {"sockets": [sock(drops=1982)]}
+    (either,) = found("UDP_DROPS", *two(seen, {**seen, **lost}))
+    assert "closed by now, or of udp 127.0.0.1:53 after it was read: it has lost 1982" in either.summary
+    assert "Look again" in either.advice[0].action
+
+
 def test_only_the_innermost_cgroup_is_told() -> None:
     """What is throttled in a cgroup is counted in those above it too."""
     now = sample(at=2.0, cgroups=[cgroup(100, 4, "/a"), cgroup(100, 4, "/a/b"), cgroup(100, 6, "/ab")])
