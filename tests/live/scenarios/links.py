@@ -235,8 +235,8 @@ def _takes(sock: socket.socket) -> bool:
 @bad("dropping", "lines", "UDP_CLOSED_PORT", says="peer rejects", truth=("Icmp.InDestUnreachs",), quick=True)
 def name_server_that_is_down() -> None:
     """Resolvers ask, wait and ask again; the host answers by ICMP that nothing listens, as several would, each once a second."""
-    line().do(lambda: sysctl("net.ipv4.icmp_ratelimit", 200))
-    for _ in range(3):
+    line().do(lambda: sysctl("net.ipv4.icmp_ratelimit", 100))
+    for _ in range(5):
 
         def ask() -> None:
             with socket.socket(V4, socket.SOCK_DGRAM) as sock:
