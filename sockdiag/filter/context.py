@@ -79,8 +79,8 @@ def interface(name: str) -> int | None:
 def interface_name(index: int) -> str | None:
     """Return the name of a network interface, None if there is none of that index. Source: SIOCGIFNAME."""
     try:
-        return if_indextoname(index)
-    except (OSError, OverflowError):
+        return if_indextoname(index) if 0 < index < 1 << 32 else None
+    except OSError:
         return None
 
 

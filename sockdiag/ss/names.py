@@ -139,8 +139,9 @@ class Names:
         name = self._devices.get(index)
         if name is None:
             try:
-                name = safe_text(os.fsencode(if_indextoname(index)))
-            except (OSError, OverflowError):
+                # An unsigned int in C; Python takes more, and fails with SystemError for 2**64 - 1.
+                name = safe_text(os.fsencode(if_indextoname(index & 0xFFFFFFFF)))
+            except OSError:
                 name = f"if{index & 0xFFFFFFFF}"
             self._devices[index] = name
         return name

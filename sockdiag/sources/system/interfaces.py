@@ -36,9 +36,12 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
     else:
 
         def look_up(index: int) -> str | None:
+            # Python takes the low 32 bits of a larger number, and fails with SystemError for 2**64 - 1.
+            if not 0 < index < 1 << 32:
+                return None
             try:
                 return if_indextoname(index)
-            except (OSError, OverflowError):
+            except OSError:
                 return None
 
     def name(index: int) -> str | None:

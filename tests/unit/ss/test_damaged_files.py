@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sockdiag.filter.context import interface_name
+from sockdiag.sources.system.interfaces import interface_names
+from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.ss.main import run
+from sockdiag.ss.names import Names
 from tests.program import FIXTURES
 
 if TYPE_CHECKING:
@@ -82,3 +86,11 @@ def test_errors_in_a_dump(
     monkeypatch.setenv("TCPDIAG_FILE", str(tmp_path / "dump"))
     assert run(["ss", "-tan"]) == 0
     assert capfd.readouterr().err.startswith("TCPDIAG answered: ")
+
+
+@pytest.mark.parametrize("index", [1, (1 << 32) + 1, (1 << 64) - 1, 1 << 70, -1])
+def test_any_index_of_an_interface(index: int) -> None:
+    """Python's own function raised SystemError for one, and took 32 bits of others."""
+    text = Names(numeric=True).device(index)
+    assert text == ("lo" if index & 0xFFFFFFFF == 1 else f"if{index & 0xFFFFFFFF}")
+    assert interface_names(ProcRoot())(index) == interface_name(index) == ("lo" if index == 1 else None)
