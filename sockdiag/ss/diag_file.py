@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.errors import strerror
+from sockdiag.errors import SourceError, strerror
 from sockdiag.kernel.byte_order import S32
 from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSGHDR, align4
 from sockdiag.kernel.sock_diag import IPPROTO_TCP
-from sockdiag.sources.system.proc_root import MAX_FILE
+from sockdiag.sources.system.proc_root import pieces
 from sockdiag.ss.output import Stop, complain
 from sockdiag.ss.tables import TCP
 
@@ -73,10 +73,14 @@ def show_file(listing: Listing) -> None:
 
     listing.names.protocol = "tcp"
     try:
-        with open(os.environ["TCPDIAG_FILE"], "rb") as file:
-            data = file.read(MAX_FILE)
+        fd = os.open(os.environ["TCPDIAG_FILE"], os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         complain(f"fopen($TCPDIAG_FILE): {os.strerror(error.errno or 0)}\n")
+        return
+    try:
+        data = b"".join(pieces(fd, "$TCPDIAG_FILE"))
+    except SourceError as error:
+        complain(f"Reading header from $TCPDIAG_FILE: {error.reason}\n")
         return
     offset = 0
     while True:

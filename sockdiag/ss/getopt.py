@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +68,9 @@ class Getopt:
                 for i, letter in enumerate(word[1:], 2):
                     takes = self._short.get(letter)
                     if takes is None:
-                        raise BadOption(f"{argv[0]}: invalid option -- '{letter}'")
+                        # Options are bytes there.
+                        byte = os.fsencode(letter)[:1].decode("utf-8", "surrogateescape")
+                        raise BadOption(f"{argv[0]}: invalid option -- '{byte}'")
                     if not takes:
                         yield letter, ""
                         continue

@@ -182,3 +182,15 @@ def test_nesting(begin: str, end: str, most: int, tmp_path: Path, capfd: pytest.
         )
         assert run(["ss", "-tlnH", "-F", str(file)]) == code
         assert ("memory exhausted" in capfd.readouterr().err) is (code != 0)
+
+
+def test_options_are_bytes() -> None:
+    done = subprocess.run([*_OURS, "-té"], capture_output=True, check=False)
+    assert done.stderr.startswith(b"ss: invalid option -- '\xc3'\nUsage: ss")
+    assert done.returncode == 255
+
+
+def test_a_folder_is_no_dump() -> None:
+    """It can be opened, as ss finds, but not read."""
+    done = subprocess.run([*_OURS, "-tH"], env=environment(TCPDIAG_FILE="/"), capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"Reading header from $TCPDIAG_FILE: Is a directory\n")
