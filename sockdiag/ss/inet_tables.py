@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from sockdiag.errors import SourceError
+from sockdiag.errors import SourceDenied, SourceError
 from sockdiag.kernel.inet_diag import (
     EXT_CONG,
     EXT_INFO,
@@ -88,15 +88,22 @@ def show_table(listing: Listing, table: int) -> None:
         except REFUSED as error:
             report(error, listing, table)
             if not number:
-                _fall_back(listing, table, error.reason)
+                _fall_back(listing, table, error.reason if isinstance(error, SourceDenied) else "")
             return
 
 
 def _fall_back(listing: Listing, table: int, reason: str) -> None:
-    """Show the table from /proc, if it has it; with -K nothing, for what is listed there was not closed."""
+    """Show the table from /proc, if it has it; with -K nothing, for what is listed there was not closed.
+
+    Args:
+        listing: the run.
+        table: the table.
+        reason: why the kernel does not answer; "" where it has no handler.
+    """
     name, protocol, _services, in_proc = _INET[table]
     if in_proc and listing.settings.kill:
-        complain(f"SOCK_DESTROY answers: {reason}\n")
+        if reason:
+            complain(f"SOCK_DESTROY answers: {reason}\n")
     elif in_proc:
         _inet_proc(listing, name, protocol)
 
