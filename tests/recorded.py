@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
@@ -14,3 +15,9 @@ LAYOUTS = FIXTURES / "layouts"
 CORPORA = (PROJECT / "../shared/corpora").resolve()
 # A dump by ss itself of four IPv4 sockets and three of IPv6, from iproute2's testsuite.
 SS1_DUMP = CORPORA / "iproute2/iproute2/testsuite/tests/ss/ss1.dump"
+
+
+def printed_by_ss(case: str) -> bytes:
+    """Return what ss 7.1 printed in a recorded case; long lines of blanks are kept compressed."""
+    plain = SS / "out" / f"{case}.out"
+    return plain.read_bytes() if plain.exists() else gzip.decompress(plain.with_suffix(".out.gz").read_bytes())

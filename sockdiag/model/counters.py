@@ -180,19 +180,19 @@ class Counters:
     def moved(self, before: Counters) -> Mapping[str, int | None]:
         """Return the change of each counter that is there now, None where it is unknown: the values of :meth:`since`."""
         # Rules, losses and the path ask for the same two samples, and most counters stand still.
-        if self._moved is None or self._moved[0] is not before:
-            then = before.values.get
-            if _places_differ(before, self):
-                changes = {change.name: change.value for change in self.since(before)}
-            else:
-                changes = {
-                    name: 0 if value == then(name) else self._change(before, name)
-                    for name, value in self.values.items()
-                }
-            self._moved = before, changes
-            # It would keep the sample before it, which would keep the one before that: a server all since it began.
-            before._moved = None
-        return self._moved[1]
+        if self._moved is not None and self._moved[0] is before:
+            return self._moved[1]
+        then = before.values.get
+        if _places_differ(before, self):
+            changes = {change.name: change.value for change in self.since(before)}
+        else:
+            changes = {
+                name: 0 if value == then(name) else self._change(before, name) for name, value in self.values.items()
+            }
+        # It would keep the sample before it, which would keep the one before that: a server all since it began.
+        before._moved = None
+        self._moved = before, changes
+        return changes
 
     def _change(self, before: Counters, name: str) -> int | None:
         return delta(before.counter(name), self.counter(name)).value if name in before.values else None

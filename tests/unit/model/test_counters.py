@@ -95,7 +95,7 @@ def test_moved(place: tuple[int, str]) -> None:
     first = Counters(dict(zip(names, (1, 5, 9, U32 - 2, 7), strict=True))).at(1, "a")
     second = Counters(dict(zip(names[:4], (2, 5, 3, 4), strict=True))).at(1, "a")
     after = Counters(dict(zip(names, (4, 5, 2, 4, 0), strict=True))).at(*place)
-    for before in (first, second, first):
+    for before in (first, second, first, after):
         assert after.moved(before) == {change.name: change.value for change in after.since(before)}
 
 

@@ -15,7 +15,7 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.socket import Socket
 from sockdiag.sources.netlink import inet_diag
 from sockdiag.sources.system.transport import Request, messages
-from tests.recorded import CORPORA, SS, SS1_DUMP
+from tests.recorded import CORPORA, SS, SS1_DUMP, printed_by_ss
 from tests.unit.sources.netlink_messages import message
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def dump(name: str) -> list[Socket]:
 
 def printed(case: str) -> list[str]:
     """Return the rows of a recorded output, each with its continuation lines."""
-    lines = (SS / "out" / f"{case}.out").read_bytes().decode().splitlines()[1:]
+    lines = printed_by_ss(case).decode().splitlines()[1:]
     rows: list[str] = []
     for line in lines:
         if line.startswith("\t"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.needs import need_namespaces
-from tests.recorded import SS
+from tests.recorded import SS, printed_by_ss
 
 _CASES: list[dict[str, Any]] = json.loads((SS / "cases.json").read_text())
 
@@ -39,15 +38,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     return answers
 
 
-def recorded(case: str) -> bytes:
-    """Return what ss printed; long lines of blanks are kept compressed."""
-    plain = SS / "out" / f"{case}.out"
-    return plain.read_bytes() if plain.exists() else gzip.decompress(plain.with_suffix(".out.gz").read_bytes())
-
-
 @pytest.mark.parametrize("case", _CASES, ids=[f"{case['case']}-{case['topic']}" for case in _CASES])
 def test_case(case: dict[str, Any], answers: dict[str, list[Any]]) -> None:
     code, out, err = answers[case["case"]]
-    assert out.encode("latin-1") == recorded(case["case"])
+    assert out.encode("latin-1") == printed_by_ss(case["case"])
     assert code == case["exit_code"]
     assert (err == "") == case["stderr_empty"], err

@@ -199,7 +199,9 @@ def test_nothing_of_it_stays_on_disk_however_the_program_ends(tmp_path: Path, nu
     place = tmp_path / "tmp"
     place.mkdir()
     code = (
-        "import sys, time; from sockdiag.sources.capture import packed_tree; packed_tree._IN_MEMORY = 10\n"
+        "import signal, sys, time; from sockdiag.sources.capture import packed_tree; packed_tree._IN_MEMORY = 10\n"
+        # nohup(1) may have started the tests.
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "from sockdiag.sources.capture.transport import captured_system\n"
         "files = captured_system(sys.argv[1]).files\n"
         "assert files.read('/proc/net/tcp').startswith(b'  sl'); print(flush=True); time.sleep(60)"
