@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import importlib
 import json
 import os
+import pkgutil
 import pty
 import signal
 import subprocess
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import sockdiag
 from sockdiag.cli.env import Env
 from sockdiag.cli.main import run
 from sockdiag.sources.namespaces.netns import enter
@@ -68,9 +72,18 @@ def hide_processes(mode: str = "hidepid=2") -> None:
             raise OSError(ctypes.get_errno(), str(function))
 
 
+@functools.cache
+def import_all() -> None:
+    """Import the program while this process may: its files need not be another user's to read."""
+    for module in pkgutil.walk_packages(sockdiag.__path__, "sockdiag."):
+        if "__main__" not in module.name and "devtools" not in module.name:
+            importlib.import_module(module.name)
+
+
 def as_nobody(words: tuple[str, ...], namespace: Namespace, before: Callable[[], None] | None = None) -> Answer:
     """Run the program in a namespace, as a user without privileges, in a forked child."""
-    invoke(*words)  # imports what it needs while it may: the interpreter's own files need not be that user's to read
+    import_all()
+    invoke(*words)  # what it needs of the interpreter's files
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         pid = os.fork()
         if pid == 0:

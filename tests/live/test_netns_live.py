@@ -407,7 +407,9 @@ def test_child_that_hangs_is_left(empty_netns: World) -> None:
             process.terminate()
             assert process.wait(10) == 128 + signal.SIGTERM
         finally:
-            os.kill(child, signal.SIGKILL)
+            # It may have ended with its parent.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 # collect_in
