@@ -33,8 +33,10 @@ def run(argv: list[str], transport: Transport | None = None) -> int:
         return _ended(Stop(1, f"ss: {error.filename or 'system call'}: {os.strerror(error.errno or 0)}"), old=old)
     except MemoryError:
         return _ended(Stop(1, "ss: out of memory"), old=old)
+    except ImportError as error:
+        return _ended(Stop(1, f"ss: cannot load a part of the program: {error}"), old=old)
     except Exception as error:
-        # A module of this program that cannot be loaded, or a bug: the traceback is for its authors.
+        # A bug: the traceback is for its authors.
         if os.environ.get("SOCKDIAG_DEBUG"):
             raise
         complain(f"ss: internal error: {type(error).__name__}: {error}; SOCKDIAG_DEBUG=1 shows where\n")

@@ -6,6 +6,7 @@ import random
 import socket
 import subprocess
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from sockdiag.sources.netlink.inet_diag import decode, inet_requests
@@ -36,6 +37,7 @@ def populate() -> None:
         "ip addr add fd00:1::2/128 dev lo nodad",
     ):
         subprocess.run(command.split(), check=True, stdout=subprocess.DEVNULL)
+    _wait_for_routes()
     chance = random.Random(1)
     for _ in range(60):
         _server(chance)
@@ -45,6 +47,16 @@ def populate() -> None:
         _datagrams(chance)
     for made in _held:
         made.detach()
+
+
+def _wait_for_routes() -> None:
+    """Wait until the addresses can be reached: the kernel adds the routes of IPv6 addresses a moment later."""
+    deadline = time.monotonic() + 10
+    for family, addresses in ((socket.AF_INET, V4), (socket.AF_INET6, V6)):
+        for address in addresses[:-1]:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                while probe.connect_ex((address, 9)) and time.monotonic() < deadline:
+                    time.sleep(0.01)
 
 
 def _new(family: int, kind: int, chance: random.Random, device: str) -> socket.socket:
