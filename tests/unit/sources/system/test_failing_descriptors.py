@@ -54,4 +54,4 @@ def test_ss_needs_a_module_that_cannot_be_read() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("ss: internal error: ModuleNotFoundError")
+    assert done.stderr.startswith("ss: cannot load a part of the program: ")
