@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case
 
+# Segments, since 5.10, and reports of them.
+_HAD_TWICE = ("TcpExt.TCPDSACKRecvSegs", "TcpExt.TCPDSACKRecv")
+
 RULE = DeclaredRule(
     "RETRANSMISSION",
     CRITICAL,
@@ -35,7 +38,7 @@ RULE = DeclaredRule(
     "late.",
     "A timeout, or duplicate acknowledgements (SACK, RACK).",
     "tcp_retransmit_skb(), net/ipv4/tcp_output.c",
-    ("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent"),
+    ("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "TcpExt.TCPDSACKRecvSegs"),
     ("/proc/net/snmp", "/proc/net/netstat"),
     (
         Threshold(
@@ -52,7 +55,7 @@ RULE = DeclaredRule(
     ),
     ("drops in devices and queueing disciplines on this host and on the path",),
     tables=("tcp",),
-    counters=("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "TcpExt.TCPSynRetrans", "Tcp.OutSegs"),
+    counters=("Tcp.RetransSegs", "TcpExt.TCPOrigDataSent", "TcpExt.TCPSynRetrans", "Tcp.OutSegs", *_HAD_TWICE),
     explained_by=(
         Explained("QDISC_DROP"),
         Explained("DEVICE_DROP"),
@@ -88,6 +91,8 @@ def judge(case: Case) -> Iterator[Hit]:
     if again:
         # SYNs and SYN-ACKs that are sent again are other rules'.
         again = max(0, again - (case.moved("TcpExt.TCPSynRetrans") or 0))
+        # What the peer says that it had already (DSACK) was not lost: probes for a lost tail, timeouts that came too early.
+        again = max(0, again - max(case.moved(name) or 0 for name in _HAD_TWICE))
     if sent is None:
         sent = case.moved("Tcp.OutSegs")
     if not again or sent is None or again < case.threshold(RULE, "least"):

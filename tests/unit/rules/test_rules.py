@@ -337,6 +337,8 @@ HEALTHY: list[tuple[str, tuple[Sample, ...]]] = [
     ("EPHEMERAL_PORTS", (sample([s._replace(state="TIME_WAIT", peer=Endpoint("127.0.0.1", 80)) for s in ports(96)]),)),
     ("RETRANSMISSION", counted(Tcp__RetransSegs=4, TcpExt__TCPOrigDataSent=20)),
     ("RETRANSMISSION", counted(Tcp__RetransSegs=5, TcpExt__TCPOrigDataSent=900)),
+    ("RETRANSMISSION", counted(Tcp__RetransSegs=11, TcpExt__TCPOrigDataSent=56, TcpExt__TCPDSACKRecvSegs=7)),
+    ("RETRANSMISSION", counted(Tcp__RetransSegs=11, TcpExt__TCPOrigDataSent=56, TcpExt__TCPDSACKRecv=7)),
     ("UNIX_DGRAM_QUEUE", two({"sockets": unix(9000, 100)}, {"sockets": unix(8000, 100)})),
     ("PEER_SILENT", (sample(tcp(3, "ESTABLISHED", send_q=9, timer=timer("retransmit", 1))),)),
     ("ORPHANS", (sample(sockstat=SOCKSTAT._replace(tcp_orphan=100)),)),
