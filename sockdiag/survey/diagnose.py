@@ -542,17 +542,18 @@ def _receive_buffer(pid: int, fd: int, inode: int) -> int | None:
 def _full(survey: SystemReader) -> Callable[[int], bool | None] | None:
     if not survey.system.files.live or survey.options.source == PROC:
         return None
-    left = _MOST_QUEUES
+    answers: dict[int, bool | None] = {}
 
     def full(inode: int) -> bool | None:
         from sockdiag.sources.netlink.unix_queue import queue_is_full
 
-        nonlocal left
-        left -= 1
-        try:
-            return queue_is_full(survey.system, inode) if left >= 0 else None
-        except SourceError:
-            return None
+        # A rule may judge the same samples twice, by other thresholds.
+        if inode not in answers and len(answers) < _MOST_QUEUES:
+            try:
+                answers[inode] = queue_is_full(survey.system, inode)
+            except SourceError:
+                answers[inode] = None
+        return answers.get(inode)
 
     return full
 
