@@ -19,6 +19,7 @@ from sockdiag.kernel.unix_diag import MSG_LEN, NAME, PEER, REQ, SHOW_NAME, SHOW_
 from sockdiag.sources.netlink.attributes import attributes, number
 from sockdiag.sources.netlink.unix_diag import SOURCE, bound_name
 from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
+from sockdiag.sources.system.proc_root import source_error
 from sockdiag.sources.system.transport import Request
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ def queue_is_full(system: System, inode: int) -> bool:
     Raises:
         SourceUnavailable: it has no name, is gone, or its name belongs to another socket here (in another container).
         SourceDenied: its path may not be reached or written to.
-        SourceTruncated: no answer in time.
+        SourceTruncated: no answer in time, or the kernel does not connect them.
     """
     child = DetachedProcess(lambda emit: _ask(system, inode, emit), SOURCE)
     end = monotonic() + _LIMIT_S
@@ -70,7 +71,7 @@ def _ask(system: System, inode: int, emit: Emit) -> None:
         try:
             own.connect(bound_name(name))
         except OSError as error:
-            raise SourceUnavailable(SOURCE, f"socket {inode}: {os.strerror(error.errno or 0)}", error.errno) from None
+            raise source_error(SOURCE, error) from None
         peer = _attribute(system, os.fstat(own.fileno()).st_ino, SHOW_PEER, PEER)
         if not peer or number(peer, 4, "UNIX_DIAG_PEER", SOURCE) != inode:
             raise SourceUnavailable(SOURCE, f"the name of socket {inode} belongs to another one here", errno.ENOENT)
