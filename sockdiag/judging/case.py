@@ -167,7 +167,7 @@ class Case:
         before: an earlier one of the same namespace, or None.
         horizon: seconds within which a trend counts.
         owners: finds the processes that hold sockets, by inode.
-        info: reads the tcp_info of one connection; None where that fails.
+        info: reads the tcp_info of one connection; None where that fails, LookupError if it has ended or changed its state.
         netns: name or inode of the namespace, None where it is unknown.
         factor: multiplies the thresholds of levels (``…_ratio``).
         states: reads what processes are doing, by pid, in the words of :mod:`sockdiag.kernel.task_states`.
@@ -216,6 +216,7 @@ class Case:
         self._way = way
         self._state_of: dict[int, str | None] = {}
         self._infos: dict[Any, TcpInfo | None] = {}
+        self._ended: set[Any] = set()
         self._held_by: dict[int, tuple[Owner, ...]] = {}
 
     def relaxed(self, factor: float) -> Case:
@@ -401,8 +402,16 @@ class Case:
         if key not in self._infos:
             if len(self._infos) >= _MOST_ASKED:
                 return None
-            self._infos[key] = self._info(batch.at([row])[0])
+            try:
+                self._infos[key] = self._info(batch.at([row])[0])
+            except LookupError:
+                self._infos[key] = None
+                self._ended.add(key)
         return self._infos[key]
+
+    def has_ended(self, batch: Batch, row: int) -> bool:
+        """Return whether a connection that was asked for its tcp_info had closed or changed its state meanwhile."""
+        return identities(batch)[row] in self._ended
 
     def silence_ms(self, batch: Batch, row: int, *, sent: bool = False) -> int | None:
         """Return how long ago data was last received on a connection, or *sent*; None where that is unknown."""

@@ -103,8 +103,10 @@ def judge_lasting(
         n = min(_ASKED, len(pile.rows))
         asked = [pile.rows[i * (len(pile.rows) - 1) // max(1, n - 1)] for i in range(n)]
         infos = [info for batch, row in asked if (info := case.tcp_info(batch, row)) is not None]
+        if 2 * sum(1 for batch, row in asked if case.has_ended(batch, row)) >= len(asked):
+            continue  # closed since the sockets were read: the process closes them, if late
         if case.asks and not pile.owners and 2 * len(infos) < len(asked):
-            continue  # closed since the sockets were read, and so held by nobody
+            continue  # held by nobody, and so probably closed
         moved = [info.last_data_sent_ms if sent else info.last_data_recv_ms for info in infos]
         recent = 1000 * (1.0 if case.seconds is None else case.seconds)
         if infos and 2 * sum(1 for ms in moved if ms is not None and ms < recent) >= len(infos):
@@ -131,9 +133,12 @@ def _judge_pile(
     patience = case.threshold(rule, "patience_s")
     few = lasting < case.threshold(rule, "least_once")
     young = bool(ages) and ages[-1] < patience
-    more = pile.fresh > 0 and gone == 0 and not (few and young)
+    critical = part is not None and part >= case.threshold(rule, "critical_share")
+    # A process that closes them in batches, as the reaper of a pool does, had as many a moment ago.
+    batched = young and _gathered_s(case, pile) < patience
+    more = pile.fresh > 0 and gone == 0 and not (few and young) and not batched
     # None has been there for long: the process takes its time, or has yet to answer.
-    passing = young and (few or gone > 0 or case.before is None)
+    passing = young and (few or gone > 0 or case.before is None or not critical)
     growing = more or _accumulates(ages, patience) or (case.before is None and not ages)
     many = case.threshold(rule, "many")
     large = lasting >= (many if not limit else min(many, case.threshold(rule, "limit_share") * limit))
@@ -141,7 +146,7 @@ def _judge_pile(
         return
     if not (growing or large):
         verdict, severity = OK, INFO
-    elif part is not None and part >= case.threshold(rule, "critical_share"):
+    elif critical:
         verdict, severity = LEAKING, CRITICAL
     else:
         verdict, severity = LEAKING, WARNING
@@ -175,6 +180,13 @@ def _judge_pile(
         ),
         pile.rows,
     )
+
+
+def _gathered_s(case: Case, pile: Pile) -> float:
+    """Return how long a pile took to gather at the rate at which it grows now; inf if it does not grow."""
+    if not pile.fresh or case.seconds is None:
+        return float("inf")
+    return len(pile.rows) * case.seconds / pile.fresh
 
 
 def _accumulates(ages: Sequence[float], patience: float) -> bool:

@@ -567,9 +567,15 @@ def _tcp_info(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None
         from sockdiag.sources.netlink.inet_lookup import read_one
 
         try:
-            found, _errors = read_one(survey.system, socket)
+            found, errors = read_one(survey.system, socket)
         except (SourceError, ParseError):
             return None
-        return None if found is None else found.tcp_info
+        if found is None:
+            if errors:
+                return None
+            raise LookupError(socket.cookie)
+        if found.state != socket.state:
+            raise LookupError(socket.cookie)
+        return found.tcp_info
 
     return info

@@ -319,6 +319,48 @@ def idle_pool_that_the_server_closed() -> None:
 
 
 @healthy("TCP states")
+def connections_reaped_in_batches() -> None:
+    """A pool whose server closes what is idle, 20 connections a second; a reaper closes its ends every four seconds."""
+    server = listener(128)
+    idle: list[socket.socket] = []
+    KEPT.append(idle)
+
+    def use() -> None:
+        one, other = pair(server)
+        KEPT.remove(one)
+        KEPT.remove(other)
+        idle.append(one)
+        other.close()
+
+    def reap() -> None:
+        ended = idle[:]
+        del idle[: len(ended)]
+        for one in ended:
+            one.close()
+
+    paced(use, 20)
+    forever(reap, 4)
+
+
+@healthy("TCP states")
+def clients_of_a_server_that_restarts() -> None:
+    """Two hundred connections that end together, every five seconds; the clients notice two seconds later."""
+    server = listener(256)
+
+    def restart() -> None:
+        ends = [pair(server) for _ in range(200)]
+        for _one, other in ends:
+            other.close()
+            KEPT.remove(other)
+        time.sleep(2)
+        for one, _other in ends:
+            one.close()
+            KEPT.remove(one)
+
+    forever(restart, 3)
+
+
+@healthy("TCP states")
 def many_time_wait() -> None:
     server = listener(128)
     forever(lambda: accept_one(server), 0)
@@ -348,8 +390,8 @@ def close_wait_that_grows() -> None:
 
     forever(serve, 0)
     paced(lambda: connect(server), 60)
-    # What ends within two seconds may be a pool that was ended together.
-    time.sleep(3)
+    # Until then the process may be one that closes them in batches.
+    time.sleep(7)
 
 
 @bad("leaking", "TCP states", "CLOSE_WAIT_LEAK", says="CLOSE_WAIT")

@@ -82,3 +82,40 @@ def test_half_closed_and_in_use(code: str, state: str) -> None:
     """Six streams on which data flows in one direction are what half-closing is for."""
     before, now = sample(connections(state, 6)), sample(connections(state, 7), at=1.0)
     assert found(code, now, before, info=aged(100, 1, 7, moved_s=0.2)) == []
+
+
+@pytest.mark.parametrize(("code", "state"), CODES)
+def test_batches_are_healthy(code: str, state: str) -> None:
+    """A process that closes them all every few seconds had as many before; so has one whose server has just restarted."""
+    before = sample(connections(state, 23))
+    now = sample(connections(state, 60), at=0.5)
+    assert found(code, now, before, info=aged(0.7, 0.5, 23)) == []
+    assert found(code, now, before, info=aged(5.5, 0.5, 23)) == []
+    assert [one.verdict for one in found(code, now, before, info=aged(6.5, 0.5, 23))] == ["leaking"]
+    many = {"info": aged(3, 2.9, 200), "open_files": lambda _pids: {7: 1024}}
+    assert found(code, sample(connections(state, 200), at=1.0), sample(connections(state, 200)), **many) == []
+
+
+@pytest.mark.parametrize(("code", "state"), CODES)
+def test_a_young_leak(code: str, state: str) -> None:
+    """What grows too slowly to have gathered within seconds is a leak however young, and so is half of the descriptors."""
+    (finding,) = found(
+        code, sample(connections(state, 22), at=1.0), sample(connections(state, 20)), info=aged(2, 1, 20)
+    )
+    assert (finding.verdict, finding.severity) == ("leaking", "warning")
+    half = {"info": aged(3, 1, 60), "open_files": lambda _pids: {7: 120}}
+    (finding,) = found(code, sample(connections(state, 60), at=1.0), sample(connections(state, 60)), **half)
+    assert (finding.verdict, finding.severity) == ("leaking", "critical")
+
+
+@pytest.mark.parametrize(("code", "state"), CODES)
+def test_closed_while_they_are_judged(code: str, state: str) -> None:
+    """What has left the state when it is asked for its tcp_info was about to be closed; that nothing answers proves nothing."""
+
+    def ended(socket: Any) -> TcpInfo:
+        raise LookupError(socket.cookie)
+
+    before, now = sample(connections(state, 200)), sample(connections(state, 230), at=0.5)
+    assert found(code, now, before, info=ended) == []
+    assert found(code, now, info=ended) == []
+    assert [one.verdict for one in found(code, now, before, info=lambda _socket: None)] == ["leaking"]
