@@ -66,6 +66,11 @@ class Explained(Record):
         default=False,
         kind=LABEL,
     )
+    holder: bool = field(
+        "The cause is about a process, and the effect about the same or about a socket that it holds.",
+        default=False,
+        kind=LABEL,
+    )
     about: str = field("Only findings about a subject of this name are effects.", default="", kind=LABEL)
 
 

@@ -1,14 +1,15 @@
 """Causes and effects among the findings of one namespace: a device that drops everything, and the peers that fall silent behind it.
 
 A rule declares the rules that explain its findings. A finding is an effect if one of those found something about the same
-device or neighbour, or about the namespace as a whole.
+device, neighbour, listener or process, or about the namespace as a whole.
 """
 
 from __future__ import annotations
 
 from sockdiag.judging.registry import load
 from sockdiag.model.address import ANYWHERE, is_loopback, plain_address
-from sockdiag.model.finding import AT_RISK, INFO, OK, RECOVERED, SEVERITIES, UNKNOWN
+from sockdiag.model.batch import identities
+from sockdiag.model.finding import AT_RISK, DROPPING, INFO, OK, RECOVERED, SEVERITIES, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sockdiag.judging.case import Case, Explained, Hit
     from sockdiag.model.address import Endpoint
+    from sockdiag.model.batch import Batch
     from sockdiag.model.socket import Socket
 
 # Connections of an effect that are compared with a listener.
@@ -25,8 +27,8 @@ _ASKED = 100
 def mark_effects(case: Case, hits: Sequence[Hit]) -> list[Hit]:
     """Mark the findings that another one explains: they name it, and are of the severity info.
 
-    The cause is at least as severe as its worst effect. Verdicts stay: a connection whose peer is unreachable is stalled,
-    whatever the cause.
+    The cause is at least as severe as its worst effect, and drops if that does. Other verdicts stay: a connection whose peer
+    is unreachable is stalled, whatever the cause.
     """
     causes: dict[str, list[Hit]] = {}
     for hit in hits:
@@ -36,16 +38,22 @@ def mark_effects(case: Case, hits: Sequence[Hit]) -> list[Hit]:
     # A cause may itself be an effect: the first of the chain is what counts.
     roots = {one: _root(cause, found) for one, (cause, _how) in found.items()}
     worst: dict[int, str] = {}
+    drop: set[int] = set()
     for hit in hits:
         if id(hit) in roots:
             root = id(roots[id(hit)])
             worst[root] = min(worst.get(root, INFO), hit.finding.severity, key=SEVERITIES.index)
+            if hit.finding.verdict == DROPPING:
+                drop.add(root)
     marked = []
     for hit in hits:
         finding = hit.finding
         if id(hit) not in roots:
             severity = min(finding.severity, worst.get(id(hit), INFO), key=SEVERITIES.index)
-            marked.append(hit.changed(finding._replace(severity=severity)) if severity != finding.severity else hit)
+            # A risk that has come true: the loss is among its effects.
+            verdict = DROPPING if id(hit) in drop and finding.verdict == AT_RISK else finding.verdict
+            changed = (severity, verdict) != (finding.severity, finding.verdict)
+            marked.append(hit.changed(finding._replace(severity=severity, verdict=verdict)) if changed else hit)
             continue
         cause = roots[id(hit)].finding
         text = f"An effect of {cause.code}: {cause.summary}."
@@ -71,8 +79,7 @@ def _cause_of(case: Case, effect: Hit, causes: dict[str, list[Hit]]) -> tuple[Hi
         if one.about and one.about != effect.finding.subject.name:
             continue
         for cause in causes.get(one.code, ()):
-            place = _at_listener(cause, effect) if one.listener else _same_place(case, cause, effect)
-            if cause is not effect and place and _strong(cause, one):
+            if cause is not effect and _concerns(case, cause, effect, one) and _strong(cause, one):
                 return cause, one
     return None
 
@@ -81,6 +88,26 @@ def _strong(cause: Hit, one: Explained) -> bool:
     share = cause.finding.evidence.get("share")
     known = share.value if share is not None and isinstance(share.value, (int, float)) else 0.0
     return known >= one.share
+
+
+def _concerns(case: Case, cause: Hit, effect: Hit, one: Explained) -> bool:
+    if one.listener:
+        return _at_listener(cause, effect)
+    if one.holder:
+        return _of_holder(cause, effect)
+    return _same_place(case, cause, effect)
+
+
+def _of_holder(cause: Hit, effect: Hit) -> bool:
+    """Return whether both findings name one process, or the effect is about sockets that the cause lists as held by it."""
+    pid = cause.finding.subject.pid
+    if pid is not None and pid == effect.finding.subject.pid:
+        return True
+    return not {_key(row) for row in cause.rows}.isdisjoint(_key(row) for row in effect.rows[:_ASKED])
+
+
+def _key(row: tuple[Batch, int]) -> object:
+    return identities(row[0])[row[1]]
 
 
 def _at_listener(cause: Hit, effect: Hit) -> bool:

@@ -22,3 +22,6 @@ SILENCED = (
     Explained("SYN_QUEUE_FULL", listener=True),
     Explained("LISTEN_DROP", listener=True),
 )
+
+# A process that may not open another file accepts nothing.
+UNACCEPTED = (Explained("FD_LIMIT", 0.99, holder=True),)

@@ -160,6 +160,8 @@ def _judge_pile(
     trend = f", {count(pile.fresh)} new" if pile.fresh else ""
     of_limit = "" if part is None or part < 0.01 else f", {share(part)} of its limit of open files"
     figures = {name: Evidence(n, "sockets", limit, "idiag_state", "netns")}
+    if part is not None:
+        figures["share"] = Evidence(round(part, 4), "ratio", 1, "/proc/PID/limits", "process")
     if case.seconds is not None:
         figures["lasting"] = Evidence(lasting, "sockets", None, "idiag_cookie of both samples", "netns")
     if ages:

@@ -6,6 +6,7 @@ from sockdiag.judging.case import Compared, DeclaredRule
 from sockdiag.judging.listeners import BACKLOG_SYSCTLS, QUEUE_FIELDS
 from sockdiag.model.finding import AT_RISK, CRITICAL, STALLED
 from sockdiag.rules._accept import THRESHOLDS, judge_accept_queues
+from sockdiag.rules._effects import UNACCEPTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ RULE = DeclaredRule(
     compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
     commands=("listeners",),
     blames_reader=True,
+    explained_by=UNACCEPTED,
 )
 
 

@@ -16,6 +16,7 @@ from sockdiag.judging.listeners import (
 from sockdiag.judging.subjects import at, memory_evidence, subject_of
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 from sockdiag.model.quantity import counted
+from sockdiag.rules._effects import UNACCEPTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ RULE = DeclaredRule(
     compared=(Compared(("tcp", "mptcp"), QUEUE_FIELDS),),
     commands=("listeners",),
     blames_reader=True,
+    explained_by=UNACCEPTED,
 )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sockdiag.analysis.listeners import listening_rows
-from sockdiag.judging.case import DeclaredRule, Hit, Threshold, Unseen
+from sockdiag.judging.case import DeclaredRule, Explained, Hit, Threshold, Unseen
 from sockdiag.judging.subjects import at, one, process_name
-from sockdiag.model.finding import AT_RISK, CRITICAL, PROCESS, WARNING, Advice, Evidence, Finding, Subject
+from sockdiag.model.finding import AT_RISK, CRITICAL, DROPPING, PROCESS, WARNING, Advice, Evidence, Finding, Subject
 from sockdiag.model.quantity import part_of
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ _TABLES = ("tcp", "mptcp", "unix")
 RULE = DeclaredRule(
     "FD_LIMIT",
     CRITICAL,
-    (AT_RISK,),
+    (DROPPING, AT_RISK),
     "A process that accepts connections is near its limit of open files: accept(2) will fail with EMFILE, its queue "
     "will fill, and the kernel will refuse connection attempts.",
     "accept(2) needs a free descriptor below the soft limit RLIMIT_NOFILE.",
@@ -34,6 +34,10 @@ RULE = DeclaredRule(
     tables=_TABLES,
     parts=("descriptors",),
     commands=("listeners",),
+    explained_by=(
+        Explained("CLOSE_WAIT_LEAK", 0.5, holder=True),
+        Explained("FIN_WAIT2_LEAK", 0.5, holder=True),
+    ),
 )
 
 _LIMITS = "/proc/PID/limits"
@@ -58,7 +62,8 @@ def judge(case: Case) -> Iterator[Hit]:
         evidence = {
             "descriptors": Evidence(
                 process.open, "descriptors", process.limit, "/proc/PID/fd, /proc/PID/limits", "process"
-            )
+            ),
+            "share": Evidence(round(ratio, 4), "ratio", 1, "/proc/PID/fd, /proc/PID/limits", "process"),
         }
         advice = (
             Advice(

@@ -10,6 +10,7 @@ from sockdiag.judging.case import Case
 from sockdiag.judging.group import by_cause
 from sockdiag.judging.judge import judge
 from sockdiag.model.address import Endpoint
+from sockdiag.model.fdinfo import Descriptors
 from sockdiag.model.qdisc import TC_H_ROOT, Qdisc
 from sockdiag.model.socket import Timer
 from tests.unit.rules.samples import listener, sample, sock
@@ -135,3 +136,19 @@ def test_clients_of_a_full_listener_on_this_host(listening: str, peer: str, own:
         "SYN_SENT_UNANSWERED": "ACCEPT_QUEUE_FULL" if effect else "",
     }
     assert len(by_cause(found)) == (1 if effect else 2)
+
+
+def test_a_process_without_descriptors_refuses_clients() -> None:
+    """It cannot accept, so the queue of its listener is an effect, and what the kernel refuses is what its limit costs."""
+    counters = {"TcpExt.ListenOverflows": 50, "TcpExt.ListenDrops": 50}
+    few = {7: Descriptors(7, b"memcached", 64, 64, frozenset({101}))}
+    later = sample([listener(9, 8, drops=50)], at=2.0, counters=counters, descriptors=few)
+    earlier = sample([listener(9, 8)], counters=dict.fromkeys(counters, 0))
+    first, second = judge(Case(later, earlier), ("FD_LIMIT", "ACCEPT_QUEUE_OVERFLOW")).findings
+    assert (first.code, first.severity, first.verdict) == ("FD_LIMIT", "critical", "dropping")
+    assert (second.code, second.effect_of, second.verdict) == ("ACCEPT_QUEUE_OVERFLOW", "FD_LIMIT", "dropping")
+    other = sample(
+        [listener(9, 8, drops=50)], at=2.0, counters=counters, descriptors={7: few[7]._replace(inodes=frozenset({102}))}
+    )
+    (only,) = judge(Case(other, earlier), ("FD_LIMIT", "ACCEPT_QUEUE_OVERFLOW")).findings
+    assert (only.code, only.effect_of) == ("ACCEPT_QUEUE_OVERFLOW", "")
