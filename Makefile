@@ -20,11 +20,11 @@ UNMEASURED += tests/unit/sources/netlink/test_tcp_info_guard.py
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test campaign soak fuzz faults kills test-min coverage lint style types gen gen-check dist deb bench clean
+.PHONY: help run test campaign soak fuzz faults kills test-kernels test-min coverage lint style types gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +55,10 @@ faults: $(STAMP) ## Let single system calls fail in every command, by strace (AR
 
 kills: $(STAMP) ## Kill check and metrics at random moments (ARGS="--runs 200")
 	tests/apart $(BIN)/python -m tests.hostile.kills $(ARGS)
+
+# Each guest takes a minute more than its tests, which take ten to twenty times as long as here; ARGS=--help for more.
+test-kernels: $(STAMP) ## Boot kernels of Debian under qemu, and run tests in them (KERNEL="6.1 7.x" for some)
+	$(BIN)/python -m tests.kernels.run $(KERNEL:%=--kernel=%) $(ARGS)
 
 # The oldest hatchling builds it, the oldest libraries run it; both as pyproject.toml says.
 test-min: ## Run the quick tests with the lowest versions that pyproject.toml admits

@@ -1,0 +1,43 @@
+"""The kernels that are tested, and the ways they are booted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Debian suite: the series that its kernel is of, oldest first.
+SUITES = {"bullseye": "5.10", "bookworm": "6.1", "trixie": "6.12", "sid": "7.x"}
+
+
+class Boot(NamedTuple):
+    """A way to boot.
+
+    Attributes:
+        append: more words of the kernel's command line.
+        devices: more options of qemu.
+    """
+
+    append: str = ""
+    devices: tuple[str, ...] = ()
+
+
+# Tests of tests/kernels/guest that need another one than the first say so: @pytest.mark.boot("no_ipv6").
+BOOTS = {
+    "plain": Boot(),
+    # A card of 2005, whose ring overruns; nobody is at the other end but qemu's own DHCP server.
+    "e1000": Boot(devices=("-nic", "user,model=e1000,restrict=on")),
+    "no_ipv6": Boot(append="ipv6.disable=1"),
+    "lockdown": Boot(append="lockdown=confidentiality"),
+}
+
+
+def suite_of(text: str) -> str:
+    """Return the suite that is named, by itself or by its series.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for suite, series in SUITES.items():
+        if text in (suite, series):
+            return suite
+    known = ", ".join(f"{suite} ({series})" for suite, series in SUITES.items())
+    raise ValueError(f"{text!r} is none of {known}")
