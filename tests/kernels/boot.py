@@ -58,7 +58,7 @@ class Kernel:
         self.modules = next(place for place in places if not place.is_symlink()) / next(places[0].iterdir()).name
         self.release = self.modules.name
         if not (self.modules / "modules.dep").exists():
-            subprocess.run(["depmod", "-b", self._base, self.release], check=True)
+            subprocess.run(["depmod", "-b", root, self.release], check=True, stderr=subprocess.DEVNULL)
         images = [*(root / "boot").glob("vmlinuz-*"), self.modules / "vmlinuz"]
         self.image = next(path for path in images if path.exists())
 
@@ -67,7 +67,9 @@ class Kernel:
         found: dict[Path, None] = {}
         for name in _FIRST_MODULES:
             command = ["modprobe", "-d", self._base, "-S", self.release, "--show-depends", name]
-            for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+            # modprobe fails for what is built in, if the package does not list that, as 7.2's does not.
+            done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            for line in done.stdout.splitlines():
                 kind, *rest = line.split()
                 if kind == "insmod":
                     found[Path(rest[0])] = None
