@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 INFO = f"sockdiag-{__version__}.dist-info/"
 DATA = f"sockdiag-{__version__}.data/data/"
+SCRIPT = f"sockdiag-{__version__}.data/scripts/sockdiag"
 
 
 def test_the_wheel(dist: Dist) -> None:
     """The wheel is the package, what goes to share/, and its metadata: no test, no generator."""
     files = members(dist.wheel)
     metadata = {name: files.pop(name) for name in sorted(files) if name.startswith(INFO)}
-    assert sorted(metadata) == [
-        INFO + name for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-    ]
+    assert sorted(metadata) == [INFO + name for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")]
+    assert files.pop(SCRIPT) == (PROJECT / "packaging/sockdiag.script").read_bytes()
     assert files == modules() | {DATA + name: content for name, content in shared_files().items()}
     assert "sockdiag/py.typed" in files
     assert metadata[INFO + "licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()
     listed = [row[0] for row in csv.reader(metadata[INFO + "RECORD"].decode().splitlines())]
-    assert sorted(listed) == sorted([*files, *metadata])
+    assert sorted(listed) == sorted([SCRIPT, *files, *metadata])
 
 
 def test_programs_in_the_wheel(dist: Dist) -> None:
     """What is a program in the tree is one in the wheel."""
     with zipfile.ZipFile(dist.wheel) as archive:
         found = {entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & 0o111}
-    assert found == {DATA + name for name in shared_programs()}
+    assert found == {SCRIPT, *(DATA + name for name in shared_programs())}
 
 
 def test_what_is_shared() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,21 @@ def test_the_program(installed: Path, away: Path) -> None:
     """The program and the module run, and both say which version they are."""
     assert run(installed / "sockdiag", "--version", cwd=away) == f"sockdiag {__version__}\n"
     assert run(installed / "python", "-m", "sockdiag", "--version", cwd=away) == f"sockdiag {__version__}\n"
+
+
+def test_the_start_is_ours(installed: Path, away: Path) -> None:
+    """The program that an installer puts in place imports nothing of its own, such as re, before it starts sockdiag."""
+    done = subprocess.run(
+        [installed / "python", "-X", "importtime", installed / "sockdiag", "--version"],
+        cwd=away,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "sockdiag.__main__" in imported
+    assert not imported & {"re", "enum", "collections"}
 
 
 @pytest.mark.parametrize("command", ["states", "list --json", "memory", "states --table grid", "overview"])
