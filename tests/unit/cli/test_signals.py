@@ -24,12 +24,14 @@ def counting(*args, **kwargs):
     if count == int(at):
         os.kill(os.getpid(), int(number))
     return plain(*args, **kwargs)
+leave = os._exit
+def counted(status):
+    os.write(2, b"%d" % count)
+    leave(status)
+os._exit = counted
 from sockdiag.__main__ import main
 builtins.__import__ = counting
-try:
-    main()
-finally:
-    os.write(2, b"%d" % count)
+main()
 """
 _COMMANDS = ["ss -tan", "ss -h", "states", "list --netid tcp"]
 
@@ -48,6 +50,41 @@ def test_an_interrupt_while_modules_load(line: str) -> None:
     for at in range(1, imports, max(imports // 7, 1)):
         done = start(at, line)
         assert (done.returncode, done.stderr) == (-signal.SIGINT, b""), f"at import {at}"
+
+
+_LEAVE = """
+import sys
+from sockdiag import __main__ as program
+sys.argv = ["sockdiag", "--version"]
+sys.stdout.write("before ")
+if len(sys.orig_argv) > 3:
+    sys.setprofile(lambda *_: None)
+try:
+    program.main()
+finally:
+    sys.stdout.write("after")
+"""
+
+
+@pytest.mark.parametrize("profiled", [(), ("profiled",)], ids=["plain", "profiled"])
+def test_the_interpreter_is_taken_apart_for_profilers_alone(profiled: tuple[str, ...]) -> None:
+    """What was written to a buffer arrives all the same; a profiler writes its results after the program has ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LEAVE, *profiled], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "before " in done.stdout
+    assert "sockdiag " in done.stdout
+    assert ("after" in done.stdout) == bool(profiled)
+
+
+def test_standard_output_that_cannot_be_flushed() -> None:
+    """The interpreter's own exit status for it, 120, stays."""
+    code = "import sys; from sockdiag import __main__ as p; sys.argv = ['sockdiag', '--version']; print('x'); p.main()"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert done.returncode != 0
 
 
 @pytest.mark.parametrize("line", ["ss -s", "ss -h", "ss -D - -t", "fields"])
