@@ -29,7 +29,7 @@ _TIPC_NETIDS = {SOCK_STREAM: "ti_st", SOCK_DGRAM: "ti_dg", 4: "ti_rd", SOCK_SEQP
 _TIPC_TYPES = {SOCK_STREAM: "STREAM", SOCK_DGRAM: "DGRAM", 4: "RDM", SOCK_SEQPACKET: "SEQPACKET"}
 
 # TIPC_NLA_SOCK and its nested attributes, include/uapi/linux/tipc_netlink.h
-_TIPC_SOCK = 1
+_TIPC_SOCK = 2
 (
     _ADDR,
     _REF,
