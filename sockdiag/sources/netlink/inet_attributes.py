@@ -67,6 +67,7 @@ MEM_INFO = StructLayout(MemInfo)
 
 _TCP_NAMES = [f.name for f in TcpInfo.FIELDS]
 _NOT_SET = [(_TCP_NAMES.index(name), value) for name, value in NOT_SET.items()]
+_SCTP_OF_ASSOCIATION = [f.name for f in SctpInfo.FIELDS].index("s_autoclose_s")
 _UNFILLED = [index for index, name in enumerate(_TCP_NAMES) if name not in LISTEN_FIELDS]
 
 
@@ -100,9 +101,12 @@ def decode_bbr_info(data: bytes) -> BbrInfo:
 def decode_sctp_info(data: bytes) -> SctpInfo:
     """Decode ``struct sctp_info`` of any length.
 
-    Source: ``sctp_get_sctp_info()``, net/sctp/socket.c.
+    Source: ``sctp_get_sctp_info()``, net/sctp/socket.c. It leaves zeros where an endpoint has no association, whose tag
+    is never 0.
     """
     info: Any = SCTP_INFO.decode(data)
+    if info.tag == 0:
+        info = SctpInfo._make([None] * _SCTP_OF_ASSOCIATION + list(info[_SCTP_OF_ASSOCIATION:]))
     address = info.p_address
     found: SctpInfo = info if address is None else info._replace(p_address=sockaddr(address))
     return found

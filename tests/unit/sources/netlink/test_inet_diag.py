@@ -408,8 +408,10 @@ def test_sctp_type(style: int, kind: str) -> None:
     """Only sctp_info tells the two styles apart; an endpoint's state is one of TCP's numbers."""
     decoded = decode(inet_message({k.INFO: bytes(360) + u32(style, 0), k.LOCALS: b""}, state=LISTEN), "sctp")
     assert (decoded.type, decoded.state, decoded.recv_q_unit) == (kind, "LISTEN", "connections")
-    assert decoded.sctp_info is not None
-    assert decoded.sctp_info.p_address is None
+    info = decoded.sctp_info
+    assert info is not None
+    assert (info.p_address, info.tag, info.state, info.rwnd_bytes, info.p_error) == (None,) * 5
+    assert (info.s_autoclose_s, info.s_nodelay) == (0, 0)
 
 
 @pytest.mark.parametrize(
