@@ -30,7 +30,6 @@ DEFAULT, AUTOTUNED, SET, CLAMPED, RAISED, FORCED, UNLOCKED, UNKNOWN = (
 _VECTORS = {
     "tcp": ("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
     "mptcp": ("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
-    "sctp": ("net.sctp.sctp_rmem", "net.sctp.sctp_wmem"),
 }
 _DEFAULTS = ("net.core.rmem_default", "net.core.wmem_default")
 _CAPS = ("net.core.rmem_max", "net.core.wmem_max")
@@ -40,7 +39,6 @@ SYSCTLS = (
     *_DEFAULTS,
     *_CAPS,
     *_VECTORS["tcp"],
-    *_VECTORS["sctp"],
     "net.ipv4.tcp_moderate_rcvbuf",
 )
 

@@ -433,7 +433,7 @@ _TABLE = (
     _initial(
         "net.sctp.sctp_rmem",
         BYTES,
-        "SCTP receive buffer: minimum, start, unused.",
+        "SCTP receive buffer: minimum under pressure, unused, unused.",
         kernel="sysctl_sctp_rmem",
         numbers=3,
         needs="SCTP",
@@ -441,7 +441,7 @@ _TABLE = (
     _initial(
         "net.sctp.sctp_wmem",
         BYTES,
-        "SCTP send buffer: minimum, start, unused.",
+        "SCTP send buffer: minimum under pressure, unused, unused.",
         kernel="sysctl_sctp_wmem",
         numbers=3,
         needs="SCTP",

@@ -177,12 +177,23 @@ def _sctp_mem(k: Known, v: Vector) -> Effect:
     return k.in_bytes(v), BYTES, f"If SCTP on the whole host holds {high}, it refuses data."
 
 
+_OF_THREE = "The other two numbers have no effect; the size of the buffer is that of other sockets."
+
+
 def _sctp_rmem(_k: Known, v: Vector) -> Effect:
-    return v[1], BYTES, f"A new SCTP socket has {size(v[1])} of receive buffer, without auto-tuning."
+    return (
+        v[0],
+        BYTES,
+        f"Each SCTP socket may hold {size(v[0])} of received data even under memory pressure. {_OF_THREE}",
+    )
 
 
 def _sctp_wmem(_k: Known, v: Vector) -> Effect:
-    return v[1], BYTES, f"A new SCTP socket has {size(v[1])} of send buffer, without auto-tuning."
+    return (
+        v[0],
+        BYTES,
+        f"Each SCTP socket may hold {size(v[0])} of data to send even under memory pressure. {_OF_THREE}",
+    )
 
 
 def _mem_pcpu_rsv(k: Known, v: int) -> Effect:

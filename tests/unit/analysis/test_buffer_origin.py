@@ -52,7 +52,8 @@ BOTH, NONE = 3, 0
         ("udp", 212992, None, False, "default"),
         ("udp", 40000, None, False, "set"),
         ("udp", 8388608, None, True, "clamped"),
-        ("sctp", 40000, None, False, "unknown"),
+        ("sctp", 40000, None, False, "set"),
+        ("sctp", 212992, NONE, False, "default"),
     ],
 )
 def test_origin(netid: str, value: int, lock: int | None, sending: bool, origin: str) -> None:
