@@ -18,7 +18,7 @@ RULE = DeclaredRule(
     CRITICAL,
     (DROPPING, OK),
     "A network device dropped packets: its ring or the CPU's input queue was full, or its driver could not send.",
-    "rx_fifo: the ring overran. rx_drop: the queue behind the ring was full, or no protocol takes the frame. "
+    "rx_fifo: the device overran. rx_drop: its ring or the queue behind that was full, or no protocol takes the frame. "
     "tx_drop: the driver could not send.",
     "dev_get_stats(), struct rtnl_link_stats64",
     ("dev rx_drop, rx_fifo, tx_drop, rx_packets, tx_packets",),
@@ -45,8 +45,8 @@ _WAYS = (
         "rx_drop",
         "rx_packets",
         "received, before a protocol saw them",
-        None,
-        "SOFTNET_BACKLOG_DROP shows whether the CPU's queue is full.",
+        "ip -s -s link show {}",
+        "missed: the ring was full (ethtool -G); dropped: by driver or CPU queue (SOFTNET_BACKLOG_DROP), or unwanted.",
     ),
     (
         "tx_drop",
