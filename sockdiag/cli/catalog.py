@@ -29,6 +29,7 @@ COMMANDS = {
     "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),
     "port": ("sockdiag.cli.commands.port", "Who listens on a port, who is connected, and can it be bound?"),
     "inspect": ("sockdiag.cli.commands.inspect", "One socket through all its layers, from fd to struct proto."),
+    "kill": ("sockdiag.cli.commands.kill", "Close connections and other IP sockets, and keep their processes."),
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and its source."),
     "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),

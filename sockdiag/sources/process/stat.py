@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SOURCE = "/proc/PID/stat"
 
 # Columns behind the name, the first of which is the state: include/uapi and proc_pid_stat(5) count from 3.
-_STATE, _PPID, _THREADS, _STARTTIME = 0, 1, 17, 19
+_STATE, _PPID, _TTY, _THREADS, _STARTTIME = 0, 1, 4, 17, 19
 
 
 class ProcessStat(Record):
@@ -28,6 +28,7 @@ class ProcessStat(Record):
     parent: int | None = field("Its parent; 0 if that is in another pid namespace.", default=None, kind=ID)
     threads: int | None = field("Threads.", default=None, unit=COUNT)
     start_ticks: int | None = field("Start, in ticks after boot.", default=None)
+    terminal: int | None = field("Device number of its controlling terminal; 0 for none.", default=None, kind=ID)
 
 
 def parse_stat(body: bytes, path: str = SOURCE) -> ProcessStat:
@@ -48,7 +49,8 @@ def parse_stat(body: bytes, path: str = SOURCE) -> ProcessStat:
         return number(columns[place]) if len(columns) > place else None
 
     letter = columns[_STATE].decode("ascii")
-    return ProcessStat(body[start + 1 : end], letter, column(_PPID), column(_THREADS), column(_STARTTIME))
+    name = body[start + 1 : end]
+    return ProcessStat(name, letter, column(_PPID), column(_THREADS), column(_STARTTIME), column(_TTY))
 
 
 def read_stat(process: ProcessFiles) -> ProcessStat:
