@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from _socket import inet_ntoa  # start-up: docs/rejected.md
 from operator import add
-from struct import unpack
 
 from sockdiag.kernel.byte_order import U32, units
 from sockdiag.kernel.inet_diag import (
@@ -25,10 +24,11 @@ from sockdiag.kernel.inet_diag import (
     MSG_STATE,
     MSG_WQUEUE,
 )
-from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_RAW, IPPROTO_SCTP
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_RAW, IPPROTO_SCTP, IPPROTO_TCP
 from sockdiag.kernel.tcp_states import CLOSE, LISTEN
 from sockdiag.ss import layout as columns_of
 from sockdiag.ss.inet import NETIDS
+from sockdiag.ss.layout import ports_of
 from sockdiag.ss.row import Texts, queue, state_word
 
 TYPE_CHECKING = False
@@ -37,14 +37,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.ss.extended import Extended
+    from sockdiag.ss.layout import Cells
     from sockdiag.ss.listing import Listing
 
 # Places in units of 16 bits (ports) and of 32 bits.
 _SPORT, _DPORT = MSG_SPORT >> 1, MSG_DPORT >> 1
 _SRC, _DST, _IF, _INODE = MSG_SRC >> 2, MSG_DST >> 2, MSG_IF >> 2, MSG_INODE >> 2
 _RQUEUE, _WQUEUE = MSG_RQUEUE >> 2, MSG_WQUEUE >> 2
-# With more different ports than this, finding a text costs more than making it.
-_MANY_PORTS = 2048
+# More texts of a column than this are forgotten.
+_MOST_TEXTS = 8192
+# From this first byte on, a port has five digits.
+_FIVE_DIGITS = 10240 >> 8
 
 
 def _inet_text(number: int) -> str:
@@ -76,6 +79,7 @@ class Bulk:
         settings = listing.settings
         if (
             settings.timers
+            or settings.info
             or settings.details
             or settings.memory
             or settings.tos
@@ -90,9 +94,10 @@ class Bulk:
         """Store the rows of a datagram; return False, having stored none, if it has to go the clear way."""
         length = U32.unpack_from(datagram)[0]
         count, rest = divmod(len(datagram), length) if length >= MSG_ATTRIBUTES else (0, 1)
+        whole = datagram
         tails: list[bytes] | None = None
         if rest or length & 3 or units(datagram, "I")[:: length >> 2].tolist().count(length) != count:
-            messages = _split(datagram)
+            messages = _split(whole)
             datagram = b"".join([message[:MSG_ATTRIBUTES] for message in messages])
             length = MSG_ATTRIBUTES
             count = len(messages)
@@ -123,7 +128,10 @@ class Bulk:
             from sockdiag.ss.extended import Unfit
 
             try:
-                extended = self._extended.cells(datagram, length, count, words, tails)
+                if tails is not None and self._listing.settings.info:
+                    extended = self._extended.sorted_cells(_split(whole))
+                else:
+                    extended = self._extended.cells(datagram, length, count, words, tails)
             except Unfit:
                 return False
         self._store(words, memoryview(datagram).cast("H"), stride, count, states, texts, local, peer, extended)
@@ -141,12 +149,12 @@ class Bulk:
         peer: Sequence[Any],
         extended: str | list[str],
     ) -> None:
-        shown: list[str | list[str]] = []
+        shown: list[Cells] = []
         longest = []
         for column in self._listing.layout.columns:
             memo: Texts | None = None
             keys: Sequence[Any] = ()
-            cells: str | list[str] = ""
+            cells: Cells = ""
             if column == columns_of.NETID:
                 cells = self._netid
             elif column == columns_of.STATE:
@@ -158,10 +166,8 @@ class Bulk:
                 memo, keys = texts[column == columns_of.PEER], local if column == columns_of.LOCAL else peer
             elif column in (columns_of.LOCAL_PORT, columns_of.PEER_PORT):
                 place = column == columns_of.PEER_PORT
-                ports = halves[(_DPORT if place else _SPORT) :: stride * 2]
-                memo, keys = self._ports[place], ports.tolist()
-                if self._numeric and len(memo) > _MANY_PORTS and 0 not in keys and keys.count(keys[0]) != count:
-                    memo, cells = None, list(map(str, unpack(f">{count}H", ports.tobytes())))
+                cells, keys = self._port_cells(halves[(_DPORT if place else _SPORT) :: stride * 2], count)
+                memo = self._ports[place] if keys else None
             elif column == columns_of.PROCESS:
                 if self._listing.owners is not None:
                     cells = list(map(self._listing.owners.text, words[_INODE::stride].tolist()))
@@ -173,6 +179,10 @@ class Bulk:
                 first = keys[0]
                 cells = memo[first] if keys.count(first) == count else list(map(memo.__getitem__, keys))
                 longest.append(memo.longest)
+                if len(memo) > _MOST_TEXTS:
+                    memo.clear()
+            elif isinstance(cells, bytes):
+                longest.append(5 if max(cells[::2]) >= _FIVE_DIGITS else len(str(max(ports_of(cells)))))
             elif isinstance(cells, str):
                 longest.append(len(cells))
             else:
@@ -181,8 +191,15 @@ class Bulk:
         self._listing.layout.store_columns(shown, count, longest)
         self._listing.sctp_inode = words[_INODE + stride * (count - 1)]
 
+    def _port_cells(self, ports: memoryview[int], count: int) -> tuple[bytes, Sequence[int]]:
+        """Return ports as they are, if their texts are their numbers; else what to look up the texts by."""
+        cells = ports.tobytes()
+        if self._numeric and b"\0\0" not in cells and cells != cells[:2] * count:
+            return cells, ()
+        return b"", ports.tolist()
 
-def _joined(cells: str | list[str], extended: str | list[str]) -> str | list[str]:
+
+def _joined(cells: Cells, extended: str | list[str]) -> Cells:
     if not cells or not extended:
         return cells or extended
     if isinstance(extended, str):
@@ -207,11 +224,11 @@ def possible(listing: Listing, protocol: int) -> bool:
     """Return whether all rows that the kernel sends are shown, each from its own message alone."""
     settings = listing.settings
     return not (
-        settings.info
-        or settings.kill
+        settings.kill
         or settings.resolve
         or settings.storages
         or protocol in (IPPROTO_RAW, IPPROTO_SCTP)
+        or (settings.info and protocol != IPPROTO_TCP)
         or (listing.accepts is not None and not listing.sifted)
         or ((settings.details or settings.cgroup) and not listing.names.has_cgroups())
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from struct import Struct
 
 from sockdiag.errors import ParseError
-from sockdiag.kernel.byte_order import ORDER, integer
+from sockdiag.kernel.byte_order import ORDER, integer, units
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     INFO,
@@ -29,24 +29,27 @@ from sockdiag.kernel.inet_diag import (
     SKMEMINFO,
     SKV6ONLY,
     ULP_INFO,
+    VEGASINFO,
 )
-from sockdiag.kernel.netlink import NLATTR
+from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR
 from sockdiag.sources.netlink.attributes import attributes
 from sockdiag.ss.details import arrows, cgroup_text, mark_text, memory, timer_text
 from sockdiag.ss.inet import sockopt_text, tos_text
-from sockdiag.ss.row import Texts
+from sockdiag.ss.row import Texts, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from sockdiag.ss.listing import Listing
+    from sockdiag.ss.tcp_columns import TcpColumns
 
 # Places in units of 32 bits.
 _COOKIE, _EXPIRES, _UID, _INODE = MSG_COOKIE >> 2, MSG_EXPIRES >> 2, MSG_UID >> 2, MSG_INODE >> 2
 # What changes other columns, or belongs to -i.
 _UNFIT = (PROTOCOL, SKV6ONLY, INFO, MD5SIG, ULP_INFO)
+_UNFIT_INTERNALS = (PROTOCOL, SKV6ONLY, MD5SIG, ULP_INFO, VEGASINFO)
 _UNFIT_BEGINNING = (*_UNFIT, MEMINFO, SKMEMINFO)
 # The last attributes of a message where -m asked for them: MEMINFO and SKMEMINFO of today's size.
 _MEMINFO_HEAD, _SKMEMINFO_HEAD = NLATTR.pack(20, MEMINFO), NLATTR.pack(40, SKMEMINFO)
@@ -62,6 +65,10 @@ class Unfit(Exception):
     """A message needs the clear way."""
 
 
+class _Mixed(Exception):
+    """Messages of one length have different attributes."""
+
+
 class Extended:
     """The extended column.
 
@@ -75,7 +82,9 @@ class Extended:
         "_listing",
         "_memories",
         "_memory",
+        "_ordinary",
         "_tails",
+        "_tcp",
         "_template",
         "_timers",
         "_uids",
@@ -92,7 +101,13 @@ class Extended:
         self._uids = Texts(lambda uid: f" uid:{uid}" if uid else "")
         self._tails = Texts(lambda tail: self._tail(tail, whole=True))
         self._beginnings = Texts(lambda tail: self._tail(tail, whole=False))
-        self._memories = Texts(lambda data: _SKMEM % _SKMEMINFO.unpack(data))
+        self._memories = Texts(_skmem)
+        self._ordinary = Texts(lambda some: self._before(attributes(some, 0, "")))
+        self._tcp: TcpColumns | None = None
+        if settings.info:
+            from sockdiag.ss.tcp_columns import TcpColumns
+
+            self._tcp = TcpColumns(settings)
         self._template = (("", 0), "")
 
     def cells(
@@ -118,14 +133,20 @@ class Extended:
             keys = zip(timers, expires, data[MSG_RETRANS::length], strict=True)
             parts.append(("%s", list(map(self._timers.__getitem__, keys))))
         if self._details:
-            parts.append(("%s", _texts(self._uids, words[_UID::stride].tolist())))
+            parts.append(("%s", texts(self._uids, words[_UID::stride].tolist())))
             parts.append((" ino:%d", words[_INODE::stride].tolist()))
             parts.append((" sk:%x", _wide(words[_COOKIE::stride].tolist(), words[_COOKIE + 1 :: stride].tolist())))
-        for memo in (self._tails, self._beginnings, self._memories):
+        for memo in (self._tails, self._beginnings, self._memories, self._ordinary):
             if len(memo) > _MOST_TAILS:
                 memo.clear()
+        if self._tcp is not None:
+            try:
+                parts += self._internals(self._tcp, data, length, count, words)
+            except _Mixed:
+                return self.sorted_cells([data[at : at + length] for at in range(0, len(data), length)])
+            return self._joined(parts, count)
         for memo, keys_of_memo in self._cut(data, length, count, words, tails):
-            parts.append(("%s", _texts(memo, keys_of_memo)))
+            parts.append(("%s", texts(memo, keys_of_memo)))
         return self._joined(parts, count)
 
     def _cut(
@@ -152,6 +173,54 @@ class Extended:
         )
         return cut
 
+    def sorted_cells(self, messages: list[bytes]) -> list[str]:
+        """Return the cells of messages of several layouts; Unfit as :meth:`cells`."""
+        groups: dict[tuple[bytes, ...], list[int]] = {}
+        for row, message in enumerate(messages):
+            groups.setdefault(_layout_of(message), []).append(row)
+        found = [""] * len(messages)
+        for rows in groups.values():
+            data = b"".join([messages[row] for row in rows])
+            length = len(messages[rows[0]])
+            if length & 3:
+                raise Unfit
+            cells = self.cells(data, length, len(rows), units(data, "I"), None)
+            for row, cell in zip(rows, [cells] * len(rows) if isinstance(cells, str) else cells, strict=True):
+                found[row] = cell
+        return found
+
+    def _internals(
+        self, tcp: TcpColumns, data: bytes, length: int, count: int, words: memoryview[int]
+    ) -> list[tuple[str, str | Sequence[Any]]]:
+        """Return the parts of -i and of what is printed of attributes before it."""
+        places = _places(data, length, count, words)
+        if not places.keys().isdisjoint(_UNFIT_INTERNALS):
+            raise Unfit
+        from sockdiag.ss.tcp_columns import SHOWN
+
+        parts: list[tuple[str, str | Sequence[Any]]] = []
+        kept = [place for number, place in places.items() if number not in (MEMINFO, SKMEMINFO, *SHOWN)]
+        if kept:
+            # Those before the first and after the last of the others repeat, and are next to each other.
+            cuts = _neighbours(kept)
+            keys = [
+                b"".join([data[at + begin : at + end] for begin, end in cuts]) for at in range(0, len(data), length)
+            ]
+            parts.append(("%s", texts(self._ordinary, keys)))
+        if not self._listing.settings.oneline:
+            parts.append(("%s", "\n\t"))
+        number = SKMEMINFO if SKMEMINFO in places else MEMINFO
+        if number in places:
+            offset, size = places[number]
+            payloads = [data[at : at + size] for at in range(offset, len(data), length)]
+            if number == SKMEMINFO:
+                parts.append(("%s", texts(self._memories, payloads)))
+            else:
+                parts.append(("%s", [memory({number: payload}) for payload in payloads]))
+        if INFO in places:
+            parts += tcp.parts(data, length, places)
+        return parts
+
     def _joined(self, parts: list[tuple[str, str | Sequence[Any]]], count: int) -> str | list[str]:
         template = "".join([form % p.replace("%", "%%") if isinstance(p, str) else form for form, p in parts])
         columns = [p for _form, p in parts if not isinstance(p, str)]
@@ -176,6 +245,16 @@ class Extended:
             raise Unfit from None
         if not found.keys().isdisjoint(_UNFIT if whole else _UNFIT_BEGINNING):
             raise Unfit
+        settings = self._listing.settings
+        text = self._before(found)
+        if settings.memory:
+            if not settings.oneline:
+                text += "\n\t"
+            text += memory(found)
+        return text
+
+    def _before(self, found: Mapping[int, bytes]) -> str:
+        """Print what comes before the memory counters."""
         settings, names = self._listing.settings, self._listing.names
         text = ""
         if settings.details:
@@ -191,10 +270,6 @@ class Extended:
             text += f" cgroup:{names.cgroup(integer(found[CGROUP_ID]))}"
         if settings.sockopt:
             text += sockopt_text(found, self._listing)
-        if settings.memory:
-            if not settings.oneline:
-                text += "\n\t"
-            text += memory(found)
         return text
 
 
@@ -202,10 +277,55 @@ def _memory_last(tail: bytes) -> bool:
     return tail[-60:-56] == _MEMINFO_HEAD and tail[-40:-36] == _SKMEMINFO_HEAD and not len(tail) & 3
 
 
-def _texts(memo: Texts, keys: list[Any]) -> str | list[str]:
-    first = keys[0]
-    return memo[first] if keys.count(first) == len(keys) else list(map(memo.__getitem__, keys))
-
-
 def _wide(low: list[int], high: list[int]) -> list[int]:
     return [lo | hi << 32 for lo, hi in zip(low, high, strict=True)] if any(high) else low
+
+
+def _skmem(data: bytes) -> str:
+    return _SKMEM % _SKMEMINFO.unpack(data) if len(data) == _SKMEMINFO_LEN else memory({SKMEMINFO: data})
+
+
+def _layout_of(message: bytes) -> tuple[bytes, ...]:
+    """Return the heads of a message's attributes, and what is not whole behind them."""
+    offset, heads = MSG_ATTRIBUTES, []
+    while len(message) - offset >= NLA_HDRLEN:
+        head = message[offset : offset + NLA_HDRLEN]
+        size = NLATTR.unpack(head)[0]
+        if not NLA_HDRLEN <= size <= len(message) - offset:
+            raise Unfit
+        heads.append(head)
+        offset += (size + 3) & ~3
+    return tuple(heads)
+
+
+def _places(data: bytes, length: int, count: int, words: memoryview[int]) -> dict[int, tuple[int, int]]:
+    """Return offset and length of the payload of each attribute, where all messages have the same.
+
+    Raises:
+        _Mixed: they have not.
+        Unfit: they have one of them twice, or one that is damaged.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    offset = MSG_ATTRIBUTES
+    while length - offset >= NLA_HDRLEN:
+        size, kind = NLATTR.unpack_from(data, offset)
+        number = kind & NLA_TYPE_MASK
+        heads = words[offset >> 2 :: length >> 2].tolist()
+        if heads.count(heads[0]) != count:
+            raise _Mixed
+        if not NLA_HDRLEN <= size <= length - offset or number in found:
+            raise Unfit
+        found[number] = (offset + NLA_HDRLEN, size - NLA_HDRLEN)
+        offset += (size + 3) & ~3
+    return found
+
+
+def _neighbours(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return from where to where attributes reach, heads included, those that follow each other as one."""
+    cuts: list[tuple[int, int]] = []
+    for offset, size in places:
+        begin, end = offset - NLA_HDRLEN, offset + (size + 3 & ~3)
+        if cuts and cuts[-1][1] == begin:
+            begin = cuts.pop()[0]
+        cuts.append((begin, end))
+    return cuts

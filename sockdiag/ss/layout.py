@@ -8,12 +8,17 @@ known by then; widths never shrink. The cell that was written last is not measur
 from __future__ import annotations
 
 from itertools import chain
+from struct import unpack
 
 from sockdiag.ss.output import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
+
+    # A cell for each row, as texts or as ports in network order; or the text that all rows have.
+    Cells = str | bytes | list[str]
 
 # Columns of a row as the program's parts build it.
 NETID, STATE, RECV_Q, SEND_Q, LOCAL, LOCAL_PORT, PEER, PEER_PORT, PROCESS, EXT = range(10)
@@ -28,8 +33,9 @@ _ORDER_6 = _ORDER_7[:-1]
 _CHUNK = (1 << 20) - 16
 _CHUNKS = 5
 _LONGEST = 65535
-# Rows held back at most, for the sake of memory.
-_MOST_UNCOUNTED = 400_000
+# Bytes of rows that are held back uncounted, roughly; and of a cell in a list that is shared, and of one that is not beside its text.
+_MOST_UNCOUNTED = 3 << 20
+_SHARED_CELL, _OWN_CELL = 8, 57
 
 
 class RowLayout:
@@ -76,9 +82,9 @@ class RowLayout:
 
     def _forget(self) -> None:
         self._rows: list[tuple[str, ...]] = []
-        self._blocks: list[list[tuple[str, ...]] | tuple[list[str | list[str]], int]] = []
+        self._blocks: list[list[tuple[str, ...]] | tuple[list[Cells], int]] = []
         # Blocks after the rows that are not counted yet.
-        self._pending: list[tuple[list[str | list[str]], int]] = []
+        self._pending: list[tuple[list[Cells], int]] = []
         self._uncounted = 0
         self._chunks = 1
         self._end = 2
@@ -144,13 +150,13 @@ class RowLayout:
         self._open = open_at
         self._rows.append(row)
 
-    def store_columns(self, columns: list[str | list[str]], count: int, longest: list[int]) -> None:
+    def store_columns(self, columns: list[Cells], count: int, longest: list[int]) -> None:
         """Store many rows at once.
 
         Where the chunks end matters only if a width changes later: until then they are not counted.
 
         Args:
-            columns: the visible columns, each a list of cells, or the text that all of its cells have.
+            columns: the visible columns; the last one has texts.
             count: number of rows.
             longest: length of the longest cell of each column so far, or more of what was stored before.
         """
@@ -163,8 +169,11 @@ class RowLayout:
             )
         ):
             self._pending.append((columns, count))
-            # Cells of the last column are long, if it has any of its own.
-            self._uncounted += count if isinstance(columns[-1], str) else 3 * count
+            self._uncounted += sum([_SHARED_CELL * count if isinstance(cells, list) else 0 for cells in columns])
+            last = columns[-1]
+            if isinstance(last, list):
+                # Its texts are long, and each row has one of its own.
+                self._uncounted += _OWN_CELL * count + sum(map(len, last))
             return
         self._count_pending()
         self._count_columns(columns, count, longest)
@@ -175,24 +184,25 @@ class RowLayout:
         for columns, count in pending:
             self._count_columns(columns, count, self._longest)
 
-    def _count_columns(self, columns: list[str | list[str]], count: int, longest: list[int]) -> None:
+    def _count_columns(self, columns: list[Cells], count: int, longest: list[int]) -> None:
         """Store rows and count what they take in the chunks: two bytes of length and the text padded to an even size."""
         sizes = 2 * count if self._old else 0
         for cells in columns:
             if isinstance(cells, str):
                 sizes += ((len(cells) + 3) & ~1) * count
             else:
-                sizes += sum([(size + 3) & ~1 for size in map(len, cells)])
+                sizes += sum([(size + 3) & ~1 for size in map(len, _texts(cells, count))])
         last = columns[-1]
+        assert not isinstance(last, bytes)
         open_size = len(last if isinstance(last, str) else last[-1])
         # Near the end of a chunk, and where a cell is cut, every cell counts.
         if self._end + sizes + 16 >= _CHUNK or self._chunks >= _CHUNKS or max(longest) > _LONGEST:
-            for row in zip(*[[c] * count if isinstance(c, str) else c for c in columns], strict=True):
+            for row in zip(*[_texts(cells, count) for cells in columns], strict=True):
                 self.begin_row()
                 self.store(row)
             return
         self.begin_row()
-        others = [last] * (count > 1) if isinstance(last, str) else last[:-1]
+        others: Sequence[str] = [last] * (count > 1) if isinstance(last, str) else last[:-1]
         self._longest = list(map(max, self._longest, [*longest[:-1], max(map(len, others), default=0)]))
         if self._rows:
             self._blocks.append(self._rows)
@@ -236,16 +246,16 @@ class RowLayout:
             part = rows[i : i + 4096]
             self._emit(template * len(part) % tuple(chain.from_iterable(part)))
 
-    def _emit_columns(self, widths: tuple[int, ...], columns: list[str | list[str]], count: int) -> None:
+    def _emit_columns(self, widths: tuple[int, ...], columns: list[Cells], count: int) -> None:
         """Print a block of columns; what all rows have becomes part of the format."""
         constants = tuple([c if isinstance(c, str) else None for c in columns])
         key = (widths, constants, count)
         if self._template[0] != key:
             self._template = (key, self._format(widths, constants=constants) * count)
         lists = [c for c in columns if not isinstance(c, str)]
-        flat = [""] * (len(lists) * count)
+        flat: list[Any] = [""] * (len(lists) * count)
         for i, cells in enumerate(lists):
-            flat[i :: len(lists)] = cells
+            flat[i :: len(lists)] = ports_of(cells) if isinstance(cells, bytes) else cells
         self._emit(self._template[1] % tuple(flat))
 
     def _format(self, widths: tuple[int, ...], count: int = 99, constants: Sequence[str | None] | None = None) -> str:
@@ -279,6 +289,17 @@ class RowLayout:
         if screen is not None:
             _spread(widths, screen)
         return tuple(widths)
+
+
+def ports_of(cells: bytes) -> tuple[int, ...]:
+    """Return the port of each row."""
+    return unpack(f">{len(cells) >> 1}H", cells)
+
+
+def _texts(cells: Cells, count: int) -> list[str]:
+    if isinstance(cells, bytes):
+        return list(map(str, ports_of(cells)))
+    return [cells] * count if isinstance(cells, str) else cells
 
 
 def _spread(widths: list[int], screen: int) -> None:

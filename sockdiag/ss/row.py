@@ -6,7 +6,7 @@ from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 
@@ -117,3 +117,9 @@ class Texts(dict):  # type: ignore[type-arg]
         text = self[key] = self._make(key)
         self.longest = max(self.longest, len(text))
         return text
+
+
+def texts(memo: Texts, keys: Sequence[Any]) -> str | list[str]:
+    """Return the text of each key, or the one text that all of them have."""
+    first = keys[0]
+    return memo[first] if keys.count(first) == len(keys) else list(map(memo.__getitem__, keys))

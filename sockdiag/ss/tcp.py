@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sockdiag.ss.listing import Listing
     from sockdiag.ss.row import SocketRow
 
-_INFO = StructLayout(TcpInfo)
-_read = _INFO.reader(
+TCP_INFO = StructLayout(TcpInfo)
+_read = TCP_INFO.reader(
     (
         "options",
         "backoff",
@@ -76,26 +76,27 @@ _read = _INFO.reader(
         "rehash",
     )
 )
-_snd_wscale, _rcv_wscale = _INFO.bit_field("snd_wscale"), _INFO.bit_field("rcv_wscale")
-_app_limited = _INFO.bit_field("delivery_rate_app_limited")
-_COUNTS = (
-    "mss",
-    "pmtu",
-    "rcvmss",
-    "advmss",
-    "cwnd",
-    "ssthresh",
-    "bytes_sent",
-    "bytes_retrans",
-    "bytes_acked",
-    "bytes_received",
-    "segs_out",
-    "segs_in",
-    "data_segs_out",
-    "data_segs_in",
+snd_wscale, rcv_wscale = TCP_INFO.bit_field("snd_wscale"), TCP_INFO.bit_field("rcv_wscale")
+app_limited = TCP_INFO.bit_field("delivery_rate_app_limited")
+# Words for the members that are printed as they are.
+COUNTS = (
+    ("mss", "snd_mss"),
+    ("pmtu", "pmtu"),
+    ("rcvmss", "rcv_mss"),
+    ("advmss", "advmss"),
+    ("cwnd", "snd_cwnd"),
+    ("ssthresh", "snd_ssthresh"),
+    ("bytes_sent", "bytes_sent"),
+    ("bytes_retrans", "bytes_retrans"),
+    ("bytes_acked", "bytes_acked"),
+    ("bytes_received", "bytes_received"),
+    ("segs_out", "segs_out"),
+    ("segs_in", "segs_in"),
+    ("data_segs_out", "data_segs_out"),
+    ("data_segs_in", "data_segs_in"),
 )
 _OPTION_BITS = {name: 1 << bit for bit, name in enumerate(OPTIONS)}
-_WSCALE = _OPTION_BITS["WSCALE"]
+WSCALE = _OPTION_BITS["WSCALE"]
 # The words of tcpi_options that -o prints, in their order. 6.1 does not know usec_ts.
 _OPTION_WORDS = tuple(
     (_OPTION_BITS[name], word)
@@ -109,8 +110,12 @@ _OPTION_WORDS = tuple(
     )
 )
 
-_NO_RATE = (1 << 64) - 1
-_NO_RTT = 0xFFFFFFFF
+NO_RATE = (1 << 64) - 1
+NO_RTT = 0xFFFFFFFF
+# What is not worth a word: TCP_INFINITE_SSTHRESH and all that is as large, the initial timeout, the initial reordering.
+NO_SSTHRESH = 0xFFFF
+DEFAULT_RTO_US = 3_000_000
+DEFAULT_REORDERING = 3
 _VEGAS_LEN = 16
 _VEGAS_NO_RTT = 0x7FFFFFFF
 
@@ -190,15 +195,13 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
     out: list[str] = []
     add = out.append
     if settings.timers:
-        for bit, word in _OPTION_WORDS:
-            if options & bit and not (old and word == "usec_ts"):
-                add(word)
-    congestion = safe_text(found[CONG].split(b"\0", 1)[0][:15]) if CONG in found else ""
+        out += option_words(options, old=old)
+    congestion = congestion_name(found[CONG]) if CONG in found else ""
     if congestion:
         add(congestion)
-    if options & _WSCALE:
-        add(f"wscale:{_snd_wscale(data)},{_rcv_wscale(data)}")
-    if rto and rto != 3000000:
+    if options & WSCALE:
+        add(f"wscale:{snd_wscale(data)},{rcv_wscale(data)}")
+    if rto and rto != DEFAULT_RTO_US:
         add(f"rto:{rto / 1000:g}")
     if backoff:
         add(f"backoff:{backoff}")
@@ -206,37 +209,33 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
         add(f"rtt:{rtt / 1000:g}/{rttvar / 1000:g}")
     if ato:
         add(f"ato:{ato / 1000:g}")
-    ssthresh = snd_ssthresh if snd_ssthresh < 0xFFFF else 0
+    ssthresh = snd_ssthresh if snd_ssthresh < NO_SSTHRESH else 0
     sizes = (snd_mss, pmtu, rcv_mss, advmss, snd_cwnd, ssthresh)
     sent = (bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out, data_segs_in)
-    out += [f"{name}:{value}" for name, value in zip(_COUNTS, sizes + sent, strict=True) if value]
-    send_rtt = _congestion(out, found, rtt, numeric=numeric)
+    out += [f"{name}:{value}" for (name, _), value in zip(COUNTS, sizes + sent, strict=True) if value]
+    out += congestion_words(found, numeric=numeric)
+    send_rtt = _vegas_rtt(found[VEGASINFO], rtt) if VEGASINFO in found else rtt
     if send_rtt and snd_mss and snd_cwnd:
-        add(f"send {bandwidth(float(snd_cwnd) * float(snd_mss) * 8000000.0 / send_rtt, numeric=numeric)}bps")
+        add(send_rate(snd_cwnd, snd_mss, send_rtt, numeric=numeric))
     if last_data_sent:
         add(f"lastsnd:{last_data_sent}")
     if last_data_recv:
         add(f"lastrcv:{last_data_recv}")
     if last_ack_recv:
         add(f"lastack:{last_ack_recv}")
-    if pacing_rate and pacing_rate != _NO_RATE:
-        text = f"pacing_rate {bandwidth(pacing_rate * 8.0, numeric=numeric)}bps"
-        if max_pacing_rate and max_pacing_rate != _NO_RATE:
-            text += f"/{bandwidth(max_pacing_rate * 8.0, numeric=numeric)}bps"
-        add(text)
+    if pacing_rate and pacing_rate != NO_RATE:
+        add(pacing(pacing_rate, max_pacing_rate, numeric=numeric))
     if delivery_rate:
         add(f"delivery_rate {bandwidth(delivery_rate * 8.0, numeric=numeric)}bps")
     if delivered:
         add(f"delivered:{delivered}")
     if delivered_ce:
         add(f"delivered_ce:{delivered_ce}")
-    if _app_limited(data):
+    if app_limited(data):
         add("app_limited")
     if busy_time:
         add(f"busy:{busy_time // 1000}ms")
-        for word, value in (("rwnd_limited", rwnd_limited), ("sndbuf_limited", sndbuf_limited)):
-            if value:
-                add(f"{word}:{value // 1000}ms({100.0 * value / busy_time:.1f}%)")
+        out += limited(busy_time, rwnd_limited, sndbuf_limited)
     if unacked:
         add(f"unacked:{unacked}")
     if retrans or total_retrans:
@@ -249,7 +248,7 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
         add(f"dsack_dups:{dsack_dups}")
     if fackets:
         add(f"fackets:{fackets}")
-    if reordering != 3:
+    if reordering != DEFAULT_REORDERING:
         add(f"reordering:{reordering}")
     if reord_seen:
         add(f"reord_seen:{reord_seen}")
@@ -261,7 +260,7 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
         add(f"rcv_ssthresh:{rcv_ssthresh}")
     if notsent:
         add(f"notsent:{notsent}")
-    if min_rtt and min_rtt != _NO_RTT:
+    if min_rtt and min_rtt != NO_RTT:
         add(f"minrtt:{min_rtt / 1000:g}")
     if rcv_ooopack:
         add(f"rcv_ooopack:{rcv_ooopack}")
@@ -272,6 +271,38 @@ def _info(row: SocketRow, found: Mapping[int, bytes], listing: Listing) -> str: 
     if rehash and not old:
         add(f"rehash:{rehash}")
     return "".join([f" {word}" for word in out])
+
+
+def option_words(options: int, *, old: bool) -> list[str]:
+    """Name the TCP options in use, of those that -o shows."""
+    return [word for bit, word in _OPTION_WORDS if options & bit and not (old and word == "usec_ts")]
+
+
+def congestion_name(payload: bytes) -> str:
+    """Return the name in INET_DIAG_CONG; "" if there is none."""
+    return safe_text(payload.split(b"\0", 1)[0][:15])
+
+
+def send_rate(snd_cwnd: int, snd_mss: int, rtt: int, *, numeric: bool) -> str:
+    """Print how fast a window per round trip is."""
+    return f"send {bandwidth(float(snd_cwnd) * float(snd_mss) * 8000000.0 / rtt, numeric=numeric)}bps"
+
+
+def pacing(rate: int, most: int, *, numeric: bool) -> str:
+    """Print the pacing rate, and its limit if it has one."""
+    text = f"pacing_rate {bandwidth(rate * 8.0, numeric=numeric)}bps"
+    if most and most != NO_RATE:
+        text += f"/{bandwidth(most * 8.0, numeric=numeric)}bps"
+    return text
+
+
+def limited(busy_time: int, rwnd_limited: int, sndbuf_limited: int) -> list[str]:
+    """Print which part of the busy time was limited by the peer's window, and by the send buffer."""
+    return [
+        f"{word}:{value // 1000}ms({100.0 * value / busy_time:.1f}%)"
+        for word, value in (("rwnd_limited", rwnd_limited), ("sndbuf_limited", sndbuf_limited))
+        if value
+    ]
 
 
 _readers: dict[str, Callable[[bytes], tuple[Any, ...]]] = {}
@@ -288,18 +319,24 @@ def _members(record: str, data: bytes) -> tuple[Any, ...]:
     return read(data)
 
 
-def _congestion(out: list[str], found: Mapping[int, bytes], rtt: int, *, numeric: bool) -> int:
-    """Add what the congestion control reports; return the round-trip time to compute the send rate with."""
-    if len(found.get(VEGASINFO, b"")) >= _VEGAS_LEN:
-        enabled, _count, vegas_rtt, _minimum = _members("VegasInfo", found[VEGASINFO])
+def _vegas_rtt(payload: bytes, rtt: int) -> int:
+    """Return the round-trip time to compute the send rate with: that of Vegas, where it has measured one."""
+    if len(payload) >= _VEGAS_LEN:
+        enabled, _count, vegas_rtt, _minimum = _members("VegasInfo", payload)
         if enabled and vegas_rtt and vegas_rtt != _VEGAS_NO_RTT:
-            rtt = vegas_rtt
+            return vegas_rtt  # type: ignore[no-any-return]
+    return rtt
+
+
+def congestion_words(found: Mapping[int, bytes], *, numeric: bool) -> list[str]:
+    """Print what the congestion control reports."""
+    words = []
     if DCTCPINFO in found:
         enabled, ce_state, alpha, ab_ecn, ab_tot = _members("DctcpInfo", found[DCTCPINFO])
         if enabled:
-            out.append(f"dctcp:(ce_state:{ce_state},alpha:{alpha},ab_ecn:{ab_ecn},ab_tot:{ab_tot})")
+            words.append(f"dctcp:(ce_state:{ce_state},alpha:{alpha},ab_ecn:{ab_ecn},ab_tot:{ab_tot})")
         else:
-            out.append("dctcp:fallback_mode")
+            words.append("dctcp:fallback_mode")
     if BBRINFO in found:
         rate, min_rtt, pacing_gain, cwnd_gain = _members("BbrInfo", found[BBRINFO])
         text = f"bbr:(bw:{bandwidth(low_first(rate) * 8.0, numeric=numeric)}bps,mrtt:{min_rtt / 1000:g}"
@@ -307,5 +344,5 @@ def _congestion(out: list[str], found: Mapping[int, bytes], rtt: int, *, numeric
             text += f",pacing_gain:{pacing_gain / 256:g}"
         if cwnd_gain:
             text += f",cwnd_gain:{cwnd_gain / 256:g}"
-        out.append(text + ")")
-    return rtt
+        words.append(text + ")")
+    return words

@@ -10,7 +10,7 @@ requested for one at a time. A socket whose answer does not come in time has no 
 from __future__ import annotations
 
 import errno
-from struct import unpack_from
+from struct import Struct, unpack_from
 from time import monotonic
 
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
@@ -47,6 +47,9 @@ _PLAIN_LIMITS = 5
 
 # So many sockets are asked for one at a time (some 50 us each) before the others are dumped once more.
 _SINGLES = 2048
+
+# In the order in which memory is cast.
+_WORD = Struct("=I")
 
 _HINT = "its owner sleeps in a system call: see /proc/PID/wchan, /proc/PID/stack"
 
@@ -231,19 +234,19 @@ class GuardedTransport:
             return
         self._forget_woken()
         locked = [row for _child, row in self._stuck.values()]
-        seen: set[int] = set()
+        seen = _Seen()
         filtered = without(request, locked)
         if filtered is not None:
             child = self._dumper(filtered)
             try:
                 for datagram in self._stream(child, self.patience):
-                    seen.update(_cookies(request, datagram))
+                    seen.add(request, datagram)
                     yield datagram
             finally:
                 child.close()
             if child.ended and not locked:
                 return
-        yield from self._rest(request, seen)
+        yield from self._rest(request, seen.cookies())
 
     def query(self, request: Request) -> bytes:
         """Return the one message that answers a request; see :class:`~sockdiag.sources.system.transport.Transport`.
@@ -375,16 +378,34 @@ def _cookie(row: bytes) -> int:
     return low_first(U64.unpack_from(row, MSG_COOKIE)[0])
 
 
-def _cookies(request: Request, datagram: bytes) -> Sequence[int]:
-    # The cookies of many messages of one length are two strided slices.
-    length = U32.unpack_from(datagram)[0]
-    if length >= MSG_ATTRIBUTES and not length & 3 and not len(datagram) % length:
-        words, step = units(datagram, "I"), length >> 2
-        lengths = words[::step].tolist()
-        if lengths.count(length) == len(lengths):
-            at = MSG_COOKIE >> 2
-            return [low | high << 32 for low, high in zip(words[at::step], words[at + 1 :: step], strict=True)]
-    return [cookie for cookie, _row in _identified(request, datagram)]
+class _Seen:
+    """The cookies of messages, eight bytes each: of a million sockets, only a dump that stalls needs more of them."""
+
+    __slots__ = ("_high", "_low")
+
+    def __init__(self) -> None:
+        self._low = bytearray()
+        self._high = bytearray()
+
+    def add(self, request: Request, datagram: bytes) -> None:
+        """Add those of a datagram: of many messages of one length they are two strided slices."""
+        length = U32.unpack_from(datagram)[0]
+        if length >= MSG_ATTRIBUTES and not length & 3 and not len(datagram) % length:
+            words, step = units(datagram, "I"), length >> 2
+            lengths = words[::step].tolist()
+            if lengths.count(length) == len(lengths):
+                at = MSG_COOKIE >> 2
+                self._low += words[at::step].tobytes()
+                self._high += words[at + 1 :: step].tobytes()
+                return
+        for cookie, _row in _identified(request, datagram):
+            self._low += _WORD.pack(cookie & 0xFFFFFFFF)
+            self._high += _WORD.pack(cookie >> 32)
+
+    def cookies(self) -> set[int]:
+        """Return them all."""
+        pairs = zip(_WORD.iter_unpack(self._low), _WORD.iter_unpack(self._high), strict=True)
+        return {low | high << 32 for (low,), (high,) in pairs}
 
 
 def _identified(request: Request, datagram: bytes) -> Iterator[tuple[int, bytes]]:

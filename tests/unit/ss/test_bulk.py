@@ -9,12 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockdiag.kernel.inet_diag import (
+    BBRINFO,
     CGROUP_ID,
     CLASS_ID,
+    CONG,
+    DCTCPINFO,
     INFO,
     MARK,
+    MD5SIG,
     MEMINFO,
     MSG,
+    MSG_ATTRIBUTES,
     PROTOCOL,
     SHUTDOWN,
     SKMEMINFO,
@@ -23,6 +28,7 @@ from sockdiag.kernel.inet_diag import (
     TCLASS,
     TOS,
     ULP_INFO,
+    VEGASINFO,
 )
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.ss.bulk import Bulk, possible
@@ -245,7 +251,7 @@ def test_equal_to_the_clear_way(datagrams: list[list[bytes]], old: bool, numeric
         ("-tane", True),
         ("-to", True),
         ("-tm", True),
-        ("-ti", False),
+        ("-ti", True),
         ("-t --tos", True),
         ("-t --cgroup", True),
         ("-t --inet-sockopt", True),
@@ -257,21 +263,142 @@ def test_when_it_is_taken(line: str, wanted: bool) -> None:
     assert possible(listing(line, []), IPPROTO_TCP) is wanted
 
 
-def test_many_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With many different ones the texts are not kept, and the bytes are the same."""
+def test_internals_of_other_protocols_go_the_clear_way() -> None:
+    assert not possible(listing("-uani", []), IPPROTO_UDP)
+
+
+def test_ports_as_they_are_and_as_texts() -> None:
+    """Ports of a datagram stay numbers, unless one of them is 0 or all are equal; what is printed is the same."""
+    short: list[str] = []
+    clear: list[str] = []
+    one, other = listing("-tan", short), listing("-tan", clear)
+    bulk = Bulk(one, IPPROTO_TCP)
+    ends = (b"\x7f\0\0\1", b"\x7f\0\0\2")
+    for ports in ((7, 7), (1, 65535, 80), (9, 0, 443), (22, 22), (255, 256), (1, 256, 1), (10239, 9999), (10240, 9)):
+        whole = b"".join([message(AF_INET, 1, (port, 8080), ends, (0, 0)) for port in ports])
+        assert bulk.take(whole)
+        show_inet(other, whole, IPPROTO_TCP, "inet_diag_tcp")
+    one.layout.render()
+    other.layout.render()
+    assert "".join(short) == "".join(clear)
+    assert "127.0.0.1:65535" in "".join(short)
+
+
+@st.composite
+def _infos(draw: st.DrawFn) -> bytes:
+    """A struct tcp_info of some kernel, most of its words 0 or like those of other rows."""
+    size = draw(st.sampled_from([8, 104, 192, 230, 232, 280, 280, 280, 288, 300]))
+    data = bytearray(draw(st.sampled_from([bytes(300), b"\xff" * 300, struct.pack("=75I", *range(75))])))
+    places = st.integers(0, 74)
+    words = st.sampled_from([0, 1, 3, 0x7FFFFFFF, 0xFFFFFFFF, 3_000_000, 200_000, 1448]) | st.integers(0, 2**32 - 1)
+    for place, word in draw(st.dictionaries(places, words, max_size=30)).items():
+        struct.pack_into("=I", data, 4 * place, word)
+    return bytes(data[:size])
+
+
+_INTERNALS = st.builds(
+    lambda before, memory, info, after: (*before, *memory, *((INFO, one) for one in info), *after),
+    st.lists(st.sampled_from([_SHUT, (MARK, b"\1\0\0\0"), _CGROUP, (SOCKOPT, b"\1\0"), (TOS, b"\1")]), max_size=3),
+    st.just(()) | _MEMORY,
+    st.lists(_infos(), max_size=1),
+    st.lists(
+        st.sampled_from(
+            [
+                (CONG, b"cubic\0"),
+                (CONG, b"cubic\0"),
+                (CONG, b"reno\0"),
+                (CONG, b"\0"),
+                (BBRINFO, struct.pack("=5I", 1_000_000, 0, 1500, 739, 256)),
+                (BBRINFO, bytes(20)),
+                (DCTCPINFO, struct.pack("=HHIII", 1, 0, 1024, 0, 0)),
+                (DCTCPINFO, bytes(16)),
+                (VEGASINFO, struct.pack("=4I", 1, 2, 3000, 4)),
+                (MD5SIG, b""),
+                (ULP_INFO, b""),
+                (SKMEMINFO, bytes(28)),
+                (SHUTDOWN, b"\1"),
+                (99, b"12345678"),
+            ]
+        ),
+        max_size=3,
+    ),
+)
+_WITH_INTERNALS = st.builds(
+    message,
+    st.just(AF_INET),
+    _ANY_STATE,
+    st.just((80, 81)),
+    st.just((b"\x7f\0\0\1", _ANY4)),
+    st.just((0, 0)),
+    st.just(0),
+    _INTERNALS,
+    _TIMER,
+    _WHO,
+)
+
+
+@st.composite
+def _like(draw: st.DrawFn) -> list[bytes]:
+    """Messages of one layout whose tcp_info differs in a few words."""
+    whole = draw(_WITH_INTERNALS)
+    rows = [whole]
+    for _ in range(draw(st.integers(1, 4))):
+        row = bytearray(whole)
+        for _ in range(draw(st.integers(0, 6))):
+            at = 4 * draw(st.integers(MSG_ATTRIBUTES // 4, len(row) // 4))
+            if at + 8 <= len(row) and row[at - 4 : at] != b"\0\0\0\0":
+                row[at : at + 4] = struct.pack("=I", draw(st.sampled_from([0, 1, 77, 2**32 - 1])))
+        rows.append(bytes(row))
+    return rows
+
+
+@given(
+    st.lists(_like() | st.lists(_WITH_INTERNALS, min_size=1, max_size=4), max_size=5),
+    st.booleans(),
+    st.lists(st.sampled_from(["-o", "-e", "-m", "-O", "--tos", "--cgroup", "--inet-sockopt"]), max_size=4),
+    st.sampled_from(["-tai", "-tani"]),
+)
+def test_internals_equal_to_the_clear_way(
+    datagrams: list[list[bytes]], old: bool, options: list[str], line: str
+) -> None:
     texts = []
-    for most in (0, 1 << 16):
-        monkeypatch.setattr("sockdiag.ss.bulk._MANY_PORTS", most)
+    for short in (True, False):
         out: list[str] = []
-        run = listing("-tan", out)
+        run = listing(f"{line} {' '.join(options)}", out, old=old)
+        run.names.protocol = "tcp"
         bulk = Bulk(run, IPPROTO_TCP)
-        for ports in ((7, 7), (1, 65535, 80), (9, 0, 443), (22, 22), (255, 256)):
-            ends = (b"\x7f\0\0\1", b"\x7f\0\0\2")
-            assert bulk.take(b"".join([message(AF_INET, 1, (port, 8080), ends, (0, 0)) for port in ports]))
+        for parts in datagrams:
+            whole = b"".join(parts)
+            if not (short and bulk.take(whole)):
+                show_inet(run, whole, IPPROTO_TCP, "inet_diag_tcp")
         run.layout.render()
         texts.append("".join(out))
     assert texts[0] == texts[1]
-    assert "127.0.0.1:65535" in texts[0]
+
+
+def test_internals_are_taken() -> None:
+    """What hosts send goes the short way: several algorithms, TIME-WAIT without any attribute, older and newer structs."""
+    bulk = Bulk(listing("-tanimeo", []), IPPROTO_TCP)
+    ends = (b"\x7f\0\0\1", _ANY4)
+    memory = ((MEMINFO, bytes(16)), (SKMEMINFO, bytes(36)))
+    info = (INFO, struct.pack("=70I", *range(70)))
+    rows = [
+        message(AF_INET, 1, (1, 2), ends, (0, 0), attributes=(_SHUT, *memory, *some))
+        for some in (
+            (info, (CONG, b"cubic\0")),
+            (info, (CONG, b"reno\0")),
+            (info, (CONG, b"bbr\0"), (BBRINFO, bytes(20))),
+            (info, (CONG, b"dctcp\0"), (DCTCPINFO, bytes(16))),
+            ((INFO, bytes(104)), (CONG, b"cubic\0")),
+            ((INFO, bytes(296)), (CONG, b"cubic\0")),
+        )
+    ]
+    waiting = message(AF_INET, 6, (1, 2), ends, (0, 0), timer=(3, 0, 59123))
+    for row in rows:
+        assert bulk.take(row * 3)
+        assert bulk.take(row + waiting + row)
+    assert bulk.take(b"".join(rows))
+    assert not bulk.take(message(AF_INET, 1, (1, 2), ends, (0, 0), attributes=(info, (MD5SIG, b""))))
 
 
 def test_damaged_datagrams_are_left_to_the_clear_way() -> None:
