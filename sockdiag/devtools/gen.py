@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sockdiag.devtools import completions, man, metrics_page, rule_tables
+from sockdiag.devtools import completions, kernels_page, man, metrics_page, rule_tables
 
 PROJECT = Path(__file__).parents[2]
 
@@ -17,6 +17,8 @@ def expected() -> dict[Path, str]:
     found[PROJECT / "sockdiag" / "judging" / "declared.py"] = rule_tables.page()
     metrics = PROJECT / "docs" / "metrics.md"
     found[metrics] = metrics_page.page(metrics.read_text(encoding="utf-8"))
+    kernels = PROJECT / "docs" / "kernels.md"
+    found[kernels] = kernels_page.page(kernels.read_text(encoding="utf-8"))
     return found
 
 

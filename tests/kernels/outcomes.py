@@ -40,18 +40,15 @@ class _Writer:
         if report.when == "call" or report.outcome != "passed":
             self._write(
                 test=report.nodeid,
-                outcome=_outcome(report),
+                outcome=report.outcome,
                 seconds=round(report.duration, 2),
                 why=_why(report),
+                told=dict(report.user_properties),
             )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self._write(test=report.nodeid, outcome="failed", seconds=0.0, why=str(report.longrepr)[-_SHOWN:])
-
-
-def _outcome(report: pytest.TestReport) -> str:
-    return "failed" if report.outcome == "failed" else report.outcome
 
 
 def _why(report: pytest.TestReport) -> str:

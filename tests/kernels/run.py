@@ -10,20 +10,35 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.kernels import boot
+from tests.kernels import boot, results
 from tests.kernels.suites import BOOTS, SUITES, suite_of
 from tests.live.world.namespace import PROJECT
+from tests.recorded import FIXTURES as ALL_FIXTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+FIXTURES = ALL_FIXTURES / "kernels"
 _GUEST = "/run/kernel-test"
-GUEST_TESTS = "tests/kernels/guest"
+_LIVE = (
+    "world",
+    "netlink_vs_proc",
+    "model_vs_getsockopt",
+    "model_vs_ss",
+    "states_vs_ss",
+    "proc_tables",
+    "struct_layouts",
+)
+# What .ci/run runs under each kernel, in minutes.
+SELECTION = ("tests/kernels/guest", *(f"tests/live/test_{name}.py" for name in _LIVE))
+# Scenarios are played from tests/kernels/guest.
+EVERYTHING = ("tests/kernels/guest", "tests/live", "tests/differential", "--ignore=tests/live/scenarios")
 
 
 class Ran(NamedTuple):
@@ -32,14 +47,16 @@ class Ran(NamedTuple):
     Attributes:
         outcome: passed, skipped, failed, or started, if the guest did not see its end.
         why: it was skipped or failed.
+        told: what it recorded about itself.
     """
 
     outcome: str
     seconds: float
     why: str
+    told: dict[str, Any]
 
 
-def pytest_command(tests: Sequence[str], boot_name: str, release: str) -> str:
+def pytest_command(tests: Sequence[str], boot_name: str, release: str, jobs: int, *, everything: bool) -> str:
     """Return the command that runs tests in a guest."""
     settings = {
         "SOCKDIAG_TEST_BOOT": boot_name,
@@ -47,10 +64,21 @@ def pytest_command(tests: Sequence[str], boot_name: str, release: str) -> str:
         "SOCKDIAG_TEST_OUTCOMES": f"{_GUEST}/outcomes",
         # Limits of the whole guest may be changed: nobody else is there.
         "SOCKDIAG_TEST_HOST_LIMITS": "1",
+        **({"SOCKDIAG_TEST_ALL": "1"} if everything else {}),
     }
-    words = [sys.executable, "-m", "pytest", "-p", "tests.kernels.outcomes", "-p", "no:cacheprovider", "-q", "-n0"]
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.kernels.outcomes", "-p", "no:cacheprovider"]
+    words += ["-n", str(jobs), "--dist", "loadfile"] if jobs else ["-n0"]
     exports = " ".join(f"{name}={shlex.quote(text)}" for name, text in settings.items())
     return f"{exports} {shlex.join([*words, *tests])} > {_GUEST}/pytest.txt 2>&1"
+
+
+def _compile(tests: Sequence[str]) -> None:
+    """Leave byte code of all modules here, which a guest would need minutes to make and could not keep."""
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "sockdiag", "tests"], cwd=PROJECT, env=env, check=False)
+    # pytest rewrites the assertions of the tests, and keeps that elsewhere.
+    collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests]
+    subprocess.run(collect, cwd=PROJECT, env=env, check=False, stdout=subprocess.DEVNULL)
 
 
 def read_outcomes(path: Path) -> dict[str, Ran]:
@@ -61,7 +89,7 @@ def read_outcomes(path: Path) -> dict[str, Ran]:
             told = json.loads(line)
         except ValueError:
             continue  # the guest ended in the middle of a line
-        ran = Ran(told["outcome"], told.get("seconds", 0.0), told.get("why", ""))
+        ran = Ran(told["outcome"], told.get("seconds", 0.0), told.get("why", ""), told.get("told", {}))
         if ran.outcome != "started" or told["test"] not in found:
             known = found.get(told["test"])
             # Setup, call and teardown are reported apart; the worst counts.
@@ -71,14 +99,25 @@ def read_outcomes(path: Path) -> dict[str, Ran]:
 
 
 def run_tests(
-    kernel: boot.Kernel, tests: Sequence[str], boot_name: str, *, seconds: float, name: str
+    kernel: boot.Kernel, command: str, boot_name: str, folder: Path, seconds: float
 ) -> tuple[int | None, dict[str, Ran]]:
-    """Run tests under a kernel, and return pytest's status and what each test did."""
-    results = PROJECT / "build" / "kernels-results" / name
-    shutil.rmtree(results, ignore_errors=True)
-    command = pytest_command(tests, boot_name, kernel.release)
-    status = boot.run(kernel, command, results, BOOTS[boot_name], seconds=seconds)
-    return status, read_outcomes(results / "outcomes")
+    """Run a command of pytest_command() under a kernel, and return pytest's status and what each test did."""
+    shutil.rmtree(folder, ignore_errors=True)
+    status = boot.run(kernel, command, folder, BOOTS[boot_name], seconds=seconds)
+    return status, read_outcomes(folder / "outcomes")
+
+
+def _capture_command() -> str:
+    program = shlex.quote(sys.executable)
+    what = f"{program} -m tests.kernels.features {_GUEST}/features; {program} -m tests.kernels.capture {_GUEST}"
+    return f"({what}) > {_GUEST}/capture.txt 2>&1"
+
+
+def _keep_captures(folder: Path, release: str) -> None:
+    series = ".".join(release.split(".")[:2])
+    for path in folder.glob("*.tar.xz"):
+        shutil.copy(path, FIXTURES / f"{series}-{path.name}")
+        print(f"  {series}-{path.name}: {path.stat().st_size} bytes")
 
 
 @contextlib.contextmanager
@@ -97,38 +136,55 @@ def _alone(path: str | None) -> Iterator[None]:
 
 def main(words: Sequence[str]) -> int:
     """Run."""
-    parser = argparse.ArgumentParser(prog="make test-kernels ARGS=…", description=__doc__)
-    parser.add_argument("--kernel", action="append", type=suite_of, metavar="SUITE", help="or its series: 6.1")
-    parser.add_argument("--boot", choices=BOOTS, default="plain", help="how to boot")
-    parser.add_argument("--seconds", type=float, default=900, help="that each guest may run")
-    parser.add_argument(
-        "--lock",
-        metavar="FILE",
-        default=os.environ.get("SOCKDIAG_TEST_KERNEL_LOCK"),
-        help="wait for other runs that name the same file",
-    )
-    parser.add_argument("tests", nargs="*", help="files or tests, and options of pytest behind --")
-    options = parser.parse_args(words)
+    options = _options(words)
     failed = False
     for suite in options.kernel or SUITES:
         kernel = boot.Kernel(suite)
-        name = f"{suite}-{options.boot}"
-        tests = options.tests or [GUEST_TESTS]
+        folder = PROJECT / "build" / "kernels-results" / f"{suite}-{options.boot}"
+        tests = options.tests or (EVERYTHING if options.all else SELECTION)
+        command = pytest_command(tests, options.boot, kernel.release, options.jobs, everything=options.all)
+        _compile(tests)
+        if options.capture:
+            command = f"{_capture_command()}; {command}"
         with _alone(options.lock):
             began = time.monotonic()
-            status, ran = run_tests(kernel, tests, options.boot, seconds=options.seconds, name=name)
+            status, ran = run_tests(kernel, command, options.boot, folder, options.seconds)
             took = time.monotonic() - began
-        counts = collections.Counter(one.outcome for one in ran.values())
-        print(f"{kernel.release}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))} in {took:.0f} s")
-        for test, one in ran.items():
-            if one.outcome not in ("passed", "skipped"):
-                print(f"  {one.outcome}: {test}")
-        if status is None:
-            print("  the guest did not get to its end")
-        where = (PROJECT / "build" / "kernels-results" / name).relative_to(PROJECT)
-        print(f"  {where}/pytest.txt and console have the details", flush=True)
+        _report(kernel, ran, took, status)
+        print(f"  {folder.relative_to(PROJECT)} has the details", flush=True)
+        if options.write:
+            results.keep(suite, kernel.release, ran, folder / "features")
+        if options.capture:
+            _keep_captures(folder, kernel.release)
         failed |= status != 0
     return 1 if failed else 0
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make test-kernels ARGS=…", description=__doc__)
+    parser.add_argument("--kernel", action="append", type=suite_of, metavar="SUITE", help="or its series: 6.1")
+    parser.add_argument("--boot", choices=BOOTS, default="plain", help="how to boot")
+    parser.add_argument("--all", action="store_true", help="all tests that make sense there: hours")
+    parser.add_argument("--capture", action="store_true", help="make the fixtures of each kernel first")
+    parser.add_argument("--write", action="store_true", help="keep the results, for docs/kernels.md (then: make gen)")
+    parser.add_argument(
+        "--jobs", type=int, default=0, help="processes that run the tests in a guest, 0 for pytest's own"
+    )
+    parser.add_argument("--seconds", type=float, default=900, help="that each guest may run")
+    lock = os.environ.get("SOCKDIAG_TEST_KERNEL_LOCK")
+    parser.add_argument("--lock", metavar="FILE", default=lock, help="wait for other runs that name the same file")
+    parser.add_argument("tests", nargs="*", help="files or tests, and behind -- options of pytest")
+    return parser.parse_args(words)
+
+
+def _report(kernel: boot.Kernel, ran: dict[str, Ran], took: float, status: int | None) -> None:
+    counts = collections.Counter(one.outcome for one in ran.values())
+    print(f"{kernel.release}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))} in {took:.0f} s")
+    for test, one in ran.items():
+        if one.outcome not in ("passed", "skipped"):
+            print(f"  {one.outcome}: {test}")
+    if status is None:
+        print("  the guest did not get to its end")
 
 
 if __name__ == "__main__":

@@ -141,12 +141,13 @@ FIELDS = (
 
 
 class PermittedRow(NamedTuple):
-    """A socket that only one of the two lists; attributes as those of :class:`Permitted`."""
+    """A socket that only one of the two lists; attributes as those of :class:`Permitted`, and the kernel it came with."""
 
     table: str
     only: str
     why: str
     holds: Callable[[Socket], bool]
+    since: tuple[int, int] = (0, 0)
 
 
 ROWS = (
@@ -155,6 +156,7 @@ ROWS = (
         "netlink",
         "bound and idle sockets are in the bind hash alone, which /proc does not walk (mask bit BOUND_INACTIVE)",
         lambda socket: socket.state == "CLOSE" and bool(socket.local.port) and not socket.peer.port,
+        since=(6, 8),
     ),
     PermittedRow(
         "unix",

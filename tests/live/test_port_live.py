@@ -16,6 +16,7 @@ import pytest
 
 from tests.live import port_probes as probes
 from tests.live.world.namespace import PROJECT, Namespace, netns
+from tests.live.world.release import kernel_since
 from tests.needs import need
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def test_what_a_server_leaves(empty_netns: Namespace) -> None:
 
 def test_bound_without_listening(empty_netns: Namespace) -> None:
     """In no table before Linux 6.8."""
-    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8):
+    if not kernel_since(6, 8):
         pytest.skip("this kernel does not list them")
     pid = empty_netns.call(probes.hold, "bound")
     document = port(empty_netns)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.live.world import observe, ss, worker
 from tests.live.world.facts import FACTORIES, label
+from tests.live.world.release import kernel_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,11 +210,10 @@ def test_udp_receiver_that_dropped_is_full(world: World) -> None:
 
 def test_bound_inactive_needs_its_own_mask_bit(world: World) -> None:
     """Sockets that are bound and idle are in no table of /proc, and in netlink by bit 13 alone."""
-    bound = Counter((fact.family, fact.local) for fact in world.facts if "netlink-bound" in fact.where)
-    dumped = world.namespace.call(observe.tcp_dump, 1 << 13)
-    if not dumped and tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8):
+    if not kernel_since(6, 8):
         pytest.skip("the kernel has no BOUND_INACTIVE before 6.8")
-    assert Counter(dumped) == bound
+    bound = Counter((fact.family, fact.local) for fact in world.facts if "netlink-bound" in fact.where)
+    assert Counter(world.namespace.call(observe.tcp_dump, 1 << 13)) == bound
 
 
 def test_unix_queues_are_those_of_ss(world: World) -> None:

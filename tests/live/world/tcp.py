@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.live.world.facts import ANY, BOTH_FAMILIES, LOOPBACK, endpoint, factory, wait_until
 from tests.live.world.observe import tcp_row
+from tests.live.world.release import kernel_since
 
 if TYPE_CHECKING:
     from tests.live.world.facts import Maker
@@ -89,8 +90,9 @@ def tcp_listen_fastopen(made: Maker) -> None:
 
 @factory(*BOTH_FAMILIES)
 def tcp_bound_inactive(made: Maker, family: int) -> None:
-    """Bind and do nothing: /proc does not list it, netlink only by the mask bit BOUND_INACTIVE, as CLOSE."""
-    made.tcp("bound", "CLOSE", made.bound(family, socket.SOCK_STREAM), where=("netlink-bound",))
+    """Bind and do nothing: /proc does not list it, netlink since 6.8, by the mask bit BOUND_INACTIVE, as CLOSE."""
+    where = ("netlink-bound",) if kernel_since(6, 8) else ()
+    made.tcp("bound", "CLOSE", made.bound(family, socket.SOCK_STREAM), where=where)
 
 
 @factory(*BOTH_FAMILIES)

@@ -1,0 +1,56 @@
+"""Verdicts under other kernels: a choice of tests/live/scenarios, all of them with --all."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.scenarios.judged import check
+from tests.live.scenarios.suite import SCENARIOS, Impossible, Outcome, Scenario, play
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Of each mechanism that differs between kernels, and of each verdict, one or two that need no pace that an emulated CPU lacks.
+CHOSEN = {
+    *("nothing", "udp_a_third_full", "udp_half_full", "udp_nobody_listens", "udp_overflow", "udp6_overflow"),
+    *("udp_overflow_that_is_over", "udp_filter_rejects", "raw_overflow", "packet_overflow", "netlink_overrun"),
+    *("accept_queue_half", "accept_queue_full", "accept_queue_overflow", "syn_flood_without_cookies", "tcp_idle"),
+    *("tcp_some_unread", "tcp_reader_stalled", "peer_closes_its_window", "out_of_order_pruned", "close_wait_leak"),
+    *("unix_idle", "unix_dgram_unread", "unix_listener_full", "qdisc_drops", "device_drops", "fragments_lost"),
+}
+_AT_ONCE = 3
+
+
+def chosen() -> list[Scenario]:
+    """Return those that this run plays."""
+    everything = os.environ.get("SOCKDIAG_TEST_ALL")
+    return [scenario for scenario in SCENARIOS if everything or scenario.name in CHOSEN]
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Outcome | BaseException]:
+    """Play them, some at once: they wait more than they work."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip((s.name for s in chosen()), pool.map(play, chosen()), strict=True))
+
+
+@pytest.mark.parametrize("scenario", chosen(), ids=lambda s: s.name)
+def test_verdict(
+    scenario: Scenario, outcomes: dict[str, Outcome | BaseException], record_property: Callable[[str, object], None]
+) -> None:
+    """As tests/live/scenarios/test_verdicts.py."""
+    outcome = outcomes[scenario.name]
+    if isinstance(outcome, Impossible):
+        pytest.skip(str(outcome))
+    said = outcome.verdict if isinstance(outcome, Outcome) else "failed"
+    record_property("scenario", [scenario.name, scenario.verdict, said])
+    check(scenario, outcome)
+
+
+def test_the_choice_exists() -> None:
+    """Every name is one of a scenario."""
+    assert {scenario.name for scenario in SCENARIOS} >= CHOSEN
