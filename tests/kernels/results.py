@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     from tests.kernels.run import Ran
 
+ANOTHER_BOOT = "needs the boot "
 FOLDER = Path(__file__).parent / "results"
 _SHOWN = 160
 
 
-def keep(suite: str, release: str, ran: Mapping[str, Ran], features: Path) -> None:
+def keep(suite: str, release: str, boot: str, ran: Mapping[str, Ran], features: Path) -> None:
     """Replace what is known of the files of tests that ran; all of it, if the kernel is another one."""
     path = FOLDER / f"{suite}.json"
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
@@ -27,7 +28,11 @@ def keep(suite: str, release: str, ran: Mapping[str, Ran], features: Path) -> No
         known["features"] = json.loads(features.read_text())
     files: dict[str, dict[str, Any]] = {}
     for test, one in sorted(ran.items()):
+        if one.why.startswith(ANOTHER_BOOT):
+            continue
         file, _colons, name = test.partition("::")
+        if boot != "plain":
+            file += f" ({boot})"
         counts = files.setdefault(file, {"passed": 0, "skipped": {}, "failed": {}})
         if one.outcome == "passed":
             counts["passed"] += 1

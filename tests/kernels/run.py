@@ -26,19 +26,12 @@ if TYPE_CHECKING:
 
 FIXTURES = ALL_FIXTURES / "kernels"
 _GUEST = "/run/kernel-test"
-_LIVE = (
-    "world",
-    "netlink_vs_proc",
-    "model_vs_getsockopt",
-    "model_vs_ss",
-    "states_vs_ss",
-    "proc_tables",
-    "struct_layouts",
-)
+_LIVE = ("netlink_vs_proc", "proc_tables", "struct_layouts", "model_vs_getsockopt")
 # What .ci/run runs under each kernel, in minutes.
-SELECTION = ("tests/kernels/guest", *(f"tests/live/test_{name}.py" for name in _LIVE))
+GUEST_TESTS = "tests/kernels/guest"
+SELECTION = (GUEST_TESTS, *(f"tests/live/test_{name}.py" for name in _LIVE))
 # Scenarios are played from tests/kernels/guest.
-EVERYTHING = ("tests/kernels/guest", "tests/live", "tests/differential", "--ignore=tests/live/scenarios")
+EVERYTHING = (GUEST_TESTS, "tests/live", "tests/differential", "--ignore=tests/live/scenarios")
 
 
 class Ran(NamedTuple):
@@ -137,39 +130,47 @@ def _alone(path: str | None) -> Iterator[None]:
 def main(words: Sequence[str]) -> int:
     """Run."""
     options = _options(words)
+    tests = options.tests or (EVERYTHING if options.all else SELECTION)
+    _compile(tests)
+    # Those that need another boot say so with a marker, and are in one folder.
+    boots = dict.fromkeys(options.boot or ["plain"], tests)
+    if options.all:
+        boots |= {name: ["-m", "boot", GUEST_TESTS] for name in BOOTS if name not in boots}
     failed = False
     for suite in options.kernel or SUITES:
         kernel = boot.Kernel(suite)
-        folder = PROJECT / "build" / "kernels-results" / f"{suite}-{options.boot}"
-        tests = options.tests or (EVERYTHING if options.all else SELECTION)
-        command = pytest_command(tests, options.boot, kernel.release, options.jobs, everything=options.all)
-        _compile(tests)
-        if options.capture:
-            command = f"{_capture_command()}; {command}"
-        with _alone(options.lock):
-            began = time.monotonic()
-            status, ran = run_tests(kernel, command, options.boot, folder, options.seconds)
-            took = time.monotonic() - began
-        _report(kernel, ran, took, status)
-        print(f"  {folder.relative_to(PROJECT)} has the details", flush=True)
-        if options.write:
-            results.keep(suite, kernel.release, ran, folder / "features")
-        if options.capture:
-            _keep_captures(folder, kernel.release)
-        failed |= status != 0
+        for name, chosen in boots.items():
+            failed |= not _one(kernel, name, chosen, options)
     return 1 if failed else 0
+
+
+def _one(kernel: boot.Kernel, name: str, tests: Sequence[str], options: argparse.Namespace) -> bool:
+    folder = PROJECT / "build" / "kernels-results" / f"{kernel.suite}-{name}"
+    command = pytest_command(tests, name, kernel.release, options.jobs, everything=options.all)
+    capture = options.capture and name == "plain"
+    if capture:
+        command = f"{_capture_command()}; {command}"
+    with _alone(options.lock):
+        began = time.monotonic()
+        status, ran = run_tests(kernel, command, name, folder, options.seconds)
+        took = time.monotonic() - began
+    _report(kernel, ran, took, status)
+    print(f"  {folder.relative_to(PROJECT)} has the details", flush=True)
+    if options.write:
+        results.keep(kernel.suite, kernel.release, name, ran, folder / "features")
+    if capture:
+        _keep_captures(folder, kernel.release)
+    return status == 0
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make test-kernels ARGS=…", description=__doc__)
     parser.add_argument("--kernel", action="append", type=suite_of, metavar="SUITE", help="or its series: 6.1")
-    parser.add_argument("--boot", choices=BOOTS, default="plain", help="how to boot")
+    parser.add_argument("--boot", action="append", choices=BOOTS, help="how to boot")
     parser.add_argument("--all", action="store_true", help="all tests that make sense there: hours")
     parser.add_argument("--capture", action="store_true", help="make the fixtures of each kernel first")
     parser.add_argument("--write", action="store_true", help="keep the results, for docs/kernels.md (then: make gen)")
-    parser.add_argument(
-        "--jobs", type=int, default=0, help="processes that run the tests in a guest, 0 for pytest's own"
-    )
+    parser.add_argument("--jobs", type=int, default=2, help="processes that run the tests in a guest; 0: pytest's own")
     parser.add_argument("--seconds", type=float, default=900, help="that each guest may run")
     lock = os.environ.get("SOCKDIAG_TEST_KERNEL_LOCK")
     parser.add_argument("--lock", metavar="FILE", default=lock, help="wait for other runs that name the same file")

@@ -20,9 +20,9 @@ def play() -> None:
         namespace.call(full_datagram_queue)
         namespace.call(closed_port)
         namespace.call(reset_by_the_reader)
-        # SYNs and SYN-ACKs that nobody answers.
-        namespace.make("tcp_syn_recv", family=socket.AF_INET, count=2)
+        # SYNs and SYN-ACKs that nobody answers; the first makes the network of the others, too.
         namespace.make("tcp_syn_sent", family=socket.AF_INET)
+        namespace.make("tcp_syn_recv", family=socket.AF_INET, count=2)
         namespace.call(lost_segments)
     limits_of_memory()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.results import ANOTHER_BOOT
 from tests.needs import need
 
 
@@ -25,5 +26,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = item.get_closest_marker("boot")
     wanted = marker.args if marker else ("plain",)
     if booted not in wanted:
-        pytest.skip(f"needs the boot {' or '.join(wanted)}")
+        pytest.skip(f"{ANOTHER_BOOT}{' or '.join(wanted)}")
     need("ss", "nsenter")
