@@ -26,15 +26,16 @@ _SOCKETS = {
 }
 _MODULES = (
     *("tcp_diag", "udp_diag", "raw_diag", "unix_diag", "netlink_diag", "af_packet_diag", "sctp_diag", "dccp_diag"),
-    *("mptcp_diag", "vsock_diag", "xsk_diag", "tipc_diag", "smc_diag", "tls", "sch_netem", "sch_fq", "sch_cake"),
+    *("mptcp_diag", "vsock_diag", "xsk_diag", "smc_diag", "tipc", "tls", "sch_netem", "sch_fq", "sch_cake"),
     *("tcp_bbr", "tcp_dctcp", "tcp_vegas", "nf_conntrack", "e1000", "veth", "bridge", "bonding", "8021q", "tun"),
 )
 
 
 def main(path: Path) -> None:
     """Try, and write why not: an empty text where it works."""
-    found = {f"socket {name}": _socket(*arguments) for name, arguments in _SOCKETS.items()}
-    found |= {f"module {name}": _module(name) for name in _MODULES}
+    # Modules first: some protocols may not be loaded by those who ask for a socket of theirs.
+    found = {f"module {name}": _module(name) for name in _MODULES}
+    found |= {f"socket {name}": _socket(*arguments) for name, arguments in _SOCKETS.items()}
     if not (TRACING / "events").is_dir():
         subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=False)
     found |= {f"event {name}": "" if (TRACING / "events" / name).exists() else "absent" for name in EVENTS}

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import shlex
 import shutil
 import subprocess
@@ -151,9 +152,9 @@ def _one(kernel: boot.Kernel, name: str, tests: Sequence[str], options: argparse
     if capture:
         command = f"{_capture_command()}; {command}"
     with _alone(options.lock):
-        began = time.monotonic()
+        began, used = time.monotonic(), _cpu_seconds()
         status, ran = run_tests(kernel, command, name, folder, options.seconds)
-        took = time.monotonic() - began
+        took = f"{time.monotonic() - began:.0f} s, {_cpu_seconds() - used:.0f} s of CPU"
     _report(kernel, ran, took, status)
     print(f"  {folder.relative_to(PROJECT)} has the details", flush=True)
     if options.write:
@@ -178,9 +179,14 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _report(kernel: boot.Kernel, ran: dict[str, Ran], took: float, status: int | None) -> None:
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _report(kernel: boot.Kernel, ran: dict[str, Ran], took: str, status: int | None) -> None:
     counts = collections.Counter(one.outcome for one in ran.values())
-    print(f"{kernel.release}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))} in {took:.0f} s")
+    print(f"{kernel.release}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))} in {took}")
     for test, one in ran.items():
         if one.outcome not in ("passed", "skipped"):
             print(f"  {one.outcome}: {test}")
