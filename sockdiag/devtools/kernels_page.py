@@ -68,7 +68,12 @@ def _feature(why: str | None) -> str:
 def _tests(found: list[dict[str, Any]]) -> Iterator[str]:
     yield f"\n## Tests\n\nPassed, of all that ran.\n\n{_head(found, 'file')}"
     for name in sorted({name for one in found for name in one["tests"]}):
-        yield f"| `{name.removeprefix('tests/')}` | {' | '.join(_passed(one['tests'].get(name)) for one in found)} |\n"
+        yield f"| {_file(name)} | {' | '.join(_passed(one['tests'].get(name)) for one in found)} |\n"
+
+
+def _file(name: str) -> str:
+    path, _space, boot = name.partition(" ")
+    return f"`{path}` {boot}".rstrip()
 
 
 def _passed(counts: dict[str, Any] | None) -> str:
@@ -98,13 +103,13 @@ def _reasons(found: list[dict[str, Any]], key: str, title: str) -> Iterator[str]
         for file, counts in one["tests"].items():
             for test, why in counts[key].items():
                 name = test.partition("[")[0]
-                kernels_of = places.setdefault((f"{file.removeprefix('tests/')}::{name}", why), [])
+                kernels_of = places.setdefault((f"{_file(file)}: {name}", why), [])
                 if _series(one) not in kernels_of:
                     kernels_of.append(_series(one))
     if places:
         yield f"\n## {title}\n\n| test | under | why |\n|---|---|---|\n"
     for (test, why), series in sorted(places.items()):
-        yield f"| `{test}` | {', '.join(series)} | {_cell(why)} |\n"
+        yield f"| {test} | {', '.join(series)} | {_cell(why)} |\n"
 
 
 def _cell(text: str) -> str:
