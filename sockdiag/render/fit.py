@@ -146,6 +146,12 @@ def _begin(text: str, cells: int) -> str:
     return text[: at + 1]
 
 
+def padded(text: str, space: int, right: bool, last: bool) -> str:
+    """Fill a cell up to its column's width; the last column is not filled on its right side."""
+    blanks = " " * (space - width(text))
+    return blanks + text if right else text if last else text + blanks
+
+
 def hidden_lines(hidden: Sequence[str], how: str, space: int) -> list[str]:
     """Name the columns that were left out.
 

@@ -6,11 +6,11 @@ from sockdiag.errors import UsageError, unknown
 from sockdiag.model.address import Endpoint
 from sockdiag.model.quantity import UNKNOWN
 from sockdiag.model.record import COUNTER, GAUGE, SECRET, Field, Record
-from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
 from sockdiag.render.document import DIM
 from sockdiag.render.escape import is_printable, width
-from sockdiag.render.fit import GAP, TextColumns, fitted_columns, hidden_lines
+from sockdiag.render.fit import GAP, TextColumns, fitted_columns, hidden_lines, padded
+from sockdiag.render.long_table import batch_cells, blocks, csv_lines
 from sockdiag.render.plain import plain
 from sockdiag.render.wrap import TableLine, fitted, wrapped
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
-    from sockdiag.model.batch import Batch
     from sockdiag.model.fields import FieldEntry
     from sockdiag.render.document import Document, Style, Table
 
@@ -30,26 +29,14 @@ _PROSE = 30
 
 def cells(table: Table) -> list[list[str]]:
     """Return the columns of a table, each as a list of its cells."""
-    columns: list[list[Any]] = [[] for _ in table.columns]
     if table.batches is None:
         rows = list(table.records())
-        columns = [[entry.get(row) for row in rows] for entry in table.columns]
-    else:
-        for batch in table.batches:
-            for column, values in zip(columns, _values(batch, table.columns), strict=True):
-                column.extend(values)
-    return [_column(values, entry.field) for values, entry in zip(columns, table.columns, strict=True)]
-
-
-def _values(batch: Batch, entries: Sequence[FieldEntry]) -> list[Sequence[Any]]:
-    # Values of each column; from the batch's own columns if all of them are fields of a socket.
-    if all(entry.name.partition(".")[0] in _OWN and not entry.many for entry in entries):
-        return [batch.values(entry.name) for entry in entries]
-    rows = batch.sockets_as_list()
-    return [[entry.get(row) for row in rows] for entry in entries]
-
-
-_OWN = frozenset(field.name for field in Socket.FIELDS)
+        return [_column([entry.get(row) for row in rows], entry.field) for entry in table.columns]
+    columns: list[list[str]] = [[] for _ in table.columns]
+    for batch in table.batches:
+        for column, values in zip(columns, batch_cells(batch, table.columns), strict=True):
+            column.extend(map(str, values))
+    return columns
 
 
 def _column(values: list[Any], field: Field) -> list[str]:
@@ -106,12 +93,12 @@ def aligned(
     for i, column in enumerate(whole):
         space, last = spaces[i], i == len(columns) - 1
         if simple[i]:
-            padded = (
+            texts = (
                 [t.rjust(space) for t in column] if right[i] else column if last else [t.ljust(space) for t in column]
             )
         else:
-            padded = [_pad(t, space, right[i], last) for t in column]
-        padded_columns.append(padded)
+            texts = [padded(t, space, right[i], last) for t in column]
+        padded_columns.append(texts)
     if fit is not None and prose and _total(spaces) > fit:
         yield from _with_prose(padded_columns, _total([*spaces[:-1], 0]), fit)
         return
@@ -166,11 +153,6 @@ def _with_prose(columns: list[list[str]], before: int, fit: int) -> Iterator[str
         yield from (TableLine(line.rstrip() + "\n") for line in lines)
 
 
-def _pad(text: str, space: int, right: bool, last: bool) -> str:
-    blanks = " " * (space - width(text))
-    return blanks + text if right else text if last else text + blanks
-
-
 def render_table(document: Document, style: Style) -> Iterator[str]:
     """Yield the text for people: the document's own screen, or its table, and what is below."""
     if document.lines is not None:
@@ -187,6 +169,11 @@ def _fitting_lines(lines: Iterable[str], style: Style) -> Iterable[str]:
 
 def _plain_table(table: Table, style: Style) -> Iterator[str]:
     headings = [entry.field.header for entry in table.columns] if table.header else []
+    if style.width is None and table.batches is not None and table.columns:
+        right = [is_number(entry) for entry in table.columns]
+        yield from blocks(table.batches, table.columns, headings, right)
+        yield from remark_lines(table, style)
+        return
     columns = cells(table)
     last = table.columns[-1].annotation.removesuffix(" | None") if table.columns else ""
     if style.width is not None and last == "tuple[str, ...]":
@@ -224,6 +211,11 @@ def render_csv(document: Document, _style: Style) -> Iterator[str]:
     out = writer(text, lineterminator="\r\n")
     if table.header:
         out.writerow([entry.name for entry in table.columns])
+    if table.batches is not None and table.columns:
+        yield text.getvalue()
+        for batch in table.batches:
+            yield from csv_lines(batch, table.columns, _csv_value)
+        return
     for row in table.records():
         out.writerow([_csv_value(entry.get(row), entry) for entry in table.columns])
         if text.tell() > 1 << 16:

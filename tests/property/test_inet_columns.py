@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+from csv import writer
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
@@ -13,7 +15,11 @@ from sockdiag.kernel import inet_diag as k
 from sockdiag.model.batch import Batch, all_sockets
 from sockdiag.model.fields import catalogue
 from sockdiag.render.bulk_json import batch_lines
+from sockdiag.render.cells import cell
+from sockdiag.render.document import Document, Style, Table
+from sockdiag.render.long_table import batch_cells
 from sockdiag.render.plain import chosen_object, plain
+from sockdiag.render.table import _csv_value, aligned, is_number, render_csv, render_table
 from sockdiag.sources.netlink import inet_diag
 from sockdiag.sources.netlink.inet_attributes import DECODERS
 from sockdiag.sources.netlink.inet_columns import Columns
@@ -32,6 +38,13 @@ NUMBERS = st.one_of(st.integers(0, 30), st.sampled_from([0x1234, 0x3FFF]))
 NEW = st.one_of(st.integers(max(DECODERS) + 1, 60), st.just(0x3FFF))
 FIELDS = [entry for entry in catalogue() if entry.name not in ("fill", "user")]
 CHOSEN = [entry for entry in catalogue() if entry.name in ("netid", "unknown_attributes", "mark", "inet.sockopt")]
+
+
+ENDS = [entry for entry in catalogue() if entry.name in ("netid", "uid", "state", "recv_q", "local", "peer")]
+
+
+def provenance() -> Any:
+    raise AssertionError("a table and CSV have no envelope")
 
 
 def nothing(_index: int) -> None:
@@ -67,6 +80,20 @@ def compare(batches: list[Batch], expected: list[Socket]) -> None:
             lines = "".join(batch_lines(batch, chosen))
             objects = [plain(s) if chosen is None else chosen_object(s, chosen) for s in records]
             assert lines == "".join(json.dumps(o, separators=(",", ":")) + "\n" for o in objects)
+        for entry in FIELDS:
+            assert list(map(str, batch_cells(batch, [entry])[0])) == [
+                cell(entry.get(socket), entry.field) for socket in records
+            ], entry.name
+        for columns in (FIELDS, [FIELDS[0]], ENDS):
+            document = Document("list", provenance, table=Table(columns, batches=[batch]), table_key="sockets")
+            text = StringIO()
+            rows = [[_csv_value(entry.get(socket), entry) for entry in columns] for socket in records]
+            writer(text, lineterminator="\r\n").writerows([[entry.name for entry in columns], *rows])
+            assert "".join(render_csv(document, Style(None, False))) == text.getvalue()
+            table = "".join(render_table(document, Style(None, False)))
+            shown = [[cell(entry.get(socket), entry.field) for socket in records] for entry in columns]
+            right = [is_number(entry) for entry in columns]
+            assert table == "".join(aligned([entry.field.header for entry in columns], shown, right))
         arrived = pickle.loads(pickle.dumps(batch))
         assert list(arrived.values("unknown_attributes")) == [socket.unknown_attributes for socket in records]
 
