@@ -6,12 +6,13 @@ moments agree, and only if what waits would have taken longer to gather than rea
 
 from __future__ import annotations
 
-from sockdiag.judging.case import Threshold
+from sockdiag.judging.case import Threshold, batch_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from sockdiag.model.batch import Batch
     from sockdiag.model.sample import Sample
 
 # For the thresholds of rules.
@@ -43,12 +44,25 @@ def standing_queues(samples: Sequence[Sample]) -> list[int]:
         for batch in sample.batches:
             waiting = batch.values("recv_q")
             if any(waiting):
-                inodes = batch.values("inode")
-                here.update((inodes[row], n) for row, n in enumerate(waiting) if n and inodes[row])
+                inodes, own = batch.values("inode"), kernels_own(batch)
+                here.update((inodes[row], n) for row, n in enumerate(waiting) if n and inodes[row] and row not in own)
         found = here if i == 0 else {inode: here[inode] for inode, n in found.items() if here.get(inode, 0) >= n}
         if not found:
             break
     return sorted(found)[:_FOLLOWED]
+
+
+def kernels_own(batch: Batch) -> Collection[int]:
+    """Return the rows that are the kernel's ends of netlink, which no process holds or reads.
+
+    While the kernel answers a dump, it charges the request to its socket of NETLINK_SOCK_DIAG, so that every sample shows
+    one that holds something.
+
+    Source: ``netlink_unicast_kernel()``; ``netlink_insert()`` gives the kernel's sockets port 0.
+    """
+    if batch_table(batch) != "netlink":
+        return ()
+    return {row for row, local in enumerate(batch.values("local")) if local is not None and local.port == 0}
 
 
 class Course:

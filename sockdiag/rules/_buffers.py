@@ -10,7 +10,7 @@ from __future__ import annotations
 from sockdiag.judging.case import Hit, Threshold, Unseen, batch_table, per_second
 from sockdiag.judging.magnitude import THRESHOLDS as LOSS_THRESHOLDS
 from sockdiag.judging.magnitude import severity_of, stuck_severity
-from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course
+from sockdiag.judging.service import FEW_BYTES, PATIENCE, STANDING, Course, kernels_own
 from sockdiag.judging.subjects import memory_evidence, name_of, one, subject_of
 from sockdiag.model.batch import identities
 from sockdiag.model.finding import (
@@ -143,6 +143,8 @@ def levels(case: Case, tables: Sequence[str], *, unread: bool = False) -> Iterat
     """
     for batch, rmem, rcvbuf, drops, waiting in case.scan(tables, *READS):
         rows = [row for row in range(batch.size) if rmem[row] or drops[row] or (rmem[row] is None and waiting[row])]
+        own = kernels_own(batch) if rows else ()
+        rows = [row for row in rows if row not in own]
         if not rows:
             continue
         keys = identities(batch)
@@ -168,11 +170,11 @@ def _follow(
     inodes = batch.values("inode") if standing else ()
     for row, level in standing:
         level.follow(seen.get(keys[row], ()), untouched=unread)
-    # A socket that only the last sample shows, such as the one that asks, has not been left waiting.
-    halted = case.halted(
-        inodes[row] for row, level in standing if not level.course.fell and len(seen.get(keys[row], ())) > 1
-    )
-    for row, level in standing:
+    # A socket that only the last sample shows, such as the one that asks, has not been left waiting. Whom it belongs to is not
+    # looked up: that reads every descriptor of the host.
+    lasting = [(row, level) for row, level in standing if len(seen.get(keys[row], ())) > 1]
+    halted = case.halted(inodes[row] for row, level in lasting if not level.course.fell)
+    for row, level in lasting:
         if inodes[row] in halted:
             level.halted = True
             level.follow(seen.get(keys[row], ()), untouched=unread)

@@ -207,11 +207,11 @@ class RecordingProcess(ProcessFiles):
         self.read("status")
         return self._inner.uid()
 
-    def descriptors(self) -> Iterator[tuple[bytes, bytes]]:
+    def descriptors(self, most: int | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Yield number and link target of each open descriptor; of those that are no sockets, the number is kept."""
         folder = f"{self.path}/fd"
         try:
-            for number, target in self._inner.descriptors():
+            for number, target in self._inner.descriptors(most):
                 kept = target if target.startswith(b"socket:[") else _NO_SOCKET
                 self._recording.links[f"{folder}/{os.fsdecode(number)}"] = os.fsdecode(kept)
                 yield number, target

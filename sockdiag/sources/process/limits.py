@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.fdinfo import Descriptors
 from sockdiag.sources.proc.table import number
@@ -97,10 +95,9 @@ def _look(pid: int, process: ProcessFiles, share: float, *, live: bool) -> Descr
     count = (process.size("fd") if live else 0) or len(process.names("fd"))
     if count < share * limit:
         return None
-    links = islice(process.descriptors(), _LOOKED_AT)
     inodes = frozenset(
         int(target[8:-1])
-        for _fd, target in links
+        for _fd, target in process.descriptors(_LOOKED_AT)
         if target[:8] == _SOCKET and target[8:-1].isdigit() and len(target) <= LONGEST_LINK
     )
     return Descriptors(pid, process.read("comm").removesuffix(b"\n"), count, limit, inodes)

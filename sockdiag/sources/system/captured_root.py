@@ -7,6 +7,7 @@ are opened. Inodes and refusals, which a copy loses, are in ``stat.tsv`` if the 
 from __future__ import annotations
 
 import errno
+from itertools import islice
 
 from sockdiag.errors import MAX_ERRNO, SourceError, SourceUnavailable
 from sockdiag.sources.system.captured_tree import FolderTree
@@ -166,9 +167,9 @@ class CapturedProcess(ProcessFiles):
         """Return the effective user; errors as :meth:`ProcRoot.owner`."""
         return self._files.owner(self.path)
 
-    def descriptors(self) -> Iterator[tuple[bytes, bytes]]:
+    def descriptors(self, most: int | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Yield number and link target of each open descriptor; errors as :meth:`ProcRoot.read`."""
-        return self._files.descriptors(f"{self.path}/fd")
+        return islice(self._files.descriptors(f"{self.path}/fd"), most)
 
 
 class Stat:

@@ -13,7 +13,7 @@ from sockdiag.model.address import Endpoint
 from sockdiag.model.counters import Counters
 from sockdiag.model.link_attrs import PacketAttrs, PacketRing
 from sockdiag.model.local_attrs import UnixAttrs
-from sockdiag.model.socket import Owner, Timer
+from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.model.tcp_info import TcpInfo
 from tests.unit.rules.samples import RCVBUF, READ, course, found, listener, sample, sock
 
@@ -254,6 +254,20 @@ def test_a_unix_socket_that_is_read_all_the_time() -> None:
         assert [f.verdict for f in findings] == expected
     assert standing_queues([before, *probes]) == [101]
     assert standing_queues([before, sample([])]) == []
+
+
+def test_sockets_that_the_question_makes() -> None:
+    """The kernel's end of netlink holds the request, and the asking socket the answer: no owner is looked for."""
+
+    def asked(_inodes: object) -> dict[int, tuple[Owner, ...]]:
+        raise AssertionError("every descriptor of the host would be read")
+
+    def here(portid: int) -> Socket:
+        return sock("netlink", portid, local=Endpoint("SOCK_DIAG", portid), recv_q=832, rmem_alloc=832)
+
+    now, before, *probes = course(*([here(0), here(number)] for number in range(1, 7)))
+    assert found("NETLINK_RECEIVE_BUFFER_FULL", now, before, *probes, owners=asked) == []
+    assert standing_queues([before, *probes]) == []
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,17 @@ def test_this_process() -> None:
     mine = found[os.getpid()]
     assert mine.limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert abs(mine.open - len(os.listdir("/proc/self/fd"))) <= 2  # each of the two listings holds the folder open
+
+
+def test_the_lowest_descriptors() -> None:
+    """As many as are wanted, lowest first: a process may have a million."""
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(3000)]
+    try:
+        with ProcRoot().process(os.getpid()) as process:
+            few = [int(number) for number, _target in process.descriptors(5)]
+            every = [int(number) for number, _target in process.descriptors()]
+    finally:
+        for fd in held:
+            os.close(fd)
+    assert few == every[:5]  # the listing holds the folder open, above all of these
+    assert len(every) > len(held)
