@@ -30,7 +30,7 @@ TAIL = b" 5 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 25000 1 1 1\n"
 )
 def test_hostile_names(comm: bytes) -> None:
     """A name cannot pretend to be a state."""
-    assert parse_stat(b"7 (" + comm + b") S" + TAIL) == ProcessStat(comm, "S", 5, 3, 25000)
+    assert parse_stat(b"7 (" + comm + b") S" + TAIL) == ProcessStat(comm, "S", 5, 3, 25000, 0)
 
 
 @pytest.mark.parametrize("body", [b"", b"7", b"7 (a", b"7 a) S 1", b"7 (a)", b"7 (a) 5 5", b"7 (a) SS 5", b")("])
