@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap
-from sockdiag.model.sysctl import PORT_LIST, TEXT, Sysctls
+from sockdiag.model.sysctl import PORT_LIST, TEXT, Sysctls, release_version
 from sockdiag.model.sysctl_table import SYSCTLS
 from sockdiag.sources.proc.table import number
 
@@ -23,7 +23,10 @@ _INITIAL = "/proc/sys/net/ipv4/tcp_mem"
 
 _SCTP = "/proc/net/sctp"
 
+# Since 6.1. The notes of a capture, and the releases of distributions (5.14.0-427.el9.x86_64, 5.10.0-32-amd64), tell it too.
 _ARCH = "/proc/sys/kernel/arch"
+_META = "/meta.toml"
+_RELEASE = "/proc/sys/kernel/osrelease"
 # Architectures with one size of page only.
 _PAGE_SIZES = {b"x86_64": 4096, b"i686": 4096, b"s390x": 4096}
 
@@ -105,13 +108,18 @@ def read_sysctls(files: ProcRoot, names: Iterable[str] = SYSCTLS) -> Sysctls:
 
 
 def _has(files: ProcRoot, needs: str) -> bool:
-    # The namespace shows whether the module of a protocol is loaded.
-    if needs != "SCTP":
+    # Whether the kernel has it, as far as a namespace other than the first shows that.
+    if needs == "SCTP":
+        try:
+            files.names(_SCTP)
+        except SourceError:
+            return False
         return True
-    try:
-        return bool(files.names(_SCTP))
-    except SourceError:
-        return False
+    least, kernel = (
+        release_version(needs.removeprefix("Linux ")),
+        release_version(_read(files, _RELEASE).decode("latin-1")),
+    )
+    return least is None or kernel is None or kernel >= least
 
 
 def _in_child(files: ProcRoot) -> bool:
@@ -134,7 +142,22 @@ def read_page_size(files: ProcRoot) -> int | None:
         import resource
 
         return resource.getpagesize()
+    return _PAGE_SIZES.get(_captured_arch(files))
+
+
+def _captured_arch(files: ProcRoot) -> bytes:
+    if arch := _read(files, _ARCH).strip():
+        return arch
+    for line in _read(files, _META).splitlines():
+        key, _equals, value = line.partition(b"=")
+        if key.strip() == b"arch":
+            return value.strip().strip(b'"')
+    last = _read(files, _RELEASE).strip().replace(b".", b"-").rpartition(b"-")[2]
+    return b"x86_64" if last == b"amd64" else last
+
+
+def _read(files: ProcRoot, path: str) -> bytes:
     try:
-        return _PAGE_SIZES.get(files.read(_ARCH).strip())
+        return files.read(path)
     except SourceError:
-        return None
+        return b""

@@ -130,6 +130,47 @@ def test_page_size(tmp_path: Path) -> None:
         assert read_page_size(files) == size
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "size"),
+    [
+        ("meta.toml", 'kernel = "5.10.0"\narch = "x86_64"\n', 4096),
+        ("meta.toml", 'kernel = "5.10.0"\narch = "aarch64"\n', None),
+        ("meta.toml", "\xff=\n=\narch\n", None),
+        ("proc/sys/kernel/osrelease", "5.10.0-32-amd64\n", 4096),
+        ("proc/sys/kernel/osrelease", "4.18.0-553.el8_10.x86_64\n", 4096),
+        ("proc/sys/kernel/osrelease", "5.14.0-427.el9.aarch64+64k\n", None),
+        ("proc/sys/kernel/osrelease", "6.0.19\n", None),
+    ],
+)
+def test_page_size_before_6_1(tmp_path: Path, path: str, text: str, size: int | None) -> None:
+    """Where the kernel has no file for its architecture, the capture or the name of the release may tell it."""
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / path).write_text(text)
+    assert read_page_size(open_root(str(tmp_path))) == size
+
+
+def test_sctp_limits_are_the_hosts(tmp_path: Path) -> None:
+    """Where /proc/net/sctp is, in another namespace than the first, sctp_mem is not shown, which is no lack of SCTP."""
+    files = system(tmp_path, net__ipv4__tcp_rmem="4096 131072 6291456")
+    assert read_sysctls(files, ("net.sctp.sctp_mem",)).missing["net.sctp.sctp_mem"].endswith("(needs SCTP)")
+    (tmp_path / "proc/net/sctp").mkdir(parents=True)
+    found = read_sysctls(files, ("net.sctp.sctp_mem",))
+    assert found.missing == {"net.sctp.sctp_mem": "not visible in this network namespace"}
+
+
+@pytest.mark.parametrize(("release", "hidden"), [("5.10.0-32-amd64", False), ("6.12.117+deb13-amd64", True)])
+def test_what_the_kernel_lacks_is_not_hidden(tmp_path: Path, release: str, hidden: bool) -> None:
+    """A limit of the host that came with a later kernel is none that the namespace hides."""
+    files = system(tmp_path, net__ipv4__tcp_rmem="4096 131072 6291456")
+    (tmp_path / "proc/sys/kernel").mkdir()
+    (tmp_path / "proc/sys/kernel/osrelease").write_text(release + "\n")
+    found = read_sysctls(files, ("net.core.mem_pcpu_rsv", "net.core.rmem_max"))
+    assert ("net.core.mem_pcpu_rsv" in found.hidden) == hidden
+    assert "net.core.rmem_max" in found.hidden
+    lacks = "No such file or directory (needs Linux 6.7)"
+    assert found.missing["net.core.mem_pcpu_rsv"] == ("not visible in this network namespace" if hidden else lacks)
+
+
 def test_declarations() -> None:
     """Each has a unit, a kernel variable and help; what the initial namespace alone shows is the host's."""
     assert len(SYSCTLS) > 70
