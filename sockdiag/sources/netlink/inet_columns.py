@@ -51,6 +51,7 @@ from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
 from sockdiag.kernel.tcp_states import LISTEN, state_name
 from sockdiag.model.batch import Batch, Column, uniform
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
+from sockdiag.sources.netlink.cookies import Cookies, cookie_of
 from sockdiag.sources.netlink.inet_diag import PROTOCOLS, TABLES, decode, interface_label, timer_name
 from sockdiag.sources.reading import MAX_ERRORS
 from sockdiag.sources.system.transport import Request, messages
@@ -79,16 +80,18 @@ class Columns:
         interfaces: name of an interface by index.
     """
 
-    __slots__ = ("_full", "_groups", "_interfaces", "_request", "_rows", "_table", "errors")
+    __slots__ = ("_full", "_given", "_groups", "_interfaces", "_known", "_request", "_rows", "_table", "errors")
 
     def __init__(self, table: str, request: Request, interfaces: Callable[[int], str | None]) -> None:
         self._table = table
         self._request = request
         self._interfaces = interfaces
+        self._given = Cookies()
         self.begin()
 
     def begin(self) -> None:
-        """Forget everything, for an answer that begins again."""
+        """Forget everything but the sockets that were handed out, for an answer that begins again."""
+        self._known = self._given.all()
         self._groups: dict[tuple[int, int, bool], list[bytes]] = {}
         self._rows: dict[tuple[int, int, bool], int] = {}
         self._full: list[tuple[tuple[int, int, bool], list[bytes]]] = []
@@ -96,6 +99,10 @@ class Columns:
 
     def take(self, datagram: bytes) -> None:
         """Sort in one datagram of whole messages."""
+        if self._known:
+            datagram = self._unknown(datagram)
+            if not datagram:
+                return
         length = U32.unpack_from(datagram)[0]
         rows, rest = divmod(len(datagram), length) if length >= MSG_ATTRIBUTES else (0, 1)
         if not rest and not length & 3 and uniform(array("I", datagram)[:: length >> 2]):
@@ -126,6 +133,25 @@ class Columns:
                 alike.append(message)
         for key, alike in mixed.items():
             self._add_all(key, alike)
+
+    def full(self) -> Iterator[Batch]:
+        """Yield the batches that are full, while the answer comes: a long one is never held as a whole."""
+        if self._table == "sctp":
+            return  # its rows are associations, and those of a socket have one cookie
+        full, self._full = self._full, []
+        for key, parts in full:
+            data = b"".join(parts)
+            if not self._given.add_alike(data):
+                self._given.add(messages(self._request, data))
+            yield self._batch(data, *key)
+
+    def _unknown(self, datagram: bytes) -> bytes:
+        kept = [
+            message + bytes(-len(message) & 3)
+            for message in messages(self._request, datagram)
+            if len(message) < MSG_ATTRIBUTES or cookie_of(message) not in self._known
+        ]
+        return b"".join(kept)
 
     def rest(self) -> Iterator[Batch]:
         """Yield the batches, when the answer has ended: IPv4 first. Each is made when its turn comes, in little memory."""

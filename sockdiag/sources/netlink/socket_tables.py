@@ -7,17 +7,18 @@ from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.model.batch import Batch
 from sockdiag.model.query import TCP_INFO
 from sockdiag.sources.system.interfaces import interface_names
-from sockdiag.sources.system.transport import feed
+from sockdiag.sources.system.transport import feeds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from sockdiag.errors import ParseError, SourceError
     from sockdiag.model.query import Query
+    from sockdiag.sources.netlink.inet_columns import Columns
     from sockdiag.sources.reading import Reading
     from sockdiag.sources.system.machine import System
-    from sockdiag.sources.system.transport import Request
+    from sockdiag.sources.system.transport import Request, Transport
 
 
 def read(system: System, table: str, query: Query, gap: Callable[[SourceError | ParseError], None]) -> Iterator[Batch]:
@@ -79,12 +80,12 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
         columns = Columns(table, request, interfaces)
         try:
             try:
-                failure = feed(transport, request, columns.begin, columns.take)
+                failure = yield from _batches(transport, request, columns)
             except (SourceUnavailable, SourceDenied):
                 # Older kernels lack some operations, and marks are for CAP_NET_ADMIN.
                 if request is unsifted:
                     raise
-                failure = feed(transport, unsifted, columns.begin, columns.take)
+                failure = yield from _batches(transport, unsifted, columns)
         except (SourceUnavailable, SourceDenied) as error:
             # IPv6 may be switched off; without an answer for any family there is no table.
             if not answered:
@@ -100,3 +101,16 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
             gap(failure)
     for stuck in guarded.take_errors() if guarded is not None else ():
         gap(stuck)
+
+
+def _batches(transport: Transport, request: Request, columns: Columns) -> Generator[Batch, None, SourceError | None]:
+    """Yield the batches that fill up while an answer comes; return the error that left it incomplete."""
+    attempts = feeds(transport, request, columns.begin)
+    while True:
+        try:
+            datagram = next(attempts)
+        except StopIteration as end:
+            failure: SourceError | None = end.value
+            return failure
+        columns.take(datagram)
+        yield from columns.full()

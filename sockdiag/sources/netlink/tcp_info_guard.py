@@ -10,14 +10,13 @@ requested for one at a time. A socket whose answer does not come in time has no 
 from __future__ import annotations
 
 import errno
-from struct import Struct, unpack_from
+from struct import unpack_from
 from time import monotonic
 
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
-from sockdiag.kernel.byte_order import U32, U64, low_first, units
+from sockdiag.kernel.byte_order import U32
 from sockdiag.kernel.inet_diag import (
     MSG_ATTRIBUTES,
-    MSG_COOKIE,
     MSG_DST,
     MSG_FAMILY,
     MSG_INODE,
@@ -27,6 +26,7 @@ from sockdiag.kernel.inet_diag import (
 from sockdiag.kernel.netlink import align4
 from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
 from sockdiag.sources.netlink.attributes import ip_text
+from sockdiag.sources.netlink.cookies import Cookies, cookie_of
 from sockdiag.sources.netlink.inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
 from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
 from sockdiag.sources.system.transport import messages
@@ -47,9 +47,6 @@ _PLAIN_LIMITS = 5
 
 # So many sockets are asked for one at a time (some 50 us each) before the others are dumped once more.
 _SINGLES = 2048
-
-# In the order in which memory is cast.
-_WORD = Struct("=I")
 
 _HINT = "its owner sleeps in a system call: see /proc/PID/wchan, /proc/PID/stack"
 
@@ -234,19 +231,20 @@ class GuardedTransport:
             return
         self._forget_woken()
         locked = [row for _child, row in self._stuck.values()]
-        seen = _Seen()
+        seen = Cookies()
         filtered = without(request, locked)
         if filtered is not None:
             child = self._dumper(filtered)
             try:
                 for datagram in self._stream(child, self.patience):
-                    seen.add(request, datagram)
+                    if not seen.add_alike(datagram):
+                        seen.add(messages(request, datagram))
                     yield datagram
             finally:
                 child.close()
             if child.ended and not locked:
                 return
-        yield from self._rest(request, seen.cookies())
+        yield from self._rest(request, seen.all())
 
     def query(self, request: Request) -> bytes:
         """Return the one message that answers a request; see :class:`~sockdiag.sources.system.transport.Transport`.
@@ -318,12 +316,12 @@ class GuardedTransport:
         while left and monotonic() < until and len(singles.late) < most:
             asked = questions(request, list(left.values())[:_SINGLES])
             for question in asked[: singles.ask(asked, until)]:
-                left.pop(_cookie(question.message), None)
+                left.pop(cookie_of(question.message), None)
             again = without(request, [*singles.late, *(row for _child, row in self._stuck.values())]) if left else None
             if again is not None and self._dump_again(again, take):
                 left.clear()  # they have closed since they were listed
         for child, row in singles.settle():
-            self._stuck[_cookie(row)] = (child, row)
+            self._stuck[cookie_of(row)] = (child, row)
         for cookie, (_child, row) in self._stuck.items():
             if cookie in rows:
                 self._error(request, f"no tcp_info of {describe(row)}: the socket is locked")
@@ -371,46 +369,12 @@ def describe(row: bytes) -> str:
     form = "[%s]:%d" if family == AF_INET6 else "%s:%d"
     local = form % (ip_text(family, row[MSG_SRC:MSG_DST]), sport)
     peer = form % (ip_text(family, row[MSG_DST : MSG_DST + 16]), dport)
-    return f"{local} -> {peer} (inode {U32.unpack_from(row, MSG_INODE)[0]}, cookie {_cookie(row):x})"
-
-
-def _cookie(row: bytes) -> int:
-    return low_first(U64.unpack_from(row, MSG_COOKIE)[0])
-
-
-class _Seen:
-    """The cookies of messages, eight bytes each: of a million sockets, only a dump that stalls needs more of them."""
-
-    __slots__ = ("_high", "_low")
-
-    def __init__(self) -> None:
-        self._low = bytearray()
-        self._high = bytearray()
-
-    def add(self, request: Request, datagram: bytes) -> None:
-        """Add those of a datagram: of many messages of one length they are two strided slices."""
-        length = U32.unpack_from(datagram)[0]
-        if length >= MSG_ATTRIBUTES and not length & 3 and not len(datagram) % length:
-            words, step = units(datagram, "I"), length >> 2
-            lengths = words[::step].tolist()
-            if lengths.count(length) == len(lengths):
-                at = MSG_COOKIE >> 2
-                self._low += words[at::step].tobytes()
-                self._high += words[at + 1 :: step].tobytes()
-                return
-        for cookie, _row in _identified(request, datagram):
-            self._low += _WORD.pack(cookie & 0xFFFFFFFF)
-            self._high += _WORD.pack(cookie >> 32)
-
-    def cookies(self) -> set[int]:
-        """Return them all."""
-        pairs = zip(_WORD.iter_unpack(self._low), _WORD.iter_unpack(self._high), strict=True)
-        return {low | high << 32 for (low,), (high,) in pairs}
+    return f"{local} -> {peer} (inode {U32.unpack_from(row, MSG_INODE)[0]}, cookie {cookie_of(row):x})"
 
 
 def _identified(request: Request, datagram: bytes) -> Iterator[tuple[int, bytes]]:
     # Messages by cookie. One that is too short to have a cookie is nothing that can be asked for.
-    return ((_cookie(row), row) for row in messages(request, datagram) if len(row) >= MSG_ATTRIBUTES)
+    return ((cookie_of(row), row) for row in messages(request, datagram) if len(row) >= MSG_ATTRIBUTES)
 
 
 def _joined(rows: list[bytes]) -> Iterator[bytes]:

@@ -47,7 +47,7 @@ from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Protocol, TypeVar
 
     T = TypeVar("T")
@@ -400,12 +400,25 @@ def feed(
         SourceUnavailable: there is no such table.
         SourceDenied: it may not be read.
     """
+    attempts = feeds(transport, request, begin)
+    while True:
+        try:
+            datagram = next(attempts)
+        except StopIteration as end:
+            failure: SourceError | None = end.value
+            return failure
+        take(datagram)
+
+
+def feeds(
+    transport: Transport, request: Request, begin: Callable[[], None]
+) -> Generator[bytes, None, SourceError | None]:
+    """Yield an answer's datagrams, and return what :func:`feed` does, for a caller that uses them as they come."""
     failure: SourceError | None = None
     for _attempt in range(_ATTEMPTS):
         begin()
         try:
-            for datagram in transport.dump(request):
-                take(datagram)
+            yield from transport.dump(request)
         except (SourceInterrupted, SourceTruncated) as error:
             failure = error
         else:
