@@ -41,6 +41,14 @@ class Refusals:
             kind = next((known for known in self._counts if known[1] in _MAY_NOT), kind)
         self._counts[kind] = self._counts.get(kind, 0) + 1
 
+    def join(self, other: Refusals) -> None:
+        """Add those that another process has counted."""
+        for (reason, number), count in other._counts.items():
+            kind = next(
+                (known for known in self._counts if number in _MAY_NOT and known[1] in _MAY_NOT), (reason, number)
+            )
+            self._counts[kind] = self._counts.get(kind, 0) + count
+
     def gaps(self, processes: int) -> list[Gap]:
         """Return one gap for each kind of error, of *processes* that there are."""
         return [

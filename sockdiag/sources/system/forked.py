@@ -179,32 +179,53 @@ def collect(
         ParseError: the child raised one.
         SourceTruncated: no answer in time, too large a one, or the child was killed.
     """
-    import pickle
+    return Helper(begin, function, name, limit).result(timeout_s)
 
-    reader, writer = new_pipe(name)
-    pid = new_process(name, reader, writer)
-    if pid == 0:
-        close_fd(reader)
-        tie(writer)
-        _answer(begin, function, name, limit, writer)
-    close_fd(writer)
-    try:
-        text = _read(reader, name, timeout_s)
-    except BaseException:
-        os.kill(pid, SIGKILL)
-        _reap(pid, wait=False)
-        raise
-    finally:
-        close_fd(reader)
-    status = _reap(pid, wait=True)
-    size = int.from_bytes(text[:8], "little")
-    if len(text) < 8 or len(text) - 8 != size:
-        raise SourceTruncated(name, f"worker process ended early ({_ending(status)})")
-    done, result = pickle.loads(memoryview(text)[8:])  # noqa: S301 - the child's own
-    if done:
-        found: object = result
-        return found
-    raise result
+
+class Helper:
+    """A forked child that calls *begin*, then *function*, while this process does something else.
+
+    Args: as for :func:`collect`, which starts one and waits for it; errors too.
+    """
+
+    __slots__ = ("_name", "_pid", "_reader")
+
+    def __init__(self, begin: Callable[[], None], function: Callable[[], object], name: str, limit: int) -> None:
+        self._name = name
+        self._reader, writer = new_pipe(name)
+        self._pid = new_process(name, self._reader, writer)
+        if self._pid == 0:
+            close_fd(self._reader)
+            tie(writer)
+            _answer(begin, function, name, limit, writer)
+        close_fd(writer)
+
+    def result(self, timeout_s: float) -> object:
+        """Wait for what the function returns, once."""
+        import pickle
+
+        name = self._name
+        try:
+            text = _read(self._reader, name, timeout_s)
+        except BaseException:
+            self.end()
+            raise
+        close_fd(self._reader)
+        status = _reap(self._pid, wait=True)
+        size = int.from_bytes(text[:8], "little")
+        if len(text) < 8 or len(text) - 8 != size:
+            raise SourceTruncated(name, f"worker process ended early ({_ending(status)})")
+        done, result = pickle.loads(memoryview(text)[8:])  # noqa: S301 - the child's own
+        if done:
+            found: object = result
+            return found
+        raise result
+
+    def end(self) -> None:
+        """Kill it instead of waiting for its result."""
+        close_fd(self._reader)
+        os.kill(self._pid, SIGKILL)
+        _reap(self._pid, wait=False)
 
 
 class HeldAnswer:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
+import socket
 from errno import ENOENT
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sockdiag.model.socket import Owner
+from sockdiag.sources.process import fd
 from sockdiag.sources.process.fd import OwnerScan, scan_owners
+from sockdiag.sources.system import forked
 from sockdiag.sources.system.captured_root import open_root
+from sockdiag.sources.system.proc_root import ProcRoot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 C = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970"
@@ -200,3 +207,56 @@ def test_links_out_of_the_capture_are_not_followed(tree: Tree, tmp_path_factory:
     (tree.root / "proc/8").mkdir()
     (tree.root / "proc/8/fd").symlink_to(outside)
     assert 666 not in tree.scan().owners
+
+
+@pytest.fixture
+def holders() -> Iterator[list[int]]:
+    """Make six processes that hold some sockets each, the first ones together; give the inodes."""
+    shared = [socket.socket() for _ in range(3)]
+    inodes = [os.fstat(one.fileno()).st_ino for one in shared]
+    pids = []
+    for _ in range(6):
+        said, say = os.pipe()
+        pid = os.fork()
+        if not pid:
+            mine = [socket.socket() for _ in range(5)]
+            os.write(say, b" ".join(b"%d" % os.fstat(one.fileno()).st_ino for one in mine))
+            os.close(say)
+            signal.pause()
+        os.close(say)
+        pids.append(pid)
+        inodes += map(int, os.read(said, 1000).split())
+        os.close(said)
+    yield inodes
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    for one in shared:
+        one.close()
+
+
+@pytest.mark.parametrize("lost", [None, "killed", "no process"])
+def test_several_processes_find_what_one_finds(
+    holders: list[int], monkeypatch: pytest.MonkeyPatch, lost: str | None
+) -> None:
+    """The same owners in the same order, also where a helper was killed or could not be made."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+    assert len(fd.shares(ProcRoot(), ProcRoot().pids())) == 1
+    alone = scan_owners(ProcRoot(), set(holders))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2})
+    monkeypatch.setattr(fd, "_ENOUGH", 1)
+    assert len(fd.shares(ProcRoot(), ProcRoot().pids())) == 3
+    plain = forked.Helper.result
+    if lost == "killed":
+
+        def killed(helper: forked.Helper, timeout_s: float) -> object:
+            os.kill(helper._pid, signal.SIGKILL)
+            return plain(helper, timeout_s)
+
+        monkeypatch.setattr(forked.Helper, "result", killed)
+    elif lost == "no process":
+        monkeypatch.setattr(os, "fork", lambda: (_ for _ in ()).throw(BlockingIOError(11, "no")))
+    together = scan_owners(ProcRoot(), set(holders))
+    assert [(inode, together.owners[inode]) for inode in holders] == [(inode, alone.owners[inode]) for inode in holders]
+    assert len(together.owners[holders[0]]) == 7
+    assert list(together.owners) == list(alone.owners)
