@@ -58,6 +58,7 @@ noise   RmAddrTxDrop mptcp_established_options_rm_addr() 6.3 withdrawals not sen
 traffic RmSubflow mptcp_pm_rm_subflow_received() 5.11 subflows removed
 traffic MPPrioTx mptcp_pm_mp_prio_send_ack() 5.13 changes of priority sent
 traffic MPPrioRx mptcp_pm_mp_prio_received() 5.13 changes of priority received
+sign    RcvPruned __mptcp_move_skb() 5.14 packets for which the connection had no memory; sent again
 sign    MPFailTx mptcp_established_options_mp_fail() 5.18 failures of a mapping declared to the peer
 sign    MPFailRx mptcp_incoming_options() 5.18 failures of a mapping that a peer declared
 sign    MPFastcloseTx mptcp_established_options_fastclose() 5.18 connections reset as a whole

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.kernel.tcp_states import HASHED_STATES
+from sockdiag.model.counter_table import known_counter
 from sockdiag.model.query import INET, SKMEM
 from sockdiag.sources.capture.transport import captured_system
+from sockdiag.sources.proc.mib import parse_netstat, parse_snmp, parse_snmp6
 from tests.live.permitted import FIELDS, Seen
 from tests.live.test_netlink_vs_proc import TABLES, by_identity
 from tests.live.world import model, record
@@ -60,6 +62,16 @@ def test_netlink_and_proc_say_the_same(path: Path, table: str) -> None:
     assert len(one.keys() & two.keys()) >= min(len(one), len(two)) - 3
     assert names.keys() >= {"netid", "inode"}
     assert sum(names.values()) >= 5 * len(one)
+
+
+@pytest.mark.parametrize("path", WORLDS, ids=lambda path: path.name.partition("-")[0])
+def test_every_counter_is_known(path: Path) -> None:
+    """The table of counters says of each counter of these kernels what it means."""
+    files = unpacked(path)
+    for name, parse in (("snmp", parse_snmp), ("netstat", parse_netstat), ("snmp6", parse_snmp6)):
+        counters = parse(files[f"proc/net/{name}"])
+        assert len(counters) > 50
+        assert [counter for counter in counters if known_counter(counter) is None] == []
 
 
 def permitted(table: str, name: str, seen: Seen) -> bool:
