@@ -12,7 +12,8 @@ from tests.live.scenarios.judged import check
 from tests.live.scenarios.suite import SCENARIOS, Impossible, Outcome, Scenario, play
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
 # Of each mechanism that differs between kernels, and of each verdict, one or two that need no pace that an emulated CPU lacks.
 CHOSEN = {
@@ -32,18 +33,21 @@ def chosen() -> list[Scenario]:
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> dict[str, Outcome | BaseException]:
-    """Play them, some at once: they wait more than they work."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip((s.name for s in chosen()), pool.map(play, chosen()), strict=True))
+def outcomes() -> Iterator[dict[str, Future[Outcome | BaseException]]]:
+    """Play them, some at once: they wait more than they work. Each is told as soon as it is known."""
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    yield {scenario.name: pool.submit(play, scenario) for scenario in chosen()}
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("scenario", chosen(), ids=lambda s: s.name)
 def test_verdict(
-    scenario: Scenario, outcomes: dict[str, Outcome | BaseException], record_property: Callable[[str, object], None]
+    scenario: Scenario,
+    outcomes: dict[str, Future[Outcome | BaseException]],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """As tests/live/scenarios/test_verdicts.py."""
-    outcome = outcomes[scenario.name]
+    outcome = outcomes[scenario.name].result()
     if isinstance(outcome, Impossible):
         pytest.skip(str(outcome))
     said = outcome.verdict if isinstance(outcome, Outcome) else "failed"
