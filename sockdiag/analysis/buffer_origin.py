@@ -123,7 +123,7 @@ def _unlocked(value: int, side: _Side) -> tuple[str, str]:
 
 
 def _guess(value: int, side: _Side) -> tuple[str, str]:
-    decides = "SO_BUF_LOCK would decide, but needs ptrace access to the process."
+    decides = "SO_BUF_LOCK would decide, but needs ptrace access to a process that has the socket."
     if value == side.start:
         return DEFAULT, f"As large as {side.default_name} makes it; {decides}"
     if side.cap is not None and value == side.cap:

@@ -131,6 +131,6 @@ def no_holder(socket: Socket, unseen: str) -> str:
     if usual:
         return f"No process has a descriptor of it: the kernel holds it, on this port usually for {usual}."
     return (
-        "No process has a descriptor of it: the kernel holds it (NFS, RPC, a tunnel, io_uring), or it is in flight in a "
+        "No process has a descriptor of it: the kernel holds it (NFS, RPC, SMC, a tunnel, io_uring), or it is in flight in a "
         "unix socket."
     )
