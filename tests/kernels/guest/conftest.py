@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.kernels.results import ANOTHER_BOOT
 from tests.needs import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLONE_NEWNET = 0x40000000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,3 +36,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if booted not in wanted:
         pytest.skip(f"{ANOTHER_BOOT}{' or '.join(wanted)}")
     need("ss", "nsenter")
+
+
+@pytest.fixture(scope="module")
+def own_netns() -> Iterator[None]:
+    """Move this process to a network namespace of its own, so that no test beside it makes sockets there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as before:
+        assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            yield
+        finally:
+            assert libc.setns(before.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
