@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
+    from sockdiag.model.record import Field
     from sockdiag.model.socket import Socket
 
 
@@ -43,6 +44,13 @@ def uniform(values: Any) -> bool:
         first = values[:1]
         return bytes(values) == bytes(first) * len(values)
     return False
+
+
+def varied(values: Sequence[Any]) -> bool:
+    """Return whether values differ and none of them is None."""
+    if isinstance(values, (bytes, array)):
+        return not uniform(values)
+    return None not in values and values.count(values[0]) != len(values)
 
 
 class Column:
@@ -225,6 +233,16 @@ class Batch:
         outer, _, inner = name.rpartition(".")
         column = self.columns.get(outer) if self.columns is not None else None
         return None if column is None or column.member is None else column.member(inner)
+
+    def members(self, name: str, record: Any) -> list[tuple[Field, Sequence[Any]]] | None:
+        """Return the values of each field of a record, if all can be had without making the records; else None."""
+        found = []
+        for field in record.FIELDS:
+            values = self.member(f"{name}.{field.name}")
+            if values is None:
+                return None
+            found.append((field, values))
+        return found
 
     def sockets_as_list(self) -> Sequence[Socket]:
         """Return all records; those of a batch of records are not copied."""

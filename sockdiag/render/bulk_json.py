@@ -9,7 +9,8 @@ from __future__ import annotations
 from itertools import chain, islice, repeat
 from json import JSONEncoder
 
-from sockdiag.model.batch import uniform
+from sockdiag.model.batch import uniform, varied
+from sockdiag.model.fields import record_class
 from sockdiag.model.socket import Socket
 from sockdiag.render.plain import chosen_object, parts_lacked, plain
 
@@ -127,12 +128,34 @@ def _value(
     assert batch.columns is not None
     column = batch.columns.get(name)
     if column is not None:
-        return _column(column, field, parts, unasked)
+        members = None if column.member is None else _members(batch, name, field, parts)
+        return members or _column(column, field, parts, unasked)
     nested = field.of if isinstance(field.of, type) else None
     if nested is not None and f"{name}.{nested.FIELDS[0].name}" in batch.columns:  # type: ignore[attr-defined]
         return _object(batch, name + ".", nested.FIELDS, parts, unasked)  # type: ignore[attr-defined]
     value = batch.constants.get(name)
     return "null" if value is None else _literal(_json(plain(value, field, unasked)))
+
+
+def _members(batch: Batch, name: str, field: Field, parts: list[Sequence[Any]]) -> str:
+    # Records that need not be made; "" if they must be.
+    record = record_class(field)
+    members = None if record is None else batch.members(name, record)
+    if members is None:
+        return ""
+    texts = []
+    for member, values in members:
+        if member.words or member.base != 10 or not varied(values):
+            known = {value: _json(plain(value, member)) for value in set(values)}
+            if len(known) == 1:
+                texts.append(f'"{member.name}":{_literal(known[values[0]])}')
+                continue
+            parts.append(list(map(known.__getitem__, values)))
+            texts.append(f'"{member.name}":%s')
+        else:
+            parts.append(values)
+            texts.append(f'"{member.name}":%d')
+    return "{" + ",".join(texts) + "}"
 
 
 def _column(column: Column, field: Field, parts: list[Sequence[Any]], unasked: frozenset[str]) -> str:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import FieldEntry
 
 _GAP = " " * GAP
-# Rows that are measured together.
+# Rows that are measured together, and how many characters they may have, roughly.
 _BLOCK_ROWS = 16384
+_BLOCK_SIZE = 4 << 20
 # Rows per piece of text: docs/rejected.md, Rows.
 _PIECE_ROWS = 64
 # What csv.writer puts between quotes.
@@ -58,7 +59,7 @@ def blocks(
     block = _Block(headings, right)
     for batch in batches:
         block.add(batch_cells(batch, entries), batch.size)
-        if block.rows >= _BLOCK_ROWS:
+        if block.rows >= _BLOCK_ROWS or block.size >= _BLOCK_SIZE:
             yield from block.lines()
     yield from block.lines()
 
@@ -66,23 +67,27 @@ def blocks(
 class _Block:
     """Rows whose columns are aligned with each other, and with those of the blocks before as far as these reached."""
 
-    __slots__ = ("_columns", "_right", "_spaces", "rows")
+    __slots__ = ("_columns", "_right", "_spaces", "rows", "size")
 
     def __init__(self, headings: Sequence[str], right: Sequence[bool]) -> None:
         self._right = right
         self._spaces = [0] * len(right)
         self._columns: list[list[Any]] = [[heading] for heading in headings] or [[] for _ in right]
         self.rows = bool(headings) + 0
+        self.size = 0
 
     def add(self, columns: Sequence[Sequence[str] | Sequence[int]], rows: int) -> None:
+        if not rows:
+            return
         self.rows += rows
+        self.size += rows * sum([len(str(more[-1])) for more in columns])
         for mine, more in zip(self._columns, columns, strict=True):
             mine.extend(more)
 
     def lines(self) -> Iterator[str]:
         """Yield the text of the rows in pieces, and forget them."""
         columns, rows = self._columns, self.rows
-        self._columns, self.rows = [[] for _ in self._right], 0
+        self._columns, self.rows, self.size = [[] for _ in self._right], 0, 0
         measured = [_measured(column) for column in columns]
         self._spaces = [max(space, longest) for space, (longest, _) in zip(self._spaces, measured, strict=True)]
         if not all(simple for _, simple in measured) or (not self._right[-1] and _ends_blank(columns[-1])):

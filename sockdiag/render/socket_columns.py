@@ -7,9 +7,14 @@ cost more than all of that together, are made only for fields that are in no col
 
 from __future__ import annotations
 
+from itertools import chain, islice
+
 from sockdiag.model.address import Endpoint
+from sockdiag.model.batch import varied
+from sockdiag.model.fields import record_class
 from sockdiag.model.record import SECRET
 from sockdiag.model.socket import Socket
+from sockdiag.render.cells import cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 _OWN = frozenset(field.name for field in Socket.FIELDS)
 _ENDS = ("local", "peer")
+# Rows of one piece of text: docs/rejected.md, Rows.
+_PIECE_ROWS = 64
 # Values that can be looked up.
 _HASHABLE = frozenset((str, int, bool, float, bytes, Endpoint, type(None)))
 _NUMBERS = frozenset((int, bool, float))
@@ -61,6 +68,10 @@ def _cells(batch: Batch, entry: FieldEntry, text: Callable[[Any, FieldEntry], st
             ends = _endpoints(batch, name)
             if ends is not None:
                 return ends
+        if column is not None and column.member is not None:
+            texts = _records(batch, entry, text)
+            if texts is not None:
+                return texts
     return _each(batch.values(name), entry, text)
 
 
@@ -95,3 +106,33 @@ def _endpoints(batch: Batch, name: str) -> list[str] | None:
     flat[::2] = map(known.__getitem__, raw)
     flat[1::2] = shown_ports
     return ("%s:%s\0" * batch.size % tuple(flat)).split("\0")[:-1]
+
+
+def _records(batch: Batch, entry: FieldEntry, text: Callable[[Any, FieldEntry], str]) -> Cells | None:
+    """Return the texts of records that are not made: ``name=value`` of each member that is known, as in ``cells.cell``."""
+    record = entry.field.of if isinstance(entry.field.of, type) else record_class(entry.field)
+    members = None if record is None else batch.members(entry.name, record)
+    if members is None:
+        return None
+    forms: list[str] = []
+    columns: list[Sequence[Any]] = []
+    for field, values in members:
+        if field.words or field.base != 10 or not varied(values):
+            known = {v: "" if v is None else f",{field.name}={cell(v, field)}" for v in set(values)}
+            if len(known) == 1:
+                forms.append(known[values[0]].replace("%", "%%"))
+                continue
+            forms.append("%s")
+            columns.append(list(map(known.__getitem__, values)))
+        else:
+            forms.append(f",{field.name}=%d")
+            columns.append(values)
+    line = "".join(forms) + "\0"
+    flat = chain.from_iterable(zip(*columns, strict=True)) if columns else iter(())
+    found: list[str] = []
+    for row in range(0, batch.size, _PIECE_ROWS):
+        rows = min(_PIECE_ROWS, batch.size - row)
+        cells = (line * rows % tuple(islice(flat, rows * len(columns)))).split("\0")
+        found += [one[1:] for one in cells[:-1]]
+    # Nothing is known of a row.
+    return [one or text(None, entry) for one in found]

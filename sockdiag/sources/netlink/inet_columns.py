@@ -12,9 +12,10 @@ from __future__ import annotations
 from _socket import AF_INET6, inet_ntop  # start-up: docs/rejected.md
 from array import array
 from itertools import compress
+from struct import calcsize
 
 from sockdiag.errors import ParseError
-from sockdiag.kernel.byte_order import LITTLE, U32, units
+from sockdiag.kernel.byte_order import LITTLE, U16, U32, units
 from sockdiag.kernel.inet_diag import (
     CGROUP_ID,
     INFO,
@@ -451,18 +452,30 @@ def _tcp_infos(cut: _Cut, offset: int, size: int) -> Column:
     listening = data[MSG_STATE] == LISTEN
 
     def records() -> list[list[Any]]:
-        return [[decode_tcp_info(data[at : at + size]) for at in range(offset, len(data), length)]]
+        return [[decode_tcp_info(data[at + offset : at + offset + size]) for at in range(0, len(data), length)]]
 
     def member(name: str) -> Sequence[Any] | None:
+        if listening or (size and LISTEN in cut.octets(offset)):
+            return None  # of a listener most members are not filled
         place, wire = TCP_INFO.place(name)
-        if listening or wire not in ("I", "Q"):
-            return None
-        if place + (4 if wire == "I" else 8) > size:
+        if place + calcsize(f"={wire or 'B'}") > size:
             return [None] * cut.rows
         at = offset + place
-        values = cut.words(at) if wire == "I" else cut.long_words(at)
+        if wire == "I":
+            values: Sequence[Any] = cut.words(at)
+        elif wire == "Q":
+            values = cut.long_words(at)
+        elif wire == "H":
+            values = list(map(U16.unpack, map(bytes, zip(cut.octets(at), cut.octets(at + 1), strict=True))))
+            values = [value for (value,) in values]
+        else:
+            values = cut.octets(at)
+        if not wire:
+            read, before = TCP_INFO.bit_field(name), bytes(place)
+            known = {octet: read(before + bytes((octet,))) for octet in set(values)}
+            values = list(map(known.__getitem__, values))
         unset = NOT_SET.get(name)
-        return values if unset is None else [None if value == unset else value for value in values]
+        return values if unset is None or unset not in values else [None if v == unset else v for v in values]
 
     return Column("", records, member=member)
 
