@@ -89,8 +89,8 @@ class _Block:
         columns, rows = self._columns, self.rows
         self._columns, self.rows, self.size = [[] for _ in self._right], 0, 0
         measured = [_measured(column) for column in columns]
-        self._spaces = [max(space, longest) for space, (longest, _) in zip(self._spaces, measured, strict=True)]
-        if not all(simple for _, simple in measured) or (not self._right[-1] and _ends_blank(columns[-1])):
+        self._spaces = [max(space, found[0]) for space, found in zip(self._spaces, measured, strict=True)]
+        if not all(simple for _, simple, _blank in measured) or (not self._right[-1] and measured[-1][2]):
             yield from self._padded(columns)
             return
         forms = [f"%{'' if of else '-'}{space}s" for space, of in zip(self._spaces, self._right, strict=True)]
@@ -105,18 +105,22 @@ class _Block:
             yield TableLine(_GAP.join(texts).rstrip() + "\n")
 
 
-def _measured(column: list[Any]) -> tuple[int, bool]:
-    """Return the width of a column, and whether each character of its cells is as wide as any other."""
-    numbers = [value for value in column if not isinstance(value, str)]
-    texts = [value for value in column if isinstance(value, str)] if numbers else column
-    longest = max(len(str(max(numbers))), len(str(min(numbers)))) if numbers else 0
-    whole = "".join(texts)
+def _measured(column: list[Any]) -> tuple[int, bool, bool]:
+    """Measure the cells of a column.
+
+    Returns:
+        The width; whether each character is as wide as any other; whether a cell is empty or ends in a blank.
+    """
+    kinds = set(map(type, column))
+    texts: list[str] = [] if kinds == {int} else column if kinds == {str} else list(map(str, column))
+    whole = "\n".join(texts)
     simple = whole.isascii() and "\x1b" not in whole
-    return max(longest, max(map(len if simple else width, texts), default=0)), simple
-
-
-def _ends_blank(column: Sequence[Any]) -> bool:
-    return any(isinstance(value, str) and value[-1:] in ("", " ") for value in column)
+    if texts:
+        longest = max(map(len if simple else width, texts))
+    else:
+        longest = max(len(str(max(column))), len(str(min(column)))) if column else 0
+    blank = bool(texts) and (" \n" in whole or "\n\n" in whole or whole[:1] == "\n" or whole[-1:] in ("", " ", "\n"))
+    return longest, simple, blank
 
 
 def csv_lines(batch: Batch, entries: Sequence[FieldEntry], text: Callable[[Any, FieldEntry], str]) -> Iterator[str]:
