@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 from sockdiag.judging.case import DeclaredRule, Explained, Hit, Threshold, nonzero
 from sockdiag.judging.subjects import at
 from sockdiag.model.finding import (
@@ -97,7 +95,7 @@ def judge(case: Case) -> Iterator[Hit]:
         sent = case.moved("Tcp.OutSegs")
     if not again or sent is None or again < case.threshold(RULE, "least"):
         return
-    certain = again - case.threshold(RULE, "deviations") * sqrt(again)
+    certain = again - case.threshold(RULE, "deviations") * again**0.5
     share = again / (again + sent)
     bound = certain / (certain + sent)
     if bound < case.threshold(RULE, "info_ratio"):

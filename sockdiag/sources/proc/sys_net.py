@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.provenance import Gap
 from sockdiag.model.sysctl import PORT_LIST, TEXT, Sysctls, release_version
@@ -139,9 +141,7 @@ def _in_child(files: ProcRoot) -> bool:
 def read_page_size(files: ProcRoot) -> int | None:
     """Return the size of a page in bytes; of a captured system only where its architecture leaves no choice."""
     if files.live:
-        import resource
-
-        return resource.getpagesize()
+        return os.sysconf("SC_PAGE_SIZE")
     return _PAGE_SIZES.get(_captured_arch(files))
 
 

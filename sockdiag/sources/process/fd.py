@@ -193,7 +193,7 @@ class _Scan:
         from sockdiag.sources.system.forked import Helper
 
         def read() -> tuple[Any, ...]:
-            return list(self._rows(share)), self.processes, self.refused, self.damaged
+            return list(self._rows(share)), self.processes, self.refused.counts, self.damaged
 
         try:
             return Helper(lambda: progress.watch(None), read, SOURCE, _MOST_BYTES)

@@ -9,6 +9,8 @@ from sockdiag.model.provenance import Gap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sockdiag.errors import SourceError
 
 
@@ -21,39 +23,42 @@ class Refusals:
     Args:
         source: what was read of each.
         what: the same in words, for the gap.
+
+    Attributes:
+        counts: processes by the reason and number of the error.
     """
 
-    __slots__ = ("_counts", "_source", "_what")
+    __slots__ = ("_source", "_what", "counts")
 
     def __init__(self, source: str, what: str) -> None:
         self._source = source
         self._what = what
-        self._counts: dict[tuple[str, int | None], int] = {}
+        self.counts: dict[tuple[str, int | None], int] = {}
 
     def __len__(self) -> int:
-        return sum(self._counts.values())
+        return sum(self.counts.values())
 
     def add(self, error: SourceError) -> None:
         """Count one process."""
         kind = (error.reason, error.errno)
         if error.errno in _MAY_NOT:
             # One process gives either, by what of it is read.
-            kind = next((known for known in self._counts if known[1] in _MAY_NOT), kind)
-        self._counts[kind] = self._counts.get(kind, 0) + 1
+            kind = next((known for known in self.counts if known[1] in _MAY_NOT), kind)
+        self.counts[kind] = self.counts.get(kind, 0) + 1
 
-    def join(self, other: Refusals) -> None:
-        """Add those that another process has counted."""
-        for (reason, number), count in other._counts.items():
+    def join(self, counts: Mapping[tuple[str, int | None], int]) -> None:
+        """Add what another process has counted."""
+        for (reason, number), count in counts.items():
             kind = next(
-                (known for known in self._counts if number in _MAY_NOT and known[1] in _MAY_NOT), (reason, number)
+                (known for known in self.counts if number in _MAY_NOT and known[1] in _MAY_NOT), (reason, number)
             )
-            self._counts[kind] = self._counts.get(kind, 0) + count
+            self.counts[kind] = self.counts.get(kind, 0) + count
 
     def gaps(self, processes: int) -> list[Gap]:
         """Return one gap for each kind of error, of *processes* that there are."""
         return [
             Gap(self._source, f"{self._what} of {count} of {processes} processes: {reason}", number, _hint(number))
-            for (reason, number), count in self._counts.items()
+            for (reason, number), count in self.counts.items()
         ]
 
 
