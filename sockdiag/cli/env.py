@@ -25,6 +25,7 @@ VARIABLES = {
     "LESS": "Options of less; by default FRX.",
     "PATH": "Where the pager is looked for.",
     "SUDO_UID": "If set, less is told to start no other programs (LESSSECURE).",
+    "SSH_CONNECTION": "The connection that kill leaves open unless you give --force.",
     REMEMBERED: "The first one that is set decides where check keeps its state file.",
     "SOCKDIAG_CONFIG": "The file with default options for screens. If empty, none is read.",
     "XDG_CONFIG_HOME": "Folder of the user's sockdiag/config.toml; by default ~/.config.",
