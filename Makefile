@@ -20,7 +20,7 @@ UNMEASURED += tests/unit/sources/netlink/test_tcp_info_guard.py
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test campaign soak fuzz faults kills test-kernels test-min coverage lint style types gen gen-check dist deb bench clean
+.PHONY: help run test campaign soak fuzz faults kills test-kernels test-min test-pythons coverage lint style types gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -68,6 +68,10 @@ test-min: ## Run the quick tests with the lowest versions that pyproject.toml ad
 	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --group test
 	$(MIN)/bin/python -m pip install -q -c $(MIN)/lowest.txt --no-build-isolation .
 	tests/apart $(MIN)/bin/python $(PYTEST) $(or $(ARGS),$(QUICK))
+
+# Debian 12 has 3.11, Debian 13 3.13, and sid the newest.
+test-pythons: ## Run tests that need no namespace with the Pythons of other Debian suites, as root (SUITES=trixie)
+	set -e; for suite in $(or $(SUITES),trixie sid); do .ci/python-root $$suite $(ARGS); done
 
 coverage: $(STAMP) ## Measure the lines and branches that tests without namespaces reach; fail below the floor
 	rm -rf build/coverage && mkdir -p build/coverage

@@ -151,15 +151,15 @@ def _host(host: HostOperand) -> bytes:
 
 def is_sent(tree: Node) -> bool:
     """Return whether ss sends an expression to the kernel: not with a ``dev`` in it, nor with another family's operand."""
-    if isinstance(tree, Not):
-        return is_sent(tree.part)
-    if isinstance(tree, (And, Or)):
-        return all(is_sent(part) for part in tree.parts)
-    if tree.field == "dev":
+    return all(map(_is_sent, _leaves(tree)))
+
+
+def _is_sent(leaf: Compare) -> bool:
+    if leaf.field == "dev":
         return False
-    if tree.field in ("fwmark", "cgroup", "autobound"):
+    if leaf.field in ("fwmark", "cgroup", "autobound"):
         return True
-    hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
+    hosts: tuple[HostOperand, ...] = leaf.operand  # type: ignore[assignment]
     return hosts[0].family in (AF_UNSPEC, AF_INET, AF_INET6)
 
 
@@ -200,12 +200,13 @@ def compile_ss(tree: Node) -> bytes | None:
 
 
 def _first_addresses(tree: Node) -> Node:
+    # Without map(): 3.12 and 3.13 bound how deep calls by way of C may go, whatever sys.setrecursionlimit() says.
     if isinstance(tree, Not):
         return Not(_first_addresses(tree.part))
     if isinstance(tree, And):
-        return And(*map(_first_addresses, tree.parts))
+        return And(*[_first_addresses(part) for part in tree.parts])
     if isinstance(tree, Or):
-        return Or(*map(_first_addresses, tree.parts))
+        return Or(*[_first_addresses(part) for part in tree.parts])
     if tree.field in ("fwmark", "cgroup", "autobound"):
         return tree
     hosts: tuple[HostOperand, ...] = tree.operand  # type: ignore[assignment]
