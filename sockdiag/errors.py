@@ -56,6 +56,15 @@ class SourceUnavailable(SourceError):
     """The kernel does not offer this interface here: file absent, protocol or handler not built."""
 
 
+class ModuleMissing(SourceUnavailable):
+    """The kernel module that answers is not loaded; the hint is the command that loads it."""
+
+    @property
+    def unasked(self) -> bool:
+        """Whether the kernel was not asked, so that it does not load it."""
+        return self.errno is None
+
+
 class SourceDenied(SourceError):
     """The interface exists and the caller may not read it."""
 

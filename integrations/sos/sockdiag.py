@@ -19,21 +19,22 @@ class Sockdiag(Plugin, IndependentPlugin, DebianPlugin):
     commands = ("sockdiag",)
 
     def setup(self):
-        """Name the commands; sos ends each that takes longer than its time limit."""
+        """Name the commands; sos ends each that takes longer than its time limit. A report loads no kernel modules."""
         self.add_cmd_output(
             [
-                "sockdiag states --netns all --json",
-                "sockdiag states --netns all --by process --json",
-                "sockdiag memory --netns all --json",
+                "sockdiag states --netns all --json --load-modules never",
+                "sockdiag states --netns all --by process --json --load-modules never",
+                "sockdiag memory --netns all --json --load-modules never",
                 "sockdiag limits --json",
                 "sockdiag protocols --json",
-                "sockdiag doctor --interval 2 --json",
-                "sockdiag risk --interval 2 --json",
-                "sockdiag listeners --interval 2 --json",
-                "sockdiag path --interval 2 --json",
+                "sockdiag doctor --interval 2 --json --load-modules never",
+                "sockdiag risk --interval 2 --json --load-modules never",
+                "sockdiag listeners --interval 2 --json --load-modules never",
+                "sockdiag path --interval 2 --json --load-modules never",
             ],
             stderr=False,
             timeout=60,
         )
         # One line per socket: if sos cuts the output to its size limit, the remaining lines can still be read.
-        self.add_cmd_output("sockdiag list --netns all -o +processes --ndjson", stderr=False, timeout=120)
+        command = "sockdiag list --netns all -o +processes --ndjson --load-modules never"
+        self.add_cmd_output(command, stderr=False, timeout=120)

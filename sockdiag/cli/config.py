@@ -17,7 +17,9 @@ from __future__ import annotations
 import os
 from errno import ENOENT
 
+from sockdiag.cli.options import MODULES
 from sockdiag.cli.spec import FLAG, LIST
+from sockdiag.defaults import LOAD_MODULES_VARIABLE
 from sockdiag.errors import SourceDenied, SourceError, UsageError, unknown
 from sockdiag.sources.system.proc_root import close_fd
 
@@ -50,6 +52,8 @@ def with_defaults(command: Command, args: Args, given: Collection[str], env: Env
         return args
     options = {option.name: option for option in command.options if not _is_format(option.name)}
     settled = set(given)
+    if env.environ.get(LOAD_MODULES_VARIABLE):
+        settled.add(MODULES.name)
     for path in paths(env):
         for name, value in _settings(path, command, env):
             option = options.get(name)

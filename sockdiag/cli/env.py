@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from sockdiag.defaults import LOAD_MODULES_VARIABLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ VARIABLES = {
     "SUDO_UID": "If set, less is told to start no other programs (LESSSECURE).",
     "SSH_CONNECTION": "The connection that kill leaves open unless you give --force.",
     REMEMBERED: "The first one that is set decides where check keeps its state file.",
+    LOAD_MODULES_VARIABLE: "auto or never: the value of --load-modules where a command line has none. ss obeys it, too.",
     "SOCKDIAG_CONFIG": "The file with default options for screens. If empty, none is read.",
     "XDG_CONFIG_HOME": "Folder of the user's sockdiag/config.toml; by default ~/.config.",
     "XDG_CONFIG_DIRS": "Folders of the system's sockdiag/config.toml, separated by colons; by default /etc/xdg.",
@@ -46,7 +49,7 @@ class Env:
         err: descriptor of standard error, which gets messages.
         environ: environment variables.
         clock: seconds since the epoch.
-        system: makes the System of a root ("" is this host).
+        system: makes the System of a root ("" is this host); by default the real one.
     """
 
     def __init__(
@@ -61,11 +64,28 @@ class Env:
         self.err = err
         self.environ = environ
         self.clock = clock
-        self.open_system = system or _open_system
+        self._system = system
         # Options that a file set, by the path of the file: an error may be its fault.
         self.defaults: dict[str, list[str]] = {}
         self._progress: ProgressLine | None = None
         self._unwatched = False
+
+    def open_system(self, root: str, load_modules: str) -> System:
+        """Open this host, or a captured one.
+
+        Args:
+            root: folder or archive of a captured one; "" for this host.
+            load_modules: of ``sockdiag.defaults``; a capture has all answers that it can give.
+        """
+        if self._system is not None:
+            return self._system(root)
+        if root:
+            from sockdiag.sources.capture.transport import captured_system
+
+            return captured_system(root)
+        from sockdiag.sources.system.machine import this_system
+
+        return this_system(load_modules)
 
     def watch(self) -> None:
         """Show progress of long work, if standard error is a terminal that can erase it again."""
@@ -173,13 +193,3 @@ def _columns(fd: int) -> int | None:
         return os.get_terminal_size(fd).columns or None
     except OSError:
         return None
-
-
-def _open_system(root: str) -> System:
-    if root:
-        from sockdiag.sources.capture.transport import captured_system
-
-        return captured_system(root)
-    from sockdiag.sources.system.machine import this_system
-
-    return this_system()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.cli import columns, options
 from sockdiag.cli import exit as status
 from sockdiag.cli.output import chosen_renderer, written
-from sockdiag.cli.survey_options import survey_options
+from sockdiag.cli.survey_options import load_modules, survey_options
 from sockdiag.errors import UsageError
 from sockdiag.render.document import Document, Style, Table
 from sockdiag.survey.survey import Survey
@@ -273,7 +273,7 @@ def open_survey(env: Env, args: Args) -> Survey:
     root = args.get(options.ROOT)
     if root == "":
         raise UsageError("--root needs a folder or an archive")
-    system = env.open_system(root or "")
+    system = env.open_system(root or "", load_modules(args, env.environ))
     return Survey(system, survey_options(args), started=env.clock() if system.files.live else None)
 
 

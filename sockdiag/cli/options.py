@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli.spec import Option, choice, flag, seconds, text, texts, whole
-from sockdiag.defaults import HORIZON_S, INTERVAL_S, SOURCES
+from sockdiag.defaults import HORIZON_S, INTERVAL_S, LOAD_MODULES, LOAD_MODULES_VARIABLE, SOURCES
 
 JSON = flag("json", "Print one JSON document.")
 NDJSON = flag("ndjson", "Print one JSON object per row (newline-delimited).")
@@ -49,6 +49,12 @@ NETNS = text(
     "Inspect another network namespace, or all of them: a name in /run/netns, the PID of a process in it, or a path.",
     metavar="NAME|PID|PATH|all",
     completion="netns",
+)
+MODULES = choice(
+    "load_modules",
+    "Ask the kernel as ss does, which makes it load the modules that answer, or ask only those that are loaded and read /proc "
+    f"instead of the others (default: {LOAD_MODULES[0]}, or what {LOAD_MODULES_VARIABLE} says).",
+    choices=LOAD_MODULES,
 )
 STRICT = flag("strict", "Exit with status 4 if anything that was requested could not be read.")
 WHERE = texts(
@@ -130,13 +136,13 @@ RENDERERS = (
 FORMATS = tuple(renderer.option for renderer in RENDERERS if renderer.option is not None)
 SHAPE = (COLUMNS, NO_HEADER, SORT, LIMIT)
 # Which system is read, and how: `check` takes these too, and no other group.
-SYSTEM = (ROOT, SOURCE, NETNS)
-INPUT = (*SYSTEM, STRICT)
+SYSTEM = (ROOT, NETNS, SOURCE, MODULES)
+INPUT = (ROOT, NETNS, STRICT, SOURCE, MODULES)
 APPEARANCE = (NUMERIC, COLOR, NO_PAGER)
 # Options of every command that reads a system.
 COMMON = (*FORMATS, *SHAPE, *INPUT, *APPEARANCE)
 # Of commands that read no sockets, and show no users.
-FILES = tuple(option for option in COMMON if option not in (SOURCE, NUMERIC))
+FILES = tuple(option for option in COMMON if option not in (SOURCE, MODULES, NUMERIC))
 # Of commands whose answer does not depend on the system.
 REFERENCE = (*FORMATS, *SHAPE, COLOR, NO_PAGER)
 GROUPS = (

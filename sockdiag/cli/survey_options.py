@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
+from sockdiag.defaults import LOAD_MODULES, LOAD_MODULES_VARIABLE
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.query import TABLES
 from sockdiag.survey.options import SurveyOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sockdiag.cli.spec import Args
 
 
@@ -25,6 +28,21 @@ def survey_options(args: Args) -> SurveyOptions:
         where=tuple(text for text in args.get(options.WHERE) if text),
         numeric=args.get(options.NUMERIC),
     )
+
+
+def load_modules(args: Args, environ: Mapping[str, str]) -> str:
+    """Return whether modules may be loaded: as the command line says, else the environment.
+
+    Raises:
+        UsageError: the environment has another word. What it forbids must not happen because of a misspelling.
+    """
+    chosen = args.get(options.MODULES)
+    if chosen is not None:
+        return chosen
+    text = environ.get(LOAD_MODULES_VARIABLE) or LOAD_MODULES[0]
+    if text not in LOAD_MODULES:
+        raise UsageError(f"{LOAD_MODULES_VARIABLE}: {unknown('value', text, LOAD_MODULES)}")
+    return text
 
 
 def _tables(texts: tuple[str, ...]) -> tuple[str, ...]:

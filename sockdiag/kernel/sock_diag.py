@@ -29,8 +29,18 @@ SOCK_DGRAM = 2
 SOCK_RAW = 3
 SOCK_SEQPACKET = 5
 
-# Modules that answer for a table, where they are not called TABLE_diag: net/packet/diag.c, net/xdp/, net/tipc/diag.c.
-DIAG_MODULES = {"packet": "af_packet_diag", "xdp": "xsk_diag", "tipc": "diag"}
+# Modules that answer for a table, where they are not called TABLE_diag: net/packet/diag.c, net/xdp/, net/ipv4/udp_diag.c.
+DIAG_MODULES = {"packet": "af_packet_diag", "xdp": "xsk_diag", "udplite": "udp_diag"}
+
+
+def diag_module(name: str) -> str:
+    """Return the module that answers a request, by the request's name: ``inet_diag_tcp+tcp6``, ``unix_diag``, ``inet_diag``.
+
+    The module of a protocol depends on inet_diag.
+    """
+    table = name.removeprefix("inet_diag_").partition("+")[0].removesuffix("_diag").removesuffix("6")
+    return DIAG_MODULES.get(table, f"{table}_diag")
+
 
 TYPE_NAMES = {
     SOCK_STREAM: "SOCK_STREAM",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from sockdiag.defaults import LOAD_MODULES, LOAD_MODULES_VARIABLE
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceInterrupted, SourceUnavailable
 from sockdiag.sources.system.transport import KernelTransport, Request, messages
-from sockdiag.ss.output import complain
+from sockdiag.ss.output import Stop, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
 
 # The kernel does not answer; another source may.
 REFUSED = (SourceUnavailable, SourceDenied)
+
+
+def kernel() -> KernelTransport:
+    """Return the kernel, which is not asked for what its loaded modules do not answer if the environment says so.
+
+    Raises:
+        Stop: the environment says something else.
+    """
+    said = os.environ.get(LOAD_MODULES_VARIABLE) or LOAD_MODULES[0]
+    if said == LOAD_MODULES[0]:
+        return KernelTransport()
+    if said not in LOAD_MODULES:
+        raise Stop(255, f"ss: {LOAD_MODULES_VARIABLE} is {' or '.join(LOAD_MODULES)}, not {said!r}")
+    from sockdiag.sources.system.modules import Modules
+    from sockdiag.sources.system.proc_root import ProcRoot
+
+    return KernelTransport(Modules(ProcRoot()))
 
 
 def dumped(listing: Listing, request: Request) -> Iterator[bytes]:

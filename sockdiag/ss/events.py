@@ -9,8 +9,8 @@ from sockdiag.errors import SourceError
 from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES
 from sockdiag.kernel.netlink import NLMSG_DONE, NLMSG_ERROR, NLMSGHDR, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
-from sockdiag.sources.system.transport import KernelTransport
 from sockdiag.ss import inet
+from sockdiag.ss.answers import kernel
 from sockdiag.ss.output import Stop
 from sockdiag.ss.tables import TCP, UDP
 
@@ -38,7 +38,7 @@ def follow(listing: Listing) -> NoReturn:
     if not groups:
         raise Stop(255)
     try:
-        for datagram in KernelTransport().events("inet_diag", groups):
+        for datagram in kernel().events("inet_diag", groups):
             _datagram(listing, datagram)
     except SourceError as error:
         raise Stop(255, f"ss: {error}") from None

@@ -162,6 +162,7 @@ def _destroy(row: SocketRow, message: bytes, protocol: int) -> bool:
     Raises:
         TableEnd: it may not be closed.
     """
+    # What has listed the socket is loaded.
     request = dump_request(row.family, protocol, 1 << row.state, identity=message[MSG_SOCKID])
     try:
         KernelTransport().command(request._replace(name="inet_diag", type=SOCK_DESTROY))

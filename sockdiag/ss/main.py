@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sockdiag.defaults import LOAD_MODULES_VARIABLE
 from sockdiag.ss.output import Stop, complain, write
 
 TYPE_CHECKING = False
@@ -64,6 +65,10 @@ def _run(argv: list[str], *, old: bool, transport: Transport | None) -> None:
     from sockdiag.ss.options import parse
 
     settings = parse(argv, old=old)
+    if LOAD_MODULES_VARIABLE in os.environ and transport is None:
+        from sockdiag.ss.answers import kernel
+
+        transport = kernel()
     owners = None
     if settings.processes or settings.threads or settings.proc_context:
         owners = _owners(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sockdiag.defaults import LOAD_MODULES_VARIABLE
 from sockdiag.filter.states import StateSets, single_words
 from sockdiag.render.wrap import wrapped
 from sockdiag.ss.options import LONG, SINCE_7
@@ -135,6 +136,10 @@ def _item(tag: str, meaning: str, indent: int = _INDENT) -> list[str]:
 # What only the man page says.
 VARIABLES = {
     "SOCKDIAG_SS_ESCAPE": "auto: escape names of others on a terminal, print them raw into pipes and files; always; never.",
+    LOAD_MODULES_VARIABLE: (
+        "auto: ask the kernel, which loads the modules that answer; never: ask only those that are loaded, and read /proc instead "
+        "of the others."
+    ),
     "SOCKDIAG_SS_VERSION": "6.1: behave and print as ss of iproute2 6.1. Anything else: as 7.1.",
     "PROC_ROOT": "A folder to read instead of /proc; netlink is not asked then.",
     "PROC_NET_TCP, PROC_NET_UDP, PROC_NET_RAW, PROC_NET_UNIX, PROC_NET_PACKET, PROC_NET_NETLINK": (

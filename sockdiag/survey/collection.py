@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from errno import EISDIR, ELOOP, ENOENT, ENOTDIR
 
-from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
+from sockdiag.errors import ModuleMissing, ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.batch import Batch
 from sockdiag.model.provenance import Gap, Host, Namespace, Provenance, Scope
 from sockdiag.model.query import CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
@@ -94,7 +94,7 @@ class Collection:
                 failure = error
                 if not first or self.query.source == NETLINK:
                     self.sources.setdefault(table, None)
-                    if not first or not self._absent(table, error):
+                    if not first or not self._absent(table, error) or self._hidden(table, error):
                         self.gap(error)
                     return
             else:
@@ -107,7 +107,7 @@ class Collection:
             reading = proc_tables.read(self.system, table, self.query)
         except SourceError as error:
             self.sources[table] = None
-            if not self._absent(table, error):
+            if not self._absent(table, error) or self._hidden(table, failure):
                 # Where /proc has no such file, netlink's error is more useful.
                 self.gap(error if failure is None or error.errno not in (None, ENOENT) else failure)
             return
@@ -116,6 +116,9 @@ class Collection:
             self.gap(error)
             return
         self.sources[table] = PROC
+        # A table without sockets lacks nothing of them. What was not asked for is a gap in any case.
+        if isinstance(failure, ModuleMissing) and (reading.sockets or failure.unasked):
+            self.gap(failure)
         for problem in reading.errors:
             self.gap(problem)
         yield Batch.of(reading.sockets)
@@ -128,6 +131,10 @@ class Collection:
         if self._protocols is None:
             self._protocols = proc_tables.protocols_in_use(self.system)
         return table not in self._protocols
+
+    def _hidden(self, table: str, failure: SourceError | None) -> bool:
+        # Nothing but its module shows whether the table has sockets, and that was not to be loaded.
+        return isinstance(failure, ModuleMissing) and failure.unasked and proc_tables.uncounted(self.system, table)
 
 
 class _Enrichment:

@@ -134,6 +134,7 @@ def check_permission(survey: SystemReader, tables: Iterable[str]) -> None:
         SourceUnavailable: the kernel is built without it.
         SourceDenied: it needs CAP_NET_ADMIN.
     """
+    # Netlink has listed the sockets: the modules are loaded.
     kernel = KernelTransport()
     lacking = [table for table in tables if not closes(kernel, table)]
     if lacking:

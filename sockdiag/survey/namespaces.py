@@ -154,7 +154,7 @@ class NamespaceSet:
         others = [place for place in self._places if place.held_by != "self"]
         if others:
             _import_readers()
-        pool = WorkerPool(others, question, answer)
+        pool = WorkerPool(others, question, answer, self._system)
         try:
             for place in self._places:
                 if place.held_by == "self":

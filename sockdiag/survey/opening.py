@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.defaults import ALL_NAMESPACES, SOURCES
+from sockdiag.defaults import ALL_NAMESPACES, LOAD_MODULES, SOURCES
 from sockdiag.errors import UsageError, unknown
 from sockdiag.model.query import AUTO, TABLES
 from sockdiag.survey.options import SurveyOptions
@@ -25,6 +25,7 @@ def open_system(
     netids: Iterable[str] = (),
     where: str | Iterable[str] = (),
     source: str = AUTO,
+    load_modules: str = LOAD_MODULES[0],
     numeric: bool = False,
 ) -> Survey:
     """Open a system whose sockets can be read, and which can be sampled and diagnosed.
@@ -38,6 +39,8 @@ def open_system(
         netids: tables to read (``tcp``, ``udp``, ``unix``, …); by default all.
         where: a filter in the language of ``--where``, or several that must all match: the default of methods that take one.
         source: ``netlink``, ``proc``, or ``auto``: netlink, and /proc for tables that netlink lacks.
+        load_modules: ``auto`` to ask the kernel for every table, which makes it load the modules that answer; ``never`` to ask
+            only those that are loaded, and read /proc instead of the others.
         numeric: show users as numbers.
 
     Raises:
@@ -51,27 +54,29 @@ def open_system(
             raise UsageError(unknown("table", netid, TABLES))
     if source not in SOURCES:
         raise UsageError(unknown("source", source, SOURCES))
+    if load_modules not in LOAD_MODULES:
+        raise UsageError(f"load_modules: {unknown('value', load_modules, LOAD_MODULES)}")
     path = os.fspath(root)
     place = None if netns is None else str(netns)
     if path and place is not None:
         raise UsageError("root and netns exclude each other: a capture holds the namespaces that it was taken in")
     filters = (where,) if isinstance(where, str) else tuple(where)
     options = SurveyOptions(place, source, chosen, tuple(text for text in filters if text), numeric)
-    system = _system(path)
+    system = _system(path, load_modules)
     places = _places(system, place) if place not in (None, ALL_NAMESPACES) else ()
     survey = Survey(system, options, places=places)
     _ = survey.where  # refuse a filter that does not parse now
     return survey
 
 
-def _system(root: str) -> System:
+def _system(root: str, load_modules: str) -> System:
     if root:
         from sockdiag.sources.capture.transport import captured_system
 
         return captured_system(root)
     from sockdiag.sources.system.machine import this_system
 
-    return this_system()
+    return this_system(load_modules)
 
 
 def _places(system: System, netns: str) -> tuple[FoundNamespace, ...]:

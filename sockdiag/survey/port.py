@@ -82,14 +82,15 @@ def _seen(there: SystemReader, sockets: list[Socket], target: PortTarget) -> See
 def _forwards(there: SystemReader, sockets: list[Socket], target: PortTarget) -> list[Published]:
     """Read the rules that send a port elsewhere; that they cannot be read matters only if nothing listens."""
     from sockdiag.sources.netlink.nfnetlink_nat import read_nat_rules
+    from sockdiag.sources.system.modules import has_nf_tables
 
     files = there.system.files
     if not files.live:
         return []
     try:
-        # Without connection tracking nothing is translated; asking nf_tables would load it.
+        # Without connection tracking nothing is translated.
         files.read("/proc/net/stat/nf_conntrack")
-        rules = read_nat_rules()
+        rules = read_nat_rules() if has_nf_tables(files) else []
     except SourceUnavailable:
         return []
     except (SourceError, ParseError) as error:

@@ -70,7 +70,7 @@ def take_sample(
         counters = Counters({name: n for name, n in counters.values.items() if mib_of(name).scope == NETNS})
     softnet = survey.attempt(lambda: read_softnet_stat(files), absent)
     sockets = list(survey.batches(query, where))
-    _note_tables(survey, query, absent)
+    _note_tables(survey, query, {batch.values("netid")[0] for batch in sockets}, absent)
     limits = outer_sysctls(survey, SYSCTLS_READ) if last else Sysctls({})
     cgroups, unseen, gaps_of_cgroups = survey.host.cgroups(last=last)
     _take_over(survey, absent, unseen, gaps_of_cgroups)
@@ -152,16 +152,22 @@ def _take_over(survey: SystemReader, absent: dict[str, str], unseen: Mapping[str
     absent.update(unseen)
 
 
-def _note_tables(survey: SystemReader, query: Query, absent: dict[str, str]) -> None:
+def _note_tables(survey: SystemReader, query: Query, seen: Collection[str], absent: dict[str, str]) -> None:
     for table in query.tables:
         source = survey.sources.get(table)
-        lacking = next((gap for gap in survey.gaps if table in tables_of(gap)), None)
-        if source is None and lacking is not None:
-            absent[table] = absent[f"skmem:{table}"] = lacking.reason
-        elif lacking is not None:
-            absent[f"some {table}"] = lacking.reason
+        gaps = [gap for gap in survey.gaps if table in tables_of(gap)]
         if source == PROC:
-            absent[f"skmem:{table}"] = f"/proc/net/{table} does not show buffer sizes"
+            # /proc has all sockets of a table that netlink does not answer for, but not their buffers.
+            unanswered = next((gap for gap in gaps if gap.source.startswith("netlink:")), None)
+            if unanswered is not None:
+                gaps.remove(unanswered)
+            if table in seen:
+                sizes = f"/proc/net/{table} does not show buffer sizes"
+                absent[f"skmem:{table}"] = sizes if unanswered is None else unanswered.reason
+        if gaps and source is None:
+            absent[table] = absent[f"skmem:{table}"] = gaps[0].reason
+        elif gaps:
+            absent[f"some {table}"] = gaps[0].reason
 
 
 def tables_of(gap: Gap) -> list[str]:
@@ -193,8 +199,9 @@ def _neighbour_tables(survey: SystemReader, absent: dict[str, str]) -> list[Neig
 def firewall_drops(survey: SystemReader, absent: dict[str, str] | None = None) -> list[DropRule] | None:
     """Read the firewall rules that count and drop; None where they cannot be read, which takes CAP_NET_ADMIN."""
     from sockdiag.errors import SourceDenied
+    from sockdiag.sources.system.modules import has_nf_tables
 
-    if not survey.system.files.live or not _has_nftables(survey):
+    if not survey.system.files.live or not has_nf_tables(survey.system.files):
         return None
     from sockdiag.sources.netlink.nfnetlink_nft import read_drop_rules
 
@@ -205,16 +212,6 @@ def firewall_drops(survey: SystemReader, absent: dict[str, str] | None = None) -
             return None  # root alone may read them: that is no gap in what was asked for
 
     return survey.attempt(read, absent, optional=True)
-
-
-def _has_nftables(survey: SystemReader) -> bool:
-    # Asking makes the kernel load the module, which a look at the host must not do.
-    from sockdiag.errors import SourceError
-
-    try:
-        return b"nf_tables " in survey.system.files.read("/proc/modules")
-    except SourceError:
-        return True  # a kernel without modules
 
 
 def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:

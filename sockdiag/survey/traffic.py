@@ -11,6 +11,7 @@ from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, PROC, SKMEM, TCP_INFO
 from sockdiag.model.record import Record, field
 from sockdiag.survey.per_namespace import in_each
+from sockdiag.survey.sample import tables_of
 from sockdiag.survey.workers import Pause
 
 TYPE_CHECKING = False
@@ -210,7 +211,7 @@ class _EndListener:
             return
         from sockdiag.sources.system.destroy_events import DestroyEvents
 
-        self._events = survey.attempt(DestroyEvents)
+        self._events = survey.attempt(lambda: DestroyEvents(survey.system.modules))
         self._note_listeners()
         if self._events is not None:
             for _earlier in self._events.read(_LATE_S):
@@ -295,5 +296,5 @@ class _SocketOwners:
 
 
 def _note_sources(survey: SystemReader) -> None:
-    if survey.sources.get("tcp") == PROC:
+    if survey.sources.get("tcp") == PROC and not any("tcp" in tables_of(gap) for gap in survey.gaps):
         survey.note(Gap("/proc/net/tcp", "it has no counters of bytes and packets", None, "use netlink"))

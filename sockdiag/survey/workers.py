@@ -21,7 +21,6 @@ from sockdiag import progress
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.namespaces import netns
 from sockdiag.sources.system.detached import ASKED, END, FAILED, DetachedWorker, error_of, packed, unforeseen, wait
-from sockdiag.sources.system.machine import this_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,12 +88,14 @@ class WorkerPool:
         places: the namespaces.
         question: called with a visit of each.
         answer: answers questions from the visits.
+        system: the running system, which looks different from within each namespace.
     """
 
-    def __init__(self, places: list[FoundNamespace], question: Question, answer: Answer) -> None:
+    def __init__(self, places: list[FoundNamespace], question: Question, answer: Answer, system: System) -> None:
         import ctypes  # noqa: F401  # for setns(2) before Python 3.12: once, not in each worker
         import pickle  # noqa: F401
 
+        self._system = system
         self._question = question
         self._answer = answer
         self._queues: list[deque[tuple[int, bytes]]] = [deque() for _ in places]
@@ -143,9 +144,9 @@ class WorkerPool:
     def _start(self, worker: _Worker) -> None:
         worker.at = worker.left[0][0]
         worker.until = monotonic() + netns.TIMEOUT_S
-        places, question = list(worker.left), self._question
+        system, places, question = self._system, list(worker.left), self._question
         try:
-            worker.child = DetachedWorker(lambda line: _run(places, question, line), "network namespaces")
+            worker.child = DetachedWorker(lambda line: _run(system, places, question, line), "network namespaces")
         except SourceError as error:
             worker.child = None
             for number, _place in worker.left:
@@ -221,15 +222,15 @@ class _Worker:
         self.until = 0.0
 
 
-def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Channel) -> None:
+def _run(system: System, places: list[tuple[int, FoundNamespace]], question: Question, line: Channel) -> None:
     from pickle import HIGHEST_PROTOCOL, dumps, loads
 
     def ask(what: Any) -> Any:
         return loads(line.ask(dumps(what, HIGHEST_PROTOCOL)))  # noqa: S301
 
     def begin(place: FoundNamespace) -> Iterator[Any]:
-        path = _enter(place)
-        return iter(question(Visit(this_system(), place.namespace, ask, path)))
+        path = _enter(system, place)
+        return iter(question(Visit(system, place.namespace, ask, path)))
 
     def step(number: int, place: FoundNamespace, steps: Iterator[Any] | None) -> tuple[Iterator[Any], float] | None:
         """Continue until the next pause; return None if there is none."""
@@ -238,7 +239,7 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
             if steps is None:
                 steps = begin(place)
             else:
-                _enter(place)
+                _enter(system, place)
             for item in steps:
                 if isinstance(item, Pause):
                     return steps, item.until
@@ -264,7 +265,7 @@ def _run(places: list[tuple[int, FoundNamespace]], question: Question, line: Cha
         going = resting
 
 
-def _enter(place: FoundNamespace) -> str:
+def _enter(system: System, place: FoundNamespace) -> str:
     """Enter a namespace by the first of its files that still leads there, and return that file.
 
     Raises:
@@ -279,6 +280,6 @@ def _enter(place: FoundNamespace) -> str:
             missing = error  # such as: the process has ended
             continue
         # Its number may belong to another process by now, elsewhere.
-        if netns.inode_of(this_system().files) == place.namespace.inode:
+        if netns.inode_of(system.files) == place.namespace.inode:
             return path
     raise missing

@@ -50,12 +50,15 @@ def answer(env: Env, args: Args) -> CheckAnswer:
         SockdiagError: no verdict could be reached.
         Ended: a signal asked this process to end.
     """
+    from sockdiag.cli.survey_options import load_modules
+
     root = args[options.ROOT]
+    modules = load_modules(args, env.environ)
 
     def open_system() -> System:
         if root == "":
             raise UsageError("--root needs a folder or an archive")
-        return env.open_system(root or "")
+        return env.open_system(root or "", modules)
 
     return waited(check_options(args, env.environ), open_system, env.clock)
 

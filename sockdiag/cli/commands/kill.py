@@ -210,6 +210,7 @@ COMMAND = Command(
         options.NO_HEADER,
         options.SORT,
         options.NETNS,
+        options.MODULES,
         options.NUMERIC,
         options.COLOR,
     ),

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # netid -> function of sources.proc.inet; all take (files, names, states).
 _INET = {"tcp": "read_tcp", "udp": "read_udp", "udplite": "read_udp", "raw": "read_raw", "icmp": "read_raw"}
 
+# Tables whose protocol never calls sock_prot_inuse_add(): net/vmw_vsock/af_vsock.c.
+_UNCOUNTED = frozenset(("vsock",))
+
 _EVERY_KERNEL = frozenset(("tcp", "udp", "raw", "unix", "netlink", "packet"))
 
 
@@ -97,8 +100,24 @@ def protocols_in_use(system: System) -> frozenset[str]:
         used = read_used(system.files)
     except (SourceError, ParseError):
         return _EVERY_KERNEL
-    protos = {
+    return frozenset(netid for netid, names in _protos().items() if any(name in used for name in names))
+
+
+def uncounted(system: System, table: str) -> bool:
+    """Return whether a table may have sockets that its protocol does not count: it is registered."""
+    from sockdiag.sources.proc.net_protocols import read_protocols
+
+    if table not in _UNCOUNTED:
+        return False
+    try:
+        rows = read_protocols(system.files)
+    except (SourceError, ParseError):
+        return True
+    return any(row.name in _protos()[table] for row in rows)
+
+
+def _protos() -> dict[str, tuple[str, ...]]:
+    return {
         **{netid: protocol.protos for netid, protocol in IP_TABLES.items()},
-        **{netid: family.protos for netid, family in OTHER_TABLES.items()},
+        **{netid: family.protos for netid, family in OTHER_TABLES.items() if netid is not None},
     }
-    return frozenset(netid for netid, names in protos.items() if any(name in used for name in names))

@@ -12,15 +12,17 @@ from select import POLLIN, poll
 from socket import SO_RCVBUF, SOL_SOCKET
 from time import monotonic
 
-from sockdiag.errors import SourceError, SourceUnavailable
+from sockdiag.errors import ModuleMissing, SourceError, SourceUnavailable
 from sockdiag.sources.system.transport import KernelSocket, Request, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sockdiag.sources.system.modules import Modules
+
 SOURCE = "netlink:inet_diag_destroy"
-_REQUEST = Request(name="inet_diag_destroy", payload=b"")
+_REQUEST = Request(name="inet_diag", payload=b"")
 
 # Bit n - 1 is group n: SKNLGRP_INET_TCP_DESTROY is 1, SKNLGRP_INET6_TCP_DESTROY 3.
 _GROUPS = 1 | 4
@@ -32,6 +34,9 @@ _BUFFER_BYTES = 32 << 20
 class DestroyEvents:
     """The events since it was opened.
 
+    Args:
+        modules: where to look whether inet_diag is there; None to have it loaded.
+
     Attributes:
         lost: events came faster than they were read, and some are missing.
 
@@ -41,10 +46,12 @@ class DestroyEvents:
 
     __slots__ = ("_channel", "lost")
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Modules | None = None) -> None:
         self.lost = False
         try:
-            self._channel = KernelSocket(_REQUEST, _GROUPS)
+            self._channel = KernelSocket(_REQUEST, _GROUPS, modules)
+        except ModuleMissing:
+            raise
         except SourceError as error:
             raise SourceUnavailable(SOURCE, error.reason, error.errno) from None
         self._channel.socket.setblocking(False)

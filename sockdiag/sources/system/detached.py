@@ -14,7 +14,14 @@ from select import POLLIN, POLLOUT, poll
 from struct import Struct
 from time import monotonic
 
-from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.errors import (
+    ModuleMissing,
+    SourceDenied,
+    SourceError,
+    SourceInterrupted,
+    SourceTruncated,
+    SourceUnavailable,
+)
 from sockdiag.sources.system.children import new_pipe, new_process
 from sockdiag.sources.system.proc_root import close_fd
 
@@ -38,7 +45,8 @@ _PATIENCE_S = 30.0
 _CHUNK = 1 << 18
 _MOST_FILES = 1 << 20  # fs.nr_open; without close_range(2) each number is closed on its own
 _ERRORS: dict[str, type[SourceError]] = {
-    c.__name__: c for c in (SourceError, SourceUnavailable, SourceDenied, SourceInterrupted, SourceTruncated)
+    c.__name__: c
+    for c in (SourceError, SourceUnavailable, ModuleMissing, SourceDenied, SourceInterrupted, SourceTruncated)
 }
 
 

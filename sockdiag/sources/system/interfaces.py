@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _socket import if_indextoname, if_nametoindex  # start-up: docs/rejected.md
+from _socket import if_indextoname  # start-up: docs/rejected.md
 
 from sockdiag.errors import SourceError
 
@@ -55,26 +55,22 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
 def interface_index(name: str) -> int | None:
     """Return the index of an interface of the namespace that the process is in, None where there is none of this name.
 
-    An alternative name will do.
+    An alternative name will do. if_nametoindex(3) is not asked: for root, SIOCGIFINDEX with a name that no interface has
+    loads a module of that name (``dev_load()``), and it takes no names of more than 15 bytes.
     """
     try:
-        return if_nametoindex(name)
+        text = name.encode("utf-8", "surrogateescape")
     except UnicodeError:
         return None
-    except OSError:
-        # ioctl(2) takes no names of more than 15 bytes.
-        return _index_of_long_name(name.encode("utf-8", "surrogateescape"))
-
-
-def _index_of_long_name(name: bytes) -> int | None:
-    if not IFNAMSIZ <= len(name) < ALTIFNAMSIZ:
+    if not 0 < len(text) < ALTIFNAMSIZ or b"\0" in text:
         return None
     from sockdiag.kernel.netlink import NETLINK_ROUTE, NLATTR, NLMSG_HDRLEN, align4
-    from sockdiag.kernel.rtnetlink import IFINFOMSG, IFLA_ALT_IFNAME, RTM_GETLINK
+    from sockdiag.kernel.rtnetlink import IFINFOMSG, IFLA_ALT_IFNAME, IFLA_IFNAME, RTM_GETLINK
     from sockdiag.sources.system.transport import KernelTransport, Request
 
-    value = name + b"\0"
-    attribute = NLATTR.pack(NLATTR.size + len(value), IFLA_ALT_IFNAME) + value.ljust(align4(len(value)), b"\0")
+    value = text + b"\0"
+    kind = IFLA_IFNAME if len(text) < IFNAMSIZ else IFLA_ALT_IFNAME
+    attribute = NLATTR.pack(NLATTR.size + len(value), kind) + value.ljust(align4(len(value)), b"\0")
     payload = IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute
     try:
         answer = KernelTransport().query(Request("link", payload, type=RTM_GETLINK, protocol=NETLINK_ROUTE))

@@ -26,7 +26,15 @@ from struct import error as struct_error
 from time import monotonic
 
 from sockdiag import progress
-from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable, strerror
+from sockdiag.errors import (
+    ModuleMissing,
+    SourceDenied,
+    SourceError,
+    SourceInterrupted,
+    SourceTruncated,
+    SourceUnavailable,
+    strerror,
+)
 from sockdiag.kernel.byte_order import ORDER, S32, U16, U32, U64, units
 from sockdiag.kernel.netlink import (
     NETLINK_ROUTE,
@@ -41,7 +49,7 @@ from sockdiag.kernel.netlink import (
     NLMSGHDR,
     align4,
 )
-from sockdiag.kernel.sock_diag import DIAG_MODULES
+from sockdiag.kernel.sock_diag import diag_module
 from sockdiag.model.record import ID, LABEL, Record, field
 from sockdiag.sources.system.proc_root import close_fd
 
@@ -49,6 +57,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from typing import Protocol, TypeVar
+
+    from sockdiag.sources.system.modules import Modules
 
     T = TypeVar("T")
 
@@ -73,8 +83,6 @@ _DONE = Struct(f"{ORDER}IH")  # nlmsg_len, nlmsg_type
 _KIND = Struct(f"{ORDER}HH")  # nlmsg_type, nlmsg_flags
 _IDENTITY = Struct(f"{ORDER}II")  # nlmsg_seq, nlmsg_pid
 
-_MODULE_HINT = "the kernel has no handler: the module {} is not loaded or not built"
-
 
 class Request(Record):
     """One request to NETLINK_SOCK_DIAG, or another netlink protocol.
@@ -97,28 +105,40 @@ class Request(Record):
 class KernelTransport:
     """Ask the kernel of the current network namespace. Unprivileged users may.
 
+    A request to a handler whose module is not loaded makes the kernel load it.
+
+    Args:
+        modules: where to look whether a handler is there; None to ask without a look.
+
     Attributes:
         dropped: messages so far that did not come from the kernel, or answered nothing that was asked.
     """
 
-    __slots__ = ("dropped",)
+    __slots__ = ("_modules", "dropped")
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Modules | None = None) -> None:
         self.dropped = 0
+        self._modules = modules
 
     def dump(self, request: Request) -> Iterator[bytes]:
         """Send a dump request and yield the answer's datagrams.
 
         Raises:
-            SourceUnavailable: no handler for the family or protocol (ENOENT, EINVAL, EPROTONOSUPPORT).
+            ModuleMissing: no handler for the family or protocol (ENOENT, EOPNOTSUPP), or none that may be asked.
+            SourceUnavailable: the same, by other errors (EINVAL, EPROTONOSUPPORT).
             SourceDenied: EPERM or EACCES.
             SourceInterrupted: the kernel flagged the dump as inconsistent; what was yielded is right but may be partial.
             SourceTruncated: a datagram was cut, lost (ENOBUFS) or malformed.
         """
-        channel = KernelSocket(request)
+        channel = KernelSocket(request, modules=self._modules)
         try:
             channel.send(NLM_F_REQUEST | NLM_F_DUMP)
             yield from _datagrams(channel)
+        except SourceUnavailable as error:
+            # The old form of a request gets EOPNOTSUPP: sock_diag_rcv_msg().
+            if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP) or request.protocol != NETLINK_SOCK_DIAG:
+                raise
+            raise _without_handler(request, error.errno) from None
         finally:
             self._close(channel)
 
@@ -141,7 +161,7 @@ class KernelTransport:
             SourceDenied: it needs CAP_NET_ADMIN.
             SourceError: the kernel does not offer it.
         """
-        channel = KernelSocket(Request(name=name, payload=b""), groups)
+        channel = KernelSocket(Request(name=name, payload=b""), groups, self._modules)
         try:
             while True:
                 try:
@@ -156,7 +176,7 @@ class KernelTransport:
             self._close(channel)
 
     def _ask(self, request: Request, flags: int) -> bytes:
-        channel = KernelSocket(request)
+        channel = KernelSocket(request, modules=self._modules)
         try:
             channel.send(flags)
             answer = channel.receive()
@@ -182,6 +202,7 @@ class KernelSocket:
     Args:
         request: what is asked.
         groups: multicast groups to join; with any, events are read, not answers.
+        modules: where to look whether the handler is there; None to ask without a look.
 
     Attributes:
         dropped: datagrams and messages that were not.
@@ -189,13 +210,19 @@ class KernelSocket:
         socket: the socket.
 
     Raises:
+        ModuleMissing: the handler's module is not loaded.
         SourceUnavailable: there is no such netlink protocol.
         SourceError: the socket cannot be connected.
     """
 
     __slots__ = ("_identity", "_port", "_sequence", "dropped", "request", "socket")
 
-    def __init__(self, request: Request, groups: int = 0) -> None:
+    def __init__(self, request: Request, groups: int = 0, modules: Modules | None = None) -> None:
+        if modules is not None and request.protocol == NETLINK_SOCK_DIAG:
+            module = diag_module(request.name)
+            lacking = modules.lacks(module)
+            if lacking:
+                raise ModuleMissing(request.source, lacking, hint=_loading(module))
         self.request = request
         self.dropped = 0
         # Nobody else can know it in advance.
@@ -352,19 +379,23 @@ def _error(request: Request, number: int) -> SourceError:
     if number in (errno.EPERM, errno.EACCES):
         return SourceDenied(request.source, reason, number, "run as root")
     if number in (errno.ENOENT, errno.EINVAL, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ECONNREFUSED):
-        hint = ""
-        if request.protocol == NETLINK_SOCK_DIAG:
-            hint = _MODULE_HINT.format(_module(request.name))
-        return SourceUnavailable(request.source, reason, number, hint)
+        return SourceUnavailable(request.source, reason, number)
     if number == errno.ENOBUFS:
         return SourceTruncated(request.source, "part of the answer was lost (ENOBUFS)", number)
     return SourceTruncated(request.source, reason, number)
 
 
-def _module(name: str) -> str:
-    """Name the module that answers a request: inet_diag itself is hardly ever what lacks."""
-    table = name.removeprefix("inet_diag_").partition("_diag")[0].removesuffix("6")
-    return DIAG_MODULES.get(table, f"{table}_diag")
+def _without_handler(request: Request, number: int) -> ModuleMissing:
+    from sockdiag.sources.system.modules import loads_modules, not_loaded
+
+    module = diag_module(request.name)
+    if loads_modules():
+        return ModuleMissing(request.source, not_loaded(module), number, _loading(module))
+    return ModuleMissing(request.source, f"the kernel was built without {module}", number)
+
+
+def _loading(module: str) -> str:
+    return f"modprobe {module}"
 
 
 def netns_cookie() -> int | None:

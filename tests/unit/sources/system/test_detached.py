@@ -8,8 +8,18 @@ import os
 
 import pytest
 
+from sockdiag import errors
 from sockdiag.errors import SourceError
 from sockdiag.sources.system import detached
+
+
+def test_every_error_keeps_its_class_on_its_way() -> None:
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, SourceError)]
+    assert len(kinds) >= 6
+    for kind in kinds:
+        for number in (None, errno.EPERM):
+            error = detached.error_of(detached.packed(kind("netlink:x", "a reason", number, "a hint")))
+            assert (type(error), error.errno, error.hint) == (kind, number, "a hint")
 
 
 def test_its_pipe_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

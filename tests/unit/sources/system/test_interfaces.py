@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockdiag.sources.system.captured_root import open_root
-from sockdiag.sources.system.interfaces import interface_names
+from sockdiag.sources.system.interfaces import interface_index, interface_names
 from sockdiag.sources.system.proc_root import ProcRoot
 
 if TYPE_CHECKING:
@@ -67,6 +67,23 @@ def test_live_names_are_the_kernels() -> None:
         assert name(index) == device
     assert name(2**31 - 1) is None
     assert name(0xFFFFFFFF) is None
+
+
+def test_live_indexes_are_the_kernels() -> None:
+    """Also of names that cannot be: too long, empty, not UTF-8, or with what ends a name."""
+    for index, device in socket.if_nameindex():
+        assert interface_index(device) == index
+    for name in (
+        "nosuch0",
+        "no-such-device0",
+        "a-name-of-more-than-15-bytes",
+        "x" * 128,
+        "",
+        "lo\0",
+        "\udcff",
+        "\ud800",
+    ):
+        assert interface_index(name) is None, name
 
 
 def test_captured_files_are_read_once(captured: ProcRoot, tmp_path: Path) -> None:
