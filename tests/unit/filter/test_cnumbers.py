@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,6 +96,10 @@ def check_scanf(text: str) -> None:
     extent = ctypes.c_int(0)
     read = libc.sscanf(text.encode(), b"%i%n", ctypes.byref(value), ctypes.byref(extent))
     ours, used = converted(text)
+    if used and not read and re.match(r"\s*[-+]?0[xX](?![0-9a-fA-F])", text):
+        # glibc 2.41 takes a prefix without digits for 0, as ss has always read it; 2.43 takes it for no number.
+        assert libc.sscanf(b"0x", b"%i", ctypes.byref(value)) == 0
+        return
     assert (used > 0) == (read == 1)
     if read == 1:
         assert (ours, used) == (value.value, extent.value)
