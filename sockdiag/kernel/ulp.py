@@ -6,7 +6,7 @@ Source: include/uapi/linux/tls.h, mptcp.h.
 from __future__ import annotations
 
 # TLS_INFO_*
-TLS_VERSION, TLS_CIPHER, TLS_TXCONF, TLS_RXCONF, TLS_ZC_RO_TX, TLS_RX_NO_PAD = range(1, 7)
+TLS_VERSION, TLS_CIPHER, TLS_TXCONF, TLS_RXCONF, TLS_ZC_RO_TX, TLS_RX_NO_PAD, TLS_TX_MAX_PAYLOAD_LEN = range(1, 8)
 TLS_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
 # TLS_CIPHER_*
 TLS_CIPHERS = {

@@ -63,6 +63,13 @@ class TlsInfo(Record):
         kernel="ctx->rx_no_pad",
         sources=("TLS_INFO_RX_NO_PAD",),
     )
+    tx_max_payload_bytes: int | None = field(
+        "Largest payload of a record that is sent: TLS_TX_MAX_PAYLOAD_LEN. Told since Linux 6.19.",
+        default=None,
+        unit=BYTES,
+        kernel="ctx->tx_max_payload_len",
+        sources=("TLS_INFO_TX_MAX_PAYLOAD_LEN",),
+    )
 
 
 class MptcpSubflow(Record):

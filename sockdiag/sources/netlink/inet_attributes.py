@@ -35,6 +35,7 @@ from sockdiag.kernel.ulp import (
     TLS_CONFS,
     TLS_RX_NO_PAD,
     TLS_RXCONF,
+    TLS_TX_MAX_PAYLOAD_LEN,
     TLS_TXCONF,
     TLS_VERSION,
     TLS_VERSIONS,
@@ -236,6 +237,8 @@ def _tls(payload: bytes | None) -> tuple[dict[str, Any], bool]:
             name, words = _TLS_NUMBERS[number]
             value = integer(content)
             values[name] = words.get(value, f"unknown({value})")
+        elif number == TLS_TX_MAX_PAYLOAD_LEN and len(content) == 2:
+            values["tx_max_payload_bytes"] = integer(content)
         elif number in _TLS_FLAGS and not content:
             values[_TLS_FLAGS[number]] = True
         else:

@@ -47,6 +47,8 @@ def read(path: Path, table: str, source: str) -> list[Socket]:
 def test_netlink_and_proc_say_the_same(path: Path, table: str) -> None:
     """Of the same sockets, every field that both tell."""
     one, two = (by_identity(read(path, table, source)) for source in ("netlink", "proc"))
+    if not one and not two:
+        pytest.skip(f"this kernel: no {table}")
     names: Counter[str] = Counter()
     differences = []
     for key in one.keys() & two.keys():

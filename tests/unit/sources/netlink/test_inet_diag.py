@@ -319,6 +319,14 @@ def test_tls_flags() -> None:
     )
 
 
+def test_tls_largest_payload() -> None:
+    """What 7.2 tells of a socket that was just given to kernel TLS; of another length it is not that attribute."""
+    largest = nlattr(7, b"\x00\x40")
+    assert inet(k.ULP_INFO, ulp(b"tls", k.ULP_TLS, largest)).ulp == UlpInfo("tls", TlsInfo(tx_max_payload_bytes=16384))
+    other = ulp(b"tls", k.ULP_TLS, nlattr(7, b"\x00"))
+    assert decode(inet_message({k.ULP_INFO: other}), "tcp").unknown_attributes == ((k.ULP_INFO, other),)
+
+
 def test_mptcp_subflow() -> None:
     values = [
         (1, "=I", 0xBEEF),
