@@ -64,6 +64,11 @@ CASES = {
     "overview.json": (EMPTY, "--json"),
     "fields.txt": (EMPTY, "fields", "skmem"),
     "fields.ndjson": (EMPTY, "fields", "recv_q", "--ndjson"),
+    **{
+        f"kernel-{series}-{command}.txt": (f"kernels/{series}-world.tar.xz", command)
+        for series in ("5.10", "6.1", "6.12", "7.2")
+        for command in ("states", "protocols")
+    },
     "fields.csv": (EMPTY, "fields", "timer", "--csv", "-o", "name,type,unit,kind"),
 }
 
