@@ -52,7 +52,7 @@ def _series(one: dict[str, Any]) -> str:
 
 
 def _features(found: list[dict[str, Any]]) -> Iterator[str]:
-    names = dict.fromkeys(name for one in found for name in one["features"])
+    names = sorted({name for one in found for name in one["features"]})
     yield f"\n## What each kernel has\n\n{_head(found, 'socket, module, event')}"
     for name in names:
         cells = [_feature(one["features"].get(name)) for one in found]
