@@ -1,0 +1,122 @@
+"""SCTP sockets, from sctp_diag."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sockdiag.analysis.buffer_origin import SYSCTLS, buffer_origin
+from sockdiag.model.query import INET, SKMEM, TCP_INFO
+from sockdiag.sources.proc.sys_net import read_sysctls
+from sockdiag.sources.system.proc_root import ProcRoot
+from tests.kernels.guest.seen import need_diag, need_module, row, rows, same_as_ss
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("own_netns")
+
+SOL_SCTP, SCTP_STATUS, SCTP_GET_ASSOC_STATS = 132, 14, 112
+# struct sctp_status up to its primary path; then of that: state, cwnd, srtt, rto, mtu.
+STATUS = struct.Struct("=4xiIHHHHI")
+PRIMARY = struct.Struct("=iIIII")
+COUNTS = (
+    *("isacks", "osacks", "opackets", "ipackets", "rtxchunks", "outofseqtsns", "idupchunks", "gapcnt"),
+    *("ouodchunks", "iuodchunks", "oodchunks", "iodchunks", "octrlchunks", "ictrlchunks"),
+)
+
+
+class Sctp:
+    """A listener, and a connection on which a message waits to be read."""
+
+    def __init__(self) -> None:
+        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(5)
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+        self.client.connect(self.listener.getsockname())
+        self.server, _ = self.listener.accept()
+        self.client.send(bytes(700))
+        # One to many: the association has no descriptor of its own.
+        self.many = socket.socket(socket.AF_INET6, socket.SOCK_SEQPACKET, socket.IPPROTO_SCTP)
+        self.many.bind(("::1", 0))
+        self.many.listen(3)
+        self.sender = socket.socket(socket.AF_INET6, socket.SOCK_SEQPACKET, socket.IPPROTO_SCTP)
+        self.sender.sendto(b"one", self.many.getsockname())
+
+
+@pytest.fixture(scope="module")
+def sctp() -> Iterator[Sctp]:
+    need_module("sctp")
+    need_diag("sctp", "sctp_diag")
+    made = Sctp()
+    yield made
+    for sock in vars(made).values():
+        sock.close()
+
+
+def test_listener(sctp: Sctp) -> None:
+    """An SCTP listener has its queue, its options, and nothing of an association that it does not have."""
+    listener = row("sctp", sctp.listener, SKMEM, INET, TCP_INFO)
+    assert (listener.state, listener.recv_q, listener.send_q, listener.recv_q_unit) == ("LISTEN", 0, 5, "connections")
+    assert (listener.type, listener.local[:2]) == ("SOCK_STREAM", sctp.listener.getsockname())
+    info = listener.sctp_info
+    assert info is not None
+    assert (info.tag, info.state, info.rwnd_bytes, info.instrms, info.p_address, info.p_cwnd_bytes) == (None,) * 6
+    assert info.s_v4mapped == 1
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_association(sctp: Sctp, end: str) -> None:
+    """An SCTP association's sctp_info is what getsockopt(SCTP_STATUS) and SCTP_GET_ASSOC_STATS tell its owner."""
+    sock: socket.socket = getattr(sctp, end)
+    found = [one for one in rows("sctp", INET, TCP_INFO) if one.cookie == row("sctp", sock).cookie]
+    endpoint, association = found
+    assert (endpoint.state, association.state) == ("ESTABLISHED", "ESTABLISHED")
+    assert association.local.port == sock.getsockname()[1]
+    assert association.peer[:2] == sock.getpeername()
+    assert association.unknown_attributes == ()
+    info = association.sctp_info
+    assert info is not None
+    status = sock.getsockopt(SOL_SCTP, SCTP_STATUS, 176)
+    state, *rest = STATUS.unpack_from(status)
+    told = (info.rwnd_bytes, info.unackdata, info.penddata, info.instrms, info.outstrms, info.fragmentation_point)
+    assert told == tuple(rest)
+    # The user's numbers begin with EMPTY, which no association is in.
+    assert info.state == state - 1
+    p_state, cwnd, srtt, rto, _mtu = PRIMARY.unpack_from(status, len(status) - PRIMARY.size)
+    assert (info.p_state, info.p_cwnd_bytes, info.p_srtt_ms, info.p_rto_ms) == (p_state, cwnd, srtt, rto)
+    counts = struct.unpack_from("=14Q", sock.getsockopt(SOL_SCTP, SCTP_GET_ASSOC_STATS, 256), 144)
+    assert {name: getattr(info, name) for name in COUNTS} == dict(zip(COUNTS, counts, strict=True))
+
+
+def test_one_to_many(sctp: Sctp) -> None:
+    """A one-to-many SCTP socket listens, and its association is a row of its own under the same inode."""
+    inode = row("sctp", sctp.many).inode
+    listens, association = [one for one in rows("sctp", INET, TCP_INFO) if one.inode == inode]
+    assert (listens.state, listens.type, listens.send_q) == ("LISTEN", "SOCK_SEQPACKET", 3)
+    assert (association.state, association.peer.port) == ("ESTABLISHED", sctp.sender.getsockname()[1])
+    assert association.inet is not None
+    assert association.inet.peers is not None
+    assert "::1" in [end.address for end in association.inet.peers]
+
+
+def test_buffers_at_creation(sctp: Sctp) -> None:
+    """An SCTP socket begins with net.core.rmem_default and wmem_default, not with a number of sctp_rmem."""
+    sysctls = read_sysctls(ProcRoot(), SYSCTLS)
+    memory = row("sctp", sctp.listener, SKMEM).skmem
+    assert memory is not None
+    for value, sending in ((memory.rcvbuf, False), (memory.sndbuf, True)):
+        origin = buffer_origin("sctp", value, sysctls, 0, sending=sending)
+        assert origin is not None
+        assert origin.origin == "default", origin
+
+
+@pytest.mark.parametrize("options", ["-Sna", "-SnaeimO", "-Snl", "-Snap state established", "-s"])
+def test_ss(sctp: Sctp, options: str) -> None:
+    """`sockdiag ss -S` prints the bytes of ss for SCTP listeners, associations and their details."""
+    assert sctp
+    same_as_ss(*options.split())
