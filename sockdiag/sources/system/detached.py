@@ -50,6 +50,10 @@ _ERRORS: dict[str, type[SourceError]] = {
 }
 
 
+# This process is a detached one.
+inside = False
+
+
 class DetachedProcess:
     """A process that runs *task* and sends frames.
 
@@ -199,20 +203,24 @@ def _first_child(work: Callable[[], None]) -> None:
 
 
 def _work(task: Task, write_end: int) -> None:
+    global inside
+    inside = True
     try:
         # Memory that is not written to stays shared with the parent's.
         gc.disable()
         (pipe,) = only(write_end)
-        _run(task, _emitter(pipe))
+        _run(task, emitter(pipe))
     finally:
         os._exit(0)
 
 
 def _work_asking(task: AskingTask, write_end: int, read_end: int) -> None:
+    global inside
+    inside = True
     try:
         gc.disable()
         pipe, answers = only(write_end, read_end)
-        line = Channel(_emitter(pipe), answers)
+        line = Channel(emitter(pipe), answers)
         _run(lambda _emit: task(line), line.emit)
     finally:
         os._exit(0)
@@ -256,7 +264,9 @@ class Channel:
         return b"".join(pieces)
 
 
-def _emitter(pipe: int) -> Emit:
+def emitter(pipe: int) -> Emit:
+    """Return a function that sends frames through a pipe."""
+
     def emit(kind: int, payload: bytes) -> None:
         frame = memoryview(_HEAD.pack(kind, len(payload)) + payload)
         while frame:

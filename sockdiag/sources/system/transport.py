@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     from sockdiag.sources.system.modules import Modules
+    from sockdiag.sources.system.read_ahead import ReadAhead
 
     T = TypeVar("T")
 
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
 
 # The kernel fills at most 32 KiB a datagram (netlink_recvmsg() remembers the largest buffer it was offered).
 _BUFFER = 65536
+# Bytes of an answer after which the rest is long enough for another process.
+_SHORT = 1 << 20
 _ATTEMPTS = 3
 _PATIENCE_S = 10
 _SO_NETNS_COOKIE = 71
@@ -215,7 +218,7 @@ class KernelSocket:
         SourceError: the socket cannot be connected.
     """
 
-    __slots__ = ("_identity", "_port", "_sequence", "dropped", "request", "socket")
+    __slots__ = ("_ahead", "_identity", "_port", "_sequence", "dropped", "request", "socket")
 
     def __init__(self, request: Request, groups: int = 0, modules: Modules | None = None) -> None:
         if modules is not None and request.protocol == NETLINK_SOCK_DIAG:
@@ -225,6 +228,7 @@ class KernelSocket:
                 raise ModuleMissing(request.source, lacking, hint=_loading(module))
         self.request = request
         self.dropped = 0
+        self._ahead: ReadAhead | None = None
         # Nobody else can know it in advance.
         self._sequence = int.from_bytes(os.urandom(4), "little")
         try:
@@ -246,6 +250,8 @@ class KernelSocket:
 
     def close(self) -> None:
         """Close the socket."""
+        if self._ahead is not None:
+            self._ahead.close()
         close_fd(self.socket.detach())
 
     def send(self, flags: int) -> None:
@@ -256,6 +262,22 @@ class KernelSocket:
             self.socket.send(header + payload)
         except OSError as error:
             raise _error(self.request, error.errno or 0) from None
+
+    def read_ahead(self) -> None:
+        """Receive what follows in another process, where that is worth it (``read_ahead.py``)."""
+        from sockdiag.sources.system.read_ahead import ReadAhead, worthwhile
+
+        if worthwhile():
+            try:
+                self._ahead = ReadAhead(self.socket, _BUFFER, self._is_last, self.request.source, _PATIENCE_S + 1)
+            except SourceError:
+                return  # no process could be made: it works without
+
+    def _is_last(self, data: bytes, sender: int) -> bool:
+        if sender or len(data) < NLMSG_HDRLEN or data[8:16] != self._identity:
+            return False
+        kind = _KIND.unpack_from(data, 4)[0]
+        return kind == NLMSG_ERROR or self.end(data, kind) != len(data)
 
     def event(self) -> bytes:
         """Wait for a datagram; return nothing if it is not the kernel's; OSError as recvmsg(2)."""
@@ -272,9 +294,10 @@ class KernelSocket:
             SourceTruncated: there is none within 10 s, a datagram was cut or part of it lost, or a message is malformed.
         """
         until = 0.0
+        receive = self.socket.recvmsg if self._ahead is None else self._ahead.recvmsg
         while True:
             try:
-                data, _ancillary, flags, (sender, _groups) = self.socket.recvmsg(_BUFFER)
+                data, _ancillary, flags, (sender, _groups) = receive(_BUFFER)
             except OSError as error:
                 if error.errno == errno.EAGAIN:
                     raise self._no_answer() from None
@@ -344,6 +367,8 @@ def _datagrams(channel: KernelSocket) -> Iterator[bytes]:
     read = 0
     while True:
         data = channel.receive()
+        if read < _SHORT <= read + len(data):
+            channel.read_ahead()
         read += len(data)
         progress.step("KiB of the kernel's answer", read >> 10)
         kind, flags = _KIND.unpack_from(data, 4)
