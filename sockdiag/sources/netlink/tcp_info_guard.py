@@ -147,7 +147,7 @@ class SocketQueries:
                 asked = self._take_from(child)
                 position += asked
                 asked_at = monotonic()
-            elif monotonic() - asked_at >= self.patience:
+            elif monotonic() - asked_at >= self.patience and not child.is_running():
                 break
         return position, asked_at
 
@@ -287,8 +287,15 @@ class GuardedTransport:
         return DetachedProcess(task, request.source)
 
     def _stream(self, child: DetachedProcess, seconds: float) -> Iterator[bytes]:
-        # Datagrams until the answer ends (child.ended) or none arrives for this many seconds.
-        while not child.ended and wait((child,), seconds):
+        # Datagrams until the answer ends (child.ended) or none arrives for this many seconds. On a busy machine that says
+        # nothing while the process has not had a CPU: one that waits for a lock does not ask for any.
+        until = monotonic() + self.total
+        while not child.ended:
+            if not wait((child,), seconds):
+                if monotonic() < until and child.is_running():
+                    continue
+                return
+            until = monotonic() + self.total
             for kind, payload in child.frames():
                 if kind == _ROWS:
                     yield payload

@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 
 # Kinds of frames. The others are the task's own.
 END, FAILED, ASKED = 0, 1, 255
+# The first one, with the process's number; for this module alone.
+_STARTED = 254
 
 _HEAD = Struct("=BI")  # kind, length of the payload
 _LENGTH = Struct("=Q")
+_PID = Struct("=I")
 # How long to wait for the process to read an answer.
 _PATIENCE_S = 30.0
 _CHUNK = 1 << 18
@@ -66,7 +69,7 @@ class DetachedProcess:
         ended: END or FAILED was received, or the process is gone without either.
     """
 
-    __slots__ = ("_answers", "_buffer", "_fd", "ended", "name")
+    __slots__ = ("_answers", "_buffer", "_fd", "_pid", "ended", "name")
 
     def __init__(self, task: Task, name: str) -> None:
         self._fd = self._answers = -1
@@ -76,6 +79,7 @@ class DetachedProcess:
         self.name = name
         self.ended = False
         self._buffer = b""
+        self._pid = 0
         self._fd, write_end = new_pipe(name)
         child = new_process(name, write_end)
         if child == 0:
@@ -106,11 +110,24 @@ class DetachedProcess:
             end = offset + _HEAD.size + length
             if end > len(data):
                 break
-            found.append((kind, data[offset + _HEAD.size : end]))
+            if kind == _STARTED:
+                self._pid = _PID.unpack_from(data, offset + _HEAD.size)[0]
+            else:
+                found.append((kind, data[offset + _HEAD.size : end]))
             self.ended = self.ended or kind in (END, FAILED)
             offset = end
         self._buffer = data[offset:]
         return found
+
+    def is_running(self) -> bool:
+        """Return whether the process has a CPU or waits for one, or has not begun: it is slow, and waits for nothing else."""
+        if not self._pid:
+            return not self.ended
+        try:
+            with open(f"/proc/{self._pid}/stat", "rb", 0) as file:
+                return file.read(4096).rpartition(b")")[2][:3] == b" R "
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Let go of the process: it ends at its next write."""
@@ -209,7 +226,9 @@ def _work(task: Task, write_end: int) -> None:
         # Memory that is not written to stays shared with the parent's.
         gc.disable()
         (pipe,) = only(write_end)
-        _run(task, emitter(pipe))
+        emit = emitter(pipe)
+        emit(_STARTED, _PID.pack(os.getpid()))
+        _run(task, emit)
     finally:
         os._exit(0)
 

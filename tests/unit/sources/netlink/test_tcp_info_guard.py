@@ -55,6 +55,33 @@ def test_without_a_locked_socket() -> None:
     assert guard.take_errors() == []
 
 
+class Slow(Kernel):
+    """Computes for longer than the guard is patient before each datagram."""
+
+    def dump(self, request: Request) -> Iterator[bytes]:
+        for datagram in super().dump(request):
+            until = time.monotonic() + 3 * PATIENCE
+            while time.monotonic() < until:
+                pass
+            yield datagram
+
+
+def test_a_process_that_is_only_slow_is_waited_for() -> None:
+    """The answer comes as the kernel cuts it, not joined again from sockets that were asked for one at a time."""
+    kernel = Slow([row(c) for c in range(4)], together=1)
+    guard = guarded(kernel)
+    assert list(guard.dump(request())) == list(kernel.dump(request()))
+    assert guard.take_errors() == []
+
+
+def test_a_slow_process_is_not_waited_for_without_end() -> None:
+    kernel = Slow([row(c) for c in range(2)], together=1)
+    guard = guarded(kernel, total=PATIENCE)
+    begin = time.monotonic()
+    rows_of(guard, request())
+    assert time.monotonic() - begin < 20
+
+
 @pytest.mark.parametrize("position", [0, 3, 6])
 def test_one_locked_socket(position: int) -> None:
     """It comes without tcp_info, in its place, and is named; all others have theirs."""
