@@ -103,7 +103,7 @@ dist: $(STAMP) ## Build the wheel and the source distribution into dist/
 deb: $(STAMP) ## Build the Debian package into dist/ (needs dpkg-dev, debhelper, dh-python)
 	$(BIN)/python packaging/deb.py
 
-bench: $(STAMP) ## Compare with ss on N loopback connections in a namespace (N=100000)
+bench: $(STAMP) ## Compare with ss on N loopback sockets in a namespace (N=10000,200000 SS=/path/of/ss)
 	$(BIN)/python tests/bench/run.py $(N) $(ARGS)
 
 clean: ## Remove what the other targets made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -45,22 +46,37 @@ class Ratio(NamedTuple):
     wall: float | None
     cpu: float | None
     target: float
+    peak: float | None = None
+    peak_target: float = 0.0
+
+
+class Start(NamedTuple):
+    """A start in an idle namespace: times divided by those of the bare interpreter. ss has no target."""
+
+    command: str
+    wall: float
+    cpu: float
+    target: float | None
+
+
+class Run(NamedTuple):
+    """What was measured with a number of sockets."""
+
+    sockets: int
+    runs: int
+    costs: list[Cost]
+    ratios: list[Ratio]
 
 
 class Results(NamedTuple):
-    """What one run of the benchmark measured."""
+    """What one call of the benchmark measured."""
 
-    connections: int
-    sockets: int
-    runs: int
-    python_ms: float
-    states_ms: float
-    costs: list[Cost]
-    ratios: list[Ratio]
+    starts: list[Start]
+    runs: list[Run]
     failures: list[str]
 
 
-def this_machine() -> Machine:
+def this_machine(ss: str = "ss") -> Machine:
     """Describe this machine."""
     return Machine(
         cpu=cpu_model(Path("/proc/cpuinfo").read_text()),
@@ -68,7 +84,7 @@ def this_machine() -> Machine:
         memory_gib=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 30),
         kernel=platform.release(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        ss=_output("ss", "-V").removeprefix("ss utility, "),
+        ss=_output(ss, "-V").removeprefix("ss utility, "),
         sockdiag=f"{__version__}, commit {_output('git', '-C', str(PROJECT), 'describe', '--always', '--dirty')}",
     )
 
@@ -89,8 +105,7 @@ def page(title: str, date: str, machine: Machine, results: Results) -> str:
     lines = [
         f"# {date}: {title}",
         "",
-        f"{results.connections:,} connections over loopback, {results.sockets:,} sockets, in a network namespace of their own.",
-        f"Medians of {results.runs} runs (`ss -tanp`: one run). [How to read this](README.md).",
+        "Established connections over loopback, in a network namespace of their own. [How to read this](README.md).",
         "",
         "| machine | |",
         "|---|---|",
@@ -101,50 +116,104 @@ def page(title: str, date: str, machine: Machine, results: Results) -> str:
         f"| ss | {machine.ss} |",
         f"| sockdiag | {machine.sockdiag} |",
         "",
-        start_up(results),
-        "",
-        "| command | wall s | CPU s | peak MiB |",
-        "|---|---|---|---|",
     ]
-    for cost in results.costs:
-        peak = "too small to measure" if cost.peak_mib is None else f"{cost.peak_mib:.0f}"
-        lines.append(f"| {_code(cost.command)} | {cost.wall_s:.3f} | {cost.cpu_s:.3f} | {peak} |")
-    lines += ["", "| command | against | wall ratio | CPU ratio | target (wall) |", "|---|---|---|---|---|"]
-    for ratio in results.ratios:
-        figures = " | ".join("not measured" if one is None else f"{one:.3f}" for one in (ratio.wall, ratio.cpu))
-        lines.append(f"| {_code(ratio.command)} | {_code(ratio.other)} | {figures} | {ratio.target} |")
+    if results.starts:
+        lines += [
+            "| start in an idle namespace | starts of the bare interpreter | in CPU time | target |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| `{one.command}` | {one.wall:.2f} | {one.cpu:.2f} | {one.target or ''} |" for one in results.starts
+        ]
+    for run in results.runs:
+        lines += [
+            "",
+            f"## {run.sockets:,} sockets",
+            "",
+            f"Medians of {run.runs} runs (`ss -tanp` and `lsof`: one run).",
+            "",
+        ]
+        lines += [
+            "| command | against | wall ratio (target) | CPU ratio | peak MiB (target) |",
+            "|---|---|---|---|---|",
+        ]
+        for ratio in run.ratios:
+            peak = figure(ratio.peak, 0) + (f" ({ratio.peak_target:.0f})" if ratio.peak_target else "")
+            lines.append(
+                f"| {_code(ratio.command)} | {_code(ratio.other)} | {figure(ratio.wall)} ({ratio.target}) "
+                f"| {figure(ratio.cpu)} | {peak} |"
+            )
+        lines += ["", "| command | wall s | CPU s | peak MiB |", "|---|---|---|---|"]
+        for cost in run.costs:
+            peak = "too small to measure" if cost.peak_mib is None else f"{cost.peak_mib:.0f}"
+            lines.append(f"| {_code(cost.command)} | {cost.wall_s:.3f} | {cost.cpu_s:.3f} | {peak} |")
+    if rows := growth(results.runs):
+        lines += ["", "## Growth", "", *rows]
     lines += [f"\nFailed: {failure}" for failure in results.failures]
     return "\n".join(lines) + "\n"
 
 
-def start_up(results: Results) -> str:
-    """Return the sentence of the start-up times."""
-    ratio = results.states_ms / results.python_ms
-    times = (
-        f"`python -c pass` {results.python_ms:.1f} ms, `sockdiag states` {results.states_ms:.1f} ms, ratio {ratio:.1f}"
-    )
-    return f"Start-up in an idle namespace: {times}."
+def figure(value: float | None, digits: int = 3) -> str:
+    """Write a figure that may not have been measured."""
+    return "not measured" if value is None else f"{value:.{digits}f}"
+
+
+def growth(runs: list[Run]) -> list[str]:
+    """Return, per command, how many times its time is at the largest number of sockets what it is at a tenth of it."""
+    by_size = {run.sockets: {cost.command: cost.wall_s for cost in run.costs} for run in runs}
+    most = max(by_size, default=0)
+    tenth = by_size.get(most // 10)
+    if tenth is None:
+        return []
+    return [
+        f"* {_code(command)}: {seconds / tenth[command]:.1f} times as long for {most:,} sockets as for {most // 10:,}"
+        for command, seconds in by_size[most].items()
+        if command in tenth
+    ]
 
 
 def index_row(title: str, date: str, name: str, machine: Machine, results: Results) -> str:
     """Return the row of a run in the table of runs."""
-    wall = {cost.command: f"{cost.wall_s:.3f} s" for cost in results.costs}
+    run = results.runs[-1]
+    wall = {cost.command: f"{cost.wall_s:.3f} s" for cost in run.costs}
     figures = " | ".join(
         wall.get(command, "not measured") for command in ("sockdiag states", "sockdiag list --ndjson", "ss -tan")
     )
-    return f"| [{date}: {title}]({name}) | {machine.sockdiag} | {results.sockets:,} | {figures} |\n"
+    return f"| [{date}: {title}]({name}) | {machine.sockdiag} | {run.sockets:,} | {figures} |\n"
 
 
-def write(title: str, results: Results, folder: Path = FOLDER) -> Path:
-    """Write the page of a run of today, and its row in the folder's README; return the page's path."""
-    date, machine = time.strftime("%Y-%m-%d"), this_machine()
+def write(title: str, results: Results, machine: Machine, folder: Path = FOLDER) -> Path:
+    """Write the page of a run of today, its figures for programs, and its row in the folder's README; return the page's path."""
+    date = time.strftime("%Y-%m-%d")
     path = folder / f"{date}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.md"
-    known = path.exists()
     path.write_text(page(title, date, machine, results), encoding="utf-8")
-    if not known:
-        with (folder / "README.md").open("a", encoding="utf-8") as index:
-            index.write(index_row(title, date, path.name, machine, results))
+    path.with_suffix(".json").write_text(document(machine, results), encoding="utf-8")
+    index = folder / "README.md"
+    rows = index.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [row for row in rows if f"]({path.name})" not in row]
+    index.write_text("".join([*kept, index_row(title, date, path.name, machine, results)]), encoding="utf-8")
     return path
+
+
+def document(machine: Machine, results: Results) -> str:
+    """Return what was measured as JSON, from which the plot is drawn."""
+    found = {
+        "machine": machine._asdict(),
+        "starts": [start._asdict() for start in results.starts],
+        "runs": [
+            {
+                "sockets": run.sockets,
+                "runs": run.runs,
+                "costs": [{name: _short(value) for name, value in cost._asdict().items()} for cost in run.costs],
+            }
+            for run in results.runs
+        ],
+    }
+    return json.dumps(found, indent=1) + "\n"
+
+
+def _short(value: object) -> object:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _code(command: str) -> str:

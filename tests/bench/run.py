@@ -1,9 +1,11 @@
-"""Compare sockdiag with ss on N established loopback connections in a network namespace of its own.
+"""Compare sockdiag with ss, and with the least that must be done, on N loopback sockets in a network namespace.
 
-    make bench                                  # N=100000: 200,000 sockets
-    make bench N=2000
-    make bench ARGS="--runs 9 --no-ss-owners"
+    make bench                                       # N=200000 sockets
+    make bench N=10000,100000,200000,1000000         # the whole table, and how it grows; half an hour
+    make bench N=10000 SS=/opt/iproute2/misc/ss      # another ss than the installed one
+    make bench ARGS="--only states,risk --runs 9"
     make bench N=200000 ARGS="--record 'before the rebuild'"    # a dated page in docs/benchmarks, too
+    make bench N=2000 ARGS="--equal"                 # only whether the answers are right
 
 Prints what was measured, ratios of medians, and the targets beside them; no verdict. Exit status 1 if something could
 not run or gave a wrong answer.
@@ -12,65 +14,88 @@ not run or gave a wrong answer.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
 from tests.bench import record  # noqa: E402 - run as a script
+from tests.bench.answers import wrong_answers  # noqa: E402
 from tests.bench.connections import Connections, allow_many, tcp_inuse  # noqa: E402
 from tests.bench.measure import Cost, Runner, middle  # noqa: E402
+from tests.bench.questions import (  # noqa: E402
+    BARE,
+    BESIDE,
+    FEW,
+    PIPELINE,
+    PYTHON,
+    QUESTIONS,
+    SS,
+    STARTS,
+    Question,
+)
 from tests.live.world.netdev import link_up, unshare_network  # noqa: E402
 
 SOCKDIAG = str(Path(sys.executable).with_name("sockdiag"))
-PIPELINE = ["sh", "-c", "ss -tan | awk 'NR > 1 { print $1 }' | sort | uniq -c"]
-LIST = ["ss", "-tan"]
-BUFFERS = ["ss", "-tanm"]
-OWNERS = ["ss", "-tanp"]
 START_RUNS = 21
-START_TARGET = 9
-MEMORY_TARGET_KB = 40 * 1024
+DEFAULT = "200000"
+# From here on, each command takes so long that it is run once.
+MILLION = 900_000
+Words = tuple[str, ...]
 
 
-class Question(NamedTuple):
-    """One thing asked of both programs; *target* bounds the ratio of their wall times."""
+class Programs:
+    """Where the programs of a command are; the C loop is compiled, if there is a compiler.
 
-    ours: list[str]
-    theirs: list[str]
-    target: float
+    Attributes:
+        paths: by the first word of a command; those that are not there are missing.
+    """
 
+    def __init__(self, ss: str, folder: Path) -> None:
+        self.paths = {SS: ss, PYTHON: sys.executable, "sockdiag": SOCKDIAG, "sh": "/bin/sh"}
+        bare = folder / BARE
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if compiler is not None:
+            subprocess.run([compiler, "-O2", "-o", bare, Path(__file__).with_name("bare.c")], check=True)
+            self.paths[BARE] = str(bare)
+        for name in ("netstat", "lsof"):
+            if (path := shutil.which(name)) is not None:
+                self.paths[name] = path
 
-QUESTIONS = (
-    Question(["states"], PIPELINE, 0.2),
-    Question(["states", "--exact"], PIPELINE, 0.5),
-    Question(["states", "--by", "port"], PIPELINE, 0.5),
-    Question(["list", "--ndjson"], LIST, 1.5),
-    Question(["risk"], BUFFERS, 1.5),
-    Question(["states", "--by", "process"], OWNERS, 0.1),
-    Question(["list", "--ndjson", "-o", "+processes"], OWNERS, 0.1),
-)
+    def words(self, command: Words) -> list[str] | None:
+        """Return a command with the path of its program; None if that is not there."""
+        path = self.paths.get(command[0])
+        return None if path is None else [path, *command[1:]]
 
 
 class Bench:
     """Runs commands, and remembers what failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, programs: Programs) -> None:
+        self.programs = programs
         self.runner = Runner()
         self.failures: list[str] = []
 
-    def run(self, command: list[str]) -> Cost:
-        """Run a command; one that fails is remembered."""
-        cost = self.runner.run(command)
-        if cost.status:
+    def run(self, command: Words, statuses: tuple[int, ...] = (0,)) -> Cost | None:
+        """Run a command; one that fails is remembered. None if it is not installed."""
+        words = self.programs.words(command)
+        if words is None:
+            return None
+        cost = self.runner.run(words)
+        if cost.status not in statuses:
             self.fail(f"{name_of(command)}: exit status {cost.status}: {self.runner.errors()}")
-        return cost
+        return cost._replace(status=0 if cost.status in statuses else cost.status)
+
+    def renew(self) -> None:
+        """Run what follows in the namespace that this process has entered since."""
+        self.runner.close()
+        self.runner = Runner()
 
     def fail(self, what: str) -> None:
         """Remember and print a failure, once."""
@@ -78,37 +103,12 @@ class Bench:
             self.failures.append(what)
             say(f"FAILED: {what}")
 
-    def check_answers(self, sockets: int) -> None:
-        """Compare what sockdiag says with what was made: a fast wrong answer is none."""
-        with tempfile.NamedTemporaryFile(prefix="sockdiag-bench-") as file:
-            for options in ((), ("--exact",)):
-                command = [SOCKDIAG, "states", "--json", *options]
-                self.runner.run(command, file.name)
-                found = tcp_states(Path(file.name).read_bytes())
-                if found != {"ESTABLISHED": sockets}:
-                    self.fail(f"{name_of(command)}: {found}, not {sockets} ESTABLISHED")
-            command = [SOCKDIAG, "list", "--ndjson"]
-            self.runner.run(command, file.name)
-            with open(file.name, "rb") as lines:
-                rows = sum(is_tcp(line) for line in lines)
-            if rows != sockets:
-                self.fail(f"{name_of(command)}: {rows} rows, not {sockets}")
 
-
-def tcp_states(document: bytes) -> dict[str, int]:
-    """Return the count of each TCP state in the output of `sockdiag states --json`; none if it is not that."""
-    try:
-        return {row["state"]: row["count"] for row in json.loads(document)["states"] if row["netid"] == "tcp"}
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def is_tcp(line: bytes) -> bool:
-    """Tell whether a line of `sockdiag list --ndjson` is a TCP socket."""
-    try:
-        return bool(json.loads(line)["netid"] == "tcp")
-    except (ValueError, KeyError, TypeError):
-        return False
+def enter_namespace() -> None:
+    """Enter a new network namespace, with room for many connections."""
+    unshare_network()
+    link_up("lo")
+    allow_many()
 
 
 def say(text: str) -> None:
@@ -116,91 +116,157 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def name_of(command: list[str]) -> str:
+def name_of(command: Words) -> str:
     """Write a command for people."""
-    if command is PIPELINE:
+    if command == PIPELINE:
         return "ss -tan | awk … | sort | uniq -c"
-    return " ".join(["sockdiag" if word is SOCKDIAG else word for word in command])
+    return " ".join(command)
 
 
-def start_up(bench: Bench) -> tuple[float, float]:
-    """Measure how long the bare interpreter takes, and `states` where there is nothing to count; in milliseconds."""
-    bare, ours = [sys.executable, "-c", "pass"], [SOCKDIAG, "states"]
-    costs: dict[bool, list[Cost]] = {False: [], True: []}
+def ours(question: Question) -> Words:
+    """Return our command of a question."""
+    return ("sockdiag", *question.ours)
+
+
+def start_up(bench: Bench) -> list[record.Start]:
+    """Measure how long starts take where there is nothing to show, beside the bare interpreter's."""
+    commands: list[Words] = [(PYTHON, "-c", "pass"), *(words for words, _target in STARTS)]
+    costs: dict[Words, list[Cost]] = {command: [] for command in commands}
     for _ in range(START_RUNS):
-        for which in (False, True):
-            costs[which].append(bench.run(ours if which else bare))
-    base, full = middle(costs[False]), middle(costs[True])
-    say(f"Start-up in an idle namespace, medians of {START_RUNS}:")
-    say(f"  {sys.executable} -c pass: {base.wall_s * 1000:.1f} ms")
+        for command in commands:
+            cost = bench.run(command, (0, 3) if "check" in command else (0,))
+            assert cost is not None
+            costs[command].append(cost)
+    base = middle(costs[commands[0]])
     say(
-        f"  sockdiag states: {full.wall_s * 1000:.1f} ms, ratio {full.wall_s / base.wall_s:.1f} (target {START_TARGET})"
+        f"Start-up in an idle namespace, medians of {START_RUNS}: the bare interpreter takes {base.wall_s * 1000:.1f} ms"
     )
-    return base.wall_s * 1000, full.wall_s * 1000
+    found = []
+    for command, (_words, target) in zip(commands[1:], STARTS, strict=True):
+        one = middle(costs[command])
+        start = record.Start(name_of(command), one.wall_s / base.wall_s, one.cpu_s / base.cpu_s, target)
+        found.append(start)
+        say(f"  {start.command:40} {start.wall:6.2f} ({start.cpu:.2f} in CPU time)  target {target or 'none'}")
+    return found
 
 
-def compare(bench: Bench, runs: int, ss_owners: bool) -> tuple[list[record.Cost], list[record.Ratio]]:
+def asked(only: str) -> list[Question]:
+    """Return the questions whose command begins with one of the words of --only; all if there are none."""
+    wanted = tuple(word.strip() for word in only.split(",") if word.strip())
+    return [question for question in QUESTIONS if not wanted or " ".join(question.ours).startswith(wanted)]
+
+
+def compare(
+    bench: Bench, questions: list[Question], sockets: int, runs: int
+) -> tuple[list[record.Cost], list[record.Ratio]]:
     """Ask both programs each question, in turn, and print medians and ratios."""
     least = bench.runner.floor()
-    ours = [question.ours for question in QUESTIONS]
-    costs: dict[str, list[Cost]] = {}
+    commands: dict[Words, tuple[int, ...]] = {}
+    for question in questions:
+        if not question.slow or sockets <= FEW:
+            commands.setdefault(question.theirs, (0,))
+        commands[ours(question)] = question.statuses
+    for command in BESIDE:
+        if command[0] != "lsof" or sockets <= FEW:
+            commands[command] = (0,)
+    costs: dict[Words, list[Cost]] = {}
+    slow = {question.theirs for question in questions if question.slow} | {("lsof", "-nP", "-iTCP")}
     for number in range(runs):
-        commands = [[SOCKDIAG, *options] for options in ours] + [PIPELINE, LIST, BUFFERS]
-        for command in [*commands, OWNERS] if ss_owners and not number else commands:
-            costs.setdefault(name_of(command), []).append(bench.run(command))
+        for command, statuses in commands.items():
+            if number and command in slow:
+                continue
+            cost = bench.run(command, statuses)
+            if cost is not None:
+                costs.setdefault(command, []).append(cost)
     medians = {name: middle(runs) for name, runs in costs.items() if not any(cost.status for cost in runs)}
-    say(f"\nMedians of {runs} runs, in turn (ss -tanp once); a peak below {least / 1024:.0f} MiB cannot be told:")
-    kept: list[record.Cost] = []
-    for name, cost in medians.items():
-        peak = f"{cost.peak_kb / 1024:.0f}" if cost.peak_kb > least else f"<{least / 1024:.0f}"
-        kept.append(record.Cost(name, cost.wall_s, cost.cpu_s, cost.peak_kb / 1024 if cost.peak_kb > least else None))
-        say(f"  {name:40} {cost.wall_s:8.3f} s wall {cost.cpu_s:8.3f} s CPU {peak:>5} MiB peak")
-    say("\nRatios of wall time (of CPU time), ours to theirs; targets are of wall time, at 200,000 sockets:")
-    ratios: list[record.Ratio] = []
-    for question in QUESTIONS:
-        name, other = name_of([SOCKDIAG, *question.ours]), name_of(question.theirs)
-        wall = cpu = None
-        figures = "not measured"
-        if name in medians and other in medians:
-            one, two = medians[name], medians[other]
-            wall, cpu = one.wall_s / two.wall_s, one.cpu_s / two.cpu_s
-            figures = f"{wall:6.3f} ({cpu:.3f})"
-        ratios.append(record.Ratio(name, other, wall, cpu, question.target))
-        say(f"  {name:40} {figures:>15}  target {question.target}  of {other}")
-    if (states := medians.get("sockdiag states")) is not None:
-        say(f"  peak memory of sockdiag states: {states.peak_kb / 1024:.1f} MiB, target {MEMORY_TARGET_KB // 1024}")
+    kept = []
+    say(f"\nMedians of {runs} runs, in turn; a peak below {least / 1024:.0f} MiB cannot be told:")
+    for command, cost in medians.items():
+        peak = cost.peak_kb / 1024 if cost.peak_kb > least else None
+        kept.append(record.Cost(name_of(command), cost.wall_s, cost.cpu_s, peak))
+        shown = f"<{least / 1024:.0f}" if peak is None else f"{peak:.0f}"
+        say(f"  {name_of(command):40} {cost.wall_s:8.3f} s wall {cost.cpu_s:8.3f} s CPU {shown:>5} MiB peak")
+    say(
+        "\nRatios of wall time (of CPU time), ours to theirs, and peak memory, each with its target at 200,000 sockets:"
+    )
+    ratios = [_ratio(question, medians) for question in questions]
+    for ratio in ratios:
+        say(
+            f"  {ratio.command:40} {record.figure(ratio.wall):>7} ({record.figure(ratio.cpu)})  target {ratio.target}"
+            f"   {record.figure(ratio.peak, 0)} of {ratio.peak_target:.0f} MiB   {ratio.other}"
+        )
     return kept, ratios
+
+
+def _ratio(question: Question, medians: dict[Words, Cost]) -> record.Ratio:
+    mine, other = medians.get(ours(question)), medians.get(question.theirs)
+    wall = cpu = None
+    bound = question.peak_mib or 0.0
+    if mine is not None and other is not None:
+        cpu = mine.cpu_s / other.cpu_s / question.samples
+        wall = mine.wall_s / other.wall_s if question.samples == 1 else cpu
+        if question.peak_ratio is not None:
+            bound = question.peak_ratio * other.peak_kb / 1024
+    return record.Ratio(
+        name_of(ours(question)),
+        name_of(question.theirs),
+        wall,
+        cpu,
+        question.wall,
+        None if mine is None else mine.peak_kb / 1024,
+        bound,
+    )
 
 
 def main() -> int:
     """Make the connections, measure, clean up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("n", nargs="?", type=int, default=int(os.environ.get("N") or 100_000), help="connections")
+    parser.add_argument("n", nargs="?", default=os.environ.get("N") or DEFAULT, help="sockets; several, with commas")
     parser.add_argument("--runs", type=int, default=5, help="runs of each command")
-    parser.add_argument("--no-ss-owners", action="store_true", help="leave ss -tanp out (25 s at 200,000 sockets)")
+    parser.add_argument("--only", default="", help="questions that begin with one of these words, with commas")
+    parser.add_argument("--equal", action="store_true", help="compare answers, and measure nothing")
     parser.add_argument("--record", metavar="TITLE", help="write a dated page with the results to docs/benchmarks, too")
     given = parser.parse_args()
-    if os.geteuid():
-        print("needs root, to make a network namespace", file=sys.stderr)
+    sizes = [int(word) for word in given.n.split(",")]
+    ss = os.environ.get("SS") or shutil.which("ss")
+    if os.geteuid() or ss is None:
+        print("needs root, to make a network namespace, and ss", file=sys.stderr)
         return 1
-    unshare_network()
-    link_up("lo")
-    allow_many()
+    os.environ["SS"] = ss
+    enter_namespace()
     folders = [str(Path(__file__).parents[2] / "sockdiag"), sysconfig.get_path("purelib")]
     subprocess.run([sys.executable, "-m", "compileall", "-q", *folders], check=False, stderr=subprocess.DEVNULL)
-    bench = Bench()
-    python_ms, states_ms = start_up(bench)
-    with Connections(given.n) as connections:
-        sockets = tcp_inuse()
-        say(f"\n{sockets} sockets ({given.n} connections) in {connections.seconds:.1f} s")
-        bench.check_answers(sockets)
-        costs, ratios = compare(bench, given.runs, not given.no_ss_owners)
-        begin = time.monotonic()
-    say(f"\nClosed in {time.monotonic() - begin:.1f} s; {tcp_inuse()} sockets left")
-    bench.runner.close()
-    if given.record:
-        results = record.Results(given.n, sockets, given.runs, python_ms, states_ms, costs, ratios, bench.failures)
-        say(f"Written: {record.write(given.record, results)}")
+    with tempfile.TemporaryDirectory(prefix="sockdiag-bench-") as folder:
+        # What check keeps for its next run.
+        os.environ["XDG_STATE_HOME"] = folder
+        bench = Bench(Programs(ss, Path(folder)))
+        starts = [] if given.equal else start_up(bench)
+        found = []
+        for size in sizes:
+            if found:
+                # The connections of the last size leave half of their ends in TIME_WAIT.
+                enter_namespace()
+                bench.renew()
+            with Connections(size // 2) as connections:
+                sockets = tcp_inuse()
+                say(f"\n{sockets:,} sockets in {connections.seconds:.1f} s")
+                # A million rows of JSON are more than this program should hold.
+                if sockets < MILLION:
+                    for problem in wrong_answers(bench.programs.words, bench.runner, sockets):
+                        bench.fail(problem)
+                if not given.equal:
+                    runs = given.runs if sockets < MILLION else 1
+                    costs, ratios = compare(bench, asked(given.only), sockets, runs)
+                    found.append(record.Run(sockets, runs, costs, ratios))
+                begin = time.monotonic()
+            say(f"\nClosed in {time.monotonic() - begin:.1f} s; {tcp_inuse()} sockets left")
+            if given.record and found:
+                # After each size: the largest may never end.
+                results = record.Results(starts, found, bench.failures)
+                say(f"Written: {record.write(given.record, results, record.this_machine(ss))}")
+        for line in record.growth(found):
+            say(line)
+        bench.runner.close()
     if bench.failures:
         say("Not all could run: see FAILED above.")
     return bool(bench.failures)

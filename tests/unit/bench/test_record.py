@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.bench import record
-from tests.bench.record import Cost, Machine, Ratio, Results
+from tests.bench.record import Cost, Machine, Ratio, Results, Run, Start
 from tests.needs import need
 from tests.program import PROJECT
 
@@ -18,27 +19,29 @@ if TYPE_CHECKING:
 MACHINE = Machine("Fast CPU @ 3 GHz", 2, 15.62, "6.18.1", "CPython 3.11.7", "iproute2-6.1.0", "0.1.0, commit abc1234")
 PIPELINE = "ss -tan | awk … | sort | uniq -c"
 RESULTS = Results(
-    connections=100_000,
-    sockets=200_000,
-    runs=5,
-    python_ms=10.5,
-    states_ms=30.3,
-    costs=[
-        Cost("sockdiag states", 0.1234, 0.1, 11.2),
-        Cost("sockdiag list --ndjson", 0.9241, 0.8, 76.0),
-        Cost(PIPELINE, 1.0, 0.9, None),
-    ],
-    ratios=[
-        Ratio("sockdiag states", PIPELINE, 0.1234, 0.1111, 0.2),
-        Ratio("sockdiag risk", "ss -tanm", None, None, 1.5),
+    starts=[Start("sockdiag states", 2.94, 2.81, 3.0)],
+    runs=[
+        Run(20_000, 5, [Cost("sockdiag states", 0.05, 0.05, 11.0)], []),
+        Run(
+            200_000,
+            5,
+            [
+                Cost("sockdiag states", 0.1234, 0.1, 11.2),
+                Cost("sockdiag list --ndjson", 0.9241, 0.8, 76.0),
+                Cost(PIPELINE, 1.0, 0.9, None),
+            ],
+            [
+                Ratio("sockdiag states", PIPELINE, 0.1234, 0.1111, 0.15, 11.2, 30),
+                Ratio("sockdiag risk", "ss -tanm", None, None, 0.8),
+            ],
+        ),
     ],
     failures=["sockdiag risk: exit status 1: no"],
 )
 PAGE = """\
 # 2026-11-30: Before & after
 
-100,000 connections over loopback, 200,000 sockets, in a network namespace of their own.
-Medians of 5 runs (`ss -tanp`: one run). [How to read this](README.md).
+Established connections over loopback, in a network namespace of their own. [How to read this](README.md).
 
 | machine | |
 |---|---|
@@ -49,7 +52,29 @@ Medians of 5 runs (`ss -tanp`: one run). [How to read this](README.md).
 | ss | iproute2-6.1.0 |
 | sockdiag | 0.1.0, commit abc1234 |
 
-Start-up in an idle namespace: `python -c pass` 10.5 ms, `sockdiag states` 30.3 ms, ratio 2.9.
+| start in an idle namespace | starts of the bare interpreter | in CPU time | target |
+|---|---|---|---|
+| `sockdiag states` | 2.94 | 2.81 | 3.0 |
+
+## 20,000 sockets
+
+Medians of 5 runs (`ss -tanp` and `lsof`: one run).
+
+| command | against | wall ratio (target) | CPU ratio | peak MiB (target) |
+|---|---|---|---|---|
+
+| command | wall s | CPU s | peak MiB |
+|---|---|---|---|
+| `sockdiag states` | 0.050 | 0.050 | 11 |
+
+## 200,000 sockets
+
+Medians of 5 runs (`ss -tanp` and `lsof`: one run).
+
+| command | against | wall ratio (target) | CPU ratio | peak MiB (target) |
+|---|---|---|---|---|
+| `sockdiag states` | `ss -tan \\| awk … \\| sort \\| uniq -c` | 0.123 (0.15) | 0.111 | 11 (30) |
+| `sockdiag risk` | `ss -tanm` | not measured (0.8) | not measured | not measured |
 
 | command | wall s | CPU s | peak MiB |
 |---|---|---|---|
@@ -57,10 +82,9 @@ Start-up in an idle namespace: `python -c pass` 10.5 ms, `sockdiag states` 30.3 
 | `sockdiag list --ndjson` | 0.924 | 0.800 | 76 |
 | `ss -tan \\| awk … \\| sort \\| uniq -c` | 1.000 | 0.900 | too small to measure |
 
-| command | against | wall ratio | CPU ratio | target (wall) |
-|---|---|---|---|---|
-| `sockdiag states` | `ss -tan \\| awk … \\| sort \\| uniq -c` | 0.123 | 0.111 | 0.2 |
-| `sockdiag risk` | `ss -tanm` | not measured | not measured | 1.5 |
+## Growth
+
+* `sockdiag states`: 2.5 times as long for 200,000 sockets as for 20,000
 
 Failed: sockdiag risk: exit status 1: no
 """
@@ -82,13 +106,20 @@ def test_row_of_the_index() -> None:
 def test_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is written to a page that is named after date and title, and listed once however often it is written."""
     monkeypatch.setattr(record.time, "strftime", lambda _format: "2026-11-30")
-    monkeypatch.setattr(record, "this_machine", lambda: MACHINE)
     (tmp_path / "README.md").write_text("| run |\n")
     for _ in range(2):
-        path = record.write("Before & after", RESULTS, tmp_path)
+        path = record.write("Before & after", RESULTS, MACHINE, tmp_path)
         assert path == tmp_path / "2026-11-30-before-after.md"
         assert path.read_text(encoding="utf-8") == PAGE
     assert (tmp_path / "README.md").read_text(encoding="utf-8").count("](2026-11-30-before-after.md)") == 1
+    found = json.loads((tmp_path / "2026-11-30-before-after.json").read_text())
+    assert [run["sockets"] for run in found["runs"]] == [20_000, 200_000]
+    assert found["runs"][1]["costs"][0] == {
+        "command": "sockdiag states",
+        "wall_s": 0.1234,
+        "cpu_s": 0.1,
+        "peak_mib": 11.2,
+    }
 
 
 @pytest.mark.parametrize(
