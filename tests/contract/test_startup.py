@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = """
 import sys
@@ -60,3 +64,39 @@ def test_check_leaves_the_engine_to_its_child() -> None:
     assert (
         modules("check") & {"sockdiag.survey.reader", "sockdiag.survey.diagnose", "sockdiag.render.document"} == set()
     )
+
+
+# The child's work, in this process.
+CHECK = """
+import os, sys
+from sockdiag.sources.system import forked
+class Held:
+    def __init__(self, data): self.data = data
+    def arrived(self, *_): pass
+    def lost(self, *_): pass
+forked.answer_of = lambda function, *_: Held(function())
+from sockdiag.cli.main import run
+run(["sockdiag", "check", "--interval", "0", "--state", sys.argv[1]])
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_check_imports_nothing_slow(tmp_path: Path) -> None:
+    """Neither parent nor child imports what takes longer than its share of the answer: pickle alone takes 5 ms."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", CHECK, tmp_path / "state"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith("SOCKDIAG ")
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert "sockdiag.survey.diagnose" in imported
+    slow = {"re", "enum", "pickle", "typing", "inspect", "subprocess", "functools"}  # array brings collections
+    assert imported & (NEVER | slow) == set()
+
+
+def test_the_program_ends_without_taking_itself_apart() -> None:
+    """What runs at the interpreter's end does not run: neither does the work of freeing every object."""
+    code = "import atexit, sys; atexit.register(print, 'late'); sys.argv = ['sockdiag', '--version']; "
+    code += "from sockdiag.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("sockdiag ")
+    assert "late" not in done.stdout
