@@ -17,6 +17,7 @@ from sockdiag.model.counters import Counters
 from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, Query
 from sockdiag.sources.namespaces import search
+from sockdiag.sources.system.machine import asked_quietly
 from sockdiag.survey.collection import Collection
 from sockdiag.survey.workers import Pause, Visit, WorkerPool
 
@@ -318,8 +319,8 @@ def _sifted(batches: Iterator[Batch], where: Where, unknown: list[int]) -> Itera
 
 
 def _inodes(visit: Visit) -> Iterator[array[int]]:
-    # Gaps are dropped here: the main question reports them.
-    for batch in Collection(visit.system, Query(), owners=_nobody).batches():
+    # Gaps are dropped here: the main question reports them. It may be about few tables, so no modules are loaded for the others.
+    for batch in Collection(asked_quietly(visit.system), Query(), owners=_nobody).batches():
         yield array("Q", filter(None, batch.values("inode")))
 
 

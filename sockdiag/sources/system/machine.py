@@ -58,3 +58,14 @@ def this_system(load_modules: str = LOAD_MODULES[0]) -> System:
 
     modules = Modules(files)
     return System(files, KernelTransport(modules), modules=modules)
+
+
+def asked_quietly(system: System) -> System:
+    """Return the same system, whose kernel is asked only what its loaded modules answer; for questions that /proc answers as well."""
+    from sockdiag.sources.system.modules import Modules
+    from sockdiag.sources.system.transport import KernelTransport
+
+    if not isinstance(system.netlink, KernelTransport) or system.modules is not None:
+        return system
+    modules = Modules(system.files, symbols=False)
+    return System(system.files, KernelTransport(modules), system.clock, system.root, modules)

@@ -123,6 +123,16 @@ def test_auto_loads_what_the_question_needs(requests: Callable[..., Requests]) -
     assert counted.take()
 
 
+def test_other_namespaces_are_looked_for_without_modules(requests: Callable[..., Requests]) -> None:
+    """Which sockets are listed matters there, and /proc lists them too: the question is about TCP."""
+    requests()
+    with socket.create_server(("127.0.0.1", 22)):
+        assert run("list -t --netns all").returncode == 0
+        assert loaded() == {"inet_diag", "tcp_diag"}
+        assert run("port 23").returncode == 0
+        assert not loaded() & {"unix_diag", "netlink_diag", "af_packet_diag", "xsk_diag", "vsock_diag"}
+
+
 def test_the_gap_names_the_module_that_the_command_loads(requests: Callable[..., Requests]) -> None:
     """After its command the same question has no gap, and equals the answer with modules loaded on demand."""
     counted = requests()

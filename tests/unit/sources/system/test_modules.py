@@ -13,10 +13,11 @@ from sockdiag.kernel.sock_diag import diag_module
 from sockdiag.sources.netlink.inet_request import compat_request, request
 from sockdiag.sources.system import transport
 from sockdiag.sources.system.destroy_events import DestroyEvents
-from sockdiag.sources.system.machine import this_system
+from sockdiag.sources.system.machine import System, asked_quietly, this_system
 from sockdiag.sources.system.modules import Modules, has_nf_tables
 from sockdiag.sources.system.proc_root import ProcRoot
 from sockdiag.sources.system.transport import KernelTransport, Request
+from tests.unit.sources.netlink_messages import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,3 +194,14 @@ def test_a_handler_that_the_kernel_does_not_find(monkeypatch: pytest.MonkeyPatch
     assert (error.errno, error.unasked) == (number, False)
     words = ("the module raw_diag is not loaded", "modprobe raw_diag")
     assert (error.reason, error.hint) == (words if can_load else ("the kernel was built without raw_diag", ""))
+
+
+def test_a_system_that_is_asked_quietly() -> None:
+    """The kernel is; a captured system answers as ever, and so does one that is quiet already."""
+    system = this_system()
+    quiet = asked_quietly(system)
+    assert quiet.modules is not None
+    assert system.modules is None
+    assert asked_quietly(quiet) is quiet
+    captured = System(system.files, Answers())
+    assert asked_quietly(captured) is captured
