@@ -48,7 +48,7 @@ class Kernel:
             need("apt-get", "dpkg-deb", "depmod")
             subprocess.run([HERE / "fetch", suite, folder], check=True, stdout=sys.stderr)
         root = folder.resolve()
-        # 7.x has its modules below /usr, older ones do not; what kmod expects depends on its own release.
+        # From trixie on modules are below /usr; where kmod looks for them depends on its own release.
         places = (root / "lib" / "modules", root / "usr" / "lib" / "modules")
         for place, other in (places, places[::-1]):
             if not place.exists():
