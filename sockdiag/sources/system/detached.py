@@ -45,7 +45,8 @@ _LENGTH = Struct("=Q")
 _PID = Struct("=I")
 # How long to wait for the process to read an answer.
 _PATIENCE_S = 30.0
-_CHUNK = 1 << 18
+# What a pipe holds. The memory of larger pieces goes back to the kernel after each, and is faulted in again.
+_CHUNK = 1 << 16
 _MOST_FILES = 1 << 20  # fs.nr_open; without close_range(2) each number is closed on its own
 _ERRORS: dict[str, type[SourceError]] = {
     c.__name__: c
@@ -91,7 +92,7 @@ class DetachedProcess:
             pass  # SIGCHLD is ignored in this program: the kernel has reaped it
 
     def frames(self) -> list[tuple[int, bytes]]:
-        """Read the frames that have arrived, END and FAILED included; wait if there are none."""
+        """Read the frames that have arrived, END and FAILED included; wait for the first bytes, which may give none."""
         try:
             data = os.read(self._fd, _CHUNK)
         except BlockingIOError:

@@ -36,7 +36,8 @@ def test_its_pipe_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     fail(errno.EAGAIN)
     assert child.frames() == []
     monkeypatch.setattr(detached.os, "read", read)
-    assert child.frames()[0] == (7, b"x")
+    # What tells only that it has begun gives no frame.
+    assert (child.frames() or child.frames())[0] == (7, b"x")
     fail(errno.EIO)
     ((kind, payload),) = child.frames()
     assert (kind, str(detached.error_of(payload))) == (
