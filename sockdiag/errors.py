@@ -65,6 +65,10 @@ class ModuleMissing(SourceUnavailable):
         return self.errno is None
 
 
+class NotCaptured(SourceUnavailable):
+    """A capture has no such answer: it was not asked for when the capture was made."""
+
+
 class SourceDenied(SourceError):
     """The interface exists and the caller may not read it."""
 

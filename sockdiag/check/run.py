@@ -172,6 +172,9 @@ class Run:
         if survey.system.files.live:
             path = options.state or options.own_state
             self.state = State(path, self.request.question, survey.system.clock, private=not options.state)
+        # The two samples that a capture holds are compared as those of --interval are.
+        recorded = survey.system.recorded_s if options.interval_s is None else None
+        self.interval = recorded or options.interval_s
         self.drawn: tuple[BoundedMeasure, ...] = self.request.measures
         self.status = CHECK_UNKNOWN
         self.alerts: list[Alert] = []
@@ -188,9 +191,12 @@ class Run:
         if not self.drawn:
             self.drawn = usual()
         options, request = self.options, self.request
+        recorded = bool(self.survey.system.moments) and options.interval_s is None
         found = diagnose(
             self.survey,
-            judging(self.survey.system, options.interval_s or 0, options.horizon_s, request.codes),
+            judging(
+                self.survey.system, None if recorded else options.interval_s or 0, options.horizon_s, request.codes
+            ),
             self.survey.where,
             request.tables(TABLES),
             lambda there, now, before: _examine(
@@ -200,7 +206,7 @@ class Run:
                 request=request,
                 drawn=self.drawn,
                 state=self.state,
-                paired=bool(options.interval_s),
+                paired=bool(self.interval),
             ),
             pace=self._pace,
         )
@@ -219,7 +225,7 @@ class Run:
     def _pace(self, there: SystemReader) -> float | None:
         """Return the interval of a run in a namespace; None if there is a baseline to compare with, or nothing to compare."""
         if self.options.interval_s is not None or self.state is None:
-            return self.options.interval_s or None
+            return self.interval or None
         if not self.request.needs_two_samples:
             return None
         entry, _note = self.state.entry(place_of(there))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 
 from sockdiag.defaults import HORIZON_S, INTERVAL_S
-from sockdiag.errors import ArgumentError, SourceError, UsageError
+from sockdiag.errors import ArgumentError, UsageError
 from sockdiag.judging.declared import TABLES, TWO_SAMPLES
 from sockdiag.model.finding import PROCESS, SOCKET, badness
 from sockdiag.model.provenance import Gap
-from sockdiag.model.query import OWNERS, PROC, SKMEM
+from sockdiag.model.query import OWNERS, SKMEM
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.model.sysctl import HIDDEN_LIMITS
 from sockdiag.survey.per_namespace import in_each
 from sockdiag.survey.sample import judged_query, tables_of, take_probe, take_sample
+from sockdiag.survey.single_sockets import full_queues, receive_buffers, tcp_infos
 from sockdiag.survey.workers import Pause
 from sockdiag.typed import Typed
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from sockdiag.model.query import Query
     from sockdiag.model.sample import Sample
     from sockdiag.model.socket import Owner, Socket
-    from sockdiag.model.tcp_info import TcpInfo
     from sockdiag.sources.system.machine import System
+    from sockdiag.survey.host_facts import HostFacts
     from sockdiag.survey.reader import SystemReader
 
     T = TypeVar("T")
@@ -40,15 +41,13 @@ _LONGEST_HORIZON_S = 86400
 
 # When probes are taken, in parts of the interval. The gaps differ, so that a queue that fills and empties regularly does
 # not show the same phase each time and look like a trend.
-_PROBES = (0.11, 0.29, 0.52, 0.71)
+PROBES = (0.11, 0.29, 0.52, 0.71)
 # After so many probes queues that have not changed seem to stand.
-_STANDING_AFTER = 2
+STANDING_AFTER = 2
 # A probe that would be later than its time by more than this part of the interval is left out: many namespaces take turns.
 _LATE = 0.08
 # What is left of the interval after a probe that only had to be taken because there were none.
-_AFTER_PROBE = 0.3
-# Each costs a process; a host with more queues that stand has the same trouble in all of them.
-_MOST_QUEUES = 16
+AFTER_PROBE = 0.3
 
 
 class Judging(Record):
@@ -166,9 +165,9 @@ def judging(
     """Validate how a system is to be judged.
 
     Args:
-        system: the system; a capture is a single sample.
-        interval: seconds between two samples; 0 for a single one, and None for the default: 1 s, or a single sample of a
-            capture.
+        system: the system.
+        interval: seconds between two samples; 0 for a single one, and None for the default: 1 s, or the two samples that a
+            capture holds, if it does.
         horizon: seconds within which a trend counts; None for the default.
         codes: the rules; None for all.
 
@@ -181,9 +180,9 @@ def judging(
     if not 0 < horizon <= _LONGEST_HORIZON_S:
         raise ArgumentError(f"{{horizon}} takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
     if interval and not system.files.live:
-        raise ArgumentError("{interval} and {root} exclude each other: a capture is a single sample")
-    if interval is None and system.files.live:
-        interval = INTERVAL_S
+        raise ArgumentError("{interval} and {root} exclude each other: a capture has its own samples, or a single one")
+    if interval is None:
+        interval = INTERVAL_S if system.files.live else system.recorded_s
     if codes is not None:
         from sockdiag.errors import unknown
         from sockdiag.judging.registry import RULES
@@ -332,9 +331,23 @@ def first_sample(
     """
     if interval is None:
         return None, ()
+    if there.system.moments:
+        return _recorded(there, query, where)
     before = take_sample(there, query, where, last=False)
     probes = yield from _probes(there, query, where, before, interval)
     return before, probes
+
+
+def _recorded(there: SystemReader, query: Query, where: Where | None) -> tuple[Sample, tuple[Sample, ...]]:
+    """Return the first sample and the probes that a capture holds."""
+    first, *later = map(there.at, there.system.moments)
+    before = take_sample(first, query, where, last=False)
+    probes: list[Sample] = []
+    for moment in later:
+        probes.append(take_probe(moment, query, where))
+        if len(probes) == STANDING_AFTER:
+            _note_turns(there, before, probes, moment.host)
+    return before, tuple(probes)
 
 
 def _probes(
@@ -344,20 +357,20 @@ def _probes(
     end = before.at + interval
     whole = (before.at, end)
     probes: list[Sample] = []
-    for part in _PROBES:
+    for part in PROBES:
         due = before.at + part * interval
         if time.monotonic() <= due:
             yield Pause(due, whole)
         now = time.monotonic()
         # On a busy host a late probe is better than none.
-        if now <= due + _LATE * interval or (len(probes) < _STANDING_AFTER and now <= end - _AFTER_PROBE * interval):
+        if now <= due + _LATE * interval or (len(probes) < STANDING_AFTER and now <= end - AFTER_PROBE * interval):
             probes.append(take_probe(there, query, where))
-            if len(probes) == _STANDING_AFTER:
-                _note_turns(there, before, probes)
-    if len(probes) < _STANDING_AFTER:
+            if len(probes) == STANDING_AFTER:
+                _note_turns(there, before, probes, there.host)
+    if len(probes) < STANDING_AFTER:
         probes.append(take_probe(there, query, where))
-        _note_turns(there, before, probes)
-        end = max(end, time.monotonic() + _AFTER_PROBE * interval)
+        _note_turns(there, before, probes, there.host)
+        end = max(end, time.monotonic() + AFTER_PROBE * interval)
     yield Pause(end, whole)
     return tuple(probes)
 
@@ -399,14 +412,17 @@ def judge_since(
     return case, confirmed(since, present, of_present)
 
 
-def _note_turns(there: SystemReader, before: Sample, probes: Sequence[Sample]) -> None:
-    """Note how often the processes ran that hold queues which stand: whether they run on shows whether they can have read."""
+def _note_turns(there: SystemReader, before: Sample, probes: Sequence[Sample], host: HostFacts) -> None:
+    """Note how often the processes ran that hold queues which stand: whether they run on shows whether they can have read.
+
+    *host* are the facts at the moment of the last probe.
+    """
     from sockdiag.judging.service import standing_queues
 
     standing = standing_queues([before, *probes])
     if standing:
         owners, _gaps = there.host.owners(standing)
-        probes[-1].turns = there.host.turns({owner.pid for some in owners.values() for owner in some or ()})
+        probes[-1].turns = host.turns({owner.pid for some in owners.values() for owner in some or ()})
 
 
 def prepare(codes: Iterable[str]) -> None:
@@ -459,15 +475,15 @@ def judge_sample(
         before,
         horizon,
         lambda inodes: _owners(survey, inodes),
-        _tcp_info(survey),
+        tcp_infos(survey),
         label,
         between=between,
         states=survey.host.states,
         way=read_ways(survey.system.files),
         open_files=survey.host.open_files,
         turns=survey.host.turns,
-        receive_buffer=_receive_buffer if survey.system.files.live else None,
-        full=_full(survey),
+        receive_buffer=receive_buffers(survey),
+        full=full_queues(survey),
     )
     judgement = judge(case, codes)
     if not survey.own:
@@ -528,54 +544,3 @@ def _owners(survey: SystemReader, inodes: Collection[int]) -> Mapping[int, tuple
     for gap in gaps:
         survey.note(gap)
     return owners
-
-
-def _receive_buffer(pid: int, fd: int, inode: int) -> int | None:
-    from sockdiag.sources.process.pidfd_getfd import read_receive_buffer
-
-    try:
-        return read_receive_buffer(pid, fd, inode)
-    except SourceError:
-        return None
-
-
-def _full(survey: SystemReader) -> Callable[[int], bool | None] | None:
-    if not survey.system.files.live or survey.options.source == PROC:
-        return None
-    answers: dict[int, bool | None] = {}
-
-    def full(inode: int) -> bool | None:
-        from sockdiag.sources.netlink.unix_queue import queue_is_full
-
-        # A rule may judge the same samples twice, by other thresholds.
-        if inode not in answers and len(answers) < _MOST_QUEUES:
-            try:
-                answers[inode] = queue_is_full(survey.system, inode)
-            except SourceError:
-                answers[inode] = None
-        return answers.get(inode)
-
-    return full
-
-
-def _tcp_info(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None:
-    if not survey.system.files.live or survey.options.source == PROC:
-        return None
-
-    def info(socket: Socket) -> TcpInfo | None:
-        from sockdiag.errors import ParseError
-        from sockdiag.sources.netlink.inet_lookup import read_one
-
-        try:
-            found, errors = read_one(survey.system, socket)
-        except (SourceError, ParseError):
-            return None
-        if found is None:
-            if errors:
-                return None
-            raise LookupError(socket.cookie)
-        if found.state != socket.state:
-            raise LookupError(socket.cookie)
-        return found.tcp_info
-
-    return info

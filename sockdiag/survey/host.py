@@ -39,7 +39,7 @@ def outer_sysctls(survey: SystemReader, names: tuple[str, ...]) -> Sysctls:
 
     files = survey.system.files
     found = read_sysctls(files, names)
-    there = survey.host.limits(tuple(found.hidden)) if found.hidden and files.live else {}
+    there = survey.host.limits(tuple(found.hidden)) if found.hidden else {}
     if there:
         missing = {name: why for name, why in found.missing.items() if name not in there}
         still = [name for name in found.hidden if name not in there]

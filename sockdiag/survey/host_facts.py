@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # that alert until a tenth below.
 _CROWDED = 0.75
 
+# Where a capture of another network namespace than the host's own has files as the host's shows them.
+OUTER = "/outer"
+
 # Cgroups whose sockets use a smaller share of their memory limit are not judged.
 _FILLING = 0.5
 
@@ -157,6 +160,9 @@ class HostFacts:
         from sockdiag.sources.proc.sys_net import read_sysctls
 
         files = self._system.files
+        if not files.live:
+            # As the host's own namespace showed them, or nothing: a capture has the host's in a folder of its own.
+            return dict(read_sysctls(files.below(OUTER), names).values)
         found = dict(read_sysctls(files, names).values)
         if found:
             return found

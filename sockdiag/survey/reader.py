@@ -151,6 +151,18 @@ class SystemReader:
         apart.gaps = list(self.gaps)
         return apart
 
+    def at(self, moment: System) -> SystemReader:
+        """Return a survey of the same namespace at an earlier moment of a capture; what it lacks is noted here."""
+        there = SystemReader(
+            moment,
+            self.options,
+            host=HostFacts(moment, numeric=self.options.numeric),
+            standpoint=Standpoint(self.netns, self.own, self.place),
+            started=self.started,
+        )
+        there.sources, there.gaps = self.sources, self.gaps
+        return there
+
     def of_host(self) -> SystemReader:
         """Return a survey of all namespaces of the host for the same run, with gaps and sources of its own."""
         return SystemReader(self.system, self.options._replace(netns=ALL_NAMESPACES), started=self.started)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from sockdiag.judging.declared import SYSCTLS_READ, TABLES
 from sockdiag.model.query import PROC
 from sockdiag.model.sample import Sample
@@ -11,7 +9,8 @@ from sockdiag.survey.host import outer_sysctls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import TypeVar
 
     from sockdiag.filter.where import Where
     from sockdiag.model.batch import Batch
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from sockdiag.model.query import Query
     from sockdiag.model.route import Neighbour, NeighbourTable
     from sockdiag.survey.reader import SystemReader
+
+    T = TypeVar("T")
 
 # Tables that may hold hundreds of thousands of connections.
 _CONNECTED = ("tcp", "mptcp", "sctp", "dccp")
@@ -57,7 +58,7 @@ def take_sample(
         query = judged_query(survey, where)
     files = survey.system.files
     absent: dict[str, str] = {}
-    at = time.monotonic()
+    at = survey.system.monotonic()
     counters, gaps = read_counters(files)
     more, gaps_of_more = read_more_counters(files)
     counters, gaps = counters.joined(more), [*gaps, *gaps_of_more]
@@ -119,7 +120,7 @@ def take_probe(survey: SystemReader, query: Query, where: Where | None = None) -
     from sockdiag.sources.proc.mib import read_snmp, read_snmp6
 
     there = survey.apart()
-    at = time.monotonic()
+    at = survey.system.monotonic()
     counters = Counters({})
     for read in (read_snmp, read_snmp6):
         try:
@@ -180,20 +181,29 @@ def tables_of(gap: Gap) -> list[str]:
 
 
 def _unanswering(survey: SystemReader, absent: dict[str, str]) -> list[Neighbour] | None:
-    if not survey.system.files.live:
-        return None
     from sockdiag.sources.netlink.rtnetlink_neighbours import read_unanswering
     from sockdiag.sources.system.interfaces import interface_names
 
-    return survey.attempt(lambda: read_unanswering(interface_names(survey.system.files)), absent)
+    system = survey.system
+    return survey.attempt(
+        lambda: if_captured(lambda: read_unanswering(interface_names(system.files), system.netlink)), absent
+    )
 
 
 def _neighbour_tables(survey: SystemReader, absent: dict[str, str]) -> list[NeighbourTable] | None:
-    if not survey.system.files.live:
-        return None
     from sockdiag.sources.netlink.rtnetlink_neighbours import read_neighbour_tables
 
-    return survey.attempt(read_neighbour_tables, absent)
+    return survey.attempt(lambda: if_captured(lambda: read_neighbour_tables(survey.system.netlink)), absent)
+
+
+def if_captured(read: Callable[[], T]) -> T | None:
+    """Call a function that reads something over netlink; None if it is a capture that was taken without it, which is no gap."""
+    from sockdiag.errors import NotCaptured
+
+    try:
+        return read()
+    except NotCaptured:
+        return None
 
 
 def firewall_drops(survey: SystemReader, absent: dict[str, str] | None = None) -> list[DropRule] | None:
@@ -201,13 +211,13 @@ def firewall_drops(survey: SystemReader, absent: dict[str, str] | None = None) -
     from sockdiag.errors import SourceDenied
     from sockdiag.sources.system.modules import has_nf_tables
 
-    if not survey.system.files.live or not has_nf_tables(survey.system.files):
+    if not has_nf_tables(survey.system.files):
         return None
     from sockdiag.sources.netlink.nfnetlink_nft import read_drop_rules
 
     def read() -> list[DropRule] | None:
         try:
-            return read_drop_rules()
+            return if_captured(lambda: read_drop_rules(survey.system.netlink))
         except SourceDenied:
             return None  # root alone may read them: that is no gap in what was asked for
 
@@ -215,9 +225,10 @@ def firewall_drops(survey: SystemReader, absent: dict[str, str] | None = None) -
 
 
 def _qdiscs(survey: SystemReader, absent: dict[str, str]) -> list[Qdisc] | None:
-    if not survey.system.files.live:
-        return None
     from sockdiag.sources.netlink.rtnetlink_qdisc import read_qdiscs
     from sockdiag.sources.system.interfaces import interface_names
 
-    return survey.attempt(lambda: read_qdiscs(interface_names(survey.system.files)), absent)
+    system = survey.system
+    return survey.attempt(
+        lambda: if_captured(lambda: read_qdiscs(interface_names(system.files), system.netlink)), absent
+    )

@@ -120,14 +120,16 @@ def measure(survey: SystemReader, how: Measuring, where: Where | None = None) ->
         first = None
         holders = _SocketOwners(there)
         listener = _EndListener(there, query) if how.interval_s else None
-        at = time.monotonic()
         if how.interval_s:
-            first = FirstSample(at, _read(there, query), () if filtered else ("tcp_info",))
+            earlier = there.at(there.system.moments[0]) if there.system.moments else there
+            at = earlier.system.monotonic()
+            first = FirstSample(at, _read(earlier, query), () if filtered else ("tcp_info",))
             if look_up:
                 holders.put(first.batches)
-            yield Pause(at + how.interval_s)
-            there.host.forget_owners()
-            at = time.monotonic()
+            if earlier is there:
+                yield Pause(at + how.interval_s)
+                there.host.forget_owners()
+        at = there.system.monotonic()
         seconds = None if first is None else round(at - first.at, 6)
         batches: Iterable[Batch] = _read(there, query)
         if look_up or survey.namespaces is not None:

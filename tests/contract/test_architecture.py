@@ -20,6 +20,7 @@ OS_PLACES = {
     "sources/capture/archive.py": "reads archives of captures",
     "sources/capture/transport.py": "reads the netlink answers of a capture",
     "sources/capture/recording.py": "writes captures",
+    "sources/capture/output.py": "gives a capture its name when it is whole",
     "cli/config.py": "reads default options",
     "sources/system/folders.py": "follows paths so that no other user decides where they lead",
     "sources/system/rpcbind.py": "reads the names of RPC programs",

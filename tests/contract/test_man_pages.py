@@ -170,6 +170,8 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         assert (answer.status, answer.out) == (0, b"")
         assert (tmp_path / "sockdiag.prom").read_text().startswith("# HELP sockdiag_")
         return
+    if words[:1] == ["capture"]:
+        words[1] = str(tmp_path / words[1])
     if words[:1] == ["ss"]:
         done = subprocess.run(
             [sys.executable, "-m", "sockdiag", *words], capture_output=True, text=True, check=False, timeout=60

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from sockdiag.cli import options
 from sockdiag.cli.spec import Command, seconds
 
@@ -95,7 +93,10 @@ def _steps(
     from sockdiag.survey.workers import Pause
 
     before = None
-    if seconds and survey.system.files.live:
+    moments = survey.system.moments
+    if seconds and moments:
+        before = _look(survey.at(moments[0]))
+    elif seconds and survey.system.files.live:
         before = _look(survey)
         yield Pause(before.at + seconds)
     after = _look(survey)
@@ -115,19 +116,22 @@ def _steps(
 
 
 def _link_trouble(survey: SystemReader) -> LinkTrouble | None:
-    if not survey.system.files.live:
-        return None
     from sockdiag.model.route import LinkTrouble
     from sockdiag.sources.netlink.rtnetlink_neighbours import read_link_states, read_unanswering
     from sockdiag.sources.system.interfaces import interface_names
+    from sockdiag.survey.sample import if_captured
 
-    links = survey.attempt(read_link_states) or ()
-    neighbours = survey.attempt(lambda: read_unanswering(interface_names(survey.system.files))) or ()
+    system = survey.system
+    names = interface_names(system.files)
+    links = survey.attempt(lambda: if_captured(lambda: read_link_states(system.netlink)))
+    neighbours = survey.attempt(lambda: if_captured(lambda: read_unanswering(names, system.netlink)))
+    if not system.files.live and links is None and neighbours is None:
+        return None
     return LinkTrouble(
         survey.netns.label,
-        tuple(link.name for link in links if not link.up),
-        tuple(link.name for link in links if link.up and not link.carrier),
-        tuple(neighbours),
+        tuple(link.name for link in links or () if not link.up),
+        tuple(link.name for link in links or () if link.up and not link.carrier),
+        tuple(neighbours or ()),
     )
 
 
@@ -142,7 +146,7 @@ def _look(survey: SystemReader) -> PathSample:
     sockets, unread = _sockets(survey)
     levels: dict[str, int | None] = {"net.core.netdev_max_backlog": _max_backlog(survey)}
     tables = (_qdiscs(survey, levels, unread), _conntrack(survey, levels), _drop_rules(survey))
-    at = time.monotonic()
+    at = survey.system.monotonic()
     counters, gaps = read_counters(files)
     for gap in gaps:
         survey.note(gap)
@@ -201,15 +205,16 @@ def _drop_rules(survey: SystemReader) -> Counters:
 
 
 def _qdiscs(survey: SystemReader, levels: dict[str, int | None], unread: set[str]) -> Counters:
-    from sockdiag.errors import SourceUnavailable
+    from sockdiag.errors import NotCaptured, SourceUnavailable
     from sockdiag.model.counters import Counters
     from sockdiag.sources.netlink.rtnetlink_qdisc import SOURCE, read_qdiscs
     from sockdiag.sources.system.interfaces import interface_names
 
     def read() -> list[Qdisc]:
-        if not survey.system.files.live:
-            raise SourceUnavailable(SOURCE, "a capture does not hold them")
-        return read_qdiscs(interface_names(survey.system.files))
+        try:
+            return read_qdiscs(interface_names(survey.system.files), survey.system.netlink)
+        except NotCaptured:
+            raise SourceUnavailable(SOURCE, "a capture does not hold them") from None
 
     found = survey.attempt(read)
     if found is None:
@@ -238,7 +243,7 @@ COMMAND = Command(
     help=(
         "One line per stage: packets that came in, and packets lost, between two samples. A loss that the kernel counts more "
         "than once is shown once, at the stage where it happened. A loss that no counter shows is marked as unknown.\n\n"
-        "With --interval 0, or for a capture, there is a single sample, whose totals are history. --json has each stage's "
+        "With --interval 0 there is a single sample, whose totals are history. --json has each stage's "
         "counters with their scopes, the state of the devices, and the neighbours that do not answer.\n\n"
         "--netid follows only packets for sockets of these tables, with the stages that all packets pass.\n\n"
         "With --netns all, the stages of the host are shown once, and those of other namespaces where they lost something."

@@ -14,7 +14,7 @@ from sockdiag.sources.system.proc_root import close_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
     # A folder, the text of a link, or first byte and length of a file's content.
@@ -27,12 +27,19 @@ _PIECE = 1 << 18
 
 
 class Content:
-    """Bytes that are written once, one piece after the other, and read at any place."""
+    """Bytes that are written once, one piece after the other, and read at any place.
 
-    __slots__ = ("_fd", "_held", "size")
+    Args:
+        place: opens the file for more than is kept in memory; by default one without a name in the folder for temporary files.
+        in_memory: bytes that are kept in memory.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_fd", "_held", "_in_memory", "_place", "size")
+
+    def __init__(self, place: Callable[[], int] | None = None, in_memory: int | None = None) -> None:
         self.size = 0
+        self._place = place or _unnamed
+        self._in_memory = _IN_MEMORY if in_memory is None else in_memory
         self._held = bytearray()
         self._fd = -1
 
@@ -44,13 +51,10 @@ class Content:
         """Write at the end; OSError if there is no room."""
         self.size += len(piece)
         if self._fd < 0:
-            if self.size <= _IN_MEMORY:
+            if self.size <= self._in_memory:
                 self._held += piece
                 return
-            from tempfile import TemporaryFile
-
-            with TemporaryFile(prefix="sockdiag-") as file:
-                self._fd = os.dup(file.fileno())
+            self._fd = self._place()
             self._write(self._held)
             self._held = bytearray()
         self._write(piece)
@@ -66,6 +70,13 @@ class Content:
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
+
+
+def _unnamed() -> int:
+    from tempfile import TemporaryFile
+
+    with TemporaryFile(prefix="sockdiag-") as file:
+        return os.dup(file.fileno())
 
 
 class PackedTree:

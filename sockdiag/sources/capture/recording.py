@@ -131,7 +131,7 @@ def write_capture(folder: str, recording: Recording, meta: Mapping[str, str | fl
             _write(f"{folder}/netlink/{name}.nl", answer)
         if recording.stats:
             _write(folder + STAT_FILE, format_stats(recording.stats))
-        _write(f"{folder}/meta.toml", _toml(meta))
+        _write(f"{folder}/meta.toml", toml(meta))
     except OSError as error:
         raise source_error(folder, error) from None
 
@@ -148,7 +148,8 @@ def _write(path: str, body: bytes) -> None:
         out.write(body)
 
 
-def _toml(meta: Mapping[str, str | float]) -> bytes:
+def toml(meta: Mapping[str, str | float]) -> bytes:
+    """Format keys and values as TOML."""
     from json import dumps  # its strings are TOML's basic strings
 
     return "".join(f"{key} = {dumps(value)}\n" for key, value in meta.items()).encode()

@@ -1,5 +1,8 @@
 """Netlink answers of a captured system: ``netlink/NAME.nl`` holds the messages that answered the request NAME.
 
+A capture of several moments is itself the last of them; ``moments/N`` holds the earlier ones in the same form, the first
+sample and then what was probed between the two samples.
+
 The messages stand one after the other as the kernel sent them, as ``ss -D`` writes them and ``TCPDIAG_FILE`` reads them;
 NLMSG_DONE may be there or not. A capture holds all states, so those not asked for are left out here.
 """
@@ -11,15 +14,16 @@ import os
 import time
 from struct import Struct
 
-from sockdiag.errors import SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
+from sockdiag.errors import NotCaptured, SourceError, SourceInterrupted, SourceTruncated, SourceUnavailable
 from sockdiag.kernel.byte_order import ORDER
 from sockdiag.kernel.families import FAMILIES
 from sockdiag.kernel.inet_diag import MSG_SOCKID
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
+from sockdiag.sources.capture.answers import read_answers
 from sockdiag.sources.system.captured_root import CapturedRoot
-from sockdiag.sources.system.captured_tree import FolderTree
+from sockdiag.sources.system.captured_tree import FolderTree, SubTree
 from sockdiag.sources.system.machine import System
 from sockdiag.sources.system.proc_root import source_error
 from sockdiag.sources.system.transport import raise_errno
@@ -31,10 +35,13 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.captured_tree import Tree
     from sockdiag.sources.system.transport import Request
 
+MOMENTS = "/moments"
 # The kernel's size, so that readers see the same datagrams as on a live system.
 DATAGRAM = 32768
 # No diag message is near this; a damaged length must not make us wait for a gigabyte.
 MAX_MESSAGE = 1 << 20
+# Of an interval; a capture of this program has five.
+_MOST_MOMENTS = 64
 # The end of the year 9999 in UTC, the last that datetime can show.
 _LAST_TIME = 253402300799
 
@@ -93,8 +100,10 @@ class CaptureTransport:
         try:
             return next(rest, b""), rest
         except SourceUnavailable as error:
-            reason = f"not captured (no netlink/{name}.nl)" if error.errno == errno.ENOENT else error.reason
-            raise SourceUnavailable(request.source, reason, error.errno) from None
+            if error.errno == errno.ENOENT:
+                reason = f"not captured (no netlink/{name}.nl)"
+                raise NotCaptured(request.source, reason, error.errno) from None
+            raise SourceUnavailable(request.source, error.reason, error.errno) from None
 
 
 def file_names(name: str) -> list[str]:
@@ -115,8 +124,30 @@ def captured_system(root: str) -> System:
         SourceTruncated: the archive is damaged.
     """
     tree = open_capture(root)
-    taken = capture_time(tree)
-    return System(CapturedRoot(tree), CaptureTransport(tree), time.time if taken is None else lambda: taken, root)
+    last = _moment(tree, root)
+    last.moments = _moments(tree, root, last.monotonic())
+    last.answers = read_answers(last.files)
+    return last
+
+
+def _moment(tree: Tree, root: str) -> System:
+    taken, at = capture_time(tree), _noted(tree, b"monotonic") or 0.0
+    clock = time.time if taken is None else lambda: taken
+    return System(CapturedRoot(tree), CaptureTransport(tree), clock, root, monotonic=lambda: at)
+
+
+def _moments(tree: Tree, root: str, end: float) -> tuple[System, ...]:
+    """Return the earlier moments of a capture; none if their times are not known or do not rise to *end*."""
+    try:
+        numbers = sorted(
+            int(n) for n, is_folder in tree.folders(MOMENTS) if is_folder and n.isascii() and n.isdecimal()
+        )
+    except OSError:
+        return ()
+    found = tuple(_moment(SubTree(tree, f"{MOMENTS}/{n}"), root) for n in numbers[:_MOST_MOMENTS])
+    times = [0.0, *(moment.monotonic() for moment in found), end]
+    rise = times == sorted(set(times))
+    return found if rise else ()
 
 
 def open_capture(root: str) -> Tree:
@@ -149,13 +180,18 @@ def capture_time(root: str | Tree) -> float | None:
 
     None: it has no such line, or one that is no time between 1970 and 9999, which no clock shows.
     """
+    return _noted(root, b"captured_at")
+
+
+def _noted(root: str | Tree, name: bytes) -> float | None:
+    # A time of meta.toml.
     try:
         meta = CapturedRoot(root).read("/meta.toml")
     except (SourceUnavailable, SourceTruncated):
         return None
     for line in meta.splitlines():
         key, equals, value = line.partition(b"=")
-        if equals and key.strip() == b"captured_at":
+        if equals and key.strip() == name:
             try:
                 at = float(value)
             except ValueError:

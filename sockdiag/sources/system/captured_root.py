@@ -10,7 +10,7 @@ import errno
 from itertools import islice
 
 from sockdiag.errors import MAX_ERRNO, SourceError, SourceUnavailable
-from sockdiag.sources.system.captured_tree import FolderTree
+from sockdiag.sources.system.captured_tree import FolderTree, SubTree
 from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot, source_error
 
 TYPE_CHECKING = False
@@ -109,6 +109,10 @@ class CapturedRoot(ProcRoot):
             if inode is not None or is_folder:
                 found.append((name, inode or 0))
         return found
+
+    def below(self, folder: str) -> ProcRoot:
+        """Return the files below one of its folders, at the same paths there."""
+        return CapturedRoot(SubTree(self._tree, folder))
 
     def process(self, pid: int) -> ProcessFiles:
         """Open the folder of a process; errors as :meth:`ProcRoot.read`."""

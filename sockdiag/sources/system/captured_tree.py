@@ -130,6 +130,42 @@ class FolderTree:
                 close_fd(fd)
 
 
+class SubTree:
+    """A folder of a tree as a tree of its own. Links are followed in the whole tree, and lead out of that nowhere.
+
+    Args:
+        tree: the whole.
+        prefix: the folder's absolute path.
+    """
+
+    __slots__ = ("_prefix", "_tree", "path")
+
+    def __init__(self, tree: Tree, prefix: str) -> None:
+        self._tree = tree
+        self._prefix = prefix
+        self.path = tree.path + prefix
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Open a regular file now, and yield it in pieces."""
+        return self._tree.chunks(self._prefix + path)
+
+    def names(self, path: str) -> list[str]:
+        """List a folder."""
+        return self._tree.names(self._prefix + path)
+
+    def link(self, path: str) -> str:
+        """Read a symbolic link, not following it."""
+        return self._tree.link(self._prefix + path)
+
+    def links(self, path: str) -> Iterator[tuple[bytes, bytes]]:
+        """Yield name and text of each symbolic link in a folder."""
+        return self._tree.links(self._prefix + path)
+
+    def folders(self, path: str) -> list[tuple[str, bool]]:
+        """List a folder, and which of its entries are folders themselves."""
+        return self._tree.folders(self._prefix + path)
+
+
 def _opened(trail: list[int], path: str, *, regular: bool) -> int:
     ahead = path.split("/")[::-1]
     name = "."

@@ -9,10 +9,17 @@ from sockdiag.sources.system.proc_root import ProcRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sockdiag.sources.system.modules import Modules
     from sockdiag.sources.system.transport import Transport
+
+    # (question, inode) -> its answer: sockdiag.sources.capture.answers.
+    Answers = Mapping[tuple[str, int], int]
+
+# Questions that single sockets answer, as a capture names them: whether the queue of a unix datagram socket is full
+# (sockdiag.sources.netlink.unix_queue), 1 or 0, and SO_RCVBUF (sockdiag.sources.process.pidfd_getfd) in bytes.
+QUEUE_FULL, RECEIVE_BUFFER = "queue_full", "receive_buffer"
 
 
 class System:
@@ -20,13 +27,16 @@ class System:
 
     Args:
         files: opener of /proc and /sys.
-        netlink: answers sock_diag requests.
+        netlink: answers netlink requests.
         clock: seconds since the epoch.
         root: folder or archive of a captured one, as it was named; "" for this one.
         modules: where to look whether a handler is there; None to ask the kernel without a look.
+        monotonic: seconds of a clock that is never set.
+        moments: of a captured one, the earlier moments that it holds, oldest first; *files* and *netlink* are of the last.
+        answers: of a captured one that ``sockdiag capture`` made, what single sockets answered; its tables hold tcp_info.
     """
 
-    __slots__ = ("clock", "files", "modules", "netlink", "root")
+    __slots__ = ("answers", "clock", "files", "modules", "moments", "monotonic", "netlink", "root")
 
     def __init__(
         self,
@@ -35,12 +45,23 @@ class System:
         clock: Callable[[], float] = time.time,
         root: str | None = None,
         modules: Modules | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        moments: tuple[System, ...] = (),
+        answers: Answers | None = None,
     ) -> None:
         self.files = files
         self.netlink = netlink
         self.clock = clock
         self.modules = modules
         self.root = files.root if root is None else root
+        self.monotonic = monotonic
+        self.moments = moments
+        self.answers = answers
+
+    @property
+    def recorded_s(self) -> float | None:
+        """Seconds from the first moment of a capture to its last; None for a single moment, and for a running system."""
+        return self.monotonic() - self.moments[0].monotonic() if self.moments else None
 
 
 def this_system(load_modules: str = LOAD_MODULES[0]) -> System:

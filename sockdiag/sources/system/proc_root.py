@@ -121,6 +121,10 @@ class ProcRoot:
         except OSError as error:
             raise source_error(path, error) from None
 
+    def below(self, folder: str) -> ProcRoot:
+        """Return the files that a captured system holds below one of its folders, at the same paths there."""
+        return ProcRoot(self.root + folder)
+
     def pids(self) -> list[int]:
         """List the processes, lowest number first; errors as :meth:`read`."""
         names = self.names("/proc")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.live.scenarios import cgroups as g
@@ -18,6 +19,9 @@ from tests.live.world.namespace import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    # Runs a command on a namespace: its document and exit status.
+    Ask = Callable[..., tuple[dict[str, Any], int]]
 
 INTERVAL_S = 1.5
 _AT_ONCE = 6
@@ -180,18 +184,36 @@ def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any]
     return json.loads(done.stdout), done.returncode
 
 
+def ask_capture(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
+    """Take a capture of a namespace, and run the command on that; *words* begin with the interval."""
+    with TemporaryDirectory() as folder:
+        case = f"{folder}/case.tar.gz"
+        interval, rest = words[:2], words[2:]
+        program = [sys.executable, "-m", "sockdiag"]
+        subprocess.run([*program, "capture", case, "--netns", str(namespace.pid), *interval], check=True, timeout=60)
+        done = subprocess.run(
+            [*program, command, "--json", "--root", case, *rest],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.returncode
+
+
 class Impossible(Exception):
     """A condition cannot be made on this host."""
 
 
-def play(scenario: Scenario) -> Outcome | BaseException:
+def play(scenario: Scenario, asked: Ask = ask) -> Outcome | BaseException:
     """Make a condition, look at it, and read what the kernel counted from before the look until after it."""
     if scenario.missing():
         return Impossible(scenario.missing())
     namespace = Namespace()
     try:
         namespace.call(scenario.make)
-        return _look(namespace)
+        return _look(namespace, asked)
     except BaseException as error:
         return error
     finally:
@@ -217,20 +239,20 @@ def play_on_host(scenario: host.HostScenario) -> Outcome | BaseException:
         namespace.close()
 
 
-def _look(namespace: Namespace) -> Outcome:
+def _look(namespace: Namespace, asked: Ask = ask) -> Outcome:
     time.sleep(0.1)
     before, sent_before = namespace.call(load.losses), namespace.call(load.sent_again)
-    document, status = ask(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
+    document, status = asked(namespace, "risk", "--interval", str(INTERVAL_S), "--exit-code")
     after, sent_after = namespace.call(load.losses), namespace.call(load.sent_again)
     lost = load.lost(before, after)
     again, first = (now - past for now, past in zip(sent_after, sent_before, strict=True))
     return Outcome(document, lost, again / first if first >= 500 else 0.0, status)
 
 
-def play_all(scenarios: tuple[Scenario, ...] = SCENARIOS) -> dict[str, Outcome | BaseException]:
+def play_all(scenarios: Sequence[Scenario] = SCENARIOS, asked: Ask = ask) -> dict[str, Outcome | BaseException]:
     """Play scenarios, some at once: they wait more than they work."""
     with host.nobody_else(changes=False), ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip((s.name for s in scenarios), pool.map(play, scenarios), strict=True))
+        return dict(zip((s.name for s in scenarios), pool.map(lambda one: play(one, asked), scenarios), strict=True))
 
 
 def play_all_on_host() -> dict[str, Outcome | BaseException]:

@@ -1,0 +1,79 @@
+"""`sockdiag capture`: save everything that the other commands read."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.spec import Command, flag, required, seconds
+from sockdiag.defaults import INTERVAL_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.spec import Args, Keys
+
+PATH = required(
+    "path",
+    "A new folder, or a new archive if it ends in .tar.gz or .tgz.",
+    metavar="FILE|DIR",
+    completion="path",
+)
+INTERVAL = seconds(
+    "interval",
+    "Take two samples, S seconds apart, so that losses and rates can be judged later. 0: a single sample.",
+    default=INTERVAL_S,
+)
+FORCE = flag("force", "Replace the archive if it exists. A folder is never replaced.")
+
+
+def run(env: Env, args: Args) -> int:
+    """Take a capture, and tell its size."""
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.errors import UsageError
+    from sockdiag.render.document import Document
+    from sockdiag.survey.capture import CaptureSummary, take_capture
+    from sockdiag.survey.diagnose import judging
+    from sockdiag.version import __version__
+
+    # Whoever takes a capture wants to know how the host is, and not to change it.
+    this = Invocation(env, args.replaced(options.MODULES, "never"))
+    survey = this.survey
+    if not args[PATH]:
+        raise UsageError("capture needs the name of a new folder or archive")
+    how = judging(survey.system, args[INTERVAL])
+    columns, chosen = this.columns(CaptureSummary, ("path", "size_bytes", "moments", "interval_s", "processes"))
+    made = take_capture(survey, args[PATH], how.interval_s, force=args[FORCE], how=f"sockdiag {__version__} capture")
+    rows = this.ordered([made], CaptureSummary)
+    table = this.table(columns, rows, chosen=chosen)
+    return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="captures"))
+
+
+def document() -> Keys:
+    """Name the document's own keys."""
+    from sockdiag.survey.capture import CaptureSummary
+
+    return {"captures": [CaptureSummary]}
+
+
+COMMAND = Command(
+    run,
+    name="capture",
+    help=(
+        "The capture holds the files of /proc and /sys that commands read and the kernel's netlink answers, raw, in one pass, at two "
+        "moments and with light probes between them. With --root FILE every command answers from it.\n\n"
+        "It names processes with their command lines, users, addresses, routes, cgroups and the counters of this host: whoever gets it sees "
+        "them. Names of open files, environments and TCP-MD5 keys are left out. The file can be read by its owner only.\n\n"
+        "It loads no kernel module, and gets its name when it is whole. Without root, what may not be read is a gap."
+    ),
+    options=(
+        INTERVAL,
+        FORCE,
+        *(o for o in options.COMMON if o not in (options.ROOT, options.SOURCE, options.MODULES, options.NUMERIC)),
+    ),
+    arguments=(PATH,),
+    examples=(
+        ("capture case.tar.gz", "save everything, from two samples, 1 s apart"),
+        ("capture case.tar.gz --interval 10", "for rare losses"),
+        ("capture case --netns web", "the network namespace 'web', in a folder"),
+    ),
+    document=document,
+)

@@ -1,0 +1,216 @@
+"""What is recorded of one moment, kept in a file without a name until it is written as a part of a capture.
+
+A host may have hundreds of thousands of sockets: their answers and their descriptors would not fit in memory, and compressing them while
+they are read would pull the moments of a capture apart.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from sockdiag.errors import NotCaptured, SourceDenied, SourceInterrupted, SourceUnavailable
+from sockdiag.kernel.netlink import NLM_F_DUMP_INTR
+from sockdiag.sources.capture.packed_tree import Content
+from sockdiag.sources.capture.recording import Recording, done_message, error_message, without_secrets
+from sockdiag.sources.capture.transport import file_names
+from sockdiag.sources.system.captured_root import STAT_FILE, format_stats
+from sockdiag.sources.system.transport import messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol
+
+    from sockdiag.sources.system.transport import Request, Transport
+
+    class Sink(Protocol):
+        """Takes the parts of a capture."""
+
+        def folder(self, path: str) -> None:
+            """Make a folder, and those above it."""
+            ...
+
+        def file(self, path: str, size: int, pieces: Iterable[bytes]) -> None:
+            """Write a file, and the folders above it."""
+            ...
+
+        def links(self, folder: str, links: Iterable[tuple[bytes, bytes]]) -> None:
+            """Write symbolic links, by name and text, and the folders above them."""
+            ...
+
+
+_PIECE = 1 << 18
+# Bytes of all moments together that are kept in memory.
+_IN_MEMORY = 8 << 20
+_PROCESS = re.compile(r"/proc/([1-9]\d*)(?:/|$)")
+
+
+class Extent:
+    """Bytes in a :class:`Content`, in one piece or several."""
+
+    __slots__ = ("_content", "_parts", "size")
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._parts: list[tuple[int, int]] = []
+        self.size = 0
+
+    def append(self, data: bytes) -> None:
+        """Add bytes; OSError if there is no room."""
+        if not data:
+            return
+        start = self._content.size
+        self._content.append(data)
+        self.size += len(data)
+        if self._parts and sum(self._parts[-1]) == start:
+            self._parts[-1] = self._parts[-1][0], self._parts[-1][1] + len(data)
+        else:
+            self._parts.append((start, len(data)))
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes."""
+        for start, length in self._parts:
+            for offset in range(0, length, _PIECE):
+                yield self._content.read(start + offset, min(_PIECE, length - offset))
+
+
+class SpooledFiles:
+    """Files by path, as a recorder sets them."""
+
+    __slots__ = ("_content", "_extents")
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._extents: dict[str, Extent] = {}
+
+    def __setitem__(self, path: str, body: bytes) -> None:
+        extent = self._extents[path] = Extent(self._content)
+        extent.append(body)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._extents
+
+    def items(self) -> Iterator[tuple[str, Extent]]:
+        """Yield paths and contents, in the order of the paths."""
+        return iter(sorted(self._extents.items()))
+
+
+class MomentRecording(Recording):
+    """What was read at one moment.
+
+    Attributes:
+        notes: for its ``meta.toml``.
+        processes: those to keep, of which enough was read before they ended; None: all.
+    """
+
+    __slots__ = ("_content", "_descriptors", "_files", "netlink_answers", "notes", "processes")
+
+    def __init__(self, content: Content) -> None:
+        super().__init__()
+        self._content = content
+        self._files = SpooledFiles(content)
+        self.files = self._files  # type: ignore[assignment]
+        self.netlink_answers: dict[str, Extent] = {}
+        self._descriptors: dict[int, Extent] = {}
+        self.notes: dict[str, str | float] = {}
+        self.processes: set[int] | None = None
+
+    def answer(self) -> Extent:
+        """Return room for an answer."""
+        return Extent(self._content)
+
+    def descriptors(self, pid: int, links: Iterable[tuple[bytes, bytes]]) -> None:
+        """Note the open descriptors of a process: their numbers, and what they lead to."""
+        extent = self._descriptors[pid] = Extent(self._content)
+        extent.append(b"".join(b"%b\t%b\n" % link for link in links))
+        self.folders.add(f"/proc/{pid}/fd")
+
+    def write(self, sink: Sink, prefix: str = "") -> None:
+        """Write it, below a folder of a capture."""
+        for path in sorted(self.folders):
+            if self._kept(path):
+                sink.folder(prefix + path)
+        for path, extent in self._files.items():
+            if self._kept(path):
+                sink.file(prefix + path, extent.size, extent.pieces())
+        for path, text in sorted(self.links.items()):
+            # Descriptors are noted per process.
+            if self._kept(path) and not ("/fd/" in path and _PROCESS.match(path)):
+                folder, _, name = path.rpartition("/")
+                sink.links(prefix + folder, ((os.fsencode(name), os.fsencode(text)),))
+        for pid, extent in self._descriptors.items():
+            if self.processes is None or pid in self.processes:
+                links = (line.partition(b"\t")[::2] for line in _lines(extent.pieces()))
+                sink.links(f"{prefix}/proc/{pid}/fd", links)
+        for name, extent in sorted(self.netlink_answers.items()):
+            sink.file(f"{prefix}/netlink/{name}.nl", extent.size, extent.pieces())
+        stats = {path: stat for path, stat in self.stats.items() if self._kept(path)}
+        if stats:
+            body = format_stats(stats)
+            sink.file(prefix + STAT_FILE, len(body), (body,))
+
+    def _kept(self, path: str) -> bool:
+        found = _PROCESS.match(path)
+        return found is None or self.processes is None or int(found[1]) in self.processes
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+
+
+class SpoolingTransport:
+    """Pass requests on and note the answers, each once.
+
+    Args:
+        inner: who answers.
+        recording: where to note.
+    """
+
+    __slots__ = ("_inner", "_recording")
+
+    def __init__(self, inner: Transport, recording: MomentRecording) -> None:
+        self._inner = inner
+        self._recording = recording
+
+    def dump(self, request: Request) -> Iterator[bytes]:
+        """Yield the datagrams that the inner transport gives; errors are its own."""
+        extent = self._recording.answer()
+        (name,) = file_names(request.name)
+        ending: bytes | None = error_message(errno.ENOBUFS)  # how a replay marks an answer that was not read to its end
+        try:
+            for datagram in self._inner.dump(request):
+                extent.append(b"".join(map(_kept, messages(request, datagram))))
+                yield datagram
+            ending = done_message(0)
+        except SourceInterrupted:
+            ending = done_message(NLM_F_DUMP_INTR)
+            raise
+        except NotCaptured:
+            ending = None
+            raise
+        except (SourceUnavailable, SourceDenied) as error:
+            ending = error_message(error.errno or errno.ENOENT)
+            raise
+        finally:
+            if ending is not None:
+                extent.append(ending)
+                self._recording.netlink_answers[name] = extent
+
+    def query(self, request: Request) -> bytes:
+        """Return the inner transport's answer; a single socket is noted with the dump of its table, or not at all."""
+        return self._inner.query(request)
+
+
+def _kept(message: bytes) -> bytes:
+    message = without_secrets(message)
+    return message + bytes(-len(message) & 3)
+
+
+def new_content(place: Callable[[], int]) -> Content:
+    """Return room for all moments of a capture; *place* opens the file that holds it if it is much."""
+    return Content(place, _IN_MEMORY)
