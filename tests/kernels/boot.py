@@ -53,7 +53,7 @@ class Kernel:
         for place, other in (places, places[::-1]):
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(other)
+                place.symlink_to(os.path.relpath(other, place.parent))
         self._base = root
         self.modules = next(place for place in places if not place.is_symlink()) / next(places[0].iterdir()).name
         self.release = self.modules.name
