@@ -50,14 +50,10 @@ class Taken:
         self.after = {words: said(self.namespace, *words) for words in ROWS}
 
 
-EVERYTHING = "+cgroup,processes,skmem,tcp_info,timer,mark,uid,user,cookie,inode,shutdown"
 # Command -> key of its rows, and what identifies one.
 ROWS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
-    ("list", "--json", "-o", EVERYTHING): ("sockets", ("netid", "inode", "cookie", "local", "peer")),
     ("states", "--json"): ("states", ("netid", "family", "state")),
-    ("listeners", "--json"): ("listeners", ("socket",)),
     ("limits", "--json"): ("limits", ("name",)),
-    ("doctor", "--json", "--interval", "0"): ("findings", ("code", "subject")),
 }
 
 _taken: list[Taken] = []
