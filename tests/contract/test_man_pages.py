@@ -170,6 +170,16 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         assert (answer.status, answer.out) == (0, b"")
         assert (tmp_path / "sockdiag.prom").read_text().startswith("# HELP sockdiag_")
         return
+    if words[:1] == ["trace"]:
+        if "--for" in words:
+            del words[words.index("--for") : words.index("--for") + 2]
+        done = subprocess.run(
+            [sys.executable, "-m", "sockdiag", *words, "--for", "0.2"], capture_output=True, check=False, timeout=60
+        )
+        # It needs root and a kernel with tracepoints, and the machine may lack either.
+        assert done.returncode in (0, 1)
+        assert b"Traceback" not in done.stderr
+        return
     if words[:1] == ["capture"]:
         words[1] = str(tmp_path / words[1])
     if words[:1] == ["ss"]:
@@ -177,6 +187,18 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
             [sys.executable, "-m", "sockdiag", *words], capture_output=True, text=True, check=False, timeout=60
         )
         assert (done.returncode, done.stderr) == (0, "")
+        return
+    if words[:1] == ["kill"]:
+        done = subprocess.run(
+            [sys.executable, "-m", "sockdiag", *words, "--dry-run"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        # Nobody has such a connection.
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith("sockdiag: no socket matches, so nothing was closed\n")
         return
     answer = invoke(*targets.fill(words)) if LIVE & set(words) else invoke(*of(WORLD, *words))
     if "web" in words and os.geteuid() != 0:

@@ -23,6 +23,8 @@ class Boot(NamedTuple):
 # Tests of tests/kernels/guest that need another one than the first say so: @pytest.mark.boot("no_ipv6").
 BOOTS = {
     "plain": Boot(),
+    # Counts what the kernel asks modprobe for, and unloads modules: nobody else may use any meanwhile.
+    "modules": Boot(),
     # A card of 2005, whose ring overruns; nobody is at the other end but qemu's own DHCP server.
     "e1000": Boot(devices=("-nic", "user,model=e1000,restrict=on")),
     "no_ipv6": Boot(append="ipv6.disable=1"),

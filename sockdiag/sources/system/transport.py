@@ -457,13 +457,18 @@ def feed(
         SourceDenied: it may not be read.
     """
     attempts = feeds(transport, request, begin)
+    damaged: SourceError | None = None
     while True:
         try:
-            datagram = next(attempts)
+            datagram = next(attempts) if damaged is None else attempts.throw(damaged)
         except StopIteration as end:
             failure: SourceError | None = end.value
             return failure
-        take(datagram)
+        damaged = None
+        try:
+            take(datagram)
+        except (SourceInterrupted, SourceTruncated) as error:
+            damaged = error
 
 
 def feeds(

@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.boot("modules")
+
 MODPROBE = Path("/proc/sys/kernel/modprobe")
 READING = (
     "",

@@ -33,7 +33,7 @@ def slow(self, pid, process):
     for number in range(SECONDS * 10):
         time.sleep(0.1)
         fd.progress.step("processes", number, SECONDS * 10)
-    look(self, pid, process)
+    return look(self, pid, process)
 fd._Scan._look = slow
 from sockdiag.cli.main import run
 sys.exit(run(["sockdiag", *sys.argv[1:]]))
