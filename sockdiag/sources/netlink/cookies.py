@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from struct import Struct
-
 from sockdiag.kernel.byte_order import U32, U64, low_first, units
 from sockdiag.kernel.inet_diag import MSG_ATTRIBUTES, MSG_COOKIE
 
@@ -11,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# In the order in which memory is cast.
-_WORD = Struct("=I")
+# One word in the order in which memory is cast.
+_BYTES = bytearray(4)
+_WORD = memoryview(_BYTES).cast("I")
 
 
 class Cookies:
@@ -46,13 +45,15 @@ class Cookies:
         for message in messages:
             if len(message) >= MSG_ATTRIBUTES:
                 number = cookie_of(message)
-                self._low += _WORD.pack(number & 0xFFFFFFFF)
-                self._high += _WORD.pack(number >> 32)
+                _WORD[0] = number & 0xFFFFFFFF
+                self._low += _BYTES
+                _WORD[0] = number >> 32
+                self._high += _BYTES
 
     def all(self) -> set[int]:
         """Return them."""
-        pairs = zip(_WORD.iter_unpack(self._low), _WORD.iter_unpack(self._high), strict=True)
-        return {low | high << 32 for (low,), (high,) in pairs}
+        pairs = zip(memoryview(self._low).cast("I"), memoryview(self._high).cast("I"), strict=True)
+        return {low | high << 32 for low, high in pairs}
 
 
 def cookie_of(message: bytes) -> int:
