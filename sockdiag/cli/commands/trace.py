@@ -58,10 +58,10 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args)
     columns, chosen = this.columns(TraceEvent)
     with Tracer(this.survey, kinds, this.survey.where, noise=args[NOISE]) as tracer:
-        return _TraceOutput(this, tracer, columns, chosen=chosen).run()
+        return _Output(this, tracer, columns, chosen=chosen).run()
 
 
-class _TraceOutput:
+class _Output:
     """Shows what a tracer finds."""
 
     def __init__(self, this: Invocation, tracer: Tracer, columns: Sequence[FieldEntry], *, chosen: bool) -> None:
