@@ -1,1 +1,0 @@
-"""tracefs: the kernel's tracepoints, in an instance of our own."""
