@@ -138,10 +138,11 @@ def _judge_pile(
     batched = young and _gathered_s(case, pile) < patience
     more = pile.fresh > 0 and gone == 0 and not (few and young) and not batched
     # None has been there for long: the process takes its time, or has yet to answer.
-    passing = young and (few or gone > 0 or case.before is None or not critical)
+    passing = young and (few or gone > 0 or case.before is None)
     growing = more or _accumulates(ages, patience) or (case.before is None and not ages)
     many = case.threshold(rule, "many")
     large = lasting >= (many if not limit else min(many, case.threshold(rule, "limit_share") * limit))
+    large = critical or (large and not young)
     if passing and not more:
         return
     if not (growing or large):

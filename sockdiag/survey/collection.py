@@ -116,8 +116,9 @@ class Collection:
             self.gap(error)
             return
         self.sources[table] = PROC
-        # A table without sockets lacks nothing of them. What was not asked for is a gap in any case.
-        if isinstance(failure, ModuleMissing) and (reading.sockets or failure.unasked):
+        # A table without sockets lacks nothing of them, and a kernel without the module has no more to tell. What was not
+        # asked for is a gap in any case.
+        if isinstance(failure, ModuleMissing) and (failure.unasked or (reading.sockets and failure.hint)):
             self.gap(failure)
         for problem in reading.errors:
             self.gap(problem)

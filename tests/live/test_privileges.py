@@ -176,7 +176,7 @@ def test_limits_of_the_host(program: Program) -> None:
 
 def test_closing_needs_net_admin(program: Program) -> None:
     """A socket is closed for CAP_NET_ADMIN alone."""
-    assert rows()[5:] == [("to close a socket: `sockdiag ss -K`", "CAP_NET_ADMIN")]
+    assert rows()[5:] == [("to close a socket: `sockdiag kill`, `sockdiag ss -K`", "CAP_NET_ADMIN")]
 
     def there() -> int:
         return len(program.namespace.ss("-Htn"))

@@ -176,7 +176,7 @@ def test_an_interval_needs_a_running_system() -> None:
     """A capture holds a single sample; other arguments are checked as on the command line."""
     capture = sockdiag.open_system(BUSY)
     with pytest.raises(
-        sockdiag.UsageError, match=r"^interval and root exclude each other: a capture is a single sample"
+        sockdiag.UsageError, match=r"^interval and root exclude each other: a capture has its own samples"
     ):
         capture.diagnose(1.0)
     with pytest.raises(sockdiag.UsageError, match=r"^horizon takes more than 0"):

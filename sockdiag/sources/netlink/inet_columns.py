@@ -469,7 +469,8 @@ def _tcp_infos(cut: _Cut, offset: int, size: int) -> Column:
             values = list(map(U16.unpack, map(bytes, zip(cut.octets(at), cut.octets(at + 1), strict=True))))
             values = [value for (value,) in values]
         else:
-            values = cut.octets(at)
+            # None cannot be looked for in bytes.
+            values = list(cut.octets(at))
         if not wire:
             read, before = TCP_INFO.bit_field(name), bytes(place)
             known = {octet: read(before + bytes((octet,))) for octet in set(values)}

@@ -16,6 +16,7 @@ from time import monotonic
 
 from sockdiag.errors import (
     ModuleMissing,
+    NotCaptured,
     SourceDenied,
     SourceError,
     SourceInterrupted,
@@ -50,7 +51,15 @@ _CHUNK = 1 << 16
 _MOST_FILES = 1 << 20  # fs.nr_open; without close_range(2) each number is closed on its own
 _ERRORS: dict[str, type[SourceError]] = {
     c.__name__: c
-    for c in (SourceError, SourceUnavailable, ModuleMissing, SourceDenied, SourceInterrupted, SourceTruncated)
+    for c in (
+        SourceError,
+        SourceUnavailable,
+        ModuleMissing,
+        NotCaptured,
+        SourceDenied,
+        SourceInterrupted,
+        SourceTruncated,
+    )
 }
 
 
