@@ -22,19 +22,19 @@ class Sockdiag(Plugin, IndependentPlugin, DebianPlugin):
         """Name the commands; sos ends each that takes longer than its time limit. A report loads no kernel modules."""
         self.add_cmd_output(
             [
-                "sockdiag states --netns all --json --load-modules never",
-                "sockdiag states --netns all --by process --json --load-modules never",
-                "sockdiag memory --netns all --json --load-modules never",
+                "sockdiag states --netns all --load-modules never --json",
+                "sockdiag states --netns all --by process --load-modules never --json",
+                "sockdiag memory --netns all --load-modules never --json",
                 "sockdiag limits --json",
                 "sockdiag protocols --json",
-                "sockdiag doctor --interval 2 --json --load-modules never",
-                "sockdiag risk --interval 2 --json --load-modules never",
-                "sockdiag listeners --interval 2 --json --load-modules never",
-                "sockdiag path --interval 2 --json --load-modules never",
+                "sockdiag doctor --interval 2 --load-modules never --json",
+                "sockdiag risk --interval 2 --load-modules never --json",
+                "sockdiag listeners --interval 2 --load-modules never --json",
+                "sockdiag path --interval 2 --load-modules never --json",
             ],
             stderr=False,
             timeout=60,
         )
         # One line per socket: if sos cuts the output to its size limit, the remaining lines can still be read.
-        command = "sockdiag list --netns all -o +processes --ndjson --load-modules never"
+        command = "sockdiag list --netns all -o +processes --load-modules never --ndjson"
         self.add_cmd_output(command, stderr=False, timeout=120)

@@ -187,7 +187,7 @@ def test_sos_report(host: Booted) -> None:
         if name.endswith("_--json"):
             assert valid(text, name.split("_")[1])
         else:
-            assert name == "sockdiag_list_--netns_all_-o_processes_--ndjson"
+            assert name == "sockdiag_list_--netns_all_-o_processes_--load-modules_never_--ndjson"
             rows = [json.loads(line) for line in text.splitlines()]
             assert any(row["processes"] for row in rows)
     log = host.run("sh", "-c", "cat /tmp/sos/sosreport-*/sos_logs/sos.log").stdout
