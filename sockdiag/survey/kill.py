@@ -8,6 +8,7 @@ from sockdiag.errors import SourceDenied, SourceError, SourceUnavailable, UsageE
 from sockdiag.model.kill import ABORTED, CLOSED, FAILED, GONE, REFUSED, WOULD_CLOSE, KilledSocket
 from sockdiag.model.query import OWNERS
 from sockdiag.sources.netlink.inet_destroy import SOURCE, TABLES, NotThere, closes, destroy
+from sockdiag.sources.process.capabilities import effective_capabilities
 from sockdiag.sources.process.own_session import own_session
 from sockdiag.sources.system.transport import KernelTransport
 
@@ -144,13 +145,10 @@ def check_permission(survey: SystemReader, tables: Iterable[str]) -> None:
             f"the kernel does not close {what} sockets (SOCK_DESTROY)",
             hint="it needs Linux 4.9 or later built with CONFIG_INET_DIAG_DESTROY, and for udp and raw the modules udp_diag and raw_diag",
         )
-    try:
-        status = survey.system.files.read("/proc/self/status")
-    except SourceError:
-        return  # The kernel will answer.
-    for line in status.splitlines():
-        if line.startswith(b"CapEff:") and not int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1:
-            raise SourceDenied(SOURCE, "closing sockets needs CAP_NET_ADMIN", hint="run as root")
+    effective = effective_capabilities(survey.system.files)
+    # Where that is unknown, the kernel will answer.
+    if effective is not None and not effective >> _CAP_NET_ADMIN & 1:
+        raise SourceDenied(SOURCE, "closing sockets needs CAP_NET_ADMIN", hint="run as root")
 
 
 def close_all(survey: SystemReader, candidates: Sequence[Candidate], kernel: Commander | None = None) -> None:

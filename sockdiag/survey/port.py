@@ -244,14 +244,15 @@ def asker(survey: SystemReader) -> Asker:
 
 def _capable(survey: SystemReader) -> bool | None:
     """Return whether this process has CAP_NET_BIND_SERVICE in the user namespace of its network namespace."""
+    from sockdiag.sources.process.capabilities import effective_capabilities
+
     files = survey.system.files
+    effective = effective_capabilities(files)
+    if effective is None:
+        return None
     try:
-        labels = dict(
-            line.partition(b":")[::2] for line in files.read("/proc/self/status").split(b"\n") if line[:3] == b"Cap"
-        )
-        effective = int(labels[b"CapEff"], 16)
         mine = files.inode("/proc/self/ns/user")
-    except (SourceError, ParseError, KeyError, ValueError):
+    except SourceError:
         return None
     if not effective >> _CAP_NET_BIND_SERVICE & 1:
         return False

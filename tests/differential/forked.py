@@ -69,11 +69,11 @@ def _from_terminal(master: int, slave: int) -> bytes:
         parts.append(data)
 
 
-def _theirs(words: list[str], env: dict[str, str]) -> NoReturn:
+def theirs(words: list[str], env: dict[str, str]) -> NoReturn:
     os.execvpe("ss", ["ss", *words], env)
 
 
-def _ours(words: list[str], env: dict[str, str]) -> NoReturn:
+def ours(words: list[str], env: dict[str, str]) -> NoReturn:
     from sockdiag.ss.main import run
 
     os.environ.clear()
@@ -91,8 +91,8 @@ def main() -> None:
         words = [*before, *line]
         text = compared(
             words,
-            lambda words=words: spawn(lambda: _theirs(words, env), columns),  # type: ignore[misc]
-            lambda words=words: spawn(lambda: _ours(words, env), columns),  # type: ignore[misc]
+            lambda words=words: spawn(lambda: theirs(words, env), columns),  # type: ignore[misc]
+            lambda words=words: spawn(lambda: ours(words, env), columns),  # type: ignore[misc]
             errors=True,
         )
         if text:

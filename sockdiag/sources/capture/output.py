@@ -13,7 +13,7 @@ from hashlib import sha256
 from sockdiag.errors import SourceError, UsageError
 from sockdiag.sources.capture.tar_writer import TarWriter
 from sockdiag.sources.system.folders import open_folder
-from sockdiag.sources.system.proc_root import close_fd, source_error
+from sockdiag.sources.system.proc_root import close_fd, source_error, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class _Archive:
     def close(self) -> int:
         self._tar.close()
         self._pack(0)
-        _write(self._fd, self._packer.flush())
+        write_all(self._fd, self._packer.flush())
         os.fsync(self._fd)
         size = os.fstat(self._fd).st_size
         os.close(self._fd)
@@ -199,7 +199,7 @@ class _Archive:
 
     def _pack(self, least: int) -> None:
         if len(self._held) >= least:
-            _write(self._fd, self._packer.compress(self._held))
+            write_all(self._fd, self._packer.compress(self._held))
             self._held.clear()
 
 
@@ -225,7 +225,7 @@ class _Folder:
         fd = os.open(name, flags, _MODE, dir_fd=self._fd)
         try:
             for piece in pieces:
-                _write(fd, piece)
+                write_all(fd, piece)
         finally:
             os.close(fd)
 
@@ -283,12 +283,6 @@ def _sum_line(digest: str, name: bytes) -> bytes:
     # As sha256sum(1) writes and reads it.
     escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return b"%b%b  %b\n" % (b"\\" if escaped != name else b"", digest.encode(), escaped)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _sync(folder: int) -> None:

@@ -10,7 +10,7 @@ import errno
 import os
 
 from sockdiag.sources.system.captured_tree import MAX_LINKS
-from sockdiag.sources.system.proc_root import close_fd
+from sockdiag.sources.system.proc_root import close_fd, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ class Content:
         return os.pread(self._fd, length, start)
 
     def _write(self, data: bytes | bytearray) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        write_all(self._fd, data)
 
 
 def _unnamed() -> int:

@@ -76,7 +76,7 @@ class Recording:
         for name, answers in by_name.items():
             best = next((a for a in answers if not a.failed), answers[0])
             merged = best.messages if len(answers) == 1 else _merged(answers)
-            yield name, b"".join((*(_padded(without_secrets(message)) for message in merged), best.ending))
+            yield name, b"".join((*map(kept, merged), best.ending))
 
     def _stat(self, path: str) -> Stat:
         return self.stats.setdefault(path, Stat())
@@ -174,7 +174,9 @@ def without_secrets(message: bytes) -> bytes:
     return bytes(hidden)
 
 
-def _padded(message: bytes) -> bytes:
+def kept(message: bytes) -> bytes:
+    """Return a message as a capture keeps it: without secrets, and padded so that another can follow."""
+    message = without_secrets(message)
     return message + bytes(-len(message) & 3)
 
 

@@ -13,7 +13,7 @@ import re
 from sockdiag.errors import NotCaptured, SourceDenied, SourceInterrupted, SourceUnavailable
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR
 from sockdiag.sources.capture.packed_tree import Content
-from sockdiag.sources.capture.recording import Recording, done_message, error_message, without_secrets
+from sockdiag.sources.capture.recording import Recording, done_message, error_message, kept
 from sockdiag.sources.capture.transport import file_names
 from sockdiag.sources.system.captured_root import STAT_FILE, format_stats
 from sockdiag.sources.system.transport import messages
@@ -184,7 +184,7 @@ class SpoolingTransport:
         ending: bytes | None = error_message(errno.ENOBUFS)  # how a replay marks an answer that was not read to its end
         try:
             for datagram in self._inner.dump(request):
-                extent.append(b"".join(map(_kept, messages(request, datagram))))
+                extent.append(b"".join(map(kept, messages(request, datagram))))
                 yield datagram
             ending = done_message(0)
         except SourceInterrupted:
@@ -204,11 +204,6 @@ class SpoolingTransport:
     def query(self, request: Request) -> bytes:
         """Return the inner transport's answer; a single socket is noted with the dump of its table, or not at all."""
         return self._inner.query(request)
-
-
-def _kept(message: bytes) -> bytes:
-    message = without_secrets(message)
-    return message + bytes(-len(message) & 3)
 
 
 def new_content(place: Callable[[], int]) -> Content:

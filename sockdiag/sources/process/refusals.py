@@ -40,18 +40,15 @@ class Refusals:
 
     def add(self, error: SourceError) -> None:
         """Count one process."""
-        kind = (error.reason, error.errno)
-        if error.errno in _MAY_NOT:
-            # One process gives either, by what of it is read.
-            kind = next((known for known in self.counts if known[1] in _MAY_NOT), kind)
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.join({(error.reason, error.errno): 1})
 
     def join(self, counts: Mapping[tuple[str, int | None], int]) -> None:
         """Add what another process has counted."""
-        for (reason, number), count in counts.items():
-            kind = next(
-                (known for known in self.counts if number in _MAY_NOT and known[1] in _MAY_NOT), (reason, number)
-            )
+        for found, count in counts.items():
+            kind = found
+            if found[1] in _MAY_NOT:
+                # One process gives either, by what of it is read.
+                kind = next((known for known in self.counts if known[1] in _MAY_NOT), found)
             self.counts[kind] = self.counts.get(kind, 0) + count
 
     def gaps(self, processes: int) -> list[Gap]:

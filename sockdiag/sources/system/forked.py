@@ -27,7 +27,7 @@ from marshal import dumps, loads
 from sockdiag.errors import ParseError, SockdiagError, SourceError, SourceTruncated
 from sockdiag.sources.system.children import new_pipe, new_process, tie, untie
 from sockdiag.sources.system.detached import only
-from sockdiag.sources.system.proc_root import close_fd
+from sockdiag.sources.system.proc_root import close_fd, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -304,9 +304,7 @@ def answer_of(function: Callable[[], bytes], timeout_s: float, after: Callable[[
             tie(pipe)
             text = function()
             untie(pipe)
-            data = memoryview(len(text).to_bytes(8, "little") + text)
-            while data:
-                data = data[os.write(pipe, data) :]
+            write_all(pipe, len(text).to_bytes(8, "little") + text)
             if os.read(permitted, 1) and after is not None:
                 after()
         finally:
@@ -342,10 +340,8 @@ def _answer(begin: Callable[[], None], function: Callable[[], object], name: str
             text = _packed((False, error))
         except BaseException as error:
             text = _packed((False, SourceError(name, f"{type(error).__name__}: {str(error)[:1000]}")))
-        data = memoryview(len(text).to_bytes(8, "little") + text)
         untie(writer)
-        while data:
-            data = data[os.write(writer, data) :]
+        write_all(writer, len(text).to_bytes(8, "little") + text)
     finally:
         os._exit(0)
 

@@ -31,6 +31,13 @@ def close_fd(fd: int) -> None:
         pass
 
 
+def write_all(fd: int, data: bytes | bytearray) -> None:
+    """Write all of some bytes; OSError if that fails."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
 class ProcRoot:
     """Files of /proc and /sys at their own absolute paths, read below *root*.
 

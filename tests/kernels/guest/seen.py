@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.differential.forked import spawn
+from tests.differential.forked import ours, spawn, theirs
 from tests.differential.pair import compared, environment
 from tests.live.world import model
 
@@ -54,18 +54,6 @@ def same_as_ss(*options: str) -> None:
     words = [*options]
     env = environment()
     different = compared(
-        words, lambda: spawn(lambda: _theirs(words, env), 0), lambda: spawn(lambda: _ours(words, env), 0)
+        words, lambda: spawn(lambda: theirs(words, env), 0), lambda: spawn(lambda: ours(words, env), 0)
     )
     assert not different, different
-
-
-def _theirs(words: list[str], env: dict[str, str]) -> NoReturn:
-    os.execvpe("ss", ["ss", *words], env)
-
-
-def _ours(words: list[str], env: dict[str, str]) -> NoReturn:
-    from sockdiag.ss.main import run
-
-    os.environ.clear()
-    os.environ.update(env)
-    os._exit(run(["ss", *words]))

@@ -171,17 +171,12 @@ SCENARIOS = (
 HOST_SCENARIOS = host.SCENARIOS
 
 
+_PROGRAM = (sys.executable, "-m", "sockdiag")
+
+
 def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
     """Run a command in a namespace; return its document and exit status."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sockdiag", command, "--json", "--netns", str(namespace.pid), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout), done.returncode
+    return _answer(command, "--json", "--netns", str(namespace.pid), *words)
 
 
 def ask_capture(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
@@ -189,15 +184,13 @@ def ask_capture(namespace: Namespace, command: str, *words: str) -> tuple[dict[s
     with TemporaryDirectory() as folder:
         case = f"{folder}/case.tar.gz"
         interval, rest = words[:2], words[2:]
-        program = [sys.executable, "-m", "sockdiag"]
-        subprocess.run([*program, "capture", case, "--netns", str(namespace.pid), *interval], check=True, timeout=60)
-        done = subprocess.run(
-            [*program, command, "--json", "--root", case, *rest],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        take = [*_PROGRAM, "capture", case, "--netns", str(namespace.pid), *interval]
+        subprocess.run(take, check=True, timeout=60)
+        return _answer(command, "--json", "--root", case, *rest)
+
+
+def _answer(*words: str) -> tuple[dict[str, Any], int]:
+    done = subprocess.run([*_PROGRAM, *words], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
 

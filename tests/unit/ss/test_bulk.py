@@ -146,28 +146,20 @@ _WHO = st.tuples(
     st.sampled_from([0, 77, 2**32 - 1]),
 )
 _ANY_STATE = st.sampled_from([1, 6, 7, 10])
-_FULL = st.builds(
-    message,
-    st.just(AF_INET),
-    _ANY_STATE,
-    st.just((80, 81)),
-    st.just((b"\x7f\0\0\1", _ANY4)),
-    st.just((0, 0)),
-    st.just(0),
-    _ATTRIBUTES,
-    _TIMER,
-    _WHO,
-) | st.builds(
-    message,
-    st.just(AF_INET6),
-    _ANY_STATE,
-    st.just((80, 81)),
-    st.just((b"\1" * 16, _ANY6)),
-    st.just((0, 0)),
-    st.just(0),
-    _ATTRIBUTES,
-    _TIMER,
-    _WHO,
+
+
+def _connections(
+    family: int, ends: tuple[bytes, bytes], attributes: st.SearchStrategy[list[tuple[int, bytes]]]
+) -> st.SearchStrategy[bytes]:
+    """Draw messages of connections between two addresses, from port 80 to 81."""
+    ports, zero = st.just((80, 81)), st.just(0)
+    return st.builds(
+        message, st.just(family), _ANY_STATE, ports, st.just(ends), st.just((0, 0)), zero, attributes, _TIMER, _WHO
+    )
+
+
+_FULL = _connections(AF_INET, (b"\x7f\0\0\1", _ANY4), _ATTRIBUTES) | _connections(
+    AF_INET6, (b"\1" * 16, _ANY6), _ATTRIBUTES
 )
 
 
@@ -323,18 +315,7 @@ _INTERNALS = st.builds(
         max_size=3,
     ),
 )
-_WITH_INTERNALS = st.builds(
-    message,
-    st.just(AF_INET),
-    _ANY_STATE,
-    st.just((80, 81)),
-    st.just((b"\x7f\0\0\1", _ANY4)),
-    st.just((0, 0)),
-    st.just(0),
-    _INTERNALS,
-    _TIMER,
-    _WHO,
-)
+_WITH_INTERNALS = _connections(AF_INET, (b"\x7f\0\0\1", _ANY4), _INTERNALS)
 
 
 @st.composite
