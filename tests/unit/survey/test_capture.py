@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,8 +79,8 @@ def test_capture_answers_as_the_system(pair: tuple[str, str], words: tuple[str, 
 def test_folder_and_archive_are_the_same(tmp_path: Path) -> None:
     root = FIXTURES / "6.18-world"
     folder, archive = capture_of(root, tmp_path / "folder"), capture_of(root, tmp_path / "archive.tgz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(tmp_path / "unpacked", filter="fully_trusted")
+    (tmp_path / "unpacked").mkdir()
+    subprocess.run(["tar", "-xzf", archive, "-C", tmp_path / "unpacked"], check=True)
     # meta.toml has the times, and the sums its own.
     assert (
         subprocess.run(["diff", "-r", "--no-dereference", folder, tmp_path / "unpacked"], check=False).returncode == 0
