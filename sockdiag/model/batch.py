@@ -220,8 +220,11 @@ class Batch:
         cut = self.member(name)
         if cut is not None:
             return cut
-        if outer in self.columns or outer in self.constants:
-            return [None if value is None else getattr(value, inner) for value in self.values(outer)]
+        lead = outer
+        while lead:
+            if lead in self.columns or lead in self.constants:
+                return [None if value is None else getattr(value, inner) for value in self.values(outer)]
+            lead = lead.rpartition(".")[0]
         record = _NESTED.get(name)
         if record is not None and f"{name}.{record.FIELDS[0].name}" in self.columns:
             members = [self.values(f"{name}.{field.name}") for field in record.FIELDS]

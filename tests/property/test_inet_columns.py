@@ -8,7 +8,7 @@ from csv import writer
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sockdiag.kernel import inet_diag as k
@@ -99,6 +99,8 @@ def compare(batches: list[Batch], expected: list[Socket]) -> None:
 
 
 @given(rows_of_attributes(NUMBERS), TABLES, st.integers(1, 4))
+# A record in a record, which is the same in all rows.
+@example([{16: bytes(20)}], "dccp", 1)
 def test_any_attributes(rows: list[dict[int, bytes]], table: str, share: int) -> None:
     """Known and unknown attributes, of right and of wrong sizes."""
     messages = [inet_message(attributes, sport=1000 + row) for row, attributes in enumerate(rows)]
