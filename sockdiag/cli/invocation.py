@@ -40,18 +40,19 @@ class Invocation:
     Args:
         env: the program's surroundings.
         args: the command line.
+        root: the captured system, or "" for this one, instead of that of the command line.
 
     Attributes:
         survey: reads the system.
     """
 
-    def __init__(self, env: Env, args: Args) -> None:
+    def __init__(self, env: Env, args: Args, root: str | None = None) -> None:
         if (args.get(options.LIMIT) or 0) < 0:
             raise UsageError("--limit takes 0 or more rows")
         env.watch()
         self.env = env
         self.args = args
-        self.survey = open_survey(env, args)
+        self.survey = open_survey(env, args, root)
 
     @property
     def renderer(self) -> Renderer:
@@ -263,16 +264,17 @@ def _page(pager: Paged, texts: Iterable[str]) -> None:
         pager.close()
 
 
-def open_survey(env: Env, args: Args) -> Survey:
-    """Open the system that a command line names.
+def open_survey(env: Env, args: Args, root: str | None = None) -> Survey:
+    """Open the system that a command line names, or the one of *root*.
 
     Raises:
         UsageError: --root or --netid is empty, or --netid names a table that does not exist.
         SourceError: a captured system cannot be opened.
     """
-    root = args.get(options.ROOT)
-    if root == "":
-        raise UsageError("--root needs a folder or an archive")
+    if root is None:
+        root = args.get(options.ROOT)
+        if root == "":
+            raise UsageError("--root needs a folder or an archive")
     system = env.open_system(root or "", load_modules(args, env.environ))
     return Survey(system, survey_options(args), started=env.clock() if system.files.live else None)
 

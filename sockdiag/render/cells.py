@@ -71,6 +71,8 @@ def membership(holder: _Holder) -> list[str]:
 
 def _item(value: Any) -> str:
     if isinstance(value, Record) and "pid" in type(value)._INDEX:  # type: ignore[attr-defined]
+        if "fd" not in type(value)._INDEX:  # type: ignore[attr-defined]
+            return process_cell(value.comm, value.pid)  # type: ignore[attr-defined]
         return f"{cell(value.comm)}({value.pid},fd={value.fd})"  # type: ignore[attr-defined]
     if isinstance(value, Record):
         return ":".join(_member(v, f) for f, v in zip(type(value).FIELDS, value._values(), strict=True))

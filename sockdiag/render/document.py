@@ -62,12 +62,19 @@ class Table:
             self.batches = list(self.batches)
 
 
+class ReadTable(Table):
+    """Rows that are made when they are asked for, each time anew, from what was read before."""
+
+    def settle(self) -> None:
+        """Do nothing: nothing is left to read."""
+
+
 class Document:
     """A command's answer.
 
     Args:
         command: name of the command, for the schema key.
-        keys: the document's own JSON keys: records, lists of records, or plain values.
+        keys: the document's own JSON keys: records, lists of records, plain values, or a table of more rows.
         table: the rows for tables, CSV and NDJSON; also the value of *table_key* in JSON.
         table_key: JSON key of the rows.
         lines: the screen for people in place of the plain table: a function of a Style.

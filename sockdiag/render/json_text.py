@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from json import dumps
 
+from sockdiag.render.document import Table
 from sockdiag.render.plain import chosen_object, outermost, plain
 
 TYPE_CHECKING = False
@@ -19,9 +20,8 @@ def _compact(value: Any) -> str:
     return dumps(value, separators=(",", ":"))
 
 
-def rows(document: Document) -> Iterator[str]:
+def rows(table: Table, unasked: frozenset[str]) -> Iterator[str]:
     """Yield pieces of text, each of whole lines, one object per line."""
-    table, unasked = document.table, document.unasked
     columns = outermost(table.columns) if table.chosen else None
     if table.batches is not None:
         from sockdiag.render.bulk_json import batch_lines
@@ -35,7 +35,7 @@ def rows(document: Document) -> Iterator[str]:
 
 def render_ndjson(document: Document, _style: Style) -> Iterator[str]:
     """Yield one object per line, without an envelope."""
-    yield from rows(document)
+    yield from rows(document.table, document.unasked)
 
 
 def envelope(command: str, provenance: Provenance) -> dict[str, Any]:
@@ -62,10 +62,19 @@ def render_json(document: Document, _style: Style) -> Iterator[str]:
     for key, value in head.items():
         yield f"{_compact(key)}: {_compact(value)},\n"
     for key, value in document.keys.items():
-        yield f"{_compact(key)}: {_compact(plain(value, None, document.unasked))},\n"
-    yield f"{_compact(document.table_key)}: ["
+        if isinstance(value, Table):
+            yield from _array(key, value, document.unasked)
+            yield ",\n"
+        else:
+            yield f"{_compact(key)}: {_compact(plain(value, None, document.unasked))},\n"
+    yield from _array(document.table_key, document.table, document.unasked)
+    yield "\n}\n"
+
+
+def _array(key: str, table: Table, unasked: frozenset[str]) -> Iterator[str]:
+    yield f"{_compact(key)}: ["
     separator = "\n"
-    for piece in rows(document):
+    for piece in rows(table, unasked):
         yield separator + piece[:-1].replace("\n", ",\n")
         separator = ",\n"
-    yield "\n]\n}\n"
+    yield "\n]"

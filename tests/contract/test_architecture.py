@@ -22,6 +22,7 @@ OS_PLACES = {
     "sources/capture/recording.py": "writes captures",
     "sources/capture/output.py": "gives a capture its name when it is whole",
     "cli/config.py": "reads default options",
+    "cli/ignored.py": "reads lists of what diff leaves out",
     "sources/system/folders.py": "follows paths so that no other user decides where they lead",
     "sources/system/rpcbind.py": "reads the names of RPC programs",
     "check/state_file.py": "what a run leaves for the next one",

@@ -35,6 +35,8 @@ PLACEHOLDERS = {
     "PID": str(os.getpid()),
     "DIR": str(FIXTURES / CAPTURE),
     "NAME": "skmem.drops",
+    "monday.tar.gz": str(FIXTURES / CAPTURE),
+    "tuesday.tar.gz": str(FIXTURES / CAPTURE),
     "…": "",
 }
 # Words in capitals that are variables or the kernel's, and no rules.

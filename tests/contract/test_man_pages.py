@@ -137,7 +137,7 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sockdiag.cli.columns.choose_columns", keep)
     words = [name] if name else []
     argument = [":39307"] if any(a.required for a in command.arguments) else []
-    invoke(*of(WORLD, *words, *argument))
+    invoke(*of(WORLD, *words, *([str(WORLD)] * 2 if name == "diff" else argument)))
     assert asked
     assert set(asked) <= set(rows(command))
     assert columns(command)
@@ -182,6 +182,8 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         return
     if words[:1] == ["capture"]:
         words[1] = str(tmp_path / words[1])
+    if words[:1] == ["diff"]:
+        words = [WORLD if word.endswith(".tar.gz") else word for word in words]
     if words[:1] == ["ss"]:
         done = subprocess.run(
             [sys.executable, "-m", "sockdiag", *words], capture_output=True, text=True, check=False, timeout=60

@@ -55,8 +55,8 @@ def test_an_argument_reaches_the_engine(name: str) -> None:
         assert survey.options == SurveyOptions()._replace(**asked)
 
 
-# They change the running system, or save it: a capture cannot be changed, and is saved already.
-ACTING = {"kill", "capture"}
+# They change the running system, save it (a capture cannot be changed, and is saved already), or name two systems as arguments.
+ACTING = {"kill", "capture", "diff"}
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
