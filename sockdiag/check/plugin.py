@@ -70,13 +70,11 @@ def waited(options: CheckOptions, open_system: Callable[[], System], clock: Call
         Ended: a signal asked this process to end.
     """
     from sockdiag.check.request import check_request, check_times
-    from sockdiag.errors import SockdiagError, SourceError, UsageError
+    from sockdiag.errors import SockdiagError, SourceError
     from sockdiag.sources.system.forked import answer_of
 
     check_times(options)
     check_request(options)
-    if options.survey.netns is not None and options.captured:
-        raise UsageError("--netns and --root exclude each other: a capture holds the namespaces that it was taken in")
     before = _mind_signals()
     child = _Child(options, open_system, clock)
     try:
@@ -127,14 +125,16 @@ class _Child:
 
     def work(self) -> bytes:
         """Return the status, and the text to write."""
+        from sockdiag.survey.opening import in_namespace
+
         options = self._options
         try:
             netns = options.survey.netns
-            if netns not in (None, ALL_NAMESPACES):
+            if netns not in (None, ALL_NAMESPACES) and not options.captured:
                 from sockdiag.sources.namespaces.netns import enter, resolve
 
                 enter(resolve(netns))
-            system = self._open_system()
+            system = in_namespace(self._open_system(), netns)
             found = answer(options, system, self._clock() if system.files.live else None)
         except BaseException as error:
             found = CheckAnswer(CHECK_UNKNOWN, unknown(error, debug=options.debug))

@@ -8,6 +8,7 @@ from sockdiag.cli.output import chosen_renderer, written
 from sockdiag.cli.survey_options import load_modules, survey_options
 from sockdiag.errors import UsageError
 from sockdiag.render.document import Document, Style, Table
+from sockdiag.survey.opening import in_namespace
 from sockdiag.survey.survey import Survey
 
 TYPE_CHECKING = False
@@ -275,7 +276,7 @@ def open_survey(env: Env, args: Args, root: str | None = None) -> Survey:
         root = args.get(options.ROOT)
         if root == "":
             raise UsageError("--root needs a folder or an archive")
-    system = env.open_system(root or "", load_modules(args, env.environ))
+    system = in_namespace(env.open_system(root or "", load_modules(args, env.environ)), args.get(options.NETNS))
     return Survey(system, survey_options(args), started=env.clock() if system.files.live else None)
 
 

@@ -70,12 +70,12 @@ def execute(command: Command, args: Args, env: Env) -> int:
     netns = args.get(options.NETNS)
     if netns is None:
         return begin()
-    if args.get(options.ROOT):
-        raise UsageError("--netns and --root exclude each other: a capture holds the namespaces that it was taken in")
     if netns == ALL_NAMESPACES:
         if not command.all_namespaces:
             raise UsageError(f"'{command.name}' does not support --netns all")
         return begin()
+    if args.get(options.ROOT):
+        return begin()  # open_survey() finds it in the capture
     from sockdiag.sources.namespaces.netns import resolve, run_in
 
     return run_in(resolve(netns), lambda: guarded(begin, env))

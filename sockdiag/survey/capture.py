@@ -2,66 +2,48 @@
 
 The last moment is the capture itself, and whole. The earlier ones hold what a diagnosis compares with: the first sample, and the probes
 between the two. Everything goes through the readers of the commands, which are given recorders, so that a capture answers what they ask.
+With several network namespaces, each is read as a diagnosis reads it, and what was read of it comes here when all have been read.
 """
 
 from __future__ import annotations
 
+import os
 import platform
-import time
 
 from sockdiag import progress
-from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
-from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
-from sockdiag.model.provenance import Gap
-from sockdiag.model.query import CGROUP, DETAILS, INET, SKMEM, TCP_INFO, Query
+from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.model.record import BYTES, COUNT, LABEL, Record, field
-from sockdiag.model.sysctl_table import SYSCTLS
+from sockdiag.sources.capture.namespaces import INDEX_FILE, folder_of, format_index, is_of_namespace
+from sockdiag.sources.capture.spool import FILE, FOLDER, LINKS, of_bytes
 from sockdiag.sources.process.fd import SOURCE as DESCRIPTORS
-from sockdiag.sources.process.fd import scan_owners
 from sockdiag.sources.process.refusals import Refusals
-from sockdiag.survey.diagnose import AFTER_PROBE, PROBES, STANDING_AFTER
-from sockdiag.survey.host_facts import OUTER, HostFacts
-from sockdiag.survey.reader import Standpoint, SystemReader
-from sockdiag.survey.sample import judged_query, take_probe, take_sample
+from sockdiag.survey.capture_moment import RecordedMoment, read_process
+from sockdiag.survey.pacing import probed
+from sockdiag.survey.per_namespace import in_each
+from sockdiag.survey.sample import judged_query, take_probe
 from sockdiag.survey.single_sockets import MOST_QUEUES, receive_buffer
+from sockdiag.survey.workers import Pause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-    from typing import TypeVar
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from typing import Any, TypeAlias
 
-    from sockdiag.model.fdinfo import Descriptors
+    from sockdiag.model.provenance import Gap, Host
     from sockdiag.model.sample import Sample
-    from sockdiag.model.socket import Socket
-    from sockdiag.model.sysctl import Value
+    from sockdiag.model.socket import Owner
     from sockdiag.sources.capture.output import Output
     from sockdiag.sources.capture.packed_tree import Content
-    from sockdiag.sources.capture.spool import MomentRecording
-    from sockdiag.sources.process.fd import Owners
-    from sockdiag.sources.system.machine import System
-    from sockdiag.sources.system.proc_root import ProcessFiles
-    from sockdiag.sources.system.transport import Request, Transport
+    from sockdiag.sources.capture.spool import Part
+    from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.survey.reader import SystemReader
 
-    T = TypeVar("T")
+    # How parts come from the process that has read them: what it is, its path, a file's size; then the content, piece by piece.
+    Item: TypeAlias = "tuple[str, str, int] | bytes | list[tuple[bytes, bytes]] | _Taken"
 
-_EVERYTHING = frozenset((SKMEM, TCP_INFO, INET, CGROUP, DETAILS))
-# Files of a process; its environment is nobody's business.
-_PROCESS_FILES = ("comm", "stat", "status", "cmdline", "cgroup", "limits", "wchan")
-_SOCKET = b"socket:["
-# Of the whole system, and read by commands that no sample needs.
-_MORE_FILES = (
-    "/proc/modules",
-    "/proc/net/dev",
-    "/proc/self/mountinfo",
-    "/proc/stat",
-    "/proc/sys/kernel/arch",
-    "/proc/sys/net/ipv4/ip_nonlocal_bind",
-    "/proc/sys/net/ipv6/bindv6only",
-    "/proc/sys/net/ipv6/ip_nonlocal_bind",
-)
-# Tables with files in /proc/net; TCP's is as long as its dump, and saved only where there is no dump.
-_PROC_TABLES = ("udp", "udplite", "raw", "icmp", "unix", "netlink", "packet")
 _MOST_BUFFERS = 64
+# Links that come at a time.
+_LINKS = 1000
 
 
 class CaptureSummary(Record):
@@ -72,23 +54,42 @@ class CaptureSummary(Record):
     moments: int = field("Moments that it holds: two samples and the probes between them, or one.", unit=COUNT)
     interval_s: float | None = field("Seconds between the two samples; null if there is one.", default=None)
     processes: int = field("Processes in it.", default=0, unit=COUNT)
+    namespaces: int = field("Network namespaces in it.", default=1, unit=COUNT)
 
 
-class Capture:
-    """One capture that is being taken.
+class _Taken:
+    """What is told of a namespace when all of it has come.
+
+    Attributes:
+        netns: inode of the namespace; None of the one that the capture is of.
+        notes: for its ``meta.toml``.
+    """
+
+    __slots__ = ("interval_s", "moments", "netns", "notes", "processes")
+
+    def __init__(self, netns: int | None, capture: _NamespaceCapture) -> None:
+        self.netns = netns
+        self.notes = capture.notes
+        self.moments = capture.moments
+        self.interval_s = capture.interval_s
+        self.processes = capture.processes
+
+
+class _NamespaceCapture:
+    """What is read of one network namespace, and with it of the host if it is this process's own.
 
     Args:
-        survey: reads the system, in the network namespace that the capture is of; it notes the gaps.
+        survey: reads the system in that namespace; it notes the gaps.
         content: where what was read is kept until it is written.
     """
 
     def __init__(self, survey: SystemReader, content: Content) -> None:
         self._survey = survey
         self._content = content
-        self._earlier: list[_RecordedMoment] = []
-        self._last: _RecordedMoment | None = None
+        self._earlier: list[RecordedMoment] = []
+        self._last: RecordedMoment | None = None
         self._standing: list[int] = []
-        self._owners: Owners | None = None
+        self._owners: Mapping[int, tuple[Owner, ...]] = {}
         # None: of a capture that holds none.
         self._answers: dict[tuple[str, int], int] | None = None
         self.interval_s: float | None = None
@@ -103,80 +104,67 @@ class Capture:
         """Number of moments."""
         return len(self._earlier) + 1
 
-    def read(self, interval: float | None) -> None:
+    @property
+    def notes(self) -> dict[str, str | float]:
+        """When it was read."""
+        assert self._last is not None
+        interval = {} if self.interval_s is None else {"interval_s": self.interval_s}
+        return {**interval, **self._last.recording.notes}
+
+    def read(self, interval: float | None) -> Iterator[Pause]:
         """Read everything; *interval* is the time between the two samples, None for a single one."""
         if interval is not None:
             self._find_holders()
-            before = self._first()
-            self._probe(before, interval)
+            yield from probed(self._first().at, interval, self._probe, self._find_standing)
         self._take_last()
 
-    def write(self, output: Output, notes: dict[str, str | float]) -> None:
-        """Write what was read.
-
-        Args:
-            output: where to.
-            notes: for ``meta.toml``, with what is noted here.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+    def parts(self) -> Iterator[Part]:
+        """Yield what was read."""
         from sockdiag.sources.capture.answers import ANSWERS_FILE, format_answers
         from sockdiag.sources.capture.recording import toml
         from sockdiag.sources.capture.transport import MOMENTS
 
         assert self._last is not None
+        own = self._survey.own
+        prefix = "" if own else folder_of(self._survey.netns.inode or 0)
         for number, moment in enumerate(self._earlier, 1):
-            moment.recording.write(output, f"{MOMENTS}/{number}")
-            _write(output, f"{MOMENTS}/{number}/meta.toml", toml(moment.recording.notes))
-        self._last.recording.write(output)
+            folder = f"{prefix}{MOMENTS}/{number}"
+            yield from moment.recording.parts(folder)
+            yield of_bytes(f"{folder}/meta.toml", toml(moment.recording.notes))
+        yield from self._last.recording.parts(prefix, None if own else is_of_namespace)
         if self._answers is not None:
-            _write(output, ANSWERS_FILE, format_answers(self._answers))
-        if self.interval_s is not None:
-            notes = {**notes, "interval_s": self.interval_s}
-        gaps = "".join(
-            "\n[[gap]]\n"
-            + toml({"source": gap.source, "reason": gap.reason, "hint": gap.hint}).decode("utf-8", "replace")
-            for gap in self._survey.gaps
-        )
-        _write(output, "/meta.toml", toml({**notes, **self._last.recording.notes}) + gaps.encode("utf-8", "replace"))
+            yield of_bytes(prefix + ANSWERS_FILE, format_answers(self._answers))
+        if not own:
+            yield of_bytes(f"{prefix}/meta.toml", toml(self.notes))
 
     def _find_holders(self) -> None:
         """Find who holds the sockets in which something waits; with many descriptors this takes longer than the interval."""
         from sockdiag.judging.service import standing_queues
 
         waiting = standing_queues([take_probe(self._survey, judged_query(self._survey))])
-        self._owners = scan_owners(self._survey.system.files, set(waiting), details=False).owners
+        if waiting:
+            self._owners, _gaps = self._survey.host.owners(waiting)
 
     def _first(self) -> Sample:
         moment = self._moment()
         sample = moment.sample(last=False)
         moment.tables()
         self._earlier.append(moment)
+        self._probes: list[Sample] = []
         return sample
 
-    def _probe(self, before: Sample, interval: float) -> None:
+    def _probe(self) -> None:
+        moment = self._moment()
+        self._probes.append(moment.probe())
+        self._earlier.append(moment)
+
+    def _find_standing(self) -> None:
         from sockdiag.judging.service import standing_queues
 
-        end = before.at + interval
-        whole = (before.at, end)
-        probes: list[Sample] = []
-        for part in PROBES:
-            due = before.at + part * interval
-            _wait(due, whole)
-            # One at least, however late, shows which queues stand.
-            if probes and len(probes) >= STANDING_AFTER and time.monotonic() > end:
-                break
-            moment = self._moment()
-            probes.append(moment.probe())
-            self._earlier.append(moment)
-            if len(probes) == STANDING_AFTER:
-                self._standing = standing_queues(probes)
-                moment.reader.host.turns(self._holders(self._standing))
-        _wait(max(end, time.monotonic() + AFTER_PROBE * interval if len(probes) < len(PROBES) else end), whole)
+        self._standing = standing_queues(self._probes)
+        self._earlier[-1].reader.host.turns(self._holders())
 
     def _take_last(self) -> None:
-        from sockdiag.sources.process.stat import read_states
         from sockdiag.survey import host
 
         moment = self._last = self._moment()
@@ -184,26 +172,27 @@ class Capture:
         if self._earlier:
             self.interval_s = round(sample.at - float(self._earlier[0].recording.notes["monotonic"]), 6)
         moment.tables()
-        moment.reader.host.turns(self._holders(self._standing))
-        self._owners = None
+        if self._survey.own:
+            moment.reader.host.turns(self._holders())
+        self._owners = {}
         moment.links()
-        holders = self._processes(moment)
-        read_states(moment.files, holders)
+        if self._survey.own:
+            from sockdiag.sources.process.stat import read_states
+
+            read_states(moment.files, self._processes(moment))
         self._ask(moment)
         apart = moment.reader.apart()
         host.sysctls(apart)
         apart.provenance()
         moment.more()
 
-    def _moment(self) -> _RecordedMoment:
-        return _RecordedMoment(self._survey, self._content)
+    def _moment(self) -> RecordedMoment:
+        return RecordedMoment(self._survey, self._content)
 
-    def _holders(self, inodes: Collection[int]) -> set[int]:
-        if self._owners is None:
-            return set()
-        return {owner.pid for inode in inodes for owner in self._owners.get(inode)}
+    def _holders(self) -> set[int]:
+        return {owner.pid for inode in self._standing for owner in self._owners.get(inode, ())}
 
-    def _processes(self, moment: _RecordedMoment) -> set[int]:
+    def _processes(self, moment: RecordedMoment) -> set[int]:
         """Read the processes; return those that hold sockets."""
         from sockdiag.sources.process.visible import visible_processes
 
@@ -218,7 +207,7 @@ class Capture:
             progress.step("processes", number, len(pids))
             try:
                 with files.process(pid) as process:
-                    holds = _read_process(pid, process, moment, refused, live=files.live)
+                    holds = read_process(pid, process, moment, refused, live=files.live)
             except SourceUnavailable:
                 continue  # it has ended
             except SourceError as error:
@@ -233,7 +222,7 @@ class Capture:
         recording.processes = kept
         return holders
 
-    def _ask(self, moment: _RecordedMoment) -> None:
+    def _ask(self, moment: RecordedMoment) -> None:
         """Ask single sockets what no table tells, if the system can be asked."""
         from sockdiag.sources.netlink.unix_queue import queue_is_full
         from sockdiag.sources.system.machine import QUEUE_FULL, RECEIVE_BUFFER
@@ -260,243 +249,13 @@ class Capture:
                     answers[RECEIVE_BUFFER, socket.inode or 0] = size
 
 
-class _RecordedFacts(HostFacts):
-    """Facts about the host, without what is read of all processes: those are read once, at the end."""
-
-    def __init__(self, system: System, real: HostFacts, recording: MomentRecording) -> None:
-        super().__init__(system)
-        self._real = real
-        self._recording = recording
-
-    def processes_near_limit(self) -> tuple[Mapping[int, Descriptors] | None, dict[str, str], tuple[Gap, ...]]:
-        """Read nothing."""
-        return {}, {}, ()
-
-    def limits(self, names: tuple[str, ...]) -> dict[str, Value]:
-        """Return the host's limits as the survey finds them, and keep them."""
-        found = self._real.limits(names)
-        for name, value in found.items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            path = OUTER + SYSCTLS[name].path
-            self._recording.files[path] = "\t".join(map(str, numbers)).encode() + b"\n"
-        return found
-
-
-class _RecordedMoment:
-    """One moment: the system seen through recorders."""
-
-    def __init__(self, survey: SystemReader, content: Content) -> None:
-        from sockdiag.sources.capture.recorders import RecordingProcRoot
-        from sockdiag.sources.capture.spool import MomentRecording, SpoolingTransport
-        from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
-        from sockdiag.sources.system.machine import System
-
-        self._survey = survey
-        real = survey.system
-        self.recording = MomentRecording(content)
-        self.files = RecordingProcRoot(real.files, self.recording)
-        self.system = System(self.files, SpoolingTransport(real.netlink, self.recording), monotonic=real.monotonic)
-        self.reader = SystemReader(
-            self.system,
-            survey.options,
-            host=_RecordedFacts(self.system, survey.host, self.recording),
-            standpoint=Standpoint(survey.netns, survey.own, survey.place),
-            started=survey.started,
-        )
-        self.reader.gaps, self.reader.sources = survey.gaps, survey.sources
-        # tcp_info is filled under the socket lock, which a sleeping owner may hold for ever.
-        self._guard = GuardedTransport(real.netlink) if real.files.live else None
-        self._guarded: Transport = (
-            self.system.netlink if self._guard is None else SpoolingTransport(self._guard, self.recording)
-        )
-        self.waiting_unix: set[int] = set()
-        self.unsized: list[Socket] = []
-
-    def sample(self, *, last: bool) -> Sample:
-        """Read what a sample holds besides sockets."""
-        query = judged_query(self.reader)._replace(tables=())
-        sample = take_sample(self.reader, query, last=last)
-        self._note(sample)
-        self._interfaces()
-        return sample
-
-    def probe(self) -> Sample:
-        """Read what a probe reads."""
-        sample = take_probe(self.reader, judged_query(self.reader))
-        self._note(sample)
-        self._interfaces()
-        return sample
-
-    def _note(self, sample: Sample) -> None:
-        self.recording.notes = {"captured_at": self._survey.system.clock(), "monotonic": sample.at}
-
-    def _interfaces(self) -> None:
-        # A captured system names interfaces by these files.
-        from sockdiag.sources.system.interfaces import interface_names
-
-        interface_names(self.files)(1)
-
-    def tables(self) -> None:
-        """Dump every table, with everything that can be had of its sockets."""
-        for table in (*IP_TABLES, *OTHER_TABLES):
-            protocol = IP_TABLES.get(table)
-            dumped = (protocol is None or protocol.in_diag) and self._dumped(table)
-            if not dumped or table in _PROC_TABLES:
-                self._from_proc(table, dumped=dumped)
-        if self._guard is not None:
-            for stuck in self._guard.take_errors():
-                self._survey.note(Gap.from_error(stuck))
-            self._guard.close()
-
-    def _dumped(self, table: str) -> bool:
-        from sockdiag.sources.netlink.inet_diag import inet_requests
-
-        query = Query(tables=(table,), needs=_EVERYTHING)
-        if table in IP_TABLES:
-            if table == "sctp" and not self._there("/proc/net/sctp"):
-                return False
-            requests: Iterable[Request] = inet_requests(table, (), query.states, query.needs)
-        else:
-            requests = __import__(f"sockdiag.sources.netlink.{table}_diag", fromlist=["requests"]).requests(query)
-        take: Callable[[bytes], None] = _nothing
-        if table == "unix":
-            take = self._find_waiting
-        answered = False
-        for request in requests:
-            answered = self._dump(request, take) or answered
-        return answered
-
-    def _there(self, path: str) -> bool:
-        try:
-            self.files.inode(path)
-        except SourceError:
-            return False
-        return True
-
-    def _dump(self, request: Request, take: Callable[[bytes], None]) -> bool:
-        from sockdiag.sources.system.transport import feed
-
-        try:
-            failure = feed(self._guarded, request, lambda: None, take)
-        except (SourceUnavailable, SourceDenied):
-            return False
-        if failure is not None:
-            self._survey.note(Gap.from_error(failure))
-        return True
-
-    def _from_proc(self, table: str, *, dumped: bool) -> None:
-        from sockdiag.survey.collection import Collection
-
-        query = Query(tables=(table,), source="proc" if dumped or table not in OTHER_TABLES else "auto")
-        # What is missing is noted where netlink did not answer either.
-        apart: list[Gap] = []
-        collection = Collection(
-            self.system, query, owners=self.reader.owners, gaps=apart if dumped else self._survey.gaps
-        )
-        for batch in collection.batches():
-            if table in _UNSIZED and not dumped:
-                self.unsized += (s for s in batch.sockets() if s.skmem is None and (s.recv_q or 0) > _HARMLESS)
-        if not dumped:
-            self._survey.sources.setdefault(table, collection.sources.get(table))
-
-    def _find_waiting(self, datagram: bytes) -> None:
-        from sockdiag.kernel.netlink import NLMSG_HDRLEN
-        from sockdiag.sources.netlink.unix_diag import decode
-        from sockdiag.sources.system.transport import Request, messages
-
-        for message in messages(Request("unix_diag", b""), datagram):
-            if message[NLMSG_HDRLEN + 1 : NLMSG_HDRLEN + 2] == _DGRAM:
-                try:
-                    socket = decode(message)
-                except ParseError:
-                    continue
-                if socket.recv_q and socket.inode:
-                    self.waiting_unix.add(socket.inode)
-
-    def links(self) -> None:
-        """Dump interfaces, addresses, routes and rules."""
-        from sockdiag.kernel.netlink import NETLINK_ROUTE
-        from sockdiag.kernel.rtnetlink import IFINFOMSG, RTM_GETLINK
-        from sockdiag.sources.system.transport import Request
-
-        empty = IFINFOMSG.pack(0, 0, 0, 0, 0)
-        # Whatever of them a kernel lacks is noted in the answer's place.
-        for name, kind in (
-            ("RTM_GETLINK", RTM_GETLINK),
-            ("RTM_GETADDR", 22),
-            ("RTM_GETROUTE", 26),
-            ("RTM_GETRULE", 34),
-        ):
-            self._dump(Request(name, empty, kind, protocol=NETLINK_ROUTE), _nothing)
-
-    def more(self) -> None:
-        """Read files that no sample reads."""
-        from sockdiag.sources.namespaces.netns import current
-        from sockdiag.sources.proc.net_addresses import read_local_addresses
-        from sockdiag.sources.proc.net_route import read_ways
-        from sockdiag.sources.process.cgroup import CgroupPaths
-
-        files = self.files
-        for path in _MORE_FILES:
-            _quietly(files.read, path)
-        for read in (current, read_local_addresses, read_ways):
-            _quietly(read, files)
-        CgroupPaths(files).path(-1)
-        self.reader.host.user_label(0)
-
-
-# Tables whose sockets may hide the size of their buffers, and the level below which it does not matter.
-_UNSIZED = ("raw", "icmp", "packet")
-_HARMLESS = 1024
-_DGRAM = b"\x02"
-
-
-def _read_process(pid: int, process: ProcessFiles, moment: _RecordedMoment, refused: Refusals, *, live: bool) -> bool:
-    """Read a process; return whether it holds sockets. SourceUnavailable: it has ended."""
-    bodies: dict[str, bytes] = {}
-    denied: list[SourceError] = []
-    for name in _PROCESS_FILES:
-        try:
-            bodies[name] = process.read(name)
-        except SourceUnavailable:
-            continue  # of a kernel without it, or it has ended
-        except SourceError as error:
-            denied.append(error)
-    links: list[tuple[bytes, bytes]] = []
-    holds = listed = False
-    try:
-        for number, target in process.descriptors():
-            if target[:8] == _SOCKET:
-                holds = True
-                links.append((number, target))
-            else:
-                links.append((number, b"-"))  # names of files are private
-        listed = True
-    except SourceDenied as error:
-        refused.add(error)
-        denied.append(error)
-    except SourceUnavailable:
-        if live:
-            raise
-    if live:
-        process.read("comm")  # that it can be read shows that the process has not ended
-    recording = moment.recording
-    for name, body in bodies.items():
-        recording.files[f"/proc/{pid}/{name}"] = body
-    for one in denied:
-        recording.refused(one)
-    if listed:
-        recording.descriptors(pid, links)
-    return holds
-
-
 def take_capture(
     survey: SystemReader, path: str, interval: float | None, *, force: bool = False, how: str = ""
 ) -> CaptureSummary:
-    """Take a capture of a system, in the network namespace of a survey, which notes what could not be read.
+    """Take a capture of a system, in the network namespaces of a survey, which notes what could not be read.
 
     Args:
-        survey: covers one namespace.
+        survey: covers one namespace or several.
         path: a new folder, or an archive if the name ends in ``.tar.gz`` or ``.tgz``.
         interval: seconds between the two samples; None for a single one.
         force: an archive may replace a file.
@@ -507,41 +266,105 @@ def take_capture(
         SourceError: it cannot be written.
     """
     from sockdiag.sources.capture.output import Output
-    from sockdiag.sources.capture.spool import new_content
     from sockdiag.sources.system.proc_root import source_error
 
     output = Output(path, force=force, time=survey.system.clock())
     try:
-        capture = Capture(survey, new_content(output.place))
-        capture.read(interval)
+        taken = _write_namespaces(output, in_each(survey, _reading(output, interval)))
+        own = next(one for one in taken if one.netns is None)
+        _write_index(output, survey, {one.netns for one in taken})
         host = survey.provenance().host
-        known = {"kernel": host.kernel, "boot_id": host.boot_id, "arch": platform.machine(), "how": how}
-        capture.write(output, {"format": 1, **{name: text for name, text in known.items() if text}})
+        _write_part(output, of_bytes("/meta.toml", _meta(host, how, own.notes, survey.gaps)))
         output.close()
     except OSError as error:
         raise source_error(path, error) from None
     finally:
         output.abandon()
-    return CaptureSummary(path, output.size, capture.moments, capture.interval_s, capture.processes)
+    return CaptureSummary(path, output.size, own.moments, own.interval_s, own.processes, len(taken))
 
 
-def _write(output: Output, path: str, body: bytes) -> None:
-    output.file(path, len(body), (body,))
+def _reading(output: Output, interval: float | None) -> Any:
+    from sockdiag.sources.capture.spool import new_content
+
+    contents: dict[int, Content] = {}
+
+    def steps(there: SystemReader) -> Iterator[Pause | Item]:
+        # One for all namespaces that a worker visits.
+        content = contents.setdefault(os.getpid(), new_content(output.place))
+        capture = _NamespaceCapture(there, content)
+        yield from capture.read(interval)
+        yield Pause()  # until all others have been read
+        for kind, name, size, pieces in capture.parts():
+            yield kind, name, size
+            if kind == LINKS:
+                links = iter(pieces)
+                while some := [link for _number, link in zip(range(_LINKS), links, strict=False)]:
+                    yield some
+            else:
+                yield from pieces
+        yield _Taken(None if there.own else there.netns.inode, capture)
+
+    return steps
 
 
-def _wait(until: float, whole: tuple[float, float]) -> None:
-    seconds = until - time.monotonic()
-    if seconds > 0:
-        progress.pause(seconds, whole)
+def _write_namespaces(output: Output, items: Iterator[Item]) -> list[_Taken]:
+    """Write the parts as they come; if a worker ends within a part, the rest of that is missing, and a gap."""
+    taken: list[_Taken] = []
+    ahead: list[Item] = []
+    folder = ""
+
+    def pieces(size: int) -> Iterator[bytes]:
+        while size > 0:
+            piece = next(items, None)
+            if not isinstance(piece, bytes):
+                ahead.extend(() if piece is None else (piece,))
+                piece = bytes(min(size, 1 << 16))
+            yield piece
+            size -= len(piece)
+
+    while (item := ahead.pop() if ahead else next(items, None)) is not None:
+        if isinstance(item, _Taken):
+            taken.append(item)
+        elif isinstance(item, tuple):
+            kind, name, size = item
+            _write_part(output, (kind, name, size, pieces(size) if kind == FILE else ()))
+            folder = name
+        elif isinstance(item, list):
+            output.links(folder, item)
+    return taken
 
 
-def _nothing(_datagram: bytes) -> None:
-    """Let it pass: the recorder has it."""
+def _write_part(output: Output, part: Part) -> None:
+    kind, path, size, content = part
+    if kind == FOLDER:
+        output.folder(path)
+    elif kind == FILE:
+        output.file(path, size, content)
 
 
-def _quietly(read: Callable[[T], object], what: T) -> None:
-    # The recorder has noted what it found, and what it did not.
-    try:
-        read(what)
-    except (SourceError, ParseError):
-        return
+def _write_index(output: Output, survey: SystemReader, taken: Collection[int | None]) -> None:
+    """Write which namespaces the capture holds."""
+    from sockdiag.sources.namespaces.netns import OWN
+    from sockdiag.sources.namespaces.search import FoundNamespace
+
+    own = survey.netns if survey.namespaces is None or not survey.everywhere else None
+    places: tuple[FoundNamespace, ...]
+    if own is not None:
+        places = (FoundNamespace(own, OWN, "self"),)
+    else:
+        assert survey.namespaces is not None
+        places = tuple(p for p in survey.namespaces.places if p.held_by == "self" or p.namespace.inode in taken)
+    gaps = [gap for gap in survey.gaps if gap.source == "setns"]
+    _write_part(output, of_bytes(INDEX_FILE, format_index(places, gaps)))
+
+
+def _meta(host: Host, how: str, notes: Mapping[str, str | float], gaps: Iterable[Gap]) -> bytes:
+    from sockdiag.sources.capture.recording import toml
+
+    known = {"kernel": host.kernel, "boot_id": host.boot_id, "arch": platform.machine(), "how": how}
+    head = {"format": 1, **{name: text for name, text in known.items() if text}, **notes}
+    tables = "".join(
+        "\n[[gap]]\n" + toml({"source": gap.source, "reason": gap.reason, "hint": gap.hint}).decode("utf-8", "replace")
+        for gap in gaps
+    )
+    return toml(head) + tables.encode("utf-8", "replace")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from sockdiag.defaults import HORIZON_S, INTERVAL_S
 from sockdiag.errors import ArgumentError, UsageError
 from sockdiag.judging.declared import TABLES, TWO_SAMPLES
@@ -12,6 +10,7 @@ from sockdiag.model.provenance import Gap
 from sockdiag.model.query import OWNERS, SKMEM
 from sockdiag.model.record import LABEL, Record, field
 from sockdiag.model.sysctl import HIDDEN_LIMITS
+from sockdiag.survey.pacing import STANDING_AFTER, probed
 from sockdiag.survey.per_namespace import in_each
 from sockdiag.survey.sample import judged_query, tables_of, take_probe, take_sample
 from sockdiag.survey.single_sockets import full_queues, receive_buffers, tcp_infos
@@ -38,16 +37,6 @@ if TYPE_CHECKING:
 
 _LONGEST_INTERVAL_S = 3600
 _LONGEST_HORIZON_S = 86400
-
-# When probes are taken, in parts of the interval. The gaps differ, so that a queue that fills and empties regularly does
-# not show the same phase each time and look like a trend.
-PROBES = (0.11, 0.29, 0.52, 0.71)
-# After so many probes queues that have not changed seem to stand.
-STANDING_AFTER = 2
-# A probe that would be later than its time by more than this part of the interval is left out: many namespaces take turns.
-_LATE = 0.08
-# What is left of the interval after a probe that only had to be taken because there were none.
-AFTER_PROBE = 0.3
 
 
 class Judging(Record):
@@ -343,9 +332,9 @@ def _recorded(there: SystemReader, query: Query, where: Where | None) -> tuple[S
     first, *later = map(there.at, there.system.moments)
     before = take_sample(first, query, where, last=False)
     probes: list[Sample] = []
-    for moment in later:
+    for number, moment in enumerate(later, 1):
         probes.append(take_probe(moment, query, where))
-        if len(probes) == STANDING_AFTER:
+        if number == min(STANDING_AFTER, len(later)):
             _note_turns(there, before, probes, moment.host)
     return before, tuple(probes)
 
@@ -354,24 +343,13 @@ def _probes(
     there: SystemReader, query: Query, where: Where | None, before: Sample, interval: float
 ) -> Generator[Pause, None, tuple[Sample, ...]]:
     """Take probes within an interval after a sample, and pause until its end."""
-    end = before.at + interval
-    whole = (before.at, end)
     probes: list[Sample] = []
-    for part in PROBES:
-        due = before.at + part * interval
-        if time.monotonic() <= due:
-            yield Pause(due, whole)
-        now = time.monotonic()
-        # On a busy host a late probe is better than none.
-        if now <= due + _LATE * interval or (len(probes) < STANDING_AFTER and now <= end - AFTER_PROBE * interval):
-            probes.append(take_probe(there, query, where))
-            if len(probes) == STANDING_AFTER:
-                _note_turns(there, before, probes, there.host)
-    if len(probes) < STANDING_AFTER:
-        probes.append(take_probe(there, query, where))
-        _note_turns(there, before, probes, there.host)
-        end = max(end, time.monotonic() + AFTER_PROBE * interval)
-    yield Pause(end, whole)
+    yield from probed(
+        before.at,
+        interval,
+        lambda: probes.append(take_probe(there, query, where)),
+        lambda: _note_turns(there, before, probes, there.host),
+    )
     return tuple(probes)
 
 

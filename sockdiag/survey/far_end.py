@@ -72,7 +72,10 @@ def _namespace_of(survey: SystemReader, pid: int) -> str | None:
         inode = inode_in(survey.system.files.link(f"/proc/{pid}/ns/net"))
     except SourceError:
         return None
-    return None if inode is None else name_of(inode) or str(inode)
+    if inode is None:
+        return None
+    captured = survey.system.namespaces
+    return (name_of(inode) if captured is None else captured.name_of(inode)) or str(inode)
 
 
 def _end(found: Socket, held: tuple[Owner, ...] | None) -> FarEnd:
@@ -94,7 +97,7 @@ def _inet(survey: SystemReader, socket: Socket) -> tuple[list[FarEnd], list[Gap]
         # A server that answers everybody is connected to nobody.
         here = _serving(survey, socket)[:1]
     gaps: list[Gap] = []
-    if not here and has_egress(socket) and survey.system.files.live:
+    if not here and has_egress(socket) and survey.system.shows_others:
         here, gaps = _elsewhere(survey, socket)
     waiting = any(s.inode == 0 and s.state == "ESTABLISHED" and s.netns == survey.netns.label for s in here)
     # What nobody has accepted yet belongs to the listener.

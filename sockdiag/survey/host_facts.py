@@ -160,12 +160,11 @@ class HostFacts:
         from sockdiag.sources.proc.sys_net import read_sysctls
 
         files = self._system.files
-        if not files.live:
-            # As the host's own namespace showed them, or nothing: a capture has the host's in a folder of its own.
-            return dict(read_sysctls(files.below(OUTER), names).values)
         found = dict(read_sysctls(files, names).values)
         if found:
             return found
+        if not files.live:
+            return self._captured_limits(names)
         for place in outer_places(files):
             try:
                 there = collect_in(place, lambda: dict(read_sysctls(files, names).values))
@@ -174,6 +173,19 @@ class HostFacts:
             if there:
                 assert isinstance(there, dict)
                 return there
+        return {}
+
+    def _captured_limits(self, names: tuple[str, ...]) -> dict[str, Value]:
+        """Return them as another namespace of the capture shows them, or as the host's own one did, which need not be in it."""
+        from sockdiag.sources.proc.sys_net import read_sysctls
+
+        namespaces = self._system.namespaces
+        others = (
+            () if namespaces is None else tuple(namespaces.system(p.namespace.inode).files for p in namespaces.places)
+        )
+        for files in (self._system.files.below(OUTER), *others):
+            if found := dict(read_sysctls(files, names).values):
+                return found
         return {}
 
     def answer(self, question: tuple[str, tuple[Any, ...], dict[str, Any]]) -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sockdiag.filter.where import Where
     from sockdiag.model.provenance import Namespace
+    from sockdiag.sources.capture.namespaces import CapturedNamespaces
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
     from sockdiag.survey.workers import Answer, Question
@@ -107,6 +108,11 @@ class NamespaceSet:
     def found(self) -> tuple[Namespace, ...]:
         """The namespaces that were or will be asked."""
         return tuple(place.namespace for place in self._places)
+
+    @property
+    def places(self) -> tuple[search.FoundNamespace, ...]:
+        """The namespaces, with ways into them."""
+        return tuple(self._places)
 
     def titles(self) -> dict[str, tuple[str, str]]:
         """Return how to name each namespace but this process's own, and how ``--netns`` takes it, by its label.
@@ -287,6 +293,31 @@ class NamespaceSet:
                 if own or mib_of(name).scope == NETNS:
                     sums[name] = sums.get(name, 0) + value
         return Counters(sums), gaps
+
+
+class CapturedSet(NamespaceSet):
+    """The network namespaces that a capture holds: they are read here, one after the other.
+
+    Args:
+        system: the capture, seen from the namespace that counts as this process's own.
+        captured: its namespaces.
+        note: called with each gap.
+    """
+
+    def __init__(self, system: System, captured: CapturedNamespaces, note: Callable[[Gap], None]) -> None:
+        super().__init__(system, note, captured.seen_from(system.files))
+        self._captured = captured
+        for gap in captured.gaps:
+            note(gap)
+
+    def _each(self, question: Question, answer: Answer) -> Iterator[Any]:
+        for place in self._places:
+            own = place.held_by == "self"
+            system = self._system if own else self._captured.system(place.namespace.inode)
+            for item in question(Visit(system, place.namespace, answer, None if own else place.path)):
+                # The moments of a capture have passed.
+                if not isinstance(item, Pause):
+                    yield item
 
 
 def _import_readers() -> None:

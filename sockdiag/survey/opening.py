@@ -58,12 +58,15 @@ def open_system(
         raise UsageError(f"load_modules: {unknown('value', load_modules, LOAD_MODULES)}")
     path = os.fspath(root)
     place = None if netns is None else str(netns)
-    if path and place is not None:
-        raise UsageError("root and netns exclude each other: a capture holds the namespaces that it was taken in")
     filters = (where,) if isinstance(where, str) else tuple(where)
     options = SurveyOptions(place, source, chosen, tuple(text for text in filters if text), numeric)
     system = _system(path, load_modules)
-    places = _places(system, place) if place not in (None, ALL_NAMESPACES) else ()
+    places: tuple[FoundNamespace, ...] = ()
+    if place is not None and place != ALL_NAMESPACES:
+        if system.namespaces is not None:
+            system = in_namespace(system, place)
+        else:
+            places = _places(system, place)
     survey = Survey(system, options, places=places)
     _ = survey.where  # refuse a filter that does not parse now
     return survey
@@ -77,6 +80,17 @@ def _system(root: str, load_modules: str) -> System:
     from sockdiag.sources.system.machine import this_system
 
     return this_system(load_modules)
+
+
+def in_namespace(system: System, netns: str | None) -> System:
+    """Return a system as it is seen from the network namespace that ``--netns`` names; *system* itself if it is no capture.
+
+    Raises:
+        SourceUnavailable: the capture does not hold it.
+    """
+    if system.namespaces is None or netns in (None, ALL_NAMESPACES):
+        return system
+    return system.namespaces.system(system.namespaces.resolve(netns, system.files))
 
 
 def _places(system: System, netns: str) -> tuple[FoundNamespace, ...]:

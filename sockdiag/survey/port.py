@@ -118,7 +118,7 @@ def _without_nonlocal(files: ProcRoot, addresses: LocalAddresses) -> LocalAddres
 
 def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:
     """Find sockets that listen on a port in other network namespaces than that of the survey."""
-    if survey.everywhere or not survey.system.files.live:
+    if survey.everywhere or not survey.system.shows_others:
         return []
     everywhere = survey.of_host()
     where = everywhere.compiled(f"sport = :{target.port} and dport = :0")

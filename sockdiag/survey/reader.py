@@ -112,8 +112,10 @@ class SystemReader:
     def _find_namespaces(self) -> NamespaceSet | None:
         if not self._places and self.options.netns != ALL_NAMESPACES:
             return None
-        from sockdiag.survey.namespaces import NamespaceSet
+        from sockdiag.survey.namespaces import CapturedSet, NamespaceSet
 
+        if self.system.namespaces is not None:
+            return CapturedSet(self.system, self.system.namespaces, self.note)
         if self._places:
             return NamespaceSet(self.system, self.note, self._places, named=True)
         return NamespaceSet.of_host(self.system, self.note)
@@ -382,5 +384,7 @@ def _current(system: System, name: str | None) -> Namespace:
         here = current(system.files)
     except SourceError:
         return Namespace()
+    if system.namespaces is not None:
+        here = here._replace(name=system.namespaces.name_of(here.inode))
     named = name and name != ALL_NAMESPACES and "/" not in name and not name.isdecimal()
     return here._replace(name=name) if named else here

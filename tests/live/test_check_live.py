@@ -388,10 +388,6 @@ def test_under_negate(file: Path, empty_netns: Namespace) -> None:
         (["--measure", "states", "-w", "2:1"], "-w: the range '2:1' ends before it starts"),
         (["--where", "recv_q >"], "missing value after '>'"),
         (["--netns", "no-such"], "/run/netns/no-such: no network namespace of this name"),
-        (
-            ["--netns", "all", "--root", "/"],
-            "--netns and --root exclude each other: a capture holds the namespaces that it was taken in",
-        ),
         (["--root", "/nonexistent"], "/nonexistent: No such file or directory"),
         (["--source", "guess"], "--source: there is no value 'guess': auto, netlink, proc"),
     ],

@@ -40,7 +40,9 @@ def run(env: Env, args: Args) -> int:
     if not args[PATH]:
         raise UsageError("capture needs the name of a new folder or archive")
     how = judging(survey.system, args[INTERVAL])
-    columns, chosen = this.columns(CaptureSummary, ("path", "size_bytes", "moments", "interval_s", "processes"))
+    columns, chosen = this.columns(
+        CaptureSummary, ("path", "size_bytes", "moments", "interval_s", "processes", "namespaces")
+    )
     made = take_capture(survey, args[PATH], how.interval_s, force=args[FORCE], how=f"sockdiag {__version__} capture")
     rows = this.ordered([made], CaptureSummary)
     table = this.table(columns, rows, chosen=chosen)
@@ -74,6 +76,8 @@ COMMAND = Command(
         ("capture case.tar.gz", "save everything, from two samples, 1 s apart"),
         ("capture case.tar.gz --interval 10", "for rare losses"),
         ("capture case --netns web", "the network namespace 'web', in a folder"),
+        ("capture case.tar.gz --netns all", "every network namespace"),
     ),
+    all_namespaces=True,
     document=document,
 )

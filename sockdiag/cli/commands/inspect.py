@@ -67,7 +67,7 @@ def _inspect(env: Env, args: Args, target: Target, beside: list[Socket] | None =
         found = [described] if described is not None else []
     if not found:
         missing = f"; {len(survey.gaps)} sources could not be read" if survey.gaps else ""
-        own = not survey.system.files.live or survey.everywhere
+        own = not survey.system.shows_others or survey.everywhere
         hint = "" if own else "; --netns selects another network namespace"
         raise SourceUnavailable(target.text, f"no such socket{missing}{hint}")
     chosen = found[0] if len(found) == 1 else principal(found)
@@ -131,7 +131,7 @@ def _from(this: Invocation, target: Target, path: str | None, beside: list[Socke
     from sockdiag.sources.namespaces.netns import run_in
 
     env, args = this.env, this.args.replaced(options.NETNS, path)
-    if path is None:
+    if path is None or this.args.get(options.ROOT):
         return _inspect(env, args, target, beside)
     return run_in(path, lambda: guarded(lambda: _inspect(env, args, target, beside), env))
 

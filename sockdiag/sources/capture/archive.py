@@ -35,7 +35,7 @@ FREE = 128 << 20
 _XZ_MEMORY = 128 << 20
 _PIECE = 1 << 20
 
-_WANTED = ("proc", "sys", "netlink", "moments", "outer", "meta.toml", "stat.tsv", "answers.tsv")
+_WANTED = ("proc", "sys", "netlink", "moments", "outer", "netns", "netns.tsv", "meta.toml", "stat.tsv", "answers.tsv")
 _WANTED_FILES = ("etc/passwd",)
 
 

@@ -57,6 +57,8 @@ class Output:
         self.size: int | None = None
         self._temporary = f".{name}.{os.urandom(6).hex()}{_SUFFIX}"
         self._sink: _Archive | _Folder | None = None
+        self._pid = os.getpid()
+        self._place = place
         self._folder = open_folder(place, foreign=True)
         try:
             self._refuse()
@@ -72,8 +74,14 @@ class Output:
             raise
 
     def place(self) -> int:
-        """Open a file without a name where the capture will be, for what is to be written."""
-        return unnamed(self._folder)
+        """Open a file without a name where the capture will be, for what is to be written; a worker has no descriptors of this process."""
+        if os.getpid() == self._pid:
+            return unnamed(self._folder)
+        folder = open_folder(self._place, foreign=True)
+        try:
+            return unnamed(folder)
+        finally:
+            close_fd(folder)
 
     def folder(self, path: str) -> None:
         """Make a folder, and those above it; OSError if it cannot be written."""

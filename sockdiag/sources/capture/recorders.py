@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
-from sockdiag.errors import SourceDenied, SourceError, SourceInterrupted, SourceUnavailable
-from sockdiag.kernel.netlink import NLM_F_DUMP_INTR
-from sockdiag.sources.capture.recording import Answer, done_message, error_message
+from sockdiag.errors import SourceError
+from sockdiag.sources.capture.recording import UNREAD, Answer, ending_of
 from sockdiag.sources.system.proc_root import ProcessFiles, ProcRoot
 from sockdiag.sources.system.transport import messages
 
@@ -39,21 +37,19 @@ class RecordingTransport:
     def dump(self, request: Request) -> Iterator[bytes]:
         """Yield the datagrams that the inner transport gives; errors are its own."""
         kept: list[bytes] = []
-        ending = error_message(errno.ENOBUFS)  # how a replay marks an answer that was not read to its end
+        ending: bytes | None = UNREAD
         failed = True
         try:
             for datagram in self._inner.dump(request):
                 kept.extend(messages(request, datagram))
                 yield datagram
-            ending, failed = done_message(0), False
-        except SourceInterrupted:
-            ending = done_message(NLM_F_DUMP_INTR)
-            raise
-        except (SourceUnavailable, SourceDenied) as error:
-            ending = error_message(error.errno or errno.ENOENT)
+            ending, failed = ending_of(None), False
+        except SourceError as error:
+            ending = ending_of(error)
             raise
         finally:
-            self._recording.answers[request] = Answer(kept, ending, failed=failed)
+            if ending is not None:
+                self._recording.answers[request] = Answer(kept, ending, failed=failed)
 
     def query(self, request: Request) -> bytes:
         """Return the inner transport's answer; a single socket is noted with the dump of its table, or not at all."""

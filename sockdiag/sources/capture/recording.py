@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from sockdiag.errors import NotCaptured, SourceDenied, SourceError, SourceInterrupted, SourceUnavailable
 from sockdiag.kernel.byte_order import S32, U16
 from sockdiag.kernel.families import FAMILIES
 from sockdiag.kernel.inet_diag import MD5SIG, MD5SIG_KEY, MD5SIG_STRUCT, MSG_ATTRIBUTES
@@ -16,6 +17,7 @@ from sockdiag.kernel.netlink import (
     NLA_HDRLEN,
     NLA_TYPE_MASK,
     NLATTR,
+    NLM_F_DUMP_INTR,
     NLM_F_MULTI,
     NLMSG_DONE,
     NLMSG_ERROR,
@@ -32,7 +34,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sockdiag.errors import SourceError
     from sockdiag.sources.system.transport import Request
 
 # The part of a message's payload that identifies a socket.
@@ -189,6 +190,25 @@ def error_message(number: int) -> bytes:
     """Build the NLMSG_ERROR that makes a replay raise errno *number*."""
     # struct nlmsgerr: the error, and the header of the request
     return NLMSGHDR.pack(NLMSG_HDRLEN + 20, NLMSG_ERROR, 0, 0, 0) + S32.pack(-number) + bytes(16)
+
+
+UNREAD = error_message(errno.ENOBUFS)
+
+
+def ending_of(error: SourceError | None) -> bytes | None:
+    """Build the message that ends an answer as *error* ended it (None: it is whole); None if nobody was asked.
+
+    An answer that was not read to its end, for whatever other reason, is replayed as one of which a part was lost.
+    """
+    if error is None:
+        return done_message(0)
+    if isinstance(error, SourceInterrupted):
+        return done_message(NLM_F_DUMP_INTR)
+    if isinstance(error, NotCaptured):
+        return None
+    if isinstance(error, (SourceUnavailable, SourceDenied)):
+        return error_message(error.errno or errno.ENOENT)
+    return UNREAD
 
 
 def _merged(answers: list[Answer]) -> list[bytes]:

@@ -6,14 +6,12 @@ they are read would pull the moments of a capture apart.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 
-from sockdiag.errors import NotCaptured, SourceDenied, SourceInterrupted, SourceUnavailable
-from sockdiag.kernel.netlink import NLM_F_DUMP_INTR
+from sockdiag.errors import SourceError
 from sockdiag.sources.capture.packed_tree import Content
-from sockdiag.sources.capture.recording import Recording, done_message, error_message, kept
+from sockdiag.sources.capture.recording import UNREAD, Recording, ending_of, kept
 from sockdiag.sources.capture.transport import file_names
 from sockdiag.sources.system.captured_root import STAT_FILE, format_stats
 from sockdiag.sources.system.transport import messages
@@ -21,26 +19,14 @@ from sockdiag.sources.system.transport import messages
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Protocol
+    from typing import Any, TypeAlias
 
     from sockdiag.sources.system.transport import Request, Transport
 
-    class Sink(Protocol):
-        """Takes the parts of a capture."""
+    # A part of a capture: what it is, its path, and a file's size and content, or the name and text of links.
+    Part: TypeAlias = "tuple[str, str, int, Iterable[Any]]"
 
-        def folder(self, path: str) -> None:
-            """Make a folder, and those above it."""
-            ...
-
-        def file(self, path: str, size: int, pieces: Iterable[bytes]) -> None:
-            """Write a file, and the folders above it."""
-            ...
-
-        def links(self, folder: str, links: Iterable[tuple[bytes, bytes]]) -> None:
-            """Write symbolic links, by name and text, and the folders above them."""
-            ...
-
-
+FOLDER, FILE, LINKS = "folder", "file", "links"
 _PIECE = 1 << 18
 # Bytes of all moments together that are kept in memory.
 _IN_MEMORY = 8 << 20
@@ -127,33 +113,43 @@ class MomentRecording(Recording):
         extent.append(b"".join(b"%b\t%b\n" % link for link in links))
         self.folders.add(f"/proc/{pid}/fd")
 
-    def write(self, sink: Sink, prefix: str = "") -> None:
-        """Write it, below a folder of a capture."""
-        for path in sorted(self.folders):
-            if self._kept(path):
-                sink.folder(prefix + path)
+    def parts(self, prefix: str = "", kept: Callable[[str], bool] | None = None) -> Iterator[Part]:
+        """Yield what it consists of, for a folder of a capture.
+
+        Args:
+            prefix: the folder.
+            kept: which paths; all by default.
+        """
+
+        def wanted(path: str) -> bool:
+            found = _PROCESS.match(path)
+            there = found is None or self.processes is None or int(found[1]) in self.processes
+            return there and (kept is None or kept(path))
+
+        for path in sorted(filter(wanted, self.folders)):
+            yield FOLDER, prefix + path, 0, ()
         for path, extent in self._files.items():
-            if self._kept(path):
-                sink.file(prefix + path, extent.size, extent.pieces())
+            if wanted(path):
+                yield FILE, prefix + path, extent.size, extent.pieces()
         for path, text in sorted(self.links.items()):
             # Descriptors are noted per process.
-            if self._kept(path) and not ("/fd/" in path and _PROCESS.match(path)):
+            if wanted(path) and not ("/fd/" in path and _PROCESS.match(path)):
                 folder, _, name = path.rpartition("/")
-                sink.links(prefix + folder, ((os.fsencode(name), os.fsencode(text)),))
+                yield LINKS, prefix + folder, 1, ((os.fsencode(name), os.fsencode(text)),)
         for pid, extent in self._descriptors.items():
-            if self.processes is None or pid in self.processes:
+            if wanted(folder := f"/proc/{pid}/fd"):
                 links = (line.partition(b"\t")[::2] for line in _lines(extent.pieces()))
-                sink.links(f"{prefix}/proc/{pid}/fd", links)
+                yield LINKS, prefix + folder, 0, links
         for name, extent in sorted(self.netlink_answers.items()):
-            sink.file(f"{prefix}/netlink/{name}.nl", extent.size, extent.pieces())
-        stats = {path: stat for path, stat in self.stats.items() if self._kept(path)}
+            yield FILE, f"{prefix}/netlink/{name}.nl", extent.size, extent.pieces()
+        stats = {path: stat for path, stat in self.stats.items() if wanted(path)}
         if stats:
-            body = format_stats(stats)
-            sink.file(prefix + STAT_FILE, len(body), (body,))
+            yield of_bytes(prefix + STAT_FILE, format_stats(stats))
 
-    def _kept(self, path: str) -> bool:
-        found = _PROCESS.match(path)
-        return found is None or self.processes is None or int(found[1]) in self.processes
+
+def of_bytes(path: str, body: bytes) -> Part:
+    """Return a small file as a part of a capture."""
+    return FILE, path, len(body), (body,)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -181,20 +177,14 @@ class SpoolingTransport:
         """Yield the datagrams that the inner transport gives; errors are its own."""
         extent = self._recording.answer()
         (name,) = file_names(request.name)
-        ending: bytes | None = error_message(errno.ENOBUFS)  # how a replay marks an answer that was not read to its end
+        ending: bytes | None = UNREAD
         try:
             for datagram in self._inner.dump(request):
                 extent.append(b"".join(map(kept, messages(request, datagram))))
                 yield datagram
-            ending = done_message(0)
-        except SourceInterrupted:
-            ending = done_message(NLM_F_DUMP_INTR)
-            raise
-        except NotCaptured:
-            ending = None
-            raise
-        except (SourceUnavailable, SourceDenied) as error:
-            ending = error_message(error.errno or errno.ENOENT)
+            ending = ending_of(None)
+        except SourceError as error:
+            ending = ending_of(error)
             raise
         finally:
             if ending is not None:

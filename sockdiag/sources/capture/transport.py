@@ -22,6 +22,7 @@ from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NL
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
 from sockdiag.sources.capture.answers import read_answers
+from sockdiag.sources.capture.namespaces import NamespaceTree, captured_namespaces
 from sockdiag.sources.system.captured_root import CapturedRoot
 from sockdiag.sources.system.captured_tree import FolderTree, SubTree
 from sockdiag.sources.system.machine import System
@@ -30,7 +31,7 @@ from sockdiag.sources.system.transport import raise_errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sockdiag.sources.system.captured_tree import Tree
     from sockdiag.sources.system.transport import Request
@@ -124,8 +125,25 @@ def captured_system(root: str) -> System:
         SourceTruncated: the archive is damaged.
     """
     tree = open_capture(root)
+    last = _system(tree, root, lambda part: SubTree(tree, part))
+
+    def open_namespace(part: Tree | None) -> System:
+        if part is None:
+            return last
+        there = _system(
+            NamespaceTree(part, tree), root, lambda moment: NamespaceTree(SubTree(part, moment), SubTree(tree, moment))
+        )
+        there.namespaces = last.namespaces
+        return there
+
+    last.namespaces = captured_namespaces(tree, last.files, open_namespace)
+    return last
+
+
+def _system(tree: Tree, root: str, part: Callable[[str], Tree]) -> System:
+    # What a capture holds of one namespace; *part* gives the files of an earlier moment, by its folder.
     last = _moment(tree, root)
-    last.moments = _moments(tree, root, last.monotonic())
+    last.moments = _moments(tree, root, last.monotonic(), part)
     last.answers = read_answers(last.files)
     return last
 
@@ -136,7 +154,7 @@ def _moment(tree: Tree, root: str) -> System:
     return System(CapturedRoot(tree), CaptureTransport(tree), clock, root, monotonic=lambda: at)
 
 
-def _moments(tree: Tree, root: str, end: float) -> tuple[System, ...]:
+def _moments(tree: Tree, root: str, end: float, part: Callable[[str], Tree]) -> tuple[System, ...]:
     """Return the earlier moments of a capture; none if their times are not known or do not rise to *end*."""
     try:
         numbers = sorted(
@@ -144,7 +162,7 @@ def _moments(tree: Tree, root: str, end: float) -> tuple[System, ...]:
         )
     except OSError:
         return ()
-    found = tuple(_moment(SubTree(tree, f"{MOMENTS}/{n}"), root) for n in numbers[:_MOST_MOMENTS])
+    found = tuple(_moment(part(f"{MOMENTS}/{n}"), root) for n in numbers[:_MOST_MOMENTS])
     times = [0.0, *(moment.monotonic() for moment in found), end]
     rise = times == sorted(set(times))
     return found if rise else ()

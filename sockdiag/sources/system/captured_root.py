@@ -193,9 +193,7 @@ def parse_stats(body: bytes) -> dict[str, Stat]:
         columns = line.split(b"\t", 2)
         if len(columns) == 3:
             numbers = [_within(text, most) for text, most in zip(columns[:2], (_MAX_INODE, MAX_ERRNO), strict=True)]
-            parts = columns[2].split(b"\\\\")
-            path = b"\\".join(part.replace(b"\\t", b"\t").replace(b"\\n", b"\n") for part in parts)
-            stats[path.decode("utf-8", "surrogateescape")] = Stat(*numbers)
+            stats[unescaped(columns[2]).decode("utf-8", "surrogateescape")] = Stat(*numbers)
     return stats
 
 
@@ -215,10 +213,17 @@ def format_stats(stats: dict[str, Stat]) -> bytes:
         b"%b\t%b\n"
         % (
             "\t".join((text(stat.inode), text(stat.errno))).encode(),
-            path.encode("utf-8", "surrogateescape")
-            .replace(b"\\", b"\\\\")
-            .replace(b"\t", b"\\t")
-            .replace(b"\n", b"\\n"),
+            escaped(path.encode("utf-8", "surrogateescape")),
         )
         for path, stat in sorted(stats.items())
     )
+
+
+def escaped(text: bytes) -> bytes:
+    """Return a text as a cell of a captured table: without tabs and line ends."""
+    return text.replace(b"\\", b"\\\\").replace(b"\t", b"\\t").replace(b"\n", b"\\n")
+
+
+def unescaped(cell: bytes) -> bytes:
+    """Return the text of a cell that :func:`escaped` made."""
+    return b"\\".join(part.replace(b"\\t", b"\t").replace(b"\\n", b"\n") for part in cell.split(b"\\\\"))

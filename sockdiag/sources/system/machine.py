@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sockdiag.sources.capture.namespaces import CapturedNamespaces
     from sockdiag.sources.system.modules import Modules
     from sockdiag.sources.system.transport import Transport
 
@@ -34,9 +35,12 @@ class System:
         monotonic: seconds of a clock that is never set.
         moments: of a captured one, the earlier moments that it holds, oldest first; *files* and *netlink* are of the last.
         answers: of a captured one that ``sockdiag capture`` made, what single sockets answered; its tables hold tcp_info.
+
+    Attributes:
+        namespaces: of a captured one, the network namespaces that it holds.
     """
 
-    __slots__ = ("answers", "clock", "files", "modules", "moments", "monotonic", "netlink", "root")
+    __slots__ = ("answers", "clock", "files", "modules", "moments", "monotonic", "namespaces", "netlink", "root")
 
     def __init__(
         self,
@@ -57,6 +61,12 @@ class System:
         self.monotonic = monotonic
         self.moments = moments
         self.answers = answers
+        self.namespaces: CapturedNamespaces | None = None
+
+    @property
+    def shows_others(self) -> bool:
+        """Whether other network namespaces than its own can be looked into."""
+        return self.files.live if self.namespaces is None else self.namespaces.several
 
     @property
     def recorded_s(self) -> float | None:

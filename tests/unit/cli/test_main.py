@@ -36,7 +36,6 @@ def run(*words: str, **named: object) -> subprocess.CompletedProcess[str]:
         (["list", "--where", "recv_q >"], "recv_q >"),
         (["--interval", "-3"], "--interval takes"),
         (["path", "--interval", "nan"], "--interval: 'nan' is not a time"),
-        (["list", "--netns", "x", "--root", "/tmp"], "exclude each other"),
         (["inspect", "nonsense"], "'nonsense' is not a target"),
         (["inspect", ":1", "--count", "2"], "--count takes a number of samples, and needs --follow"),
         (["inspect", ":1", "--follow", "0"], "--follow takes"),
