@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
 
     # How parts come from the process that has read them: what it is, its path, a file's size; then the content, piece by piece.
-    Item: TypeAlias = "tuple[str, str, int] | bytes | list[tuple[bytes, bytes]] | _Taken"
+    Item: TypeAlias = "tuple[str, str, int] | bytes | list[tuple[bytes, bytes]] | _Received"
 
 _MOST_BUFFERS = 64
 # Links that come at a time.
@@ -57,7 +57,7 @@ class CaptureSummary(Record):
     namespaces: int = field("Network namespaces in it.", default=1, unit=COUNT)
 
 
-class _Taken:
+class _Received:
     """What is told of a namespace when all of it has come.
 
     Attributes:
@@ -302,14 +302,14 @@ def _reading(output: Output, interval: float | None) -> Any:
                     yield some
             else:
                 yield from pieces
-        yield _Taken(None if there.own else there.netns.inode, capture)
+        yield _Received(None if there.own else there.netns.inode, capture)
 
     return steps
 
 
-def _write_namespaces(output: Output, items: Iterator[Item]) -> list[_Taken]:
+def _write_namespaces(output: Output, items: Iterator[Item]) -> list[_Received]:
     """Write the parts as they come; if a worker ends within a part, the rest of that is missing, and a gap."""
-    taken: list[_Taken] = []
+    taken: list[_Received] = []
     ahead: list[Item] = []
     folder = ""
 
@@ -323,7 +323,7 @@ def _write_namespaces(output: Output, items: Iterator[Item]) -> list[_Taken]:
             size -= len(piece)
 
     while (item := ahead.pop() if ahead else next(items, None)) is not None:
-        if isinstance(item, _Taken):
+        if isinstance(item, _Received):
             taken.append(item)
         elif isinstance(item, tuple):
             kind, name, size = item

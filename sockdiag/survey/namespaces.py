@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from sockdiag.filter.where import Where
     from sockdiag.model.provenance import Namespace
-    from sockdiag.sources.capture.namespaces import CapturedNamespaces
     from sockdiag.sources.process.fd import OwnerScan
-    from sockdiag.sources.system.machine import System
+    from sockdiag.sources.system.machine import HeldNamespaces, System
     from sockdiag.survey.workers import Answer, Question
 
     Reduce = Callable[[Iterator[Batch], bool], Iterable[Any]]
@@ -304,7 +303,7 @@ class CapturedSet(NamespaceSet):
         note: called with each gap.
     """
 
-    def __init__(self, system: System, captured: CapturedNamespaces, note: Callable[[Gap], None]) -> None:
+    def __init__(self, system: System, captured: HeldNamespaces, note: Callable[[Gap], None]) -> None:
         super().__init__(system, note, captured.seen_from(system.files))
         self._captured = captured
         for gap in captured.gaps:

@@ -117,10 +117,7 @@ class CapturedNamespaces:
     __slots__ = ("_open", "_systems", "gaps", "places")
 
     def __init__(
-        self,
-        places: tuple[FoundNamespace, ...],
-        gaps: tuple[Gap, ...],
-        open_system: Callable[[int | None], System],
+        self, places: tuple[FoundNamespace, ...], gaps: tuple[Gap, ...], open_system: Callable[[int | None], System]
     ) -> None:
         self.places = places
         self.gaps = gaps

@@ -10,13 +10,50 @@ from sockdiag.sources.system.proc_root import ProcRoot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
-    from sockdiag.sources.capture.namespaces import CapturedNamespaces
+    from sockdiag.model.provenance import Gap
+    from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.system.modules import Modules
     from sockdiag.sources.system.transport import Transport
 
     # (question, inode) -> its answer: sockdiag.sources.capture.answers.
     Answers = Mapping[tuple[str, int], int]
+
+    class HeldNamespaces(Protocol):
+        """The network namespaces of a captured system: ``sockdiag.sources.capture.namespaces``."""
+
+        @property
+        def gaps(self) -> tuple[Gap, ...]:
+            """What could not be entered."""
+            ...
+
+        @property
+        def places(self) -> tuple[FoundNamespace, ...]:
+            """All of them, with a way into each as it was."""
+            ...
+
+        @property
+        def several(self) -> bool:
+            """Whether there are others than the capture's own."""
+            ...
+
+        def system(self, inode: int | None) -> System:
+            """Return the system as it is seen from a namespace."""
+            ...
+
+        def seen_from(self, files: ProcRoot) -> tuple[FoundNamespace, ...]:
+            """Return the places as a search finds them that runs in one of them."""
+            ...
+
+        def name_of(self, inode: int | None) -> str | None:
+            """Return the name that a namespace had."""
+            ...
+
+        def resolve(self, spec: str, files: ProcRoot) -> int | None:
+            """Return the inode of the namespace that ``--netns`` names; SourceUnavailable if it is not there."""
+            ...
+
 
 # Questions that single sockets answer, as a capture names them: whether the queue of a unix datagram socket is full
 # (sockdiag.sources.netlink.unix_queue), 1 or 0, and SO_RCVBUF (sockdiag.sources.process.pidfd_getfd) in bytes.
@@ -61,7 +98,7 @@ class System:
         self.monotonic = monotonic
         self.moments = moments
         self.answers = answers
-        self.namespaces: CapturedNamespaces | None = None
+        self.namespaces: HeldNamespaces | None = None
 
     @property
     def shows_others(self) -> bool:
