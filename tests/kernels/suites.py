@@ -25,8 +25,13 @@ BOOTS = {
     "plain": Boot(),
     # Counts what the kernel asks modprobe for, and unloads modules: nobody else may use any meanwhile.
     "modules": Boot(),
-    # A card of 2005, whose ring overruns; nobody is at the other end but qemu's own DHCP server.
-    "e1000": Boot(devices=("-nic", "user,model=e1000,restrict=on")),
+    # Two cards of 2005 on one wire: what one sends faster than the other's driver takes it overruns the ring there.
+    "e1000": Boot(
+        devices=(
+            *("-netdev", "hubport,id=first,hubid=0", "-device", "e1000,netdev=first"),
+            *("-netdev", "hubport,id=second,hubid=0", "-device", "e1000,netdev=second"),
+        )
+    ),
     "no_ipv6": Boot(append="ipv6.disable=1"),
     "lockdown": Boot(append="lockdown=confidentiality"),
 }

@@ -1,4 +1,4 @@
-"""Hosts that show less: /proc with hidepid."""
+"""Hosts that show less: /proc with hidepid, a locked down kernel, one without IPv6."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.kernels.guest.seen import same_as_ss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +52,47 @@ def test_hidepid(hidden: None) -> None:
         assert [owner["pid"] for owner in row["processes"]] == [os.getpid()]
         for command in ("doctor", "listeners", "risk"):
             asked(command, *(("--interval", "0") if command != "listeners" else ()), before=NOBODY)
+
+
+@pytest.mark.boot("lockdown")
+def test_lockdown() -> None:
+    """A kernel locked down for confidentiality gives sockets and findings; what it refuses is a gap, not an error."""
+    subprocess.run(["mount", "-t", "securityfs", "security", "/sys/kernel/security"], check=False)
+    assert "[confidentiality]" in Path("/sys/kernel/security/lockdown").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        document = asked("list", "-n", "-o", "+processes", "--where", f"sport = :{port}")
+        (row,) = document["sockets"]
+        assert [owner["pid"] for owner in row["processes"]] == [os.getpid()]
+        assert document["gaps"] == []
+        document = asked("doctor", "--interval", "1")
+        assert document["verdict"] in ("ok", "recovered", "dropping", "at_risk", "unknown")
+        document = asked("inspect", f":{port}", "-n")
+        assert document["layers"]["fd"]
+        for options in ("-tnape", "-xna", "-tnaieO"):
+            same_as_ss(*options.split())
+        done = subprocess.run(
+            [sys.executable, "-m", "sockdiag", "trace", "--duration", "1"], capture_output=True, text=True, check=False
+        )
+        assert "Traceback" not in done.stderr
+        assert "lock" in done.stderr, (done.returncode, done.stderr)
+
+
+@pytest.mark.boot("no_ipv6")
+def test_without_ipv6() -> None:
+    """A kernel with ipv6.disable=1 lists IPv4 sockets, finds no gap in the missing half, and ss prints the same."""
+    with pytest.raises(OSError, match="Address family not supported"):
+        socket.socket(socket.AF_INET6)
+    assert not Path("/proc/net/tcp6").exists()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        for source in ("netlink", "proc", "auto"):
+            tables = ("--netid", "tcp,udp") if source == "proc" else ()
+            document = asked("list", "-n", "--source", source, *tables)
+            assert document["gaps"] == [], source
+            assert {row["family"] for row in document["sockets"] if row["netid"] == "tcp"} == {"AF_INET"}
+        for command in (["doctor", "--interval", "1"], ["states"], ["memory"], ["path", "--interval", "0"], ["limits"]):
+            document = asked(*command)
+            reasons = [f"{gap['source']} {gap['reason']}" for gap in document["gaps"]]
+            assert not [reason for reason in reasons if "6" in reason], (command, reasons)
+        for options in ("-tna", "-una", "-tnaieO", "-s", "-wna", "-6tna"):
+            same_as_ss(*options.split())
