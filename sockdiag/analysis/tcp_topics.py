@@ -35,6 +35,7 @@ _PATH = (
     "received_e0_bytes",
     "received_e1_bytes",
     "received_ce_bytes",
+    "ecn_mode",
     "accecn_fail_mode",
     "accecn_opt_seen",
 )

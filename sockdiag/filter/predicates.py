@@ -18,6 +18,7 @@ from sockdiag.kernel.tcp_states import (
     BOUND_INACTIVE,
     CLOSE,
     NEW_SYN_RECV,
+    PARTOPEN,
     STATE_NAMES,
     SYN_RECV,
     state_number,
@@ -239,6 +240,9 @@ class Predicates:
         if mask >> SYN_RECV & 1:
             mask |= 1 << NEW_SYN_RECV
         names = frozenset(name for number, name in enumerate(STATE_NAMES) if mask >> number & 1)
+        if mask >> BOUND_INACTIVE & 1 and mask & mask - 1:
+            # A set of many states: DCCP has one that no word names.
+            names |= {PARTOPEN}
         entry = resolve("state")
         assert entry is not None
         if idle:

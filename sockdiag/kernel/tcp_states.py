@@ -65,6 +65,16 @@ def state_name(number: int) -> str:
     return STATE_NAMES[number] if 0 < number < len(STATE_NAMES) else f"UNKNOWN({number})"
 
 
+# enum dccp_state has TCP's numbers, and one more behind them: 13, and 14 since 6.8 gave TCP another state.
+DCCP_PARTOPEN = 14
+PARTOPEN = "PARTOPEN"
+
+
+def dccp_state_name(number: int) -> str:
+    """Name the state of a DCCP socket."""
+    return PARTOPEN if number in (BOUND_INACTIVE, DCCP_PARTOPEN) else state_name(number)
+
+
 def state_number(word: str) -> int | None:
     """Look up a state by any spelling (``fin-wait-1``, ``FIN_WAIT1``, ``estab``); None if it is none."""
     name = word.upper().replace("-", "_")

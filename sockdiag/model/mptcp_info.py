@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 # mptcpi_flags, MPTCP_INFO_FLAG_*
 FLAG_WORDS = ("FALLBACK", "REMOTE_KEY_RECEIVED")
 
+# Members that took reserved bytes, which earlier kernels fill with 0, and the version that brought each.
+SINCE = {"endp_laminar_max": (6, 18), "endp_fullmesh_max": (6, 19)}
+
 
 def _member(  # the declarations below read as a table
     name: str,
@@ -98,8 +101,11 @@ class MptcpInfo(Record):
     endp_laminar_max: int | None = _member(
         "endp_laminar_max", "B", "Limit of laminar endpoints.", "mptcp_pm_get_endp_laminar_max(msk)"
     )
+    endp_fullmesh_max: int | None = _member(
+        "endp_fullmesh_max", "B", "Limit of fullmesh endpoints.", "mptcp_pm_get_endp_fullmesh_max(msk)"
+    )
     last_data_sent_ms: int | None = _member(
-        "last_data_sent", "2xI", "Time since data was sent.", "msk->last_data_sent", MS
+        "last_data_sent", "xI", "Time since data was sent.", "msk->last_data_sent", MS
     )
     last_data_recv_ms: int | None = _member(
         "last_data_recv", "I", "Time since data was received.", "msk->last_data_recv", MS

@@ -55,7 +55,9 @@ class SctpInfo(Record):
 
     tag: int | None = _member("tag", "I", "Own verification tag.", "asoc->c.my_vtag", kind=ID, base=16)
     state: int | None = _member("state", "I", "Association state.", "asoc->state", kind=ID, words=STATES)
-    rwnd_bytes: int | None = _member("rwnd", "I", "Own receive window.", "asoc->a_rwnd", BYTES)
+    rwnd_bytes: int | None = _member(
+        "rwnd", "I", "Own receive window, as last announced to the peer.", "asoc->a_rwnd", BYTES
+    )
     unackdata: int | None = _member("unackdata", "H", "Data chunks not acknowledged.", "asoc->unack_data")
     penddata: int | None = _member(
         "penddata", "H", "Data chunks received and out of order.", "sctp_tsnmap_pending(&asoc->peer.tsn_map)"
@@ -63,7 +65,7 @@ class SctpInfo(Record):
     instrms: int | None = _member("instrms", "H", "Incoming streams.", "asoc->stream.incnt")
     outstrms: int | None = _member("outstrms", "H", "Outgoing streams.", "asoc->stream.outcnt")
     fragmentation_point: int | None = _member(
-        "fragmentation_point", "I", "Largest message that is not fragmented.", "asoc->frag_point", BYTES
+        "fragmentation_point", "I", "Not filled by any kernel so far: see maxseg.", "", BYTES
     )
     inqueue: int | None = _member("inqueue", "I", "Chunks in the receive queue.", "asoc->base.inqueue.in_chunk_list")
     outqueue: int | None = _member("outqueue", "I", "Chunks in the send queue.", "asoc->outqueue.out_chunk_list")
@@ -71,8 +73,10 @@ class SctpInfo(Record):
         "overall_error", "I", "Errors in a row, over all paths.", "asoc->overall_error_count"
     )
     max_burst: int | None = _member("max_burst", "I", "Limit of a burst, in packets.", "asoc->max_burst")
-    maxseg: int | None = _member("maxseg", "I", "Segment size that the user set; 0: none.", "asoc->user_frag", BYTES)
-    peer_rwnd_bytes: int | None = _member("peer_rwnd", "I", "The peer's receive window.", "asoc->peer.rwnd", BYTES)
+    maxseg: int | None = _member("maxseg", "I", "Largest message that is not fragmented.", "asoc->frag_point", BYTES)
+    peer_rwnd_bytes: int | None = _member(
+        "peer_rwnd", "I", "The peer's receive window, as the own sender reckons it.", "asoc->peer.rwnd", BYTES
+    )
     peer_tag: int | None = _member(
         "peer_tag", "I", "The peer's verification tag.", "asoc->c.peer_vtag", kind=ID, base=16
     )

@@ -35,6 +35,9 @@ CA_STATES = ("Open", "Disorder", "CWR", "Recovery", "Loss")
 # tcpi_fastopen_client_fail, enum tcp_fastopen_client_fail
 FASTOPEN_CLIENT_FAIL = ("UNSPEC", "COOKIE_UNAVAILABLE", "DATA_NOT_ACKED", "SYN_RETRANSMITTED")
 
+# tcpi_ecn_mode, TCPI_ECN_MODE_*
+ECN_MODES = ("DISABLED", "RFC3168", "ACCECN", "PENDING")
+
 # A listener's tcp_info has only these; the kernel leaves the others 0, which becomes None.
 LISTEN_FIELDS = (
     "state",
@@ -340,15 +343,27 @@ class TcpInfo(Record):
     received_ce_bytes: int | None = _member(
         "received_ce_bytes", "I", "Bytes received marked CE.", "tp->received_ecn_bytes[INET_ECN_CE - 1]", BYTES, COUNTER
     )
-    accecn_fail_mode: int | None = _member(
-        "accecn_fail_mode",
-        "H",
-        "Why Accurate ECN was given up, as bits; 0: it was not.",
-        "tp->accecn_fail_mode",
+    ecn_mode: int | None = _member(
+        "ecn_mode",
+        "2",
+        "Which ECN was negotiated (Linux 7.0).",
+        "tcp_ecn_mode_rfc3168(tp), tcp_ecn_mode_accecn(tp)",
         kind=ID,
+        words=ECN_MODES,
     )
     accecn_opt_seen: int | None = _member(
-        "accecn_opt_seen", "H", "What was seen of the peer's Accurate ECN option.", "tp->saw_accecn_opt", kind=ID
+        "accecn_opt_seen",
+        "2",
+        "What was seen of the peer's Accurate ECN option (Linux 6.18).",
+        "tp->saw_accecn_opt",
+        kind=ID,
+    )
+    accecn_fail_mode: int | None = _member(
+        "accecn_fail_mode",
+        "4",
+        "Why Accurate ECN was given up, as bits; 0: it was not (Linux 6.18).",
+        "tp->accecn_fail_mode",
+        kind=ID,
     )
 
 

@@ -252,11 +252,13 @@ class _EndListener:
         from sockdiag.sources.netlink.inet_diag import decode
         from sockdiag.sources.system.destroy_events import SOURCE
         from sockdiag.sources.system.interfaces import interface_names
+        from sockdiag.sources.system.kernel_version import kernel_version
 
-        names = interface_names(self._survey.system.files)
+        files = self._survey.system.files
+        names, version = interface_names(files), kernel_version(files)
         for message in events.read(seconds):
             try:
-                socket = decode(message, "tcp", names, SOURCE)
+                socket = decode(message, "tcp", names, SOURCE, version)
             except ParseError as error:
                 self._survey.note(Gap.from_error(error))
                 continue

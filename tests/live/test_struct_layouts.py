@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockdiag.model.congestion import DctcpInfo, VegasInfo
+from sockdiag.model.inet_attrs import MemInfo
+from sockdiag.model.mptcp_info import MptcpInfo
+from sockdiag.model.tcp_info import TcpInfo
 from sockdiag.sources.netlink import inet_attributes as info
+from sockdiag.sources.system.kernel_version import kernel_version
+from sockdiag.sources.system.proc_root import ProcRoot
 from tests.live import btf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockdiag.model.record import Record
 
-LAYOUTS = {
-    "tcp_info": (info.TCP_INFO, "tcpi_"),
-    "mptcp_info": (info.MPTCP_INFO, "mptcpi_"),
-    "tcpvegas_info": (info.VEGAS_INFO, "tcpv_"),
-    "tcp_dctcp_info": (info.DCTCP_INFO, "dctcp_"),
-    "inet_diag_meminfo": (info.MEM_INFO, "idiag_"),
+VERSION = kernel_version(ProcRoot())
+LAYOUTS: dict[str, tuple[type[Record], str, Callable[[bytes], Any]]] = {
+    "tcp_info": (TcpInfo, "tcpi_", lambda data: info.decode_tcp_info(data, VERSION)),
+    "mptcp_info": (MptcpInfo, "mptcpi_", lambda data: info.decode_mptcp_info(data, VERSION)),
+    "tcpvegas_info": (VegasInfo, "tcpv_", info.VEGAS_INFO.decode),
+    "tcp_dctcp_info": (DctcpInfo, "dctcp_", info.DCTCP_INFO.decode),
+    "inet_diag_meminfo": (MemInfo, "idiag_", info.MEM_INFO.decode),
 }
 
 
@@ -32,24 +41,31 @@ def structs() -> dict[str, tuple[int, dict[str, tuple[int, int]]]]:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layout(structs: dict[str, tuple[int, dict[str, tuple[int, int]]]], name: str) -> None:
-    """Each member that both know begins at the same bit, in the same order; a struct of a newer kernel only goes on."""
-    layout, prefix = LAYOUTS[name]
+    """Each member that both know is read from its own bits; those that only a newer kernel has are the last."""
+    record, prefix, decode = LAYOUTS[name]
     if name not in structs:
         pytest.skip(f"this kernel: no struct {name}")
     size, members = structs[name]
     theirs = {m.removeprefix(prefix): place for m, place in members.items() if m.startswith(prefix)}
-    ours = [f.sources[0].rpartition(f".{prefix}")[2] for f in layout._record.FIELDS]
-    both = min(len(theirs), len(ours))
-    assert list(theirs)[:both] == ours[:both]
-    assert size <= layout.size or len(theirs) > len(ours)
-    for index, (bit, width) in enumerate(list(theirs.values())[:both]):
-        data = bytearray(layout.size)
+    ours = [f.sources[0].rpartition(f".{prefix}")[2] for f in record.FIELDS]
+    known = [member for member in theirs if member in ours]
+    assert list(theirs)[: len(known)] == known
+
+    def read(data: bytes) -> dict[str, Any]:
+        # The words of a number tell which it is: the plain record has both.
+        return dict(zip(ours, decode(data)._values(), strict=True))
+
+    for member in known:
+        bit, width = theirs[member]
+        data = bytearray(size)
         data[bit // 8] = 1 << bit % 8
-        values: Record = layout.decode(bytes(data))
-        assert [i for i, value in enumerate(values._values()) if value] == [index]
+        assert [one for one, value in read(bytes(data)).items() if value] == [member]
         if width:
             data[bit // 8] = ((1 << width) - 1) << bit % 8
-            assert layout.decode(bytes(data))[index] == (1 << width) - 1
+            assert decode(bytes(data))[ours.index(member)] == (1 << width) - 1
+    # What this kernel lacks is unknown, not 0.
+    nothing = read(bytes(size))
+    assert {member: nothing[member] for member in ours if member not in theirs and nothing[member] is not None} == {}
 
 
 def test_the_two_words_of_bbr_bandwidth_are_one_number() -> None:

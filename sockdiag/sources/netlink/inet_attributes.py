@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.errors import ParseError
-from sockdiag.kernel.byte_order import integer, low_first
+from sockdiag.kernel.byte_order import U16, integer, low_first
 from sockdiag.kernel.inet_diag import (
     BBRINFO,
     CLASS_ID,
@@ -43,7 +43,7 @@ from sockdiag.kernel.ulp import (
 )
 from sockdiag.model.congestion import BbrInfo, DctcpInfo, VegasInfo
 from sockdiag.model.inet_attrs import InetAttrs, Md5Key, MemInfo
-from sockdiag.model.mptcp_info import MptcpInfo
+from sockdiag.model.mptcp_info import SINCE, MptcpInfo
 from sockdiag.model.sctp_info import SctpInfo
 from sockdiag.model.tcp_info import LISTEN_FIELDS, NOT_SET, TcpInfo
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
@@ -54,6 +54,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from sockdiag.sources.system.kernel_version import Version
 
     Unknown = list[tuple[int, bytes]]
 
@@ -68,16 +70,31 @@ MEM_INFO = StructLayout(MemInfo)
 
 _TCP_NAMES = [f.name for f in TcpInfo.FIELDS]
 _NOT_SET = [(_TCP_NAMES.index(name), value) for name, value in NOT_SET.items()]
+_WERE_RESERVED = [([f.name for f in MptcpInfo.FIELDS].index(name), since) for name, since in SINCE.items()]
 _SCTP_OF_ASSOCIATION = [f.name for f in SctpInfo.FIELDS].index("s_autoclose_s")
 _UNFILLED = [index for index, name in enumerate(_TCP_NAMES) if name not in LISTEN_FIELDS]
 
 
-def decode_tcp_info(data: bytes) -> TcpInfo:
+# The length of the struct that ends in a word about ECN. Of its bit fields the last 24 bits, options2, have no meaning yet.
+_WITH_ECN_WORD = 280
+_ECN_WORD_AT = _WITH_ECN_WORD - 4
+# Linux 6.18 and 6.19 have two members of 16 bits there, 7.0 and later bit fields.
+_ECN_WORD_SINCE, _ECN_BITS_SINCE = (6, 18), (7, 0)
+ECN_WORD = ("ecn_mode", "accecn_opt_seen", "accecn_fail_mode")
+
+
+def decode_tcp_info(data: bytes, version: Version) -> TcpInfo:
     """Decode ``struct tcp_info`` of any length.
 
     Source: ``tcp_get_info()``, net/ipv4/tcp.c.
+
+    Args:
+        data: the struct.
+        version: of the kernel that filled it, which the last word depends on.
     """
     values = TCP_INFO.values(data)
+    if len(data) > _ECN_WORD_AT:
+        values[-len(ECN_WORD) :] = _ecn_word(data, values[-len(ECN_WORD) :], version())
     for index, value in _NOT_SET:
         if values[index] == value:
             values[index] = None
@@ -86,6 +103,27 @@ def decode_tcp_info(data: bytes) -> TcpInfo:
             if values[index] == 0:
                 values[index] = None
     return TcpInfo._make(values)
+
+
+def _ecn_word(data: bytes, bits: list[Any], version: tuple[int, int] | None) -> list[Any]:
+    if len(data) < _WITH_ECN_WORD or version is None or version < _ECN_WORD_SINCE:
+        # Which of the two layouts a kernel with changes of its own has, nobody can tell.
+        return [None] * len(bits)
+    if version >= _ECN_BITS_SINCE:
+        return bits
+    return [None, U16.unpack_from(data, _ECN_WORD_AT + 2)[0], U16.unpack_from(data, _ECN_WORD_AT)[0]]
+
+
+def decode_mptcp_info(data: bytes, version: Version) -> MptcpInfo:
+    """Decode ``struct mptcp_info`` of any length.
+
+    Source: ``mptcp_diag_fill_info()``, net/mptcp/sockopt.c. Some members took bytes that older kernels leave 0.
+    """
+    values = MPTCP_INFO.values(data)
+    for index, since in _WERE_RESERVED:
+        if values[index] == 0 and ((known := version()) is None or known < since):
+            values[index] = None
+    return MptcpInfo._make(values)
 
 
 def decode_bbr_info(data: bytes) -> BbrInfo:
@@ -108,6 +146,9 @@ def decode_sctp_info(data: bytes) -> SctpInfo:
     info: Any = SCTP_INFO.decode(data)
     if info.tag == 0:
         info = SctpInfo._make([None] * _SCTP_OF_ASSOCIATION + list(info[_SCTP_OF_ASSOCIATION:]))
+    if info.fragmentation_point == 0:
+        # No kernel fills it.
+        info = info._replace(fragmentation_point=None)
     address = info.p_address
     found: SctpInfo = info if address is None else info._replace(p_address=sockaddr(address))
     return found
@@ -122,8 +163,16 @@ _TLS_NUMBERS = {
 _TLS_FLAGS = {TLS_ZC_RO_TX: "zc_ro_tx", TLS_RX_NO_PAD: "no_pad_rx"}
 
 
-def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> tuple[Any, InetAttrs | None, Any, Any]:
+def decode_attributes(
+    found: dict[int, bytes], table: str, unknown: Unknown, version: Version
+) -> tuple[Any, InetAttrs | None, Any, Any]:
     """Decode the rest of *found*; add attributes without a known meaning, or of the wrong size, to *unknown*.
+
+    Args:
+        found: payloads of the attributes, by number.
+        table: netid of the socket.
+        unknown: list to add to.
+        version: of the kernel that sent them.
 
     Returns:
         tcp_info, the other attributes or None where there is none, mptcp_info, sctp_info.
@@ -133,11 +182,11 @@ def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> 
     for number, payload in found.items():
         if number == INFO:
             if table == "mptcp":
-                mptcp_info = _struct(INFO, MPTCP_INFO.size, MPTCP_INFO.decode, payload, unknown)
+                mptcp_info = _struct(MPTCP_INFO.size, decode_mptcp_info(payload, version), payload, unknown)
             elif table == "sctp":
-                sctp_info = _struct(INFO, SCTP_INFO.size + _SCTP_RESERVED, decode_sctp_info, payload, unknown)
+                sctp_info = _struct(SCTP_INFO.size + _SCTP_RESERVED, decode_sctp_info(payload), payload, unknown)
             else:
-                tcp_info = _struct(INFO, TCP_INFO.size, decode_tcp_info, payload, unknown)
+                tcp_info = _struct(_WITH_ECN_WORD, decode_tcp_info(payload, version), payload, unknown)
             continue
         if number == ULP_INFO:
             value, rest = _ulp(payload)
@@ -160,11 +209,11 @@ def decode_attributes(found: dict[int, bytes], table: str, unknown: Unknown) -> 
 _SCTP_RESERVED = 4
 
 
-def _struct(number: int, size: int, decode: Callable[[bytes], Any], payload: bytes, unknown: Unknown) -> Any:
+def _struct(size: int, decoded: Any, payload: bytes, unknown: Unknown) -> Any:
     # A struct of a newer kernel: the part after the known members stays bytes.
     if len(payload) > size:
-        unknown.append((number, payload[size:]))
-    return decode(payload)
+        unknown.append((INFO, payload[size:]))
+    return decoded
 
 
 def _uint(size: int) -> Callable[[bytes], int | None]:

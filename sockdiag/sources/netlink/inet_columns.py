@@ -49,12 +49,13 @@ from sockdiag.kernel.inet_diag import (
 )
 from sockdiag.kernel.netlink import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR
 from sockdiag.kernel.sock_diag import AF_INET, SK_MEMINFO
-from sockdiag.kernel.tcp_states import LISTEN, state_name
+from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.batch import Batch, Column, uniform
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
 from sockdiag.sources.netlink.cookies import Cookies, cookie_of
-from sockdiag.sources.netlink.inet_diag import PROTOCOLS, TABLES, decode, interface_label, timer_name
+from sockdiag.sources.netlink.inet_diag import PROTOCOLS, TABLES, decode, interface_label, state_namer, timer_name
 from sockdiag.sources.reading import MAX_ERRORS
+from sockdiag.sources.system.kernel_version import unknown_version
 from sockdiag.sources.system.transport import Request, messages
 
 TYPE_CHECKING = False
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sockdiag.errors import SourceError
+    from sockdiag.sources.system.kernel_version import Version
 
 # Attributes that a decoder must see row by row: their values differ in every row, or their content decides whether they
 # are understood. A group with one of them goes to the clear decoder.
@@ -79,14 +81,24 @@ class Columns:
         table: netid of the rows.
         request: what was asked, to name the source in errors.
         interfaces: name of an interface by index.
+        version: of the kernel that answers.
     """
 
-    __slots__ = ("_full", "_given", "_groups", "_interfaces", "_known", "_request", "_rows", "_table", "errors")
+    __slots__ = (
+        *("_full", "_given", "_groups", "_interfaces", "_known", "_request", "_rows", "_table", "_version", "errors"),
+    )
 
-    def __init__(self, table: str, request: Request, interfaces: Callable[[int], str | None]) -> None:
+    def __init__(
+        self,
+        table: str,
+        request: Request,
+        interfaces: Callable[[int], str | None],
+        version: Version = unknown_version,
+    ) -> None:
         self._table = table
         self._request = request
         self._interfaces = interfaces
+        self._version = version
         self._given = Cookies()
         self.begin()
 
@@ -206,8 +218,9 @@ class Columns:
     def _decode(self, data: bytes, length: int) -> list[Socket]:
         sockets = []
         for offset in range(0, len(data), length):
+            message = data[offset : offset + length]
             try:
-                sockets.append(decode(data[offset : offset + length], self._table, self._interfaces))
+                sockets.append(decode(message, self._table, self._interfaces, version=self._version))
             except ParseError as error:
                 self._error(error)
         return sockets
@@ -257,7 +270,7 @@ class Columns:
             # Two u32, the low word first on every machine.
             "cookie": Column('"%x"', lambda: [_wide(cut.words(MSG_COOKIE), cut.words(MSG_COOKIE + 4))]),
         }
-        _put(columns, constants, "state", cut.octets(MSG_STATE), state_name, quoted=True)
+        _put(columns, constants, "state", cut.octets(MSG_STATE), state_namer(self._table), quoted=True)
         _put(columns, constants, "local.interface", cut.words(MSG_IF), lambda i: interface_label(i, self._interfaces))
         inodes = cut.words(MSG_INODE)
         columns["inode"] = Column("%d", [inodes])
@@ -296,7 +309,7 @@ class Columns:
             elif number == CGROUP_ID:
                 columns["cgroup_id"] = _cgroup_ids(cut, offset)
             elif number == INFO:
-                columns["tcp_info"] = _tcp_infos(cut, offset, size)
+                columns["tcp_info"] = _tcp_infos(cut, offset, size, self._version)
             elif number not in (PROTOCOL, PAD):
                 # Options of a socket: rows have few different values of them.
                 few[number] = (offset, size)
@@ -309,7 +322,7 @@ class Columns:
         data, length = cut.data, cut.length
         if all(uniform(cut.words(at)) for offset, size in few.values() for at in range(offset & ~3, offset + size, 4)):
             same = {number: data[offset : offset + size] for number, (offset, size) in few.items()}
-            return [decode_attributes(same, self._table, [])[1]] * cut.rows
+            return [decode_attributes(same, self._table, [], self._version)[1]] * cut.rows
         cuts = [
             [data[at + offset : at + offset + size] for at in range(0, len(data), length)]
             for offset, size in few.values()
@@ -320,7 +333,7 @@ class Columns:
             value = known.get(payloads)
             if value is None:
                 found = dict(zip(few, payloads, strict=True))
-                value = known[payloads] = decode_attributes(found, self._table, [])[1]
+                value = known[payloads] = decode_attributes(found, self._table, [], self._version)[1]
             values.append(value)
         return values
 
@@ -443,20 +456,24 @@ def _cgroup_ids(cut: _Cut, offset: int) -> Column:
     return Column("%d", lambda: [cut.long_words(offset)])
 
 
-def _tcp_infos(cut: _Cut, offset: int, size: int) -> Column:
+def _tcp_infos(cut: _Cut, offset: int, size: int, version: Version) -> Column:
     # Records are made only if they are asked for; a member that is a word or two is a column of its own.
     from sockdiag.model.tcp_info import NOT_SET
-    from sockdiag.sources.netlink.inet_attributes import TCP_INFO, decode_tcp_info
+    from sockdiag.sources.netlink.inet_attributes import ECN_WORD, TCP_INFO, decode_tcp_info
 
     data, length = cut.data, cut.length
     listening = data[MSG_STATE] == LISTEN
 
     def records() -> list[list[Any]]:
-        return [[decode_tcp_info(data[at + offset : at + offset + size]) for at in range(0, len(data), length)]]
+        return [
+            [decode_tcp_info(data[at + offset : at + offset + size], version) for at in range(0, len(data), length)]
+        ]
 
     def member(name: str) -> Sequence[Any] | None:
         if listening or (size and LISTEN in cut.octets(offset)):
             return None  # of a listener most members are not filled
+        if name in ECN_WORD:
+            return None  # its layout depends on the kernel
         place, wire = TCP_INFO.place(name)
         if place + calcsize(f"={wire or 'B'}") > size:
             return [None] * cut.rows

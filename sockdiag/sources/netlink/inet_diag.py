@@ -38,7 +38,7 @@ from sockdiag.kernel.sock_diag import (
     IPPROTO_NAMES,
     SK_MEMINFO,
 )
-from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN, state_name
+from sockdiag.kernel.tcp_states import ALL_STATES, BOUND_INACTIVE, DCCP_PARTOPEN, LISTEN, dccp_state_name, state_name
 from sockdiag.model.address import Endpoint
 from sockdiag.model.query import INET, SKMEM, TCP_INFO
 from sockdiag.model.socket import IN_BYTES, IN_CONNECTIONS, INET_FAMILIES, Socket, Timer
@@ -46,6 +46,7 @@ from sockdiag.sources.netlink.attributes import attributes, skmem
 from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.reading import Reading
+from sockdiag.sources.system.kernel_version import kernel_version, unknown_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
     from sockdiag.model.skmem import SkMem
     from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
+    from sockdiag.sources.system.kernel_version import Version
     from sockdiag.sources.system.machine import System
     from sockdiag.sources.system.transport import Request
 
@@ -107,6 +109,8 @@ def inet_requests(
     """
     ext = extensions(needs)
     wanted = set(families)
+    if table == "dccp" and states >> BOUND_INACTIVE & 1:
+        states |= 1 << DCCP_PARTOPEN
     return [
         request(number, PROTOCOLS[table], states, ext, bytecode)
         for number, name in INET_FAMILIES.items()
@@ -121,13 +125,22 @@ def timer_name(number: int, table: str) -> str:
     return TIMER_NAMES[number] if number < len(TIMER_NAMES) else f"unknown({number})"
 
 
+def state_namer(table: str) -> Callable[[int], str]:
+    """Return what names the states of a table's sockets."""
+    return dccp_state_name if table == "dccp" else state_name
+
+
 def interface_label(index: int, interfaces: Callable[[int], str | None]) -> str | None:
     """Name the interface of an idiag_if: None for 0, ``ifN`` where the interface is gone."""
     return (interfaces(index) or f"if{index}") if index else None
 
 
 def decode(
-    message: bytes, table: str, interfaces: Callable[[int], str | None], source: str = "netlink:inet_diag"
+    message: bytes,
+    table: str,
+    interfaces: Callable[[int], str | None],
+    source: str = "netlink:inet_diag",
+    version: Version = unknown_version,
 ) -> Socket:
     """Make a socket of one message of an inet_diag answer, of a dump, of a query or of a destroy group.
 
@@ -143,6 +156,7 @@ def decode(
         table: netid that was asked for; INET_DIAG_PROTOCOL overrides it, but for raw sockets, which are of any protocol.
         interfaces: name of an interface by index.
         source: ``netlink:NAME``, for errors.
+        version: of the kernel that sent it; what depends on it is None where it is not known.
 
     Raises:
         ParseError: the message is shorter than its struct, of no IP family, or its attributes overlap.
@@ -191,7 +205,7 @@ def decode(
     found.pop(PAD, None)
     tcp_info = inet = mptcp_info = sctp_info = None
     if found:
-        tcp_info, inet, mptcp_info, sctp_info = _rest(found, table, unknown)
+        tcp_info, inet, mptcp_info, sctp_info = _rest(found, table, unknown, version)
     if sctp_info is not None and sctp_info.s_type is not None:
         kind = "SOCK_STREAM" if sctp_info.s_type == _SCTP_SOCKET_TCP else "SOCK_SEQPACKET"
     socket = Socket._make(
@@ -200,7 +214,7 @@ def decode(
             INET_FAMILIES[family],
             kind,
             protocol,
-            _association_state(state) if association else state_name(state),
+            _association_state(state) if association else state_namer(table)(state),
             Endpoint._make((local, local_port, interface_label(index, interfaces))),
             Endpoint._make((peer, dport[0] << 8 | dport[1], None)),
             recv_q,
@@ -258,7 +272,7 @@ def read(
         from sockdiag.sources.netlink import tcp_info_guard
 
         guard = tcp_info_guard.GuardedTransport(system.netlink)
-    name = interfaces
+    name, version = interfaces, kernel_version(system.files)
     sockets: list[Socket] = []
     errors: list[ParseError | SourceError] = []
     for index, asked in enumerate(inet_requests(table, families, states, needs)):
@@ -266,7 +280,7 @@ def read(
             reading = read_records(
                 guard or system.netlink,
                 asked,
-                lambda message, source=asked.source: decode(message, table, name, source),  # type: ignore[misc]
+                lambda message, source=asked.source: decode(message, table, name, source, version),  # type: ignore[misc]
                 # A socket that moves while the table is walked is met twice. SCTP's rows are associations of a socket.
                 _cookie if table != "sctp" else None,
             )
@@ -320,11 +334,11 @@ _SKMEM_SIZE = 4 * len(SK_MEMINFO)
 _decode_attributes: Any = None
 
 
-def _rest(found: dict[int, bytes], table: str, unknown: list[tuple[int, bytes]]) -> Any:
+def _rest(found: dict[int, bytes], table: str, unknown: list[tuple[int, bytes]], version: Version) -> Any:
     # Listings in bulk never come here: import on first use, so that they do not import it for nothing.
     global _decode_attributes
     if _decode_attributes is None:
         from sockdiag.sources.netlink.inet_attributes import decode_attributes
 
         _decode_attributes = decode_attributes
-    return _decode_attributes(found, table, unknown)
+    return _decode_attributes(found, table, unknown, version)

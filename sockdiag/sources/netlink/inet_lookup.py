@@ -17,6 +17,7 @@ from sockdiag.sources.netlink.inet_request import request
 from sockdiag.sources.netlink.records import read_records
 from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
 from sockdiag.sources.system.interfaces import interface_names
+from sockdiag.sources.system.kernel_version import kernel_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def read_one(system: System, wanted: Socket) -> tuple[Socket | None, list[Source
         SourceUnavailable: the kernel has no handler for its table.
         SourceDenied: it may not be asked.
     """
-    names = interface_names(system.files)
+    names, version = interface_names(system.files), kernel_version(system.files)
     table = wanted.netid
     ext = extensions((SKMEM, INET, TCP_INFO))
     family = AF_INET6 if wanted.family == "AF_INET6" else AF_INET
@@ -50,13 +51,17 @@ def read_one(system: System, wanted: Socket) -> tuple[Socket | None, list[Source
     guard = GuardedTransport(system.netlink)
     try:
         try:
-            reading = read_records(guard, asked, lambda message: decode(message, table, names, asked.source), _identity)
+            reading = read_records(
+                guard, asked, lambda message: decode(message, table, names, asked.source, version), _identity
+            )
         except (SourceUnavailable, SourceDenied):
             if not code:
                 raise
             # A socket of a kernel that refuses the filter: the whole table then.
             asked = request(family, PROTOCOLS[table], _ALL, ext)
-            reading = read_records(guard, asked, lambda message: decode(message, table, names, asked.source), _identity)
+            reading = read_records(
+                guard, asked, lambda message: decode(message, table, names, asked.source, version), _identity
+            )
         errors = [*reading.errors, *guard.take_errors()]
     finally:
         guard.close()

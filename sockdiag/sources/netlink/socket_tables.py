@@ -7,6 +7,7 @@ from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.model.batch import Batch
 from sockdiag.model.query import TCP_INFO
 from sockdiag.sources.system.interfaces import interface_names
+from sockdiag.sources.system.kernel_version import kernel_version
 from sockdiag.sources.system.transport import feeds
 
 TYPE_CHECKING = False
@@ -52,7 +53,7 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
     from sockdiag.sources.netlink.inet_diag import extensions, inet_requests
     from sockdiag.sources.netlink.inet_request import compat_request
 
-    interfaces = interface_names(system.files)
+    interfaces, version = interface_names(system.files), kernel_version(system.files)
     transport = system.netlink
     guarded = None
     if table == "sctp" and system.files.live:
@@ -77,7 +78,7 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
     plain = requests(b"")
     sifted = requests(bytecode) if bytecode else plain
     for request, unsifted in zip(sifted, plain, strict=True):
-        columns = Columns(table, request, interfaces)
+        columns = Columns(table, request, interfaces, version)
         try:
             try:
                 failure = yield from _batches(transport, request, columns)

@@ -14,7 +14,7 @@ SO_PROTOCOL, SO_DOMAIN, SO_MARK, SO_MEMINFO, SO_COOKIE = 38, 39, 36, 55, 57
 SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
 TCP_INFO_ROOM = 512
 
-# struct tcp_info of Linux 6.18 in C, with the compiler's own alignment; bit fields last in their tuple.
+# struct tcp_info of this kernel in C, with the compiler's own alignment; bit fields last in their tuple.
 _U8, _U16, _U32, _U64 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
 _TCP_INFO = (
     (_U8, "state ca_state retransmits probes backoff options snd_wscale:4 rcv_wscale:4"),
@@ -31,7 +31,9 @@ _TCP_INFO = (
     (_U16, "total_rto total_rto_recoveries"),
     (_U32, "total_rto_time received_ce delivered_e1_bytes delivered_e0_bytes delivered_ce_bytes"),
     (_U32, "received_e1_bytes received_e0_bytes received_ce_bytes"),
-    (_U16, "accecn_fail_mode accecn_opt_seen"),
+    (_U16, "accecn_fail_mode accecn_opt_seen")
+    if int(os.uname().release.split(".")[0]) < 7
+    else (_U32, "ecn_mode:2 accecn_opt_seen:2 accecn_fail_mode:4"),
 )
 
 

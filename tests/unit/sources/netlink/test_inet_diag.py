@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sockdiag.errors import ParseError, SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.filter.where import compile_where
 from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.sock_diag import IPPROTO_DCCP, IPPROTO_MPTCP, IPPROTO_RAW, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
 from sockdiag.kernel.tcp_states import ALL_STATES, LISTEN, STATE_NAMES
@@ -21,17 +23,17 @@ from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import Socket, Timer
 from sockdiag.model.ulp import MptcpSubflow, TlsInfo, UlpInfo
 from sockdiag.sources.netlink import inet_diag, inet_request
-from sockdiag.sources.netlink.inet_attributes import DECODERS
+from sockdiag.sources.netlink.inet_attributes import DECODERS, ECN_WORD
+from sockdiag.sources.netlink.inet_columns import Columns
 from sockdiag.sources.system.captured_root import open_root
 from sockdiag.sources.system.machine import System
+from sockdiag.sources.system.transport import Request
 from tests.unit.sources.inet_messages import inet_message
 from tests.unit.sources.netlink_messages import SKMEM_WORDS, Answers, nlattr, nlmsg, u32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from sockdiag.sources.system.transport import Request
 
 INTERFACES = {3: "eth0"}.get
 
@@ -96,7 +98,9 @@ def test_families(families: tuple[str, ...], names: list[str]) -> None:
 def test_protocols(table: str, protocol: int) -> None:
     """The protocol is the second byte of the request."""
     (request,) = inet_diag.inet_requests(table, ("AF_INET",))
-    assert request.payload == struct.pack("=BBBBI", 2, protocol, 0, 0, ALL_STATES) + bytes(48)
+    # DCCP has a state more, PARTOPEN.
+    states = ALL_STATES | (1 << 14 if table == "dccp" else 0)
+    assert request.payload == struct.pack("=BBBBI", 2, protocol, 0, 0, states) + bytes(48)
     assert request.name == f"inet_diag_{table}"
     assert request.source == f"netlink:inet_diag_{table}"
 
@@ -364,7 +368,9 @@ def test_ulp_of_a_newer_kernel(payload: bytes) -> None:
 
 def test_tcp_info_longer_than_known() -> None:
     """What a newer kernel appended is kept."""
-    decoded = decode(inet_message({k.INFO: bytes([1]) + bytes(279) + b"more"}))
+    decoded = inet_diag.decode(
+        inet_message({k.INFO: bytes([1]) + bytes(279) + b"more"}), "tcp", INTERFACES, version=lambda: (9, 1)
+    )
     assert decoded.tcp_info is not None
     assert decoded.tcp_info.accecn_opt_seen == 0
     assert decoded.unknown_attributes == ((k.INFO, b"more"),)
@@ -379,7 +385,54 @@ def test_mptcp_info_of_every_kernel(length: int) -> None:
     assert (decoded.mptcp_info.subflows, decoded.mptcp_info.token) == (2, 0xBEEF)
     assert decoded.mptcp_info.local_addr_used == (None if length == 40 else 9)
     assert decoded.mptcp_info.last_ack_recv_ms == (0x09090909 if length == 96 else None)
-    assert len(MptcpInfo.FIELDS) == 24
+    assert len(MptcpInfo.FIELDS) == 25
+
+
+@pytest.mark.parametrize(
+    ("version", "laminar", "fullmesh"),
+    [((6, 12), None, None), ((6, 18), 0, None), ((6, 19), 0, 0), ((7, 2), 0, 0), (None, None, None)],
+)
+def test_bytes_that_mptcp_info_had_reserved(
+    version: tuple[int, int] | None, laminar: int | None, fullmesh: int | None
+) -> None:
+    """A 0 where an older kernel has no member is unknown; another number is that of a kernel with changes of its own."""
+
+    def told(reserved: bytes) -> tuple[int | None, int | None]:
+        message = inet_message({k.INFO: bytes(80) + b"\2" + reserved + bytes(13)})
+        info = inet_diag.decode(message, "mptcp", INTERFACES, version=lambda: version).mptcp_info
+        assert info is not None
+        assert (info.subflows_total, info.last_data_sent_ms) == (2, 0)
+        return info.endp_laminar_max, info.endp_fullmesh_max
+
+    assert told(bytes(3)) == (laminar, fullmesh)
+    assert told(b"\5\6\0") == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (None, (None, None, None)),
+        # Nobody's struct was as long then.
+        ((6, 17), (None, None, None)),
+        ((6, 18), (None, 0x0201, 0x0906)),
+        ((6, 19), (None, 0x0201, 0x0906)),
+        ((7, 0), (2, 1, 0)),
+        ((10, 1), (2, 1, 0)),
+    ],
+)
+def test_last_word_of_tcp_info(version: tuple[int, int] | None, expected: tuple[object, ...]) -> None:
+    """Two numbers of 16 bits in Linux 6.18 and 6.19, three bit fields since 7.0: only the kernel's version tells which."""
+    word = b"\x06\x09\x01\x02" if sys.byteorder == "little" else b"\x09\x06\x02\x01"
+    if version is not None and version >= (7, 0) and sys.byteorder == "big":
+        word = b"\x90\0\0\0"
+    message = inet_message({k.INFO: bytes([1]) + bytes(275) + word})
+    info = inet_diag.decode(message, "tcp", INTERFACES, version=lambda: version).tcp_info
+    assert info is not None
+    assert (info.ecn_mode, info.accecn_opt_seen, info.accecn_fail_mode) == expected
+    columns = Columns("tcp", Request("inet_diag_tcp", b""), INTERFACES, lambda: version)
+    columns.take(message)
+    (batch,) = columns.rest()
+    assert [batch.values(f"tcp_info.{name}")[0] for name in ECN_WORD] == list(expected)
 
 
 def sockaddr(text: str, port: int) -> bytes:
@@ -387,6 +440,30 @@ def sockaddr(text: str, port: int) -> bytes:
     packed = socket.inet_pton(family, text)
     head = struct.pack("=H", family) + struct.pack("!H", port)
     return (head + (bytes(4) if family == socket.AF_INET6 else b"") + packed).ljust(128, b"\0")
+
+
+@pytest.mark.parametrize("number", [13, 14])
+def test_partopen(number: int) -> None:
+    """DCCP's last state is 13, and 14 since TCP has BOUND_INACTIVE; it is asked for with every set that such sockets are in."""
+    message = inet_message({}, state=number)
+    assert decode(message, "dccp").state == "PARTOPEN"
+    columns = Columns("dccp", Request("inet_diag_dccp", b""), INTERFACES)
+    columns.take(message)
+    (batch,) = columns.rest()
+    assert list(batch.values("state")) == ["PARTOPEN"]
+    assert decode(message, "tcp").state == {13: "BOUND_INACTIVE", 14: "UNKNOWN(14)"}[number]
+    for text, there in (
+        ("state connected", True),
+        ("exclude listening", True),
+        ("exclude established", True),
+        ("state bound-inactive", False),
+        ("state established", False),
+        ("state closed", False),
+    ):
+        where = compile_where(text)
+        (asked,) = inet_diag.inet_requests("dccp", ("AF_INET",), where.states)
+        assert not there or asked.states >> number & 1, text
+        assert where.match(decode(message, "dccp")) is there, text
 
 
 def test_sctp_association() -> None:
@@ -406,6 +483,8 @@ def test_sctp_association() -> None:
     assert decoded.sctp_info is not None
     assert decoded.sctp_info.p_address == Endpoint("fd00::9", 5000)
     assert (decoded.sctp_info.tag, decoded.sctp_info.state, decoded.sctp_info.s_type) == (0xABCD, 3, 0)
+    # The kernel gives it as maxseg, and leaves the member of this name 0.
+    assert (decoded.sctp_info.fragmentation_point, decoded.sctp_info.maxseg) == (None, 0)
     assert decoded.type == "SOCK_SEQPACKET"
     assert decoded.unknown_attributes == ()
     assert decode(inet_message({k.PEERS: b""}, state=9), "sctp").state == "UNKNOWN(9)"

@@ -134,8 +134,9 @@ TCP_INFO = {
     "received_e1_bytes": 264,
     "received_e0_bytes": 268,
     "received_ce_bytes": 272,
-    "accecn_fail_mode": 276,
-    "accecn_opt_seen": 278,
+    "ecn_mode": (276, 0, 2),
+    "accecn_opt_seen": (276, 2, 2),
+    "accecn_fail_mode": (276, 4, 4),
 }
 MPTCP_INFO = {
     "subflows": 0,
@@ -159,6 +160,7 @@ MPTCP_INFO = {
     "bytes_acked": 72,
     "subflows_total": 80,
     "endp_laminar_max": 81,
+    "endp_fullmesh_max": 82,
     "last_data_sent": 84,
     "last_data_recv": 88,
     "last_ack_recv": 92,
@@ -223,7 +225,7 @@ SCTP_INFO = {
 @pytest.mark.parametrize(
     ("record", "layout", "offsets", "size"),
     [
-        (TcpInfo, info.TCP_INFO, TCP_INFO, 280),
+        (TcpInfo, info.TCP_INFO, TCP_INFO, 277),
         (MptcpInfo, info.MPTCP_INFO, MPTCP_INFO, 96),
         (SctpInfo, info.SCTP_INFO, SCTP_INFO, 364),
     ],
@@ -258,7 +260,7 @@ def test_layout_is_the_kernels(
 def test_tcp_info_of_every_kernel(length: int) -> None:
     """A struct of an older or newer kernel has the members that end within it, the others are None."""
     ends = [o[0] + 1 if isinstance(o, tuple) else n for o, n in zip(TCP_INFO.values(), _ends(), strict=True)]
-    decoded = info.decode_tcp_info(bytes([1, *[0x55] * (length - 1)]) if length else b"")
+    decoded = info.decode_tcp_info(bytes([1, *[0x55] * (length - 1)]) if length else b"", lambda: (7, 2))
     assert [value is not None for value in decoded._values()] == [end <= length for end in ends]
 
 
@@ -276,7 +278,7 @@ def test_special_values_of_tcp_info_are_unknown() -> None:
     data[76:80] = struct.pack("=I", 0x7FFFFFFF)
     data[148:152] = b"\xff" * 4
     data[104:120] = b"\xff" * 16
-    decoded = info.decode_tcp_info(bytes(data))
+    decoded = info.decode_tcp_info(bytes(data), lambda: (7, 2))
     unknown = {f.name for f, v in zip(TcpInfo.FIELDS, decoded._values(), strict=True) if v is None}
     assert unknown == {
         "last_ack_sent_ms",
@@ -294,7 +296,7 @@ def test_tcp_info_of_a_listener() -> None:
     data = bytearray(280)
     data[0] = 10
     data[28:32] = struct.pack("=I", 128)
-    decoded = info.decode_tcp_info(bytes(data))
+    decoded = info.decode_tcp_info(bytes(data), lambda: (7, 2))
     assert {f.name: v for f, v in zip(TcpInfo.FIELDS, decoded._values(), strict=True) if v is not None} == {
         "state": 10,
         "unacked": 0,
