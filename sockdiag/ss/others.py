@@ -43,7 +43,7 @@ _TIPC_SOCK = 2
     _COOKIE,
 ) = range(1, 11)
 _CON_FLAG, _CON_NODE, _CON_SOCK, _CON_TYPE, _CON_INST = range(1, 6)
-_STAT_RCVQ, _STAT_SENDQ, _LINK_CONG, _CONN_CONG, _STAT_DROP = range(1, 6)
+_STAT_RCVQ, _STAT_SENDQ, _LINK_CONG, _CONN_CONG, _STAT_DROP = range(5)  # from 0, unlike the others
 _TIPC_REQ = Struct(f"{ORDER}BBHI")
 
 
@@ -181,9 +181,11 @@ def tipc_cells(message: bytes, listing: Listing) -> list[str] | None:
         peer = [f"{integer(connection[_CON_NODE])}:", str(integer(connection.get(_CON_SOCK, b"")))]
     # Details go to the column that is current, the processes': without -p they are lost.
     process = sock_details(row, listing.names) if settings.details else ""
+    process += listing.owners_text(row)
     if settings.tipcinfo:
         congested = "link" if _LINK_CONG in stat else "conn" if _CONN_CONG in stat else "none"
-        process += f"\n type:{_TIPC_TYPES.get(kind, '')} cong:{congested}  drop:{integer(stat.get(_STAT_DROP, b''))} "
+        process += "" if settings.oneline else "\n"
+        process += f" type:{_TIPC_TYPES.get(kind, '')} cong:{congested}  drop:{integer(stat.get(_STAT_DROP, b''))} "
         process += " publ" if _HAS_PUBL in found else ""
         if _CON_FLAG in connection:
             process += f" via {{{integer(connection.get(_CON_TYPE, b''))},{integer(connection.get(_CON_INST, b''))}}} "

@@ -26,7 +26,7 @@ def word(kind: int, value: int) -> bytes:
 def test_connection(nested: int) -> None:
     """Ends, queues and details of a connection that was made through a name."""
     connection = attribute(3 | nested, word(2, 0x1001001), word(3, 77), attribute(1), word(4, 18888), word(5, 15))
-    stat = attribute(5 | nested, word(1, 6), word(2, 2), attribute(4), word(5, 3))
+    stat = attribute(5 | nested, word(0, 6), word(1, 2), attribute(3), word(4, 3))
     sock = attribute(
         *(
             TIPC_NLA_SOCK | nested,
