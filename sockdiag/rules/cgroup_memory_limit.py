@@ -26,7 +26,8 @@ RULE = DeclaredRule(
     "cgroup.",
     "Version 1: memory.kmem.tcp.usage_in_bytes, which counts UDP too, reaches memory.kmem.tcp.limit_in_bytes. "
     "Version 2: sockets share memory.max with all other memory. When memory that cannot be reclaimed reaches it, "
-    "charges fail or windows shrink (memory.events: sock_throttled), and the OOM killer may act.",
+    "windows shrink (memory.events: sock_throttled), senders wait, and the OOM killer may act; what arrives is lost in "
+    "5.10, and exceeds the limit since 6.1.",
     "memcg1_charge_skmem(), mem_cgroup_sk_charge() (before 6.18 mem_cgroup_charge_skmem()), mem_cgroup_under_socket_pressure()",
     (
         "memory.kmem.tcp.usage_in_bytes",

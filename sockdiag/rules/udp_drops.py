@@ -35,7 +35,7 @@ RULE = DeclaredRule(
     "UDP sockets drop datagrams for another reason than a full buffer, or sockets that are closed by now refused "
     "datagrams.",
     "A socket filter rejects the datagram (sk_drops and InErrors), its checksum is wrong (InCsumErrors), or memory "
-    "above udp_mem cannot be charged (sk_drops; also MemErrors before 6.18).",
+    "above udp_mem cannot be charged (sk_drops; also MemErrors from 5.11 to 6.17, and only InErrors before).",
     "udp_queue_rcv_one_skb(), __udp_enqueue_schedule_skb(), net/ipv4/udp.c",
     ("skmem.drops", *RCVBUF_ERRORS[:2], *IN_ERRORS[:2], *CSUM_ERRORS[:2], *MEM_ERRORS[:2]),
     ("udp", "/proc/net/snmp"),
@@ -140,7 +140,10 @@ def _cause(case: Case) -> tuple[str, tuple[Advice, ...]]:
                 "Find out where they are damaged: the sender, a tunnel, checksum offload.", None, "InCsumErrors grew."
             ),
         )
-    if rejected(case):
+    causes, advice = used_up(case, "UDP")
+    # Linux before 5.11 counts what it has no memory for in InErrors alone, as what a filter rejects.
+    apart = any(name in case.now.counters for name in MEM_ERRORS)
+    if rejected(case) and (apart or not causes):
         return _FILTER, (
             Advice(
                 "Check the filter of the process (SO_ATTACH_FILTER, SO_ATTACH_BPF).",
@@ -149,7 +152,6 @@ def _cause(case: Case) -> tuple[str, tuple[Advice, ...]]:
                 "not help.",
             ),
         )
-    causes, advice = used_up(case, "UDP")
     if causes:
         return f"the kernel could charge no memory for them; {causes}", advice
     return "the kernel could charge no memory for them (udp_mem or the cgroup's limit)", (

@@ -512,6 +512,29 @@ def test_what_is_used_up_is_named() -> None:
     assert "the cgroup /a holds 990 B of 1000 B" in finding.summary
 
 
+@pytest.mark.parametrize(
+    ("counters", "usage", "cause"),
+    [
+        # Before 5.11 there is no MemErrors.
+        ({"Udp.InErrors": 4}, 950, "the kernel could charge no memory for them; the cgroup /a holds 950 B of 1000 B"),
+        ({"Udp.InErrors": 4}, 100, "its socket filter rejected them"),
+        ({"Udp.InErrors": 4, "Udp.MemErrors": 0}, 950, "its socket filter rejected them"),
+        ({"Udp.InErrors": 4, "Udp.MemErrors": 4}, 950, "the kernel could charge no memory for them; the cgroup"),
+    ],
+)
+def test_memory_or_a_filter(counters: dict[str, int], usage: int, cause: str) -> None:
+    """Which of the two refused datagrams the counters tell, and of a kernel that does not count them apart a full cgroup."""
+    before = {"sockets": [sock()], "counters": dict.fromkeys(counters, 0)}
+    now = {"sockets": [sock(drops=4)], "counters": counters, "cgroups": [cgroup(usage)]}
+    samples = two(before, now)
+    for one in samples:
+        if "Udp.MemErrors" not in counters:
+            values = {name: one.counters.get(name) for name in one.counters if not name.endswith(".MemErrors")}
+            one.counters = Counters({name: value for name, value in values.items() if value is not None})
+    (finding,) = found("UDP_DROPS", *samples)
+    assert f": {cause}" in finding.summary
+
+
 def test_losses_that_no_socket_shows_yet() -> None:
     """Counters are read a moment after the sockets: what an open socket loses in between is not said to be of closed ones alone."""
     lost = {"counters": {"Udp.RcvbufErrors": 991}}
