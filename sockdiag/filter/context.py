@@ -5,7 +5,7 @@ Nothing is read before an operand needs it.
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, if_indextoname, if_nametoindex  # start-up: docs/rejected.md
+from _socket import AF_INET, AF_INET6, if_indextoname, if_nameindex  # start-up: docs/rejected.md
 
 from sockdiag.kernel.ether_types import ether_type
 
@@ -69,10 +69,13 @@ def hosts(name: str, family: int) -> list[bytes]:
 
 
 def interface(name: str) -> int | None:
-    """Return the index of a network interface, None if there is none of that name. Source: SIOCGIFINDEX."""
+    """Return the index of a network interface, None if there is none of that name. Source: if_nameindex(3).
+
+    if_nametoindex(3) is not asked: for root, SIOCGIFINDEX with a name that no interface has loads a module of that name.
+    """
     try:
-        return if_nametoindex(name)
-    except (OSError, UnicodeError, ValueError):
+        return {known: index for index, known in if_nameindex()}.get(name)
+    except OSError:
         return None
 
 

@@ -267,8 +267,10 @@ class SystemReader:
         """
         from sockdiag.filter.where import FilterContext, compile_where
         from sockdiag.sources.process.cgroup import CgroupPaths
+        from sockdiag.sources.system.interfaces import interface_indices
 
         context = FilterContext(
+            interface=interface_indices(self.system.files),
             user_name=self.host.user_label,
             cgroup_id=CgroupPaths(self.system.files).id_of,
             port_range=self._port_range,

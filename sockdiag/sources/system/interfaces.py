@@ -52,6 +52,20 @@ def interface_names(files: ProcRoot) -> Callable[[int], str | None]:
     return name
 
 
+def interface_indices(files: ProcRoot) -> Callable[[str], int | None]:
+    """Return a function that tells the index of an interface by its name, None where there is none of that name."""
+    if files.live:
+        return interface_index
+    captured: dict[str, int] = {}
+
+    def look_up(name: str) -> int | None:
+        if not captured:
+            captured.update((known, index) for index, known in _pairs(files))
+        return captured.get(name)
+
+    return look_up
+
+
 def interface_index(name: str) -> int | None:
     """Return the index of an interface of the namespace that the process is in, None where there is none of this name.
 

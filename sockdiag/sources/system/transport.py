@@ -411,10 +411,14 @@ def _error(request: Request, number: int) -> SourceError:
 
 
 def _without_handler(request: Request, number: int) -> ModuleMissing:
-    from sockdiag.sources.system.modules import loads_modules, not_loaded
+    from sockdiag.sources.system.modules import Modules, loads_modules, not_loaded
+    from sockdiag.sources.system.proc_root import ProcRoot
 
     module = diag_module(request.name)
     if loads_modules():
+        if not Modules(ProcRoot(), symbols=False).lacks(module):
+            # As UDP-Lite, which udp_diag listed before the kernel lost it.
+            return ModuleMissing(request.source, f"{module} of this kernel lists no such sockets", number)
         return ModuleMissing(request.source, not_loaded(module), number, _loading(module))
     return ModuleMissing(request.source, f"the kernel was built without {module}", number)
 

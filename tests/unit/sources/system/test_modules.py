@@ -179,8 +179,11 @@ def test_by_default_everything_is_asked() -> None:
 
 @pytest.mark.parametrize("can_load", [True, False])
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EOPNOTSUPP])
-def test_a_handler_that_the_kernel_does_not_find(monkeypatch: pytest.MonkeyPatch, number: int, can_load: bool) -> None:
-    """Its module cannot be loaded, or the kernel was built without it and loads none."""
+@pytest.mark.parametrize("lacking", [True, False])
+def test_a_handler_that_the_kernel_does_not_find(
+    monkeypatch: pytest.MonkeyPatch, number: int, can_load: bool, lacking: bool
+) -> None:
+    """Its module cannot be loaded, the kernel was built without it and loads none, or the module is there and knows no such."""
 
     def refused(_channel: object) -> Iterator[bytes]:
         raise SourceUnavailable("netlink:inet_diag_raw", "refused", number)
@@ -188,11 +191,14 @@ def test_a_handler_that_the_kernel_does_not_find(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(transport, "_datagrams", refused)
     monkeypatch.setattr("sockdiag.sources.system.modules.loads_modules", lambda: can_load)
+    monkeypatch.setattr(Modules, "lacks", lambda _self, module: module if lacking else "")
     with pytest.raises(ModuleMissing) as caught:
         list(KernelTransport().dump(request(2, 255, 1)))
     error = caught.value
     assert (error.errno, error.unasked) == (number, False)
     words = ("the module raw_diag is not loaded", "modprobe raw_diag")
+    if not lacking:
+        words = ("raw_diag of this kernel lists no such sockets", "")
     assert (error.reason, error.hint) == (words if can_load else ("the kernel was built without raw_diag", ""))
 
 
