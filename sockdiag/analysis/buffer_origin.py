@@ -116,6 +116,8 @@ def _unlocked(value: int, side: _Side) -> tuple[str, str]:
             return AUTOTUNED, "Not set by the process: the kernel tunes it."
         if value <= side.most:
             return AUTOTUNED, f"Tuned by the kernel from {side.start}; {side.default_name} lets it grow to {side.most}."
+    if side.start is None:
+        return UNKNOWN, f"Not locked, so probably as at creation: {side.default_name} is not visible here."
     return UNLOCKED, (
         f"Not locked, and not the present {side.default_name}: that was different when the socket was created, or "
         f"{side.option} was called and SO_BUF_LOCK cleared its lock."
