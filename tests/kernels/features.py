@@ -26,6 +26,7 @@ _SOCKETS = {
 }
 _MODULES = (
     *("tcp_diag", "udp_diag", "raw_diag", "unix_diag", "netlink_diag", "af_packet_diag", "sctp_diag", "dccp_diag"),
+    "dccp_ipv4",
     *("mptcp_diag", "vsock_diag", "xsk_diag", "smc_diag", "tipc", "tls", "sch_netem", "sch_fq", "sch_cake"),
     *("tcp_bbr", "tcp_dctcp", "tcp_vegas", "nf_conntrack", "e1000", "veth", "bridge", "bonding", "8021q", "tun"),
 )

@@ -29,7 +29,7 @@ FIXTURES = ALL_FIXTURES / "kernels"
 _GUEST = "/run/kernel-test"
 GUEST_TESTS = "tests/kernels/guest"
 # What .ci/run runs under each kernel, in three minutes of an idle machine with two CPUs: what passes under all of them.
-SELECTION = (GUEST_TESTS, f"--ignore={GUEST_TESTS}/test_sctp.py", "tests/live/test_netlink_vs_proc.py")
+SELECTION = (GUEST_TESTS, "tests/live/test_netlink_vs_proc.py", "tests/live/test_struct_layouts.py")
 # Scenarios are played from tests/kernels/guest.
 EVERYTHING = (GUEST_TESTS, "tests/live", "tests/differential", "--ignore=tests/live/scenarios")
 
@@ -49,7 +49,9 @@ class Ran(NamedTuple):
     told: dict[str, Any]
 
 
-def pytest_command(tests: Sequence[str], boot_name: str, release: str, jobs: int, *, everything: bool) -> str:
+def pytest_command(
+    tests: Sequence[str], boot_name: str, release: str, jobs: int, *, everything: bool = False, verdicts: bool = False
+) -> str:
     """Return the command that runs tests in a guest."""
     settings = {
         "SOCKDIAG_TEST_BOOT": boot_name,
@@ -58,6 +60,7 @@ def pytest_command(tests: Sequence[str], boot_name: str, release: str, jobs: int
         # Limits of the whole guest may be changed: nobody else is there.
         "SOCKDIAG_TEST_HOST_LIMITS": "1",
         **({"SOCKDIAG_TEST_ALL": "1"} if everything else {}),
+        **({"SOCKDIAG_TEST_VERDICTS": "1"} if verdicts else {}),
     }
     words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.kernels.outcomes", "-p", "no:cacheprovider"]
     words += ["-n", str(jobs), "--dist", "loadfile"] if jobs else ["-n0"]
@@ -102,8 +105,11 @@ def run_tests(
 
 def _capture_command() -> str:
     program = shlex.quote(sys.executable)
-    what = f"{program} -m tests.kernels.features {_GUEST}/features; {program} -m tests.kernels.capture {_GUEST}"
-    return f"({what}) > {_GUEST}/capture.txt 2>&1"
+    return f"{program} -m tests.kernels.capture {_GUEST} > {_GUEST}/capture.txt 2>&1"
+
+
+def _features_command() -> str:
+    return f"{shlex.quote(sys.executable)} -m tests.kernels.features {_GUEST}/features > {_GUEST}/features.txt 2>&1"
 
 
 def _keep_captures(folder: Path, release: str) -> None:
@@ -146,10 +152,15 @@ def main(words: Sequence[str]) -> int:
 
 def _one(kernel: boot.Kernel, name: str, tests: Sequence[str], options: argparse.Namespace) -> bool:
     folder = PROJECT / "build" / "kernels-results" / f"{kernel.suite}-{name}"
-    command = pytest_command(tests, name, kernel.release, options.jobs, everything=options.all)
+    command = pytest_command(
+        tests, name, kernel.release, options.jobs, everything=options.all, verdicts=options.verdicts
+    )
     capture = options.capture and name == "plain"
     if capture:
         command = f"{_capture_command()}; {command}"
+    if options.write and name == "plain":
+        # Last, as it loads modules that no test asked for.
+        command += f"; status=$?; {_features_command()}; (exit $status)"
     with _alone(options.lock):
         began, used = time.monotonic(), _cpu_seconds()
         status, ran = run_tests(kernel, command, name, folder, options.seconds)
@@ -168,6 +179,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kernel", action="append", type=suite_of, metavar="SUITE", help="or its series: 6.1")
     parser.add_argument("--boot", action="append", choices=BOOTS, help="how to boot")
     parser.add_argument("--all", action="store_true", help="all tests that make sense there: hours")
+    parser.add_argument("--verdicts", action="store_true", help="more scenarios, for docs/verdicts.md (with --write)")
     parser.add_argument("--capture", action="store_true", help="make the fixtures of each kernel first")
     parser.add_argument("--write", action="store_true", help="keep the results, for docs/kernels.md (then: make gen)")
     parser.add_argument("--jobs", type=int, default=2, help="processes that run the tests in a guest; 0: pytest's own")

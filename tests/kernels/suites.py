@@ -20,20 +20,20 @@ class Boot(NamedTuple):
     devices: tuple[str, ...] = ()
 
 
-# Tests of tests/kernels/guest that need another one than the first say so: @pytest.mark.boot("no_ipv6").
+# Tests of tests/kernels/guest that need another one than the first say so: @pytest.mark.boot("odd").
 BOOTS = {
     "plain": Boot(),
     # Counts what the kernel asks modprobe for, and unloads modules: nobody else may use any meanwhile.
     "modules": Boot(),
-    # Two cards of 2005 on one wire: what one sends faster than the other's driver takes it overruns the ring there.
-    "e1000": Boot(
+    # What can be had together, as each boot takes its time: no IPv6, a kernel that is locked down, and two cards of 2005 on
+    # one wire: what one sends faster than the other's driver takes it overruns the ring there.
+    "odd": Boot(
+        append="ipv6.disable=1 lockdown=confidentiality",
         devices=(
             *("-netdev", "hubport,id=first,hubid=0", "-device", "e1000,netdev=first"),
             *("-netdev", "hubport,id=second,hubid=0", "-device", "e1000,netdev=second"),
-        )
+        ),
     ),
-    "no_ipv6": Boot(append="ipv6.disable=1"),
-    "lockdown": Boot(append="lockdown=confidentiality"),
 }
 
 

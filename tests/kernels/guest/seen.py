@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import socket
 
     from sockdiag.model.socket import Socket
+
+
+_PATIENCE_S = 20
 
 
 def need_module(name: str) -> None:
@@ -35,9 +40,14 @@ def need_diag(netid: str, *names: str) -> None:
 
 def rows(netid: str, *needs: str) -> list[Socket]:
     """Return what netlink says of a table; nothing of it may be missing."""
-    sockets, gaps = model.sockets(netid, "netlink", needs)
-    assert gaps == [], gaps
-    return sockets
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        sockets, gaps = model.sockets(netid, "netlink", needs)
+        # An emulated CPU may take longer for an answer than a socket may be locked.
+        if any(gap.errno == errno.ETIMEDOUT for gap in gaps) and time.monotonic() < deadline:
+            continue
+        assert gaps == [], gaps
+        return sockets
 
 
 def row(netid: str, sock: socket.socket | int, *needs: str) -> Socket:

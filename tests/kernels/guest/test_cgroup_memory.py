@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path("/sys/fs/cgroup")
-SOCKETS, FIRST = 40, 26000
+SOCKETS, FIRST, LIMIT = 40, 26000, 24 << 20
 # Sockets whose own buffers have room for far more than the cgroup allows, and that nobody reads.
 _HOLD = f"""
 import os, socket, sys, time
@@ -49,7 +49,7 @@ def group() -> Iterator[Path]:
     (ROOT / "cgroup.subtree_control").write_text("+memory")
     folder = ROOT / "k3"
     folder.mkdir()
-    (folder / "memory.max").write_text(str(24 << 20))
+    (folder / "memory.max").write_text(str(LIMIT))
     with contextlib.suppress(OSError):
         (folder / "memory.swap.max").write_text("0")
     yield folder
@@ -62,7 +62,10 @@ def group() -> Iterator[Path]:
 
 
 def test_drops(group: Path) -> None:
-    """Datagrams that a full cgroup of version 2 costs its sockets are found, with the cgroup as their cause."""
+    """Datagrams that a full cgroup of version 2 costs its sockets are found, with the cgroup as their cause.
+
+    Since 6.1 what arrives exceeds the limit instead, as GFP_ATOMIC allows: the cgroup is found, and no loss is invented.
+    """
     command = [sys.executable, "-S", "-E", "-c", _HOLD, str(group)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         try:
@@ -72,7 +75,7 @@ def test_drops(group: Path) -> None:
             try:
                 survey = sockdiag.open_system(netids=("udp",))
                 deadline = time.monotonic() + 40
-                while not lost(survey):
+                while not (beyond := int((group / "memory.current").read_text()) > 2 * LIMIT) and not lost(survey):
                     assert time.monotonic() < deadline, f"nothing was lost: {state(group)}"
                     time.sleep(0.5)
                 diagnosis = survey.diagnose(interval=1)
@@ -86,8 +89,11 @@ def test_drops(group: Path) -> None:
     assert "CGROUP_MEMORY_LIMIT" in codes, codes
     limit = codes["CGROUP_MEMORY_LIMIT"]
     assert "the cgroup /k3" in limit.summary
-    assert limit.evidence["usage"].limit == 24 << 20
+    assert limit.evidence["usage"].limit == LIMIT
     assert limit.evidence["process"].value == holder.pid
+    if beyond:
+        assert not {"UDP_MEMORY_LIMIT", "UDP_DROPS"} & set(codes)
+        return
     (drops,) = {"UDP_MEMORY_LIMIT", "UDP_DROPS"} & set(codes)
     assert codes[drops].verdict == "dropping"
     assert "/k3" in codes[drops].summary

@@ -54,7 +54,7 @@ def test_hidepid(hidden: None) -> None:
             asked(command, *(("--interval", "0") if command != "listeners" else ()), before=NOBODY)
 
 
-@pytest.mark.boot("lockdown")
+@pytest.mark.boot("odd")
 def test_lockdown() -> None:
     """A kernel locked down for confidentiality gives sockets and findings; what it refuses is a gap, not an error."""
     subprocess.run(["mount", "-t", "securityfs", "security", "/sys/kernel/security"], check=False)
@@ -71,14 +71,9 @@ def test_lockdown() -> None:
         assert document["layers"]["fd"]
         for options in ("-tnape", "-xna", "-tnaieO"):
             same_as_ss(*options.split())
-        done = subprocess.run(
-            [sys.executable, "-m", "sockdiag", "trace", "--duration", "1"], capture_output=True, text=True, check=False
-        )
-        assert "Traceback" not in done.stderr
-        assert "lock" in done.stderr, (done.returncode, done.stderr)
 
 
-@pytest.mark.boot("no_ipv6")
+@pytest.mark.boot("odd")
 def test_without_ipv6() -> None:
     """A kernel with ipv6.disable=1 lists IPv4 sockets, finds no gap in the missing half, and ss prints the same."""
     with pytest.raises(OSError, match="Address family not supported"):

@@ -17,7 +17,7 @@ from tests.kernels.guest.links import ip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.boot("e1000")
+pytestmark = pytest.mark.boot("odd")
 # As many filters before a packet is taken make a slow receiver of any CPU.
 FILTERS = 1000
 _SEND = """

@@ -56,7 +56,9 @@ def test_drops() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, UNUSED) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.bind(("127.0.0.1", 0))
-        flood = subprocess.Popen(["python3", "-S", "-E", "-c", _FLOOD])
+        flood = subprocess.Popen(["python3", "-S", "-E", "-c", _FLOOD], stdout=subprocess.PIPE)
+        assert flood.stdout is not None
+        flood.stdout.readline()
         try:
             diagnosis = sockdiag.open_system(netids=("raw",)).diagnose(interval=2, codes=("RAW_RECEIVE_BUFFER_FULL",))
         finally:
@@ -75,6 +77,7 @@ _FLOOD = f"""
 import socket, struct, time
 head = struct.pack("!BBHHHBBH4x4s", 0x45, 0, 0, 0, 0, 64, {UNUSED}, 0, socket.inet_aton("127.0.0.1"))
 with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+    print("begun", flush=True)
     while True:
         sock.sendto(head + bytes(1000), ("127.0.0.1", 0))
         time.sleep(0.01)

@@ -83,8 +83,16 @@ def test_association(sctp: Sctp, end: str) -> None:
     assert info is not None
     status = sock.getsockopt(SOL_SCTP, SCTP_STATUS, 176)
     state, *rest = STATUS.unpack_from(status)
-    told = (info.rwnd_bytes, info.unackdata, info.penddata, info.instrms, info.outstrms, info.fragmentation_point)
+    # The window that the owner is told of is the peer's, and the largest message that is not fragmented is maxseg here.
+    told = (info.peer_rwnd_bytes, info.unackdata, info.penddata, info.instrms, info.outstrms, info.maxseg)
     assert told == tuple(rest)
+    assert info.fragmentation_point is None
+    # What the one end has announced the other reckons with, less what is on its way.
+    other = next(
+        one for one in rows("sctp", INET, TCP_INFO) if one.local == association.peer and one.peer.port
+    ).sctp_info
+    assert other is not None
+    assert (info.rwnd_bytes, info.peer_rwnd_bytes) == (other.peer_rwnd_bytes, other.rwnd_bytes)
     # The user's numbers begin with EMPTY, which no association is in.
     assert info.state == state - 1
     p_state, cwnd, srtt, rto, _mtu = PRIMARY.unpack_from(status, len(status) - PRIMARY.size)
@@ -94,10 +102,14 @@ def test_association(sctp: Sctp, end: str) -> None:
 
 
 def test_one_to_many(sctp: Sctp) -> None:
-    """A one-to-many SCTP socket listens, and its association is a row of its own under the same inode."""
+    """A one-to-many SCTP socket listens, and its association is a row of its own under the same inode.
+
+    Up to 6.1 the listener comes once more before the association, as the endpoint of a connection comes before its own.
+    """
     inode = row("sctp", sctp.many).inode
-    listens, association = [one for one in rows("sctp", INET, TCP_INFO) if one.inode == inode]
-    assert (listens.state, listens.type, listens.send_q) == ("LISTEN", "SOCK_SEQPACKET", 3)
+    *listens, association = [one for one in rows("sctp", INET, TCP_INFO) if one.inode == inode]
+    assert {(one.state, one.type, one.send_q) for one in listens} == {("LISTEN", "SOCK_SEQPACKET", 3)}, listens
+    assert len(listens) <= 2
     assert (association.state, association.peer.port) == ("ESTABLISHED", sctp.sender.getsockname()[1])
     assert association.inet is not None
     assert association.inet.peers is not None
@@ -112,7 +124,9 @@ def test_buffers_at_creation(sctp: Sctp) -> None:
     for value, sending in ((memory.rcvbuf, False), (memory.sndbuf, True)):
         origin = buffer_origin("sctp", value, sysctls, 0, sending=sending)
         assert origin is not None
-        assert origin.origin == "default", origin
+        # Before 6.x other network namespaces than the first do not show the default.
+        visible = sysctls.number("net.core.wmem_default" if sending else "net.core.rmem_default") is not None
+        assert origin.origin == ("default" if visible else "unknown"), origin
 
 
 @pytest.mark.parametrize("options", ["-Sna", "-SnaeimO", "-Snl", "-Snap state established", "-s"])

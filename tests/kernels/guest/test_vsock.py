@@ -31,9 +31,17 @@ class Vsock:
         self.client.connect((LOCAL, 7301))
         self.server, _ = self.listener.accept()
         self.client.send(bytes(77))
+        # Once it has called shutdown(2), the kernel no longer tells it its peer.
+        self.ends = {sock: ends(sock) for sock in (self.listener, self.client, self.server)}
         self.server.shutdown(socket.SHUT_WR)
         self.anywhere = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
         self.anywhere.bind((ANY, 7303))
+        self.ends[self.anywhere] = ends(self.anywhere)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for sock in self.ends:
+            sock.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +50,7 @@ def vsock() -> Iterator[Vsock]:
     need_diag("vsock", "vsock_diag")
     made = Vsock()
     yield made
-    for sock in vars(made).values():
-        sock.close()
+    made.close()
 
 
 def ends(sock: socket.socket) -> tuple[object, object]:
@@ -67,7 +74,7 @@ def test_rows(vsock: Vsock, name: str, state: str) -> None:
     sock: socket.socket = getattr(vsock, name)
     said = row("vsock", sock)
     assert (said.type, said.state) == ("SOCK_STREAM", state)
-    assert (said.local[:2], said.peer[:2]) == ends(sock)
+    assert (said.local[:2], said.peer[:2]) == vsock.ends[sock]
     assert said.inode == os.fstat(sock.fileno()).st_ino
     assert (said.recv_q, said.send_q, said.uid) == (None, None, None)
 
