@@ -267,11 +267,12 @@ class Examined:
         try:
             if self.condition.asked == "user":
                 os.chmod(folder, 0o777)
+            # The second run also tells what was lost since the first one.
+            before = self.namespace.call(truth.read)
             for number, mode in enumerate(CHECKS):
                 if number:
                     time.sleep(pause)
                 self._limits = host_limits()
-                before = self.namespace.call(truth.read)
                 words = command(self.condition, self.namespace, "check", "-v", "-t", "60", "--state", f"{folder}/state")
                 done = subprocess.run(
                     words,
