@@ -29,6 +29,7 @@ COMMANDS = {
     "protocols": ("sockdiag.cli.commands.protocols", "The kernel's struct protos: size, sockets, memory, pressure."),
     "port": ("sockdiag.cli.commands.port", "Who listens on a port, who is connected, and can it be bound?"),
     "inspect": ("sockdiag.cli.commands.inspect", "One socket through all its layers, from fd to struct proto."),
+    "trace": ("sockdiag.cli.commands.trace", "Drops, resets, retransmits, states and errors as they happen."),
     "kill": ("sockdiag.cli.commands.kill", "Close connections and other IP sockets, and keep their processes."),
     "capture": ("sockdiag.cli.commands.capture", "Save everything that the other commands read, to be judged later."),
     "diff": ("sockdiag.cli.commands.diff", "What has changed between two captures, or since one was taken?"),

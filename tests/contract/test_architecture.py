@@ -28,6 +28,9 @@ OS_PLACES = {
     "check/state_file.py": "what a run leaves for the next one",
     "metrics/textfile.py": "replaces the file of a textfile collector",
     "sources/system/detached.py": "gives a child that may hang /dev/null for its streams",
+    "sources/tracefs/mount.py": "finds or mounts tracefs",
+    "sources/tracefs/instance.py": "reads and writes files of tracefs below its folder",
+    "sources/tracefs/tasks.py": "opens perf events",
 }
 OPENERS = {("os", "open"), ("io", "open")}
 

@@ -136,7 +136,7 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("sockdiag.cli.columns.choose_columns", keep)
     words = [name] if name else []
-    argument = [":39307"] if any(a.required for a in command.arguments) else []
+    argument = ["drops" if name == "trace" else ":39307"] if any(a.required for a in command.arguments) else []
     invoke(*of(WORLD, *words, *([str(WORLD)] * 2 if name == "diff" else argument)))
     assert asked
     assert set(asked) <= set(rows(command))

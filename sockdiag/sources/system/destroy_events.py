@@ -76,6 +76,18 @@ class DestroyEvents:
                 continue
             yield from messages(_REQUEST, datagram)
 
+    def pending(self) -> Iterator[bytes]:
+        """Yield the messages that are there, and wait for none."""
+        while True:
+            try:
+                datagram = self._channel.event()
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return
+                self.lost = True
+            else:
+                yield from messages(_REQUEST, datagram)
+
     def close(self) -> None:
         """Stop listening."""
         self._channel.close()

@@ -1,0 +1,221 @@
+"""`sockdiag trace`: drops, resets, retransmissions, changes of state and errors as they happen."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from sockdiag.cli import exit as status
+from sockdiag.cli import options
+from sockdiag.cli.spec import Command, argument, flag, required, seconds, text, whole
+from sockdiag.kernel.tracepoints import ALL_KINDS, KINDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.spec import Args, Keys
+    from sockdiag.model.fields import FieldEntry
+    from sockdiag.model.trace_event import TraceEvent
+    from sockdiag.survey.trace import Tracer
+
+_WORDS = (*KINDS, ALL_KINDS)
+EVENTS = required("events", f"What to trace: {', '.join(_WORDS)}.", metavar="EVENT", completion=lambda: _WORDS)
+MORE = tuple(
+    argument(f"events{n}", "Another kind of event.", metavar="EVENT", completion=lambda: _WORDS)
+    for n in range(2, len(KINDS) + 1)
+)
+PROCESS = text(
+    "process", "Show only events of these processes: a PID, or a pattern for names such as nginx*.", metavar="NAME|PID"
+)
+FOR = seconds("for_", "Stop after S seconds.")
+COUNT = whole("count", "Stop after N events.", metavar="N")
+SUMMARY = seconds("summary", "Show no events, but totals, every S seconds and at the end.")
+NOISE = flag("noise", "Also show drops for which the kernel gives no reason, or that belong to no socket.")
+
+_LONGEST_S = 1e9
+# Names of each kind in the totals of a screen.
+_SHOWN = 10
+
+
+def run(env: Env, args: Args) -> int:
+    """Trace until the time is over, enough events were seen, or the user interrupts."""
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.errors import UsageError
+    from sockdiag.model.trace_event import TraceEvent
+    from sockdiag.survey.trace import Tracer, kinds_of
+
+    kinds = kinds_of([args[EVENTS], *(args[declared] or "" for declared in MORE)])
+    for option in (FOR, SUMMARY):
+        value = args[option]
+        if value is not None and not 0 < value < _LONGEST_S:
+            raise UsageError(f"{option.flags[0]} takes more than 0 seconds")
+    most = args[COUNT]
+    if most is not None and most < 1:
+        raise UsageError("--count takes 1 event or more")
+    this = Invocation(env, args)
+    columns, chosen = this.columns(TraceEvent)
+    with Tracer(this.survey, kinds, this.survey.where, noise=args[NOISE]) as tracer:
+        return _TraceOutput(this, tracer, columns, chosen=chosen).run()
+
+
+class _TraceOutput:
+    """Shows what a tracer finds."""
+
+    def __init__(self, this: Invocation, tracer: Tracer, columns: Sequence[FieldEntry], *, chosen: bool) -> None:
+        from sockdiag.analysis.trace_totals import TraceTotals
+        from sockdiag.render.cells import endpoint
+        from sockdiag.render.document import Style
+        from sockdiag.render.escape import printable
+        from sockdiag.survey.trace import matcher
+
+        self.this = this
+        self.args = this.args
+        self.tracer = tracer
+        self.screen = this.renderer is options.SCREEN
+        self.columns, self.chosen = columns, chosen
+        self.style = Style(None, this.env.color(self.args[options.COLOR]))
+        self.totals = TraceTotals(endpoint, printable)
+        process = self.args[PROCESS]
+        self.matches = matcher(process) if process else None
+        self.most = self.args[COUNT]
+        self.every = self.args[SUMMARY]
+        self.longest = self.args[FOR]
+        self.events = 0
+        self.header = not self.args[options.NO_HEADER]
+        self.began = self.since = time.monotonic()
+
+    def run(self) -> int:
+        """Show events until the end, then totals and what is missing."""
+        for gap in self.this.survey.gaps:
+            hint = f" ({gap.hint})" if gap.hint else ""
+            about = "" if gap.source.startswith("tracefs/") else f"could not read {gap.source}: "
+            self.this.env.warn(f"{about}{gap.reason}{hint}")
+        if self.header and self.screen and not self.chosen and not self.every:
+            from sockdiag.render.trace_text import heading
+
+            self.this.env.write(heading(self.style))
+        signal.signal(signal.SIGINT, self._interrupted)
+        for batch in self.tracer.batches(self._left):
+            self._take(batch)
+            if self._enough():
+                break
+        self._total()
+        lost = self.tracer.lost()
+        if lost:
+            self.this.env.warn(f"{lost} events were lost, because they came faster than they were read")
+        if self.tracer.undecided:
+            self.this.env.warn(
+                f"{self.tracer.undecided} events left out: a value that the filter needs is not known of them"
+            )
+        incomplete = lost or self.tracer.undecided or self.this.survey.gaps
+        return status.PARTIAL if self.args[options.STRICT] and incomplete else status.OK
+
+    def _interrupted(self, _number: int, _frame: object) -> None:
+        """Show what has happened so far and end: the usual end of a trace without --for. The second time, end at once."""
+        self.longest = 0.0
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _left(self) -> float | None:
+        now = time.monotonic()
+        if self.every and now - self.since >= self.every:
+            self._total()
+        return None if self.longest is None else self.began + self.longest - now
+
+    def _enough(self) -> bool:
+        return self.most is not None and self.events >= self.most
+
+    def _take(self, batch: Sequence[TraceEvent]) -> None:
+        events = [event for event in batch if self.matches(event)] if self.matches else batch
+        if self.most is not None:
+            events = events[: self.most - self.events]
+        self.events += len(events)
+        for event in events:
+            self.totals.add(event)
+        if events and not self.every:
+            self._show(events)
+
+    def _show(self, events: Sequence[TraceEvent]) -> None:
+        if self.screen and not self.chosen:
+            from sockdiag.render.trace_text import event_line
+
+            self.this.env.write("".join([event_line(event, self.style) for event in events]))
+            return
+        from sockdiag.render.document import Document, Table
+
+        table = Table(self.columns, events, chosen=self.chosen, header=self.header)
+        self.header = False
+        document = Document(COMMAND.name, self.this.survey.provenance, table=table, table_key="events")
+        self.this.show(document, answered=True, warn=False, pages=False)
+
+    def _total(self) -> None:
+        """Show the totals since they were last shown: on a screen, or with --summary in any format."""
+        from sockdiag.render.document import Document, Table
+
+        now = time.monotonic()
+        if self.screen:
+            from sockdiag.render.trace_text import total_lines
+
+            lines = total_lines(self.totals.rows(_SHOWN), self.totals.events, now - self.since, self.style)
+            self.this.env.write("".join(lines))
+        elif self.every:
+            from sockdiag.model.fields import entries
+            from sockdiag.model.trace_event import TraceTotal
+
+            table = Table(list(entries(TraceTotal)), list(self.totals.rows()), header=self.header)
+            self.header = False
+            document = Document(COMMAND.name, self.this.survey.provenance, table=table, table_key="totals")
+            self.this.show(document, answered=True, warn=False, pages=False)
+        if self.every:
+            self.totals.clear()
+            self.since = now
+
+
+def document() -> Keys:
+    """Name the records of the rows."""
+    from sockdiag.model.trace_event import TraceEvent, TraceTotal
+
+    return {"events*": [TraceEvent], "totals?": [TraceTotal]}
+
+
+COMMAND = Command(
+    run,
+    name="trace",
+    help=(
+        "Reads the kernel's tracepoints through tracefs, in a private instance that ends with the command, however that ends. Needs root. "
+        "Several kinds of event may be named.\n\n"
+        "drops: received packets that a socket, or the kernel on the way to it, dropped, with the kernel's reason. resets: resets of TCP, sent "
+        "and received. retransmits: of data and of SYN-ACKs. states: changes of state of TCP sockets, and how long a connection "
+        "lasted. errors: errors that sockets report to their processes.\n\n"
+        "A process is found in one of three ways, which 'attribution' states. exact: the event happened in its system call, "
+        "or opened or closed the socket. address: it holds the socket with these addresses. unknown: no socket with these addresses was seen. "
+        "Events of other network namespaces are not shown; if the namespace of an event cannot be found out, the line says so.\n\n"
+        "Events end with totals by reason, socket, process and peer. Events that the kernel could not keep are counted."
+    ),
+    arguments=(EVENTS, *MORE),
+    options=(
+        options.WHERE,
+        PROCESS,
+        FOR,
+        COUNT,
+        SUMMARY,
+        NOISE,
+        options.NDJSON,
+        options.CSV,
+        options.COLUMNS,
+        options.NO_HEADER,
+        options.NETNS,
+        options.STRICT,
+        options.NUMERIC,
+        options.COLOR,
+    ),
+    examples=(
+        ("trace drops --for 10s", "what is dropped in ten seconds, why, and whose it is"),
+        ("trace resets retransmits --where 'dport = :5432'", "trouble with a database"),
+        ("trace states --process curl --ndjson", "each connection of a program, as JSON"),
+        ("trace all --summary 5", "totals every five seconds"),
+    ),
+    document=document,
+)

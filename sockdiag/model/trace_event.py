@@ -1,0 +1,57 @@
+"""What a tracepoint reported, about which socket, and whose."""
+
+from __future__ import annotations
+
+from sockdiag.model.address import Endpoint
+from sockdiag.model.record import BYTES, COUNT, COUNTER, ID, LABEL, Record, field
+
+# How an event was attributed.
+EXACT, BY_ADDRESS, UNKNOWN = "exact", "address", "unknown"
+
+
+class TraceEvent(Record):
+    """One event. Source: the tracepoint that it names. Null is unknown."""
+
+    time: str = field("When it happened, in UTC.", kind=LABEL)
+    event: str = field("drop, reset_sent, reset_received, retransmit, retransmit_synack, state or error.", kind=LABEL)
+    reason: str | None = field(
+        "The kernel's name for the reason; of an error, or a retransmission or receive that failed, that of the error number.",
+        kind=LABEL,
+    )
+    meaning: str | None = field("The reason in a sentence.", kind=LABEL)
+    netid: str | None = field("Table of the socket.", kind=LABEL)
+    local: Endpoint = field("Local end.", of=Endpoint)
+    peer: Endpoint = field("Remote end.", of=Endpoint)
+    state: str | None = field("State of the socket; of a change, the new one.", kind=LABEL)
+    old_state: str | None = field("State before a change.", kind=LABEL)
+    lifetime_s: float | None = field(
+        "At the end of a connection that began during the trace, how long it lasted.", kind=LABEL
+    )
+    bytes_sent: int | None = field(
+        "At the end of a connection, bytes sent, without retransmissions.", unit=BYTES, kind=COUNTER
+    )
+    bytes_received: int | None = field(
+        "At the end of a connection, bytes received in order; the peer's FIN counts as one.", unit=BYTES, kind=COUNTER
+    )
+    cookie: int | None = field("Identity of the socket, hexadecimal.", kind=ID, base=16)
+    inode: int | None = field("sockfs inode.", kind=ID)
+    pid: int | None = field("Process.", kind=ID)
+    process: bytes | None = field("Its name.", kind=LABEL)
+    unit: str | None = field("Its systemd unit.", kind=LABEL)
+    container: str | None = field("Its container.", kind=LABEL)
+    netns: str | None = field("Network namespace: name or inode; null if it is not known to be this one.", kind=LABEL)
+    attribution: str = field(
+        "How the process was found. exact: the task that the event happened in, or the socket that the kernel names; address: a "
+        "socket with these addresses; unknown: not found.",
+        kind=LABEL,
+    )
+    cpu: int = field("CPU.", kind=ID)
+    tracepoint: str = field("The kernel's tracepoint.", kind=LABEL)
+
+
+class TraceTotal(Record):
+    """How many events had something in common."""
+
+    by: str = field("reason, socket, process or peer.", kind=LABEL)
+    name: str = field("Which of them.", kind=LABEL)
+    events: int = field("Number of events.", unit=COUNT)

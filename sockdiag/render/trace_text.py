@@ -1,0 +1,80 @@
+"""Events as lines for people, one per event, and their totals."""
+
+from __future__ import annotations
+
+from sockdiag.render.cells import cell, endpoint
+from sockdiag.render.document import DIM
+from sockdiag.render.escape import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sockdiag.model.address import Endpoint
+    from sockdiag.model.record import Record
+    from sockdiag.model.trace_event import TraceEvent, TraceTotal
+    from sockdiag.render.document import Style
+
+_HEADING = f"{'TIME (UTC)':<15}  {'EVENT':<17}  {'REASON':<24}  {'NETID':<5}  {'LOCAL':<21}  {'PEER':<21}  {'STATE':<11}  PROCESS"
+# Of an ISO time: the clock.
+_CLOCK = slice(11, 26)
+_TITLES = {"reason": "REASON", "socket": "SOCKET", "process": "PROCESS", "peer": "PEER"}
+
+
+def heading(style: Style) -> str:
+    """Return the heading line."""
+    return style.paint(_HEADING, DIM) + "\n"
+
+
+def event_line(event: TraceEvent, style: Style) -> str:
+    """Format one event as a line."""
+    what = f"{event.old_state} -> {event.state}" if event.old_state else event.reason or "-"
+    state = "" if event.old_state else event.state or "-"
+    ends = f"{event.netid or '-':<5}  {_end(event.local):<21}  {_end(event.peer):<21}"
+    parts = [f"{event.time[_CLOCK]}  {event.event:<17}  {what:<24}  {ends}  {state:<11}  {_process(event)}"]
+    if event.lifetime_s is not None:
+        parts.append(f"lifetime {event.lifetime_s * 1000:.3f} ms")
+    if event.bytes_sent is not None and event.bytes_received is not None:
+        parts.append(f"sent {event.bytes_sent} received {event.bytes_received} bytes")
+    if event.netns is None:
+        parts.append("network namespace unknown")
+    line = "  ".join(parts)
+    if event.meaning:
+        line += style.paint(f"  {event.meaning}", DIM)
+    return line.rstrip() + "\n"
+
+
+def total_lines(totals: Iterable[TraceTotal], events: int, seconds: float, style: Style) -> Iterator[str]:
+    """Format totals, under a heading for each kind."""
+    yield f"\n{events} events in {seconds:.1f} s\n"
+    title = ""
+    for total in totals:
+        if total.by != title:
+            title = total.by
+            yield style.paint(f"{_TITLES[title]}", DIM) + "\n"
+        yield f"  {total.events:>8}  {printable(total.name) if not total.name.isprintable() else total.name}\n"
+
+
+def _process(event: TraceEvent) -> str:
+    if event.pid is None:
+        return "process unknown"
+    words = [f"{cell(event.process) if event.process else '?'}({event.pid})"]
+    if event.unit:
+        words.append(printable(event.unit))
+    if event.container:
+        words.append(f"container {printable(event.container[:12])}")
+    words.append(f"[{event.attribution}]")
+    return " ".join(words)
+
+
+# The same few ends come again and again.
+_ENDS: dict[Record, str] = {}
+
+
+def _end(end: Endpoint) -> str:
+    found = _ENDS.get(end)
+    if found is None:
+        if len(_ENDS) > 10_000:
+            _ENDS.clear()
+        found = _ENDS[end] = endpoint(end)
+    return found

@@ -1,0 +1,1 @@
+"""tracefs: the kernel's tracepoints, in an instance of our own."""

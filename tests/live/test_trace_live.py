@@ -1,0 +1,330 @@
+"""`trace` reports what was done in a namespace, with the process that did it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockdiag.errors import SourceError
+from sockdiag.sources.tracefs.instance import TraceInstance
+from sockdiag.sources.tracefs.mount import open_tracefs
+from tests.live import trace_probes as probes
+from tests.live.world.namespace import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live.world.namespace import Namespace
+
+SOCKDIAG = [sys.executable, "-m", "sockdiag"]
+
+
+@pytest.fixture(autouse=True)
+def _tracefs() -> None:
+    try:
+        os.close(open_tracefs())
+    except SourceError as error:
+        pytest.skip(f"needs tracefs: {error}")
+
+
+def instances() -> list[str]:
+    """Return the instances of sockdiag that there are."""
+    root = open_tracefs()
+    folder = os.open("instances", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
+    try:
+        return sorted(name for name in os.listdir(folder) if name.startswith("sockdiag-"))
+    finally:
+        os.close(folder)
+        os.close(root)
+
+
+def of(pid: int) -> list[str]:
+    return [name for name in instances() if name.startswith(f"sockdiag-{pid}-")]
+
+
+@contextlib.contextmanager
+def trace(netns: Namespace, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a trace, and return when it has begun."""
+    before = set(instances())
+    command = ["nsenter", f"--net={netns.path}", *SOCKDIAG, "trace", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT) as process:
+        try:
+            deadline = time.monotonic() + 120
+            # The listing of sockets follows the instance: the first line is written after both.
+            while not of(process.pid) and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert of(process.pid), (
+                before,
+                process.stderr.read() if process.poll() is not None and process.stderr else "",
+            )
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def begun(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(("TIME", "time"))
+
+
+def ended(process: subprocess.Popen[str]) -> list[str]:
+    """Interrupt a trace and return the lines that are left."""
+    time.sleep(0.5)  # what has happened is in the kernel's buffer, and is read within 0.1 s
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "lost" not in err
+    return out.splitlines()
+
+
+COLUMNS = (
+    "time",
+    "event",
+    "reason",
+    "old_state",
+    "state",
+    "local.port",
+    "peer.port",
+    "pid",
+    "attribution",
+    "netns",
+    "lifetime_s",
+)
+
+
+def rows(lines: list[str]) -> list[dict[str, str]]:
+    """Read CSV; the header comes with the first event."""
+    assert lines[:1] == [",".join(COLUMNS)]
+    return [dict(zip(COLUMNS, line.split(","), strict=True)) for line in lines[1:]]
+
+
+CSV = ("--csv", "-o", ",".join(COLUMNS))
+
+
+def test_a_flood_into_a_full_buffer(empty_netns: Namespace) -> None:
+    """Each drop is an event with the socket, the process and the kernel's reason; their number is that of the kernel."""
+    empty_netns.call(probes.receiver, 5353)
+    with trace(empty_netns, "drops", *CSV, "--where", "sport = :5353") as process:
+        process_begins(process, empty_netns)
+        source = empty_netns.call(probes.flood, 5353, 500)
+        found = rows(ended(process))
+    drops = int(empty_netns.proc("udp").splitlines()[-1].split()[-1])
+    assert drops > 100
+    assert len(found) == drops
+    assert {(row["event"], row["peer.port"], row["pid"], row["netns"]) for row in found} == {
+        ("drop", str(source), str(empty_netns.pid), str(empty_netns.inode))
+    }
+    assert {row["attribution"] for row in found} <= {"exact", "address"}
+    assert {row["reason"] for row in found} <= {"SOCKET_RCVBUFF", "SOCKET_RCVBUF", "ENOMEM"}
+
+
+def process_begins(process: subprocess.Popen[str], netns: Namespace) -> None:
+    """Wait until the trace reads events: the header comes with the first ones of CSV, so wait for its listing otherwise."""
+    # The guard of the instance and the pipes exist before the sockets are listed; an idle CPU is all that can tell the rest.
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with open(f"/proc/{process.pid}/wchan", encoding="ascii") as file:
+            if "nanosleep" in file.read():
+                return
+        time.sleep(0.02)
+    raise AssertionError("the trace does not begin")
+
+
+def test_every_change_of_state(empty_netns: Namespace) -> None:
+    """A connection is seen from both ends, in order, with its lifetime and the process."""
+    empty_netns.call(probes.listen, 5454)
+    with trace(empty_netns, "states", *CSV) as process:
+        process_begins(process, empty_netns)
+        (port,) = empty_netns.call(probes.connections, 5454, 1)
+        found = rows(ended(process))
+    mine = [row for row in found if "5454" in (row["local.port"], row["peer.port"])]
+    client = [f"{row['old_state']}-{row['state']}" for row in mine if row["peer.port"] == "5454"]
+    server = [f"{row['old_state']}-{row['state']}" for row in mine if row["local.port"] == "5454"]
+    assert client[:3] == ["CLOSE-SYN_SENT", "SYN_SENT-ESTABLISHED", "ESTABLISHED-FIN_WAIT1"]
+    assert client[-1].endswith("-CLOSE")
+    assert server == [
+        "LISTEN-SYN_RECV",
+        "SYN_RECV-ESTABLISHED",
+        "ESTABLISHED-CLOSE_WAIT",
+        "CLOSE_WAIT-LAST_ACK",
+        "LAST_ACK-CLOSE",
+    ]
+    assert {row["pid"] for row in mine} == {str(empty_netns.pid)}
+    assert {row["netns"] for row in mine} == {str(empty_netns.inode)}
+    assert all(row["lifetime_s"] for row in mine if row["state"] == "CLOSE")
+    assert [row["time"] for row in mine] == sorted(row["time"] for row in mine)
+    assert str(port) in {row["local.port"] for row in mine}
+
+
+def test_resets_of_each_kind(empty_netns: Namespace) -> None:
+    """Unread data, an abort and a closed port have the kernel's reason and the process."""
+    empty_netns.call(probes.listen, 5455)
+    with trace(empty_netns, "resets", "--ndjson") as process:
+        process_begins(process, empty_netns)
+        unread = empty_netns.call(probes.unread, 5455)
+        aborted = empty_netns.call(probes.abort, 5455)
+        empty_netns.call(probes.refused, 5456)
+        found: list[dict[str, Any]] = [json.loads(line) for line in ended(process)]
+    sent = {row["local"]["port"]: row for row in found if row["event"] == "reset_sent"}
+    received = {row["peer"]["port"] for row in found if row["event"] == "reset_received"}
+    for port in (unread, aborted):
+        assert sent[port]["pid"] == empty_netns.pid
+        assert sent[port]["attribution"] == "exact"
+        assert port in received
+    assert 5456 in sent
+    assert 5456 in received
+    if sent[unread]["reason"] is not None:
+        assert sent[unread]["reason"] == "TCP_ABORT_ON_CLOSE"
+        assert sent[5456]["reason"] == "NO_SOCKET"
+
+
+def test_a_thousand_short_connections(empty_netns: Namespace) -> None:
+    """Each of them has its process, although it is gone when it is looked for."""
+    empty_netns.call(probes.listen, 5457)
+    with trace(empty_netns, "states", *CSV) as process:
+        process_begins(process, empty_netns)
+        ports = empty_netns.call(probes.connections, 5457, 1000)
+        found = rows(ended(process))
+    begun = [row for row in found if (row["old_state"], row["peer.port"]) == ("SYN_SENT", "5457")]
+    assert sorted(row["local.port"] for row in begun) == sorted(map(str, ports))
+    assert {(row["pid"], row["attribution"]) for row in begun} == {(str(empty_netns.pid), "exact")}
+    assert {row["pid"] for row in found if row["local.port"] == "5457"} == {str(empty_netns.pid)}
+
+
+def test_other_namespaces_are_not_shown(empty_netns: Namespace) -> None:
+    """What happens elsewhere is another trace's, also at the same addresses and ports, and to processes of the same program."""
+    from tests.live.world.namespace import Namespace as Other
+
+    elsewhere = Other()
+    try:
+        for place in (elsewhere, empty_netns):
+            place.call(probes.receiver, 5360)
+            place.call(probes.listen, 5458)
+        with trace(empty_netns, "all", *CSV) as process:
+            process_begins(process, empty_netns)
+            theirs = elsewhere.call(probes.connections, 5458, 5)
+            elsewhere.call(probes.abort, 5458)
+            elsewhere.call(probes.refused, 5461)
+            elsewhere.call(probes.listen, 5460)
+            elsewhere.call(probes.connections, 5460, 1)
+            elsewhere.call(probes.flood, 5360, 500)
+            (mine,) = empty_netns.call(probes.connections, 5458, 1)
+            found = rows(ended(process))
+    finally:
+        elsewhere.close()
+    ports = {int(port) for row in found for port in (row["local.port"], row["peer.port"]) if port}
+    assert {5458, mine} <= ports
+    assert not ports & ({5360, 5460, 5461, *theirs} - {mine}), found
+    assert {(row["pid"], row["netns"]) for row in found if row["netns"]} == {
+        (str(empty_netns.pid), str(empty_netns.inode))
+    }, found
+
+
+def test_in_a_pid_namespace_of_its_own(empty_netns: Namespace) -> None:
+    """A trace numbers processes as its own /proc does, and names none that it cannot see there."""
+    empty_netns.call(probes.listen, 5462)
+    script = (
+        "import json, os, sys, time\n"
+        "from subprocess import PIPE, Popen\n"
+        "from tests.live import trace_probes as probes\n"
+        "trace = Popen([sys.executable, '-m', 'sockdiag', 'trace', 'states', *sys.argv[1:]], stdout=PIPE, text=True)\n"
+        "while 'nanosleep' not in open(f'/proc/{trace.pid}/wchan').read():\n"
+        "    time.sleep(0.05)\n"
+        "probes.listen(5463)\n"
+        "print(os.getpid(), *probes.connections(5463, 20), flush=True)\n"
+        "input()\n"
+        "trace.send_signal(2)\n"
+        "print(trace.communicate()[0])\n"
+    )
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script, *CSV]
+    with subprocess.Popen(
+        ["nsenter", f"--net={empty_netns.path}", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    ) as inner:
+        assert inner.stdout is not None
+        pid, *ports = inner.stdout.readline().split()
+        outside = empty_netns.call(probes.connections, 5462, 20)
+        time.sleep(0.5)
+        out, _ = inner.communicate("\n", timeout=120)
+    found = rows(out.strip().splitlines())
+    inside = [row for row in found if "5463" in (row["local.port"], row["peer.port"])]
+    assert {row["local.port"] for row in inside} >= set(ports)
+    assert {row["pid"] for row in inside} == {pid}
+    others = [row for row in found if "5462" in (row["local.port"], row["peer.port"])]
+    assert {row["local.port"] for row in others} >= set(map(str, outside))
+    assert {(row["pid"], row["attribution"]) for row in others} == {("", "unknown")}
+    assert {row["netns"] for row in found} == {str(empty_netns.inode)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_behind(empty_netns: Namespace, number: int) -> None:
+    """However the program ends, its instance is removed."""
+    with trace(empty_netns, "all") as process:
+        process.send_signal(number)
+        process.communicate(timeout=120)
+        deadline = time.monotonic() + 120
+        while of(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not of(process.pid)
+
+
+def test_leftovers_are_removed_and_others_are_not() -> None:
+    """An instance that nobody uses any more is removed by the next run, whatever process has its number; one in use stays."""
+    root = open_tracefs()
+    dead, others = "sockdiag-1-0123abcd", "sockdiag-of-somebody"
+    try:
+        for name in (dead, others):
+            os.mkdir(f"instances/{name}", dir_fd=root)
+        with TraceInstance() as earlier, TraceInstance() as mine:
+            there = instances()
+            assert earlier.name in there
+            assert dead not in there
+            assert others in there
+            assert mine.name in there
+        assert mine.name not in instances()
+    finally:
+        for name in (dead, others):
+            with contextlib.suppress(OSError):
+                os.rmdir(f"instances/{name}", dir_fd=root)
+        os.close(root)
+
+
+def test_unprivileged() -> None:
+    """Without root it says what it needs."""
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *SOCKDIAG, "trace", "drops", "--for", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT,
+    )
+    assert done.returncode == 1
+    assert "CAP_SYS_ADMIN" in done.stderr or "locked down" in done.stderr
+    assert done.stdout == ""
+
+
+def test_totals_and_count(empty_netns: Namespace) -> None:
+    """--count ends the trace, and a screen ends with totals."""
+    empty_netns.call(probes.receiver, 5353)
+    with trace(empty_netns, "drops", "--count", "20", "--where", "sport = :5353") as process:
+        begun(process)
+        empty_netns.call(probes.flood, 5353, 400)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    lines = out.splitlines()
+    assert sum(" drop " in line for line in lines[:20]) == 20
+    assert lines[20] == ""
+    assert lines[21].startswith("20 events in ")
+    assert [line for line in lines if line.isupper()] == ["REASON", "SOCKET", "PROCESS", "PEER"]
