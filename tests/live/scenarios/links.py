@@ -296,7 +296,13 @@ def neighbour_that_does_not_answer() -> None:
     time.sleep(1.5)
 
 
-@bad("dropping", "lines", says="neighbo|NDP|discovery|resol", truth=("app.asked",))
+@bad(
+    "dropping",
+    "lines",
+    says="neighbo|NDP|discovery|resol",
+    truth=("app.asked",),
+    why="the kernel gives up on a neighbour after three seconds; in a shorter interval only what waits for it may show",
+)
 def neighbour6_that_does_not_answer() -> None:
     line()
     sysctl("net.ipv6.conf.near0.disable_ipv6", 0)

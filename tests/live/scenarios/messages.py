@@ -269,7 +269,14 @@ def unix_log_of_a_stopped_daemon() -> None:
     paced(lambda: _write(path), 50)
 
 
-@bad("dropping", "unix", QUEUE, also=("at_risk", "stalled"), truth=("app.refused",))
+@bad(
+    "dropping",
+    "unix",
+    QUEUE,
+    also=("at_risk", "stalled"),
+    truth=("app.refused",),
+    why="no counter shows a datagram that was refused with EAGAIN, and the queue moves",
+)
 def unix_log_read_too_slowly() -> None:
     """A hundred messages a second, of which forty are read."""
     path = f"{folder()}/log"

@@ -126,7 +126,14 @@ def nginx_client_that_stopped_reading() -> None:
     time.sleep(SILENCE_S + 1)
 
 
-@bad("dropping", "haproxy", says="refus|AttemptFails", truth=("Tcp.AttemptFails",), programs=("haproxy",))
+@bad(
+    "dropping",
+    "haproxy",
+    says="refus|AttemptFails",
+    truth=("Tcp.AttemptFails",),
+    programs=("haproxy",),
+    why="a few refusals per second look like the health checks of a server that is down, until they have lasted",
+)
 def haproxy_whose_servers_are_down() -> None:
     haproxy("frontend f\n  bind 127.0.0.1:8000\n  default_backend b\nbackend b\n  retries 2\n  server s 127.0.0.1:8081")
     paced(lambda: get(8000), 30)
@@ -209,7 +216,13 @@ def postgres_stopped_with_clients_waiting() -> None:
         keep(socket.create_connection(("127.0.0.1", 5432)))
 
 
-@bad("leaking", "PostgreSQL", "CLOSE_WAIT_LEAK", programs=("pgbench",))
+@bad(
+    "leaking",
+    "PostgreSQL",
+    "CLOSE_WAIT_LEAK",
+    programs=("pgbench",),
+    why="connections that were closed less than 6 s ago may belong to a process that closes them in batches",
+)
 def postgres_ends_idle_connections() -> None:
     """The server ends idle sessions; a pool of forty does not notice."""
     from tests.live.scenarios.load import fork

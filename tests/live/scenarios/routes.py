@@ -42,7 +42,13 @@ def no_route6() -> None:
     paced(lambda: _send(sender, "2001:db8::9"), 100)
 
 
-@bad("dropping", "routes", says="route|unreachable|blackhole", truth=("app.unsent",))
+@bad(
+    "dropping",
+    "routes",
+    says="route|unreachable|blackhole",
+    truth=("app.unsent",),
+    why="the sender gets EHOSTUNREACH, and the kernel counts OutNoRoutes only where there is no route at all",
+)
 def unreachable_route() -> None:
     command("ip route add unreachable 203.0.113.0/24")
     sender = _sender()
@@ -188,7 +194,13 @@ def nft_drops_a_third_of_a_service() -> None:
     _lossy_service("udp dport 5000 numgen random mod 10 < 3 counter drop")
 
 
-@bad("dropping", "filters", says="nft|firewall|netfilter|filter", truth=("app_lost.lost",))
+@bad(
+    "dropping",
+    "filters",
+    says="nft|firewall|netfilter|filter",
+    truth=("app_lost.lost",),
+    why="the kernel counts what a rule drops only if the rule has a counter",
+)
 def nft_drops_without_a_counter() -> None:
     """The rule does not count: the kernel hides what it drops, but not that it is there."""
     _lossy_service("udp dport 5000 numgen random mod 10 < 3 drop")
