@@ -38,6 +38,11 @@ FRESH = frozenset(
 )
 # A finding of severity info names them.
 LOW = frozenset({"last_ack_unanswered"})
+# Why they may be missed.
+WHY = {
+    "connections_given_up": "in an interval in which none is given up, the connections that still wait are all there is to see",
+    "retransmission_fails": "a retransmission that fails is counted when it is tried, and between two tries the peer is merely silent",
+}
 
 
 def conditions() -> Mapping[str, Condition]:
@@ -55,6 +60,7 @@ def conditions() -> Mapping[str, Condition]:
             severity="low" if s.name in LOW else "",
             fresh=s.name in FRESH,
             missing=s.missing,
+            why=WHY.get(s.name, ""),
         )
         for s in SCENARIOS
     ]
