@@ -230,7 +230,7 @@ def _csv_value(value: Any, entry: FieldEntry) -> str:
         return ""
     if isinstance(value, (Record, tuple, list, dict, bytes)):
         shown = cell(value, entry.field)
-        return "" if shown == UNKNOWN else _no_formula(shown)
+        return "" if shown == UNKNOWN else no_formula(shown)
     simple = plain(value, entry.field)
     if isinstance(simple, bool):
         return "true" if simple else "false"
@@ -238,14 +238,15 @@ def _csv_value(value: Any, entry: FieldEntry) -> str:
         return repr(simple)  # all digits, because a program reads it
     if isinstance(simple, int):
         return str(simple)
-    return _no_formula(",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else "")
+    return no_formula(",".join(map(str, simple)) if isinstance(simple, list) else cell(simple) if simple != "" else "")
 
 
 # Spreadsheets compute a cell that begins with one of these, also in full width.
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
-def _no_formula(text: str) -> str:
+def no_formula(text: str) -> str:
+    """Return a cell of a CSV file that no spreadsheet computes: names are others' to choose."""
     # Where the decimal point is a comma, spreadsheets split cells at semicolons.
     return ";".join([f"'{part}" if part.lstrip(" '\"").startswith(_FORMULA) else part for part in text.split(";")])
 

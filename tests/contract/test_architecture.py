@@ -22,6 +22,7 @@ OS_PLACES = {
     "sources/capture/recording.py": "writes captures",
     "sources/capture/output.py": "gives a capture its name when it is whole",
     "cli/config.py": "reads default options",
+    "top/export.py": "writes what the user exports",
     "cli/ignored.py": "reads lists of what diff leaves out",
     "sources/system/folders.py": "follows paths so that no other user decides where they lead",
     "sources/system/rpcbind.py": "reads the names of RPC programs",
@@ -40,7 +41,8 @@ HEAVY = {
     "psutil": {"sources/process/details.py"},
     "tabulate": {"render/table.py"},
     "prometheus_client": {"metrics/serve.py"},
-    "rich": set(),
+    "rich": {"top/app.py"},
+    "textual": {"top/app.py"},
     "click": set(),
 }
 

@@ -1,0 +1,147 @@
+"""`sockdiag top`: the socket layer, live."""
+
+from __future__ import annotations
+
+from sockdiag.cli import options
+from sockdiag.cli.spec import Command, flag, seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockdiag.cli.env import Env
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.spec import Args
+    from sockdiag.model.fields import FieldEntry
+    from sockdiag.top.screen import Screen
+    from sockdiag.top.session import LookThread
+
+DELAY = seconds("delay", "Look again every S seconds.", short="-d", default=2.0)
+PLAIN = flag("plain", "Draw with the standard library alone, without Textual.")
+
+_LEAST_S, _MOST_S = 0.2, 3600
+
+
+def run(env: Env, args: Args) -> int:
+    """Show the screen until the user quits."""
+    import os
+
+    from sockdiag.cli import exit as status
+    from sockdiag.cli.invocation import Invocation
+    from sockdiag.errors import UsageError
+
+    delay = args[DELAY]
+    if not _LEAST_S <= delay <= _MOST_S:
+        raise UsageError(f"--delay takes {_LEAST_S} to {_MOST_S} seconds")
+    this = Invocation(env, args)
+    rules = this.rules()
+    columns = _columns(this)
+    env.unwatch()
+    # Textual draws on standard error.
+    if not (env.terminal and os.isatty(0) and os.isatty(env.err)):
+        raise UsageError("top needs a terminal; 'sockdiag doctor' and 'sockdiag list' write to pipes")
+    front = _front(this)
+    screen, make = _parts(this, delay, rules, columns)
+    front(screen, make, env.color(args[options.COLOR]))
+    return status.OK
+
+
+def _columns(this: Invocation) -> list[FieldEntry]:
+    from sockdiag.model.socket import Socket
+
+    if not this.args[options.COLUMNS]:
+        return []
+    from sockdiag.top.tabs import socket_columns
+
+    found, _chosen = this.columns(Socket, socket_columns(everywhere=this.survey.everywhere))
+    return found
+
+
+def _parts(
+    this: Invocation, delay: float, rules: tuple[str, ...] | None, columns: list[FieldEntry]
+) -> tuple[Screen, Callable[[Callable[[str, object], None]], LookThread]]:
+    from sockdiag.model.query import OWNERS, TCP_INFO
+    from sockdiag.top.actions import Actions
+    from sockdiag.top.screen import Screen
+    from sockdiag.top.session import LookThread
+    from sockdiag.top.tabs import TabFacts
+    from sockdiag.top.watch import Watch
+
+    survey = this.survey
+    facts = TabFacts(this.whereabouts(), columns)
+    actions = Actions(survey, facts)
+    needs = {need for column in columns for need in column.needs} - {TCP_INFO, OWNERS}
+    watch = Watch(survey, delay, rules, this.args[options.HORIZON], needs)
+    screen = Screen(facts, actions, _place(this), delay, ascii_only=_ascii_only(this.env))
+    screen.filter = " and ".join(f"({one})" for one in this.args[options.WHERE])
+
+    def make(notify: Callable[[str, object], None]) -> LookThread:
+        actions.session = LookThread(watch, notify, actions.prepare)
+        return actions.session
+
+    return screen, make
+
+
+def _place(this: Invocation) -> str:
+    from sockdiag.render.escape import printable
+
+    provenance = this.survey.provenance()
+    host = provenance.scope.root or provenance.host.hostname or ""
+    netns = this.args[options.NETNS]
+    return printable(host) + (f", network namespace {printable(netns)}" if netns else "")
+
+
+def _ascii_only(env: Env) -> bool:
+    """Return whether the terminal shows nothing but ASCII for certain: the console, and locales without UTF-8."""
+    names = ("LC_ALL", "LC_CTYPE", "LANG")
+    locale = next((env.environ[name] for name in names if env.environ.get(name)), "")
+    return env.environ.get("TERM") in ("linux", "vt100", "vt220", "dumb") or "utf" not in locale.lower()
+
+
+def _front(this: Invocation) -> Callable[..., None]:
+    """Return the front end: Textual, unless it is missing, or the terminal is too poor for it."""
+    from sockdiag.top.plain import run_plain_on
+
+    if this.args[PLAIN] or this.env.environ.get("TERM") in ("linux", "dumb", "vt100", "vt220", "unknown"):
+        return run_plain_on
+    try:
+        from sockdiag.top.app import run_textual
+    except ImportError:
+        return run_plain_on
+    return run_textual
+
+
+COMMAND = Command(
+    run,
+    name="top",
+    help=(
+        "Shows the verdict and the worst findings, graphs of losses and traffic, and six tabs: problems, sockets, listeners, "
+        "processes (and units, containers, users, peers), memory and path. Each look judges what changed since the last one, by "
+        "the rules of 'sockdiag doctor'. Enter opens a row: a finding with its advice, or a socket through all its layers beside the "
+        "history of its queues. ? shows the keys.\n\n"
+        "Space freezes the screen while you sort and inspect. The selection follows the socket. K closes exactly the socket "
+        "that is selected, after it has named it and you have agreed.\n\n"
+        "It uses Textual if that is installed (pip install 'sockdiag[top]'), and draws by itself otherwise, on poor "
+        "terminals, and with --plain. The same keys work in both."
+    ),
+    options=(
+        DELAY,
+        PLAIN,
+        *options.SELECTION,
+        *options.RULES,
+        options.HORIZON,
+        options.COLUMNS,
+        options.ROOT,
+        options.NETNS,
+        options.SOURCE,
+        options.MODULES,
+        options.NUMERIC,
+        options.COLOR,
+    ),
+    examples=(
+        ("top", "this host, every two seconds"),
+        ("top -d 5 --where 'dport = :5432'", "the connections to a database, every five seconds"),
+        ("top --plain", "on a serial console"),
+    ),
+    all_namespaces=True,
+)

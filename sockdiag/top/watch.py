@@ -1,0 +1,144 @@
+"""Look at a system at regular intervals, and judge what changed since the last look."""
+
+from __future__ import annotations
+
+import time
+
+from sockdiag.top.look import Look, part_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from sockdiag.analysis.memory import ProtocolMemory
+    from sockdiag.filter.where import Where
+    from sockdiag.judging.case import Case
+    from sockdiag.judging.judge import Judgement
+    from sockdiag.model.sample import Sample
+    from sockdiag.survey.diagnose import Diagnosis, Examination
+    from sockdiag.survey.reader import SystemReader
+    from sockdiag.survey.survey import Survey
+    from sockdiag.top.look import Part
+
+# When probes are taken between two looks, in parts of the interval.
+_PROBES = (0.3, 0.62, 0.84)
+
+
+class Watch:
+    """Takes one look after another.
+
+    Of a single network namespace the sample of the last look is the one to compare with: each look takes one sample, and
+    probes in between. Of several, and in another one, workers take two samples per look.
+
+    Args:
+        survey: the system.
+        interval_s: seconds between two looks.
+        codes: rules to judge by; None for all.
+        horizon_s: seconds within which a trend counts.
+        needs: costly parts of sockets that are shown of all of them.
+    """
+
+    def __init__(
+        self,
+        survey: Survey,
+        interval_s: float,
+        codes: Sequence[str] | None = None,
+        horizon_s: float = 3600.0,
+        needs: Iterable[str] = (),
+    ) -> None:
+        self.survey = survey
+        self.interval_s = interval_s
+        self.where: Where | None = survey.where
+        self._codes = codes
+        self._horizon_s = horizon_s
+        self._needs = frozenset(needs)
+        self._before: Sample | None = None
+        self._probes: list[Sample] = []
+
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """The moments of a recording that can be looked at; none of a running system."""
+        return ()
+
+    def narrow(self, where: Where | None) -> None:
+        """Judge and show only the sockets that match a filter; all of them with None."""
+        self.where = where
+        self._before, self._probes = None, []
+
+    def look(self) -> Look:
+        """Take a look now.
+
+        Raises:
+            SourceError: the network namespace no longer exists, or may not be entered.
+        """
+        started = time.process_time()
+        survey = self.survey
+        survey.renew()
+        if survey.namespaces is None and survey.system.files.live:
+            found, parts, memory = self._here()
+        else:
+            found, parts, memory = self._elsewhere()
+        return Look(survey.started, found, parts, memory, survey.gaps, time.process_time() - started)
+
+    def probe(self) -> None:
+        """Read what shows whether queues are served; between two looks, a few times."""
+        if self._before is None or self.survey.namespaces is not None:
+            return
+        from sockdiag.survey.sample import judged_query, take_probe
+
+        self._probes.append(take_probe(self.survey, judged_query(self.survey, self.where), self.where))
+
+    def probes_at(self) -> list[float]:
+        """Return the seconds after a look at which probes are due."""
+        return [part * self.interval_s for part in _PROBES]
+
+    def _here(self) -> tuple[Diagnosis[Any], list[Part], list[ProtocolMemory]]:
+        from sockdiag.judging.declared import TWO_SAMPLES
+        from sockdiag.judging.group import name_owners
+        from sockdiag.judging.registry import RULES
+        from sockdiag.model.finding import badness
+        from sockdiag.survey.diagnose import Diagnosis, judge_sample
+        from sockdiag.survey.host import protocol_memory
+        from sockdiag.survey.sample import judged_query, take_sample
+
+        survey = self.survey
+        query = judged_query(survey, self.where)
+        query = query._replace(needs=query.needs | self._needs)
+        now = take_sample(survey, query, self.where)
+        codes = tuple(RULES if self._codes is None else self._codes)
+        before, between = self._before, tuple(self._probes)
+        case, judgement = judge_sample(survey, now, before, self._horizon_s, codes, between)
+        judgement.hits = name_owners(case, judgement.hits)
+        found: Diagnosis[Any] = Diagnosis()
+        found.rules = len(codes)
+        found.findings = sorted(judgement.findings, key=badness)
+        found.unknown = judgement.unknown
+        found.seconds = found.longest_s = case.seconds
+        found.levels_only = before is None and any(code in TWO_SAMPLES for code in codes)
+        self._before, self._probes = now, []
+        return found, [part_of(case, judgement, own=True)], protocol_memory(survey, now)
+
+    def _elsewhere(self) -> tuple[Diagnosis[Any], list[Part], list[ProtocolMemory]]:
+        from sockdiag.judging.declared import TABLES
+        from sockdiag.survey.diagnose import Judging, diagnose
+
+        survey = self.survey
+        live = survey.system.files.live
+        interval = min(1.0, self.interval_s) if live else survey.system.recorded_s
+        found = diagnose(survey, Judging(self._codes, interval or None, self._horizon_s), self.where, TABLES, _examine)  # type: ignore[arg-type]
+        parts = [part for part, _memory in found.rows]
+        memory: list[ProtocolMemory] = next((memory for _part, memory in found.rows if memory), [])
+        return found, parts, memory
+
+
+def _examine(there: SystemReader, now: Sample, before: Sample | None) -> Examination[Any]:
+    from sockdiag.survey.diagnose import Examination
+    from sockdiag.survey.host import protocol_memory
+
+    memory = list(protocol_memory(there, now)) if there.own else []
+
+    def results(case: Case, judgement: Judgement) -> list[Any]:
+        return [(part_of(case, judgement, own=there.own), memory)]
+
+    return Examination(before, results)
