@@ -290,7 +290,7 @@ _sockdiag_filter_words() {
         type) REPLY="SOCK_STREAM SOCK_DGRAM SOCK_RAW SOCK_SEQPACKET SOCK_PACKET" ;;
         timer.name) REPLY="none retransmit keepalive timewait persist delack" ;;
         recv_q_unit) REPLY="bytes connections" ;;
-        source) REPLY="netlink proc" ;;
+        source) REPLY="netlink proc ss netstat" ;;
         state) REPLY="$_sockdiag_words20" ;;
         state|exclude|excl) REPLY="$_sockdiag_words20" ;;
         src|dst|sport|dport) REPLY= ;;

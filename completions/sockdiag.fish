@@ -108,7 +108,7 @@ function __sockdiag_filter_words
         case recv_q_unit
             printf '%s\n' bytes connections
         case source
-            printf '%s\n' netlink proc
+            printf '%s\n' netlink proc ss netstat
         case state
             printf '%s\n' all connected synchronized bucket big established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait unconnected close-wait last-ack listening closing bound-inactive
         case state

@@ -146,7 +146,7 @@ def _use(seen: SeenPort, does: str, sockets: list[Socket]) -> PortUse:
     owners: dict[tuple[int, int], Owner] = {}
     for socket in sockets:
         for owner in seen.owners.get(socket.inode or 0, ()):
-            owners.setdefault((owner.pid, owner.fd), owner)
+            owners.setdefault((owner.pid, -1 if owner.fd is None else owner.fd), owner)
     processes: tuple[Owner, ...] | None = tuple(owners[key] for key in sorted(owners))
     note = None
     if not owners:
@@ -194,7 +194,8 @@ def holders(seen: Iterable[SeenPort], port: int) -> list[PortHolder]:
             listens = role(socket, port) == LISTENING
             for owner in one.owners.get(socket.inode or 0, ()):
                 first, fds, before = found.get(owner.pid, (owner, [], False))
-                fds.append(owner.fd)
+                if owner.fd is not None:
+                    fds.append(owner.fd)
                 found[owner.pid] = first, fds, before or listens
     rows = [
         PortHolder(

@@ -31,7 +31,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "type": tuple(TYPE_NAMES.values()),
     "timer.name": TIMER_NAMES,
     "recv_q_unit": ("bytes", "connections"),
-    "source": ("netlink", "proc"),
+    "source": ("netlink", "proc", "ss", "netstat"),
 }
 _PREFIXES = ("AF_", "SOCK_")
 

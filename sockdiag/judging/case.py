@@ -472,7 +472,7 @@ class Case:
     def receive_buffer(self, inode: int | None) -> int | None:
         """Return the size of a socket's receive buffer, from its owner's descriptor; None where that is unknown."""
         owner = self.holders([inode]).get(inode) if inode else None
-        if inode is None or owner is None or self._receive_buffer is None:
+        if inode is None or owner is None or owner.fd is None or self._receive_buffer is None:
             return None
         return self._receive_buffer(owner.pid, owner.fd, inode)
 

@@ -54,7 +54,8 @@ class Scope(Record):
     root: str | None = field("Captured system that was read; null for this one.", kind=LABEL)
     netns: tuple[Namespace, ...] = field("Network namespaces that were read.", of=Namespace)
     sources: dict[str, str | None] = field(
-        "Where each table was read: netlink, proc, or null where the kernel offers neither.", kind=LABEL
+        "Where each table was read: netlink, proc, the text of ss or netstat in a bundle, or null where it is in none of them.",
+        kind=LABEL,
     )
 
 

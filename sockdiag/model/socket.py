@@ -61,7 +61,12 @@ class Owner(Record):
     comm: bytes | None = field(
         "Name of the process's main thread.", kind=LABEL, header="COMM", sources=("/proc/PID/comm", "/proc/PID/stat")
     )
-    fd: int = field("Descriptor number in that process.", kind=ID, header="FD", sources=("/proc/PID/fd",))
+    fd: int | None = field(
+        "Descriptor number in that process; null where a bundle's text does not show it.",
+        kind=ID,
+        header="FD",
+        sources=("/proc/PID/fd",),
+    )
     user: str | None = field(
         "User that the process runs as: name, or number where it has none.",
         default=None,
@@ -248,7 +253,11 @@ class Socket(Record):
         "Fields that only /proc/net tables have.", default=None, of="sockdiag.model.proc_attrs:ProcAttrs"
     )
     netns: str | None = field("Network namespace: name, or inode where it has none.", default=None, kind=LABEL)
-    source: str = field("Where the row was read: netlink or proc.", default="netlink", kind=LABEL)
+    source: str = field(
+        "Where the row was read: netlink, proc, or the text of ss or netstat in a bundle.",
+        default="netlink",
+        kind=LABEL,
+    )
 
     @property
     def is_inet(self) -> bool:

@@ -195,7 +195,7 @@ def _processes(values: Sequence[tuple[Owner, ...] | None]) -> list[str]:
             if around is None:
                 before, after = _json(plain(owner._replace(fd=_MARK))).split(str(_MARK), 1)
                 around = known[pid, comm] = (before, after)
-            members.append(f"{around[0]}{fd}{around[1]}")
+            members.append(f"{around[0]}{'null' if fd is None else fd}{around[1]}")
         texts.append(f"[{','.join(members)}]")
     return texts
 

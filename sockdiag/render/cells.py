@@ -63,6 +63,11 @@ def process_cell(comm: bytes | str | None, pid: int) -> str:
     return f"{cell(comm)}({pid})"
 
 
+def descriptor_cell(fd: int | None, before: str) -> str:
+    """Write a descriptor behind its word; nothing where it is unknown."""
+    return "" if fd is None else f"{before}{fd}"
+
+
 def membership(holder: _Holder) -> list[str]:
     """Write the user, unit and container of a process, as far as they are known."""
     known = (("user", holder.user), ("unit", holder.unit), ("container", holder.container))
@@ -73,7 +78,7 @@ def _item(value: Any) -> str:
     if isinstance(value, Record) and "pid" in type(value)._INDEX:  # type: ignore[attr-defined]
         if "fd" not in type(value)._INDEX:  # type: ignore[attr-defined]
             return process_cell(value.comm, value.pid)  # type: ignore[attr-defined]
-        return f"{cell(value.comm)}({value.pid},fd={value.fd})"  # type: ignore[attr-defined]
+        return f"{cell(value.comm)}({value.pid}{descriptor_cell(value.fd, ',fd=')})"  # type: ignore[attr-defined]
     if isinstance(value, Record):
         return ":".join(_member(v, f) for f, v in zip(type(value).FIELDS, value._values(), strict=True))
     if isinstance(value, tuple):

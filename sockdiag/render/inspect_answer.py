@@ -7,7 +7,7 @@ from sockdiag.model.address import same_end
 from sockdiag.model.finding import INFO, NOT_WRONG
 from sockdiag.model.inspection import Explanation
 from sockdiag.model.quantity import counted, duration, size
-from sockdiag.render.cells import endpoint, membership, process_cell
+from sockdiag.render.cells import descriptor_cell, endpoint, membership, process_cell
 from sockdiag.render.escape import printable
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ def _what(socket: Socket) -> str:
 def _whose(fd: FdLayer, states: Mapping[int, str]) -> str:
     if fd.pid is None:
         return printable(fd.note) or "unknown"
-    said = [f"{process_cell(fd.comm, fd.pid)}, descriptor {fd.fd}"]
+    said = [f"{process_cell(fd.comm, fd.pid)}{descriptor_cell(fd.fd, ', descriptor ')}"]
     if fd.process is not None and fd.process.state is not None:
         said.append(fd.process.state)
     said += membership(fd)
@@ -281,7 +281,9 @@ def _far(one: FarEnd, socket: Socket) -> str:
 
 
 def _owners(processes: tuple[Owner, ...] | None) -> str:
-    found = [f"{process_cell(o.comm, o.pid)}, descriptor {o.fd}" for o in (processes or ())[:_NAMED]]
+    found = [
+        f"{process_cell(o.comm, o.pid)}{descriptor_cell(o.fd, ', descriptor ')}" for o in (processes or ())[:_NAMED]
+    ]
     more = len(processes or ()) - _NAMED
     return " and ".join(found) + (f" and {more} more" if more > 0 else "")
 

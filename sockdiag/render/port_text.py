@@ -8,7 +8,7 @@ from sockdiag.analysis.bind_conflict import OK
 from sockdiag.kernel.task_states import HALTED
 from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LEFT, LISTENING, OUTGOING
 from sockdiag.model.quantity import counted, duration
-from sockdiag.render.cells import cell, endpoint, membership, process_cell
+from sockdiag.render.cells import cell, descriptor_cell, endpoint, membership, process_cell
 from sockdiag.render.escape import printable
 from sockdiag.render.inspect_text import ancestor, command_text
 from sockdiag.render.table import aligned
@@ -196,7 +196,7 @@ def _section(title: str, rows: list[PortUse], answer: PortAnswer, style: Style) 
 
 
 def _descriptors(processes: Sequence[Owner]) -> str:
-    names = [f"{_name(owner)} fd {owner.fd}" for owner in processes[:_DESCRIPTORS]]
+    names = [f"{_name(owner)}{descriptor_cell(owner.fd, ' fd ')}" for owner in processes[:_DESCRIPTORS]]
     more = len(processes) - _DESCRIPTORS
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 

@@ -244,6 +244,7 @@ class _NamespaceCapture:
         owners, _gaps = self._survey.host.owners({s.inode for s in hidden if s.inode})
         for socket in hidden:
             for owner in (owners.get(socket.inode or 0) or ())[:1]:
+                assert owner.fd is not None  # the running system shows it
                 size = receive_buffer(owner.pid, owner.fd, socket.inode or 0)
                 if size is not None:
                     answers[RECEIVE_BUFFER, socket.inode or 0] = size

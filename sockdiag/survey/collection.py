@@ -10,7 +10,7 @@ from errno import EISDIR, ELOOP, ENOENT, ENOTDIR
 from sockdiag.errors import ModuleMissing, ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.batch import Batch
 from sockdiag.model.provenance import Gap, Host, Namespace, Provenance, Scope
-from sockdiag.model.query import CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
+from sockdiag.model.query import AUTO, CGROUP, NETLINK, OWNERS, PROC, TABLES, Query
 from sockdiag.sources.netlink import socket_tables as netlink_tables
 from sockdiag.sources.proc import socket_tables as proc_tables
 
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from sockdiag.sources.bundles.texts import Texts
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
+
+# Programs whose text a bundle has: sockdiag.sources.bundles.layouts, which a running system does not need.
+SS, NETSTAT = "ss", "netstat"
 
 # The path exists, but is not a file that can be read.
 _THERE = (EISDIR, ENOTDIR, ELOOP)
@@ -76,8 +80,10 @@ class Collection:
 
     def gap(self, error: SourceError | ParseError) -> None:
         """Note what could not be read."""
-        gap = Gap.from_error(error)
-        if gap not in self.gaps:
+        self._add(Gap.from_error(error))
+
+    def _add(self, gap: Gap | None) -> None:
+        if gap is not None and gap not in self.gaps:
             self.gaps.append(gap)
 
     def _table(self, table: str) -> Iterator[Batch]:
@@ -100,7 +106,41 @@ class Collection:
             else:
                 self.sources[table] = NETLINK
                 return
-        yield from self._from_proc(table, failure)
+        texts = self.system.texts if self.query.source == AUTO else None
+        if texts is None:
+            yield from self._from_proc(table, failure)
+        elif self._lists(texts, SS, table):
+            yield from self._from_text(texts, SS, table)
+        elif self._lists(texts, NETSTAT, table) and not self._has_proc(table):
+            yield from self._from_text(texts, NETSTAT, table)
+        elif texts.alone:
+            self.sources[table] = None
+            if not self._absent(table, SourceUnavailable(table, "")):
+                self._add(texts.unlisted(table))
+        else:
+            yield from self._from_proc(table, failure)
+            if self.sources[table] is not None:
+                self._add(texts.missing())
+
+    def _lists(self, texts: Texts, program: str, table: str) -> bool:
+        return texts.read(program, table, self.query) is not None
+
+    def _has_proc(self, table: str) -> bool:
+        try:
+            proc_tables.read(self.system, table, self.query)
+        except (SourceError, ParseError):
+            return False
+        return True
+
+    def _from_text(self, texts: Texts, program: str, table: str) -> Iterator[Batch]:
+        reading = texts.read(program, table, self.query)
+        assert reading is not None
+        self.sources[table] = program
+        for problem in reading.errors:
+            self.gap(problem)
+        for gap in texts.lacks(program, table, self.query):
+            self._add(gap)
+        yield Batch.of(reading.sockets)
 
     def _from_proc(self, table: str, failure: SourceError | None) -> Iterator[Batch]:
         try:
@@ -164,6 +204,13 @@ class _Enrichment:
             # A socket with a file and no visible owner has no owner only if every process could be scanned.
             get, nobody = self._owners.get, self._nobody
             held = [(get(inode) or nobody) if inode else () for inode in batch.values("inode")]
+            if self._collection.system.texts is not None and batch.columns is None:
+                # Text without inodes names the owners itself.
+                named = batch.values("processes")
+                held = [
+                    own if inode is None else found
+                    for own, inode, found in zip(named, batch.values("inode"), held, strict=True)
+                ]
             if None in held and batch.values("netid")[0] == "netlink":
                 # Port 0 is the kernel's end of a protocol (netlink_kernel_create()), which no process can hold.
                 held = [
@@ -172,7 +219,10 @@ class _Enrichment:
             batch.put("processes", held)
         if self._cgroups is not None:
             path = self._cgroups.path
-            batch.put("cgroup", [None if i is None else path(i) for i in batch.values("cgroup_id")])
+            cgroups = [None if i is None else path(i) for i in batch.values("cgroup_id")]
+            if self._collection.system.texts is not None:
+                cgroups = [known or found for known, found in zip(batch.values("cgroup"), cgroups, strict=True)]
+            batch.put("cgroup", cgroups)
         return batch
 
 

@@ -79,9 +79,7 @@ class HostFacts:
             note: called with each gap when the scan runs, not when its result is reused.
         """
         if self._scan is None:
-            from sockdiag.sources.process.fd import scan_owners
-
-            self._scan = scan_owners(self._system.files, numeric=self._numeric)
+            self._scan = self._scan_owners(None)
             for gap in self._scan.gaps:
                 note(gap)
         return self._scan
@@ -92,9 +90,16 @@ class HostFacts:
 
     def owner_scan_of(self, inodes: Collection[int]) -> OwnerScan:
         """Scan the descriptors of all processes, and look up the owners of some inodes only."""
+        return self._scan_owners(set(inodes))
+
+    def _scan_owners(self, inodes: Collection[int] | None) -> OwnerScan:
         from sockdiag.sources.process.fd import scan_owners
 
-        return scan_owners(self._system.files, set(inodes), numeric=self._numeric)
+        scan = scan_owners(self._system.files, inodes, numeric=self._numeric)
+        if self._system.texts is not None and not len(scan.owners):
+            # A bundle has no descriptors, and its texts name the owners.
+            return self._system.texts.owners(inodes, numeric=self._numeric) or scan
+        return scan
 
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:
         """Return the processes that hold some inodes."""

@@ -227,7 +227,7 @@ class SocketOptions:
         alike = (CONNECTED, socket.netid, owner.pid, socket.family, socket.local.address)
         key: Any = socket.inode if does in (LISTENING, BOUND) else alike
         if key not in self._asked:
-            if len(self._asked) >= _ASKED:
+            if len(self._asked) >= _ASKED or owner.fd is None:
                 return {}
             from sockdiag.sources.process.pidfd_getfd import ask
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sockdiag.judging.declared import SYSCTLS_READ, TABLES
 from sockdiag.model.query import PROC
 from sockdiag.model.sample import Sample
+from sockdiag.survey.collection import NETSTAT
 from sockdiag.survey.host import outer_sysctls
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_WITHOUT_BUFFERS = (PROC, NETSTAT)
 # Tables that may hold hundreds of thousands of connections.
 _CONNECTED = ("tcp", "mptcp", "sctp", "dccp")
 
@@ -157,13 +159,14 @@ def _note_tables(survey: SystemReader, query: Query, seen: Collection[str], abse
     for table in query.tables:
         source = survey.sources.get(table)
         gaps = [gap for gap in survey.gaps if table in tables_of(gap)]
-        if source == PROC:
+        if source in _WITHOUT_BUFFERS:
             # /proc has all sockets of a table that netlink does not answer for, but not their buffers.
             unanswered = next((gap for gap in gaps if gap.source.startswith("netlink:")), None)
             if unanswered is not None:
                 gaps.remove(unanswered)
             if table in seen:
-                sizes = f"/proc/net/{table} does not show buffer sizes"
+                place = f"/proc/net/{table}" if source == PROC else source
+                sizes = f"{place} does not show buffer sizes"
                 absent[f"skmem:{table}"] = sizes if unanswered is None else unanswered.reason
         if gaps and source is None:
             absent[table] = absent[f"skmem:{table}"] = gaps[0].reason

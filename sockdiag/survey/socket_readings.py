@@ -147,6 +147,9 @@ def _descriptor(survey: SystemReader, seen: SocketReadings, held: tuple[int, int
         seen.lack(FILE, Gap("/proc/PID/fdinfo", "no visible process holds it", None, "run as root"))
         return
     _process(survey, seen, seen.owner)
+    if seen.owner.fd is None:
+        seen.lack(FILE, Gap("/proc/PID/fdinfo", "which descriptor it is was not captured", None, _AGAIN))
+        return
     try:
         seen.fdinfo = read_fdinfo(files, seen.owner.pid, seen.owner.fd)
     except (SourceError, ParseError) as error:
@@ -164,7 +167,7 @@ def _process(survey: SystemReader, seen: SocketReadings, owner: Owner) -> None:
     try:
         found, gaps = read_process(files, owner.pid, survey.user_name)
         # Its number may be another process's by now.
-        if files.live and socket_of(files, owner.pid, owner.fd) != seen.socket.inode:
+        if files.live and owner.fd is not None and socket_of(files, owner.pid, owner.fd) != seen.socket.inode:
             raise SourceUnavailable(f"/proc/{owner.pid}", "the descriptor was reused")
     except SourceError as error:
         seen.lack(FD, Gap.from_error(error))
@@ -186,7 +189,7 @@ def _options(survey: SystemReader, seen: SocketReadings) -> None:
     if not survey.system.files.live:
         seen.lack(SOCK, Gap("pidfd_getfd", "a capture has no live descriptors", None, _AGAIN))
         return
-    if owner is None:
+    if owner is None or owner.fd is None:
         if survey.owners().unseen:
             seen.lack(SOCK, Gap("pidfd_getfd", "no visible process holds it", None, "run as root"))
         return

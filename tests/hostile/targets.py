@@ -22,6 +22,10 @@ from sockdiag.model.batch import all_sockets
 from sockdiag.model.sysctl_table import SYSCTLS
 from sockdiag.render import template
 from sockdiag.render.escape import printable, printable_line
+from sockdiag.sources.bundles import program_texts
+from sockdiag.sources.bundles.netstat_text import parse_netstat
+from sockdiag.sources.bundles.ss_text import parse_ss as parse_ss_text
+from sockdiag.sources.bundles.tree import text_tree
 from sockdiag.sources.capture.archive import read_archive
 from sockdiag.sources.capture.transport import captured_system
 from sockdiag.sources.netlink import (
@@ -260,6 +264,41 @@ TARGETS: dict[str, Target] = {
     ),
     "escape": Target(escapes, texts("a\x1b[31m", "\u202e\u2028\x9b\\", "e\u0301")),
     "archive": Target(in_file(read_archive), archives),
+    "text of ss": Target(
+        lambda data: parse_ss_text(data, "ss.txt"),
+        texts(
+            "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"
+            'tcp ESTAB 5 7 [fe80::1]%eth0:22 [fe80::2]:40000 users:(("sshd",pid=7,fd=3)) timer:(on,1.250ms,3) uid:5 ino:99 sk:1f <->\n'
+            "\t skmem:(r10,rb131072,t0,tb87040,f1,w2,o3,bl4,d5) ts sack cubic wscale:7,8 rto:204 rtt:0.25/0.125 cwnd:10 "
+            "pacing_rate 9.5Mbps retrans:1/4 busy:12ms rwnd_limited:4ms(33.3%)\n"
+            "u_str LISTEN 3 4 /run/my app.sock 12 * 0 <->\n",
+            "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nUNCONN 0 0 *:53 *:*\n",
+        ),
+    ),
+    "text of netstat": Target(
+        lambda data: parse_netstat(data, "netstat.txt"),
+        texts(
+            "Proto Recv-Q Send-Q Local Address Foreign Address State User Inode PID/Program name Timer\n"
+            "tcp6 0 0 :::80 :::* LISTEN 0 14 9/nginx off (0.00/0/0)\n"
+            "udp 768 0 127.0.0.1:53 0.0.0.0:* 0 15 10/my dns on (1.25/3/0)\n"
+            "Proto RefCnt Flags Type State I-Node PID/Program name Path\n"
+            "unix  2      [ ACC ]     STREAM     LISTENING     21       10/my app            /run/my app.sock\n",
+        ),
+    ),
+    "sysctl -a": Target(lambda data: list(program_texts.sysctl_files(data)), texts("net.core.somaxconn = 4096\n")),
+    "nstat": Target(
+        lambda data: list(program_texts.nstat_files(data)), texts("#kernel\nTcpExtListenOverflows 7 0.0\n")
+    ),
+    "ps": Target(
+        lambda data: list(program_texts.ps_files(data)),
+        texts("F S UID PID PPID WCHAN STARTED CMD\n4 T 33 7 1 do_wait Mon Nov 30 10:34:44 2026 /bin/app\n"),
+    ),
+    "uname -a": Target(lambda data: list(program_texts.uname_files(data)), texts("Linux web 6.1.0 #1 SMP\n")),
+    "text or dump": Target(
+        in_file(text_tree),
+        lambda: [b"tcp LISTEN 0 1 1.2.3.4:5 0.0.0.0:*\n", *messages("inet_diag_tcp")()],
+        (SockdiagError, OSError),
+    ),
     "capture": Target(capture, lambda: [b"meta.toml\n" + (FIXTURE / "meta.toml").read_bytes()]),
     "stat.tsv": Target(parse_stats, files("stat.tsv")),
     "state file": Target(state_file, state_seeds),

@@ -12,6 +12,7 @@ from io import BufferedReader, RawIOBase
 from time import process_time
 
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
+from sockdiag.sources.bundles.layouts import is_kept, layout_of
 from sockdiag.sources.capture.packed_tree import PackedTree
 from sockdiag.sources.capture.tar import DEVICE, FILE, FOLDER, HARD_LINK, LINK, BadArchive, TarReader
 
@@ -35,7 +36,19 @@ FREE = 128 << 20
 _XZ_MEMORY = 128 << 20
 _PIECE = 1 << 20
 
-_WANTED = ("proc", "sys", "netlink", "moments", "outer", "netns", "netns.tsv", "meta.toml", "stat.tsv", "answers.tsv")
+_WANTED = (
+    "proc",
+    "sys",
+    "netlink",
+    "moments",
+    "outer",
+    "netns",
+    "netns.tsv",
+    "text",
+    "meta.toml",
+    "stat.tsv",
+    "answers.tsv",
+)
 _WANTED_FILES = ("etc/passwd",)
 
 
@@ -104,7 +117,7 @@ class _ArchiveReader:
                     raise self._refused(f"a file and a folder with the same name: {member.name!r}") from None
                 if self._index > MAX_INDEX:
                     raise self._refused(f"names and links that take more than {MAX_INDEX} bytes")
-        if not (self._tree.has_folder("/proc") or self._tree.has_folder("/netlink")):
+        if not (self._tree.has_folder("/proc") or self._tree.has_folder("/netlink") or layout_of(self._tree)):
             raise self._refused("not a capture: it has neither proc nor netlink")
         return self._tree
 
@@ -138,10 +151,10 @@ class _ArchiveReader:
 
     def _wanted(self, parts: list[str]) -> list[str]:
         """Return the name below the captured system's root; nothing if it is not of interest."""
-        if parts[:1] and (parts[0] in _WANTED or "/".join(parts) in _WANTED_FILES):
+        if _is_wanted(parts):
             return parts
         below = parts[1:]
-        if below and (below[0] in _WANTED or "/".join(below) in _WANTED_FILES):
+        if _is_wanted(below):
             if self._top is None:
                 self._top = parts[0]
             if parts[0] == self._top:
@@ -150,6 +163,10 @@ class _ArchiveReader:
 
     def _refused(self, what: str) -> SourceError:
         return SourceUnavailable(self._path, f"not read: {what}", errno.EINVAL)
+
+
+def _is_wanted(parts: list[str]) -> bool:
+    return bool(parts) and (parts[0] in _WANTED or "/".join(parts) in _WANTED_FILES or is_kept(parts))
 
 
 def _too_much(path: str, what: str) -> SourceError:

@@ -30,7 +30,7 @@ INDEX_FILE = "/netns.tsv"
 NAMESPACES = "/netns"
 SELF = "self"
 # What a namespace has of its own: the first are folders.
-_OWN_FOLDERS = ("/proc/net", "/proc/sys/net", "/netlink", "/moments")
+_OWN_FOLDERS = ("/proc/net", "/proc/sys/net", "/netlink", "/moments", "/text")
 _OWN_FILES = (OWN, "/meta.toml", ANSWERS_FILE)
 _MISSED = b"-"
 # A host has some hundreds.

@@ -21,6 +21,9 @@ from sockdiag.kernel.inet_diag import MSG_SOCKID
 from sockdiag.kernel.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align4
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
+from sockdiag.sources.bundles.layouts import layout_of
+from sockdiag.sources.bundles.texts import texts_of
+from sockdiag.sources.bundles.tree import bundle_tree, text_tree
 from sockdiag.sources.capture.answers import read_answers
 from sockdiag.sources.capture.namespaces import NamespaceTree, captured_namespaces
 from sockdiag.sources.system.captured_root import CapturedRoot
@@ -145,6 +148,7 @@ def _system(tree: Tree, root: str, part: Callable[[str], Tree]) -> System:
     last = _moment(tree, root)
     last.moments = _moments(tree, root, last.monotonic(), part)
     last.answers = read_answers(last.files)
+    last.texts = texts_of(last.files)
     return last
 
 
@@ -178,7 +182,11 @@ def open_capture(root: str) -> Tree:
     from sockdiag.sources.capture.archive import is_archive, read_archive
 
     if is_archive(root):
-        return read_archive(root)
+        try:
+            found = text_tree(root)
+        except OSError as error:
+            raise source_error(root, error) from None
+        return found or bundle_tree(read_archive(root))
     try:
         inner = [name for name, _is_folder in FolderTree(root).folders("/")]
     except OSError as error:
@@ -186,8 +194,10 @@ def open_capture(root: str) -> Tree:
     # A link would lead out of it.
     for tree in (FolderTree(root), *(FolderTree(root, name) for name in inner if len(inner) == 1)):
         try:
-            if any(name in ("proc", "netlink") and is_folder for name, is_folder in tree.folders("/")):
-                return tree
+            if any(name in ("proc", "netlink") and is_folder for name, is_folder in tree.folders("/")) or layout_of(
+                tree
+            ):
+                return bundle_tree(tree)
         except OSError:
             continue
     raise SourceUnavailable(root, "not a capture: it has neither proc nor netlink", errno.ENOENT)

@@ -19,7 +19,7 @@ from sockdiag.sources.system.proc_root import ProcRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
     from sockdiag.sources.system.forked import Helper
@@ -37,6 +37,8 @@ _INIT = 1
 # A descriptor has up to ten digits.
 _FD_DIGITS, _FD_BITS = 10, 34
 _FD_MASK = (1 << _FD_BITS) - 1
+# In the place of a descriptor: a text named the process alone.
+UNKNOWN_FD = _FD_MASK
 
 
 # Processes that read descriptors at the same time, as many as there are CPUs; each has enough to do that a fork pays (1 ms,
@@ -111,7 +113,8 @@ class Owners:
 
     def _owner(self, place: int) -> Owner:
         pid, comm, user, container, unit = self._processes[place >> _FD_BITS]
-        return Owner._make((pid, comm, place & _FD_MASK, user, container, unit))
+        fd = place & _FD_MASK
+        return Owner._make((pid, comm, None if fd == UNKNOWN_FD else fd, user, container, unit))
 
 
 class OwnerScan(Record):
@@ -144,6 +147,32 @@ def scan_owners(
     scan = _Scan(files, inodes, details, numeric)
     scan.run()
     return OwnerScan(Owners(scan.known, scan.held), scan.gaps(), scan.processes, len(scan.refused))
+
+
+def named_owners(
+    files: ProcRoot, named: Iterable[tuple[int, int, bytes | None, int | None]], *, numeric: bool = False
+) -> Owners:
+    """Return the owners that a text names, with what the files of a captured system tell of those processes.
+
+    Args:
+        files: the system.
+        named: inode, pid, name of the process and descriptor, as far as the text has them.
+        numeric: give users by number.
+    """
+    scan = _Scan(files, None, True, numeric)
+    places: dict[int, int] = {}
+    for inode, pid, comm, fd in named:
+        place = places.get(pid)
+        if place is None:
+            place = places[pid] = len(scan.known)
+            try:
+                with files.process(pid) as process:
+                    found = scan._process(pid, process)
+            except SourceError:
+                found = pid, None, None, None, None
+            scan.known.append((pid, found[1] or comm, *found[2:]))
+        scan.hold(inode, place << _FD_BITS | (UNKNOWN_FD if fd is None else fd & _FD_MASK))
+    return Owners(scan.known, scan.held)
 
 
 class _Scan:
@@ -231,13 +260,15 @@ class _Scan:
     def _take(self, process: _Process, numbers: list[int], found: list[int]) -> None:
         place = len(self.known) << _FD_BITS
         self.known.append(process)
-        held = self.held
         rows = zip(map(place.__or__, numbers), found, strict=True)
         # The kernel gives descriptors in order, a captured folder does not.
         for row, inode in rows if self.files.live else sorted(rows):
-            others = held.setdefault(inode, row)
-            if others != row:
-                held[inode] = (*others, row) if isinstance(others, tuple) else (others, row)
+            self.hold(inode, row)
+
+    def hold(self, inode: int, row: int) -> None:
+        others = self.held.setdefault(inode, row)
+        if others != row:
+            self.held[inode] = (*others, row) if isinstance(others, tuple) else (others, row)
 
     def _process(self, pid: int, process: ProcessFiles) -> _Process:
         if not self.details:

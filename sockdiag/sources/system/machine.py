@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sockdiag.model.provenance import Gap
+    from sockdiag.sources.bundles.texts import Texts
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.system.modules import Modules
     from sockdiag.sources.system.transport import Transport
@@ -72,12 +73,24 @@ class System:
         monotonic: seconds of a clock that is never set.
         moments: of a captured one, the earlier moments that it holds, oldest first; *files* and *netlink* are of the last.
         answers: of a captured one that ``sockdiag capture`` made, what single sockets answered; its tables hold tcp_info.
+        texts: of a captured one, what programs printed about its sockets.
 
     Attributes:
         namespaces: of a captured one, the network namespaces that it holds.
     """
 
-    __slots__ = ("answers", "clock", "files", "modules", "moments", "monotonic", "namespaces", "netlink", "root")
+    __slots__ = (
+        "answers",
+        "clock",
+        "files",
+        "modules",
+        "moments",
+        "monotonic",
+        "namespaces",
+        "netlink",
+        "root",
+        "texts",
+    )
 
     def __init__(
         self,
@@ -89,6 +102,7 @@ class System:
         monotonic: Callable[[], float] = time.monotonic,
         moments: tuple[System, ...] = (),
         answers: Answers | None = None,
+        texts: Texts | None = None,
     ) -> None:
         self.files = files
         self.netlink = netlink
@@ -98,6 +112,7 @@ class System:
         self.monotonic = monotonic
         self.moments = moments
         self.answers = answers
+        self.texts = texts
         self.namespaces: HeldNamespaces | None = None
 
     @property

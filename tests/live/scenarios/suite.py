@@ -176,7 +176,7 @@ _PROGRAM = (sys.executable, "-m", "sockdiag")
 
 def ask(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
     """Run a command in a namespace; return its document and exit status."""
-    return _answer(command, "--json", "--netns", str(namespace.pid), *words)
+    return answer(command, "--json", "--netns", str(namespace.pid), *words)
 
 
 def ask_capture(namespace: Namespace, command: str, *words: str) -> tuple[dict[str, Any], int]:
@@ -186,10 +186,11 @@ def ask_capture(namespace: Namespace, command: str, *words: str) -> tuple[dict[s
         interval, rest = words[:2], words[2:]
         take = [*_PROGRAM, "capture", case, "--netns", str(namespace.pid), *interval]
         subprocess.run(take, check=True, timeout=60)
-        return _answer(command, "--json", "--root", case, *rest)
+        return answer(command, "--json", "--root", case, *rest)
 
 
-def _answer(*words: str) -> tuple[dict[str, Any], int]:
+def answer(*words: str) -> tuple[dict[str, Any], int]:
+    """Run the program, and return its document and exit status."""
     done = subprocess.run([*_PROGRAM, *words], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode

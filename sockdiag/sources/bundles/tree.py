@@ -1,0 +1,237 @@
+"""A bundle as a captured system: its own files, and what its texts say in the form of files.
+
+What a copied /proc tree would have, and the bundle has as text only, is made in memory. Of what the bundle has itself nothing is
+replaced. Texts that list sockets stand in ``/text``, which a capture that is made of a bundle keeps: they are parsed when a table
+is read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from sockdiag.sources.bundles import layouts, program_texts
+from sockdiag.sources.bundles.netstat_text import is_netstat
+from sockdiag.sources.bundles.ss_text import is_ss
+from sockdiag.sources.capture.packed_tree import PackedTree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO, Any
+
+    from sockdiag.sources.bundles.layouts import Layout
+    from sockdiag.sources.system.captured_tree import Tree
+
+TEXT = "/text"
+# Path here, path in the bundle and kind of the bundle of each text; "-", hint and kind of the bundle.
+ORIGINS = "/text/origins.tsv"
+# A text of a million sockets has some hundred megabytes.
+MAX_TEXT = 512 << 20
+_MOST_FILES = 1 << 20
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+# TCPDIAG_GETSOCK, SOCK_DIAG_BY_FAMILY; size of a netlink header.
+_DUMPED = (18, 20)
+_HEADER = 16
+_HEAD = 4096
+_PARSERS = (
+    (layouts.SYSCTL, program_texts.sysctl_files),
+    (layouts.UNAME, program_texts.uname_files),
+    (layouts.NSTAT, program_texts.nstat_files),
+    (layouts.PS, program_texts.ps_files),
+)
+
+
+class BundleTree:
+    """The tree of a bundle; see :class:`~sockdiag.sources.system.captured_tree.Tree`.
+
+    Args:
+        base: its own files.
+        made: what was made of its texts; only what *base* lacks is read of it.
+    """
+
+    __slots__ = ("_base", "_made", "path")
+
+    def __init__(self, base: Tree, made: PackedTree) -> None:
+        self.path = base.path
+        self._base = base
+        self._made = made
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Open a regular file now, and yield it in pieces."""
+        try:
+            return self._base.chunks(path)
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+        return self._made.chunks(path)
+
+    def names(self, path: str) -> list[str]:
+        """List a folder."""
+        return list(dict.fromkeys(self._both(lambda tree: tree.names(path))))
+
+    def link(self, path: str) -> str:
+        """Read a symbolic link, not following it."""
+        try:
+            return self._base.link(path)
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+        return self._made.link(path)
+
+    def links(self, path: str) -> Iterator[tuple[bytes, bytes]]:
+        """Yield name and text of each symbolic link in a folder."""
+        yield from dict(reversed(self._both(lambda tree: list(tree.links(path))))).items()
+
+    def folders(self, path: str) -> list[tuple[str, bool]]:
+        """List a folder, and which of its entries are folders themselves."""
+        found: dict[str, bool] = {}
+        for name, is_folder in self._both(lambda tree: tree.folders(path)):
+            found[name] = found.get(name, False) or is_folder
+        return list(found.items())
+
+    def _both(self, read: Callable[[Tree], list[Any]]) -> list[Any]:
+        found: list[Any] = []
+        failures = []
+        for tree in (self._base, self._made):
+            try:
+                found += read(tree)
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                failures.append(error)
+        if len(failures) == 2:
+            raise failures[0]
+        return found
+
+
+def bundle_tree(base: Tree) -> Tree:
+    """Return a tree with what its texts say; the tree itself if it is no bundle."""
+    layout = layouts.layout_of(base)
+    return base if layout is None else BundleTree(base, _Maker(base, layout).made())
+
+
+def text_tree(path: str) -> Tree | None:
+    """Return a file with text of ss or netstat, or with a dump of ``ss -D``, as a tree; None if it is none of them.
+
+    Raises:
+        OSError: it cannot be read, or is longer than MAX_TEXT.
+    """
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    if is_dump(head):
+        places: tuple[str, ...] = ("/netlink/inet_diag_tcp.nl", "/netlink/inet_diag_tcp6.nl")
+    elif is_netstat(head):
+        places = (f"{TEXT}/{layouts.NETSTAT}",)
+    elif is_ss(head):
+        places = (f"{TEXT}/{layouts.SS}",)
+    else:
+        return None
+    made = PackedTree(path)
+    made.add_folder(["proc"])
+    with open(path, "rb") as file:
+        stored = made.store(_pieces(file))
+    for place in places:
+        made.add(place.split("/")[1:], stored)
+    if places[0].startswith(TEXT):
+        _keep(made, ORIGINS, f"{places[0]}\t{path.rpartition('/')[2]}\t-\n".encode("utf-8", "surrogateescape"))
+    return made
+
+
+def is_dump(head: bytes) -> bool:
+    """Return whether a file begins as one that ``ss -D`` wrote: with a message about an IP socket."""
+    from sockdiag.kernel.byte_order import BYTE_ORDER
+    from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
+
+    length, kind = (int.from_bytes(head[at : at + size], BYTE_ORDER) for at, size in ((0, 4), (4, 2)))
+    return (
+        kind in _DUMPED
+        and _HEADER + 72 <= length <= 1 << 20
+        and head[_HEADER : _HEADER + 1] in (bytes((AF_INET,)), bytes((AF_INET6,)))
+    )
+
+
+class _Maker:
+    """Makes files of the texts of one bundle."""
+
+    def __init__(self, base: Tree, layout: Layout) -> None:
+        self._base = base
+        self._layout = layout
+        self._tree = PackedTree(base.path)
+        self._files = 0
+        self._states: dict[str, bytes] = {}
+        self._comms: dict[str, bytes] = {}
+
+    def made(self) -> PackedTree:
+        """Return what was made."""
+        origins = []
+        self._tree.add_folder(["proc"])
+        for what, is_it in ((layouts.SS, is_ss), (layouts.NETSTAT, is_netstat)):
+            for path, body in self._texts(what):
+                if is_it(body[:_HEAD]):
+                    _keep(self._tree, f"{TEXT}/{what}", body)
+                    origins.append(f"{TEXT}/{what}\t{path[1:]}\t{self._layout.name}\n")
+                    break
+        for what, parse in _PARSERS:
+            for _path, body in self._texts(what):
+                self._add(parse(body))
+        for folder, state in self._states.items():
+            letter, _blank, parent = state.partition(b" ")
+            comm = self._comms.get(folder)
+            if comm is not None:
+                pid = folder.rpartition("/")[2].encode()
+                self._keep(f"{folder}/stat", b"%s (%s) %s %s\n" % (pid, comm, letter, parent))
+        origins.append(f"-\t{self._layout.lacking}\t{self._layout.name}\n")
+        self._keep(ORIGINS, "".join(origins).encode("utf-8", "surrogateescape"))
+        return self._tree
+
+    def _texts(self, what: str) -> Iterator[tuple[str, bytes]]:
+        for path in self._layout.found(self._base, what):
+            try:
+                body = read_text(self._base, path)
+            except OSError:
+                continue
+            yield path, body
+
+    def _add(self, files: Iterable[tuple[str, bytes]]) -> None:
+        for path, body in files:
+            folder, _slash, name = path.rpartition("/")
+            if name == "state":
+                self._states[folder] = body
+            else:
+                if name == "comm":
+                    self._comms[folder] = body.rstrip(b"\n")
+                self._keep(path, body)
+
+    def _keep(self, path: str, body: bytes) -> None:
+        self._files += 1
+        if self._files <= _MOST_FILES:
+            _keep(self._tree, path, body)
+
+
+def _keep(tree: PackedTree, path: str, body: bytes) -> None:
+    try:
+        tree.add(path.split("/")[1:], tree.store(iter((body,))))
+    except (NotADirectoryError, IsADirectoryError):
+        return  # a sysctl whose name is the beginning of another's
+
+
+def read_text(tree: Tree, path: str) -> bytes:
+    """Read a text of a bundle; OSError if it cannot be, or is longer than MAX_TEXT."""
+    pieces = []
+    size = 0
+    for piece in tree.chunks(path):
+        size += len(piece)
+        if size > MAX_TEXT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    size = 0
+    while piece := file.read(1 << 20):
+        size += len(piece)
+        if size > MAX_TEXT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        yield piece
