@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 # mptcpi_flags, MPTCP_INFO_FLAG_*
 FLAG_WORDS = ("FALLBACK", "REMOTE_KEY_RECEIVED")
 
-# Members that took reserved bytes, which earlier kernels fill with 0, and the version that brought each.
-SINCE = {"endp_laminar_max": (6, 18), "endp_fullmesh_max": (6, 19)}
+# Members that took reserved bytes or padding, which earlier kernels fill with 0, and the version that brought each.
+SINCE = {"csum_enabled": (5, 14), "retransmits": (6, 5), "endp_laminar_max": (6, 18), "endp_fullmesh_max": (6, 19)}
 
 
 def _member(  # the declarations below read as a table

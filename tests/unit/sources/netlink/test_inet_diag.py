@@ -390,7 +390,14 @@ def test_mptcp_info_of_every_kernel(length: int) -> None:
 
 @pytest.mark.parametrize(
     ("version", "laminar", "fullmesh"),
-    [((6, 12), None, None), ((6, 18), 0, None), ((6, 19), 0, 0), ((7, 2), 0, 0), (None, None, None)],
+    [
+        ((6, 1), None, None),
+        ((6, 12), None, None),
+        ((6, 18), 0, None),
+        ((6, 19), 0, 0),
+        ((7, 2), 0, 0),
+        (None, None, None),
+    ],
 )
 def test_bytes_that_mptcp_info_had_reserved(
     version: tuple[int, int] | None, laminar: int | None, fullmesh: int | None
@@ -404,6 +411,11 @@ def test_bytes_that_mptcp_info_had_reserved(
         assert (info.subflows_total, info.last_data_sent_ms) == (2, 0)
         return info.endp_laminar_max, info.endp_fullmesh_max
 
+    message = inet_message({k.INFO: bytes([2]) + bytes(47)})
+    padded = inet_diag.decode(message, "mptcp", INTERFACES, version=lambda: version).mptcp_info
+    assert padded is not None
+    assert padded.csum_enabled == (None if version is None else 0)
+    assert padded.retransmits == (None if version is None or version < (6, 5) else 0)
     assert told(bytes(3)) == (laminar, fullmesh)
     assert told(b"\5\6\0") == (5, 6)
 
