@@ -63,7 +63,7 @@ def test_drops() -> None:
             diagnosis = sockdiag.open_system(netids=("raw",)).diagnose(interval=2, codes=("RAW_RECEIVE_BUFFER_FULL",))
         finally:
             flood.kill()
-            flood.wait()
+            flood.communicate()
         (finding,) = diagnosis.findings
         assert finding.verdict == "dropping"
         drops = struct.unpack("=9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[8]

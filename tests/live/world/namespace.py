@@ -48,6 +48,11 @@ class Handle:
         self._namespace.call(worker.unmake, self._number)
 
 
+def _environ() -> dict[str, str]:
+    # pytest sets and removes a variable for each test, and some make their namespaces in threads.
+    return {name: text for name in list(os.environ) if (text := os.environ.get(name)) is not None}
+
+
 class Namespace:
     """A network namespace with loopback up, IPv6 on, and a process that holds its sockets."""
 
@@ -57,7 +62,7 @@ class Namespace:
             [sys.executable, "-W", "error", "-c", "from tests.live.world.worker import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**_environ(), "PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for the caller, whose end then ends this
         )
         try:
