@@ -91,11 +91,18 @@ class Column:
         """Return the rows whose selector is true, worked out when they are needed."""
         from itertools import compress
 
+        whole = self.member
+
         def member(name: str) -> Sequence[Any] | None:
-            values = self.member(name) if self.member is not None else None
+            values = None if whole is None else whole(name)
             return None if values is None else list(compress(values, selectors))
 
-        return Column(self.text, lambda: [list(compress(part, selectors)) for part in self.parts], self.decode, member)
+        return Column(
+            self.text,
+            lambda: [list(compress(part, selectors)) for part in self.parts],
+            self.decode,
+            None if whole is None else member,
+        )
 
     def values(self) -> Sequence[Any]:
         """Return the model's value of each row."""
@@ -254,6 +261,10 @@ class Batch:
 
 
 def _of_columns(size: int, constants: dict[str, Any], columns: dict[str, tuple[Any, ...]]) -> Batch:
+    return made_of(size, constants, {name: Column(*column) for name, column in columns.items()})
+
+
+def made_of(size: int, constants: dict[str, Any], columns: dict[str, Column]) -> Batch:
     """Make a batch of columns alone, without the bytes that they were cut from."""
     from sockdiag.model.socket import Socket
 
@@ -267,7 +278,7 @@ def _of_columns(size: int, constants: dict[str, Any], columns: dict[str, tuple[A
         size,
         lambda: list(map(Socket._make, zip(*map(batch.values, names), strict=True))),
         constants,
-        {name: Column(*column) for name, column in columns.items()},
+        columns,
         pick,
     )
     return batch

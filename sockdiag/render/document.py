@@ -59,7 +59,9 @@ class Table:
         if self.batches is None:
             self._rows = list(self._rows)
         else:
-            self.batches = list(self.batches)
+            from sockdiag.model.packed import packed
+
+            self.batches = list(packed(self.batches))
 
 
 class ReadTable(Table):

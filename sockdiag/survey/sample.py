@@ -47,6 +47,7 @@ def take_sample(
         rates: two samples will be compared: read what is only useful as a difference.
     """
     from sockdiag.model.counters import Counters, mib_of
+    from sockdiag.model.packed import packed
     from sockdiag.model.record import NETNS
     from sockdiag.model.sysctl import Sysctls
     from sockdiag.sources.proc.mib import read_counters, read_more_counters
@@ -72,7 +73,7 @@ def take_sample(
     if not survey.own:
         counters = Counters({name: n for name, n in counters.values.items() if mib_of(name).scope == NETNS})
     softnet = survey.attempt(lambda: read_softnet_stat(files), absent)
-    sockets = list(survey.batches(query, where))
+    sockets = list(packed(survey.batches(query, where)))
     _note_tables(survey, query, {batch.values("netid")[0] for batch in sockets}, absent)
     limits = outer_sysctls(survey, SYSCTLS_READ) if last else Sysctls({})
     cgroups, unseen, gaps_of_cgroups = survey.host.cgroups(last=last)

@@ -9,6 +9,7 @@ import pytest
 
 from sockdiag.model.batch import Batch, Tally
 from sockdiag.model.fields import catalogue
+from sockdiag.model.packed import pack
 from sockdiag.model.query import INET, SKMEM, Query
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import chosen_object, plain
@@ -28,7 +29,7 @@ def batches(table: str, needs: frozenset[str]) -> list[Batch]:
     gaps: list[Any] = []
     found = list(netlink_tables.read(this_system(), table, query, gaps.append))
     assert gaps == []
-    return found
+    return [*found, *(pack(batch) for batch in found if batch.columns is not None)]
 
 
 def columns_and_records(table: str, needs: frozenset[str]) -> list[tuple[str, Any, Any]]:

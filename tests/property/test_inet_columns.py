@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sockdiag.kernel import inet_diag as k
 from sockdiag.model.batch import Batch, all_sockets
 from sockdiag.model.fields import catalogue
+from sockdiag.model.packed import pack
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.cells import cell
 from sockdiag.render.document import Document, Style, Table
@@ -70,9 +71,10 @@ def both(messages: list[bytes], table: str, share: int) -> tuple[list[Batch], li
 
 
 def compare(batches: list[Batch], expected: list[Socket]) -> None:
-    found = list(all_sockets(batches))
-    assert sorted(found, key=lambda s: s.local.port or 0) == expected
-    for batch in batches:
+    for some in (batches, [one if one.columns is None else pack(one) for one in batches]):
+        found = list(all_sockets(some))
+        assert sorted(found, key=lambda s: s.local.port or 0) == expected
+    for batch in [*batches, *(pack(one) for one in batches if one.columns is not None)]:
         records = list(batch.sockets())
         for entry in FIELDS:
             assert list(entry.values(batch)) == [entry.get(socket) for socket in records], entry.name

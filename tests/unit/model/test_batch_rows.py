@@ -11,6 +11,7 @@ import pytest
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch, Column, identities
 from sockdiag.model.fields import catalogue
+from sockdiag.model.packed import pack, packed
 from sockdiag.model.provenance import Namespace
 from sockdiag.model.query import CGROUP, INET, SKMEM, Query
 from sockdiag.model.socket import Owner, Socket
@@ -63,11 +64,34 @@ def test_batches_that_went_to_another_process(fixture: str) -> None:
         batch.put("processes", [(Owner(row, b"server", 3),) for row in range(batch.size)])
         bulk += batch.columns is not None
         for one in (batch, batch.compressed([row % 3 == 0 for row in range(batch.size)])):
-            arrived = pickle.loads(pickle.dumps(one))
-            assert list(arrived.sockets()) == list(one.sockets())
-            assert arrived.at([0]) == one.at([0])
-            assert list(batch_lines(arrived, None)) == list(batch_lines(one, None))
+            for arrived in (pickle.loads(pickle.dumps(one)), one if one.columns is None else pack(one)):
+                assert list(arrived.sockets()) == list(one.sockets())
+                assert arrived.at([0]) == one.at([0])
+                assert list(batch_lines(arrived, None)) == list(batch_lines(one, None))
     assert bulk or fixture != "6.18-world"
+
+
+def test_large_batches_are_packed() -> None:
+    """Of a large batch, equal values are kept once; a small one and one of records are the same objects."""
+    few, records, many = columnar(4), Batch.of(sockets(4)), columnar(5000)
+    many.put("uid", [1000] * 5000)
+    assert list(packed([few, records])) == [few, records]
+    (small,) = packed([many])
+    assert small is not many
+    assert list(small.values("inode")) == list(range(5000))
+    assert list(small.values("uid")) == [1000] * 5000
+    assert small.at([4999])[0].uid == 1000
+    small.put_constant("netns", "web")
+    assert "netns" not in many.constants
+
+
+def test_packed_values_keep_their_kind() -> None:
+    """True is not 1, None is not 0, and numbers of any size keep their value."""
+    values = {"send_q": [True, 1], "recv_q": [0, None], "uid": [1 << 33, 5], "mark": [-1, 2], "inode": [1 << 70, 1]}
+    batch = Batch(2, list, {}, {name: Column("", [column]) for name, column in values.items()})
+    small = pack(batch)
+    for name, column in values.items():
+        assert list(map(repr, small.values(name))) == list(map(repr, column)), name
 
 
 def test_identities() -> None:

@@ -12,6 +12,7 @@ from sockdiag.kernel import inet_diag as k
 from sockdiag.kernel.tcp_states import LISTEN
 from sockdiag.model.batch import all_sockets
 from sockdiag.model.fields import entries, resolve
+from sockdiag.model.packed import pack
 from sockdiag.model.tcp_info import TcpInfo
 from sockdiag.render.bulk_json import batch_lines
 from sockdiag.render.plain import plain
@@ -136,7 +137,7 @@ def test_members_of_tcp_info(size: int) -> None:
     assert [batch.columns is not None for batch in batches] == [True, True]
     selectors = [row % 3 == 0 for row in range(50)]
     for whole in batches:
-        for batch in (whole, whole.compressed(selectors[: whole.size]), whole.detached()):
+        for batch in (whole, whole.compressed(selectors[: whole.size]), whole.detached(), pack(whole)):
             infos = [decode(answer[s.local.port], "tcp", nothing).tcp_info for s in batch.sockets()]
             assert list(batch.values("tcp_info")) == infos
             for entry in entries(TcpInfo):
