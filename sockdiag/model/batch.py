@@ -203,6 +203,14 @@ class Batch:
         if self.columns is not None:
             self.columns[name] = Column("", [values])
 
+    def put_column(self, name: str, column: Column, item: Callable[[int], Any]) -> None:
+        """Add a top-level field that was found elsewhere, as a column to a batch of columns; *item* returns that of one row."""
+        assert self.columns is not None
+        build = self._build
+        self._rebuild(lambda: [s._replace(**{name: v}) for s, v in zip(build(), column.values(), strict=True)])
+        self._replacing(lambda socket, row: socket._replace(**{name: item(row)}))
+        self.columns[name] = column
+
     def put_constant(self, name: str, value: Any) -> None:
         """Add a top-level field that is the same in all rows."""
         build = self._build

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 
 from sockdiag.model.batch import Batch, Column, made_of, uniform
+from sockdiag.model.held import HeldColumn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class _PackedRecords(Column):
 
 
 def _column(name: str, column: Column) -> Column:
+    if isinstance(column, HeldColumn):
+        return column
     if column.member is not None:
         from sockdiag.model.fields import record_class
         from sockdiag.model.socket import Socket

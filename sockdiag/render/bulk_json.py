@@ -11,6 +11,7 @@ from json import JSONEncoder
 
 from sockdiag.model.batch import uniform, varied
 from sockdiag.model.fields import record_class
+from sockdiag.model.held import HeldColumn
 from sockdiag.model.socket import Socket
 from sockdiag.render.plain import chosen_object, parts_lacked, plain
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sockdiag.model.batch import Batch, Column
     from sockdiag.model.fields import FieldEntry
     from sockdiag.model.record import Field
-    from sockdiag.model.socket import Owner
 
 
 _json = JSONEncoder(separators=(",", ":")).encode
@@ -161,10 +161,10 @@ def _members(batch: Batch, name: str, field: Field, parts: list[Sequence[Any]]) 
 def _column(column: Column, field: Field, parts: list[Sequence[Any]], unasked: frozenset[str]) -> str:
     if column.text:
         return _fold(column.text, column.parts, parts)
-    values = column.values()
-    if field.name == "processes":
-        parts.append(_processes(values))
+    if isinstance(column, HeldColumn):
+        parts.append(column.texts(lambda owners: _json(plain(owners, field, unasked))))
         return "%s"
+    values = column.values()
     first = values[0]
     if values.count(first) == len(values):
         return _literal(_json(plain(first, field, unasked)))
@@ -178,30 +178,6 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]], unasked: f
         texts.append(text)
     parts.append(texts)
     return "%s"
-
-
-def _processes(values: Sequence[tuple[Owner, ...] | None]) -> list[str]:
-    # The text of a process before and after the descriptor is the same for all its sockets.
-    known: dict[tuple[Any, ...], tuple[str, str]] = {}
-    texts = []
-    for owners in values:
-        if owners is None:
-            texts.append("null")
-            continue
-        members = []
-        for owner in owners:
-            pid, comm, fd = owner.pid, owner.comm, owner.fd
-            around = known.get((pid, comm))
-            if around is None:
-                before, after = _json(plain(owner._replace(fd=_MARK))).split(str(_MARK), 1)
-                around = known[pid, comm] = (before, after)
-            members.append(f"{around[0]}{'null' if fd is None else fd}{around[1]}")
-        texts.append(f"[{','.join(members)}]")
-    return texts
-
-
-# A number that is neither a descriptor nor a pid.
-_MARK = 1 << 70
 
 
 def _fold(text: str, mine: Sequence[Sequence[Any]], parts: list[Sequence[Any]]) -> str:

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import varied
 from sockdiag.model.fields import record_class
+from sockdiag.model.held import HeldColumn
 from sockdiag.model.record import SECRET
 from sockdiag.model.socket import Socket
 from sockdiag.render.cells import cell
@@ -65,6 +66,8 @@ def _cells(batch: Batch, entry: FieldEntry, text: Callable[[Any, FieldEntry], st
         column = batch.columns.get(name)
         if column is not None and column.text == "%d" and field.base == 10 and not field.words:
             return column.parts[0]
+        if isinstance(column, HeldColumn):
+            return column.texts(lambda owners: text(owners, entry))
         if name in _ENDS:
             ends = _endpoints(batch, name)
             if ends is not None:

@@ -16,7 +16,7 @@ from sockdiag.sources.proc import socket_tables as proc_tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from sockdiag.sources.bundles.texts import Texts
@@ -202,21 +202,11 @@ class _Enrichment:
             batch.put_constant("netns", label)
         if self._owners is not None:
             # A socket with a file and no visible owner has no owner only if every process could be scanned.
-            get, nobody = self._owners.get, self._nobody
-            held = [(get(inode) or nobody) if inode else () for inode in batch.values("inode")]
-            if self._collection.system.texts is not None and batch.columns is None:
-                # Text without inodes names the owners itself.
-                named = batch.values("processes")
-                held = [
-                    own if inode is None else found
-                    for own, inode, found in zip(named, batch.values("inode"), held, strict=True)
-                ]
-            if None in held and batch.values("netid")[0] == "netlink":
-                # Port 0 is the kernel's end of a protocol (netlink_kernel_create()), which no process can hold.
-                held = [
-                    () if port == 0 else found for found, port in zip(held, batch.values("local.port"), strict=True)
-                ]
-            batch.put("processes", held)
+            column = self._owners.column(batch.values("inode"), self._nobody)
+            if batch.columns is not None:
+                batch.put_column("processes", column, column.item)
+            else:
+                batch.put("processes", self._possible(batch, self._named(batch, column.values())))
         if self._cgroups is not None:
             path = self._cgroups.path
             cgroups = [None if i is None else path(i) for i in batch.values("cgroup_id")]
@@ -224,6 +214,19 @@ class _Enrichment:
                 cgroups = [known or found for known, found in zip(batch.values("cgroup"), cgroups, strict=True)]
             batch.put("cgroup", cgroups)
         return batch
+
+    def _named(self, batch: Batch, held: Sequence[Any]) -> Sequence[Any]:
+        if self._collection.system.texts is None:
+            return held
+        # Text without inodes names the owners itself.
+        rows = zip(batch.values("processes"), batch.values("inode"), held, strict=True)
+        return [own if inode is None else found for own, inode, found in rows]
+
+    def _possible(self, batch: Batch, held: Sequence[Any]) -> Sequence[Any]:
+        if None in held and batch.values("netid")[0] == "netlink":
+            # Port 0 is the kernel's end of a protocol (netlink_kernel_create()), which no process can hold.
+            return [() if port == 0 else found for found, port in zip(held, batch.values("local.port"), strict=True)]
+        return held
 
 
 def describe(

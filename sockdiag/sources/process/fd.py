@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from array import array
 
 from sockdiag import progress
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.cgroup import Cgroup
+from sockdiag.model.held import UNKNOWN_FD, Owners
 from sockdiag.model.provenance import Gap
 from sockdiag.model.record import COUNT, Record, field
-from sockdiag.model.socket import Owner
 from sockdiag.sources.process.cgroup import parse_cgroup
 from sockdiag.sources.process.passwd import Users
 from sockdiag.sources.process.refusals import Refusals
@@ -22,24 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
+    from sockdiag.model.held import Process
     from sockdiag.sources.system.forked import Helper
     from sockdiag.sources.system.proc_root import ProcessFiles
 
-    _Process = tuple[int, bytes | None, str | None, str | None, str | None]
-    # A process, and number and inode of each of its sockets
-    _Row = tuple[_Process, list[int], list[int]]
+    # A process, and number and inode of each of its sockets, as the bytes of arrays: a tenth of the memory of lists.
+    _Row = tuple[Process, bytes, bytes]
 
 SOURCE = "/proc/PID/fd"
 _SOCKET = b"socket:["
 
-_INIT = 1
-
-# A descriptor has up to ten digits.
-_FD_DIGITS, _FD_BITS = 10, 34
-_FD_MASK = (1 << _FD_BITS) - 1
-# In the place of a descriptor: a text named the process alone.
-UNKNOWN_FD = _FD_MASK
-
+_FD_DIGITS = 10
 
 # Processes that read descriptors at the same time, as many as there are CPUs; each has enough to do that a fork pays (1 ms,
 # as much as 400 descriptors).
@@ -47,74 +41,6 @@ _MOST_HELPERS, _ENOUGH = 4, 8192
 _PATIENCE_S = 120.0
 # What a helper may answer: a host has fewer descriptors than 64 bytes times that.
 _MOST_BYTES = 1 << 30
-
-
-class Owners:
-    """Owners of sockets by inode, a read-only mapping. A host has them in hundreds of thousands: they are made on demand.
-
-    Args:
-        processes: pid, comm, user, container, unit of each process.
-        held: by inode, place in *processes* << 34 | descriptor; a tuple of such where there are several, in order.
-    """
-
-    __slots__ = ("_held", "_holders", "_processes")
-
-    def __init__(self, processes: list[_Process], held: dict[int, int | tuple[int, ...]]) -> None:
-        self._processes = processes
-        self._held = held
-        self._holders: dict[int, Owner] = {}
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._held)
-
-    def __contains__(self, inode: object) -> bool:
-        return inode in self._held
-
-    def __getitem__(self, inode: int) -> tuple[Owner, ...]:
-        held = self._held[inode]
-        if isinstance(held, int):
-            return (self._owner(held),)
-        return tuple(map(self._owner, held))
-
-    def get(self, inode: int, default: tuple[Owner, ...] = ()) -> tuple[Owner, ...]:
-        """Return every open descriptor of a socket, by pid and number; *default* where none is known."""
-        return self[inode] if inode in self._held else default
-
-    def holder(self, inode: int) -> Owner | None:
-        """Return the process that holds a socket, by its first known descriptor; the lowest pid if several do.
-
-        It is one object for all sockets of a process, so that rows can be counted by it.
-        """
-        held = self._held.get(inode)
-        if held is None:
-            return None
-        return self._shared(held if isinstance(held, int) else held[0])
-
-    def _shared(self, place: int) -> Owner:
-        found = self._holders.get(place >> _FD_BITS)
-        if found is None:
-            found = self._holders[place >> _FD_BITS] = self._owner(place)
-        return found
-
-    def service(self, inode: int) -> Owner | None:
-        """Return the process that holds a socket, but not PID 1 if another one does too.
-
-        systemd keeps the listeners that it passes to services (socket activation).
-        """
-        held = self._held.get(inode)
-        if isinstance(held, tuple):
-            for place in held:
-                if self._processes[place >> _FD_BITS][0] != _INIT:
-                    return self._shared(place)
-        return self.holder(inode)
-
-    def _owner(self, place: int) -> Owner:
-        pid, comm, user, container, unit = self._processes[place >> _FD_BITS]
-        fd = place & _FD_MASK
-        return Owner._make((pid, comm, None if fd == UNKNOWN_FD else fd, user, container, unit))
 
 
 class OwnerScan(Record):
@@ -143,10 +69,10 @@ def scan_owners(
         numeric: give users by number.
     """
     if inodes is not None and not inodes:
-        return OwnerScan(Owners([], {}))
+        return OwnerScan(Owners())
     scan = _Scan(files, inodes, details, numeric)
     scan.run()
-    return OwnerScan(Owners(scan.known, scan.held), scan.gaps(), scan.processes, len(scan.refused))
+    return OwnerScan(scan.owners, scan.gaps(), scan.processes, len(scan.refused))
 
 
 def named_owners(
@@ -160,19 +86,19 @@ def named_owners(
         numeric: give users by number.
     """
     scan = _Scan(files, None, True, numeric)
-    places: dict[int, int] = {}
+    names: dict[int, bytes | None] = {}
+    held: dict[int, dict[tuple[int, int], None]] = {}
     for inode, pid, comm, fd in named:
-        place = places.get(pid)
-        if place is None:
-            place = places[pid] = len(scan.known)
-            try:
-                with files.process(pid) as process:
-                    found = scan._process(pid, process)
-            except SourceError:
-                found = pid, None, None, None, None
-            scan.known.append((pid, found[1] or comm, *found[2:]))
-        scan.hold(inode, place << _FD_BITS | (UNKNOWN_FD if fd is None else fd & _FD_MASK))
-    return Owners(scan.known, scan.held)
+        names[pid] = names.get(pid) or comm
+        held.setdefault(pid, {})[UNKNOWN_FD if fd is None else min(fd, UNKNOWN_FD), inode] = None
+    for pid in sorted(held):
+        try:
+            with files.process(pid) as process:
+                found = scan._process(pid, process)
+        except SourceError:
+            found = pid, None, None, None, None
+        scan.owners.add((pid, found[1] or names[pid], *found[2:]), held[pid])
+    return scan.owners
 
 
 class _Scan:
@@ -184,8 +110,7 @@ class _Scan:
         self.details = details
         self.numeric = numeric
         self.users = Users(files)
-        self.known: list[_Process] = []
-        self.held: dict[int, int | tuple[int, ...]] = {}
+        self.owners = Owners()
         self.processes = 0
         self.refused = Refusals(SOURCE, "descriptors")
         self.damaged: list[ParseError] = []
@@ -245,8 +170,7 @@ class _Scan:
             self.processes += 1
 
     def _look(self, pid: int, process: ProcessFiles) -> _Row | None:
-        numbers: list[int] = []
-        found: list[int] = []
+        numbers, found = array("Q"), array("Q")
         inodes = self.inodes
         links = process.descriptors()
         for number, target in links if self.files.live else filter(_is_regular, links):
@@ -255,22 +179,14 @@ class _Scan:
                 if inodes is None or inode in inodes:
                     numbers.append(int(number))
                     found.append(inode)
-        return (self._process(pid, process), numbers, found) if found else None
+        return (self._process(pid, process), numbers.tobytes(), found.tobytes()) if found else None
 
-    def _take(self, process: _Process, numbers: list[int], found: list[int]) -> None:
-        place = len(self.known) << _FD_BITS
-        self.known.append(process)
-        rows = zip(map(place.__or__, numbers), found, strict=True)
+    def _take(self, process: Process, numbers: bytes, found: bytes) -> None:
+        rows = zip(memoryview(numbers).cast("Q"), memoryview(found).cast("Q"), strict=True)
         # The kernel gives descriptors in order, a captured folder does not.
-        for row, inode in rows if self.files.live else sorted(rows):
-            self.hold(inode, row)
+        self.owners.add(process, rows if self.files.live else sorted(rows))
 
-    def hold(self, inode: int, row: int) -> None:
-        others = self.held.setdefault(inode, row)
-        if others != row:
-            self.held[inode] = (*others, row) if isinstance(others, tuple) else (others, row)
-
-    def _process(self, pid: int, process: ProcessFiles) -> _Process:
+    def _process(self, pid: int, process: ProcessFiles) -> Process:
         if not self.details:
             return pid, self._comm(process), None, None, None
         user = self._user(process)

@@ -11,10 +11,10 @@ from sockdiag.cli.grouping import BY
 from sockdiag.errors import UsageError
 from sockdiag.model.address import Endpoint
 from sockdiag.model.batch import Batch, Column
+from sockdiag.model.held import Owners
 from sockdiag.model.skmem import SkMem
 from sockdiag.model.socket import IN_CONNECTIONS, Owner, Socket
 from sockdiag.sources.process.cgroup import parse_cgroup_path
-from sockdiag.sources.process.fd import Owners
 
 ID = "0123456789abcdef" * 4
 
@@ -123,7 +123,9 @@ def test_units_and_containers_without_a_visible_process() -> None:
 def test_socket_activation() -> None:
     """A listener that systemd keeps for a service belongs to the service's unit."""
     processes = [(1, b"systemd", None, None, "init.scope"), (80, b"sshd", None, None, "ssh.service")]
-    owners = Owners(processes, {5: (0 << 34 | 40, 1 << 34 | 3), 6: 0 << 34 | 41})  # type: ignore[arg-type]
+    owners = Owners()
+    for process, held in zip(processes, ([(40, 5), (41, 6)], [(3, 5)]), strict=True):
+        owners.add(process, held)
     names = Naming(holder=owners.holder, service=owners.service)
     assert labels("process,unit", tcp(5), names) == ["systemd", "ssh.service"]
     assert labels("process,unit", tcp(6), names) == ["systemd", "init.scope"]
