@@ -7,7 +7,8 @@ the one before. What fits into one block, and each line of CSV, is the same as t
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import chain, islice, repeat
+from operator import contains
 
 from sockdiag.render.cells import cell
 from sockdiag.render.escape import width
@@ -27,6 +28,8 @@ _GAP = " " * GAP
 # Rows that are measured together, and how many characters they may have, roughly.
 _BLOCK_ROWS = 16384
 _BLOCK_SIZE = 4 << 20
+# Cells of this length are looked at one by one.
+_LONG_CELL = 100
 # Rows per piece of text: docs/rejected.md, Rows.
 _PIECE_ROWS = 64
 # What csv.writer puts between quotes.
@@ -90,7 +93,7 @@ class _Block:
         self._columns, self.rows, self.size = [[] for _ in self._right], 0, 0
         measured = [_measured(column) for column in columns]
         self._spaces = [max(space, found[0]) for space, found in zip(self._spaces, measured, strict=True)]
-        if not all(simple for _, simple, _blank in measured) or (not self._right[-1] and measured[-1][2]):
+        if not all(simple for _, simple in measured) or (not self._right[-1] and _blank_ends(columns[-1])):
             yield from self._padded(columns)
             return
         forms = [f"%{'' if of else '-'}{space}s" for space, of in zip(self._spaces, self._right, strict=True)]
@@ -105,22 +108,25 @@ class _Block:
             yield TableLine(_GAP.join(texts).rstrip() + "\n")
 
 
-def _measured(column: list[Any]) -> tuple[int, bool, bool]:
-    """Measure the cells of a column.
-
-    Returns:
-        The width; whether each character is as wide as any other; whether a cell is empty or ends in a blank.
-    """
+def _measured(column: list[Any]) -> tuple[int, bool]:
+    """Return the width of the cells of a column, and whether each character is as wide as any other."""
     kinds = set(map(type, column))
-    texts: list[str] = [] if kinds == {int} else column if kinds == {str} else list(map(str, column))
-    whole = "\n".join(texts)
-    simple = whole.isascii() and "\x1b" not in whole
-    if texts:
-        longest = max(map(len if simple else width, texts))
+    if kinds == {int}:
+        return max(len(str(max(column))), len(str(min(column)))), True
+    texts: list[str] = column if kinds == {str} else list(map(str, column))
+    if texts and len(texts[-1]) > _LONG_CELL:
+        # Text of 10 MB is memory that the kernel has to give, and takes back: it tripled the time of tcp_info.
+        simple = all(map(str.isascii, texts)) and not any(map(contains, texts, repeat("\x1b")))
     else:
-        longest = max(len(str(max(column))), len(str(min(column)))) if column else 0
-    blank = bool(texts) and (" \n" in whole or "\n\n" in whole or whole[:1] == "\n" or whole[-1:] in ("", " ", "\n"))
-    return longest, simple, blank
+        whole = "".join(texts)
+        simple = whole.isascii() and "\x1b" not in whole
+    return max(map(len if simple else width, texts), default=0), simple
+
+
+def _blank_ends(column: list[Any]) -> bool:
+    """Return whether a cell is empty or ends in a blank."""
+    texts = [text for text in column if isinstance(text, str)]
+    return not all(texts) or any(map(str.endswith, texts, repeat((" ", "\n"))))
 
 
 def csv_lines(batch: Batch, entries: Sequence[FieldEntry], text: Callable[[Any, FieldEntry], str]) -> Iterator[str]:
