@@ -65,6 +65,8 @@ QUESTIONS = (
     _of("list --ndjson", TAN, 1.0, 60),
     _of("list --csv", TAN, 1.0, 60),
     _of("list -o +tcp_info", TANI, 1.0, 80),
+    _of("traffic", TANI, 1.0, 80, samples=2),
+    # Prints idle sockets too.
     _of("traffic --csv", TANI, 1.0, 80, samples=2),
     _of("list -o +processes", OWNERS, 1.3, 120),
     _of("listeners --interval 0", OWNERS, 1.3, 120),
