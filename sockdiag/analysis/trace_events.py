@@ -7,14 +7,16 @@ from _socket import AF_INET6 as _PYTHON_AF_INET6  # start-up: docs/rejected.md
 from _socket import inet_ntoa, inet_ntop  # start-up: docs/rejected.md
 
 from sockdiag.analysis.trace_sockets import KnownSocket
-from sockdiag.kernel.byte_order import U16
+from sockdiag.kernel.byte_order import U16, integer
 from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_MPTCP, IPPROTO_SCTP, IPPROTO_TCP, V4_MAPPED
 from sockdiag.kernel.tcp_states import state_name
 from sockdiag.kernel.tracepoints import (
+    BUFFER_LIMIT,
     DESTROY_SOCK,
     ERROR_REPORT,
     IN_INTERRUPT,
     KFREE_SKB,
+    QUEUE_FULL,
     RECEIVE_RESET,
     RETRANSMIT_SKB,
     RETRANSMIT_SYNACK,
@@ -48,6 +50,8 @@ FIELDS = {
     SET_STATE: (*_COMMON, *_ADDRESSES, "skaddr", "oldstate", "newstate", "protocol"),
     ERROR_REPORT: (*_COMMON, *_ADDRESSES, "error", "protocol"),
     DESTROY_SOCK: ("skaddr", "sock_cookie"),
+    QUEUE_FULL: (*_COMMON, "rmem_alloc", "truesize", "sk_rcvbuf"),
+    BUFFER_LIMIT: (*_COMMON, "name", "sysctl_mem", "allocated", "kind"),
 }
 _FIRST = len(_COMMON) + len(_ADDRESSES)
 _NETIDS = {
@@ -59,6 +63,8 @@ _NETIDS = {
     255: "raw",
     1: "raw",
 }
+# struct proto.name -> table
+_PROTOCOLS = {"TCP": "tcp", "TCPv6": "tcp", "UDP": "udp", "UDPv6": "udp", "UDP-Lite": "udplite", "UDPLITEv6": "udplite"}
 # Pairs of ends that are remembered.
 _CACHED = 8192
 # A drop belongs to the failed receive before it on the same CPU, if it follows at once.
@@ -74,6 +80,7 @@ class Happened:
         among: where it is unknown, those that are bound to the local end; another network namespace may have such ones, too.
         pointer: the kernel's pointer, where the socket was not found by it.
         elsewhere: no socket of this network namespace can be meant.
+        meaning: the reason in a sentence, where it has numbers.
     """
 
     __slots__ = (
@@ -85,6 +92,7 @@ class Happened:
         "known",
         "lifetime_ns",
         "local",
+        "meaning",
         "netid",
         "old",
         "peer",
@@ -109,6 +117,7 @@ class Happened:
         self.among: list[KnownSocket] = []
         self.pointer = 0
         self.elsewhere = False
+        self.meaning: str | None = None
 
 
 class Interpreter:
@@ -139,21 +148,25 @@ class Interpreter:
             SET_STATE: self._set_state,
             ERROR_REPORT: self._error,
             DESTROY_SOCK: self._destroyed,
+            QUEUE_FULL: self._queue_full,
+            BUFFER_LIMIT: self._buffer_limit,
         }
 
     def take(self, point: str, at: int, cpu: int, values: Values) -> list[Happened]:
         """Take what a tracepoint reported, in the order of time; return the events that are complete now."""
         waiting = self._failed.pop(cpu, None)
+        found = []
         if waiting is not None:
             if point == KFREE_SKB and at - waiting.at < _NEAR_NS:
-                return self._joined(waiting, values)
-            found = [waiting]
-        else:
-            found = []
+                if waiting.point == UDP_FAIL:
+                    return self._joined(waiting, values)
+                # The drop of what found no room names the socket.
+            else:
+                found = [waiting]
         one = self._methods[point](point, at, cpu, values)
         if one is None or point not in self._wanted:
             return found
-        if point == UDP_FAIL:
+        if point in (UDP_FAIL, QUEUE_FULL):
             self._failed[cpu] = one
         else:
             found.append(one)
@@ -208,6 +221,27 @@ class Interpreter:
         one.reason = _error_name(rc)
         one.known = self._sockets.find(None, "udp", one.local, one.peer)
         self._bound(one)
+        return one
+
+    def _queue_full(self, point: str, at: int, cpu: int, values: Values) -> Happened:
+        one = Happened(point, "queue_full", at, cpu)
+        held, size, limit = values[2:]
+        one.meaning = f"a receive queue holds {held} of {limit} bytes and has no room for {size} more"
+        return one
+
+    def _buffer_limit(self, point: str, at: int, cpu: int, values: Values) -> Happened:
+        one = Happened(point, "buffer_limit", at, cpu)
+        name, limits, allocated, kind = values[2:]
+        protocol = name.partition(b"\0")[0].decode("ascii", "replace") if isinstance(name, bytes) else "?"
+        one.netid = _PROTOCOLS.get(protocol)
+        one.reason = self._name(point, "kind", kind)
+        size = len(limits) // 3 if isinstance(limits, bytes) else 0
+        if isinstance(limits, bytes) and size:
+            pages = ", ".join(str(integer(limits[at : at + size])) for at in range(0, 3 * size, size))
+            one.meaning = f"{protocol} holds {allocated} pages of memory; its limits are {pages}"
+        task = _task(values)
+        if task is not None and one.reason == "SK_MEM_SEND":
+            one.known = self._sockets.of_task(task)
         return one
 
     def _send_reset(self, point: str, at: int, cpu: int, values: Values) -> Happened:
@@ -330,7 +364,7 @@ def finished(one: Happened, time: str, netns: str | None) -> TraceEvent:
         quality = UNKNOWN
     else:
         if local is NOWHERE:
-            local, peer, netid = known.local, known.peer, known.netid
+            local, peer, netid = known.local, known.peer, netid or known.netid or None
         state = state or known.state
         cookie, inode, quality = known.cookie, known.inode, known.quality
         owner = known.owner
@@ -352,7 +386,7 @@ def finished(one: Happened, time: str, netns: str | None) -> TraceEvent:
             time,
             one.event,
             reason,
-            MEANINGS.get(reason) if reason is not None else None,
+            one.meaning or (MEANINGS.get(reason) if reason is not None else None),
             netid,
             local,
             peer,

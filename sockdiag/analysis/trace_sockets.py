@@ -9,7 +9,7 @@ asks the kernel, and notes the answer in ``ours``.
 
 from __future__ import annotations
 
-from sockdiag.model.address import ANYWHERE, Endpoint, is_loopback, plain_address
+from sockdiag.model.address import ANYWHERE, NOWHERE, Endpoint, is_loopback, plain_address
 from sockdiag.model.trace_event import BY_ADDRESS, EXACT, UNKNOWN
 
 TYPE_CHECKING = False
@@ -249,6 +249,13 @@ class TracedSockets:
             known.began = at
         if old == "CLOSE" and task is not None:
             self._own(known, task)
+        return known
+
+    def of_task(self, task: int) -> KnownSocket:
+        """Return a socket of which only the task that uses it is known."""
+        known = KnownSocket("", NOWHERE, NOWHERE)
+        self._own(known, task)
+        known.ours = known.hint
         return known
 
     def by_inode(self, inode: int) -> KnownSocket | None:

@@ -14,6 +14,8 @@ DESTROY_SOCK = "tcp/tcp_destroy_sock"
 SET_STATE = "sock/inet_sock_set_state"
 ERROR_REPORT = "sock/inet_sk_error_report"
 UDP_FAIL = "udp/udp_fail_queue_rcv_skb"
+QUEUE_FULL = "sock/sock_rcvqueue_full"
+BUFFER_LIMIT = "sock/sock_exceed_buf_limit"
 
 # tracepoint -> first release of Linux
 SINCE = {
@@ -26,6 +28,8 @@ SINCE = {
     SET_STATE: "4.16",
     ERROR_REPORT: "5.14",
     UDP_FAIL: "3.2",
+    QUEUE_FULL: "3.1",
+    BUFFER_LIMIT: "3.1",
 }
 # tracepoint, field -> first release whose events have it, and what its absence means
 FIELDS_SINCE = {
@@ -37,7 +41,7 @@ FIELDS_SINCE = {
 
 # What can be traced -> its tracepoints.
 KINDS = {
-    "drops": (KFREE_SKB, UDP_FAIL),
+    "drops": (KFREE_SKB, UDP_FAIL, QUEUE_FULL, BUFFER_LIMIT),
     "resets": (SEND_RESET, RECEIVE_RESET),
     "retransmits": (RETRANSMIT_SKB, RETRANSMIT_SYNACK),
     "states": (SET_STATE,),

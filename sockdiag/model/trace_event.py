@@ -13,7 +13,10 @@ class TraceEvent(Record):
     """One event. Source: the tracepoint that it names. Null is unknown."""
 
     time: str = field("When it happened, in UTC.", kind=LABEL)
-    event: str = field("drop, reset_sent, reset_received, retransmit, retransmit_synack, state or error.", kind=LABEL)
+    event: str = field(
+        "drop, queue_full, buffer_limit, reset_sent, reset_received, retransmit, retransmit_synack, state, error; end where tracefs cannot be used.",
+        kind=LABEL,
+    )
     reason: str | None = field(
         "The kernel's name for the reason; of an error, or a retransmission or receive that failed, that of the error number.",
         kind=LABEL,
@@ -45,8 +48,8 @@ class TraceEvent(Record):
         "socket with these addresses; unknown: not found.",
         kind=LABEL,
     )
-    cpu: int = field("CPU.", kind=ID)
-    tracepoint: str = field("The kernel's tracepoint.", kind=LABEL)
+    cpu: int | None = field("CPU; null if no tracepoint reported it.", kind=ID)
+    tracepoint: str = field("The kernel's tracepoint, or netlink:inet_diag_destroy.", kind=LABEL)
 
 
 class TraceTotal(Record):

@@ -9,6 +9,7 @@ from collections import deque
 from sockdiag.analysis.trace_events import FIELDS, Interpreter, finished
 from sockdiag.analysis.trace_sockets import TracedSockets
 from sockdiag.errors import UsageError, unknown
+from sockdiag.filter.tracepoint import ports_condition
 from sockdiag.kernel.tracepoints import ALL_KINDS, DESTROY_SOCK, FIELDS_SINCE, KFREE_SKB, KINDS, SET_STATE, SINCE
 from sockdiag.model.address import ANYWHERE, is_loopback, plain_address
 from sockdiag.model.provenance import Gap
@@ -163,7 +164,7 @@ class Tracer:
                 continue
             self._readers[layout.id] = (point, reader)
             symbols.update(((point, field), names) for field, names in layout.symbols.items())
-            condition = _condition(point, layout, noise=noise)
+            condition = _condition(point, layout, self._where, noise=noise)
             if point == KFREE_SKB and "rx_sk" not in reader.absent:
                 self._pointers = PointerWitness(self._survey, self._sockets, condition)
             self._instance.enable(point, condition)
@@ -223,11 +224,13 @@ class Tracer:
         del pending[:ready]
         if not pending or last:
             found += self._interpreter.rest()
-        unknown = [one for one in found if one.known is None and one.event == "drop"]
         by_pointer = self._pointers is not None and self._pointers.works
-        if unknown:
+        unknown = [
+            one for one in found if one.event == "drop" and one.known is None and not (by_pointer and one.pointer)
+        ]
+        if any(one.netid == "udp" for one in unknown):
             self._drops.read()
-            self._drops.decide([one for one in unknown if one.netid == "udp" and not (by_pointer and one.pointer)])
+            self._drops.decide([one for one in unknown if one.netid == "udp"])
         now = time.monotonic()
         self._held.extend([(now, one) for one in found])
         return self._shown_of_held()
@@ -239,8 +242,8 @@ class Tracer:
             return []
         if self._witness is not None:
             self._witness.read()
-        if self._pointers is not None and any(one.pointer and one.known is None for _since, one in held):
-            self._pointers.read()
+        if self._pointers is not None:
+            self._pointers.prepare({one.pointer for _since, one in held if one.known is None})
         now = time.monotonic()
         events: list[TraceEvent] = []
         while held:
@@ -336,17 +339,24 @@ def _time(raw: _Raw) -> int:
     return raw[0]
 
 
-def _condition(point: str, layout: TraceFormat, *, noise: bool) -> str:
+def _condition(point: str, layout: TraceFormat, where: Where | None, *, noise: bool) -> str:
     """Return the kernel's filter for a tracepoint: what nobody asked for costs next to nothing."""
-    if point == SET_STATE and "protocol" in layout.fields:
-        return "protocol == 6"
+    parts = []
     if point == KFREE_SKB:
         least = layout.number("reason", "NOT_SPECIFIED")
-        parts = [] if least is None else [f"reason {'>=' if noise else '>'} {least}"]
+        if least is not None:
+            parts.append(f"reason {'>=' if noise else '>'} {least}")
         if not noise and "rx_sk" in layout.fields:
             parts.append("rx_sk != 0")
-        return " && ".join(parts)
-    return ""
+    if point == SET_STATE and "protocol" in layout.fields:
+        parts.append("protocol == 6")
+    ports = ports_condition(where.tree) if where is not None and {"sport", "dport"} <= layout.fields.keys() else ""
+    if ports and point in (SET_STATE, DESTROY_SOCK):
+        # A connection has no port before it is opened, and none of the peer after it has failed.
+        ports = f"({ports} || sport == 0 || dport == 0)"
+    if ports:
+        parts.append(ports)
+    return " && ".join(parts)
 
 
 def _local_addresses(survey: SystemReader) -> Callable[[str], bool | None]:

@@ -14,6 +14,8 @@ from sockdiag.sources.tracefs.pointers import PointerHashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sockdiag.analysis.trace_sockets import TracedSockets
     from sockdiag.survey.reader import SystemReader
 
@@ -60,9 +62,13 @@ class PointerWitness:
         if self._hashes is not None:
             self._hashes.close()
 
-    def read(self) -> None:
-        """Prepare to be asked: what comes now is older than what is read now."""
+    def prepare(self, pointers: Collection[int]) -> None:
+        """Prepare to be asked for some pointers, of events that are older than what is read now; 0 is none."""
         if not self.works or self._hashes is None:
+            return
+        now = time.monotonic()
+        found = self._found
+        if all(not one or (one in found and now - found[one][0] < _FRESH_S) for one in pointers):
             return
         if len(self._shown) > _MOST:
             self._shown.clear()
@@ -79,7 +85,7 @@ class PointerWitness:
     def find(self, pointer: int) -> tuple[bool, KnownSocket | None]:
         """Return whether it is known what a pointer is of, and the socket; none if it is of another namespace."""
         found = self._found.get(pointer)
-        if found is not None and self._read_at - found[0] < _FRESH_S:
+        if found is not None and (time.monotonic() - found[0] < _FRESH_S or self._read_at <= found[0]):
             return True, found[1]
         shown = self._shown.get(pointer)
         if shown is None and pointer not in self._short and pointer not in self._long:

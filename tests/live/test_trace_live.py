@@ -328,3 +328,92 @@ def test_totals_and_count(empty_netns: Namespace) -> None:
     assert lines[20] == ""
     assert lines[21].startswith("20 events in ")
     assert [line for line in lines if line.isupper()] == ["REASON", "SOCKET", "PROCESS", "PEER"]
+
+
+def test_a_full_queue_of_another_kind(empty_netns: Namespace) -> None:
+    """A raw socket has no port; the kernel names it, or says at least that a queue is full."""
+    empty_netns.call(probes.raw_receiver, 253)
+    with trace(empty_netns, "drops", "--ndjson") as process:
+        process_begins(process, empty_netns)
+        empty_netns.call(probes.raw_flood, 253, 100)
+        found = [json.loads(line) for line in ended(process)]
+    full = [row for row in found if row["event"] in ("drop", "queue_full") and row["netns"]]
+    if not full:
+        assert any(row["event"] == "queue_full" for row in found), "before Linux 6.11 no event names the socket"
+        return
+    assert {(row["netid"], row["pid"], row["attribution"]) for row in full} == {("raw", empty_netns.pid, "exact")}
+    assert len(full) > 50
+
+
+def test_retransmissions(empty_netns: Namespace) -> None:
+    """SYNs and SYN-ACKs that nobody answers are sent again; there are as many events as the kernel counts."""
+
+    def counted() -> int:
+        head, values = [line.split() for line in empty_netns.proc("snmp").splitlines() if line.startswith(b"Tcp:")]
+        return int(values[head.index(b"RetransSegs")])
+
+    empty_netns.call(probes.silent_line, 5470)
+    with trace(empty_netns, "retransmits", "--ndjson") as process:
+        process_begins(process, empty_netns)
+        before = counted()
+        empty_netns.call(probes.unanswered, 5470, 40000)
+        deadline = time.monotonic() + 60
+        while counted() < before + 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        out = ended(process)
+        number = counted() - before
+    found = [json.loads(line) for line in out]
+    assert {row["event"] for row in found} == {"retransmit", "retransmit_synack"}
+    assert len(found) == number
+    for row in found:
+        assert row["netns"] == str(empty_netns.inode)
+        assert row["pid"] == empty_netns.pid
+        assert row["state"] == ("SYN_SENT" if row["event"] == "retransmit" else "SYN_RECV")
+
+
+def test_the_kernel_is_given_the_ports(empty_netns: Namespace) -> None:
+    """A trace of one port loses neither the beginning of its connections, nor their process."""
+    empty_netns.call(probes.listen, 5471)
+    with trace(empty_netns, "states", *CSV, "--where", "dport = :5471") as process:
+        process_begins(process, empty_netns)
+        (port,) = empty_netns.call(probes.connections, 5471, 1)
+        found = rows(ended(process))
+    assert [row["old_state"] for row in found][:2] == ["CLOSE", "SYN_SENT"]
+    assert {row["peer.port"] for row in found} == {"5471"}
+    assert {row["local.port"] for row in found} <= {"", "0", str(port)}
+    assert {row["pid"] for row in found} == {str(empty_netns.pid)}
+
+
+def test_without_tracefs_the_ends_are_shown(empty_netns: Namespace) -> None:
+    """sock_diag announces them to everybody, with the bytes that were sent."""
+    empty_netns.call(probes.listen, 5472)
+    command = [
+        "setpriv",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        *SOCKDIAG,
+        "trace",
+        "all",
+        "--ndjson",
+        "--for",
+        "30",
+    ]
+    with subprocess.Popen(
+        ["nsenter", f"--net={empty_netns.path}", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    ) as process:
+        process_begins(process, empty_netns)
+        (port,) = empty_netns.call(probes.connections, 5472, 1)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert "only the ends of TCP connections" in err
+    found = [json.loads(line) for line in out.splitlines()]
+    assert {(row["event"], row["local"]["port"], row["peer"]["port"]) for row in found} >= {
+        ("end", port, 5472),
+        ("end", 5472, port),
+    }
+    assert all(row["bytes_sent"] == 0 for row in found)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
+
+from tests.live.world import netdev
 
 KEPT: list[socket.socket] = []
 
@@ -73,3 +76,57 @@ def refused(port: int) -> None:
     """Connect to a closed port."""
     with contextlib.suppress(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def raw_receiver(protocol: int) -> None:
+    """Keep a raw socket with a small buffer that nobody reads."""
+    one = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    KEPT.append(one)
+
+
+def raw_flood(protocol: int, packets: int) -> None:
+    """Send packets of a protocol to loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as one:
+        for _ in range(packets):
+            one.sendto(bytes(1000), ("127.0.0.1", 0))
+            while True:
+                try:
+                    one.recv(2048, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    break
+
+
+_LINES: list[int] = []
+_HERE, _THERE = "10.8.0.1", "10.8.0.2"
+
+
+def silent_line(port: int) -> None:
+    """Make a line on which nobody answers, and a listener behind it."""
+    _LINES.append(netdev.open_tun("tun0"))
+    netdev.link_up("tun0")
+    netdev.add_ipv4("tun0", _HERE, "255.255.255.0")
+    one = socket.socket()
+    one.bind((_HERE, port))
+    one.listen()
+    KEPT.append(one)
+
+
+def unanswered(port: int, source: int) -> None:
+    """Open a connection that nobody answers, and receive a SYN whose answer nobody acknowledges."""
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex((_THERE, 80))
+    KEPT.append(one)
+    ends = socket.inet_aton(_THERE) + socket.inet_aton(_HERE)
+    tcp = struct.pack("!HHIIBBHHH", source, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    tcp = tcp[:16] + _checksum(ends + struct.pack("!HH", 6, len(tcp)) + tcp) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0) + ends
+    os.write(_LINES[-1], ip[:10] + _checksum(ip) + ip[12:] + tcp)
+
+
+def _checksum(data: bytes) -> bytes:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~total & 0xFFFF)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sockdiag.model.fields import FieldEntry
     from sockdiag.model.trace_event import TraceEvent
     from sockdiag.survey.trace import Tracer
+    from sockdiag.survey.trace_ends import EndTracer
 
 _WORDS = (*KINDS, ALL_KINDS)
 EVENTS = required("events", f"What to trace: {', '.join(_WORDS)}.", metavar="EVENT", completion=lambda: _WORDS)
@@ -43,7 +44,7 @@ _SHOWN = 10
 def run(env: Env, args: Args) -> int:
     """Trace until the time is over, enough events were seen, or the user interrupts."""
     from sockdiag.cli.invocation import Invocation
-    from sockdiag.errors import UsageError
+    from sockdiag.errors import SourceDenied, SourceUnavailable, UsageError
     from sockdiag.model.trace_event import TraceEvent
     from sockdiag.survey.trace import Tracer, kinds_of
 
@@ -57,14 +58,29 @@ def run(env: Env, args: Args) -> int:
         raise UsageError("--count takes 1 event or more")
     this = Invocation(env, args)
     columns, chosen = this.columns(TraceEvent)
-    with Tracer(this.survey, kinds, this.survey.where, noise=args[NOISE]) as tracer:
+    try:
+        tracer: Tracer | EndTracer = Tracer(this.survey, kinds, this.survey.where, noise=args[NOISE])
+    except (SourceDenied, SourceUnavailable) as error:
+        if "states" not in kinds:
+            raise
+        from sockdiag.model.provenance import Gap
+        from sockdiag.survey.trace_ends import EndTracer
+
+        tracer = EndTracer(this.survey, this.survey.where)
+        gap = Gap.from_error(error)
+        this.survey.note(
+            gap._replace(reason=f"{gap.reason}; of all events, only the ends of TCP connections are shown")
+        )
+    with tracer:
         return _TraceOutput(this, tracer, columns, chosen=chosen).run()
 
 
 class _TraceOutput:
     """Shows what a tracer finds."""
 
-    def __init__(self, this: Invocation, tracer: Tracer, columns: Sequence[FieldEntry], *, chosen: bool) -> None:
+    def __init__(
+        self, this: Invocation, tracer: Tracer | EndTracer, columns: Sequence[FieldEntry], *, chosen: bool
+    ) -> None:
         from sockdiag.analysis.trace_totals import TraceTotals
         from sockdiag.render.cells import endpoint
         from sockdiag.render.document import Style
@@ -192,6 +208,8 @@ COMMAND = Command(
         "A process is found in one of three ways, which 'attribution' states. exact: the event happened in its system call, "
         "or opened or closed the socket. address: it holds the socket with these addresses. unknown: no socket with these addresses was seen. "
         "Events of other network namespaces are not shown; if the namespace of an event cannot be found out, the line says so.\n\n"
+        "Where tracefs cannot be used, as on a kernel that is locked down or without root, states and all show the ends of TCP connections, which "
+        "sock_diag announces.\n\n"
         "Events end with totals by reason, socket, process and peer. Events that the kernel could not keep are counted."
     ),
     arguments=(EVENTS, *MORE),

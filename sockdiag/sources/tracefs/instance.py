@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # The rest of a name is the process id, for people who list the folder, and random bytes.
 _PREFIX = "sockdiag-"
 _RANDOM = 4
-# All CPUs together: some 400,000 events.
-_BUFFER_KIB = 32 << 10
+# All CPUs together: some 250,000 events.
+_BUFFER_KIB = 20 << 10
 _LEAST_KIB = 256
 _LARGEST_FILE = 1 << 20
 _ATTEMPTS = 50
