@@ -135,6 +135,10 @@ class TracedSockets:
         if pointer:
             found = self._by_pointer.get(pointer)
             if found is not None:
+                if local.port and peer.port and not found.local.port:
+                    # It was opened before it had a port.
+                    found.local, found.peer = local, peer
+                    self._by_ends[ends_of(found.netid, local, peer)] = found
                 return found
         if netid is None or local.port is None or not peer.port:
             return None

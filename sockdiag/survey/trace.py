@@ -282,6 +282,10 @@ class Tracer:
         if witness.end_of(known):
             return
         alive = known.state != "CLOSE"
+        if alive and not known.local.port:
+            # It has no port before connect(2) chooses one, and cannot be asked for; who opens it is there.
+            known.ours = known.hint
+            return
         if alive and known.asked < _QUESTIONS:
             known.asked += 1
             if witness.has(known):
@@ -298,6 +302,8 @@ class Tracer:
         ours = self._is_ours(one)
         if ours is False:
             return None
+        if ours and one.known is None and len(one.among) == 1 and one.among[0].ours:
+            one.known = one.among[0]
         event = finished(one, self._text(one.at), self._netns if ours else None)
         if self._where is not None:
             answer = self._where.match(_socket(event))

@@ -78,23 +78,15 @@ def refused(port: int) -> None:
         socket.create_connection(("127.0.0.1", port))
 
 
-def raw_receiver(protocol: int) -> None:
-    """Keep a raw socket with a small buffer that nobody reads."""
-    one = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+def ping_flood(packets: int) -> None:
+    """Ping loopback from a socket with a small buffer that nobody reads."""
+    with open("/proc/sys/net/ipv4/ping_group_range", "w", encoding="ascii") as file:
+        file.write("0 0")
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     KEPT.append(one)
-
-
-def raw_flood(protocol: int, packets: int) -> None:
-    """Send packets of a protocol to loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as one:
-        for _ in range(packets):
-            one.sendto(bytes(1000), ("127.0.0.1", 0))
-            while True:
-                try:
-                    one.recv(2048, socket.MSG_DONTWAIT)
-                except BlockingIOError:
-                    break
+    for number in range(packets):
+        one.sendto(struct.pack("!BBHHH", 8, 0, 0, 0, number) + bytes(500), ("127.0.0.1", 0))
 
 
 _LINES: list[int] = []

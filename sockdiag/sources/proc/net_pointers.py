@@ -22,6 +22,8 @@ _FILES = {
     "udplite6": ("udplite", 11, 9),
     "raw": ("raw", 11, 9),
     "raw6": ("raw", 11, 9),
+    "icmp": ("icmp", 11, 9),
+    "icmp6": ("icmp", 11, 9),
     "packet": ("packet", 0, 8),
     "netlink": ("netlink", 0, 9),
     "unix": ("unix", 0, 6),
