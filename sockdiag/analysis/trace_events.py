@@ -225,13 +225,14 @@ class Interpreter:
 
     def _queue_full(self, point: str, at: int, cpu: int, values: Values) -> Happened:
         one = Happened(point, "queue_full", at, cpu)
-        held, size, limit = values[2:]
+        held, size, limit = (value if isinstance(value, int) else None for value in values[2:])
         one.meaning = f"a receive queue holds {held} of {limit} bytes and has no room for {size} more"
         return one
 
     def _buffer_limit(self, point: str, at: int, cpu: int, values: Values) -> Happened:
         one = Happened(point, "buffer_limit", at, cpu)
-        name, limits, allocated, kind = values[2:]
+        name, limits, held, kind = values[2:]
+        allocated = held if isinstance(held, int) else None
         protocol = name.partition(b"\0")[0].decode("ascii", "replace") if isinstance(name, bytes) else "?"
         one.netid = _PROTOCOLS.get(protocol)
         one.reason = self._name(point, "kind", kind)
