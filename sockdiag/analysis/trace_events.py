@@ -366,6 +366,8 @@ def finished(one: Happened, time: str, netns: str | None) -> TraceEvent:
     else:
         if local is NOWHERE:
             local, peer, netid = known.local, known.peer, netid or known.netid or None
+        elif one.old == "LISTEN" and one.state == "SYN_RECV" and not peer.port:
+            peer = known.peer  # which 5.10 sets after it reports the change
         state = state or known.state
         cookie, inode, quality = known.cookie, known.inode, known.quality
         owner = known.owner

@@ -193,3 +193,12 @@ def test_other_protocols_are_left_out(protocol: int) -> None:
     interpreter = Interpreter(table(), {}, frozenset((SET_STATE,)))
     values = (0, 1, 2, 1, 2, b"\x7f\0\0\1", b"\x7f\0\0\1", None, None, 5, 7, 2, protocol)
     assert interpreter.take(SET_STATE, 5, 0, values) == []
+
+
+def test_a_new_connection_has_its_peer_on_old_kernels() -> None:
+    """Linux 5.10 reports the change from LISTEN before it has noted the peer."""
+    interpreter = Interpreter(table(), {}, frozenset((SET_STATE,)))
+    home, nowhere = b"\x7f\0\0\1", bytes(4)
+    (begun,) = interpreter.take(SET_STATE, 5, 0, (0, 1, 2, 80, 0, home, nowhere, None, None, 5, 10, 3, 6))
+    interpreter.take(SET_STATE, 6, 0, (0, 1, 2, 80, 9, home, home, None, None, 5, 3, 1, 6))
+    assert finished(begun, "", None).peer == Endpoint("127.0.0.1", 9)
