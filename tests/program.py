@@ -52,3 +52,14 @@ def invoke(*words: str, system: Callable[[str], System] | None = None) -> Answer
 def _all(fd: int) -> bytes:
     size = os.fstat(fd).st_size
     return os.pread(fd, size, 0)
+
+
+def of_redaction(words: list[str], folder: Path) -> list[str]:
+    """Return a command line of redact, of which a fixture is the capture and all else is in a folder."""
+    capture = str(FIXTURES / "6.18-empty")
+    given = str(folder / "given.tar.gz")
+    invoke("redact", capture, given)
+    if "--verify" in words:
+        return ["redact", "--verify", given]
+    mapping = ["--mapping", f"{given}.mapping"] if "--mapping" in words else []
+    return ["redact", capture, str(folder / "other.tar.gz"), *mapping]

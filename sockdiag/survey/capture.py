@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Owner
     from sockdiag.sources.capture.output import Output
     from sockdiag.sources.capture.packed_tree import Content
+    from sockdiag.sources.capture.pour import Sink
     from sockdiag.sources.capture.spool import Part
     from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.sources.redaction.mapping_file import MappingFile
     from sockdiag.survey.reader import SystemReader
 
     # How parts come from the process that has read them: what it is, its path, a file's size; then the content, piece by piece.
@@ -55,6 +57,11 @@ class CaptureSummary(Record):
     interval_s: float | None = field("Seconds between the two samples; null if there is one.", default=None)
     processes: int = field("Processes in it.", default=0, unit=COUNT)
     namespaces: int = field("Network namespaces in it.", default=1, unit=COUNT)
+    mapping: str | None = field(
+        "With --redact, the file with the key and the pseudonyms. Keep it, and give it to nobody.",
+        default=None,
+        kind=LABEL,
+    )
 
 
 class _Received:
@@ -251,7 +258,13 @@ class _NamespaceCapture:
 
 
 def take_capture(
-    survey: SystemReader, path: str, interval: float | None, *, force: bool = False, how: str = ""
+    survey: SystemReader,
+    path: str,
+    interval: float | None,
+    *,
+    force: bool = False,
+    how: str = "",
+    redacted: MappingFile | None = None,
 ) -> CaptureSummary:
     """Take a capture of a system, in the network namespaces of a survey, which notes what could not be read.
 
@@ -261,27 +274,37 @@ def take_capture(
         interval: seconds between the two samples; None for a single one.
         force: an archive may replace a file.
         how: what made it, for ``meta.toml``.
+        redacted: write it with the pseudonyms of this mapping.
 
     Raises:
         UsageError: there is something of that name.
         SourceError: it cannot be written.
     """
     from sockdiag.sources.capture.output import Output
+    from sockdiag.sources.capture.pour import SpooledParts
     from sockdiag.sources.system.proc_root import source_error
 
     output = Output(path, force=force, time=survey.system.clock())
     try:
-        taken = _write_namespaces(output, in_each(survey, _reading(output, interval)))
+        spooled = None if redacted is None else SpooledParts(output.place)
+        sink = spooled or output
+        taken = _write_namespaces(sink, in_each(survey, _reading(output, interval)))
         own = next(one for one in taken if one.netns is None)
-        _write_index(output, survey, {one.netns for one in taken})
+        _write_index(sink, survey, {one.netns for one in taken})
         host = survey.provenance().host
-        _write_part(output, of_bytes("/meta.toml", _meta(host, how, own.notes, survey.gaps)))
-        output.close()
+        _write_part(sink, of_bytes("/meta.toml", _meta(host, how, own.notes, survey.gaps)))
+        if spooled is None or redacted is None:
+            output.close()
+        else:
+            from sockdiag.survey.redact import redact
+
+            redact(spooled.pour, output, redacted)
     except OSError as error:
         raise source_error(path, error) from None
     finally:
         output.abandon()
-    return CaptureSummary(path, output.size, own.moments, own.interval_s, own.processes, len(taken))
+    mapping = None if redacted is None else redacted.path
+    return CaptureSummary(path, output.size, own.moments, own.interval_s, own.processes, len(taken), mapping)
 
 
 def _reading(output: Output, interval: float | None) -> Any:
@@ -308,7 +331,7 @@ def _reading(output: Output, interval: float | None) -> Any:
     return steps
 
 
-def _write_namespaces(output: Output, items: Iterator[Item]) -> list[_Received]:
+def _write_namespaces(output: Sink, items: Iterator[Item]) -> list[_Received]:
     """Write the parts as they come; if a worker ends within a part, the rest of that is missing, and a gap."""
     taken: list[_Received] = []
     ahead: list[Item] = []
@@ -335,7 +358,7 @@ def _write_namespaces(output: Output, items: Iterator[Item]) -> list[_Received]:
     return taken
 
 
-def _write_part(output: Output, part: Part) -> None:
+def _write_part(output: Sink, part: Part) -> None:
     kind, path, size, content = part
     if kind == FOLDER:
         output.folder(path)
@@ -343,7 +366,7 @@ def _write_part(output: Output, part: Part) -> None:
         output.file(path, size, content)
 
 
-def _write_index(output: Output, survey: SystemReader, taken: Collection[int | None]) -> None:
+def _write_index(output: Sink, survey: SystemReader, taken: Collection[int | None]) -> None:
     """Write which namespaces the capture holds."""
     from sockdiag.sources.namespaces.netns import OWN
     from sockdiag.sources.namespaces.search import FoundNamespace

@@ -20,6 +20,7 @@ OS_PLACES = {
     "sources/capture/archive.py": "reads archives of captures",
     "sources/capture/transport.py": "reads the netlink answers of a capture",
     "sources/capture/recording.py": "writes captures",
+    "sources/redaction/mapping_file.py": "keeps the mapping of a redacted capture",
     "sources/capture/output.py": "gives a capture its name when it is whole",
     "cli/config.py": "reads default options",
     "top/export.py": "writes what the user exports",

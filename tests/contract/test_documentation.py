@@ -21,7 +21,7 @@ from sockdiag.ss.usage import VARIABLES as OF_SS
 from tests.documents.masks import MASKS
 from tests.documents.play import check_shown, shell
 from tests.documents.reading import DOCUMENTS, NAMES, blocks, command_lines, headings, inline, links, read, shell_lines
-from tests.program import FIXTURES, PROJECT, of
+from tests.program import FIXTURES, PROJECT, invoke, of, of_redaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,9 @@ def test_command_lines_run(name: str, line: str, tmp_path: Path) -> None:
     if words[:1] == ["top"] and "--help" not in words:
         # It needs a terminal, which tests/unit/top and tests/live give it.
         assert "needs a terminal" in shell(line).stderr
+        return
+    if words[:1] == ["redact"] and "--help" not in words:
+        assert invoke(*of_redaction(words, tmp_path)).status == 0
         return
     # A capture holds a single sample of one namespace; ss takes its own variables instead.
     live = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sockdiag.cli import options
-from sockdiag.cli.spec import Command, flag, required, seconds
+from sockdiag.cli.spec import Command, flag, required, seconds, text
 from sockdiag.defaults import INTERVAL_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.env import Env
     from sockdiag.cli.spec import Args, Keys
+    from sockdiag.sources.redaction.mapping_file import MappingFile
 
 PATH = required(
     "path",
@@ -21,6 +22,16 @@ INTERVAL = seconds(
     "interval",
     "Take two samples, S seconds apart, so that losses and rates can be judged later. 0: a single sample.",
     default=INTERVAL_S,
+)
+REDACT = flag(
+    "redact",
+    "Write pseudonyms for addresses, names, command lines and paths, and the mapping beside it: see sockdiag redact.",
+)
+MAPPING = text(
+    "mapping",
+    "With --redact: file with the key and the pseudonyms; if it exists, they are used again. By default FILE.mapping.",
+    metavar="FILE",
+    completion="path",
 )
 FORCE = flag("force", "Replace the archive if it exists. A folder is never replaced.")
 
@@ -39,14 +50,28 @@ def run(env: Env, args: Args) -> int:
     survey = this.survey
     if not args[PATH]:
         raise UsageError("capture needs the name of a new folder or archive")
+    redacted = _mapping(args)
     how = judging(survey.system, args[INTERVAL])
-    columns, chosen = this.columns(
-        CaptureSummary, ("path", "size_bytes", "moments", "interval_s", "processes", "namespaces")
-    )
-    made = take_capture(survey, args[PATH], how.interval_s, force=args[FORCE], how=f"sockdiag {__version__} capture")
+    shown = ["path", "size_bytes", "moments", "interval_s", "processes", "namespaces"]
+    columns, chosen = this.columns(CaptureSummary, shown if redacted is None else [*shown, "mapping"])
+    by = f"sockdiag {__version__} capture"
+    made = take_capture(survey, args[PATH], how.interval_s, force=args[FORCE], how=by, redacted=redacted)
     rows = this.ordered([made], CaptureSummary)
     table = this.table(columns, rows, chosen=chosen)
     return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="captures"))
+
+
+def _mapping(args: Args) -> MappingFile | None:
+    from sockdiag.errors import UsageError
+    from sockdiag.sources.redaction.mapping_file import MappingFile
+    from sockdiag.survey.redact import default_mapping
+
+    given = args[MAPPING]
+    if not args[REDACT]:
+        if given is not None:
+            raise UsageError("--mapping is of --redact")
+        return None
+    return MappingFile(given or default_mapping(args[PATH]), reuse=given is not None)
 
 
 def document() -> Keys:
@@ -63,11 +88,13 @@ COMMAND = Command(
         "The capture holds the files of /proc and /sys that commands read and the kernel's netlink answers, raw, in one pass, at two "
         "moments and with light probes between them. With --root FILE every command answers from it.\n\n"
         "It names processes with their command lines, users, addresses, routes, cgroups and the counters of this host: whoever gets it sees "
-        "them. Names of open files, environments and TCP-MD5 keys are left out. The file can be read by its owner only.\n\n"
+        "them; --redact writes pseudonyms instead. Names of open files, environments and TCP-MD5 keys are left out. The file can be read by its owner only.\n\n"
         "It loads no kernel module, and gets its name when it is whole. Without root, what may not be read is a gap."
     ),
     options=(
         INTERVAL,
+        REDACT,
+        MAPPING,
         FORCE,
         *(o for o in options.COMMON if o not in (options.ROOT, options.SOURCE, options.MODULES, options.NUMERIC)),
     ),
@@ -75,6 +102,7 @@ COMMAND = Command(
     examples=(
         ("capture case.tar.gz", "save everything, from two samples, 1 s apart"),
         ("capture case.tar.gz --interval 10", "for rare losses"),
+        ("capture case.tar.gz --redact", "with pseudonyms, and the mapping in case.tar.gz.mapping"),
         ("capture case --netns web", "the network namespace 'web', in a folder"),
         ("capture case.tar.gz --netns all", "every network namespace"),
     ),

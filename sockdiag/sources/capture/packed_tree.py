@@ -38,7 +38,7 @@ class Content:
 
     def __init__(self, place: Callable[[], int] | None = None, in_memory: int | None = None) -> None:
         self.size = 0
-        self._place = place or _unnamed
+        self._place = place or unnamed_file
         self._in_memory = _IN_MEMORY if in_memory is None else in_memory
         self._held = bytearray()
         self._fd = -1
@@ -70,7 +70,8 @@ class Content:
         write_all(self._fd, data)
 
 
-def _unnamed() -> int:
+def unnamed_file() -> int:
+    """Open a file without a name in the folder for temporary files; OSError if there is no room."""
     from tempfile import TemporaryFile
 
     with TemporaryFile(prefix="sockdiag-") as file:

@@ -1,0 +1,1 @@
+"""Pseudonyms for what identifies people and hosts in a capture."""
