@@ -65,7 +65,7 @@ def tcp_infos(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None
     if survey.options.source == PROC:
         return None
     if not survey.system.files.live:
-        return None if survey.system.answers is None else lambda socket: socket.tcp_info
+        return None if survey.system.answers is None else _captured_infos(survey)
 
     def info(socket: Socket) -> TcpInfo | None:
         from sockdiag.errors import ParseError
@@ -82,5 +82,28 @@ def tcp_infos(survey: SystemReader) -> Callable[[Socket], TcpInfo | None] | None
         if found.state != socket.state:
             raise LookupError(socket.cookie)
         return found.tcp_info
+
+    return info
+
+
+def _captured_infos(survey: SystemReader) -> Callable[[Socket], TcpInfo | None]:
+    from sockdiag.errors import ParseError
+    from sockdiag.kernel.byte_order import U64
+    from sockdiag.kernel.inet_diag import EXT_INFO
+    from sockdiag.kernel.sock_diag import AF_INET, AF_INET6
+    from sockdiag.kernel.tcp_states import ALL_STATES
+    from sockdiag.sources.netlink.inet_diag import PROTOCOLS, decode
+    from sockdiag.sources.netlink.inet_request import request
+
+    def info(socket: Socket) -> TcpInfo | None:
+        if socket.cookie is None:
+            return None
+        family = AF_INET6 if socket.family == "AF_INET6" else AF_INET
+        identity = bytes(40) + U64.pack(socket.cookie)
+        asked = request(family, PROTOCOLS[socket.netid], ALL_STATES, EXT_INFO, identity=identity)
+        try:
+            return decode(survey.system.netlink.query(asked), socket.netid, lambda _index: None).tcp_info
+        except (SourceError, ParseError):
+            return None
 
     return info

@@ -4,7 +4,7 @@ A capture of several moments is itself the last of them; ``moments/N`` holds the
 sample and then what was probed between the two samples.
 
 The messages stand one after the other as the kernel sent them, as ``ss -D`` writes them and ``TCPDIAG_FILE`` reads them;
-NLMSG_DONE may be there or not. A capture holds all states, so those not asked for are left out here.
+NLMSG_DONE may be there or not. A capture holds all states and attributes, so those not asked for are left out here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sockdiag.sources.bundles.layouts import layout_of
 from sockdiag.sources.bundles.texts import texts_of
 from sockdiag.sources.bundles.tree import bundle_tree, text_tree
 from sockdiag.sources.capture.answers import read_answers
+from sockdiag.sources.capture.asked import Asked
 from sockdiag.sources.capture.namespaces import NamespaceTree, captured_namespaces
 from sockdiag.sources.system.captured_root import CapturedRoot
 from sockdiag.sources.system.captured_tree import FolderTree, SubTree
@@ -62,10 +63,12 @@ class CaptureTransport:
         root: the capture's files, or the folder that holds them.
     """
 
-    __slots__ = ("_files",)
+    __slots__ = ("_by_cookie", "_files")
 
     def __init__(self, root: str | Tree) -> None:
         self._files = CapturedRoot(root)
+        # By name of the request, and what it asks for: messages of single sockets, which are asked for one after the other.
+        self._by_cookie: dict[tuple[str, frozenset[int]], dict[bytes, bytes]] = {}
 
     def dump(self, request: Request) -> Iterator[bytes]:
         """Yield the captured answer as datagrams, without messages that the request did not ask for.
@@ -92,10 +95,17 @@ class CaptureTransport:
 
         wanted = request.payload[8:56]  # idiag_req_v2.id; the answer has it at 4
         cookie = wanted[40:48]
-        for datagram in self.dump(request):
-            for message in messages(request, datagram):
-                identity = message[MSG_SOCKID]
-                if identity[40:48] == cookie or (cookie == b"\xff" * 8 and identity[:36] == wanted[:36]):
+        key = request.name, Asked(request).unasked
+        if key not in self._by_cookie:
+            every = (message for datagram in self.dump(request) for message in messages(request, datagram))
+            self._by_cookie[key] = {message[MSG_SOCKID][40:48]: message for message in every}
+        found = self._by_cookie[key]
+        if cookie != b"\xff" * 8:
+            if cookie in found:
+                return found[cookie]
+        else:
+            for message in found.values():
+                if message[MSG_SOCKID][:36] == wanted[:36]:
                     return message
         raise SourceUnavailable(request.source, os.strerror(errno.ENOENT), errno.ENOENT)
 
@@ -243,6 +253,7 @@ def _wanted_states(request: Request) -> bytes:
 def _answer(request: Request, name: str, first: bytes, rest: Iterator[bytes], keep: bytes) -> Iterator[bytes]:
     by_family = request.type == SOCK_DIAG_BY_FAMILY and request.payload[:1] in {b"\x02", b"\x0a"}
     other = AF_INET + AF_INET6 - request.payload[0] if by_family else 0
+    asked = Asked(request)
     interrupted = False
     ready = bytearray()
     try:
@@ -264,7 +275,10 @@ def _answer(request: Request, name: str, first: bytes, rest: Iterator[bytes], ke
             if ready and len(ready) + length > DATAGRAM:
                 yield bytes(ready)
                 ready.clear()
-            ready += data[offset : offset + align4(length)]
+            if place is not None and asked.unasked:
+                ready += asked.of(data[offset : offset + length])
+            else:
+                ready += data[offset : offset + align4(length)]
             # A file may end without the padding of its last message.
             ready += bytes(-len(ready) & 3)
     except SourceError:
