@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     # What is compared: state, user, backlog, holders.
     Watched: TypeAlias = tuple[str | None, int | None, int | None, tuple[Holder, ...] | None]
+    # Number of a socket, and whether it waits for others to connect.
+    _Place: TypeAlias = tuple[int, bool]
     # Of an inode: its owners, () for nobody, None where they are not known.
     OwnersOf: TypeAlias = Callable[[int], Sequence[Owner] | None]
 
@@ -201,33 +203,35 @@ class SocketComparison:
     def _match_ends(self, after: SideOfSockets) -> None:
         """Match what is left by the ends: by inode first, then by the owners, then by the ends alone."""
         before = self._before
-        olds = list(before.identities(_numbers(self._left)))
-        news = list(after.identities(_numbers(self._left_after)))
-        passes: list[Callable[[SideOfSockets, int, Any], Any]] = [_by_owners, _by_ends]
+        passes: list[Callable[[SideOfSockets, int, _Identity], Any]] = [_by_owners, _by_ends]
         if self._same_boot:
             passes.insert(0, _by_inode)
         for key_of in passes:
-            if not olds or not news:
-                return
-            waiting: dict[Any, list[tuple[int, _Identity]]] = {}
-            for number, identity in reversed(olds):
+            # Lists only where several sockets are alike. The identities are made anew for each pass: kept, they would take
+            # more memory than everything else.
+            waiting: dict[Any, _Place | list[_Place]] = {}
+            for number, identity in before.identities(_numbers(self._left)):
                 key = key_of(before, number, identity)
                 if key is not None:
-                    waiting.setdefault(key, []).append((number, identity))
-            for number, identity in news:
+                    _keep(waiting, key, (number, identity.waits))
+            if not waiting:
+                continue
+            for several in waiting.values():
+                if isinstance(several, list):
+                    several.reverse()
+            for number, identity in after.identities(_numbers(self._left_after)):
                 key = key_of(after, number, identity)
-                candidates = waiting.get(key) if key is not None else None
-                if candidates and self._may_match(candidates[-1], number, identity, sure=key_of is _by_inode):
-                    self._pair(candidates.pop()[0], number, other=self._replaced)
-            olds = [one for one in olds if self._left[one[0]]]
-            news = [one for one in news if self._left_after[one[0]]]
+                first = _first(waiting, key)
+                if first is not None and self._may_match(first, number, identity, sure=key_of is _by_inode):
+                    _drop_first(waiting, key)
+                    self._pair(first[0], number, other=self._replaced)
 
-    def _may_match(self, old: tuple[int, _Identity], new: int, identity: _Identity, *, sure: bool) -> bool:
+    def _may_match(self, old: _Place, new: int, identity: _Identity, *, sure: bool) -> bool:
         assert self._after is not None
-        before, after, number = self._before, self._after, old[0]
-        if identity.waits != old[1].waits:
+        before, after, (number, waits) = self._before, self._after, old
+        if identity.waits != waits:
             return sure
-        if not identity.waits:
+        if not waits:
             return not self._same_boot or sure or not _are_others(before, number, after, new)
         # A listener of another program is another listener.
         mine, theirs = before.watched[number][3], after.watched[new][3]
@@ -279,6 +283,27 @@ class SocketComparison:
         ends = self._after.ends(pair[1] for pair in pairs)
         for (old, new, fields, change), (_number, netid, local, peer) in zip(pairs, ends, strict=True):
             yield SocketDifference(change, fields, netid, local, peer, self._before.side(old), self._after.side(new))
+
+
+def _keep(waiting: dict[Any, _Place | list[_Place]], key: Any, place: _Place) -> None:
+    known = waiting.setdefault(key, place)
+    if isinstance(known, list):
+        known.append(place)
+    elif known is not place:
+        waiting[key] = [known, place]
+
+
+def _first(waiting: dict[Any, _Place | list[_Place]], key: Any) -> _Place | None:
+    found = waiting.get(key) if key is not None else None
+    return found[-1] if isinstance(found, list) else found
+
+
+def _drop_first(waiting: dict[Any, _Place | list[_Place]], key: Any) -> None:
+    found = waiting[key]
+    if isinstance(found, list) and len(found) > 1:
+        found.pop()
+    else:
+        del waiting[key]
 
 
 def _cookies(side: SideOfSockets) -> Iterator[tuple[int, str, int | None]]:
