@@ -187,7 +187,7 @@ _sockdiag_value() {
         :--interval|traffic:--interval|risk:--interval|listeners:--interval|doctor:--interval|check:--interval|metrics:--interval|path:--interval|capture:--interval|diff:--interval|:--horizon|risk:--horizon|listeners:--horizon|doctor:--horizon|check:--horizon|metrics:--horizon|diff:--horizon|top:--horizon|top:--output|top:-o|check:--warning|check:-w|check:--critical|check:-c|check:--timeout|check:-t|metrics:--listen|metrics:--top|inspect:--follow|inspect:--count|trace:--count|trace:--process|trace:--for|trace:--summary|diff:--ignore|top:--delay|top:-d) : ;;
         :--fail-on|states:--fail-on|memory:--fail-on|risk:--fail-on|listeners:--fail-on|doctor:--fail-on|inspect:--fail-on|diff:--fail-on) _sockdiag_one "critical warning info" ;;
         trace:--netns|kill:--netns|diff:--netns) _sockdiag_netns ;;
-        list:--by|states:--by|memory:--by|traffic:--by) _sockdiag_list "" "" "process command user unit container cgroup port peer remote state netid netns namespace" ;;
+        list:--by|states:--by|memory:--by|traffic:--by) _sockdiag_list "" "" "process command user unit container cgroup port peer remote state netid host netns namespace" ;;
         list:--output|list:-o) _sockdiag_list + "" "$_sockdiag_words2" ;;
         states:--output|states:-o) _sockdiag_list + "" "netid family state count key pid keys" ;;
         memory:--output|memory:-o) _sockdiag_list + "" "key pid keys rss_bytes sockets held_bytes rmem_alloc_bytes wmem_bytes fwd_alloc_bytes unknown" ;;

@@ -38,9 +38,10 @@ class Naming:
         service: the same, but the service that got the socket from systemd rather than systemd.
         cgroup_path: path of a cgroup id.
         cgroup: unit and container that a cgroup path stands for.
+        host: name of the host; None if it is not known.
     """
 
-    __slots__ = ("cgroup", "cgroup_path", "holder", "service", "user")
+    __slots__ = ("cgroup", "cgroup_path", "holder", "host", "service", "user")
 
     def __init__(
         self,
@@ -49,7 +50,9 @@ class Naming:
         service: Callable[[int], Owner | None] | None = None,
         cgroup_path: Callable[[int], str | None] | None = None,
         cgroup: Callable[[str], Cgroup] | None = None,
+        host: str | None = None,
     ) -> None:
+        self.host = host
         self.user = user
         self.holder = holder or _nobody
         self.service = service or self.holder
@@ -121,6 +124,10 @@ def _plain(_names: Naming, value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def _host(names: Naming, _netid: str) -> str | None:
+    return names.host
+
+
 def _user(names: Naming, uid: int | None) -> str | None:
     return None if uid is None else names.user(uid)
 
@@ -187,6 +194,7 @@ KEYS = {
         GroupKey("remote", "The remote address and port.", ("peer.address", "peer.port"), _remote),
         GroupKey("state", "The state.", ("state",), _plain),
         GroupKey("netid", "The table: tcp, udp, unix and so on.", ("netid",), _plain),
+        GroupKey("host", "The host, of several captures.", ("netid",), _host),
         GroupKey("netns", "The network namespace; namespace is the same.", ("netns",), _plain),
     )
 }

@@ -93,7 +93,7 @@ def ordered(
             if value is None:
                 missing.append(row)
             else:
-                known.append((_comparable(value), row))
+                known.append((comparable(value), row))
         known.sort(key=lambda pair: pair[0], reverse=(args.get(options.SORT) or "").startswith("-"))
         rows = [row for _value, row in known] + missing
     limit = args.get(options.LIMIT)
@@ -114,7 +114,8 @@ def _column(
     return find(record, name) if survey is None else find(record, name, survey.user_name)
 
 
-def _comparable(value: Any) -> Any:
+def comparable(value: Any) -> Any:
+    """Return a value by which rows can be sorted."""
     # The values of a column are of one kind, but names are bytes or text, and a nested record compares by its members.
     if isinstance(value, (int, float)):
         return (0, value, b"")
@@ -123,5 +124,5 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, str):
         return (1, 0, value.encode("utf-8", "surrogateescape"))
     if isinstance(value, tuple):
-        return (2, 0, b"", tuple(_comparable(v) for v in value if v is not None))
+        return (2, 0, b"", tuple(comparable(v) for v in value if v is not None))
     return (3, 0, b"")

@@ -10,6 +10,7 @@ from sockdiag.defaults import LOAD_MODULES_VARIABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from sockdiag.cli.progress_line import ProgressLine
     from sockdiag.sources.system.machine import System
@@ -65,6 +66,8 @@ class Env:
         self.environ = environ
         self.clock = clock
         self._system = system
+        # Takes the answer of a command in the place of standard output: one of several hosts.
+        self.taker: Callable[[Any, Any], None] | None = None
         # Options that a file set, by the path of the file: an error may be its fault.
         self.defaults: dict[str, list[str]] = {}
         self._progress: ProgressLine | None = None

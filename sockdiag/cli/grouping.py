@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BY = text(
     "by",
     "Group the sockets by one or more keys: process, command, user, unit, container, cgroup, port, peer, remote, state, "
-    "netid, netns (or namespace).",
+    "netid, host, netns (or namespace).",
     metavar="KEY,…",
     completion="group_keys",
 )

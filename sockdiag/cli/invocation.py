@@ -5,7 +5,7 @@ from __future__ import annotations
 from sockdiag.cli import columns, options
 from sockdiag.cli import exit as status
 from sockdiag.cli.output import chosen_renderer, written
-from sockdiag.cli.survey_options import load_modules, survey_options
+from sockdiag.cli.survey_options import load_modules, one_root, survey_options
 from sockdiag.errors import UsageError
 from sockdiag.render.document import Document, Style, Table
 from sockdiag.survey.opening import in_namespace
@@ -101,7 +101,7 @@ class Invocation:
         from sockdiag.render.suspects import Whereabouts
 
         survey = self.survey
-        chosen = (("--root", self.args.get(options.ROOT)), ("--netns", survey.options.netns))
+        chosen = (("--root", one_root(self.args)), ("--netns", survey.options.netns))
         said = " ".join(f"{option} {quote(value)}" for option, value in chosen if value)
         if survey.everywhere and survey.namespaces is not None:
             return Whereabouts(survey.namespaces.titles(), said)
@@ -196,14 +196,10 @@ class Invocation:
         Returns:
             The exit status.
         """
-        style = Style(self.env.width, self.env.color(self.args.get(options.COLOR)))
-        texts = written(document, self.args, style)
-        pager = self._pager() if pages else None
-        if pager is None:
-            for text in texts:
-                self.env.write(text)
+        if self.env.taker is not None:
+            self.env.taker(self, document)
         else:
-            _page(pager, texts)
+            self._write(document, pages=pages)
         gaps, sources = self.survey.gaps, self.survey.sources
         reported = _worth_reporting(gaps) if warn else []
         for gap in reported[:_SCREEN_GAPS]:
@@ -217,6 +213,16 @@ class Invocation:
             return status.FAILED
         strict = self.args.get(options.STRICT)
         return status.PARTIAL if strict and gaps else status.OK
+
+    def _write(self, document: Document, *, pages: bool) -> None:
+        style = Style(self.env.width, self.env.color(self.args.get(options.COLOR)))
+        texts = written(document, self.args, style)
+        pager = self._pager() if pages else None
+        if pager is None:
+            for text in texts:
+                self.env.write(text)
+        else:
+            _page(pager, texts)
 
     def _pager(self) -> Paged | None:
         """Return the way to a pager, for a screen on a terminal."""
@@ -273,9 +279,7 @@ def open_survey(env: Env, args: Args, root: str | None = None) -> Survey:
         SourceError: a captured system cannot be opened.
     """
     if root is None:
-        root = args.get(options.ROOT)
-        if root == "":
-            raise UsageError("--root needs a folder or an archive")
+        root = one_root(args)
     system = in_namespace(env.open_system(root or "", load_modules(args, env.environ)), args.get(options.NETNS))
     return Survey(system, survey_options(args), started=env.clock() if system.files.live else None)
 

@@ -32,9 +32,10 @@ LIMIT = whole("limit", "Show only the first N rows.", metavar="N")
 NUMERIC = flag("numeric", "Do not resolve names: show users as numbers.", short="-n")
 COLOR = choice("color", "Use colours.", choices=("auto", "always", "never"), default="auto")
 NO_PAGER = flag("no_pager", "Do not show long screens in a pager.")
-ROOT = text(
+ROOT = texts(
     "root",
-    "Read a capture instead of this system: a folder of /proc files and netlink answers, or an archive of one.",
+    "Read a capture instead of this system: a folder of /proc files and netlink answers, or an archive of one. Several hosts: "
+    "repeated, a folder of captures, or a pattern in quotes.",
     metavar="DIR",
     completion="path",
 )

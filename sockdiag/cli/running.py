@@ -66,8 +66,17 @@ def execute(command: Command, args: Args, env: Env) -> int:
     def run() -> int:
         return command.run(env, args)
 
+    roots, netns = args.get(options.ROOT), args.get(options.NETNS)
+    if roots:
+        from sockdiag.cli.roots import captures_of
+
+        captures = captures_of(roots)
+        if len(captures) > 1:
+            from sockdiag.cli.fleet import run_fleet
+
+            return run_fleet(command, args, captures, env)
+        args = args.replaced(options.ROOT, captures)
     begin = run if command.prepare is None else command.prepare(env, args)
-    netns = args.get(options.NETNS)
     if netns is None:
         return begin()
     if netns == ALL_NAMESPACES:

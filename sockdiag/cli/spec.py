@@ -230,6 +230,7 @@ class Command:
         examples: (command line without the program's name, what it does).
         run: function of (Env, Args) that returns the exit status.
         all_namespaces: it accepts ``--netns all``.
+        many_hosts: it accepts several captures.
         prepare: function of (Env, Args) that is called before the namespace of ``--netns`` is entered, and returns the
             function to run there; None to run *run* as it is.
         document: returns the document's own JSON keys and their records (``sockdiag.render.schema``), or None.
@@ -243,6 +244,7 @@ class Command:
         "document",
         "examples",
         "help",
+        "many_hosts",
         "name",
         "options",
         "prepare",
@@ -261,6 +263,7 @@ class Command:
         arguments: tuple[Argument[Any], ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
         all_namespaces: bool = False,
+        many_hosts: bool = False,
         prepare: Callable[[Env, Args], Callable[[], int]] | None = None,
         document: Callable[[], Keys] | None = None,
         rows: Callable[[], tuple[type[Record], ...]] | None = None,
@@ -273,6 +276,7 @@ class Command:
         self.arguments = arguments
         self.examples = examples
         self.all_namespaces = all_namespaces
+        self.many_hosts = many_hosts
         self.prepare = prepare
         self.document = document
         self.rows = rows

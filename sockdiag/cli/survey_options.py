@@ -45,6 +45,22 @@ def load_modules(args: Args, environ: Mapping[str, str]) -> str:
     return text
 
 
+def one_root(args: Args) -> str | None:
+    """Return the captured system that the command line names, None for this one.
+
+    Raises:
+        UsageError: it names none, or several.
+    """
+    roots = args.get(options.ROOT)
+    if not roots:
+        return None
+    if len(roots) > 1:
+        raise UsageError("--root is given twice, and this command reads one system")
+    if not roots[0]:
+        raise UsageError("--root needs a folder or an archive")
+    return roots[0]
+
+
 def _tables(texts: tuple[str, ...]) -> tuple[str, ...]:
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if any(texts) and not names:

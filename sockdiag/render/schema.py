@@ -22,6 +22,29 @@ _SIMPLE: dict[str, dict[str, Any]] = {
 }
 
 
+# Of several captures at once (sockdiag.cli.fleet).
+_TEXT = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+_HOSTS: dict[str, Any] = {
+    "type": "array",
+    "description": "Of several captures: each host, in the order of --root. Every row and finding then has its host, too.",
+    "items": {
+        "type": "object",
+        "properties": {
+            "host": {"type": "string", "description": "Its name, as in the rows; unlike that of any other."},
+            "root": {"type": "string", "description": "Its capture."},
+            "hostname": {**_TEXT, "description": "Host name."},
+            "kernel": {**_TEXT, "description": "Kernel release."},
+            "boot_id": {**_TEXT, "description": "Changes at every boot."},
+            "generated_at": {"type": "string", "format": "date-time", "description": "When it was captured."},
+            "complete": {"type": "boolean", "description": "False if something could not be read."},
+            "error": {**_TEXT, "description": "Why the capture could not be read; null if it could."},
+            "verdict": {"type": "string", "description": "Its verdict, of commands that judge."},
+        },
+        "required": ["host", "root", "complete", "error"],
+    },
+}
+
+
 def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     """Build the schema of a command's document.
 
@@ -41,6 +64,7 @@ def document_schema(command: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         if field.name != "at":
             properties[field.name] = _field(Provenance, field, definitions)
     required = list(properties)
+    properties["hosts"] = _HOSTS
     # Rows first: a record inside them may have only some of its fields anywhere.
     for key, value in sorted(keys.items(), key=lambda item: not item[0].endswith("*")):
         name = key.rstrip("?*")

@@ -214,10 +214,10 @@ def render_csv(document: Document, _style: Style) -> Iterator[str]:
     if table.batches is not None and table.columns:
         yield text.getvalue()
         for batch in table.batches:
-            yield from csv_lines(batch, table.columns, _csv_value)
+            yield from csv_lines(batch, table.columns, csv_value)
         return
     for row in table.records():
-        out.writerow([_csv_value(entry.get(row), entry) for entry in table.columns])
+        out.writerow([csv_value(entry.get(row), entry) for entry in table.columns])
         if text.tell() > 1 << 16:
             yield text.getvalue()
             text.seek(0)
@@ -225,7 +225,8 @@ def render_csv(document: Document, _style: Style) -> Iterator[str]:
     yield text.getvalue()
 
 
-def _csv_value(value: Any, entry: FieldEntry) -> str:
+def csv_value(value: Any, entry: FieldEntry) -> str:
+    """Return a value as a field of CSV."""
     if value is None:
         return ""
     if isinstance(value, (Record, tuple, list, dict, bytes)):

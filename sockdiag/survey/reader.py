@@ -239,6 +239,8 @@ class SystemReader:
         from sockdiag.sources.process.cgroup import CgroupPaths, parse_cgroup_path
 
         names = Naming(self.user_name, cgroup_path=CgroupPaths(self.system.files).path, cgroup=parse_cgroup_path)
+        if "host" in by:
+            names.host = self.provenance().host.hostname
         if owners is not None:
             names.holder, names.service = _holders(owners)
         elif any(KEYS[key].owner for key in by):

@@ -35,6 +35,7 @@ PLACEHOLDERS = {
     "PID": str(os.getpid()),
     "DIR": str(FIXTURES / CAPTURE),
     "NAME": "skmem.drops",
+    "captures": str(FIXTURES),
     "monday.tar.gz": str(FIXTURES / CAPTURE),
     "tuesday.tar.gz": str(FIXTURES / CAPTURE),
     "…": "",

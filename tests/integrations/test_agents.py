@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -116,6 +117,44 @@ def test_ansible_fact(host: Booted) -> None:
     assert (fact["installed"], f"sockdiag {fact['version']}\n") == (True, invoke("--version").text)
     assert valid(json.dumps(fact["states"]), "states")
     assert valid(json.dumps(fact["doctor"]), "doctor")
+
+
+INVENTORY = """
+[all:vars]
+ansible_connection=local
+ansible_become=false
+[fleet]
+web-1
+web-2
+lost ansible_python_interpreter=/nowhere/python3
+"""
+
+
+@pytest.mark.needs("ansible-playbook")
+def test_ansible_judges_a_fleet(host: Booted) -> None:
+    """The playbook fetches a capture of each host that answers, and judges them together; the lost host costs itself."""
+    host.run(
+        "sh",
+        "-euc",
+        'mkdir /tmp/fleet; echo old >/tmp/fleet/lost.tar.gz; printf %s "$1" >/tmp/inventory',
+        "sh",
+        INVENTORY,
+    )
+    playbook = f"{SHIPPED}/ansible/sockdiag-fleet.yml"
+    done = host.run(
+        *("env", "HOME=/tmp", "ANSIBLE_LOCAL_TEMP=/tmp/ansible", "ANSIBLE_NOCOLOR=1"),
+        *("ansible-playbook", "-i", "/tmp/inventory", playbook, "-e", "captures=/tmp/fleet", "-e", "seconds=0.2"),
+        timeout=240,
+        check=False,
+    )
+    listed = host.run("sh", "-c", "ls /tmp/fleet; ls -d /tmp/sockdiag.* 2>/dev/null", check=False).stdout.split()
+    assert listed == ["web-1.tar.gz", "web-2.tar.gz"], done.stdout
+    assert re.search(r"HOST +VERDICT +SEVERITY +CODE|0 findings|2 hosts: ", done.stdout), done.stdout
+    assert "2 hosts: " in done.stdout
+    found = json.loads(host.run("sockdiag", "states", "--by", "host", "--root", "/tmp/fleet", "--json").stdout)
+    first, second = (one["host"] for one in found["hosts"])
+    assert second == f"{first}@web-2.tar.gz"
+    assert {one["host"] for one in found["groups"]} == {first, second}
 
 
 @pytest.fixture

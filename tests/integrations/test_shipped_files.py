@@ -65,6 +65,7 @@ LINES = sorted(
         "nrpe/sockdiag.cfg",
         "prometheus/sockdiag.rules.yml",
         "ansible/sockdiag.fact",
+        "ansible/sockdiag-fleet.yml",
         "sos/sockdiag.py",
         "telegraf/sockdiag.conf",
         "README.md",

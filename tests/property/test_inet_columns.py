@@ -20,7 +20,7 @@ from sockdiag.render.cells import cell
 from sockdiag.render.document import Document, Style, Table
 from sockdiag.render.long_table import batch_cells
 from sockdiag.render.plain import chosen_object, plain
-from sockdiag.render.table import _csv_value, aligned, is_number, render_csv, render_table
+from sockdiag.render.table import aligned, csv_value, is_number, render_csv, render_table
 from sockdiag.sources.netlink import inet_diag
 from sockdiag.sources.netlink.inet_attributes import DECODERS
 from sockdiag.sources.netlink.inet_columns import Columns
@@ -89,7 +89,7 @@ def compare(batches: list[Batch], expected: list[Socket]) -> None:
         for columns in (FIELDS, [FIELDS[0]], ENDS):
             document = Document("list", provenance, table=Table(columns, batches=[batch]), table_key="sockets")
             text = StringIO()
-            rows = [[_csv_value(entry.get(socket), entry) for entry in columns] for socket in records]
+            rows = [[csv_value(entry.get(socket), entry) for entry in columns] for socket in records]
             writer(text, lineterminator="\r\n").writerows([[entry.name for entry in columns], *rows])
             assert "".join(render_csv(document, Style(None, False))) == text.getvalue()
             table = "".join(render_table(document, Style(None, False)))

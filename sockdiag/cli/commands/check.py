@@ -8,7 +8,6 @@ from sockdiag.check.plugin import unknown, waited
 from sockdiag.check.status import CHECK_MEANINGS, CHECK_UNKNOWN
 from sockdiag.cli import options
 from sockdiag.cli.spec import Command, count, flag, seconds, text, texts
-from sockdiag.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,15 +49,12 @@ def answer(env: Env, args: Args) -> CheckAnswer:
         SockdiagError: no verdict could be reached.
         Ended: a signal asked this process to end.
     """
-    from sockdiag.cli.survey_options import load_modules
+    from sockdiag.cli.survey_options import load_modules, one_root
 
-    root = args[options.ROOT]
     modules = load_modules(args, env.environ)
 
     def open_system() -> System:
-        if root == "":
-            raise UsageError("--root needs a folder or an archive")
-        return env.open_system(root or "", modules)
+        return env.open_system(one_root(args) or "", modules)
 
     return waited(check_options(args, env.environ), open_system, env.clock)
 

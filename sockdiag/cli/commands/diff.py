@@ -122,7 +122,7 @@ def _prepare(env: Env, args: Args) -> Callable[[], int]:
     if args[options.NETNS] is not None and LIVE not in (args[BEFORE], args[AFTER]):
         from sockdiag.errors import UsageError
 
-        raise UsageError("--netns is about live: a capture holds the namespaces that it was taken in")
+        raise UsageError("--netns needs live as one of the two")
     return lambda: run(env, args)
 
 

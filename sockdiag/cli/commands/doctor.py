@@ -54,5 +54,6 @@ COMMAND = Command(
         ("doctor --interval 0", "levels and history only, from a single sample"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
 )

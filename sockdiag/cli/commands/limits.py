@@ -85,5 +85,6 @@ COMMAND = Command(
         ("limits somaxconn --netns all", "the same limit in every network namespace"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
 )

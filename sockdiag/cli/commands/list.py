@@ -149,6 +149,7 @@ COMMAND = Command(
         ("list --by unit --sort -recv_q", "which services do not read what they have received"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
     rows=rows,
 )

@@ -127,6 +127,7 @@ COMMAND = Command(
         ("listeners --interval 5 --netid tcp", "which TCP listeners refuse connections within five seconds"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
     rows=rows,
 )

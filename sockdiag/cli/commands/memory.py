@@ -166,5 +166,6 @@ COMMAND = Command(
         ("memory --by process --limit 5", "which processes make the kernel hold memory"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
 )

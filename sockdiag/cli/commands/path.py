@@ -261,5 +261,6 @@ COMMAND = Command(
         ("path --netns all", "in which container packets are lost"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
 )

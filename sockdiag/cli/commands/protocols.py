@@ -64,5 +64,6 @@ COMMAND = Command(
         ("protocols --netns all -o name,sockets,namespaces", "and in which namespaces"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
 )

@@ -168,5 +168,6 @@ COMMAND = Command(
         ),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
 )

@@ -159,6 +159,7 @@ COMMAND = Command(
         ("states --by process,remote", "which services each process is connected to"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
     rows=rows,
 )

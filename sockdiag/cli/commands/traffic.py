@@ -230,6 +230,7 @@ COMMAND = Command(
         ("traffic --by unit,remote --json", "which service talks to which server, for programs"),
     ),
     all_namespaces=True,
+    many_hosts=True,
     document=document,
     rows=rows,
 )

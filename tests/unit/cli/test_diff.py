@@ -276,7 +276,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("{a}", "{b}", "--fail-on", "info"), "--fail-on needs --exit-code"),
-        (("{a}", "{b}", "--netns", "web"), "--netns is about live"),
+        (("{a}", "{b}", "--netns", "web"), "--netns needs live"),
         (("{a}", "{b}", "--ignore", " , "), "--ignore names nothing"),
         (("{a}", "{b}", "--ignore", "@/nowhere/list"), "cannot read /nowhere/list"),
         (("{a}", ""), "diff needs two captures"),
