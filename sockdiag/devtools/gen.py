@@ -19,6 +19,8 @@ def expected() -> dict[Path, str]:
     found[metrics] = metrics_page.page(metrics.read_text(encoding="utf-8"))
     kernels = PROJECT / "docs" / "kernels.md"
     found[kernels] = kernels_page.page(kernels.read_text(encoding="utf-8"))
+    verdicts = PROJECT / "docs" / "verdicts.md"
+    found[verdicts] = kernels_page.verdicts(verdicts.read_text(encoding="utf-8"))
     return found
 
 

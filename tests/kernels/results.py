@@ -44,6 +44,7 @@ def keep(suite: str, release: str, boot: str, ran: Mapping[str, Ran], features: 
         if "scenario" in one.told:
             scenario, verdict, said = one.told["scenario"]
             known["scenarios"][scenario] = [verdict, said]
+            known["scenarios_date"] = known["date"]
     known["tests"] |= files
     FOLDER.mkdir(exist_ok=True)
     path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")

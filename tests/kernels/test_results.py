@@ -9,7 +9,7 @@ import pytest
 
 from sockdiag.devtools import kernels_page
 from tests.kernels import results, suites
-from tests.kernels.run import pytest_command, read_outcomes
+from tests.kernels.run import Ran, pytest_command, read_outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +72,43 @@ def test_results_are_kept_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "| 6.1.0-50-amd64 |" in page
     assert "| 2 | 1 | 1 |" in page
     assert "| socket SCTP | Protocol not supported |\n| socket TCP | yes |" in page
-    assert "| dropping |   |   |   |   |   |   | 1 |" in page
-    results.keep("bookworm", "6.1.0-51-amd64", "plain", {}, features)
+    verdicts = kernels_page.verdicts(f"before\n{kernels_page.VERDICTS_BEGIN}{kernels_page.VERDICTS_END}after\n")
+    assert "Linux 6.1.0-50-amd64: 1 condition." in verdicts
+    assert "| dropping |   |   |   |   |   |   | 1 |" in verdicts
+
+
+@pytest.mark.parametrize(
+    ("where", "cell"),
+    [
+        ("test_x.py", "yes"),
+        ("test_x.py: test_ao", "no AO"),
+        ("test_x.py: test_md5", "yes"),
+        ("test_x.py (odd)", "failed"),
+        ("test_x.py (odd): test_b", "yes"),
+        ("tests/live/test_y.py", "no BTF"),
+        ("test_none.py", "not run"),
+    ],
+)
+def test_what_was_seen(where: str, cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One test, or a whole file, whose failures count before what passed."""
+    guest = "tests/kernels/guest/test_x.py"
+    tests = {
+        guest: {"passed": 1, "skipped": {"test_ao": "no AO"}, "failed": {}},
+        f"{guest} (odd)": {"passed": 1, "skipped": {}, "failed": {"test_a": "why"}},
+        "tests/live/test_y.py": {"passed": 0, "skipped": {"test_c": "no BTF"}, "failed": {}},
+    }
+    known = {"release": "6.1.0", "date": "2026-01-01", "features": {}, "tests": tests, "scenarios": {}}
+    (tmp_path / "bookworm.json").write_text(json.dumps(known))
+    monkeypatch.setattr(kernels_page, "RESULTS", tmp_path)
+    monkeypatch.setattr(kernels_page, "SEEN", (("what", where),))
+    assert f"| what | {cell} |\n" in kernels_page.page("")
+
+
+def test_another_kernel_replaces_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older kernel of the suite did is not the new one's."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    results.keep("bookworm", "6.1.0-50-amd64", "plain", {f"{FILE}::b": Ran("passed", 1.0, "", {})}, tmp_path / "none")
+    results.keep("bookworm", "6.1.0-51-amd64", "plain", {}, tmp_path / "none")
     assert json.loads((tmp_path / "bookworm.json").read_text())["tests"] == {}
 
 
