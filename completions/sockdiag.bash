@@ -139,7 +139,7 @@ _sockdiag_words34="--json --ndjson --csv --table --format --output -o --no-heade
 _sockdiag_words35="--no-steal-fd --follow --count --rule --skip --exit-code --fail-on --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --root --netns --strict --source --load-modules --numeric -n --color --no-pager --help -h"
 _sockdiag_words36="--where --process --for --count --summary --noise --ndjson --csv --output -o --no-header -H --netns --strict --numeric -n --color --help -h"
 _sockdiag_words37="--yes -y --dry-run --force --netid --json --ndjson --csv --table --format --output -o --no-header -H --sort --netns --load-modules --numeric -n --color --help -h"
-_sockdiag_words38="--interval --redact --mapping --force --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --netns --strict --color --no-pager --help -h"
+_sockdiag_words38="--interval --redact --mapping --from --force --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --netns --strict --color --no-pager --help -h"
 _sockdiag_words39="--ignore --where --netid --rule --skip --interval --horizon --exit-code --fail-on --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --netns --strict --source --load-modules --numeric -n --color --no-pager --help -h"
 _sockdiag_words40="--delay -d --plain --where --netid --rule --skip --horizon --output -o --root --netns --source --load-modules --numeric -n --color --help -h"
 _sockdiag_words41="--verify --mapping --force --json --ndjson --csv --table --format --output -o --no-header -H --sort --limit --strict --color --no-pager --help -h"
@@ -228,7 +228,7 @@ _sockdiag_value() {
         fields:--sort) _sockdiag_signed "name type unit kind kernel sources words needs help" ;;
         rules:--sort) _sockdiag_signed "$_sockdiag_words15" ;;
         check:--measure) _sockdiag_one "$_sockdiag_words7" ;;
-        check:--state|metrics:--textfile|metrics:--tls-cert|metrics:--tls-key|metrics:--tls-client-ca|capture:--mapping|redact:--mapping) _sockdiag_path ;;
+        check:--state|metrics:--textfile|metrics:--tls-cert|metrics:--tls-key|metrics:--tls-client-ca|capture:--mapping|redact:--mapping|capture:--from) _sockdiag_path ;;
         *:--netid) _sockdiag_list "" "" "tcp mptcp udp udplite raw icmp sctp dccp unix netlink packet vsock xdp" ;;
         *:--root) _sockdiag_path ;;
         *:--netns) _sockdiag_netns all ;;

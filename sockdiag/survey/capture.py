@@ -292,7 +292,7 @@ def take_capture(
         own = next(one for one in taken if one.netns is None)
         _write_index(sink, survey, {one.netns for one in taken})
         host = survey.provenance().host
-        _write_part(sink, of_bytes("/meta.toml", _meta(host, how, own.notes, survey.gaps)))
+        _write_part(sink, of_bytes("/meta.toml", _meta(host, platform.machine(), how, own.notes, survey.gaps)))
         if spooled is None or redacted is None:
             output.close()
         else:
@@ -305,6 +305,36 @@ def take_capture(
         output.abandon()
     mapping = None if redacted is None else redacted.path
     return CaptureSummary(path, output.size, own.moments, own.interval_s, own.processes, len(taken), mapping)
+
+
+def convert_capture(survey: SystemReader, path: str, *, force: bool = False, how: str = "") -> CaptureSummary:
+    """Write a captured system, of whatever form, as a capture.
+
+    Args:
+        survey: reads it.
+        path: as :func:`take_capture`, which also raises the same errors.
+        force: an archive may replace a file.
+        how: what made it, for ``meta.toml``.
+    """
+    from sockdiag.sources.capture.convert import write_tree
+    from sockdiag.sources.capture.output import Output
+    from sockdiag.sources.capture.transport import open_capture
+    from sockdiag.sources.system.proc_root import source_error
+
+    system = survey.system
+    output = Output(path, force=force, time=system.clock())
+    try:
+        noted = write_tree(open_capture(system.root), output)
+        host = survey.provenance().host
+        if not noted:
+            _write_part(output, of_bytes("/meta.toml", _meta(host, "", how, {}, [])))
+        output.close()
+    except OSError as error:
+        raise source_error(path, error) from None
+    finally:
+        output.abandon()
+    held = 1 if system.namespaces is None else len(system.namespaces.places)
+    return CaptureSummary(path, output.size, len(system.moments) + 1, system.recorded_s, len(system.files.pids()), held)
 
 
 def _reading(output: Output, interval: float | None) -> Any:
@@ -382,10 +412,10 @@ def _write_index(output: Sink, survey: SystemReader, taken: Collection[int | Non
     _write_part(output, of_bytes(INDEX_FILE, format_index(places, gaps)))
 
 
-def _meta(host: Host, how: str, notes: Mapping[str, str | float], gaps: Iterable[Gap]) -> bytes:
+def _meta(host: Host, arch: str, how: str, notes: Mapping[str, str | float], gaps: Iterable[Gap]) -> bytes:
     from sockdiag.sources.capture.recording import toml
 
-    known = {"kernel": host.kernel, "boot_id": host.boot_id, "arch": platform.machine(), "how": how}
+    known = {"kernel": host.kernel, "boot_id": host.boot_id, "arch": arch, "how": how}
     head = {"format": 1, **{name: text for name, text in known.items() if text}, **notes}
     tables = "".join(
         "\n[[gap]]\n" + toml({"source": gap.source, "reason": gap.reason, "hint": gap.hint}).decode("utf-8", "replace")

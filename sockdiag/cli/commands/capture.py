@@ -33,6 +33,12 @@ MAPPING = text(
     metavar="FILE",
     completion="path",
 )
+FROM = text(
+    "from",
+    "Convert what others sent (all that --root takes: a sosreport, saved text of ss, …) to a capture, instead of taking one.",
+    metavar="BUNDLE",
+    completion="path",
+)
 FORCE = flag("force", "Replace the archive if it exists. A folder is never replaced.")
 
 
@@ -41,21 +47,28 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.cli.invocation import Invocation
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document
-    from sockdiag.survey.capture import CaptureSummary, take_capture
+    from sockdiag.survey.capture import CaptureSummary, convert_capture, take_capture
     from sockdiag.survey.diagnose import judging
     from sockdiag.version import __version__
 
     # Whoever takes a capture wants to know how the host is, and not to change it.
-    this = Invocation(env, args.replaced(options.MODULES, "never"))
+    bundle = args[FROM]
+    args = args.replaced(options.MODULES, "never")
+    this = Invocation(env, args if bundle is None else args.replaced(options.ROOT, (bundle,)))
     survey = this.survey
     if not args[PATH]:
         raise UsageError("capture needs the name of a new folder or archive")
     redacted = _mapping(args)
-    how = judging(survey.system, args[INTERVAL])
+    if redacted is not None and args[FROM]:
+        raise UsageError("--redact and --from exclude each other: 'sockdiag redact' redacts what was converted")
     shown = ["path", "size_bytes", "moments", "interval_s", "processes", "namespaces"]
     columns, chosen = this.columns(CaptureSummary, shown if redacted is None else [*shown, "mapping"])
-    by = f"sockdiag {__version__} capture"
-    made = take_capture(survey, args[PATH], how.interval_s, force=args[FORCE], how=by, redacted=redacted)
+    how_made = f"sockdiag {__version__} capture"
+    if args[FROM]:
+        made = convert_capture(survey, args[PATH], force=args[FORCE], how=f"{how_made} --from")
+    else:
+        how = judging(survey.system, args[INTERVAL])
+        made = take_capture(survey, args[PATH], how.interval_s, force=args[FORCE], how=how_made, redacted=redacted)
     rows = this.ordered([made], CaptureSummary)
     table = this.table(columns, rows, chosen=chosen)
     return this.show(Document(COMMAND.name, survey.provenance, table=table, table_key="captures"))
@@ -95,6 +108,7 @@ COMMAND = Command(
         INTERVAL,
         REDACT,
         MAPPING,
+        FROM,
         FORCE,
         *(o for o in options.COMMON if o not in (options.ROOT, options.SOURCE, options.MODULES, options.NUMERIC)),
     ),

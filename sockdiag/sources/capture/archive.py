@@ -165,6 +165,11 @@ class _ArchiveReader:
         return SourceUnavailable(self._path, f"not read: {what}", errno.EINVAL)
 
 
+def is_of_capture(name: str) -> bool:
+    """Return whether a file or folder at the top of a captured system is one that a capture holds."""
+    return name in _WANTED or name == "etc"
+
+
 def _is_wanted(parts: list[str]) -> bool:
     return bool(parts) and (parts[0] in _WANTED or "/".join(parts) in _WANTED_FILES or is_kept(parts))
 
