@@ -23,7 +23,7 @@ UNMEASURED += tests/unit/cli/test_signals.py::test_the_interpreter_is_taken_apar
 # Without byte code every start compiles the sources again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run test campaign soak fuzz faults kills test-kernels test-min test-pythons coverage lint style types gen gen-check dist deb bench clean
+.PHONY: help run test campaign soak fuzz faults kills record-kills test-kernels test-min test-pythons coverage lint style types gen gen-check dist deb bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -58,6 +58,9 @@ faults: $(STAMP) ## Let single system calls fail in every command, by strace (AR
 
 kills: $(STAMP) ## Kill check and metrics at random moments (ARGS="--runs 200")
 	tests/apart $(BIN)/python -m tests.hostile.kills $(ARGS)
+
+record-kills: $(STAMP) ## Kill recorders at 300 random moments, and run them into a full disk (ARGS="--runs 20")
+	tests/apart $(BIN)/python -m tests.hostile.record_kills $(ARGS)
 
 # Each guest takes a minute more than its tests, which take ten to twenty times as long as here; ARGS=--help for more.
 test-kernels: $(STAMP) ## Boot kernels of Debian under qemu, and run tests in them (KERNEL="6.1 7.x" for some)

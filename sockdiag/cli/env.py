@@ -83,9 +83,9 @@ class Env:
         if self._system is not None:
             return self._system(root)
         if root:
-            from sockdiag.sources.capture.transport import captured_system
+            from sockdiag.sources.recordings.opening import open_captured
 
-            return captured_system(root)
+            return open_captured(root)
         from sockdiag.sources.system.machine import this_system
 
         return this_system(load_modules)

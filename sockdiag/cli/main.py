@@ -56,6 +56,11 @@ def _dispatch(words: list[str], env: Env) -> int:
     name = words[0] if words and not words[0].startswith("-") else ""
     if name == "" or name in COMMANDS:
         rest = words[1:] if name else words
+        if name == "replay":
+            from sockdiag.cli.passed_on import joined
+
+            rest = joined(load(name), rest)
+            words = [name, *rest]
         if rest in (["--help"], ["-h"]):
             from sockdiag.cli.help_text import help_text
 

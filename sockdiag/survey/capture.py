@@ -74,7 +74,7 @@ class _Received:
 
     __slots__ = ("interval_s", "moments", "netns", "notes", "processes")
 
-    def __init__(self, netns: int | None, capture: _NamespaceCapture) -> None:
+    def __init__(self, netns: int | None, capture: NamespaceCapture) -> None:
         self.netns = netns
         self.notes = capture.notes
         self.moments = capture.moments
@@ -82,7 +82,7 @@ class _Received:
         self.processes = capture.processes
 
 
-class _NamespaceCapture:
+class NamespaceCapture:
     """What is read of one network namespace, and with it of the host if it is this process's own.
 
     Args:
@@ -292,7 +292,7 @@ def take_capture(
         own = next(one for one in taken if one.netns is None)
         _write_index(sink, survey, {one.netns for one in taken})
         host = survey.provenance().host
-        _write_part(sink, of_bytes("/meta.toml", _meta(host, platform.machine(), how, own.notes, survey.gaps)))
+        _write_part(sink, of_bytes("/meta.toml", meta_of(host, platform.machine(), how, own.notes, survey.gaps)))
         if spooled is None or redacted is None:
             output.close()
         else:
@@ -327,7 +327,7 @@ def convert_capture(survey: SystemReader, path: str, *, force: bool = False, how
         noted = write_tree(open_capture(system.root), output)
         host = survey.provenance().host
         if not noted:
-            _write_part(output, of_bytes("/meta.toml", _meta(host, "", how, {}, [])))
+            _write_part(output, of_bytes("/meta.toml", meta_of(host, "", how, {}, [])))
         output.close()
     except OSError as error:
         raise source_error(path, error) from None
@@ -345,7 +345,7 @@ def _reading(output: Output, interval: float | None) -> Any:
     def steps(there: SystemReader) -> Iterator[Pause | Item]:
         # One for all namespaces that a worker visits.
         content = contents.setdefault(os.getpid(), new_content(output.place))
-        capture = _NamespaceCapture(there, content)
+        capture = NamespaceCapture(there, content)
         yield from capture.read(interval)
         yield Pause()  # until all others have been read
         for kind, name, size, pieces in capture.parts():
@@ -412,7 +412,8 @@ def _write_index(output: Sink, survey: SystemReader, taken: Collection[int | Non
     _write_part(output, of_bytes(INDEX_FILE, format_index(places, gaps)))
 
 
-def _meta(host: Host, arch: str, how: str, notes: Mapping[str, str | float], gaps: Iterable[Gap]) -> bytes:
+def meta_of(host: Host, arch: str, how: str, notes: Mapping[str, str | float], gaps: Iterable[Gap]) -> bytes:
+    """Return the ``meta.toml`` of a capture."""
     from sockdiag.sources.capture.recording import toml
 
     known = {"kernel": host.kernel, "boot_id": host.boot_id, "arch": arch, "how": how}

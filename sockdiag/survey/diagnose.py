@@ -169,7 +169,12 @@ def judging(
     if not 0 < horizon <= _LONGEST_HORIZON_S:
         raise ArgumentError(f"{{horizon}} takes more than 0 and at most {_LONGEST_HORIZON_S} seconds")
     if interval and not system.files.live:
-        raise ArgumentError("{interval} and {root} exclude each other: a capture has its own samples, or a single one")
+        if system.earlier is None:
+            raise ArgumentError(
+                "{interval} and {root} exclude each other: a capture has its own samples, or a single one"
+            )
+        system.moments = system.before(interval)
+        interval = None
     if interval is None:
         interval = INTERVAL_S if system.files.live else system.recorded_s
     if codes is not None:

@@ -74,9 +74,9 @@ def open_system(
 
 def _system(root: str, load_modules: str) -> System:
     if root:
-        from sockdiag.sources.capture.transport import captured_system
+        from sockdiag.sources.recordings.opening import open_captured
 
-        return captured_system(root)
+        return open_captured(root)
     from sockdiag.sources.system.machine import this_system
 
     return this_system(load_modules)

@@ -22,6 +22,8 @@ OS_PLACES = {
     "sources/capture/recording.py": "writes captures",
     "sources/redaction/mapping_file.py": "keeps the mapping of a redacted capture",
     "sources/capture/output.py": "gives a capture its name when it is whole",
+    "sources/recordings/folder.py": "opens segments of recordings, and locks their folder",
+    "sources/recordings/writer.py": "writes segments of recordings",
     "cli/config.py": "reads default options",
     "top/export.py": "writes what the user exports",
     "cli/ignored.py": "reads lists of what diff leaves out",

@@ -21,6 +21,7 @@ from sockdiag.ss import usage
 from sockdiag.ss.options import LONG
 from tests.needs import need, refuse
 from tests.program import FIXTURES, PROJECT, Answer, invoke, of, of_redaction
+from tests.recordings import BEGIN, BOOT, moment_of, record
 from tests.targets import Targets
 
 if TYPE_CHECKING:
@@ -182,6 +183,19 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         return
     if words[:1] == ["redact"]:
         words = of_redaction(words, tmp_path)
+    if words[:1] == ["record"]:
+        words = ["record", str(tmp_path / "r"), *words[2:], "--count", "1"]
+        words = words[: words.index("--count") + 2]
+    if words[:1] in (["replay"], ["history"]):
+        record(
+            tmp_path / "r",
+            (
+                (moment_of(Path(WORLD), BEGIN + 5 * n, 100 + 5.0 * n), BEGIN + 5 * n, 100 + 5.0 * n, BOOT)
+                for n in range(200)
+            ),
+        )
+        words = [words[0], str(tmp_path / "r"), *re.sub(r"--at \S+", "--at -10m", shlex.join(words[2:])).split("\0")]
+        words = [*words[:2], *shlex.split(words[2])]
     if words[:1] == ["capture"]:
         words[1] = str(tmp_path / words[1])
     if words[:1] == ["top"]:

@@ -55,9 +55,15 @@ from sockdiag.sources.proc import (
     sys_net,
 )
 from sockdiag.sources.process import cgroup, cgroup_memory, fdinfo, limits, passwd, stat
+from sockdiag.sources.recordings.packing import Damaged
+from sockdiag.sources.recordings.reader import RecordingReader
+from sockdiag.sources.recordings.sample import StoredMoment
+from sockdiag.sources.recordings.sample import decode as decode_moment
+from sockdiag.sources.recordings.sample import encode as encode_moment
 from sockdiag.sources.system.captured_root import parse_stats
 from sockdiag.sources.system.rpcbind import parse_dump
 from sockdiag.sources.system.transport import Request
+from tests.recordings import BEGIN, BOOT, moment_of, record, small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -234,7 +240,33 @@ def archives() -> list[bytes]:
     return out
 
 
+def recording(data: bytes) -> None:
+    """Read every moment of a recording that has one segment."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "00000001.seg").write_bytes(data)
+        read = RecordingReader(folder)
+        for moment in read.moments[:50]:
+            with contextlib.suppress(SockdiagError):
+                read.tree(moment)
+
+
+def recordings() -> list[bytes]:
+    """Record the recorded system, and a few small moments."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        record(folder / "a", ((small(n), BEGIN + n, 100.0 + n, BOOT) for n in range(3)))
+        part = StoredMoment(
+            {key: body for key, body in moment_of(FIXTURE).parts.items() if key.startswith(b"F/netlink/inet_diag")}
+        )
+        record(folder / "b", ((moment, BEGIN + n, 100.0 + n, BOOT) for n, moment in enumerate((part, small(1)))))
+        return [(folder / one / "00000001.seg").read_bytes() for one in "ab"]
+
+
 TARGETS: dict[str, Target] = {
+    "recording": Target(recording, recordings),
+    "recorded moment": Target(
+        lambda data: decode_moment(small(1), data), lambda: [encode_moment(small(1), small(2))], (Damaged,)
+    ),
     "where": Target(
         on_text(lambda text: compile_where(text, CONTEXT)),
         texts(

@@ -93,7 +93,7 @@ def _steps(
     from sockdiag.survey.workers import Pause
 
     before = None
-    moments = survey.system.moments
+    moments = survey.system.before(seconds) if seconds else ()
     if seconds and moments:
         before = _look(survey.at(moments[0]))
     elif seconds and survey.system.files.live:

@@ -137,7 +137,11 @@ def captured_system(root: str) -> System:
         SourceUnavailable: there is none.
         SourceTruncated: the archive is damaged.
     """
-    tree = open_capture(root)
+    return system_of(open_capture(root), root)
+
+
+def system_of(tree: Tree, root: str) -> System:
+    """Return the captured system whose files are those of a tree; *root* names it in messages."""
     last = _system(tree, root, lambda part: SubTree(tree, part))
 
     def open_namespace(part: Tree | None) -> System:

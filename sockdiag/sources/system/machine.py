@@ -77,11 +77,13 @@ class System:
 
     Attributes:
         namespaces: of a captured one, the network namespaces that it holds.
+        earlier: of a recorded one, returns the moments that lie an interval in seconds before it; None for any other.
     """
 
     __slots__ = (
         "answers",
         "clock",
+        "earlier",
         "files",
         "modules",
         "moments",
@@ -113,12 +115,17 @@ class System:
         self.moments = moments
         self.answers = answers
         self.texts = texts
+        self.earlier: Callable[[float], tuple[System, ...]] | None = None
         self.namespaces: HeldNamespaces | None = None
 
     @property
     def shows_others(self) -> bool:
         """Whether other network namespaces than its own can be looked into."""
         return self.files.live if self.namespaces is None else self.namespaces.several
+
+    def before(self, seconds: float) -> tuple[System, ...]:
+        """Return the earlier moments to compare with; *seconds* is how far before, where a recording leaves the choice."""
+        return self.moments if self.earlier is None else self.earlier(seconds)
 
     @property
     def recorded_s(self) -> float | None:

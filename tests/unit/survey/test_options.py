@@ -56,7 +56,7 @@ def test_an_argument_reaches_the_engine(name: str) -> None:
 
 
 # They change the running system, save it (a capture cannot be changed, and is saved already), or name two systems as arguments.
-ACTING = {"kill", "capture", "diff"}
+ACTING = {"kill", "capture", "diff", "record"}
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
