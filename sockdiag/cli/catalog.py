@@ -37,6 +37,7 @@ COMMANDS = {
     "redact": ("sockdiag.cli.commands.redact", "A capture to give away, without the names and addresses in it."),
     "record": ("sockdiag.cli.commands.record", "Keep one moment after the other, to look back."),
     "replay": ("sockdiag.cli.commands.replay", "Run a command on a recorded moment."),
+    "history": ("sockdiag.cli.commands.history", "When did findings come and go, and what became of a socket?"),
     "fields": ("sockdiag.cli.commands.fields", "What a field means, its unit and its source."),
     "rules": ("sockdiag.cli.commands.rules", "What a finding means: the kernel's condition, thresholds, advice."),
     "schema": ("sockdiag.cli.commands.schema", "The JSON Schema of a command's document."),

@@ -62,11 +62,12 @@ def _by_identity(findings: Iterable[Finding]) -> dict[Any, Finding]:
     found: dict[Any, Finding] = {}
     for finding in findings:
         # Of several findings alike (two processes of one name) the worst, which comes first, stands for all.
-        found.setdefault(_identity(finding), finding)
+        found.setdefault(identity_of(finding), finding)
     return found
 
 
-def _identity(finding: Finding) -> Any:
+def identity_of(finding: Finding) -> Any:
+    """Return what is the same of a finding that is found again, also when its service was restarted."""
     subject = finding.subject
     # Process ids, inodes and cookies change when a service is restarted, and the finding is the same.
     return finding.code, subject.kind, subject.name, subject.netid, subject.local, subject.peer, subject.comm

@@ -126,7 +126,7 @@ def test_environment_is_complete() -> None:
 @pytest.mark.parametrize(
     "name", [name for name, command in commands().items() if rows(command) and COLUMNS in command.options]
 )
-def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The declared columns are those that -o takes: what the command asks for is among its records."""
     command = commands()[name]
     asked = []
@@ -138,6 +138,10 @@ def test_columns_are_those_of_the_rows(name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sockdiag.cli.columns.choose_columns", keep)
     words = [name] if name else []
     argument = ["drops" if name == "trace" else ":39307"] if any(a.required for a in command.arguments) else []
+    if name in ("record", "history"):
+        argument = [str(tmp_path / "r")]
+    if name == "history":
+        record(tmp_path / "r", [(moment_of(Path(WORLD)), BEGIN, 100.0, BOOT)])
     invoke(*of(WORLD, *words, *([str(WORLD)] * 2 if name == "diff" else argument)))
     assert asked
     assert set(asked) <= set(rows(command))
