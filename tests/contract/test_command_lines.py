@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sockdiag.cli import typer_app
 from sockdiag.cli.catalog import COMMANDS, load, summary
 from sockdiag.cli.env import Env
+from sockdiag.cli.passed_on import joined
 from sockdiag.cli.quick import parse
 from sockdiag.cli.spec import CHOICE, INT, SECONDS, Args, Command
 from sockdiag.errors import UsageError
@@ -101,4 +102,5 @@ def test_examples_parse(name: str) -> None:
     for line, what in command.examples:
         words = shlex.split(line)
         assert what
-        assert parse(command, words[1:] if name else words) is not None
+        rest = words[1:] if name else words
+        assert parse(command, joined(command, rest) if name == "replay" else rest) is not None

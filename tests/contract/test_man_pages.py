@@ -194,8 +194,8 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
         record(
             tmp_path / "r",
             (
-                (moment_of(Path(WORLD), BEGIN + 5 * n, 100 + 5.0 * n), BEGIN + 5 * n, 100 + 5.0 * n, BOOT)
-                for n in range(200)
+                (moment_of(Path(WORLD), BEGIN + 60 * n, 100 + 60.0 * n), BEGIN + 60 * n, 100 + 60.0 * n, BOOT)
+                for n in range(12)
             ),
         )
         words = [words[0], str(tmp_path / "r"), *re.sub(r"--at \S+", "--at -10m", shlex.join(words[2:])).split("\0")]

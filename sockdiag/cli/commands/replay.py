@@ -63,7 +63,7 @@ COMMAND = Command(
         ("replay /var/lib/sockdiag --at -10m doctor", "what was wrong ten minutes before the end"),
         ("replay /var/lib/sockdiag --at 13:07:30 list --where 'recv_q > 64KiB'", "which sockets had much to read"),
         (
-            "replay /var/lib/sockdiag --at 13:07 traffic --interval 60 --by process",
+            "replay /var/lib/sockdiag --at 13:07 traffic --interval 60",
             "who used the network in that minute",
         ),
     ),
