@@ -48,7 +48,9 @@ def test_a_moment_answers_as_the_system_did(world: World, tmp_path: Path) -> Non
     assert 0.1 < doctor["interval_s"] < 5
     assert answer("replay", folder, "doctor", "--json", "--interval", "3600")["interval_s"] > doctor["interval_s"]
     assert answer("replay", folder, "doctor", "--json", "--interval", "0")["interval_s"] is None
-    assert answer("path", "--json", "--root", f"{folder}@last")["interval_s"] == doctor["interval_s"]
+    assert (
+        answer("path", "--json", "--interval", "0.1", "--root", f"{folder}@last")["interval_s"] == doctor["interval_s"]
+    )
 
 
 def test_recorders_are_killed() -> None:
