@@ -13,7 +13,7 @@ from sockdiag.survey.sample import judged_query, take_probe, take_sample
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
     from sockdiag.model.cgroup_memory import CgroupMemory
@@ -270,35 +270,45 @@ def read_process(pid: int, process: ProcessFiles, moment: RecordedMoment, refuse
         if (body := unless_denied(process.read, name)) is not None:
             bodies[name] = body
     space = unless_denied(process.link, _NETNS)
-    links = _descriptors(process, refused, denied, live=live)
-    if live:
-        process.read("comm")  # that it can be read shows that the process has not ended
     recording = moment.recording
-    for name, body in bodies.items():
-        recording.files[f"/proc/{pid}/{name}"] = body
-    if space is not None:
-        recording.links[f"/proc/{pid}/{_NETNS}"] = space
-    for one in denied:
-        recording.refused(one)
-    if links is None:
-        return False
-    recording.descriptors(pid, links)
-    return any(target != _FILE for _number, target in links)
-
-
-def _descriptors(
-    process: ProcessFiles, refused: Refusals, denied: list[SourceError], *, live: bool
-) -> list[tuple[bytes, bytes]] | None:
-    # None: they cannot be listed. Names of files are private.
+    seen = _ProcessSockets()
     try:
-        return [(number, target if target[:8] == _SOCKET else _FILE) for number, target in process.descriptors()]
+        recording.descriptors(pid, seen.of(process))
     except SourceDenied as error:
         refused.add(error)
         denied.append(error)
     except SourceUnavailable:
         if live:
             raise
-    return None
+    if live:
+        process.read("comm")  # that it can be read shows that the process has not ended
+    for name, body in bodies.items():
+        recording.files[f"/proc/{pid}/{name}"] = body
+    if space is not None:
+        recording.links[f"/proc/{pid}/{_NETNS}"] = space
+    for one in denied:
+        recording.refused(one)
+    return seen.sockets
+
+
+class _ProcessSockets:
+    """The descriptors of a process, without the names of files, which are private.
+
+    Attributes:
+        sockets: one of them was a socket.
+    """
+
+    def __init__(self) -> None:
+        self.sockets = False
+
+    def of(self, process: ProcessFiles) -> Iterator[tuple[bytes, bytes]]:
+        """Yield number and target of each."""
+        for number, target in process.descriptors():
+            if target[:8] == _SOCKET:
+                self.sockets = True
+                yield number, target
+            else:
+                yield number, _FILE
 
 
 def _nothing(_datagram: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 
 from sockdiag.errors import SourceError
 from sockdiag.sources.capture.packed_tree import Content
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER, FILE, LINKS = "folder", "file", "links"
 _PIECE = 1 << 18
+_LINES = 4096
 # Bytes of all moments together that are kept in memory.
 _IN_MEMORY = 8 << 20
 _PROCESS = re.compile(r"/proc/([1-9]\d*)(?:/|$)")
@@ -108,9 +110,13 @@ class MomentRecording(Recording):
         return Extent(self._content)
 
     def descriptors(self, pid: int, links: Iterable[tuple[bytes, bytes]]) -> None:
-        """Note the open descriptors of a process: their numbers, and what they lead to."""
-        extent = self._descriptors[pid] = Extent(self._content)
-        extent.append(b"".join(b"%b\t%b\n" % link for link in links))
+        """Note the open descriptors of a process: their numbers, and what they lead to. None is noted if *links* raises an error."""
+        extent = Extent(self._content)
+        lines = (b"%b\t%b\n" % link for link in links)
+        # A process may have hundreds of thousands.
+        while some := b"".join(islice(lines, _LINES)):
+            extent.append(some)
+        self._descriptors[pid] = extent
         self.folders.add(f"/proc/{pid}/fd")
 
     def parts(self, prefix: str = "", kept: Callable[[str], bool] | None = None) -> Iterator[Part]:
