@@ -270,7 +270,7 @@ def take_capture(
 
     Args:
         survey: covers one namespace or several.
-        path: a new folder, or an archive if the name ends in ``.tar.gz`` or ``.tgz``.
+        path: a new folder, or an archive if the name ends in ``.tar.gz``, ``.tgz`` or ``.tar.zst``.
         interval: seconds between the two samples; None for a single one.
         force: an archive may replace a file.
         how: what made it, for ``meta.toml``.

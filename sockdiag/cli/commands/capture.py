@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PATH = required(
     "path",
-    "A new folder, or a new archive if it ends in .tar.gz or .tgz.",
+    "A new folder, or a new archive if it ends in .tar.gz, .tgz or .tar.zst.",
     metavar="FILE|DIR",
     completion="path",
 )

@@ -13,6 +13,7 @@ from time import process_time
 
 from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.bundles.layouts import is_kept, layout_of
+from sockdiag.sources.capture import zstd
 from sockdiag.sources.capture.packed_tree import PackedTree
 from sockdiag.sources.capture.tar import DEVICE, FILE, FOLDER, HARD_LINK, LINK, BadArchive, TarReader
 
@@ -58,7 +59,7 @@ def is_archive(path: str) -> bool:
 
 
 def read_archive(path: str) -> PackedTree:
-    """Read a tar archive (plain, gzip, bzip2 or xz).
+    """Read a tar archive (plain, gzip, bzip2, xz or Zstandard).
 
     Raises:
         SourceUnavailable: it is no archive of a captured system, or holds what no capture does: absolute names, "..",
@@ -69,7 +70,7 @@ def read_archive(path: str) -> PackedTree:
 
     damaged: tuple[type[Exception], ...] = (EOFError, zlib.error, *_lzma_error())
     try:
-        with open(path, "rb") as packed, _decompressed(packed) as plain:
+        with open(path, "rb") as packed, _decompressed(path, packed) as plain:
             source = _BoundedSource(plain, path, os.fstat(packed.fileno()).st_size)
             tree = _ArchiveReader(path, source).tree()
             # The check sum stands at the end, after the padding of the last record.
@@ -203,7 +204,7 @@ class _BoundedSource:
             raise _too_much(self._path, f"it takes more than {MAX_CPU_S:g} s of CPU time")
 
 
-def _decompressed(packed: IO[bytes]) -> Any:
+def _decompressed(path: str, packed: IO[bytes]) -> Any:
     magic = packed.read(6)
     packed.seek(0)
     if magic[:2] == b"\x1f\x8b":
@@ -216,6 +217,8 @@ def _decompressed(packed: IO[bytes]) -> Any:
         return bz2.BZ2File(packed)
     if magic == b"\xfd7zXZ\0":
         return BufferedReader(_Xz(packed), _PIECE)
+    if magic[:4] == zstd.MAGIC:
+        return zstd.unpacked(path, packed)
     return packed
 
 

@@ -11,6 +11,7 @@ import os
 from hashlib import sha256
 
 from sockdiag.errors import SourceError, UsageError
+from sockdiag.sources.capture import zstd
 from sockdiag.sources.capture.tar_writer import TarWriter
 from sockdiag.sources.system.folders import open_folder
 from sockdiag.sources.system.proc_root import close_fd, source_error, write_all
@@ -18,9 +19,10 @@ from sockdiag.sources.system.proc_root import close_fd, source_error, write_all
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
 
-ARCHIVES = (".tar.gz", ".tgz")
+    from sockdiag.sources.capture.zstd import Packer
+
+ARCHIVES = (".tar.gz", ".tgz", zstd.SUFFIX)
 CHECKSUMS = "sha256sums"
 _MODE = 0o600
 _SUFFIX = ".tmp"
@@ -63,7 +65,7 @@ class Output:
         try:
             self._refuse()
             if self._archive:
-                self._sink = _Archive(self._folder, self._temporary, int(time))
+                self._sink = _Archive(self._folder, self._temporary, int(time), path)
             else:
                 self._sink = _Folder(self._folder, self._temporary)
         except OSError as error:
@@ -156,9 +158,9 @@ class Output:
 
 
 class _Archive:
-    """A gzip-compressed tar archive, in a folder that is open."""
+    """A compressed tar archive, in a folder that is open; *path* is its name to be."""
 
-    def __init__(self, folder: int, name: str, time: int) -> None:
+    def __init__(self, folder: int, name: str, time: int, path: str) -> None:
         from zlib import DEFLATED, MAX_WBITS, compressobj
 
         self._folder = folder
@@ -166,7 +168,13 @@ class _Archive:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(name, flags, _MODE, dir_fd=folder)
         os.fchmod(self._fd, _MODE)
-        self._packer: Any = compressobj(_LEVEL, DEFLATED, MAX_WBITS | 16)
+        self._packer: Packer
+        try:
+            zipped = not path.endswith(zstd.SUFFIX)
+            self._packer = compressobj(_LEVEL, DEFLATED, MAX_WBITS | 16) if zipped else zstd.packer(path, self._fd)
+        except SourceError:
+            self.abandon()
+            raise
         self._held = bytearray()
         self._tar = TarWriter(self._take, time)
         self._made: set[bytes] = set()
