@@ -51,7 +51,7 @@ def run(env: Env, args: Args) -> int:
         raise UsageError(f"--moments takes 2 to {_MOST}")
     if not is_recording(folder):
         raise not_a_recording(folder)
-    this = Invocation(env, args.replaced(options.ROOT, f"{folder}@last"))
+    this = Invocation(env, args.replaced(options.ROOT, (f"{folder}@last",)))
     record: type[Record] = SocketHistory if where else FindingHistory
     columns, chosen = this.columns(record, _SOCKETS if where else _FINDINGS)
     recording = RecordingReader(folder)
