@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from sockdiag.sources.bundles.texts import Texts
+    from sockdiag.sources.bundles.texts import BundleTexts
     from sockdiag.sources.process.fd import OwnerScan
     from sockdiag.sources.system.machine import System
 
@@ -122,7 +122,7 @@ class Collection:
             if self.sources[table] is not None:
                 self._add(texts.missing())
 
-    def _lists(self, texts: Texts, program: str, table: str) -> bool:
+    def _lists(self, texts: BundleTexts, program: str, table: str) -> bool:
         return texts.read(program, table, self.query) is not None
 
     def _has_proc(self, table: str) -> bool:
@@ -132,7 +132,7 @@ class Collection:
             return False
         return True
 
-    def _from_text(self, texts: Texts, program: str, table: str) -> Iterator[Batch]:
+    def _from_text(self, texts: BundleTexts, program: str, table: str) -> Iterator[Batch]:
         reading = texts.read(program, table, self.query)
         assert reading is not None
         self.sources[table] = program

@@ -25,8 +25,7 @@ from sockdiag.render.escape import printable, printable_line
 from sockdiag.sources.bundles import program_texts
 from sockdiag.sources.bundles.netstat_text import parse_netstat
 from sockdiag.sources.bundles.ss_text import parse_ss as parse_ss_text
-from sockdiag.sources.bundles.tree import text_tree
-from sockdiag.sources.capture.archive import read_archive
+from sockdiag.sources.capture.archive import read_archive, read_text_file
 from sockdiag.sources.capture.transport import captured_system
 from sockdiag.sources.netlink import (
     inet_diag,
@@ -327,7 +326,7 @@ TARGETS: dict[str, Target] = {
     ),
     "uname -a": Target(lambda data: list(program_texts.uname_files(data)), texts("Linux web 6.1.0 #1 SMP\n")),
     "text or dump": Target(
-        in_file(text_tree),
+        in_file(read_text_file),
         lambda: [b"tcp LISTEN 0 1 1.2.3.4:5 0.0.0.0:*\n", *messages("inet_diag_tcp")()],
         (SockdiagError, OSError),
     ),

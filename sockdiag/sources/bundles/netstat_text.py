@@ -74,13 +74,13 @@ def parse_netstat(body: bytes, path: str) -> TextTables:
         Sockets by table; a ParseError for each malformed row (bounded).
     """
     tables = TextTables(SOURCE, path)
-    columns = _Columns("")
+    columns = _Heading("")
     wide = False
     rows = list(_lines(body))
     wide = any(len(cell) > _CUT for _at, line in rows if line[:3] in ("tcp", "udp") for cell in line.split()[3:5])
     for at, line in rows:
         if line.startswith("Proto "):
-            columns = _Columns(line)
+            columns = _Heading(line)
             continue
         proto = line.split(None, 1)[0]
         try:
@@ -102,7 +102,7 @@ def _lines(body: bytes) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-class _Columns:
+class _Heading:
     """Which columns a heading has."""
 
     def __init__(self, heading: str) -> None:
@@ -111,7 +111,7 @@ class _Columns:
         self.timers = " Timer" in heading
 
 
-def _inet(line: str, columns: _Columns, *, wide: bool) -> Socket:
+def _inet(line: str, columns: _Heading, *, wide: bool) -> Socket:
     timer = None
     if columns.timers:
         match = _TIMER.search(line)
@@ -179,7 +179,7 @@ def _owners(text: str) -> tuple[Owner, ...] | None:
     return (Owner(pid=decimal(match[1]), comm=None, fd=None),)
 
 
-def _unix(line: str, columns: _Columns) -> Socket:
+def _unix(line: str, columns: _Heading) -> Socket:
     match = _UNIX_ROW.match(line)
     if match is None:
         raise ValueError(line)

@@ -23,7 +23,7 @@ _MOST_ORIGINS = 64
 _ALWAYS_LISTED = ("tcp", "udp", "unix")
 
 
-class Texts:
+class BundleTexts:
     """What programs printed about sockets, as a captured system holds it.
 
     Args:
@@ -129,9 +129,9 @@ class Texts:
 _ADVISED = {SS: "ss -peaonmi", NETSTAT: "netstat -W -neopa"}
 
 
-def texts_of(files: ProcRoot) -> Texts | None:
+def texts_of(files: ProcRoot) -> BundleTexts | None:
     """Return the texts of a captured system; None if it has none."""
     try:
-        return Texts(files)
+        return BundleTexts(files)
     except SourceError:
         return None

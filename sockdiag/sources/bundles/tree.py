@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from itertools import chain
 
 from sockdiag.sources.bundles import layouts, program_texts
 from sockdiag.sources.bundles.netstat_text import is_netstat
@@ -111,14 +112,17 @@ def bundle_tree(base: Tree) -> Tree:
     return base if layout is None else BundleTree(base, _Maker(base, layout).made())
 
 
-def text_tree(path: str) -> Tree | None:
+def text_tree(file: IO[bytes], path: str) -> Tree | None:
     """Return a file with text of ss or netstat, or with a dump of ``ss -D``, as a tree; None if it is none of them.
+
+    Args:
+        file: the file, at its beginning.
+        path: its name.
 
     Raises:
         OSError: it cannot be read, or is longer than MAX_TEXT.
     """
-    with open(path, "rb") as file:
-        head = file.read(_HEAD)
+    head = file.read(_HEAD)
     if is_dump(head):
         places: tuple[str, ...] = ("/netlink/inet_diag_tcp.nl", "/netlink/inet_diag_tcp6.nl")
     elif is_netstat(head):
@@ -129,8 +133,7 @@ def text_tree(path: str) -> Tree | None:
         return None
     made = PackedTree(path)
     made.add_folder(["proc"])
-    with open(path, "rb") as file:
-        stored = made.store(_pieces(file))
+    stored = made.store(chain((head,), _pieces(file)))
     for place in places:
         made.add(place.split("/")[1:], stored)
     if places[0].startswith(TEXT):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from sockdiag.sources.capture.tar import Member
+    from sockdiag.sources.system.captured_tree import Tree
 
 # Limits on what is kept of an archive and read of it. A host with a million sockets and one descriptor each stays below.
 MAX_MEMBERS = 4_000_000
@@ -56,6 +57,18 @@ _WANTED_FILES = ("etc/passwd",)
 def is_archive(path: str) -> bool:
     """Return whether *path* is a file, to be read as an archive, and not a folder."""
     return os.path.isfile(path)
+
+
+def read_text_file(path: str) -> Tree | None:
+    """Return a file with saved text or a dump as a tree (``sockdiag.sources.bundles.tree``); None if it is neither.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    from sockdiag.sources.bundles.tree import text_tree
+
+    with open(path, "rb") as file:
+        return text_tree(file, path)
 
 
 def read_archive(path: str) -> PackedTree:

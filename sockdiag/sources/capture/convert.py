@@ -33,10 +33,10 @@ def write_tree(tree: Tree, output: Output) -> bool:
         SourceUnavailable: there are more files, or deeper folders, than an archive may have.
         OSError: it cannot be written.
     """
-    return _Walk(tree, output).folder("", 0)
+    return _TreeWriter(tree, output).folder("", 0)
 
 
-class _Walk:
+class _TreeWriter:
     def __init__(self, tree: Tree, output: Output) -> None:
         self._tree = tree
         self._output = output

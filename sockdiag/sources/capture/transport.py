@@ -23,7 +23,7 @@ from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, SOCK_DIAG_BY_FAMILY
 from sockdiag.kernel.tcp_states import BOUND_INACTIVE, CLOSE
 from sockdiag.sources.bundles.layouts import layout_of
 from sockdiag.sources.bundles.texts import texts_of
-from sockdiag.sources.bundles.tree import bundle_tree, text_tree
+from sockdiag.sources.bundles.tree import bundle_tree
 from sockdiag.sources.capture.answers import read_answers
 from sockdiag.sources.capture.asked import Asked
 from sockdiag.sources.capture.namespaces import NamespaceTree, captured_namespaces
@@ -193,11 +193,11 @@ def open_capture(root: str) -> Tree:
         SourceUnavailable: it does not exist, or holds neither ``proc`` nor ``netlink``.
         SourceTruncated: it is a damaged archive.
     """
-    from sockdiag.sources.capture.archive import is_archive, read_archive
+    from sockdiag.sources.capture.archive import is_archive, read_archive, read_text_file
 
     if is_archive(root):
         try:
-            found = text_tree(root)
+            found = read_text_file(root)
         except OSError as error:
             raise source_error(root, error) from None
         return found or bundle_tree(read_archive(root))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sockdiag.model.provenance import Gap
-    from sockdiag.sources.bundles.texts import Texts
+    from sockdiag.sources.bundles.texts import BundleTexts
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.system.modules import Modules
     from sockdiag.sources.system.transport import Transport
@@ -104,7 +104,7 @@ class System:
         monotonic: Callable[[], float] = time.monotonic,
         moments: tuple[System, ...] = (),
         answers: Answers | None = None,
-        texts: Texts | None = None,
+        texts: BundleTexts | None = None,
     ) -> None:
         self.files = files
         self.netlink = netlink
