@@ -34,7 +34,7 @@ MAPPING = text(
     completion="path",
 )
 FROM = text(
-    "from",
+    "from_",
     "Convert what others sent (all that --root takes: a sosreport, saved text of ss, …) to a capture, instead of taking one.",
     metavar="BUNDLE",
     completion="path",
