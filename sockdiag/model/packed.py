@@ -36,7 +36,7 @@ def pack(batch: Batch) -> Batch:
     return made_of(batch.size, dict(batch.constants), columns)
 
 
-class _Same:
+class _Repeated:
     """A sequence of equal items, as its first item and its length."""
 
     __slots__ = ("_first", "_rows")
@@ -62,7 +62,7 @@ class _PackedColumn(Column):
     @property
     def parts(self) -> Sequence[Sequence[Any]]:
         """The parallel sequences."""
-        return [part.whole() if isinstance(part, _Same) else part for part in self._packed]
+        return [part.whole() if isinstance(part, _Repeated) else part for part in self._packed]
 
 
 class _PackedRecords(Column):
@@ -82,7 +82,7 @@ class _PackedRecords(Column):
 
     def _field(self, name: str) -> Sequence[Any] | None:
         part = self._fields[name]
-        return part.whole() if isinstance(part, _Same) else part
+        return part.whole() if isinstance(part, _Repeated) else part
 
 
 def _column(name: str, column: Column) -> Column:
@@ -107,12 +107,12 @@ def _column(name: str, column: Column) -> Column:
 
 def _part(part: Sequence[Any]) -> Any:
     if isinstance(part, (bytes, array)):
-        return _Same(part[:1], len(part)) if uniform(part) else part
+        return _Repeated(part[:1], len(part)) if uniform(part) else part
     values = part if isinstance(part, list) else list(part)
     kinds = set(map(type, values))
     # True and 1 are equal, and not the same.
     if len(kinds) == 1 and kinds <= _PLAIN and values.count(values[0]) == len(values):
-        return _Same(values[:1], len(values))
+        return _Repeated(values[:1], len(values))
     if kinds == {int} and min(values) >= 0:
         most = max(values)
         if most < _U64:

@@ -76,7 +76,7 @@ class _Check:
         return word
 
 
-class _Same:
+class _Unchanged:
     """Takes a file that was redacted again, and finds where it differs from what it was."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class _Checker:
         if path == "/sha256sums":
             self._searched(path, self._search, extent)
             return
-        check, same = _Check(self._mapping), _Same()
+        check, same = _Check(self._mapping), _Unchanged()
         redactor = Redactor(same, check, _place)  # type: ignore[arg-type]
         redactor.file(path, extent.size, extent.pieces())
         search = self._search
@@ -173,7 +173,7 @@ class _Checker:
             self._add(path, None, f"{_NO_PSEUDONYM}, in its name")
 
     def _again(self) -> Redactor:
-        return Redactor(_Same(), _Check(self._mapping), _place)  # type: ignore[arg-type]
+        return Redactor(_Unchanged(), _Check(self._mapping), _place)  # type: ignore[arg-type]
 
     def _add(self, path: str, offset: int | None, kind: str) -> None:
         if len(self.found) < _MOST:

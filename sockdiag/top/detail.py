@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sockdiag.model.inspection import FarEnd
     from sockdiag.model.socket import Socket
     from sockdiag.top.canvas import Line
-    from sockdiag.top.history import History
+    from sockdiag.top.history import LookHistory
     from sockdiag.top.tabs import TabFacts
 
 # Columns of the history beside the text, and the least width of the screen that has room for both.
@@ -63,7 +63,7 @@ class Detail:
         else:
             self._top += amount * (page if how == "pages" else 1)
 
-    def lines(self, width: int, height: int, history: History, *, ascii_only: bool) -> list[Line]:
+    def lines(self, width: int, height: int, history: LookHistory, *, ascii_only: bool) -> list[Line]:
         """Draw it."""
         beside = self.identity is not None and width >= _WIDE
         text_width = width - _SIDE - 2 if beside else width
@@ -83,7 +83,7 @@ class Detail:
             drawn.append([(fitted(text, text_width, ascii_only=ascii_only), ""), ("  ", ""), *side])
         return drawn
 
-    def _graphs(self, history: History, space: int, ascii_only: bool) -> list[Line]:
+    def _graphs(self, history: LookHistory, space: int, ascii_only: bool) -> list[Line]:
         assert self.identity is not None
         followed = history.of(self.identity)
         if followed is None:

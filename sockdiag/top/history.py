@@ -19,7 +19,7 @@ _FOLLOWED = 4096
 _CLOSED = 500
 
 
-class SocketHistory:
+class FollowedSocket:
     """Queues and drops of one socket, look by look.
 
     Attributes:
@@ -48,7 +48,7 @@ class SocketHistory:
         self.last = at
 
 
-class History:
+class LookHistory:
     """What all looks have seen.
 
     Attributes:
@@ -63,7 +63,7 @@ class History:
         self.received: deque[float | None] = deque(maxlen=_KEPT)
         self.sent: deque[float | None] = deque(maxlen=_KEPT)
         self.closed: dict[Hashable, Socket] = {}
-        self._sockets: dict[Hashable, SocketHistory] = {}
+        self._sockets: dict[Hashable, FollowedSocket] = {}
         self._looks = 0
         self._opened: set[Hashable] = set()
 
@@ -81,7 +81,7 @@ class History:
                 if followed is None:
                     if len(self._sockets) >= _FOLLOWED and not self._forget():
                         continue
-                    followed = self._sockets[identity] = SocketHistory(look.at, self._looks)
+                    followed = self._sockets[identity] = FollowedSocket(look.at, self._looks)
                 followed.add(look.at, levels, part.earlier.get(key) if part.seconds is not None else None)
                 seen.add(identity)
         for known, followed in self._sockets.items():
@@ -100,7 +100,7 @@ class History:
         del self._sockets[oldest]
         return True
 
-    def of(self, identity: Hashable) -> SocketHistory | None:
+    def of(self, identity: Hashable) -> FollowedSocket | None:
         """Return the history of a socket; None if nothing has ever waited in it."""
         return self._sockets.get(identity)
 

@@ -70,7 +70,7 @@ _CONTROLS = {
 }
 
 
-class Messages:
+class Mailbox:
     """Messages of the thread, which wake up whoever waits for the terminal."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def deliver(screen: Screen, kind: str, content: Any) -> None:
         screen.fail(content)
 
 
-def run_plain(screen: Screen, session: LookThread, messages: Messages, *, color: bool) -> None:
+def run_plain(screen: Screen, session: LookThread, messages: Mailbox, *, color: bool) -> None:
     """Draw the screen, and pass keys to it, until the user quits or the terminal goes.
 
     The terminal is as it was before, however that ends; Ctrl-Z stops the program with the terminal restored.
@@ -165,11 +165,11 @@ def run_plain(screen: Screen, session: LookThread, messages: Messages, *, color:
 
 def run_plain_on(screen: Screen, make: Callable[[Callable[[str, Any], None]], LookThread], color: bool) -> None:
     """Run the screen, with the session that is made for it."""
-    messages = Messages()
+    messages = Mailbox()
     run_plain(screen, make(messages.put), messages, color=color)
 
 
-def _loop(screen: Screen, messages: Messages, source: int, out: int, *, color: bool) -> None:
+def _loop(screen: Screen, messages: Mailbox, source: int, out: int, *, color: bool) -> None:
     keys = Keys(source)
     size = (0, 0)
     while True:

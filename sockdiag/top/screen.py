@@ -7,7 +7,7 @@ import time
 from sockdiag.errors import FilterError, SockdiagError
 from sockdiag.top import tabs
 from sockdiag.top.canvas import BOLD, DIM, REVERSE, filled, fitted, graph
-from sockdiag.top.history import History
+from sockdiag.top.history import LookHistory
 from sockdiag.top.keys import HELP, HINTS
 from sockdiag.top.prompt import Prompt
 from sockdiag.top.table_view import TableView
@@ -52,7 +52,7 @@ class Screen:
         self.place = place
         self.interval_s = interval_s
         self.ascii_only = ascii_only
-        self.history = History()
+        self.history = LookHistory()
         self.look: Look | None = None
         # The newest look while the screen is frozen.
         self.frozen = False
