@@ -42,7 +42,7 @@ HEAVY = {
     "typer": {"cli/typer_app.py"},
     "pyroute2": {"sources/netlink/routes.py"},
     "psutil": {"sources/process/details.py"},
-    "tabulate": {"render/table.py"},
+    "tabulate": {"render/table.py", "cli/fleet.py"},
     "prometheus_client": {"metrics/serve.py"},
     "rich": {"top/app.py"},
     "textual": {"top/app.py"},

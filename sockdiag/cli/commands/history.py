@@ -111,9 +111,9 @@ COMMAND = Command(
     options=(SINCE, UNTIL, MOMENTS, *options.RULES, *options.REFERENCE),
     arguments=(FOLDER, FILTER),
     examples=(
-        ("history /var/lib/sockdiag", "when findings came and went"),
-        ("history /var/lib/sockdiag --since -10m --moments 120", "every moment of ten minutes"),
-        ("history /var/lib/sockdiag 'sport = :443 and state = established'", "what became of connections"),
+        ("history /srv/record", "when findings came and went"),
+        ("history /srv/record --since -10m --moments 120", "every moment of ten minutes"),
+        ("history /srv/record 'sport = :443 and state = established'", "what became of connections"),
     ),
     document=document,
 )

@@ -107,7 +107,7 @@ COMMAND = Command(
     ),
     arguments=(FOLDER,),
     examples=(
-        ("record /var/lib/sockdiag --keep 24h --max-size 1G", "a moment every 5 s, for a day"),
+        ("record /srv/record --keep 24h --max-size 1G", "a moment every 5 s, for a day"),
         ("record case --every 1s --count 60", "a minute, closely"),
     ),
     document=document,

@@ -60,10 +60,13 @@ COMMAND = Command(
     options=(AT,),
     arguments=(FOLDER, COMMAND_LINE),
     examples=(
-        ("replay /var/lib/sockdiag --at -10m doctor", "what was wrong ten minutes before the end"),
-        ("replay /var/lib/sockdiag --at 13:07:30 list --where 'recv_q > 64KiB'", "which sockets had much to read"),
+        ("replay /srv/record --at -10m doctor", "what was wrong ten minutes before the end"),
         (
-            "replay /var/lib/sockdiag --at 13:07 traffic --interval 60",
+            "replay /srv/record --at 13:07:30 list --where 'recv_q > 64KiB'",
+            "which sockets had much to read",
+        ),
+        (
+            "replay /srv/record --at 13:07 traffic --interval 60",
             "who used the network in that minute",
         ),
     ),

@@ -41,7 +41,7 @@ def labels(by: str, socket: Socket, names: Naming | None = None) -> list[str | N
 def test_every_key_has_its_label() -> None:
     """The label of each key, of one socket with all of its parts."""
     owner = Owner(7, b"nginx", 3, unit="nginx.service", container="web")
-    names = Naming(lambda uid: f"user{uid}", {5: owner}.get, cgroup_path={42: "/a/b"}.get)
+    names = Naming(lambda uid: f"user{uid}", {5: owner}.get, cgroup_path={42: "/a/b"}.get, host="web1")
     socket = tcp(5, uid=33, cgroup_id=42, netns="blue")
     expected = {
         "process": "nginx",
@@ -55,6 +55,7 @@ def test_every_key_has_its_label() -> None:
         "remote": "192.0.2.1:443",
         "state": "ESTABLISHED",
         "netid": "tcp",
+        "host": "web1",
         "netns": "blue",
     }
     assert list(expected) == list(KEYS)

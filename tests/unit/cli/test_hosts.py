@@ -126,16 +126,16 @@ def test_a_broken_capture_costs_itself(fleet: Path) -> None:
 
 def test_a_worker_that_dies_costs_one_capture(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a capture does to the process that reads it, those after it are read."""
-    from sockdiag.sources.capture import transport
+    from sockdiag.sources.recordings import opening
 
-    opened = transport.captured_system
+    opened = opening.open_captured
 
     def fatal(root: str) -> Any:
         if root.endswith("c"):
             os._exit(9)
         return opened(root)
 
-    monkeypatch.setattr(transport, "captured_system", fatal)
+    monkeypatch.setattr(opening, "open_captured", fatal)
     host(fleet / "d", "web-4", 0)
     host(fleet / "e", "web-5", 0)
     found = document("states", "--root", str(fleet))
