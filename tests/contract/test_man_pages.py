@@ -188,8 +188,9 @@ def test_examples_run(name: str, line: str, targets: Targets, tmp_path: Path) ->
     if words[:1] == ["redact"]:
         words = of_redaction(words, tmp_path)
     if words[:1] == ["record"]:
+        if "--count" in words:
+            del words[words.index("--count") : words.index("--count") + 2]
         words = ["record", str(tmp_path / "r"), *words[2:], "--count", "1"]
-        words = words[: words.index("--count") + 2]
     if words[:1] in (["replay"], ["history"]):
         record(
             tmp_path / "r",
