@@ -93,12 +93,18 @@ class HostFacts:
         return self._scan_owners(set(inodes))
 
     def _scan_owners(self, inodes: Collection[int] | None) -> OwnerScan:
-        from sockdiag.sources.process.fd import scan_owners
+        from sockdiag.model.quantity import duration
+        from sockdiag.sources.process.fd import SOURCE, scan_owners
 
         scan = scan_owners(self._system.files, inodes, numeric=self._numeric)
         if self._system.texts is not None and not len(scan.owners):
             # A bundle has no descriptors, and its texts name the owners.
             return self._system.texts.owners(inodes, numeric=self._numeric) or scan
+        age = self._system.processes_age_s
+        if age:
+            # Of a socket that is younger nobody can say that it has no owner.
+            earlier = Gap(SOURCE, f"the processes were read {duration(age)} before this moment")
+            scan = scan._replace(gaps=(*scan.gaps, earlier))
         return scan
 
     def owners(self, inodes: Collection[int]) -> tuple[Mapping[int, tuple[Owner, ...]], Gaps]:

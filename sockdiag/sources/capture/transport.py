@@ -169,7 +169,9 @@ def _system(tree: Tree, root: str, part: Callable[[str], Tree]) -> System:
 def _moment(tree: Tree, root: str) -> System:
     taken, at = capture_time(tree), _noted(tree, b"monotonic") or 0.0
     clock = time.time if taken is None else lambda: taken
-    return System(CapturedRoot(tree), CaptureTransport(tree), clock, root, monotonic=lambda: at)
+    read = _noted(tree, b"processes_monotonic")
+    age = 0.0 if read is None else max(0.0, at - read)
+    return System(CapturedRoot(tree), CaptureTransport(tree), clock, root, monotonic=lambda: at, processes_age_s=age)
 
 
 def _moments(tree: Tree, root: str, end: float, part: Callable[[str], Tree]) -> tuple[System, ...]:

@@ -74,6 +74,7 @@ class System:
         moments: of a captured one, the earlier moments that it holds, oldest first; *files* and *netlink* are of the last.
         answers: of a captured one that ``sockdiag capture`` made, what single sockets answered; its tables hold tcp_info.
         texts: of a captured one, what programs printed about its sockets.
+        processes_age_s: of a recorded one, seconds from the reading of its processes to its moment.
 
     Attributes:
         namespaces: of a captured one, the network namespaces that it holds.
@@ -90,6 +91,7 @@ class System:
         "monotonic",
         "namespaces",
         "netlink",
+        "processes_age_s",
         "root",
         "texts",
     )
@@ -105,6 +107,7 @@ class System:
         moments: tuple[System, ...] = (),
         answers: Answers | None = None,
         texts: BundleTexts | None = None,
+        processes_age_s: float = 0.0,
     ) -> None:
         self.files = files
         self.netlink = netlink
@@ -114,6 +117,7 @@ class System:
         self.monotonic = monotonic
         self.moments = moments
         self.answers = answers
+        self.processes_age_s = processes_age_s
         self.texts = texts
         self.earlier: Callable[[float], tuple[System, ...]] | None = None
         self.namespaces: HeldNamespaces | None = None
