@@ -66,6 +66,8 @@ class Screen:
         self.message = ""
         self.failure = ""
         self._height = 24
+        # The first line of the help that is shown, and the last that can come first: 0 where all lines fit.
+        self._help_at = self._help_end = 0
         self._table_top = 0
 
     # What the front end passes in
@@ -134,13 +136,20 @@ class Screen:
             if self.prompt.key(key):
                 self.prompt = None
             return None
-        if key in ("q", "ctrl+c") or (key == "escape" and not self._has_something_open()):
-            return (QUIT, "") if key != "escape" else None
+        if key in ("q", "ctrl+c"):
+            return QUIT, ""
         if key in ("?", "f1", "h"):
             self.help = not self.help
+            self._help_at = 0
             return None
         if self.help:
-            self.help = False
+            if self._help_end and key in _MOVES:
+                self._scroll_help(*_MOVES[key])
+            else:
+                self.help = False
+            return None
+        if key == "escape":
+            self._close_or_clear()
             return None
         if key in _MOVES:
             self._move(_MOVES[key])
@@ -148,14 +157,11 @@ class Screen:
         action = self._actions().get(key)
         return action() if action is not None else None
 
-    def _has_something_open(self) -> bool:
+    def _close_or_clear(self) -> None:
         if self.detail is not None:
             self.detail = None
         elif self.filter:
             self._set_filter("")
-        else:
-            return False
-        return True
 
     def _actions(self) -> dict[str, Callable[[], tuple[str, str] | None]]:
         found: dict[str, Callable[[], tuple[str, str] | None]] = {
@@ -374,7 +380,7 @@ class Screen:
         room = max(0, height - len(head) - len(bottom))
         self._table_top = len(head)
         if self.help:
-            body = self._help_lines(room)
+            body = self._help_lines(width, room)
         elif self.look is None:
             body = [[("taking the first look …" if not self.failure else "", DIM)]]
         elif self.detail is not None:
@@ -446,6 +452,8 @@ class Screen:
         return line
 
     def _bottom(self, width: int) -> list[Line]:
+        from sockdiag.model.quantity import counted
+
         if self.prompt is not None:
             return self.prompt.lines(width)
         if self.failure:
@@ -455,20 +463,36 @@ class Screen:
         gaps = self.look.gaps if self.look is not None else ()
         hints: Line = [(HINTS[self.tab] if self.detail is None else HINTS["detail"], DIM)]
         if gaps and self.detail is None:
-            hints.append((f"  {len(gaps)} gaps (?)", "warning"))
+            hints.append((f"  {counted(len(gaps), 'gap')} (?)", "warning"))
         return [hints]
 
-    def _help_lines(self, room: int) -> list[Line]:
+    def _help_lines(self, width: int, room: int) -> list[Line]:
+        from textwrap import wrap
+
         from sockdiag.render.escape import printable_line
 
-        lines: list[Line] = [[(f"Keys ({self.tab}; any key closes this)", BOLD)]]
+        lines: list[Line] = []
         for keys, meaning, where in HELP:
             if not where or self.tab in where or (self.detail is not None and "detail" in where):
                 lines.append([(f"  {keys:<14}", BOLD), (meaning, "")])
-        for gap in (self.look.gaps if self.look is not None else ())[: max(0, room - len(lines) - 1)]:
+        for gap in self.look.gaps if self.look is not None else ():
             hint = f" ({gap.hint})" if gap.hint else ""
-            lines.append([(printable_line(f"could not read {gap.source}: {gap.reason}{hint}"), "warning")])
-        return lines
+            said = printable_line(f"could not read {gap.source}: {gap.reason}{hint}")
+            lines += [[(part, "warning")] for part in wrap(said, max(width, 10), subsequent_indent="  ")]
+        space = max(1, room - 1)
+        self._help_end = max(0, len(lines) - space)
+        at = self._help_at = min(self._help_at, self._help_end)
+        title = f"Keys ({self.tab}; any key closes this)"
+        if self._help_end:
+            title = f"Keys ({self.tab}; j k scroll, Esc closes this)  lines {at + 1} to {at + space} of {len(lines)}"
+        return [[(title, BOLD)], *lines[at : at + space]]
+
+    def _scroll_help(self, how: str, number: int) -> None:
+        if how == "to":
+            self._help_at = self._help_end if number else 0
+        else:
+            lines = number if how == "by" else number * max(1, self._height - self._table_top - 3)
+            self._help_at = min(max(0, self._help_at + lines), self._help_end)
 
     _tabs_line = 0
 

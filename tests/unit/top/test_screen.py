@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sockdiag.model.provenance import Gap
 from sockdiag.render.escape import width
 from sockdiag.render.table import no_formula
 from sockdiag.top import tabs
@@ -253,6 +254,42 @@ def test_help_names_every_key() -> None:
                 assert meaning in text
         screen.key("x")
         assert not screen.help
+
+
+@pytest.mark.parametrize("size", [(80, 24), (30, 8)], ids=str)
+def test_help_that_does_not_fit_scrolls_to_its_end(size: tuple[int, int]) -> None:
+    screen = recorded_screen()
+    assert screen.look is not None
+    screen.look.gaps = (Gap("/proc/PID/fd", "Permission denied", hint="run as root"),)
+    screen.go(tabs.SOCKETS)
+    assert "1 gap (?)" in drawn(screen, 120, 24)
+    screen.key("?")
+    seen = set(drawn(screen, *size).split("\n"))
+    first = min(seen)
+    for _ in range(40):
+        screen.key("j")
+        seen.update(drawn(screen, *size).split("\n"))
+    assert screen.help
+    assert sum(line.startswith(f"  {'q':<14}") for line in seen) == 1
+    assert any("could not read" in line for line in seen)
+    assert any(line.rstrip().endswith("root)") for line in seen)
+    screen.key("g")
+    assert min(drawn(screen, *size).split("\n")) == first
+    screen.key("escape")
+    assert not screen.help
+
+
+def test_escape_closes_the_help_and_keeps_the_filter() -> None:
+    screen = recorded_screen()
+    screen.go(tabs.SOCKETS)
+    for key in ("/", *"dport=1", "enter", "?"):
+        screen.key(key)
+    assert screen.filter == "dport=1"
+    screen.key("escape")
+    assert not screen.help
+    assert screen.filter == "dport=1"
+    screen.key("escape")
+    assert screen.filter == ""
 
 
 def test_quit_copy_and_picture_are_the_front_ends() -> None:
