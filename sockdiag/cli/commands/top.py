@@ -88,6 +88,8 @@ def _place(this: Invocation) -> str:
     provenance = this.survey.provenance()
     host = provenance.scope.root or provenance.host.hostname or ""
     netns = this.args[options.NETNS]
+    if this.survey.everywhere:
+        return f"{printable(host)}, all network namespaces"
     return printable(host) + (f", network namespace {printable(netns)}" if netns else "")
 
 

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sockdiag.cli import options
+from sockdiag.cli.commands.top import _place
 from sockdiag.top.plain import Keys
 from tests.recorded import FIXTURES
 from tests.terminal import DEADLINE_S, ENTERED, LEFT, Terminal
@@ -124,3 +127,15 @@ def test_names_of_keys(typed: str, names: list[str]) -> None:
 def _state(pid: int) -> str:
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         return file.read().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize(
+    ("netns", "place"),
+    [(None, "web1"), ("blue", "web1, network namespace blue"), ("all", "web1, all network namespaces")],
+)
+def test_place_names_the_namespaces(netns: str | None, place: str) -> None:
+    survey = SimpleNamespace(
+        everywhere=netns == "all",
+        provenance=lambda: SimpleNamespace(scope=SimpleNamespace(root=None), host=SimpleNamespace(hostname="web1")),
+    )
+    assert _place(SimpleNamespace(survey=survey, args={options.NETNS: netns})) == place  # type: ignore[arg-type]
