@@ -354,7 +354,7 @@ def _memory(look: Look, _facts: TabFacts) -> Grid:
         for level in part.limits:
             if level.used is not None or level.limit is not None:
                 name = level.name.replace("_", " ")
-                origin = MEASURES[f"{level.name}.limit"].help
+                origin = MEASURES[f"{level.name}.limit"].help.rpartition(": ")[2].removesuffix(".")
                 rows.append((name, level.used, level.limit, level.ratio, origin, count))
 
     def severity(row: Any) -> str:
