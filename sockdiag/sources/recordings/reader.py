@@ -125,7 +125,7 @@ class RecordingReader:
         try:
             return self._decoded(fd, moment)
         except Damaged as error:
-            raise SourceTruncated(where, f"the moment of number {moment.number} cannot be read: {error}") from None
+            raise SourceTruncated(where, f"moment {moment.number} cannot be read: {error}") from None
         except MemoryError:
             raise SourceTruncated(where, os.strerror(errno.ENOMEM), errno.ENOMEM) from None
         except OSError as error:

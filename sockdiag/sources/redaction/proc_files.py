@@ -74,7 +74,7 @@ def _whole(one: Callable[[bytes, Mapping], bytes]) -> Rewrite:
 
 
 # Words and numbers of the kernel, none of which a host's owner chooses; no dot, which addresses have, and no path.
-_WORDS = re.compile(rb"[\s|]*(?:[A-Za-z(<][A-Za-z0-9_<>()\-]*:?(?:[\s|,]+|$)|-?[0-9][0-9a-fA-FxkB]*:?(?:[\s|,/]+|$))*")
+_WORDS = re.compile(rb"[\s|#]*(?:[A-Za-z(<][A-Za-z0-9_<>()\-]*:?(?:[\s|,]+|$)|-?[0-9][0-9a-fA-FxkB]*:?(?:[\s|,/]+|$))*")
 _NUMBERS = re.compile(rb"[0-9a-fA-Fx\s:,.\-]*")
 _SETTING = re.compile(rb"[0-9\s,\-]*")
 _WORD = re.compile(rb"[A-Za-z0-9_.+~\-]{0,128}\s*")

@@ -50,10 +50,10 @@ _KINDS: tuple[tuple[str, Rewrite], ...] = (
     (rf"{_TABLE}/route", rewrite.ROUTES),
     (rf"{_TABLE}/ipv6_route", rewrite.ROUTES6),
     (
-        rf"{_TABLE}/(?:netlink|netstat|packet|protocols|snmp6?|sockstat6?|softnet_stat|xfrm_stat|stat/nf_conntrack|sctp/snmp)",
+        rf"{_TABLE}/(?:netlink|netstat|packet|protocols|snmp6?|sockstat6?|softnet_stat|tls_stat|xfrm_stat|stat/nf_conntrack|sctp/snmp)",
         rewrite.COUNTERS,
     ),
-    (r"/proc/(?:stat|modules)", rewrite.COUNTERS),
+    (r"/proc/(?:stat|modules|cgroups)", rewrite.COUNTERS),
     (r"/proc/sys/kernel/(?:hostname|domainname|random/boot_id)", rewrite.NAME),
     (r"/proc/sys/kernel/(?:osrelease|ostype|arch)", rewrite.WORD),
     (r"/proc/sys/net/core/default_qdisc", rewrite.WORD),
