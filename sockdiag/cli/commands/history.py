@@ -51,10 +51,12 @@ def run(env: Env, args: Args) -> int:
         raise UsageError(f"--moments takes 2 to {_MOST}")
     if not is_recording(folder):
         raise not_a_recording(folder)
-    this = Invocation(env, args.replaced(options.ROOT, (f"{folder}@last",)))
+    recording = RecordingReader(folder)
+    newest = recording.newest_readable()
+    at = "last" if newest is recording.moments[-1] else f"@{newest.wall!r}"
+    this = Invocation(env, args.replaced(options.ROOT, (f"{folder}@{at}",)))
     record: type[Record] = SocketHistory if where else FindingHistory
     columns, chosen = this.columns(record, _SOCKETS if where else _FINDINGS)
-    recording = RecordingReader(folder)
     moments = picked(recording, args[SINCE] or "", args[UNTIL] or "last", args[MOMENTS])
     found = look_back(recording, moments, this.rules(), where)
     for error in found.unread[:3]:

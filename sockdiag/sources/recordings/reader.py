@@ -6,7 +6,7 @@ import errno
 import os
 from itertools import pairwise
 
-from sockdiag.errors import SourceTruncated, SourceUnavailable
+from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.capture.packed_tree import PackedTree
 from sockdiag.sources.recordings.folder import (
     MAX_ENTRIES,
@@ -105,6 +105,23 @@ class RecordingReader:
         recent = self.moments[-200:]
         steps = sorted(later.monotonic - one.monotonic for one, later in pairwise(recent) if one.same_boot(later))
         return steps[len(steps) // 2] if steps else 0.0
+
+    def newest_readable(self) -> MomentEntry:
+        """Return the last moment that is not damaged.
+
+        Raises:
+            SourceError: none can be read; the error is that of the last.
+        """
+        failed: SourceError | None = None
+        for moment in reversed(self.moments):
+            try:
+                self.parts(moment)
+            except SourceError as error:
+                failed = failed or error
+            else:
+                return moment
+        assert failed is not None
+        raise failed
 
     def tree(self, moment: MomentEntry) -> Tree:
         """Return the files of a moment.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ from sockdiag.sources.recordings.reader import RecordingReader
 from sockdiag.sources.recordings.sample import StoredMoment, decode, encode
 from sockdiag.sources.recordings.segment import HEADER, START
 from sockdiag.sources.recordings.writer import RecordingWriter, boot_bytes
-from tests.program import FIXTURES
+from tests.program import FIXTURES, invoke
 from tests.recordings import BEGIN, BOOT, moment_of, record, small
 
 if TYPE_CHECKING:
@@ -225,3 +226,34 @@ def test_hostile_folders(tmp_path: Path) -> None:
     (path / "00000003.seg").symlink_to("/etc/passwd")
     with pytest.raises(SourceError):
         RecordingReader(str(path))
+
+
+def test_a_damaged_end_leaves_the_moments_before_it(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    record(folder, [(small(number), BEGIN + 5 * number, 100.0 + 5 * number, BOOT) for number in range(6)])
+    recording = RecordingReader(str(folder))
+    assert recording.newest_readable().number == 5
+    entry = recording.moments[4].entry
+    file = segment(folder)
+    body = bytearray(file.read_bytes())
+    body[entry.offset + HEADER + 3] ^= 0x55
+    file.write_bytes(body)
+    damaged = RecordingReader(str(folder))
+    assert damaged.newest_readable().number == 3
+    body[damaged.moments[0].entry.offset + HEADER + 3] ^= 0x55
+    file.write_bytes(body)
+    with pytest.raises(SourceError, match="moment 5 cannot be read"):
+        RecordingReader(str(folder)).newest_readable()
+
+
+def test_a_history_tells_of_the_moments_before_a_damaged_end(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    record(folder, [(small(number), BEGIN + 5 * number, 100.0 + 5 * number, BOOT) for number in range(6)])
+    file = segment(folder)
+    body = bytearray(file.read_bytes())
+    body[RecordingReader(str(folder)).moments[4].entry.offset + HEADER + 3] ^= 0x55
+    file.write_bytes(body)
+    shown = invoke("history", str(folder), "--json")
+    assert shown.status == 0, shown.err
+    document = json.loads(shown.out)
+    assert [document[key] for key in ("judged", "unread", "recorded")] == [4, 2, 6]
