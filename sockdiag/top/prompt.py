@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from sockdiag.render.escape import printable_line
 from sockdiag.top.canvas import BOLD, REVERSE
 
@@ -97,6 +99,9 @@ class Prompt:
 
     def lines(self, width: int) -> list[Line]:
         """Draw the line, with the place of the cursor, and what is wrong or offered below."""
+        if self._one_key:
+            # A question is wrapped: what is agreed to, and how, must be visible.
+            return [[(part, BOLD)] for part in wrap(self.title, max(width, 10))]
         shift = max(0, len(self.title) + self.cursor + 2 - width)
         text = printable_line(self.text)[shift:]
         cursor = self.cursor - shift

@@ -14,6 +14,7 @@ from sockdiag.render.escape import width
 from sockdiag.render.table import no_formula
 from sockdiag.top import tabs
 from sockdiag.top.keys import HELP
+from sockdiag.top.prompt import Prompt
 from sockdiag.top.screen import COPY, PICTURE, QUIT
 from tests.unit.top.recorded_top import drawn, recorded_screen
 
@@ -382,3 +383,13 @@ def test_gaps_are_counted_and_listed() -> None:
     assert f"{len(screen.look.gaps)} gaps" in drawn(screen, 120, 40)
     screen.key("?")
     assert "could not read" in drawn(screen, 120, 60)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_question_is_visible_to_its_end(columns: int) -> None:
+    screen = recorded_screen()
+    screen.prompt = Prompt(f"Close tcp ESTAB {'a' * 30} {'b' * 30} of nginx(12)? [y/N] ", lambda _: "", one_key=True)
+    text = drawn(screen, columns, 24)
+    assert "of nginx(12)?" in " ".join(text.split())
+    assert text.rstrip().endswith("[y/N]")
+    assert {width(line) for line in text.split("\n")} == {columns}
