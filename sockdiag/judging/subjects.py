@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sockdiag.model.finding import PROCESS, SOCKET, Evidence, Subject
+from sockdiag.model.finding import PROCESS, SOCKET, Advice, Evidence, Subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from sockdiag.judging.case import Case
     from sockdiag.model.address import Endpoint
     from sockdiag.model.batch import Batch
     from sockdiag.model.socket import Owner, Socket
@@ -84,3 +85,18 @@ def process_name(pid: int | None, comm: bytes | None) -> str:
 def one(batch: Batch, row: int) -> Socket:
     """Return the record of one row."""
     return batch.at([row])[0]
+
+
+# What to do where the sockets were chosen that a loss could be of.
+WITHOUT_FILTER = Advice(
+    "Judge all sockets, without --where and --netid.",
+    "sockdiag doctor",
+    "The counter counts what every socket lost, and only some of the sockets were read.",
+)
+
+
+def unseen(case: Case, what: str) -> str:
+    """Name the sockets that a loss is of which no socket in the sample explains; *what* is their plural."""
+    if case.now.filtered:
+        return f"{what} that --where or --netid leaves out, or that are closed by now"
+    return f"{what} that are closed by now"

@@ -44,6 +44,7 @@ class Sample:
         page_size: bytes of a page.
         netns: inode of the network namespace.
         turns: of a probe, how often processes had been given a CPU, by pid: those that hold queues which seem to stand.
+        filtered: sockets are left out that a filter or the choice of tables excludes, so that counters count those of others too.
         absent: why something could not be read, by its source: a file, ``rtnetlink:RTM_GETQDISC``, a table, ``skmem:TABLE``
             for its buffer sizes, ``some TABLE`` where not all of it was read.
     """
@@ -57,6 +58,7 @@ class Sample:
         "counters",
         "descriptors",
         "drop_rules",
+        "filtered",
         "limits",
         "neighbour_tables",
         "netns",
@@ -93,6 +95,7 @@ class Sample:
         page_size: int | None = None,
         netns: int | None = None,
         turns: Mapping[int, int] | None = None,
+        filtered: bool = False,
         absent: Mapping[str, str] | None = None,
     ) -> None:
         self.at = at
@@ -114,4 +117,5 @@ class Sample:
         self.page_size = page_size
         self.netns = netns
         self.turns = turns
+        self.filtered = filtered
         self.absent = absent or {}

@@ -13,7 +13,7 @@ from sockdiag.judging.listeners import (
     places,
     queue_is_cause,
 )
-from sockdiag.judging.subjects import at, memory_evidence, subject_of
+from sockdiag.judging.subjects import WITHOUT_FILTER, at, memory_evidence, subject_of, unseen
 from sockdiag.model.finding import CRITICAL, DROPPING, INFO, NAMESPACE, RECOVERED, Evidence, Finding, Subject
 from sockdiag.model.quantity import counted
 from sockdiag.rules._effects import UNACCEPTED
@@ -112,7 +112,7 @@ def judge(case: Case) -> Iterator[Hit]:
             )
     if overflows and overflows > explained and explained == 0:
         evidence = {"ListenOverflows": case.counter_evidence("TcpExt.ListenOverflows")}
-        whose = "listeners that /proc does not identify" if hidden else "listeners that are closed by now"
+        whose = "listeners that /proc does not identify" if hidden else unseen(case, "listeners")
         said = f"{counted(overflows, 'connection attempt')} refused by full accept queues of {whose}"
         yield Hit(
             Finding(
@@ -123,7 +123,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 evidence,
                 None,
                 None,
-                (ACCEPT,),
+                (WITHOUT_FILTER if case.now.filtered else ACCEPT,),
                 DROPPING,
                 loss_per_s=case.rate(overflows),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.judging.case import Compared, DeclaredRule, Explained, Hit, Threshold, per_second
 from sockdiag.judging.magnitude import THRESHOLDS, severity_of
-from sockdiag.judging.subjects import at, memory_evidence, one, subject_of
+from sockdiag.judging.subjects import WITHOUT_FILTER, at, memory_evidence, one, subject_of, unseen
 from sockdiag.model.finding import CRITICAL, DROPPING, NAMESPACE, WARNING, Advice, Finding, Subject
 from sockdiag.model.quantity import count, counted
 from sockdiag.rules._buffers import COMPARED, levels
@@ -101,12 +101,14 @@ def judge(case: Case) -> Iterator[Hit]:
         evidence = {name: case.counter_evidence(name) for name in RCVBUF_ERRORS if name in case.now.counters}
         said = (
             f"{counted(refused - explained, 'datagram')}{per_second(case.rate(refused - explained))} refused by full "
-            "receive buffers of sockets that are closed by now"
+            f"receive buffers of {unseen(case, 'sockets')}"
         )
         look = Advice(
             "Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No open socket explains these losses."
         )
-        if open_one:
+        if case.now.filtered:
+            look = WITHOUT_FILTER
+        elif open_one:
             # Counters are read a moment after the sockets, and one burst may have come in between.
             said += f", or of {open_one} after it was read: it has lost {count(most)} since it was made"
             look = Advice(

@@ -101,6 +101,7 @@ def take_sample(
         descriptors=descriptors,
         page_size=read_page_size(files),
         netns=survey.netns.inode,
+        filtered=where is not None or bool(survey.options.netids),
         absent=absent,
     )
 
