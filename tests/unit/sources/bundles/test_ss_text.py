@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sockdiag.model.address import NOWHERE, Endpoint
 from sockdiag.model.socket import Owner, Socket, Timer
 from sockdiag.sources.bundles.ss_text import is_ss, parse_ss
 from sockdiag.sources.bundles.text_cells import printed_ms
+from tests.needs import refuse
 
 HEADER = "Netid State  Recv-Q Send-Q Local Address:Port     Peer Address:Port    Process\n"
 FULL = (
@@ -85,6 +88,8 @@ def test_without_options_the_rest_is_unknown() -> None:
     ],
 )
 def test_addresses(local: str, family: str, end: Endpoint) -> None:
+    if local.endswith(":domain") and not Path("/etc/services").exists():
+        refuse("needs /etc/services, of netbase")
     peer = "*:*" if local[0] == "*" else "[::]:*" if family == "AF_INET6" else "0.0.0.0:*"
     socket = only(f"udp UNCONN 0 0 {local} {peer}\n")
     assert (socket.family, socket.local) == (family, end)
