@@ -71,10 +71,11 @@ def hosts(name: str, family: int) -> list[bytes]:
 def interface(name: str) -> int | None:
     """Return the index of a network interface, None if there is none of that name. Source: if_nameindex(3).
 
-    if_nametoindex(3) is not asked: for root, SIOCGIFINDEX with a name that no interface has loads a module of that name.
+    if_nametoindex(3) is not asked: for root, SIOCGIFINDEX with a name that no interface has loads a module of that name. Like it,
+    this leaves out a colon and what follows (``dev_ioctl()``): the name of an alias.
     """
     try:
-        return {known: index for index, known in if_nameindex()}.get(name)
+        return {known: index for index, known in if_nameindex()}.get(name.partition(":")[0])
     except OSError:
         return None
 

@@ -174,9 +174,17 @@ def test_limits_of_the_host(program: Program) -> None:
     assert [limit(who) for who in ("", "+sys_admin", "+sys_admin,+sys_ptrace", ALL)] == [None, None, high, high]
 
 
+def test_tracing_needs_sys_admin(program: Program) -> None:
+    """The instance in tracefs is made with CAP_SYS_ADMIN alone; without it nothing is traced, and the reason is given."""
+    assert rows()[5] == ("to trace events: `sockdiag trace`", "CAP_SYS_ADMIN, tracefs")
+    refused = program("+net_admin", "trace", "drops", "--for", "0.1")
+    assert refused.returncode == 1
+    assert "CAP_SYS_ADMIN" in refused.stderr or "Permission denied" in refused.stderr
+
+
 def test_closing_needs_net_admin(program: Program) -> None:
     """A socket is closed for CAP_NET_ADMIN alone."""
-    assert rows()[5:] == [("to close a socket: `sockdiag kill`, `sockdiag ss -K`", "CAP_NET_ADMIN")]
+    assert rows()[6:] == [("to close a socket: `sockdiag kill`, `sockdiag ss -K`", "CAP_NET_ADMIN")]
 
     def there() -> int:
         return len(program.namespace.ss("-Htn"))
