@@ -13,7 +13,7 @@ PYTEST = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 QUICK := tests/unit/cli tests/contract tests/golden
 # What coverage is measured with, less what it disturbs: what it imports itself, and children that write data before they
 # end while a test counts the milliseconds.
-COVERED := tests/unit tests/golden
+COVERED := tests/unit tests/golden tests/property tests/contract/test_man_pages.py
 UNMEASURED := tests/unit/model/test_fields.py::test_tcp_info_is_not_imported_before_it_is_named
 UNMEASURED += tests/unit/sources/netlink/test_tcp_info_guard.py
 UNMEASURED += tests/unit/sources/system/test_forked_answers.py::test_plain_data_imports_nothing
