@@ -164,7 +164,8 @@ def _column(column: Column, field: Field, parts: list[Sequence[Any]], unasked: f
     if isinstance(column, HeldColumn):
         parts.append(column.texts(lambda owners: _json(plain(owners, field, unasked))))
         return "%s"
-    values = column.values()
+    # The list keeps its items alive: an array makes new ones, and two of them may have one identity in turn.
+    values = list(column.values())
     first = values[0]
     if values.count(first) == len(values):
         return _literal(_json(plain(first, field, unasked)))

@@ -113,6 +113,8 @@ OCTET, WORD = st.integers(0, 255), st.sampled_from([0, 1, 1 << 31, (1 << 32) - 1
 
 
 @given(st.lists(st.tuples(OCTET, OCTET, OCTET, WORD, WORD, WORD), min_size=1, max_size=4), TABLES)
+# User ids that a packed column makes anew for each use.
+@example([(0, 0, 0, 0, 0, 1), (0, 0, 0, 0, 1 << 31, 0), (0, 0, 0, 0, 0, 1), (0, 0, 0, 0, (1 << 32) - 1, 0)], "tcp")
 def test_any_members(rows: list[tuple[int, ...]], table: str) -> None:
     """States, timers and numbers of any value, without attributes: SCTP's timer has one name in both ways."""
     names = ("state", "timer", "retrans", "expires", "uid", "inode")
