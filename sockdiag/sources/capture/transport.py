@@ -53,6 +53,8 @@ _LAST_TIME = 253402300799
 # Offset of the state in the payload, of the families that have one that can be asked for.
 _STATE_AT = {family.number: family.state_at for family in FAMILIES if family.state_at is not None}
 
+_IP_FAMILIES = {bytes((AF_INET,)), bytes((AF_INET6,))}
+
 _HEADER = Struct(f"{ORDER}IHH")
 
 
@@ -82,8 +84,15 @@ class CaptureTransport:
         # All files are opened before the first message is given out: half an answer would not fall back to /proc.
         opened = [(name, self._opened(request, name)) for name in file_names(request.name)]
         keep = _wanted_states(request)
+        by_family = request.type == SOCK_DIAG_BY_FAMILY and request.payload[:1] in _IP_FAMILIES
         for name, (first, rest) in opened:
-            yield from _answer(request, name, first, rest, keep)
+            other = 0
+            # An IP table of both families is in one file, and under both names, where ss -D wrote it.
+            if by_family:
+                other = AF_INET + AF_INET6 - request.payload[0]
+            elif len(opened) > 1:
+                other = AF_INET if name.endswith("6") else AF_INET6
+            yield from _answer(request, name, first, rest, keep, other)
 
     def query(self, request: Request) -> bytes:
         """Return the captured message of one socket, found by the cookie in the request or else by its addresses.
@@ -256,9 +265,10 @@ def _wanted_states(request: Request) -> bytes:
     return bytes(keep)
 
 
-def _answer(request: Request, name: str, first: bytes, rest: Iterator[bytes], keep: bytes) -> Iterator[bytes]:
-    by_family = request.type == SOCK_DIAG_BY_FAMILY and request.payload[:1] in {b"\x02", b"\x0a"}
-    other = AF_INET + AF_INET6 - request.payload[0] if by_family else 0
+def _answer(
+    request: Request, name: str, first: bytes, rest: Iterator[bytes], keep: bytes, other: int
+) -> Iterator[bytes]:
+    # *other*: the family whose messages are left out; 0 for none.
     asked = Asked(request)
     interrupted = False
     ready = bytearray()
@@ -273,7 +283,6 @@ def _answer(request: Request, name: str, first: bytes, rest: Iterator[bytes], ke
             family = data[offset + NLMSG_HDRLEN] if length > NLMSG_HDRLEN else 0
             place = _STATE_AT.get(family)
             if place is not None:
-                # An IP table of both families is in one file where ss -D wrote it.
                 if family == other:
                     continue
                 if length > NLMSG_HDRLEN + place and not keep[data[offset + NLMSG_HDRLEN + place]]:

@@ -114,6 +114,18 @@ def test_dump_of_ss(tmp_path: Path) -> None:
     assert [row["cookie"] for row in rows] == [row["cookie"] for row in known if row["family"] == "AF_INET"]
 
 
+def test_dump_of_both_families_counts_each_socket_once(tmp_path: Path) -> None:
+    """``ss -D`` writes IPv4 and IPv6 to one file; whoever asks for both in one question gets them once."""
+    recorded = Path(__file__).parents[3] / "fixtures/6.18-world"
+    dump = b"".join((recorded / f"netlink/inet_diag_{name}.nl").read_bytes() for name in ("tcp", "tcp6"))
+    (tmp_path / "dump").write_bytes(dump)
+    counted, known = (
+        document("states", "--root", str(root), "--netid", "tcp")["states"] for root in (tmp_path / "dump", recorded)
+    )
+    assert {row["family"] for row in counted} == {"AF_INET", "AF_INET6"}
+    assert counted == known
+
+
 def test_log_collector_of_eks(tmp_path: Path) -> None:
     write(tmp_path, {"sysctls/sysctl_all.txt": "net.core.somaxconn = 128\n", "system/netstat.txt": NETSTAT})
     assert listener(tmp_path)["source"] == "netstat"
