@@ -75,7 +75,9 @@ class SideOfSockets:
         for state, uid, send_q, inode in zip(
             batch.values("state"), batch.values("uid"), batch.values("send_q"), inodes, strict=True
         ):
-            row = (state, uid, send_q if state in _LISTENING else None, self._holders(inode) if inode else ())
+            # Text without inodes does not tell who holds a socket; inode 0 is one without a file.
+            holders = None if inode is None else self._holders(inode) if inode else ()
+            row = (state, uid, send_q if state in _LISTENING else None, holders)
             self.watched.append(share(row, row))
         self.inodes += inodes
         self.cookies += batch.values("cookie")

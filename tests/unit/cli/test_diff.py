@@ -157,6 +157,17 @@ def test_the_owner_of_a_socket_changes(tmp_path: Path) -> None:
     assert found["opened"] == found["closed"] == []
 
 
+def test_text_without_owners_does_not_say_that_nobody_held_a_socket(tmp_path: Path) -> None:
+    """``ss -tan`` shows no inode: who holds a socket is not known."""
+    header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"
+    row = "LISTEN 0 128 0.0.0.0:80 0.0.0.0:*"
+    (tmp_path / "a").write_text(f"{header}{row}\n", encoding="ascii")
+    (tmp_path / "b").write_text(f'{header}{row} users:(("nginx",pid=7,fd=6)) ino:99 sk:1f\n', encoding="ascii")
+    for sides in (("a", "b"), ("b", "a")):
+        found = document(*(str(tmp_path / side) for side in sides), "--netid", "tcp", *IGNORED)
+        assert (found["opened"], found["closed"], found["changed"]) == ([], [], [])
+
+
 def test_listeners_that_share_a_port(tmp_path: Path) -> None:
     """Of several with SO_REUSEPORT each is matched with that of its own program, and one more is one more."""
     before = [Tcp(80, inode=1), Tcp(80, inode=2), Tcp(80, inode=3)]
