@@ -61,11 +61,6 @@ def cut(text: str, space: int, *, ascii_only: bool = False) -> str:
     return kept + mark
 
 
-def line_width(line: Line) -> int:
-    """Return the columns that a line takes."""
-    return sum(width(text) for text, _style in line)
-
-
 def filled(line: Line, space: int, style: str = "", *, ascii_only: bool = False) -> Line:
     """Return a line that takes exactly some columns: cut, or filled with blanks of a style."""
     made: Line = []

@@ -9,7 +9,7 @@ from sockdiag.model.batch import identities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from typing import Any
 
     from sockdiag.analysis.listeners import Listener
@@ -29,26 +29,6 @@ if TYPE_CHECKING:
 LEVELS = ("recv_q", "send_q", "skmem.drops")
 _IN = ("IpExt.InOctets", "Ip6.InOctets")
 _OUT = ("IpExt.OutOctets", "Ip6.OutOctets")
-
-
-class Changes:
-    """What a socket's queues hold and what it dropped, and how much of that is new.
-
-    Attributes:
-        levels: the values of :data:`LEVELS`, unknown ones as 0.
-        before: the same at the last look; None for a socket that was not there.
-    """
-
-    __slots__ = ("before", "levels")
-
-    def __init__(self, levels: tuple[int, ...], before: tuple[int, ...] | None) -> None:
-        self.levels = levels
-        self.before = before
-
-    @property
-    def drops(self) -> int:
-        """What it has dropped since the last look, or since it was created if it is new."""
-        return max(0, self.levels[2] - (self.before[2] if self.before else 0))
 
 
 class LimitLevel:
@@ -272,19 +252,6 @@ class SocketTable:
                 )
         return self._numbers.get(identity)
 
-    def changes(self, row: int) -> Changes:
-        """Return the queues and drops of a row, and those of the last look."""
-        part, _number, batch, inner = self._place(row)
-        key = identities(batch)[inner]
-        nothing = (0,) * len(LEVELS)
-        before = part.earlier.get(key, nothing) if part.seconds is not None else None
-        return Changes(part.levels.get(key, nothing), before)
-
-    def severity(self, row: int) -> str:
-        """Return the severity of the worst finding about a row; "" without one."""
-        part, number, _batch, inner = self._place(row)
-        return part.worst.get((number, inner), "")
-
     def column(self, name: str) -> list[Any]:
         """Return the values of a field in all rows."""
         values: list[Any] = []
@@ -390,11 +357,10 @@ class Look:
         return (total[0], total[1]) if known else None
 
 
-def ordered(values: Sequence[Any], key: Callable[[Any], Any] | None = None, *, descending: bool) -> list[int]:
+def ordered(values: Sequence[Any], *, descending: bool) -> list[int]:
     """Return row numbers in the order of their values; rows without one come last in either direction."""
     known = [row for row, value in enumerate(values) if value is not None]
-    keys = values if key is None else {row: key(values[row]) for row in known}
-    known.sort(key=keys.__getitem__, reverse=descending)
+    known.sort(key=values.__getitem__, reverse=descending)
     if len(known) == len(values):
         return known
     return known + [row for row, value in enumerate(values) if value is None]

@@ -14,7 +14,7 @@ from sockdiag.top.table_view import TableView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from sockdiag.model.socket import Socket
     from sockdiag.top.actions import Actions
@@ -54,7 +54,6 @@ class Screen:
         self.ascii_only = ascii_only
         self.history = LookHistory()
         self.look: Look | None = None
-        # The newest look while the screen is frozen.
         self.frozen = False
         self.tab = tabs.PROBLEMS
         self.views = {tab: TableView(tab, ascii_only=ascii_only) for tab in tabs.TABS}
@@ -495,10 +494,6 @@ class Screen:
             self._help_at = min(max(0, self._help_at + lines), self._help_end)
 
     _tabs_line = 0
-
-    def selected_identity(self) -> Hashable | None:
-        """Return what the selected row is recognised by."""
-        return self.view.selected
 
 
 def _tab_label(number: int, tab: str) -> str:

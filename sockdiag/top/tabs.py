@@ -232,16 +232,17 @@ def _filled(
 
 
 def _process_column(socket: Callable[[int], Socket], facts: TabFacts) -> GridColumn:
-    def text(row: int) -> str:
-        inode = socket(row).inode
-        if not inode:
-            return "-"
-        if inode not in facts.owners:
-            facts.lacking.add(inode)
-            return "…"
-        return _owners_text(facts.owners[inode])
+    return GridColumn("process", "PROCESS", lambda row: _owner_of(socket(row), facts), widest=28)
 
-    return GridColumn("process", "PROCESS", text, widest=28)
+
+def _owner_of(socket: Socket, facts: TabFacts) -> str:
+    # What has not been looked up yet is, as soon as it has been drawn.
+    if not socket.inode:
+        return "-"
+    if socket.inode not in facts.owners:
+        facts.lacking.add(socket.inode)
+        return "…"
+    return _owners_text(facts.owners[socket.inode])
 
 
 def _owners_text(owners: Sequence[Owner] | None) -> str:
@@ -265,15 +266,6 @@ def _listeners(look: Look, facts: TabFacts) -> Grid:
     from sockdiag.render.cells import cell, endpoint
 
     rows = listener_rows(look)
-
-    def process(one: Any) -> str:
-        inode = one.socket.inode
-        if not inode:
-            return "-"
-        if inode not in facts.owners:
-            facts.lacking.add(inode)
-            return "…"
-        return _owners_text(facts.owners[inode])
 
     def severity(one: Any) -> str:
         if one.drops_in_interval:
@@ -304,7 +296,7 @@ def _listeners(look: Look, facts: TabFacts) -> Grid:
             ("syn", "SYN", number("syn_queue"), value("syn_queue"), True, 4),
             ("lost", "LOST/S", lambda one: _rate(one.per_s), value("per_s"), True, 0),
             ("drops", "DROPS-EVER", number("drops"), value("drops"), True, 5),
-            ("process", "PROCESS", process, None, False, 0),
+            ("process", "PROCESS", lambda one: _owner_of(one.socket, facts), None, False, 0),
         ),
         lambda one: (one.socket.netns, one.socket.cookie or one.socket.inode or one.socket.local),
         severity,

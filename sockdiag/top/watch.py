@@ -56,11 +56,6 @@ class Watch:
         self._before: Sample | None = None
         self._probes: list[Sample] = []
 
-    @property
-    def moments(self) -> tuple[float, ...]:
-        """The moments of a recording that can be looked at; none of a running system."""
-        return ()
-
     def narrow(self, where: Where | None) -> None:
         """Judge and show only the sockets that match a filter; all of them with None."""
         self.where = where
