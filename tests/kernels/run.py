@@ -202,7 +202,7 @@ def _report(kernel: boot.Kernel, ran: dict[str, Ran], took: str, status: int | N
     print(f"{kernel.release}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))} in {took}")
     for test, one in ran.items():
         if one.outcome not in ("passed", "skipped"):
-            print(f"  {one.outcome}: {test}")
+            print(f"  {one.outcome}: {test}: {one.why}")
     if status is None:
         print("  the guest did not get to its end")
 
