@@ -29,9 +29,7 @@ FIXTURES = ALL_FIXTURES / "kernels"
 _GUEST = "/run/kernel-test"
 GUEST_TESTS = "tests/kernels/guest"
 # What .ci/run runs under each kernel, in three minutes of an idle machine with two CPUs: what passes under all of them.
-# The widths of ss's columns for SCTP differ now and then.
-_UNSTEADY = f"--deselect={GUEST_TESTS}/test_sctp.py::test_ss"
-SELECTION = (GUEST_TESTS, _UNSTEADY, "tests/live/test_netlink_vs_proc.py", "tests/live/test_struct_layouts.py")
+SELECTION = (GUEST_TESTS, "tests/live/test_netlink_vs_proc.py", "tests/live/test_struct_layouts.py")
 # Scenarios are played from tests/kernels/guest.
 EVERYTHING = (GUEST_TESTS, "tests/live", "tests/differential", "--ignore=tests/live/scenarios")
 

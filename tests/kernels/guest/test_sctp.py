@@ -44,6 +44,7 @@ class Sctp:
         self.many = socket.socket(socket.AF_INET6, socket.SOCK_SEQPACKET, socket.IPPROTO_SCTP)
         self.many.bind(("::1", 0))
         self.many.listen(3)
+        self.port = self.many.getsockname()[1]
         self.sender = socket.socket(socket.AF_INET6, socket.SOCK_SEQPACKET, socket.IPPROTO_SCTP)
         self.sender.sendto(b"one", self.many.getsockname())
 
@@ -54,7 +55,7 @@ def sctp() -> Iterator[Sctp]:
     need_diag("sctp", "sctp_diag")
     made = Sctp()
     yield made
-    for sock in vars(made).values():
+    for sock in (made.listener, made.client, made.server, made.many, made.sender):
         sock.close()
 
 
@@ -132,5 +133,9 @@ def test_buffers_at_creation(sctp: Sctp) -> None:
 @pytest.mark.parametrize("options", ["-Sna", "-SnaeimO", "-Snl", "-Snap state established", "-s"])
 def test_ss(sctp: Sctp, options: str) -> None:
     """`sockdiag ss -S` prints the bytes of ss for SCTP listeners, associations and their details."""
-    assert sctp
+    if sum(one.local.port == sctp.port and one.state == "LISTEN" for one in rows("sctp")) > 1:
+        # Where both rows of this listener come in succession, which depends on the hash of its port, ss takes the second
+        # for an association, and prints whatever lies behind its table of their states: (null) in 6.1, 0 in 7.1.
+        sctp.many.close()
+        sctp.sender.close()
     same_as_ss(*options.split())
