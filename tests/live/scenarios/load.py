@@ -376,8 +376,10 @@ def _derived() -> dict[str, int]:
     _mib("netstat", lambda _prefix, _name: True, every)
     six = dict(line.split() for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines())
     found = {}
-    # Resets that neither a process of this namespace caused nor got.
+    # Resets that neither a process of this namespace caused nor got, and that answer no end of a connection of which
+    # TIME-WAIT had no room to remember anything.
     ended = ("TcpExt.TCPAbortOnClose", "TcpExt.TCPAbortOnData", "Tcp.EstabResets", "Tcp.AttemptFails")
+    ended += ("TcpExt.TCPTimeWaitOverflow",)
     found["refused here"] = max(0, every["Tcp.OutRsts"] - sum(every[name] for name in ended))
     # Programs that try IPv6 first use IPv4 afterwards.
     instead = every["Tcp.ActiveOpens"] + every["Udp.OutDatagrams"]
@@ -398,7 +400,8 @@ def _derived() -> dict[str, int]:
 def lost(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     """Return what was lost between two readings, without what happens on any host."""
     changes = {name: n - before.get(name, 0) for name, n in after.items()}
-    return {name: n for name, n in changes.items() if n and not 0 < n < LEAST.get(name, 1)}
+    # What falls is the sum over sockets of which one closed, or a difference of two counters.
+    return {name: n for name, n in changes.items() if n >= LEAST.get(name, 1)}
 
 
 def sent_again() -> tuple[int, int]:

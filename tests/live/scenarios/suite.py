@@ -53,10 +53,12 @@ class Scenario(NamedTuple):
 class Outcome(NamedTuple):
     """What the program said, and what the kernel counted meanwhile.
 
-    *sent_again* is the share of TCP segments with data that were sent again, 0 where there were fewer than 500.
+    *lost_before* is what it had counted until then. *sent_again* is the share of TCP segments with data that were sent
+    again, 0 where there were fewer than 500.
     """
 
     document: dict[str, Any]
+    lost_before: dict[str, int]
     lost: dict[str, int]
     sent_again: float
     status: int
@@ -240,7 +242,7 @@ def _look(namespace: Namespace, asked: Ask = ask) -> Outcome:
     after, sent_after = namespace.call(load.losses), namespace.call(load.sent_again)
     lost = load.lost(before, after)
     again, first = (now - past for now, past in zip(sent_after, sent_before, strict=True))
-    return Outcome(document, lost, again / first if first >= 500 else 0.0, status)
+    return Outcome(document, load.lost({}, before), lost, again / first if first >= 500 else 0.0, status)
 
 
 def play_all(scenarios: Sequence[Scenario] = SCENARIOS, asked: Ask = ask) -> dict[str, Outcome | BaseException]:
