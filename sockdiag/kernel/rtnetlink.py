@@ -39,7 +39,40 @@ NDT_STATS = Struct(f"{ORDER}11Q")
 
 IFINFOMSG = Struct(f"{ORDER}BxHiII")  # ifi_family, ifi_type, ifi_index, ifi_flags, ifi_change
 IFLA_IFNAME = 3
+IFLA_MTU = 4
+IFLA_TXQLEN = 13
+IFLA_OPERSTATE = 16
+IFLA_LINKINFO = 18
+IFLA_STATS64 = 23
+IFLA_CARRIER_CHANGES = 35
 IFLA_ALT_IFNAME = 53
+IFLA_INFO_KIND = 1
+# Values of IFLA_OPERSTATE. Source: enum of IF_OPER_…, include/uapi/linux/if.h.
+OPERSTATES = ("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")
+# struct rtnl_link_stats64, as far as every kernel has it.
+LINK_STATS64 = (
+    "rx_packets",
+    "tx_packets",
+    "rx_bytes",
+    "tx_bytes",
+    "rx_errors",
+    "tx_errors",
+    "rx_dropped",
+    "tx_dropped",
+    "multicast",
+    "collisions",
+    "rx_length_errors",
+    "rx_over_errors",
+    "rx_crc_errors",
+    "rx_frame_errors",
+    "rx_fifo_errors",
+    "rx_missed_errors",
+    "tx_aborted_errors",
+    "tx_carrier_errors",
+    "tx_fifo_errors",
+    "tx_heartbeat_errors",
+    "tx_window_errors",
+)
 
 TCA_KIND = 1
 TCA_STATS2 = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 from errno import errorcode
 
 from sockdiag.analysis.inspect import egress_note, has_egress
-from sockdiag.errors import ParseError, SourceError
+from sockdiag.errors import NotCaptured, ParseError, SourceError
 from sockdiag.kernel.sock_diag import V4_MAPPED_TEXT
 from sockdiag.model.inspection import Egress
 from sockdiag.model.provenance import Gap
@@ -67,10 +67,10 @@ def read_link_layer(
     Returns:
         The link layer, and gaps for what could not be read.
     """
-    from sockdiag.sources.netlink.routes import LINK, Routes
+    from sockdiag.sources.netlink.routes import Routes
 
     if not system.files.live:
-        return LinkLayer(netns), [Gap(LINK, "not captured", None, "inspect the running system")]
+        return _captured_link_layer(system, netns)
     links = unanswering = None
     gaps = []
     try:
@@ -79,6 +79,30 @@ def read_link_layer(
             unanswering = tuple(routes.unanswering())
     except SourceError as error:
         gaps.append(Gap.from_error(error))
+    return LinkLayer(netns, links, unanswering), gaps
+
+
+def _captured_link_layer(system: System, netns: str | None) -> tuple[LinkLayer, list[Gap]]:
+    from sockdiag.sources.netlink.rtnetlink_links import read_links
+    from sockdiag.sources.netlink.rtnetlink_neighbours import read_unanswering
+
+    gaps: list[Gap] = []
+
+    def attempt(read: Callable[[], list[Part]]) -> tuple[Part, ...] | None:
+        try:
+            return tuple(read())
+        except NotCaptured as error:
+            gaps.append(Gap(error.source, "not captured", None, "inspect the running system"))
+        except (SourceError, ParseError) as error:
+            gaps.append(Gap.from_error(error))
+        return None
+
+    links = attempt(lambda: read_links(system.netlink))
+    if links is None:
+        return LinkLayer(netns), gaps
+    names = {link.index: link.name for link in links}
+    # As in an answer of the running system, which says no time.
+    unanswering = attempt(lambda: [one._replace(used_ms=None) for one in read_unanswering(names.get, system.netlink)])
     return LinkLayer(netns, links, unanswering), gaps
 
 
