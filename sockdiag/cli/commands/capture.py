@@ -54,6 +54,11 @@ def run(env: Env, args: Args) -> int:
     # Whoever takes a capture wants to know how the host is, and not to change it.
     bundle = args[FROM]
     args = args.replaced(options.MODULES, "never")
+    if bundle is not None:
+        if not bundle:
+            raise UsageError("--from needs a file or a folder")
+        if args.given(INTERVAL):
+            raise UsageError("--interval and --from exclude each other: a bundle has the moments that it has")
     this = Invocation(env, args if bundle is None else args.replaced(options.ROOT, (bundle,)))
     survey = this.survey
     if not args[PATH]:

@@ -126,9 +126,18 @@ def is_ss(head: bytes) -> bool:
     """Return whether a text begins as one that ss printed."""
     for line in head.splitlines()[:5]:
         words = line.split()
-        if words[:1] in ([b"Netid"], [b"State"]) and b"Recv-Q" in words and b"Send-Q" in words:
+        if b"State" in words[:2] and b"Recv-Q" in words and b"Send-Q" in words:
             return True
         if _begins_row([word.decode("latin-1") for word in words[:4]]):
+            return True
+    return False
+
+
+def lacks_states(head: bytes) -> bool:
+    """Return whether a text begins with the header that ss prints for sockets of a single state (``ss -t state listening``)."""
+    for line in head.splitlines()[:5]:
+        words = [word for word in line.split() if word != b"Netid"]
+        if words[:3] == [b"Recv-Q", b"Send-Q", b"Local"]:
             return True
     return False
 

@@ -80,7 +80,10 @@ class BundleTexts:
         program = SS if self._tables(SS) is not None else NETSTAT
         tables = self._tables(program)
         rows = 0 if tables is None else tables.others(table)
-        return self._gap(program, f"{rows} rows of {table} are not understood" if rows else f"lists no {table} sockets")
+        if rows:
+            reason = f"its {rows} {table} sockets are not read from text"
+            return Gap(self._path(program), reason, None, "`sockdiag capture` saves them so that they can be")
+        return self._gap(program, f"lists no {table} sockets")
 
     def missing(self) -> Gap | None:
         """Return the gap of a bundle that has no text of ss, where a table was read elsewhere."""

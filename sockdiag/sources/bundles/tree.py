@@ -11,9 +11,10 @@ import errno
 import os
 from itertools import chain
 
+from sockdiag.errors import SourceUnavailable
 from sockdiag.sources.bundles import layouts, program_texts
 from sockdiag.sources.bundles.netstat_text import is_netstat
-from sockdiag.sources.bundles.ss_text import is_ss
+from sockdiag.sources.bundles.ss_text import is_ss, lacks_states
 from sockdiag.sources.capture.packed_tree import PackedTree
 
 TYPE_CHECKING = False
@@ -121,6 +122,7 @@ def text_tree(file: IO[bytes], path: str) -> Tree | None:
 
     Raises:
         OSError: it cannot be read, or is longer than MAX_TEXT.
+        SourceUnavailable: it is text of ss that does not show the states of sockets.
     """
     head = file.read(_HEAD)
     if is_dump(head):
@@ -129,6 +131,9 @@ def text_tree(file: IO[bytes], path: str) -> Tree | None:
         places = (f"{TEXT}/{layouts.NETSTAT}",)
     elif is_ss(head):
         places = (f"{TEXT}/{layouts.SS}",)
+    elif lacks_states(head):
+        reason = "ss shows no states where it was asked for a single one"
+        raise SourceUnavailable(path, reason, errno.EINVAL, "save `ss -peaonmi`, run as root")
     else:
         return None
     made = PackedTree(path)

@@ -15,7 +15,7 @@ from sockdiag.errors import SourceError, SourceTruncated, SourceUnavailable
 from sockdiag.sources.bundles.layouts import is_kept, layout_of
 from sockdiag.sources.capture import zstd
 from sockdiag.sources.capture.packed_tree import PackedTree
-from sockdiag.sources.capture.tar import DEVICE, FILE, FOLDER, HARD_LINK, LINK, BadArchive, TarReader
+from sockdiag.sources.capture.tar import DEVICE, FILE, FOLDER, HARD_LINK, LINK, BadArchive, NoArchive, TarReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ FREE = 128 << 20
 # Decompressing takes as much as the compressor chose: 64 MiB with xz -9.
 _XZ_MEMORY = 128 << 20
 _PIECE = 1 << 20
+NO_CAPTURE = "not a capture: it has neither proc nor netlink, and is no bundle of a known collector"
 
 _WANTED = (
     "proc",
@@ -51,6 +52,7 @@ _WANTED = (
     "stat.tsv",
     "answers.tsv",
 )
+_NOTHING_KNOWN = "neither a capture nor a bundle of a known collector, nor text of ss or netstat, nor a dump of ss -D"
 _WANTED_FILES = ("etc/passwd",)
 
 
@@ -84,8 +86,18 @@ def read_archive(path: str) -> PackedTree:
     damaged: tuple[type[Exception], ...] = (EOFError, zlib.error, *_lzma_error())
     try:
         with open(path, "rb") as packed, _decompressed(path, packed) as plain:
-            source = _BoundedSource(plain, path, os.fstat(packed.fileno()).st_size)
-            tree = _ArchiveReader(path, source).tree()
+            size = os.fstat(packed.fileno()).st_size
+            if not size:
+                raise SourceTruncated(path, "it is empty")
+            source = _BoundedSource(plain, path, size)
+            reader = _ArchiveReader(path, source)
+            try:
+                tree = reader.tree()
+            except (NoArchive, EOFError) as error:
+                # Whatever is compressed, and ends early, was something once.
+                if reader.members or (plain is not packed and isinstance(error, EOFError)):
+                    raise
+                raise SourceUnavailable(path, _NOTHING_KNOWN, errno.EINVAL) from None
             # The check sum stands at the end, after the padding of the last record.
             while source.read(_PIECE):
                 pass
@@ -115,10 +127,11 @@ class _ArchiveReader:
         self._top: str | None = None
         self._bytes = 0
         self._index = 0
+        self.members = 0
 
     def tree(self) -> PackedTree:
-        for members, member in enumerate(self._reader.members(), 1):
-            if members > MAX_MEMBERS:
+        for self.members, member in enumerate(self._reader.members(), 1):  # noqa: B020 - counts what was read
+            if self.members > MAX_MEMBERS:
                 raise self._refused(f"more than {MAX_MEMBERS} files")
             self._source.check_time()
             wanted = self._wanted(self._parts(member.name))
@@ -132,7 +145,7 @@ class _ArchiveReader:
                 if self._index > MAX_INDEX:
                     raise self._refused(f"names and links that take more than {MAX_INDEX} bytes")
         if not (self._tree.has_folder("/proc") or self._tree.has_folder("/netlink") or layout_of(self._tree)):
-            raise self._refused("not a capture: it has neither proc nor netlink")
+            raise self._refused(NO_CAPTURE)
         return self._tree
 
     def _add(self, member: Member, parts: list[str]) -> int:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sockdiag.sources.capture.zstd import Packer
 
 ARCHIVES = (".tar.gz", ".tgz", zstd.SUFFIX)
+# Whoever gives such a name does not want a folder that is called so.
+_NOT_WRITTEN = (".tar", ".txz", ".tbz2", ".zip", ".7z", ".gz", ".zst", ".xz", ".bz2", ".tzst", ".rar", *ARCHIVES)
 CHECKSUMS = "sha256sums"
 _MODE = 0o600
 _SUFFIX = ".tmp"
@@ -51,6 +53,10 @@ class Output:
         place, name = os.path.split(path.rstrip("/") or path)
         if name in {"", ".", ".."}:
             raise UsageError(f"{path}: not the name of a new file or folder")
+        if path == "-":
+            raise UsageError("a capture is not written to standard output: name a file or a folder (./- is a folder)")
+        if name.lower().endswith(_NOT_WRITTEN) and not name.endswith(ARCHIVES):
+            raise UsageError(f"{path}: captures are written as {', '.join(ARCHIVES)}, or to a folder")
         self._path = path
         self._name = name
         self._archive = name.endswith(ARCHIVES)

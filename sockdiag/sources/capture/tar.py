@@ -53,6 +53,10 @@ class BadArchive(SockdiagError):
     """It is no tar archive, or one that nothing but an attack would make."""
 
 
+class NoArchive(BadArchive):
+    """What should be a header is none."""
+
+
 class Member:
     """One member of an archive.
 
@@ -171,12 +175,15 @@ class TarReader:
 
 def _check(block: bytes) -> None:
     # The sum of all bytes, with blanks in its own place; some old programs added signed ones.
-    noted = _octal(block[148:156])
+    digits = block[148:156].strip(b" \0")
+    if digits.strip(b"01234567"):
+        raise NoArchive("not a tar archive, or a damaged one: a check sum that is no number")
+    noted = _octal(digits)
     own = sum(block[148:156])
     if noted != sum(block) - own + 8 * 0x20:
         signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:]) + 8 * 0x20
         if noted != signed:
-            raise BadArchive("not a tar archive, or a damaged one: bad checksum")
+            raise NoArchive("not a tar archive, or a damaged one: bad checksum")
 
 
 def _name(block: bytes) -> bytes:

@@ -204,7 +204,7 @@ def open_capture(root: str) -> Tree:
         SourceUnavailable: it does not exist, or holds neither ``proc`` nor ``netlink``.
         SourceTruncated: it is a damaged archive.
     """
-    from sockdiag.sources.capture.archive import is_archive, read_archive, read_text_file
+    from sockdiag.sources.capture.archive import NO_CAPTURE, is_archive, read_archive, read_text_file
 
     if is_archive(root):
         try:
@@ -214,6 +214,10 @@ def open_capture(root: str) -> Tree:
         return found or bundle_tree(read_archive(root))
     try:
         inner = [name for name, _is_folder in FolderTree(root).folders("/")]
+    except NotADirectoryError as error:
+        if os.path.exists(root):
+            raise SourceUnavailable(root, "neither a regular file nor a folder", error.errno) from None
+        raise source_error(root, error) from None
     except OSError as error:
         raise source_error(root, error) from None
     # A link would lead out of it.
@@ -225,7 +229,7 @@ def open_capture(root: str) -> Tree:
                 return bundle_tree(tree)
         except OSError:
             continue
-    raise SourceUnavailable(root, "not a capture: it has neither proc nor netlink", errno.ENOENT)
+    raise SourceUnavailable(root, NO_CAPTURE, errno.ENOENT)
 
 
 def capture_time(root: str | Tree) -> float | None:
