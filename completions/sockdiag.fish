@@ -524,7 +524,7 @@ complete -c sockdiag -n '__sockdiag_is trace' -l where -x -a '(__sockdiag_filter
 complete -c sockdiag -n '__sockdiag_is trace' -l process -x -d 'Show only events of these processes: a PID, or a pattern for names such as nginx*'
 complete -c sockdiag -n '__sockdiag_is trace' -l for -x -d 'Stop after S seconds'
 complete -c sockdiag -n '__sockdiag_is trace' -l count -x -d 'Stop after N events'
-complete -c sockdiag -n '__sockdiag_is trace' -l summary -x -d 'Show no events, but totals, every S seconds and at the end'
+complete -c sockdiag -n '__sockdiag_is trace' -l summary -x -d 'Show no events, but totals: at the end, and every S seconds if S is given (more than 0)'
 complete -c sockdiag -n '__sockdiag_is trace' -l noise -d 'Also show drops for which the kernel gives no reason, or that belong to no socket'
 complete -c sockdiag -n '__sockdiag_is trace' -l ndjson -d 'Print one JSON object per row (newline-delimited)'
 complete -c sockdiag -n '__sockdiag_is trace' -l csv -d 'Print comma-separated values (RFC 4180) with a header'

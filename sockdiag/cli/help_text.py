@@ -58,8 +58,21 @@ def explained(option: Option[Any]) -> str:
 
 def synopsis(command: Command) -> str:
     """Return the command with the placeholders of its options and arguments."""
-    arguments = [a.metavar if a.required else f"[{a.metavar}]" for a in command.arguments]
+    arguments = [name if required else f"[{name}]" for name, _help, required in shown_arguments(command)]
     return " ".join([command.words, "[OPTION]...", *arguments])
+
+
+def shown_arguments(command: Command) -> list[tuple[str, str, bool]]:
+    """Return placeholder and explanation of each argument, and whether it is required; of one that may be repeated, once."""
+    found: dict[str, tuple[str, str, bool]] = {}
+    for argument in command.arguments:
+        name = argument.metavar
+        if name in found:
+            _name, text, required = found[name]
+            found[name] = f"{name}...", text, required
+        else:
+            found[name] = name, argument.help, argument.required
+    return list(found.values())
 
 
 def _command(command: Command, width: int) -> Iterator[str]:
@@ -70,7 +83,7 @@ def _command(command: Command, width: int) -> Iterator[str]:
             yield from wrapped(paragraph, width)
     if command.arguments:
         yield from ("", "Arguments:")
-        yield from _definitions([(a.metavar, a.help) for a in command.arguments], width)
+        yield from _definitions([(name, text) for name, text, _required in shown_arguments(command)], width)
     if command.examples:
         yield from ("", "Examples:")
         for line, what in command.examples:

@@ -8,7 +8,7 @@ test requires equal results from both.
 from __future__ import annotations
 
 from sockdiag.cli.spec import COUNT, LIST, Args, Command, Option, defaults
-from sockdiag.cli.values import convert
+from sockdiag.cli.values import convert, with_values
 from sockdiag.errors import UsageError
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def parse(command: Command, words: list[str], order: list[tuple[str, object]] | 
         return None
     arguments: list[str] = []
     given: set[str] = set()
-    rest = list(reversed(words))
+    rest = list(reversed(with_values(command, words)))
     while rest:
         word = rest.pop()
         if word == "-" or not word.startswith("-"):

@@ -44,9 +44,10 @@ class Option(Typed["T"]):
         default: value if it is not given.
         help: sentences; the first one must be enough where there is room for one line only. Help adds the default.
         completion: what completes the value (:data:`Completion`).
+        alone: the value that it stands for where no number follows; "" if it needs a value.
     """
 
-    __slots__ = ("choices", "completion", "default", "flags", "help", "kind", "metavar", "name")
+    __slots__ = ("alone", "choices", "completion", "default", "flags", "help", "kind", "metavar", "name")
 
     def __init__(
         self,
@@ -59,8 +60,10 @@ class Option(Typed["T"]):
         metavar: str = "",
         choices: tuple[str, ...] = (),
         completion: Completion = "",
+        alone: str = "",
     ) -> None:
         self.name = name
+        self.alone = alone
         long = "--" + name.rstrip("_").replace("_", "-")
         self.flags = (long, short) if short else (long,)
         self.kind = kind
@@ -129,8 +132,8 @@ if TYPE_CHECKING:
     @overload
     def seconds(name: str, help: str, *, short: str = "", default: float) -> Option[float]: ...
     @overload
-    def seconds(name: str, help: str, *, short: str = "") -> Option[float | None]: ...
-    def seconds(name: str, help: str, *, short: str = "", default: float | None = None) -> Option[Any]:
+    def seconds(name: str, help: str, *, short: str = "", alone: str = "") -> Option[float | None]: ...
+    def seconds(name: str, help: str, *, short: str = "", default: float | None = None, alone: str = "") -> Option[Any]:
         """Declare an option that takes a time, in seconds or with a unit."""
 
     @overload
@@ -146,9 +149,9 @@ else:
         """Declare an option that takes a whole number."""
         return Option(name, help, INT, default, metavar=metavar)
 
-    def seconds(name, help, *, short="", default=None):
+    def seconds(name, help, *, short="", default=None, alone=""):
         """Declare an option that takes a time, in seconds or with a unit."""
-        return Option(name, help, SECONDS, default, metavar="S", short=short)
+        return Option(name, help, SECONDS, default, metavar="[S]" if alone else "S", short=short, alone=alone)
 
     def choice(name, help, choices, *, default=None):
         """Declare an option that takes one of several words."""

@@ -17,7 +17,7 @@ from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, load
 from sockdiag.cli.help_text import HELP, help_text
 from sockdiag.cli.spec import CHOICE, COUNT, FLAG, INT, LIST, SECONDS, Args, Command, Option, defaults
-from sockdiag.cli.values import convert
+from sockdiag.cli.values import convert, with_values
 from sockdiag.errors import UsageError, unknown
 
 TYPE_CHECKING = False
@@ -166,6 +166,8 @@ def run_typer(words: list[str], env: Env) -> int:
         The exit status.
     """
     os.environ["TYPER_USE_RICH"] = "0"
+    if words and words[0] in COMMANDS:
+        words = [words[0], *with_values(load(words[0]), words[1:])]
     try:
         code = build(env).main(args=words, prog_name="sockdiag", standalone_mode=False, obj=env)
     except typer.Abort:

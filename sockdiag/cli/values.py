@@ -9,11 +9,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from sockdiag.cli.spec import Option
+    from sockdiag.cli.spec import Command, Option
 
 _DIGITS = frozenset("0123456789")
+_NUMBER = (*_DIGITS, ".")
 # Longer numbers are mistakes, and Python refuses to read very long ones.
 _LONGEST = 60
+
+
+def with_values(command: Command, words: list[str]) -> list[str]:
+    """Write out the value of each option that may stand alone, where no number follows it."""
+    alone = {flag: option.alone for option in command.options if option.alone for flag in option.flags}
+    if not alone or alone.keys().isdisjoint(words):
+        return words
+    valued = {flag for option in command.options if not option.bare for flag in option.flags}
+    found: list[str] = []
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
+        found.append(word)
+        if word == "--":
+            break
+        if word in alone and not (rest and rest[-1][:1] in _NUMBER):
+            found.append(alone[word])
+        elif word in valued and rest:
+            found.append(rest.pop())
+    return found + rest[::-1]
 
 
 def convert(option: Option[Any], text: str) -> Any:

@@ -10,7 +10,7 @@ from sockdiag.cli import exit as status
 from sockdiag.cli.catalog import COMMANDS, SS_SUMMARY, summary
 from sockdiag.cli.env import REMEMBERED, VARIABLES
 from sockdiag.cli.grouping import BY
-from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, synopsis
+from sockdiag.cli.help_text import HELP, VERSION, explained, grouped, shown_arguments, synopsis
 from sockdiag.devtools import man_topics
 from sockdiag.devtools.completion_values import columns, commands, rows
 from sockdiag.devtools.roff import Page
@@ -62,8 +62,8 @@ def _command_page(command: Command) -> Page:
             page.paragraph(paragraph)
     if command.arguments:
         page.heading("ARGUMENTS")
-        for argument in command.arguments:
-            page.item("", argument.help, argument.metavar)
+        for placeholder, text, _required in shown_arguments(command):
+            page.item("", text, placeholder)
     if not command.name:
         page.heading("COMMANDS")
         for other, question in [("ss", SS_SUMMARY), *((n, summary(n)) for n in COMMANDS)]:

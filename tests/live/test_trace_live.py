@@ -280,6 +280,24 @@ def test_nothing_stays_behind(empty_netns: Namespace, number: int) -> None:
         assert not of(process.pid)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_totals(empty_netns: Namespace, number: int) -> None:
+    """What was seen is summed up, as after --for, and the exit status is that of success."""
+    empty_netns.call(probes.receiver, 5354)
+    with trace(empty_netns, "drops", "--summary", "--where", "sport = :5354") as process:
+        process_begins(process, empty_netns)
+        empty_netns.call(probes.flood, 5354, 400)
+        time.sleep(0.5)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert not of(process.pid)
+    drops = int(empty_netns.proc("udp").splitlines()[-1].split()[-1])
+    assert out.splitlines()[1].startswith(f"{drops} events in ")
+    assert [line for line in out.splitlines() if line.isupper()] == ["REASON", "SOCKET", "PROCESS", "PEER"]
+    assert f"({empty_netns.pid})" in out
+
+
 def test_leftovers_are_removed_and_others_are_not() -> None:
     """An instance that nobody uses any more is removed by the next run, whatever process has its number; one in use stays."""
     root = open_tracefs()

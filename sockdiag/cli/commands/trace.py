@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from sockdiag.cli.invocation import Invocation
     from sockdiag.cli.spec import Args, Keys
     from sockdiag.model.fields import FieldEntry
+    from sockdiag.model.provenance import Gap
     from sockdiag.model.trace_event import TraceEvent
     from sockdiag.survey.trace import Tracer
     from sockdiag.survey.trace_ends import EndTracer
 
 _WORDS = (*KINDS, ALL_KINDS)
-EVENTS = required("events", f"What to trace: {', '.join(_WORDS)}.", metavar="EVENT", completion=lambda: _WORDS)
+EVENTS = required(
+    "events", f"What to trace, one or several: {', '.join(_WORDS)}.", metavar="EVENT", completion=lambda: _WORDS
+)
 MORE = tuple(
     argument(f"events{n}", "Another kind of event.", metavar="EVENT", completion=lambda: _WORDS)
     for n in range(2, len(KINDS) + 1)
@@ -33,12 +36,16 @@ PROCESS = text(
 )
 FOR = seconds("for_", "Stop after S seconds.")
 COUNT = whole("count", "Stop after N events.", metavar="N")
-SUMMARY = seconds("summary", "Show no events, but totals, every S seconds and at the end.")
+SUMMARY = seconds(
+    "summary", "Show no events, but totals: at the end, and every S seconds if S is given (more than 0).", alone="0"
+)
 NOISE = flag("noise", "Also show drops for which the kernel gives no reason, or that belong to no socket.")
 
 _LONGEST_S = 1e9
 # Names of each kind in the totals of a screen.
 _SHOWN = 10
+# What ends a trace: Ctrl-C, and kill(1), timeout(1) or systemd.
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(env: Env, args: Args) -> int:
@@ -49,10 +56,10 @@ def run(env: Env, args: Args) -> int:
     from sockdiag.survey.trace import Tracer, kinds_of
 
     kinds = kinds_of([args[EVENTS], *(args[declared] or "" for declared in MORE)])
-    for option in (FOR, SUMMARY):
+    for option, least in ((FOR, 1e-9), (SUMMARY, 0.0)):
         value = args[option]
-        if value is not None and not 0 < value < _LONGEST_S:
-            raise UsageError(f"{option.flags[0]} takes more than 0 seconds")
+        if value is not None and not least <= value < _LONGEST_S:
+            raise UsageError(f"{option.flags[0]} takes {'0 or more' if option is SUMMARY else 'more than 0'} seconds")
     most = args[COUNT]
     if most is not None and most < 1:
         raise UsageError("--count takes 1 event or more")
@@ -85,6 +92,7 @@ class _TraceOutput:
         from sockdiag.render.cells import endpoint
         from sockdiag.render.document import Style
         from sockdiag.render.escape import printable
+        from sockdiag.sources.process.fd import SOURCE
         from sockdiag.survey.trace import matcher
 
         self.this = this
@@ -98,27 +106,35 @@ class _TraceOutput:
         self.matches = matcher(process) if process else None
         self.most = self.args[COUNT]
         self.every = self.args[SUMMARY]
+        self.summary = self.every is not None
         self.longest = self.args[FOR]
         self.events = 0
+        # A socket of a process was seen whose descriptors could not be read: only then that matters.
+        self.ownerless = False
+        self.descriptors = SOURCE
         self.header = not self.args[options.NO_HEADER]
         self.began = self.since = time.monotonic()
 
     def run(self) -> int:
         """Show events until the end, then totals and what is missing."""
         for gap in self.this.survey.gaps:
-            hint = f" ({gap.hint})" if gap.hint else ""
-            about = "" if gap.source.startswith("tracefs/") else f"could not read {gap.source}: "
-            self.this.env.warn(f"{about}{gap.reason}{hint}")
-        if self.header and self.screen and not self.chosen and not self.every:
+            if gap.source != self.descriptors:
+                self._warn_of(gap)
+        if self.header and self.screen and not self.chosen and not self.summary:
             from sockdiag.render.trace_text import heading
 
             self.this.env.write(heading(self.style))
-        signal.signal(signal.SIGINT, self._interrupted)
+        for number in _ENDINGS:
+            signal.signal(number, self._interrupted)
         for batch in self.tracer.batches(self._left):
             self._take(batch)
             if self._enough():
                 break
         self._total()
+        gaps = [gap for gap in self.this.survey.gaps if gap.source != self.descriptors or self.ownerless]
+        for gap in gaps:
+            if gap.source == self.descriptors:
+                self._warn_of(gap)
         lost = self.tracer.lost()
         if lost:
             self.this.env.warn(f"{lost} events were lost, because they came faster than they were read")
@@ -126,13 +142,19 @@ class _TraceOutput:
             self.this.env.warn(
                 f"{self.tracer.undecided} events left out: a value that the filter needs is not known of them"
             )
-        incomplete = lost or self.tracer.undecided or self.this.survey.gaps
+        incomplete = lost or self.tracer.undecided or gaps
         return status.PARTIAL if self.args[options.STRICT] and incomplete else status.OK
+
+    def _warn_of(self, gap: Gap) -> None:
+        hint = f" ({gap.hint})" if gap.hint else ""
+        about = "" if gap.source.startswith("tracefs/") else f"could not read {gap.source}: "
+        self.this.env.warn(f"{about}{gap.reason}{hint}")
 
     def _interrupted(self, _number: int, _frame: object) -> None:
         """Show what has happened so far and end: the usual end of a trace without --for. The second time, end at once."""
         self.longest = 0.0
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _left(self) -> float | None:
         now = time.monotonic()
@@ -150,7 +172,9 @@ class _TraceOutput:
         self.events += len(events)
         for event in events:
             self.totals.add(event)
-        if events and not self.every:
+            if event.inode and event.pid is None:
+                self.ownerless = True
+        if events and not self.summary:
             self._show(events)
 
     def _show(self, events: Sequence[TraceEvent]) -> None:
@@ -176,7 +200,7 @@ class _TraceOutput:
 
             lines = total_lines(self.totals.rows(_SHOWN), self.totals.events, now - self.since, self.style)
             self.this.env.write("".join(lines))
-        elif self.every:
+        elif self.summary:
             from sockdiag.model.fields import entries
             from sockdiag.model.trace_event import TraceTotal
 
@@ -234,6 +258,7 @@ COMMAND = Command(
         ("trace resets retransmits --where 'dport = :5432'", "trouble with a database"),
         ("trace states --process curl --ndjson", "each connection of a program, as JSON"),
         ("trace all --summary 5", "totals every five seconds"),
+        ("trace drops --for 1m --summary", "only the totals of a minute"),
     ),
     document=document,
 )

@@ -315,3 +315,35 @@ def test_names_that_are_like_no_other() -> None:
 def test_exit_status_of_findings(line: tuple[str, ...], status: int) -> None:
     """Commands that judge a single sample have it, too."""
     assert invoke(*line, "--root", str(FIXTURES / "reports" / "6.18-busy")).status == status
+
+
+@pytest.mark.parametrize(
+    ("words", "summary", "events"),
+    [
+        (["drops", "--summary"], 0.0, ["drops"]),
+        (["--summary", "drops", "resets"], 0.0, ["drops", "resets"]),
+        (["drops", "--summary", "5"], 5.0, ["drops"]),
+        (["--summary", ".5", "drops"], 0.5, ["drops"]),
+        (["--summary=2s", "drops"], 2.0, ["drops"]),
+        (["--summary", "--noise", "drops"], 0.0, ["drops"]),
+        (["drops", "--process", "--summary"], None, ["drops"]),
+        (["drops"], None, ["drops"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_number_may_follow_summary(words: list[str], summary: float | None, events: list[str]) -> None:
+    """Without one it stands for totals at the end; a kind of event behind it is no number."""
+    from sockdiag.cli.commands.trace import COMMAND, EVENTS, MORE, SUMMARY
+    from sockdiag.cli.quick import parse
+
+    args = parse(COMMAND, words)
+    assert args is not None
+    assert args[SUMMARY] == summary
+    assert [args[EVENTS], *(args[one] for one in MORE if args[one])] == events
+
+
+def test_what_may_be_repeated_is_shown_once() -> None:
+    """The usage line of a command with several arguments of one kind names the kind once."""
+    lines = help_text("trace", 80).splitlines()
+    assert lines[0] == "Usage: sockdiag trace [OPTION]... EVENT..."
+    assert sum(line.strip().startswith("EVENT") for line in lines) == 1
