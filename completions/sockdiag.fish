@@ -357,6 +357,7 @@ complete -c sockdiag -n '__sockdiag_is doctor' -l interval -x -d 'Take two sampl
 complete -c sockdiag -n '__sockdiag_is doctor' -l horizon -x -d 'Report a trend as a risk if it reaches its limit within S seconds'
 complete -c sockdiag -n '__sockdiag_is doctor' -l exit-code -d 'Exit with status 3 if there are findings of at least --fail-on severity'
 complete -c sockdiag -n '__sockdiag_is doctor' -l fail-on -x -a 'critical warning info' -d 'Minimum severity for --exit-code'
+complete -c sockdiag -n '__sockdiag_is doctor' -l trace -x -d 'Also trace drops for S seconds, and add the kernel\'s reasons to the findings'
 complete -c sockdiag -n '__sockdiag_is doctor' -l json -d 'Print one JSON document'
 complete -c sockdiag -n '__sockdiag_is doctor' -l ndjson -d 'Print one JSON object per row (newline-delimited)'
 complete -c sockdiag -n '__sockdiag_is doctor' -l csv -d 'Print comma-separated values (RFC 4180) with a header'

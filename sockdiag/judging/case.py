@@ -113,7 +113,11 @@ class DeclaredRule(Rule):
         default=False,
         kind=LABEL,
     )
-
+    drop_reasons: tuple[str, ...] = field(
+        "Reasons, in the kernel's words, for which a trace shows the drops that it finds by counters.",
+        default=(),
+        kind=LABEL,
+    )
     explained_by: tuple[Explained, ...] = field(
         "Rules whose findings about the same device, neighbour or namespace explain those of this one.",
         default=(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
+from sockdiag.judging.traced import TRACED
 from sockdiag.model.finding import (
     AT_RISK,
     CRITICAL,
@@ -27,11 +28,13 @@ from sockdiag.render.wrap import TableLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import TypeGuard
 
     from sockdiag.judging.case import Rule, Threshold
+    from sockdiag.judging.traced import TracedFindings
     from sockdiag.model.address import Endpoint
+    from sockdiag.model.trace_event import DropTrace, TracedDrop
     from sockdiag.render.document import Style
     from sockdiag.render.suspects import Whereabouts
 
@@ -152,16 +155,28 @@ def finding_lines(findings: Sequence[Finding], style: Style, whereabouts: Wherea
         yield f"{more} more: --json lists all, {whereabouts.command('sockdiag doctor')} groups them by cause\n"
 
 
-def doctor_lines(verdict: Verdict, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
-    """Yield the doctor's screen: the verdict, and each finding in full."""
+def doctor_lines(
+    verdict: Verdict,
+    style: Style,
+    whereabouts: Whereabouts,
+    trace: DropTrace | None = None,
+    traced: TracedFindings | None = None,
+) -> Iterator[str]:
+    """Yield the doctor's screen: the verdict, each finding in full, and what a trace shows that belongs to none."""
     yield from verdict_lines(verdict, style)
     for finding in verdict.findings:
         yield "\n"
-        yield from finding_block(finding, style, whereabouts)
+        yield from finding_block(finding, style, whereabouts, () if traced is None else traced.drops_of(finding))
+    if trace is not None and traced is not None:
+        from sockdiag.render.trace_text import unexplained_lines
+
+        yield from unexplained_lines(trace, traced.unexplained(), style)
 
 
-def finding_block(finding: Finding, style: Style, whereabouts: Whereabouts) -> Iterator[str]:
-    """Yield a finding in full: headline, suspects, peer, evidence, cause, actions, and where to read on."""
+def finding_block(
+    finding: Finding, style: Style, whereabouts: Whereabouts, drops: Sequence[TracedDrop] = ()
+) -> Iterator[str]:
+    """Yield a finding in full: headline, suspects, peer, evidence, traced drops, cause, actions, and where to read on."""
     yield f"{severity_text(finding, style)}  {finding.verdict}  {style.paint(finding.code, _BOLD)}\n"
     yield f"  {printable(finding.summary)}\n"
     subject = finding.subject
@@ -172,7 +187,11 @@ def finding_block(finding: Finding, style: Style, whereabouts: Whereabouts) -> I
     yield from _entries("namespace", list(filter(None, [whereabouts.title(subject.netns)])), style)
     if finding.cause:
         yield from _entries("cause", [printable(finding.cause)], style)
-    yield from _entries("evidence", _evidence(finding), style)
+    yield from _entries("evidence", _evidence(finding, {f"{TRACED}{drop.reason}" for drop in drops}), style)
+    if drops:
+        from sockdiag.render.trace_text import drop_texts
+
+        yield from _entries("traced", drop_texts(drops), style)
     for advice in finding.advice:
         yield from _entries("action", list(filter(None, map(printable, (advice.action, advice.why)))), style)
         if advice.command:
@@ -221,13 +240,10 @@ def _is_peer(peer: Endpoint | None) -> TypeGuard[Endpoint]:
     return peer is not None and isinstance(peer.address, str) and bool(peer.address.strip("0.:"))
 
 
-def _evidence(finding: Finding) -> list[str]:
-    names = {name: printable(name) for name in finding.evidence}
+def _evidence(finding: Finding, elsewhere: Collection[str] = ()) -> list[str]:
+    names = {name: printable(name) for name in finding.evidence if name not in elsewhere}
     space = max(map(width, names.values()), default=0)
-    rows = [
-        f"{names[name]}{' ' * (space - width(names[name]))}  {figure(evidence)}"
-        for name, evidence in finding.evidence.items()
-    ]
+    rows = [f"{text}{' ' * (space - width(text))}  {figure(finding.evidence[name])}" for name, text in names.items()]
     if finding.loss_per_s:
         rows.append(f"{'losing':<{space}}  {rate(finding.loss_per_s)}")
     if finding.eta_s:  # 0: it is full, as the other figures show

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from sockdiag.model.address import NOWHERE
+from sockdiag.model.quantity import count, counted
 from sockdiag.render.cells import cell, endpoint
 from sockdiag.render.document import DIM
 from sockdiag.render.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sockdiag.model.address import Endpoint
     from sockdiag.model.record import Record
-    from sockdiag.model.trace_event import TraceEvent, TraceTotal
+    from sockdiag.model.trace_event import DropTrace, TracedDrop, TraceEvent, TraceTotal
     from sockdiag.render.document import Style
 
 _HEADING = f"{'TIME (UTC)':<15}  {'EVENT':<17}  {'REASON':<24}  {'NETID':<5}  {'LOCAL':<21}  {'PEER':<21}  {'STATE':<11}  PROCESS"
@@ -55,7 +57,57 @@ def total_lines(totals: Iterable[TraceTotal], events: int, seconds: float, style
         yield f"  {total.events:>8}  {printable(total.name) if not total.name.isprintable() else total.name}\n"
 
 
-def _process(event: TraceEvent) -> str:
+# Sockets and reasons that are listed under one heading.
+_LISTED = 10
+
+
+def unexplained_lines(trace: DropTrace, drops: Sequence[TracedDrop], style: Style) -> Iterator[str]:
+    """Yield what a trace beside the samples shows that belongs to no finding, and how complete it is."""
+    seconds = f"{trace.seconds or 0.0:.1f} s"
+    number = sum(drop.events for drop in drops) + (trace.others or 0)
+    if not trace.drops:
+        yield f"\ntrace of {seconds}: no drops\n"
+    elif number:
+        yield f"\ntrace of {seconds}: {counted(number, 'drop')} that no finding explains\n"
+        for text in drop_texts(drops):
+            yield f"  {text}\n"
+    else:
+        yield f"\ntrace of {seconds}: the findings explain all drops\n"
+    if trace.others:
+        yield f"  {counted(trace.others, 'drop')} of more sockets than are listed\n"
+    if trace.lost:
+        yield style.paint(f"  {counted(trace.lost, 'event')} lost, because they came faster than they were read\n", DIM)
+
+
+def drop_texts(drops: Sequence[TracedDrop]) -> list[str]:
+    """Describe drops: how many, why, of which socket and whose."""
+    texts = [_drop(drop) for drop in drops[:_LISTED]]
+    if len(drops) > _LISTED:
+        more = sum(drop.events for drop in drops[_LISTED:])
+        texts.append(f"{counted(more, 'more drop')} of {len(drops) - _LISTED} sockets or reasons: --json lists all")
+    return texts
+
+
+def _drop(drop: TracedDrop) -> str:
+    why = drop.reason or drop.event
+    if drop.meaning:
+        why += f" ({drop.meaning})"
+    parts = [f"{counted(drop.events, 'drop')}: {why}"]
+    if drop.netid is None or drop.local == NOWHERE:
+        parts.append("no socket")
+    else:
+        parts.append(f"{drop.netid} {_end(drop.local)}")
+        if drop.peer.port and drop.peers == 1:
+            parts.append(f"from {_end(drop.peer)}")
+        elif drop.peers > 1:
+            parts.append(f"from {count(drop.peers)} senders, most from {_end(drop.peer)}")
+        parts.append(_process(drop))
+    if drop.netns is None:
+        parts.append("network namespace unknown")
+    return ", ".join(parts)
+
+
+def _process(event: TraceEvent | TracedDrop) -> str:
     if event.pid is None:
         return "process unknown"
     words = [f"{cell(event.process) if event.process else '?'}({event.pid})"]

@@ -46,6 +46,7 @@ RULE = DeclaredRule(
     commands=("listeners",),
     blames_reader=True,
     explained_by=UNACCEPTED,
+    drop_reasons=("TCP_LISTEN_OVERFLOW",),
 )
 
 

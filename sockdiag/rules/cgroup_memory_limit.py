@@ -48,6 +48,7 @@ RULE = DeclaredRule(
     parts=("cgroups",),
     earlier_parts=("cgroups",),
     commands=("memory",),
+    drop_reasons=("PROTO_MEM", "ENOBUFS", "SK_MEM_RECV", "SK_MEM_SEND"),
 )
 
 

@@ -33,6 +33,7 @@ RULE = counter_rule(
     _PASSED,
     ("the device, cable, tunnel or virtual switch that damages packets", "checksum offload of the sender"),
     guard(1, 0, 0, "none: a wrong checksum is a damaged packet"),
+    drop_reasons=("UDP_CSUM", "TCP_CSUM", "ICMP_CSUM", "SKB_CSUM"),
 )
 
 _ADVICE = (

@@ -58,6 +58,7 @@ RULE = counter_rule(
         Explained("DEVICE_ERRORS", 0.5, about=_NO_WAY),
         Explained("NFT_DROP", about=_NO_WAY),
     ),
+    drop_reasons=("NO_SOCKET",),
 )
 
 _OUT = Advice(

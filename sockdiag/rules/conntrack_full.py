@@ -35,6 +35,7 @@ RULE = DeclaredRule(
     ),
     parts=("conntrack",),
     earlier_parts=("conntrack",),
+    drop_reasons=("NETFILTER_DROP",),
 )
 
 _STAT = "/proc/net/stat/nf_conntrack"

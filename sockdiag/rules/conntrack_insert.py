@@ -32,6 +32,7 @@ RULE = DeclaredRule(
     counters=(_RECEIVED,),
     parts=("conntrack",),
     earlier_parts=("conntrack",),
+    drop_reasons=("NETFILTER_DROP",),
 )
 
 _STAT = "/proc/net/stat/nf_conntrack"

@@ -52,6 +52,7 @@ RULE = counter_rule(
     _PASSED,
     ("ip xfrm state and policy on both sides", "the key daemon"),
     guard(5, 1, 0.0001, "packets in flight while keys change, and probes from the Internet"),
+    drop_reasons=("XFRM_POLICY",),
 )
 
 _ADVICE = (

@@ -31,6 +31,7 @@ RULE = DeclaredRule(
     ("a larger ring (ethtool -G)", "net.core.netdev_max_backlog if the CPU's queue is full"),
     explained_by=(Explained("SOFTNET_BACKLOG_DROP"),),
     counters=tuple(f"dev.*.{column}" for column in ("rx_drop", "rx_fifo", "tx_drop", "rx_packets", "tx_packets")),
+    drop_reasons=("UNHANDLED_PROTO", "FULL_RING", "DEV_READY"),
 )
 
 _WAYS = (

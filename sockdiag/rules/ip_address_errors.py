@@ -21,6 +21,7 @@ RULE = counter_rule(
         "net.ipv4.ip_forward, if this host should forward",
     ),
     guard(5, 1, 0.001, "switches flood packets to all ports"),
+    drop_reasons=("IP_INADDRERRORS", "IP_INVALID_DEST", "IP_INVALID_SOURCE", "IP_LOCAL_SOURCE", "IP_LOCALNET"),
 )
 
 _ADVICE = (

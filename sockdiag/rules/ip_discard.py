@@ -55,6 +55,7 @@ RULE = DeclaredRule(
         Explained("CONNTRACK_INSERT"),
         Explained("CRYPTO_ERRORS"),
     ),
+    drop_reasons=("NOMEM", "QDISC_DROP"),
 )
 
 _ADVICE = Advice(

@@ -27,6 +27,7 @@ RULE = counter_rule(
     ("the device, tunnel or sender that damages packets", "a routing loop, if this host forwards"),
     guard(5, 1, 0.001, "traceroute through a router makes TTLs expire"),
     beside=(_CHECKSUM,),
+    drop_reasons=("IP_CSUM", "IP_INHDR", "PKT_TOO_SMALL", "HDR_TRUNC", "IPV6_BAD_EXTHDR"),
 )
 
 _ADVICE = (

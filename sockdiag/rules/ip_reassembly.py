@@ -39,6 +39,7 @@ RULE = DeclaredRule(
     sysctls=("net.ipv4.ipfrag_high_thresh", "net.ipv6.ip6frag_high_thresh"),
     counters=("Ip.ReasmFails", "Ip6.ReasmFails", *_PUT_TOGETHER),
     parts=("sockstat", "sockstat6"),
+    drop_reasons=("FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "DUP_FRAG"),
 )
 
 _NAMES = ("Ip.ReasmFails", "Ip6.ReasmFails")

@@ -60,6 +60,7 @@ RULE = DeclaredRule(
     parts=("unanswering",),
     earlier_parts=("unanswering",),
     explained_by=(Explained("DEVICE_DROP", 0.5), Explained("NEIGHBOUR_TABLE_FULL"), Explained("QDISC_DROP", 0.9)),
+    drop_reasons=("NEIGH_FAILED", "NEIGH_QUEUEFULL", "NEIGH_DEAD"),
 )
 
 

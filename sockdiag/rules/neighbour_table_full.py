@@ -31,6 +31,7 @@ RULE = DeclaredRule(
     ("net.ipv4.neigh.default.gc_thresh3 and its IPv6 counterpart, on the host",),
     parts=("neighbour_tables",),
     earlier_parts=("neighbour_tables",),
+    drop_reasons=("NEIGH_CREATEFAIL",),
 )
 
 

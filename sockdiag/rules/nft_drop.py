@@ -33,6 +33,7 @@ RULE = DeclaredRule(
     counters=_TRAFFIC,
     parts=("drop_rules",),
     earlier_parts=("drop_rules",),
+    drop_reasons=("NETFILTER_DROP",),
 )
 
 

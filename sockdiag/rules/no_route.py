@@ -31,6 +31,7 @@ RULE = counter_rule(
     guard(5, 1, 0.001, "a program that tries an unreachable service now and then"),
     verdicts=(DROPPING, OK),
     beside=_INSTEAD,
+    drop_reasons=("IP_INNOROUTES", "IP_OUTNOROUTES"),
 )
 
 _ADVICE = Advice(

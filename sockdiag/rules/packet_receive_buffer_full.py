@@ -38,6 +38,7 @@ RULE = DeclaredRule(
     compared=(Compared(("packet",), COMPARED),),
     commands=("memory",),
     blames_reader=True,
+    drop_reasons=("PACKET_SOCK_ERROR",),
 )
 
 

@@ -27,6 +27,18 @@ RULE = DeclaredRule(
     ("the rate limit", "the queue's limit"),
     parts=("qdiscs",),
     earlier_parts=("qdiscs",),
+    drop_reasons=(
+        "QDISC_DROP",
+        "QDISC_BURST_DROP",
+        "QDISC_OVERLIMIT",
+        "QDISC_CONGESTED",
+        "CAKE_FLOOD",
+        "FQ_BAND_LIMIT",
+        "FQ_HORIZON_LIMIT",
+        "FQ_FLOW_LIMIT",
+        "DUALPI2_STEP_DROP",
+        "TC_EGRESS",
+    ),
 )
 
 

@@ -35,6 +35,7 @@ RULE = DeclaredRule(
     compared=(Compared(_TABLES, COMPARED),),
     commands=("memory",),
     blames_reader=True,
+    drop_reasons=("SOCKET_RCVBUFF",),
 )
 
 

@@ -18,6 +18,7 @@ RULE = counter_rule(
     _PASSED,
     ("net.ipv4.conf.DEVICE.rp_filter=2 if routes are asymmetric", "a route back to the sender"),
     guard(5, 1, 0.001, "stray packets with forged or foreign senders"),
+    drop_reasons=("IP_RPFILTER",),
 )
 
 _ADVICE = (

@@ -44,6 +44,7 @@ RULE = DeclaredRule(
     sysctls=("net.core.netdev_max_backlog",),
     counters=("dev.*.rx_drop", "softnet_stat.*.dropped", "softnet_stat.*.flow_limit", "softnet_stat.*.processed"),
     parts=("softnet",),
+    drop_reasons=("CPU_BACKLOG",),
 )
 
 _ADVICE = (

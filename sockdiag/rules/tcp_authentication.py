@@ -24,6 +24,16 @@ RULE = counter_rule(
     _PASSED,
     ("the same key at both ends",),
     guard(1, 0, 0, "none: the keys are set on purpose and differ"),
+    drop_reasons=(
+        "TCP_AUTH_HDR",
+        "TCP_MD5NOTFOUND",
+        "TCP_MD5UNEXPECTED",
+        "TCP_MD5FAILURE",
+        "TCP_AONOTFOUND",
+        "TCP_AOUNEXPECTED",
+        "TCP_AOKEYNOTFOUND",
+        "TCP_AOFAILURE",
+    ),
 )
 
 _ADVICE = (

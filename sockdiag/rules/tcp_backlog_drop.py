@@ -31,6 +31,7 @@ RULE = DeclaredRule(
     tables=("tcp",),
     counters=("TcpExt.TCPBacklogDrop", "Tcp.InSegs"),
     compared=(Compared(("tcp",), ("skmem.backlog",)),),
+    drop_reasons=("SOCKET_BACKLOG",),
 )
 
 _ADVICE = Advice(

@@ -26,6 +26,7 @@ RULE = counter_rule(
     _PASSED,
     ("NAT, load balancers and firewalls in front of this host", "net.ipv4.tcp_timestamps of hosts behind one address"),
     guard(10, 5, 0.01, "duplicates on the path and restarting peers cause a few"),
+    drop_reasons=("TCP_INVALID_SYN", "TCP_ACK_UNSENT_DATA", "TCP_TOO_OLD_ACK"),
 )
 
 _ADVICE = (

@@ -43,6 +43,7 @@ RULE = DeclaredRule(
     parts=ACCOUNT_PARTS,
     earlier_parts=ACCOUNT_PARTS,
     commands=("memory",),
+    drop_reasons=("PROTO_MEM", "SK_MEM_RECV", "SK_MEM_SEND"),
 )
 
 

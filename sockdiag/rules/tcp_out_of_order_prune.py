@@ -38,6 +38,7 @@ RULE = DeclaredRule(
     sysctls=ACCOUNT_SYSCTLS,
     counters=(_PRUNED, _DROPPED, _CALLED, _RECEIVED),
     parts=MEMORY_PARTS,
+    drop_reasons=("TCP_OFO_DROP", "TCP_OFO_QUEUE_PRUNE"),
 )
 
 _ADVICE = (

@@ -25,6 +25,13 @@ RULE = counter_rule(
         Explained("TCP_OUT_OF_ORDER_PRUNE"),
         Explained("TCP_RECEIVE_DROP"),
     ),
+    drop_reasons=(
+        "TCP_OVERWINDOW",
+        "TCP_INVALID_SEQUENCE",
+        "TCP_INVALID_END_SEQUENCE",
+        "TCP_RFC7323_PAWS",
+        "TCP_RFC7323_PAWS_ACK",
+    ),
 )
 
 _ADVICE = (

@@ -36,6 +36,7 @@ RULE = DeclaredRule(
     sysctls=ACCOUNT_SYSCTLS,
     counters=(_DROPPED, _PRUNED, _OUT_OF_ORDER, _RESERVED, _RECEIVED),
     parts=MEMORY_PARTS,
+    drop_reasons=("PROTO_MEM", "SK_MEM_RECV", "PFMEMALLOC"),
 )
 
 _LOOK = Advice(

@@ -37,6 +37,7 @@ RULE = DeclaredRule(
     tables=("tcp",),
     compared=(UNREAD,),
     blames_reader=True,
+    drop_reasons=("TCP_ZEROWINDOW",),
 )
 
 _ADVICE = Advice(

@@ -17,6 +17,7 @@ RULE = counter_rule(
     _PASSED,
     ("ttl-security or multihop of the routing daemon", "the sender, if it is not the neighbour"),
     guard(1, 0, 0, "none: the process set a minimum, and a peer is below it"),
+    drop_reasons=("TCP_MINTTL",),
 )
 
 _ADVICE = (

@@ -41,6 +41,7 @@ RULE = counter_rule(
         Threshold("unanswered_per_s", 0.2, "a program that tries an unreachable service now and then"),
     ),
     beside=(*CLOSED_PORTS, _TCP, *_EXPLORED),
+    drop_reasons=("NO_SOCKET",),
 )
 
 _HERE = Advice(

@@ -53,6 +53,7 @@ RULE = DeclaredRule(
     parts=MEMORY_PARTS,
     compared=(Compared(TABLES, COMPARED),),
     explained_by=(Explained("CHECKSUM_ERRORS"),),
+    drop_reasons=("SOCKET_FILTER", "UDP_CSUM", "PROTO_MEM", "ENOBUFS", "SOCKET_RCVBUFF", "ENOMEM"),
 )
 
 

@@ -41,6 +41,7 @@ RULE = DeclaredRule(
     parts=ACCOUNT_PARTS,
     earlier_parts=ACCOUNT_PARTS,
     commands=("memory",),
+    drop_reasons=("PROTO_MEM", "ENOBUFS", "SK_MEM_RECV"),
 )
 
 _ADVICE = (

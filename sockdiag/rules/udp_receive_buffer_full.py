@@ -34,6 +34,7 @@ RULE = DeclaredRule(
     compared=(Compared(TABLES, COMPARED),),
     commands=("memory",),
     blames_reader=True,
+    drop_reasons=("SOCKET_RCVBUFF", "ENOMEM"),
 )
 
 

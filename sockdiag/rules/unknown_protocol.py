@@ -19,6 +19,7 @@ RULE = counter_rule(
     ("the module of the protocol, or the sender",),
     guard(5, 1, 0.001, "probes from the Internet"),
     explained_by=(Explained("RAW_RECEIVE_BUFFER_FULL"),),
+    drop_reasons=("IP_NOPROTO",),
 )
 
 _ADVICE = (

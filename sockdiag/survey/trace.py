@@ -69,6 +69,7 @@ class Tracer:
         kinds: what is traced, of KINDS.
         where: only events whose socket passes.
         noise: also drops without a reason or without a socket.
+        socketless: also drops without a socket.
 
     Attributes:
         undecided: events that the filter could not judge.
@@ -77,7 +78,15 @@ class Tracer:
         SourceError: tracefs cannot be used.
     """
 
-    def __init__(self, survey: SystemReader, kinds: Iterable[str], where: Where | None, *, noise: bool = False) -> None:
+    def __init__(
+        self,
+        survey: SystemReader,
+        kinds: Iterable[str],
+        where: Where | None,
+        *,
+        noise: bool = False,
+        socketless: bool = False,
+    ) -> None:
         self._survey = survey
         self._where = where
         self._netns = survey.netns.label
@@ -98,7 +107,8 @@ class Tracer:
         self._pointers: PointerWitness | None = None
         self._sockets = TracedSockets(self._tasks.owner)
         try:
-            symbols = self._prepare(dict.fromkeys((*points, SET_STATE, DESTROY_SOCK)), frozenset(points), noise=noise)
+            self._noise, self._socketless = noise, noise or socketless
+            symbols = self._prepare(dict.fromkeys((*points, SET_STATE, DESTROY_SOCK)), frozenset(points))
             self._interpreter = Interpreter(self._sockets, symbols, frozenset(points))
             self._witness = NamespaceWitness(survey)
             self._drops = DropWitness(survey, self._sockets)
@@ -146,9 +156,7 @@ class Tracer:
                 return
             time.sleep(_PAUSE_S if left is None else min(_PAUSE_S, max(left, 0.0)))
 
-    def _prepare(
-        self, points: Iterable[str], wanted: frozenset[str], *, noise: bool
-    ) -> dict[tuple[str, str], dict[int, str]]:
+    def _prepare(self, points: Iterable[str], wanted: frozenset[str]) -> dict[tuple[str, str], dict[int, str]]:
         """Enable the tracepoints, and return their symbols."""
         symbols: dict[tuple[str, str], dict[int, str]] = {}
         for point in points:
@@ -164,7 +172,7 @@ class Tracer:
                 continue
             self._readers[layout.id] = (point, reader)
             symbols.update(((point, field), names) for field, names in layout.symbols.items())
-            condition = _condition(point, layout, self._where, noise=noise)
+            condition = _condition(point, layout, self._where, noise=self._noise, socketless=self._socketless)
             if point == KFREE_SKB and "rx_sk" not in reader.absent:
                 self._pointers = PointerWitness(self._survey, self._sockets, condition)
             self._instance.enable(point, condition)
@@ -345,14 +353,14 @@ def _time(raw: _Raw) -> int:
     return raw[0]
 
 
-def _condition(point: str, layout: TraceFormat, where: Where | None, *, noise: bool) -> str:
+def _condition(point: str, layout: TraceFormat, where: Where | None, *, noise: bool, socketless: bool) -> str:
     """Return the kernel's filter for a tracepoint: what nobody asked for costs next to nothing."""
     parts = []
     if point == KFREE_SKB:
         least = layout.number("reason", "NOT_SPECIFIED")
         if least is not None:
             parts.append(f"reason {'>=' if noise else '>'} {least}")
-        if not noise and "rx_sk" in layout.fields:
+        if not socketless and "rx_sk" in layout.fields:
             parts.append("rx_sk != 0")
     if point == SET_STATE and "protocol" in layout.fields:
         parts.append("protocol == 6")

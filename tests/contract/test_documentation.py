@@ -92,6 +92,7 @@ def test_command_lines_run(name: str, line: str, tmp_path: Path) -> None:
         if os.geteuid() != 0:
             pytest.skip("needs root")
         line += " --for 0.2"
+    line = line.replace("--trace 5", "--trace 0.2")
     words = shlex.split(line.partition("|")[0])[1:]
     if words[:1] == ["top"] and "--help" not in words:
         # It needs a terminal, which tests/unit/top and tests/live give it.
@@ -102,7 +103,7 @@ def test_command_lines_run(name: str, line: str, tmp_path: Path) -> None:
         return
     # A capture holds a single sample of one namespace; ss takes its own variables instead.
     live = (
-        {"--root", "--interval", "--netns", "--help", "--version"} & set(words)
+        {"--root", "--interval", "--netns", "--trace", "--help", "--version"} & set(words)
         or words[:1] == ["ss"]
         or of("", *words) == tuple(words)
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import struct
+import time
 
 from tests.live.world import netdev
 
@@ -25,6 +27,31 @@ def flood(port: int, datagrams: int) -> int:
         for _ in range(datagrams):
             one.sendto(bytes(1000), ("127.0.0.1", port))
         return int(one.getsockname()[1])
+
+
+FLOODS: list[int] = []
+
+
+def flood_in_background(port: int, per_s: int) -> None:
+    """Send datagrams until told to stop, the first ones into an empty buffer until it is full."""
+    flood(port, 500)
+    child = os.fork()
+    if child:
+        FLOODS.append(child)
+        return
+    try:
+        while os.getppid() != 1:
+            flood(port, 1)
+            time.sleep(1 / per_s)
+    finally:
+        os._exit(0)
+
+
+def stop_floods() -> None:
+    while FLOODS:
+        child = FLOODS.pop()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def listen(port: int) -> None:

@@ -274,6 +274,15 @@ class Channel:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         return self._exactly(length)
 
+    def told(self) -> bool:
+        """Return whether the maker has sent what it sends unasked: an empty answer, which is the sign to come to an end."""
+        poller = poll()
+        poller.register(self._answers, POLLIN)
+        if not poller.poll(0):
+            return False
+        self._exactly(_LENGTH.size)
+        return True
+
     def rest(self, until: float) -> None:
         """Sleep until a time of the monotonic clock."""
         poller = poll()
