@@ -8,6 +8,7 @@ source without columns gives ``Batch.of(records)``. Users of a batch need not di
 
 from __future__ import annotations
 
+from _weakref import ref  # start-up: docs/rejected.md
 from array import array
 
 from sockdiag.model.address import Endpoint
@@ -109,6 +110,13 @@ class Column:
         parts = self.parts
         return parts[0] if self.decode is None else list(map(self.decode, *parts))
 
+    def some(self, rows: Sequence[int]) -> list[Any]:
+        """Return the model's values of some rows, without making those of the others."""
+        parts = self.parts
+        if self.decode is None:
+            return [parts[0][row] for row in rows]
+        return [self.decode(*(part[row] for part in parts)) for row in rows]
+
 
 class Batch:
     """Sockets of one shape.
@@ -123,7 +131,7 @@ class Batch:
         pick: makes those of some rows, where that costs less.
     """
 
-    __slots__ = ("_build", "_pick", "columns", "constants", "size")
+    __slots__ = ("__weakref__", "_build", "_pick", "columns", "constants", "size")
 
     def __init__(
         self,
@@ -246,6 +254,20 @@ class Batch:
             return list(map(record._make, zip(*members, strict=True)))
         return [None] * self.size
 
+    def some(self, name: str, rows: Sequence[int]) -> list[Any]:
+        """Return the values of a dotted field in some rows."""
+        columns = self.columns or {}
+        if name in columns:
+            return columns[name].some(rows)
+        if name in self.constants:
+            return [self.constants[name]] * len(rows)
+        record = _NESTED.get(name)
+        if record is not None and f"{name}.{record.FIELDS[0].name}" in columns:
+            members = [self.some(f"{name}.{field.name}", rows) for field in record.FIELDS]
+            return list(map(record._make, zip(*members, strict=True)))
+        values = self.values(name)
+        return [values[row] for row in rows]
+
     def member(self, name: str) -> Sequence[Any] | None:
         """Return the values of a field of a nested record, if they can be had without the records; else None."""
         outer, _, inner = name.rpartition(".")
@@ -278,17 +300,19 @@ def made_of(size: int, constants: dict[str, Any], columns: dict[str, Column]) ->
 
     names = [field.name for field in Socket.FIELDS]
 
-    def pick(rows: Sequence[int]) -> list[Socket]:
-        values = list(map(batch.values, names))
-        return [Socket._make([column[row] for column in values]) for row in rows]
+    def build() -> list[Socket]:
+        batch = itself()
+        assert batch is not None
+        return list(map(Socket._make, zip(*map(batch.values, names), strict=True)))
 
-    batch = Batch(
-        size,
-        lambda: list(map(Socket._make, zip(*map(batch.values, names), strict=True))),
-        constants,
-        columns,
-        pick,
-    )
+    def pick(rows: Sequence[int]) -> list[Socket]:
+        batch = itself()
+        assert batch is not None
+        return list(map(Socket._make, zip(*(batch.some(name, rows) for name in names), strict=True)))
+
+    batch = Batch(size, build, constants, columns, pick)
+    # Not a cycle: the columns are to be freed with the last user, not when the collector comes by.
+    itself = ref(batch)
     return batch
 
 

@@ -182,6 +182,10 @@ class HeldColumn(Column):
         """The records, made for each use."""
         return [list(map(self._owners.at, self._places))]
 
+    def some(self, rows: Sequence[int]) -> list[Any]:
+        """Return the owners of some rows."""
+        return list(map(self.item, rows))
+
     def compressed(self, selectors: Sequence[Any]) -> HeldColumn:
         """Return the rows whose selector is true."""
         from itertools import compress

@@ -45,6 +45,11 @@ class _Repeated:
         self._first = first
         self._rows = rows
 
+    @property
+    def item(self) -> Any:
+        """The value of every row."""
+        return self._first[0]
+
     def whole(self) -> Sequence[Any]:
         whole: Sequence[Any] = self._first * self._rows
         return whole
@@ -64,6 +69,11 @@ class _PackedColumn(Column):
         """The parallel sequences."""
         return [part.whole() if isinstance(part, _Repeated) else part for part in self._packed]
 
+    def some(self, rows: Sequence[int]) -> list[Any]:
+        """Return the model's values of some rows."""
+        parts = [_some(part, rows) for part in self._packed]
+        return parts[0] if self.decode is None else list(map(self.decode, *parts))
+
 
 class _PackedRecords(Column):
     """A column of records, of which the fields are kept packed."""
@@ -80,9 +90,17 @@ class _PackedRecords(Column):
         """The records, made for each use."""
         return [list(map(self._record._make, zip(*map(self._field, self._fields), strict=True)))]
 
+    def some(self, rows: Sequence[int]) -> list[Any]:
+        """Return the records of some rows."""
+        return list(map(self._record._make, zip(*(_some(part, rows) for part in self._fields.values()), strict=True)))
+
     def _field(self, name: str) -> Sequence[Any] | None:
         part = self._fields[name]
         return part.whole() if isinstance(part, _Repeated) else part
+
+
+def _some(part: Any, rows: Sequence[int]) -> list[Any]:
+    return [part.item] * len(rows) if isinstance(part, _Repeated) else [part[row] for row in rows]
 
 
 def _column(name: str, column: Column) -> Column:
