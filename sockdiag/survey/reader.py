@@ -109,6 +109,12 @@ class SystemReader:
         self.namespaces = self._find_namespaces()
         self.host = self._host_facts()
 
+    def move(self, system: System) -> None:
+        """Read another moment of the same recording from now on, in the network namespace that *system* was opened in."""
+        self.system = system
+        self.netns = _current(system, self.options.netns)
+        self.renew()
+
     def _find_namespaces(self) -> NamespaceSet | None:
         if not self._places and self.options.netns != ALL_NAMESPACES:
             return None

@@ -90,6 +90,18 @@ class Actions:
             if not frozen:
                 self.session.refresh()
 
+    def play(self, change: Callable[[], object], *, look: bool) -> None:
+        """Change the place in the recording, or how it is played, and take a look there, or go on from what is shown."""
+        if self.session is None:
+            return
+
+        def job() -> None:
+            change()
+
+        self._ask(job)
+        if look:
+            self.session.refresh()
+
     def refresh(self) -> None:
         """Take a look now."""
         if self.session is not None:

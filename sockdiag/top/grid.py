@@ -64,7 +64,7 @@ class Grid:
         *,
         severity: Callable[[int], str] = lambda _row: "",
         find: Callable[[Hashable], int | None] | None = None,
-        order: Callable[[], list[int]] | None = None,
+        order: Callable[[], Sequence[int]] | None = None,
         empty: str = "",
     ) -> None:
         self.size = size
@@ -79,18 +79,18 @@ class Grid:
         """Return a column by name."""
         return next((column for column in self.columns if column.name == name), None)
 
-    def order(self, sort: str, *, descending: bool) -> list[int]:
+    def order(self, sort: str, *, descending: bool) -> Sequence[int]:
         """Return the rows in order.
 
         Args:
             sort: name of the column to sort by; "" for the order that the tab has by itself.
             descending: the largest first.
         """
-        from sockdiag.top.look import ordered
+        from sockdiag.top.row_order import ordered
 
         column = self.column(sort) if sort else None
         if column is None or column.values is None:
-            return self._order() if self._order is not None else list(range(self.size))
+            return self._order() if self._order is not None else range(self.size)
         return ordered(column.values(), descending=descending)
 
     def find(self, identity: Hashable) -> int | None:

@@ -40,6 +40,10 @@ class FollowedSocket:
         self.since = since
         self.last = since
 
+    def queues(self) -> tuple[deque[float | None], ...]:
+        """Return what is kept look by look."""
+        return self.recv_q, self.send_q, self.drops
+
     def add(self, at: float, levels: tuple[int, ...], before: tuple[int, ...] | None) -> None:
         """Add what a look has seen."""
         self.recv_q.append(levels[0])
@@ -65,10 +69,13 @@ class LookHistory:
         self.closed: dict[Hashable, Socket] = {}
         self._sockets: dict[Hashable, FollowedSocket] = {}
         self._looks = 0
+        # Of a recording, the moments that have been shown.
+        self._places: deque[int | None] = deque(maxlen=_KEPT)
         self._opened: set[Hashable] = set()
 
     def add(self, look: Look) -> None:
         """Add a look."""
+        self._places.append(look.place)
         self.loss.append(look.loss_per_s)
         traffic = look.bytes_per_s
         self.received.append(None if traffic is None else traffic[0])
@@ -91,6 +98,19 @@ class LookHistory:
                 followed.drops.append(0)
         self._looks += 1
 
+    def rewind(self, place: int) -> None:
+        """Forget the looks at a moment of the recording and at later ones: that moment is shown next."""
+        if not self._places or (self._places[-1] or 0) < place:
+            return
+        while self._places and (self._places[-1] or 0) >= place:
+            self._places.pop()
+            self._looks -= 1
+            followed = self._sockets.values()
+            for kept in (self.loss, self.received, self.sent, *(q for one in followed for q in one.queues())):
+                if kept:
+                    kept.pop()
+        self.closed.clear()
+
     def _forget(self) -> bool:
         """Forget the socket that has been idle longest; False if all of them were busy in the last look."""
         oldest = min(self._sockets, key=lambda identity: self._sockets[identity].last)
@@ -106,9 +126,7 @@ class LookHistory:
 
     def note_closed(self, earlier: Look, later: Look) -> None:
         """Keep the sockets of a look that the next one lacks, as far as they are few."""
-        for row in range(earlier.sockets.size):
-            identity = earlier.sockets.identity(row)
-            if later.sockets.find(identity) is None:
-                self.closed[identity] = earlier.sockets.socket(row)
-                if len(self.closed) > _CLOSED:
-                    del self.closed[next(iter(self.closed))]
+        for identity, row in earlier.sockets.gone(later.sockets):
+            self.closed[identity] = earlier.sockets.socket(row)
+            if len(self.closed) > _CLOSED:
+                del self.closed[next(iter(self.closed))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Where keys do something besides tabs: on a running system or a capture, and in a recording.
+LIVE, RECORDING = "live", "recording"
 # Keys, what they do, and the tabs where they do it; () is everywhere.
 HELP: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("1 to 6, Tab", "show another tab", ()),
@@ -14,8 +16,13 @@ HELP: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/", "filter sockets (sockdiag help filter); Tab completes a word", ()),
     ("s", "sort by the next column; after the last, in the tab's own order", ()),
     ("S", "reverse the order", ()),
-    ("Space", "freeze the screen, or go on", ()),
-    ("r", "take a look now", ()),
+    ("Space", "freeze the screen, or go on", (LIVE,)),
+    ("r", "take a look now", (LIVE,)),
+    ("Space", "play the recording, or pause", (RECORDING,)),
+    (", .", "the moment before, the next moment", (RECORDING,)),
+    ("< >", "ten moments back, ten moments on", (RECORDING,)),
+    ("[ ]", "play slower, play faster", (RECORDING,)),
+    ("t", "go to a time: 13:07:30, -10m before the end, first, last", (RECORDING,)),
     ("b", "group by the next key: process, unit, container, user, …", ("processes",)),
     ("c", "keep sockets that close visible, or no longer", ("sockets",)),
     ("o", "open the other end of the connection", ("detail",)),
@@ -27,14 +34,22 @@ HELP: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("q", "quit", ()),
 )
 
-_COMMON = "?:help q:quit space:freeze /:filter s:sort"
-# The last line, by tab.
-HINTS = {
-    "problems": f"{_COMMON} enter:evidence and advice",
-    "sockets": f"{_COMMON} enter:inspect K:close c:keep closed",
-    "listeners": f"{_COMMON} enter:inspect",
-    "processes": f"{_COMMON} b:group by enter:its sockets",
-    "memory": _COMMON,
-    "path": _COMMON,
-    "detail": "esc:back j/k:scroll o:other end K:close y:copy ?:help q:quit",
+_COMMON = "?:help q:quit"
+_PLACES = {False: "space:freeze", True: "space:play/pause ,/.:step t:time"}
+_TABLE = "/:filter s:sort"
+# Besides these, by tab.
+_OWN = {
+    "problems": "enter:evidence and advice",
+    "sockets": "enter:inspect K:close c:keep closed",
+    "listeners": "enter:inspect",
+    "processes": "b:group by enter:its sockets",
+    "memory": "",
+    "path": "",
 }
+
+
+def hints(shown: str, *, recording: bool) -> str:
+    """Return the last line of a tab, or of an opened row (``detail``)."""
+    if shown == "detail":
+        return " ".join(("esc:back j/k:scroll o:other end K:close y:copy", *([_PLACES[True]] * recording), _COMMON))
+    return " ".join(filter(None, (_COMMON, _PLACES[recording], _TABLE, _OWN[shown])))

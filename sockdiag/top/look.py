@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_right
-from operator import itemgetter
 
 from sockdiag.model.batch import identities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from sockdiag.analysis.listeners import Listener
@@ -179,7 +179,8 @@ def levels_of(batches: Iterable[Batch]) -> dict[Hashable, tuple[int, ...]]:
     found: dict[Hashable, tuple[int, ...]] = {}
     for batch in batches:
         columns = [batch.values(name) for name in LEVELS]
-        rows = {row for column in columns for row, value in enumerate(column) if value}
+        # any() passes over columns of nothing but zeros far faster than a loop.
+        rows = {row for column in columns if any(column) for row, value in enumerate(column) if value}
         if rows:
             keys = identities(batch)
             for row in rows:
@@ -220,7 +221,6 @@ class SocketTable:
             self._starts.append(self.size)
             self.size += batch.size
         self._rows: dict[int, Socket] = {}
-        self._numbers: dict[Hashable, int] | None = None
 
     def _place(self, row: int) -> tuple[Part, int, Batch, int]:
         place = bisect_right(self._starts, row) - 1
@@ -243,14 +243,25 @@ class SocketTable:
 
     def find(self, identity: Hashable) -> int | None:
         """Return the row of a socket; None if it is not there."""
-        if self._numbers is None:
-            self._numbers = {}
-            for start, (part, _number, batch) in zip(self._starts, self._places, strict=True):
-                netns = part.netns
-                self._numbers.update(
-                    ((netns, key), start + inner) for inner, key in enumerate(identities(batch)) if key is not None
-                )
-        return self._numbers.get(identity)
+        # Searched, not indexed: one row is looked for per look, and an index of all takes memory and a tenth of a second.
+        assert isinstance(identity, tuple)
+        netns, wanted = identity
+        for start, (part, _number, batch) in zip(self._starts, self._places, strict=True):
+            if part.netns == netns:
+                with contextlib.suppress(ValueError, TypeError):
+                    return start + identities(batch).index(wanted)
+        return None
+
+    def gone(self, later: SocketTable) -> Iterator[tuple[Hashable, int]]:
+        """Yield the identities and rows of sockets that a later table lacks."""
+        there: dict[str | None, set[Hashable]] = {}
+        for part, _number, batch in later._places:
+            there.setdefault(part.netns, set()).update(identities(batch))
+        for start, (part, _number, batch) in zip(self._starts, self._places, strict=True):
+            known = there.get(part.netns, set())
+            for inner, key in enumerate(identities(batch)):
+                if key not in known:
+                    yield (part.netns, key), start + inner
 
     def column(self, name: str) -> list[Any]:
         """Return the values of a field in all rows."""
@@ -259,6 +270,19 @@ class SocketTable:
             values.extend(batch.values(name))
         return values
 
+    def waiting(self) -> dict[int, int]:
+        """Return what waits in the queues of each row, without those in which nothing does."""
+        found: dict[int, int] = {}
+        for start, (_part, _number, batch) in zip(self._starts, self._places, strict=True):
+            for name in LEVELS[:2]:
+                column = batch.values(name)
+                if not any(column):
+                    continue
+                for row, value in enumerate(column):
+                    if value:
+                        found[start + row] = found.get(start + row, 0) + value
+        return found
+
     def lost(self) -> dict[int, int]:
         """Return what each row has dropped since the last look, without those that dropped nothing."""
         found: dict[int, int] = {}
@@ -266,7 +290,7 @@ class SocketTable:
             if part.seconds is None:
                 continue
             drops = batch.values("skmem.drops")
-            rows = [row for row, value in enumerate(drops) if value]
+            rows = [row for row, value in enumerate(drops) if value] if any(drops) else []
             if rows:
                 keys = identities(batch)
                 for row in rows:
@@ -303,9 +327,11 @@ class Look:
         memory: of each protocol.
         gaps: what could not be read.
         took_s: time of a CPU that the look took.
+        place: of a recording that is played, the number of the moment.
+        soon: it had nothing to compare with, and the next look follows soon.
     """
 
-    __slots__ = ("at", "findings", "found", "gaps", "memory", "parts", "sockets", "took_s")
+    __slots__ = ("at", "findings", "found", "gaps", "memory", "parts", "place", "sockets", "soon", "took_s")
 
     def __init__(
         self,
@@ -324,6 +350,8 @@ class Look:
         self.memory = memory
         self.gaps = tuple(gaps)
         self.took_s = took_s
+        self.place: int | None = None
+        self.soon = False
 
     @property
     def verdict(self) -> str:
@@ -355,19 +383,3 @@ class Look:
                 for way in (0, 1):
                     total[way] += max(0, part.octets[way] - part.earlier_octets[way]) / part.seconds
         return (total[0], total[1]) if known else None
-
-
-def ordered(values: Sequence[Any], *, descending: bool) -> list[int]:
-    """Return row numbers in the order of their values; rows without one come last in either direction."""
-    known = [row for row, value in enumerate(values) if value is not None]
-    known.sort(key=values.__getitem__, reverse=descending)
-    if len(known) == len(values):
-        return known
-    return known + [row for row, value in enumerate(values) if value is None]
-
-
-def first_by_amount(amounts: Mapping[int, float], size: int) -> list[int]:
-    """Return the numbers of all rows, those with an amount first, the largest on top; the others in their order."""
-    first = [row for row, _amount in sorted(amounts.items(), key=itemgetter(1), reverse=True)]
-    chosen = set(first)
-    return [*first, *(row for row in range(size) if row not in chosen)]

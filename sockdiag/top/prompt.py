@@ -26,6 +26,7 @@ class Prompt:
         text: what is in the line at first.
         one_key: the next key is the answer.
         completes: returns the words that the last word of a text may become.
+        hint: what may be typed, below the line.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Prompt:
         *,
         one_key: bool = False,
         completes: Callable[[str], Sequence[str]] = lambda _text: (),
+        hint: str = "",
     ) -> None:
         self.title = title
         self.text = text
@@ -44,6 +46,7 @@ class Prompt:
         self._done = done
         self._one_key = one_key
         self._completes = completes
+        self._hint = hint
         self._offered: Sequence[str] = ()
 
     def key(self, key: str) -> bool:
@@ -116,6 +119,8 @@ class Prompt:
             below.append([((" " * len(self.title) + self.error)[shift:], "critical")])
         elif self._offered:
             below.append([(" " * len(self.title) + " ".join(self._offered), "")])
+        elif self._hint:
+            below.append([(self._hint, "")])
         return [drawn, *below]
 
 

@@ -8,19 +8,20 @@ from sockdiag.errors import FilterError, SockdiagError
 from sockdiag.top import tabs
 from sockdiag.top.canvas import BOLD, DIM, REVERSE, filled, fitted, graph
 from sockdiag.top.history import LookHistory
-from sockdiag.top.keys import HELP, HINTS
+from sockdiag.top.keys import HELP, LIVE, RECORDING, hints
 from sockdiag.top.prompt import Prompt
 from sockdiag.top.table_view import TableView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sockdiag.model.socket import Socket
     from sockdiag.top.actions import Actions
     from sockdiag.top.canvas import Line
     from sockdiag.top.detail import Detail
     from sockdiag.top.look import Look
+    from sockdiag.top.player import Player
     from sockdiag.top.tabs import TabFacts
 
 # What a front end has to do after a key.
@@ -68,12 +69,16 @@ class Screen:
         # The first line of the help that is shown, and the last that can come first: 0 where all lines fit.
         self._help_at = self._help_end = 0
         self._table_top = 0
+        # Moves through the recording; None for a running system and a capture.
+        self.player: Player | None = None
 
     # What the front end passes in
 
     def show(self, look: Look) -> None:
         """Take in a look."""
-        if self.keep_closed and self.look is not None:
+        if look.place is not None:
+            self.history.rewind(look.place)
+        if self.keep_closed and self.look is not None and (look.place or 0) >= (self.look.place or 0):
             self.history.note_closed(self.look, look)
         self.history.add(look)
         self.look = look
@@ -116,6 +121,8 @@ class Screen:
 
     def go(self, tab: str) -> None:
         """Show another tab."""
+        if tab != self.tab:
+            self.view.let_go()
         self.tab = tab
         self.detail = None
         self.help = False
@@ -182,6 +189,7 @@ class Screen:
             "x": self._export,
             "p": lambda: (PICTURE, ""),
             "r": self._refresh,
+            **(self.player.keys() if self.player is not None else {}),
         }
         for number, tab in enumerate(tabs.TABS, 1):
             found[str(number)] = lambda tab=tab: self.go(tab)  # type: ignore[misc]
@@ -398,11 +406,16 @@ class Screen:
         else:
             verdict = look.verdict
             style = {"ok": "ok", "recovered": "ok", "unknown": "warning"}.get(verdict, _worst_style(look))
+            if look.soon and verdict == "unknown":
+                # A loss shows when the next look is compared with this one.
+                verdict, style = "judging…" if not self.ascii_only else "judging...", DIM
             clock = time.strftime("%H:%M:%S", time.localtime(look.at))
-            first: Line = [
-                (verdict.upper(), f"{BOLD} {style}"),
-                (f"  {_counts(look)}  {self.place}  {clock}", ""),
-            ]
+            first: Line = [(verdict.upper(), f"{BOLD} {style}"), (f"  {_counts(look)}  {self.place}", "")]
+            if self.player is not None and look.place is not None:
+                # The place comes first: a narrow terminal cuts the name of the host.
+                first[1:1] = self.player.place(look.place, look.at)
+            else:
+                first.append((f"  {clock}", ""))
             if self.frozen:
                 first.append(("  FROZEN (space goes on)", f"{BOLD} {REVERSE}"))
             lines = [first]
@@ -460,10 +473,11 @@ class Screen:
         if self.message:
             return [[(self.message, BOLD)]]
         gaps = self.look.gaps if self.look is not None else ()
-        hints: Line = [(HINTS[self.tab] if self.detail is None else HINTS["detail"], DIM)]
+        shown = self.tab if self.detail is None else "detail"
+        line: Line = [(hints(shown, recording=self.player is not None), DIM)]
         if gaps and self.detail is None:
-            hints.append((f"  {counted(len(gaps), 'gap')} (?)", "warning"))
-        return [hints]
+            line.append((f"  {counted(len(gaps), 'gap')} (?)", "warning"))
+        return [line]
 
     def _help_lines(self, width: int, room: int) -> list[Line]:
         from textwrap import wrap
@@ -472,7 +486,7 @@ class Screen:
 
         lines: list[Line] = []
         for keys, meaning, where in HELP:
-            if not where or self.tab in where or (self.detail is not None and "detail" in where):
+            if self._means_something(where):
                 lines.append([(f"  {keys:<14}", BOLD), (meaning, "")])
         for gap in self.look.gaps if self.look is not None else ():
             hint = f" ({gap.hint})" if gap.hint else ""
@@ -485,6 +499,14 @@ class Screen:
         if self._help_end:
             title = f"Keys ({self.tab}; j k scroll, Esc closes this)  lines {at + 1} to {at + space} of {len(lines)}"
         return [[(title, BOLD)], *lines[at : at + space]]
+
+    def _means_something(self, where: Sequence[str]) -> bool:
+        """Whether a key does something here: on this tab, in an opened row, live or in a recording."""
+        kinds = {LIVE, RECORDING} & set(where)
+        if kinds and (RECORDING in kinds) != (self.player is not None):
+            return False
+        tabs_of_key = set(where) - kinds
+        return not tabs_of_key or self.tab in tabs_of_key or (self.detail is not None and "detail" in tabs_of_key)
 
     def _scroll_help(self, how: str, number: int) -> None:
         if how == "to":

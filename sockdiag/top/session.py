@@ -46,7 +46,7 @@ class LookThread:
         self._prepare = prepare
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._stopped = False
-        self._due = 0.0
+        self._wanted = False
         self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
 
     def start(self) -> None:
@@ -69,29 +69,39 @@ class LookThread:
         self._jobs.put(self._now)
 
     def _now(self) -> None:
-        self._due = 0.0
+        self._wanted = True
 
     def _run(self) -> None:
         while not self._stopped:
             began = time.monotonic()
-            self._due = began + self.watch.interval_s
+            self._wanted = False
             self._attempt(self._look)
             probes = [began + after for after in self.watch.probes_at()]
             while not self._stopped:
                 now = time.monotonic()
-                if now >= self._due and not (self.frozen and self._due):
+                wait = None if self.frozen else self.watch.wait_s()
+                if self._wanted:
+                    if self._jobs.empty():
+                        break
+                    self._next_job(0.0)
+                    continue
+                if wait is not None and now >= began + wait:
+                    self.watch.advance(now - began)
                     break
-                if probes and now >= probes[0] and not self.frozen:
+                if wait is not None and probes and now >= probes[0]:
                     probes.pop(0)
                     self._attempt(self.watch.probe)
                     continue
-                wait = 1.0 if self.frozen and self._due else max(0.0, min([self._due, *probes[:1]]) - now)
-                try:
-                    job = self._jobs.get(timeout=wait) if wait else self._jobs.get_nowait()
-                except queue.Empty:
-                    continue
-                if job is not None:
-                    self._attempt(partial(self._answer, job))
+                self._next_job(None if wait is None else min([began + wait, *probes[:1]]) - now)
+
+    def _next_job(self, wait_s: float | None) -> None:
+        """Do what was asked for, or wait for it; without a time, until something is asked for."""
+        try:
+            job = self._jobs.get(timeout=None if wait_s is None else max(0.0, wait_s))
+        except queue.Empty:
+            return
+        if job is not None:
+            self._attempt(partial(self._answer, job))
 
     def _look(self) -> None:
         look = self.watch.look()

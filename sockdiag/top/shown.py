@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
     from sockdiag.top.detail import Detail
     from sockdiag.top.look import Look
+    from sockdiag.top.prompt import Prompt
 
 
 class Shown(Protocol):
@@ -18,11 +19,13 @@ class Shown(Protocol):
         look: the look that is shown.
         detail: the row that is open.
         message: shown in the last line until the next key.
+        prompt: what the user is asked for.
     """
 
     look: Look | None
     detail: Detail | None
     message: str
+    prompt: Prompt | None
 
     def rebuild(self) -> None:
         """Make the rows of the tab anew."""

@@ -9,7 +9,7 @@ from sockdiag.top.grid import Grid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
     from sockdiag.top.canvas import Line
     from sockdiag.top.grid import GridColumn
@@ -39,7 +39,7 @@ class TableView:
         self.descending = True
         self.selected: Hashable | None = None
         self._ascii_only = ascii_only
-        self._order: list[int] | None = None
+        self._order: Sequence[int] | None = None
         self._cursor = 0
         self._top = 0
         self._widths: dict[str, int] = {}
@@ -59,7 +59,7 @@ class TableView:
         self._clamp()
 
     @property
-    def order(self) -> list[int]:
+    def order(self) -> Sequence[int]:
         """The rows in the order that they are shown."""
         if self._order is None:
             self._order = self.grid.order(self.sort, descending=self.descending)
@@ -216,6 +216,11 @@ class TableView:
     def _least(self, column: GridColumn) -> int:
         taken = self._widths[column.name]
         return taken if column.right else min(taken, max(_NARROW, len(column.header)))
+
+    def let_go(self) -> None:
+        """Forget the rows, but not the selection nor the order: the tab is no longer shown, and its look takes memory."""
+        self.grid = Grid(0, (), lambda row: row)
+        self._order = None
 
     def resized(self) -> None:
         """Forget how wide columns were: the terminal has another size."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sockdiag.model.query import OWNERS, TCP_INFO
 from sockdiag.top.grid import Grid, GridColumn, grid_of
-from sockdiag.top.look import first_by_amount
+from sockdiag.top.row_order import first_by_amount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,13 +101,9 @@ def _sockets(look: Look, facts: TabFacts) -> Grid:
     troubled = table.troubled()
     seconds = look.found.seconds or 1.0
 
-    def order() -> list[int]:
+    def order() -> Sequence[int]:
         # Losing ones first, then what findings are about, then the fullest queues.
-        amounts: dict[int, float] = {}
-        for name in ("recv_q", "send_q"):
-            for row, value in enumerate(table.column(name)):
-                if value:
-                    amounts[row] = amounts.get(row, 0) + value
+        amounts: dict[int, float] = dict(table.waiting())
         for row, severity in troubled.items():
             amounts[row] = amounts.get(row, 0) + _RANK[severity] * 1e15
         for row, n in lost.items():
@@ -154,13 +150,13 @@ def _sockets(look: Look, facts: TabFacts) -> Grid:
         identity,
         severity=lambda row: troubled.get(row, "") if row < size else "dim",
         find=find,
-        order=lambda: [*order(), *range(size, size + len(closed))],
+        order=lambda: [*order(), *range(size, size + len(closed))] if closed else order(),
         empty="no sockets match",
     )
 
 
 _SOCKET_COLUMNS = ("netid", "state", "recv_q", "send_q", "local", "peer")
-_SPARE = {"send_q": 3, "netid": 2, "recv_q": 1, "netns": 4}
+_SPARE = {"send_q": 4, "netid": 3, "recv_q": 2, "netns": 1}
 
 
 def socket_columns(*, everywhere: bool) -> tuple[str, ...]:
@@ -278,9 +274,11 @@ def _listeners(look: Look, facts: TabFacts) -> Grid:
     def value(name: str) -> Callable[[Any], Any]:
         return lambda one: getattr(one, name)
 
+    netns = ("netns", "NETNS", lambda one: cell(one.socket.netns), lambda one: one.socket.netns, False, 1)
     return grid_of(
         rows,
         (
+            *([netns] if len(look.parts) > 1 else []),
             ("netid", "NETID", lambda one: one.socket.netid, lambda one: one.socket.netid, False, 3),
             (
                 "local",
@@ -369,7 +367,7 @@ def _memory(look: Look, _facts: TabFacts) -> Grid:
 
 
 def _path(look: Look, _facts: TabFacts) -> Grid:
-    from sockdiag.model.quantity import UNKNOWN, count, rate
+    from sockdiag.model.quantity import UNKNOWN, count
 
     many = len(look.parts) > 1
     rows: list[PathStage] = [stage for part in look.parts for stage in part.stages]
@@ -384,13 +382,13 @@ def _path(look: Look, _facts: TabFacts) -> Grid:
     return grid_of(
         rows,
         (
-            *([("netns", "NETNS", lambda one: one.netns or "-", lambda one: one.netns, False, 3)] if many else []),
-            ("direction", "DIR", lambda one: one.direction, None, False, 2),
+            *([("netns", "NETNS", lambda one: one.netns or "-", lambda one: one.netns, False, 1)] if many else []),
+            ("direction", "DIR", lambda one: one.direction, None, False, 3),
             ("stage", "STAGE", lambda one: one.stage, lambda one: one.stage, False, 0),
-            ("scope", "SCOPE", lambda one: one.scope, None, False, 1),
+            ("scope", "SCOPE", lambda one: one.scope, None, False, 2),
             ("packets", "PACKETS", lambda one: number(one.packets), lambda one: one.packets, True, 0),
             ("lost", "LOST", lambda one: number(one.loss), lambda one: one.loss, True, 0),
-            ("per_s", "LOST/S", lambda one: rate(one.loss_per_s), lambda one: one.loss_per_s, True, 0),
+            ("per_s", "LOST/S", lambda one: _rate(one.loss_per_s), lambda one: one.loss_per_s, True, 0),
             ("ever", "LOST-EVER", lambda one: number(one.loss_total), lambda one: one.loss_total, True, 4),
             ("where", "WHERE", where, None, False, 5),
         ),
@@ -403,7 +401,10 @@ def _path(look: Look, _facts: TabFacts) -> Grid:
 def _rate(per_s: float | None) -> str:
     if per_s is None:
         return "-"
-    return f"{per_s:.0f}" if per_s >= 10 or not per_s else f"{per_s:.1f}"
+    if not per_s or per_s >= 10:
+        return f"{per_s:.0f}"
+    # What is lost once an hour is not 0.0.
+    return f"{per_s:.1f}" if per_s >= 0.1 else f"{per_s:.1g}"
 
 
 _MAKERS: Mapping[str, Callable[[Look, TabFacts], Grid]] = {

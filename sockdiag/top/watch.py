@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.survey import Survey
     from sockdiag.top.look import Part
+    from sockdiag.top.playback import Playback
 
 # When probes are taken between two looks, in parts of the interval.
 _PROBES = (0.3, 0.62, 0.84)
+# After a look that had nothing to compare with, the next comes so soon.
+_SOON_S = 1.0
 
 
 class Watch:
@@ -37,6 +40,7 @@ class Watch:
         codes: rules to judge by; None for all.
         horizon_s: seconds within which a trend counts.
         needs: costly parts of sockets that are shown of all of them.
+        playback: the recording that is played; None for a running system or a capture.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Watch:
         codes: Sequence[str] | None = None,
         horizon_s: float = 3600.0,
         needs: Iterable[str] = (),
+        playback: Playback | None = None,
     ) -> None:
         self.survey = survey
         self.interval_s = interval_s
@@ -53,13 +58,35 @@ class Watch:
         self._codes = codes
         self._horizon_s = horizon_s
         self._needs = frozenset(needs)
+        self.playback = playback
         self._before: Sample | None = None
         self._probes: list[Sample] = []
+        # The next look compares with this one for the first time.
+        self._fresh = True
 
     def narrow(self, where: Where | None) -> None:
         """Judge and show only the sockets that match a filter; all of them with None."""
         self.where = where
-        self._before, self._probes = None, []
+        self._before, self._probes, self._fresh = None, [], True
+
+    def wait_s(self) -> float | None:
+        """Return the seconds from the last look to the next; None if none is due.
+
+        A look that had nothing to compare with shows no losses, so the next one comes soon.
+        """
+        if self.playback is not None:
+            return self.playback.wait_s()
+        return min(_SOON_S, self.interval_s) if self._fresh and self._compares else self.interval_s
+
+    @property
+    def _compares(self) -> bool:
+        """Whether each look is compared with the one before, instead of with a sample of its own."""
+        return self.survey.namespaces is None and self.survey.system.files.live
+
+    def advance(self, passed_s: float) -> None:
+        """Take note that the next look is due, some seconds after the last."""
+        if self.playback is not None:
+            self.playback.advance(passed_s)
 
     def look(self) -> Look:
         """Take a look now.
@@ -69,12 +96,23 @@ class Watch:
         """
         started = time.process_time()
         survey = self.survey
-        survey.renew()
-        if survey.namespaces is None and survey.system.files.live:
+        place = None
+        if self.playback is not None:
+            place = self.playback.number
+            from sockdiag.survey.opening import in_namespace
+
+            survey.move(in_namespace(self.playback.system(), survey.options.netns))
+        else:
+            survey.renew()
+        if self._compares:
+            self._fresh = self._before is None
             found, parts, memory = self._here()
         else:
             found, parts, memory = self._elsewhere()
-        return Look(survey.started, found, parts, memory, survey.gaps, time.process_time() - started)
+        look = Look(survey.started, found, parts, memory, survey.gaps, time.process_time() - started)
+        look.place = place
+        look.soon = self._compares and self._fresh
+        return look
 
     def probe(self) -> None:
         """Read what shows whether queues are served; between two looks, a few times."""
@@ -86,7 +124,8 @@ class Watch:
 
     def probes_at(self) -> list[float]:
         """Return the seconds after a look at which probes are due."""
-        return [part * self.interval_s for part in _PROBES]
+        wait = self.wait_s()
+        return [] if wait is None or self.playback is not None else [part * wait for part in _PROBES]
 
     def _here(self) -> tuple[Diagnosis[Any], list[Part], list[ProtocolMemory]]:
         from sockdiag.judging.declared import TWO_SAMPLES

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.invocation import Invocation
     from sockdiag.cli.spec import Args
     from sockdiag.model.fields import FieldEntry
+    from sockdiag.top.playback import Playback
     from sockdiag.top.screen import Screen
     from sockdiag.top.session import LookThread
 
@@ -28,11 +29,18 @@ def run(env: Env, args: Args) -> int:
 
     from sockdiag.cli import exit as status
     from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.survey_options import one_root
     from sockdiag.errors import UsageError
 
     delay = args[DELAY]
     if not _LEAST_S <= delay <= _MOST_S:
         raise UsageError(f"--delay takes {_LEAST_S} to {_MOST_S} seconds")
+    root = one_root(args)
+    playback = None
+    if root is not None:
+        from sockdiag.top.playback import playback_of
+
+        playback = playback_of(root)
     this = Invocation(env, args)
     rules = this.rules()
     columns = _columns(this)
@@ -41,7 +49,7 @@ def run(env: Env, args: Args) -> int:
     if not (env.terminal and os.isatty(0) and os.isatty(env.err)):
         raise UsageError("top needs a terminal; 'sockdiag doctor' and 'sockdiag list' write to pipes")
     front = _front(this)
-    screen, make = _parts(this, delay, rules, columns)
+    screen, make = _parts(this, delay, rules, columns, playback)
     front(screen, make, env.color(args[options.COLOR]))
     return status.OK
 
@@ -58,7 +66,11 @@ def _columns(this: Invocation) -> list[FieldEntry]:
 
 
 def _parts(
-    this: Invocation, delay: float, rules: tuple[str, ...] | None, columns: list[FieldEntry]
+    this: Invocation,
+    delay: float,
+    rules: tuple[str, ...] | None,
+    columns: list[FieldEntry],
+    playback: Playback | None,
 ) -> tuple[Screen, Callable[[Callable[[str, object], None]], LookThread]]:
     from sockdiag.model.query import OWNERS, TCP_INFO
     from sockdiag.top.actions import Actions
@@ -71,8 +83,12 @@ def _parts(
     facts = TabFacts(this.whereabouts(), columns)
     actions = Actions(survey, facts)
     needs = {need for column in columns for need in column.needs} - {TCP_INFO, OWNERS}
-    watch = Watch(survey, delay, rules, this.args[options.HORIZON], needs)
+    watch = Watch(survey, delay, rules, this.args[options.HORIZON], needs, playback)
     screen = Screen(facts, actions, _place(this), delay, ascii_only=_ascii_only(this.env))
+    if playback is not None:
+        from sockdiag.top.player import Player
+
+        screen.player = Player(playback, screen, actions.play)
     screen.filter = " and ".join(f"({one})" for one in this.args[options.WHERE])
 
     def make(notify: Callable[[str, object], None]) -> LookThread:
@@ -123,6 +139,8 @@ COMMAND = Command(
         "history of its queues. ? shows the keys.\n\n"
         "Space freezes the screen while you sort and inspect. The selection follows the socket. K closes exactly the socket "
         "that is selected, after it has named it and you have agreed.\n\n"
+        "--root with the folder of a recording (record) plays it from its beginning; DIR@TIME stops at that time. There Space plays and "
+        "pauses, comma and period step, brackets change the speed, t goes to a time. The first line shows the place in the recording.\n\n"
         "It uses Textual if that is installed (pip install 'sockdiag[top]'), and draws by itself otherwise, on poor "
         "terminals, and with --plain. The same keys work in both."
     ),
@@ -144,6 +162,7 @@ COMMAND = Command(
         ("top", "this host, every two seconds"),
         ("top -d 5 --where 'dport = :5432'", "the connections to a database, every five seconds"),
         ("top --plain", "on a serial console"),
+        ("top --root /srv/record", "a recording, from its beginning"),
     ),
     all_namespaces=True,
 )

@@ -140,7 +140,7 @@ def test_paging_shows_every_row_once() -> None:
         seen.append(row)
         screen.key("down")
         drawn(screen, 100, 20)
-    assert seen == screen.view.order
+    assert seen == list(screen.view.order)
 
 
 def test_socket_opens_with_all_its_layers() -> None:
