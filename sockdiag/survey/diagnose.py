@@ -196,6 +196,7 @@ def diagnose(
     examine: Examine[T] | None = None,
     *,
     pace: Callable[[SystemReader], float | None] | None = None,
+    needs: Collection[str] = (),
 ) -> Diagnosis[T]:
     """Sample every namespace that a survey covers, once or twice, and judge it.
 
@@ -210,8 +211,10 @@ def diagnose(
         examine: creates the examination of each namespace.
         pace: returns the interval of a namespace instead of that of *how*: None where *examine* has a sample of an earlier
             run to compare with.
+        needs: parts of sockets to read besides those that rules judge (``sockdiag.model.query``).
     """
     query = judged_query(survey, where, tables)
+    query = query._replace(needs=query.needs.union(needs))
     return _diagnose(survey, query, where, how, examine or reporting(_nothing), pace=pace)
 
 

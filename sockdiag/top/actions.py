@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
+from sockdiag.model.query import PROC
 from sockdiag.top.detail import Detail, socket_title
+from sockdiag.top.locks import guard_of, unblocked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from sockdiag.model.finding import Finding
     from sockdiag.model.socket import Socket
-    from sockdiag.model.tcp_info import TcpInfo
     from sockdiag.survey.reader import SystemReader
     from sockdiag.survey.survey import Survey
     from sockdiag.top.look import Look
@@ -41,8 +40,14 @@ class Actions:
         self._tab = ""
 
     def _ask(self, job: Callable[[], Any]) -> None:
-        if self.session is not None:
-            self.session.ask(job)
+        if self.session is None:
+            return
+
+        def checked() -> Any:
+            unblocked(self.survey)
+            return job()
+
+        self.session.ask(checked)
 
     # Looks
 
@@ -136,24 +141,43 @@ class Actions:
         self._ask(job)
 
     def _read_infos(self, sockets: dict[Hashable, Socket]) -> None:
-        """Read the tcp_info of the sockets that were drawn without, one by one."""
+        """Read the tcp_info of the sockets that were drawn without, one by one, on this host in this network namespace."""
         for key in sockets:
             self.facts.infos.setdefault(key, None)
+        system = self.survey.system
+        if not system.files.live or self.survey.namespaces is not None or self.survey.options.source == PROC:
+            return  # what there is came with the look
 
         def job() -> Callable[[Shown], None]:
-            from sockdiag.survey.single_sockets import tcp_infos
+            from sockdiag.sources.netlink.tcp_info_of import read_tcp_infos
 
-            read = tcp_infos(self.survey)
-            found: dict[Hashable, TcpInfo | None] = {}
-            for key, socket in sockets.items() if read is not None else ():
-                with contextlib.suppress(LookupError):
-                    found[key] = read(socket) if read is not None and socket.netid == "tcp" else None
+            infos = read_tcp_infos(system, guard_of(system), sockets.values())
+            found = {key: infos[socket.cookie] for key, socket in sockets.items() if socket.cookie in infos}
+            locked = guard_of(system).locked
 
             def deliver(screen: Shown) -> None:
                 self.facts.infos.update(found)
+                self.facts.locked = locked
                 screen.redraw()
 
             return deliver
+
+        self._ask(job)
+
+    def need(self, columns: frozenset[str], sorting: frozenset[str]) -> None:
+        """Read what columns need, and of all sockets what they are sorted by; take a look if that was not read so far."""
+
+        def job() -> None:
+            if self.session is None:
+                return
+            watch = self.session.watch
+            had = watch.needs | watch.sorting
+            more = not (columns | sorting <= had and sorting <= watch.sorting)
+            watch.needs, watch.sorting = columns, sorting
+            if sorting or columns:
+                guard_of(self.survey.system)
+            if more:
+                self.session.refresh()
 
         self._ask(job)
 

@@ -19,9 +19,10 @@ class GridColumn:
         right: aligned right.
         spare: the larger, the earlier a narrow terminal leaves it out; 0 is never left out.
         widest: cells that it takes at most; longer texts are cut.
+        needs: parts of sockets that must be read of all of them before they can be sorted by it.
     """
 
-    __slots__ = ("header", "name", "right", "spare", "text", "values", "widest")
+    __slots__ = ("header", "name", "needs", "right", "spare", "text", "values", "widest")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class GridColumn:
         right: bool = False,
         spare: int = 0,
         widest: int = 60,
+        needs: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.header = header
@@ -41,6 +43,7 @@ class GridColumn:
         self.right = right
         self.spare = spare
         self.widest = widest
+        self.needs = needs
 
 
 class Grid:

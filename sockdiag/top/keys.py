@@ -16,6 +16,8 @@ HELP: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/", "filter sockets (sockdiag help filter); Tab completes a word", ()),
     ("s", "sort by the next column; after the last, in the tab's own order", ()),
     ("S", "reverse the order", ()),
+    ("F", "sort sockets by any field; Tab completes its name", ()),
+    ("O", "choose the columns of sockets, as with --output", ()),
     ("Space", "freeze the screen, or go on", (LIVE,)),
     ("r", "take a look now", (LIVE,)),
     ("Space", "play the recording, or pause", (RECORDING,)),

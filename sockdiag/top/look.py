@@ -270,6 +270,16 @@ class SocketTable:
             values.extend(batch.values(name))
         return values
 
+    def has(self, name: str) -> bool:
+        """Return whether a part of sockets that is read on demand was read of all of them."""
+        return any(
+            (name in batch.constants and batch.constants[name] is not None)
+            or any(column.partition(".")[0] == name for column in batch.columns)
+            if batch.columns is not None
+            else any(getattr(one, name) is not None for one in batch.sockets_as_list())
+            for _part, _number, batch in self._places
+        )
+
     def waiting(self) -> dict[int, int]:
         """Return what waits in the queues of each row, without those in which nothing does."""
         found: dict[int, int] = {}

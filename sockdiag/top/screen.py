@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
     from sockdiag.top.actions import Actions
     from sockdiag.top.canvas import Line
+    from sockdiag.top.choosing import ColumnChoice
     from sockdiag.top.detail import Detail
     from sockdiag.top.look import Look
     from sockdiag.top.player import Player
@@ -71,6 +72,7 @@ class Screen:
         self._table_top = 0
         # Moves through the recording; None for a running system and a capture.
         self.player: Player | None = None
+        self.choice: ColumnChoice | None = None
 
     # What the front end passes in
 
@@ -128,6 +130,8 @@ class Screen:
         self.help = False
         self.actions.tab_shown(tab)
         self.rebuild()
+        if self.choice is not None:
+            self.choice.check()
 
     # Keys
 
@@ -190,6 +194,7 @@ class Screen:
             "p": lambda: (PICTURE, ""),
             "r": self._refresh,
             **(self.player.keys() if self.player is not None else {}),
+            **(self.choice.keys() if self.choice is not None else {}),
         }
         for number, tab in enumerate(tabs.TABS, 1):
             found[str(number)] = lambda tab=tab: self.go(tab)  # type: ignore[misc]
@@ -208,6 +213,8 @@ class Screen:
 
     def _sort(self, change: Callable[[], str]) -> None:
         self.message = change()
+        if self.choice is not None:
+            self.choice.check()
 
     def _open(self) -> None:
         row = self.view.selected_row()
@@ -372,7 +379,7 @@ class Screen:
                     return
                 at += taken
         elif self.detail is None and line == self._table_top:
-            self.message = self.view.sort_at(column)
+            self._sort(lambda: self.view.sort_at(column))
         elif self.detail is None and line > self._table_top:
             self.view.choose(line - self._table_top - 1)
 

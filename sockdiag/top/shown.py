@@ -20,12 +20,17 @@ class Shown(Protocol):
         detail: the row that is open.
         message: shown in the last line until the next key.
         prompt: what the user is asked for.
+        tab: the tab that is shown.
     """
 
     look: Look | None
     detail: Detail | None
     message: str
     prompt: Prompt | None
+    tab: str
+
+    def go(self, tab: str) -> None:
+        """Show another tab."""
 
     def rebuild(self) -> None:
         """Make the rows of the tab anew."""

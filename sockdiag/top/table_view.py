@@ -125,6 +125,11 @@ class TableView:
                 return self.reverse() if column.name == self.sort else self._sorted_by(column.name)
         return ""
 
+    def sort_by(self, name: str, *, descending: bool) -> str:
+        """Sort by a column; return what the table is sorted by."""
+        self.descending = descending
+        return self._sorted_by(name, keep=True)
+
     def _sorted_by(self, name: str, *, keep: bool = False) -> str:
         self.sort = name
         column = self.grid.column(name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Owner, Socket
     from sockdiag.model.tcp_info import TcpInfo
     from sockdiag.render.suspects import Whereabouts
-    from sockdiag.top.look import Look
+    from sockdiag.top.look import Look, SocketTable
 
 PROBLEMS, SOCKETS, LISTENERS, PROCESSES, MEMORY, PATH = (
     "problems",
@@ -45,6 +45,7 @@ class TabFacts:
         owners: processes that hold sockets, by inode, as far as they have been looked up.
         lacking: inodes of sockets that were shown and whose owners have not been looked up.
         infos: tcp_info of the sockets that are shown, by identity, as far as it has been read.
+        locked: cookies of sockets that another process has locked, whose tcp_info the kernel does not tell.
         unread: sockets that were shown and whose tcp_info has not been read.
         groups: of the tab of processes, and what they are grouped by.
         closed: sockets that were there in an earlier look, the last one to close first.
@@ -56,6 +57,7 @@ class TabFacts:
         self.owners: dict[int, tuple[Owner, ...] | None] = {}
         self.lacking: set[int] = set()
         self.infos: dict[Hashable, TcpInfo | None] = {}
+        self.locked: frozenset[int] = frozenset()
         self.unread: dict[Hashable, Socket] = {}
         self.groups: Sequence[SocketGroup] = ()
         self.by = GROUPINGS[0]
@@ -132,10 +134,10 @@ def _sockets(look: Look, facts: TabFacts) -> Grid:
             widest=8,
         ),
         *(
-            _socket_column(entry, look, _filled(entry, socket, identity, facts), closed)
-            for entry in facts.columns or _default_columns(look)
+            _socket_column(entry, look, _filled(entry, socket, identity, facts), closed, facts)
+            for entry in facts.columns or default_columns(look)
         ),
-        _process_column(socket, facts),
+        _process_column(socket, look, facts),
     ]
 
     def find(wanted: Hashable) -> int | None:
@@ -160,11 +162,12 @@ _SPARE = {"send_q": 4, "netid": 3, "recv_q": 2, "netns": 1}
 
 
 def socket_columns(*, everywhere: bool) -> tuple[str, ...]:
-    """Return the fields of sockets that are shown by default."""
+    """Return the names of the fields of sockets that are shown by default."""
     return (*(("netns",) if everywhere else ()), *_SOCKET_COLUMNS)
 
 
-def _default_columns(look: Look) -> list[FieldEntry]:
+def default_columns(look: Look) -> list[FieldEntry]:
+    """Return the fields of sockets that are shown by default."""
     from sockdiag.model.fields import find
     from sockdiag.model.socket import Socket
 
@@ -172,7 +175,11 @@ def _default_columns(look: Look) -> list[FieldEntry]:
 
 
 def _socket_column(
-    entry: FieldEntry, look: Look, socket: Callable[[int], Socket], closed: Sequence[tuple[Hashable, Socket]]
+    entry: FieldEntry,
+    look: Look,
+    socket: Callable[[int], Socket],
+    closed: Sequence[tuple[Hashable, Socket]],
+    facts: TabFacts,
 ) -> GridColumn:
     from sockdiag.render.cells import cell
     from sockdiag.render.table import is_number
@@ -182,7 +189,7 @@ def _socket_column(
     def values() -> Sequence[Any]:
         from sockdiag.model.address import Endpoint
 
-        found = [*table.column(entry.name), *(entry.get(one) for _key, one in closed)]
+        found = [*_column_of(table, entry, facts), *(entry.get(one) for _key, one in closed)]
         kinds = set(map(type, found)) - {type(None)}
         if kinds <= {int, float} or kinds <= {str} or kinds <= {bytes}:
             return found
@@ -190,16 +197,35 @@ def _socket_column(
             return [None if one is None else (str(one.address), one.port or 0) for one in found]
         return [None if one is None else cell(one, entry.field) for one in found]
 
+    def text(row: int) -> str:
+        one = socket(row)
+        if TCP_INFO in entry.needs and one.tcp_info is None and one.cookie in facts.locked:
+            return "locked"
+        return cell(entry.get(one), entry.field)
+
     return GridColumn(
         entry.name,
         entry.field.header,
-        lambda row: cell(entry.get(socket(row)), entry.field),
-        # What is read of the rows that are shown alone cannot sort all of them.
-        None if entry.needs & {TCP_INFO, OWNERS} else values,
+        text,
+        values,
         right=is_number(entry),
         spare=_SPARE.get(entry.name, 0),
         widest=46,
+        needs=entry.needs & {TCP_INFO, OWNERS},
     )
+
+
+def _column_of(table: SocketTable, entry: FieldEntry, facts: TabFacts) -> list[Any]:
+    """Return the values of a field in all rows; of what has been read of some rows only, those."""
+    if TCP_INFO in entry.needs and not table.has("tcp_info"):
+        found: list[Any] = [None] * table.size
+        for key, info in facts.infos.items():
+            row = table.find(key) if info is not None else None
+            if row is not None:
+                found[row] = entry.get(table.socket(row)._replace(tcp_info=info))
+        return found
+    # A field of the catalogue that names users, say, makes its values of the records.
+    return table.column(entry.name)
 
 
 def _filled(
@@ -210,6 +236,8 @@ def _filled(
 
         def with_info(row: int) -> Socket:
             one, key = socket(row), identity(row)
+            if one.tcp_info is not None:
+                return one
             if key not in facts.infos:
                 facts.unread[key] = one
             return one._replace(tcp_info=facts.infos.get(key))
@@ -219,6 +247,8 @@ def _filled(
 
         def with_owners(row: int) -> Socket:
             one = socket(row)
+            if one.processes is not None:
+                return one
             if one.inode and one.inode not in facts.owners:
                 facts.lacking.add(one.inode)
             return one._replace(processes=facts.owners.get(one.inode) if one.inode else ())
@@ -227,11 +257,30 @@ def _filled(
     return socket
 
 
-def _process_column(socket: Callable[[int], Socket], facts: TabFacts) -> GridColumn:
-    return GridColumn("process", "PROCESS", lambda row: _owner_of(socket(row), facts), widest=28)
+def _process_column(socket: Callable[[int], Socket], look: Look, facts: TabFacts) -> GridColumn:
+    table = look.sockets
+
+    def values() -> Sequence[Any]:
+        if table.has("processes"):
+            owners: Sequence[Any] = table.column("processes")
+        else:
+            owners = [facts.owners.get(inode) if inode else None for inode in table.column("inode")]
+        found = [(some[0].comm or b"", some[0].pid) if some else None for some in owners]
+        return found + [None] * len(facts.closed)
+
+    return GridColumn(
+        "process",
+        "PROCESS",
+        lambda row: _owner_of(socket(row), facts),
+        values,
+        widest=28,
+        needs=frozenset((OWNERS,)),
+    )
 
 
 def _owner_of(socket: Socket, facts: TabFacts) -> str:
+    if socket.processes is not None:
+        return _owners_text(socket.processes)
     # What has not been looked up yet is, as soon as it has been drawn.
     if not socket.inode:
         return "-"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
+from sockdiag.model.query import OWNERS, TCP_INFO
+from sockdiag.top.locks import unblocked
 from sockdiag.top.look import Look, part_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
     from sockdiag.analysis.memory import ProtocolMemory
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _PROBES = (0.3, 0.62, 0.84)
 # After a look that had nothing to compare with, the next comes so soon.
 _SOON_S = 1.0
+_ONE_BY_ONE = frozenset((OWNERS, TCP_INFO))
 
 
 class Watch:
@@ -39,7 +42,7 @@ class Watch:
         interval_s: seconds between two looks.
         codes: rules to judge by; None for all.
         horizon_s: seconds within which a trend counts.
-        needs: costly parts of sockets that are shown of all of them.
+        needs: parts of sockets that their columns show, besides those that are judged.
         playback: the recording that is played; None for a running system or a capture.
     """
 
@@ -47,7 +50,7 @@ class Watch:
         self,
         survey: Survey,
         interval_s: float,
-        codes: Sequence[str] | None = None,
+        codes: tuple[str, ...] | None = None,
         horizon_s: float = 3600.0,
         needs: Iterable[str] = (),
         playback: Playback | None = None,
@@ -57,7 +60,9 @@ class Watch:
         self.where: Where | None = survey.where
         self._codes = codes
         self._horizon_s = horizon_s
-        self._needs = frozenset(needs)
+        self.needs = frozenset(needs)
+        # What the column that sockets are sorted by needs of all of them.
+        self.sorting: frozenset[str] = frozenset()
         self.playback = playback
         self._before: Sample | None = None
         self._probes: list[Sample] = []
@@ -96,6 +101,7 @@ class Watch:
         """
         started = time.process_time()
         survey = self.survey
+        unblocked(survey)
         place = None
         if self.playback is not None:
             place = self.playback.number
@@ -120,6 +126,7 @@ class Watch:
             return
         from sockdiag.survey.sample import judged_query, take_probe
 
+        unblocked(self.survey)
         self._probes.append(take_probe(self.survey, judged_query(self.survey, self.where), self.where))
 
     def probes_at(self) -> list[float]:
@@ -138,7 +145,8 @@ class Watch:
 
         survey = self.survey
         query = judged_query(survey, self.where)
-        query = query._replace(needs=query.needs | self._needs)
+        # tcp_info and owners of the rows on the screen are read one by one: the first takes socket locks, the second looks at all processes.
+        query = query._replace(needs=query.needs | (self.needs - _ONE_BY_ONE) | self.sorting)
         now = take_sample(survey, query, self.where)
         codes = tuple(RULES if self._codes is None else self._codes)
         before, between = self._before, tuple(self._probes)
@@ -160,7 +168,14 @@ class Watch:
         survey = self.survey
         live = survey.system.files.live
         interval = min(1.0, self.interval_s) if live else survey.system.recorded_s
-        found = diagnose(survey, Judging(self._codes, interval or None, self._horizon_s), self.where, TABLES, _examine)  # type: ignore[arg-type]
+        found = diagnose(
+            survey,
+            Judging(self._codes, interval or None, self._horizon_s),
+            self.where,
+            TABLES,
+            _examine,
+            needs=(self.needs - {OWNERS}) | self.sorting,
+        )
         parts = [part for part, _memory in found.rows]
         memory: list[ProtocolMemory] = next((memory for _part, memory in found.rows if memory), [])
         return found, parts, memory

@@ -50,7 +50,7 @@ HEAVY = {
 }
 
 # C modules below the standard library's, which take the time that docs/rejected.md gives less than those to import.
-C_MODULES = {"_socket", "_signal", "_collections", "_operator"}
+C_MODULES = {"_socket", "_signal", "_collections", "_operator", "_weakref"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -55,14 +55,17 @@ def run(env: Env, args: Args) -> int:
 
 
 def _columns(this: Invocation) -> list[FieldEntry]:
-    from sockdiag.model.socket import Socket
+    text = this.args[options.COLUMNS]
+    return _chosen(this, text) if text else []
 
-    if not this.args[options.COLUMNS]:
-        return []
+
+def _chosen(this: Invocation, text: str) -> list[FieldEntry]:
+    from sockdiag.cli.columns import choose_columns
+    from sockdiag.model.socket import Socket
     from sockdiag.top.tabs import socket_columns
 
-    found, _chosen = this.columns(Socket, socket_columns(everywhere=this.survey.everywhere))
-    return found
+    args = this.args.replaced(options.COLUMNS, text)
+    return choose_columns(args, this.survey, Socket, socket_columns(everywhere=this.survey.everywhere))[0]
 
 
 def _parts(
@@ -72,19 +75,24 @@ def _parts(
     columns: list[FieldEntry],
     playback: Playback | None,
 ) -> tuple[Screen, Callable[[Callable[[str, object], None]], LookThread]]:
-    from sockdiag.model.query import OWNERS, TCP_INFO
     from sockdiag.top.actions import Actions
+    from sockdiag.top.choosing import ColumnChoice
     from sockdiag.top.screen import Screen
     from sockdiag.top.session import LookThread
-    from sockdiag.top.tabs import TabFacts
+    from sockdiag.top.tabs import SOCKETS, TabFacts
     from sockdiag.top.watch import Watch
 
     survey = this.survey
     facts = TabFacts(this.whereabouts(), columns)
     actions = Actions(survey, facts)
-    needs = {need for column in columns for need in column.needs} - {TCP_INFO, OWNERS}
+    needs = {need for column in columns for need in column.needs}
     watch = Watch(survey, delay, rules, this.args[options.HORIZON], needs, playback)
     screen = Screen(facts, actions, _place(this), delay, ascii_only=_ascii_only(this.env))
+
+    def parse(text: str) -> list[FieldEntry]:
+        return _chosen(this, text)
+
+    screen.choice = ColumnChoice(facts, screen, screen.views[SOCKETS], parse, actions.need)
     if playback is not None:
         from sockdiag.top.player import Player
 

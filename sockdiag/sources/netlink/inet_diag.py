@@ -271,7 +271,7 @@ def read(
     if system.files.live and (TCP_INFO in needs or table == "sctp"):
         from sockdiag.sources.netlink import tcp_info_guard
 
-        guard = tcp_info_guard.GuardedTransport(system.netlink)
+        guard = system.guard or tcp_info_guard.GuardedTransport(system.netlink)
     name, version = interfaces, kernel_version(system.files)
     sockets: list[Socket] = []
     errors: list[ParseError | SourceError] = []

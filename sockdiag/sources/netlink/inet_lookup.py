@@ -48,7 +48,7 @@ def read_one(system: System, wanted: Socket) -> tuple[Socket | None, list[Source
     family = AF_INET6 if wanted.family == "AF_INET6" else AF_INET
     code = b"" if table in ("raw", "mptcp") else _ports(wanted)
     asked = request(family, PROTOCOLS[table], _ALL, ext, code)
-    guard = GuardedTransport(system.netlink)
+    guard = system.guard or GuardedTransport(system.netlink)
     try:
         try:
             reading = read_records(
@@ -64,7 +64,8 @@ def read_one(system: System, wanted: Socket) -> tuple[Socket | None, list[Source
             )
         errors = [*reading.errors, *guard.take_errors()]
     finally:
-        guard.close()
+        if guard is not system.guard:
+            guard.close()
     found = [s for s in reading.sockets if same(s, wanted)]
     return (found[0] if found else None), errors
 

@@ -63,7 +63,7 @@ def _inet(system: System, table: str, query: Query, gap: Callable[[SourceError |
         # tcp_info is filled under the socket lock, which a sleeping owner may hold for ever.
         from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
 
-        transport = guarded = GuardedTransport(transport)
+        transport = guarded = system.guard or GuardedTransport(transport)
     answered = False
     # A capture holds answers and evaluates nothing; a question with tcp_info is asked again in parts by its guard.
     bytecode = query.bytecode if system.files.live and guarded is None else b""

@@ -24,9 +24,10 @@ from sockdiag.kernel.inet_diag import (
     MSG_SRC,
 )
 from sockdiag.kernel.netlink import align4
-from sockdiag.kernel.sock_diag import AF_INET6, IPPROTO_SCTP
+from sockdiag.kernel.sock_diag import AF_INET, AF_INET6, IPPROTO_SCTP, IPPROTO_TCP
 from sockdiag.sources.netlink.attributes import ip_text
 from sockdiag.sources.netlink.cookies import Cookies, cookie_of
+from sockdiag.sources.netlink.inet_request import request as inet_request
 from sockdiag.sources.netlink.inet_rewrite import has_info, protocol_of, questions, takes_lock, without, without_info
 from sockdiag.sources.system.detached import FAILED, DetachedProcess, error_of, wait
 from sockdiag.sources.system.transport import messages
@@ -268,6 +269,49 @@ class GuardedTransport:
         if not child.ended:
             raise SourceTruncated(request.source, "no answer: the socket is locked", errno.ETIMEDOUT, _HINT)
         return answer
+
+    @property
+    def locked(self) -> frozenset[int]:
+        """The cookies of sockets that were found locked and have not answered since."""
+        return frozenset(self._stuck)
+
+    def check(self) -> None:
+        """Make certain that the kernel answers other questions while a process waits for a locked socket; they would hang.
+
+        Raises:
+            SourceUnavailable: it does not, as before Linux 6.9 (:meth:`dump`).
+        """
+        self._forget_woken()
+        if self._stuck:
+            # No state: an answer without sockets.
+            self._plain(inet_request(AF_INET, IPPROTO_TCP, 0), set())
+
+    def ask(self, request: Request, rows: Sequence[bytes]) -> dict[int, bytes]:
+        """Ask for some sockets again, each on its own, instead of for a table.
+
+        Args:
+            request: a dump of their table.
+            rows: messages that the kernel listed them by; of their attributes none is needed.
+
+        Returns:
+            Their present rows by cookie, without those of locked sockets (:attr:`locked`), which are not asked for again, and of
+            sockets that have closed.
+        """
+        self._forget_woken()
+        found: dict[int, bytes] = {}
+        singles = SocketQueries(
+            self._transport,
+            lambda datagram: found.update(_identified(request, datagram)),
+            limit=self.limit,
+            patience=self.patience / 4,
+            most=self.most - len(self._stuck),
+        )
+        wanted = [row for row in rows if cookie_of(row) not in self._stuck and has_info(request, row)]
+        if wanted:
+            singles.ask(questions(request, wanted), monotonic() + self.total)
+        for child, row in singles.settle():
+            self._stuck[cookie_of(row)] = (child, row)
+        return found
 
     def _forget_woken(self) -> None:
         children = [child for child, _row in self._stuck.values()]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sockdiag.model.provenance import Gap
     from sockdiag.sources.bundles.texts import BundleTexts
     from sockdiag.sources.namespaces.search import FoundNamespace
+    from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
     from sockdiag.sources.system.modules import Modules
     from sockdiag.sources.system.transport import Transport
 
@@ -78,6 +79,7 @@ class System:
 
     Attributes:
         namespaces: of a captured one, the network namespaces that it holds.
+        guard: asks for what takes socket locks, of a program that reads again and again; None for one of each reading's own.
         earlier: of a recorded one, returns the moments that lie an interval in seconds before it; None for any other.
     """
 
@@ -86,6 +88,7 @@ class System:
         "clock",
         "earlier",
         "files",
+        "guard",
         "modules",
         "moments",
         "monotonic",
@@ -121,6 +124,7 @@ class System:
         self.texts = texts
         self.earlier: Callable[[float], tuple[System, ...]] | None = None
         self.namespaces: HeldNamespaces | None = None
+        self.guard: GuardedTransport | None = None
 
     @property
     def shows_others(self) -> bool:

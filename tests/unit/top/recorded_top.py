@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sockdiag.model.fields import find
+from sockdiag.model.socket import Socket
 from sockdiag.render.suspects import Whereabouts
 from sockdiag.sources.capture.transport import captured_system
 from sockdiag.survey.survey import Survey
 from sockdiag.top.actions import Actions
+from sockdiag.top.choosing import ColumnChoice
 from sockdiag.top.screen import Screen
-from sockdiag.top.tabs import TabFacts
+from sockdiag.top.tabs import _SOCKET_COLUMNS, SOCKETS, TabFacts
 from sockdiag.top.watch import Watch
 from tests.recorded import FIXTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sockdiag.model.fields import FieldEntry
 
 
 class AtOnce:
@@ -39,6 +44,12 @@ class AtOnce:
         self._screen.show(look)
 
 
+def _parse(text: str) -> list[FieldEntry]:
+    return [
+        find(Socket, name) for name in (*_SOCKET_COLUMNS[: 99 * text.startswith("+")], *text.lstrip("+").split(","))
+    ]
+
+
 def recorded_screen(fixture: str = "reports/6.18-busy", *, ascii_only: bool = False) -> Screen:
     survey = Survey(captured_system(str(FIXTURES / fixture)))
     facts = TabFacts(Whereabouts())
@@ -46,6 +57,7 @@ def recorded_screen(fixture: str = "reports/6.18-busy", *, ascii_only: bool = Fa
     screen = Screen(facts, actions, "web1", 2.0, ascii_only=ascii_only)
     at_once = AtOnce(Watch(survey, 2.0), screen, actions)
     actions.session = at_once  # type: ignore[assignment]
+    screen.choice = ColumnChoice(facts, screen, screen.views[SOCKETS], _parse, actions.need)
     at_once.refresh()
     return screen
 

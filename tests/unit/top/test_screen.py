@@ -21,6 +21,8 @@ from tests.unit.top.recorded_top import drawn, recorded_screen
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sockdiag.top.screen import Screen
+
 SIZES = ((80, 24), (120, 40), (200, 60), (40, 12), (20, 5), (1, 1))
 
 
@@ -393,3 +395,83 @@ def test_question_is_visible_to_its_end(columns: int) -> None:
     assert "of nginx(12)?" in " ".join(text.split())
     assert text.rstrip().endswith("[y/N]")
     assert {width(line) for line in text.split("\n")} == {columns}
+
+
+def typed(screen: Screen, text: str) -> None:
+    for key in (*text, "enter"):
+        screen.key("space" if key == " " else key)
+
+
+@pytest.mark.parametrize(
+    "name", ["tcp_info.rtt_us", "-tcp_info.rtt_us", "tcp_info.bytes_acked", "skmem.rmem_alloc", "uid", "processes"]
+)
+def test_sockets_are_sorted_by_any_field(name: str) -> None:
+    screen = recorded_screen("6.18-world")
+    typed(screen, f"F{name}")
+    assert screen.tab == tabs.SOCKETS
+    field = name.removeprefix("-")
+    assert screen.view.sort == field
+    assert screen.view.descending is not name.startswith("-")
+    assert field in {column.name for column in screen.view.grid.columns}
+    table = screen.look.sockets  # type: ignore[union-attr]
+    values = table.column(field)
+    known = [values[row] for row in screen.view.order if values[row] is not None]
+    assert len(known) > 2
+    assert [values[row] for row in screen.view.order][: len(known)] == known
+    if field != "processes":
+        assert known == sorted(known, reverse=not name.startswith("-"))
+
+
+def test_tcp_info_of_all_sockets_is_read_only_while_it_sorts_them() -> None:
+    screen = recorded_screen("6.18-world")
+    watch = screen.actions.session.watch  # type: ignore[union-attr]
+    typed(screen, "Ftcp_info.rtt_us")
+    assert watch.sorting == {"tcp_info"}
+    screen.key("1")
+    assert watch.sorting == frozenset()
+    screen.key("2")
+    assert watch.sorting == {"tcp_info"}
+    screen.view.sort_by("recv_q", descending=True)
+    screen.key("s")
+    assert watch.sorting == frozenset()
+
+
+def test_columns_are_chosen_as_with_output() -> None:
+    screen = recorded_screen("6.18-world")
+    screen.key("O")
+    screen.key("ctrl+u")
+    typed(screen, "local,tcp_info.rtt_us")
+    assert [column.name for column in screen.view.grid.columns] == ["lost", "local", "tcp_info.rtt_us", "process"]
+    screen.key("O")
+    assert screen.prompt is not None
+    assert screen.prompt.text == "local,tcp_info.rtt_us"
+    typed(screen, ",frob")
+    assert "frob" in screen.prompt.error
+    screen.key("escape")
+    screen.key("O")
+    screen.key("ctrl+u")
+    screen.key("enter")
+    assert "recv_q" in {column.name for column in screen.view.grid.columns}
+
+
+def test_wrong_field_is_refused_and_names_are_completed() -> None:
+    screen = recorded_screen("6.18-world")
+    typed(screen, "Ffrob")
+    assert screen.prompt is not None
+    assert "frob" in screen.prompt.error
+    screen.key("ctrl+u")
+    for key in "-tcp_info.min_r":
+        screen.key(key)
+    screen.key("tab")
+    assert screen.prompt.text.strip() == "-tcp_info.min_rtt_us"
+
+
+def test_locked_sockets_are_shown_as_locked() -> None:
+    screen = recorded_screen("6.18-world")
+    typed(screen, "F-tcp_info.rtt_us")
+    row = next(row for row in screen.view.order if screen.look.sockets.socket(row).state == "TIME_WAIT")  # type: ignore[union-attr]
+    column = screen.view.grid.column("tcp_info.rtt_us")
+    assert column is not None
+    assert column.text(row) == "-"
+    screen.facts.locked = frozenset((screen.look.sockets.socket(row).cookie or 0,))  # type: ignore[union-attr]
+    assert column.text(row) == "locked"

@@ -372,3 +372,28 @@ def test_filters(family: int) -> None:
 def test_filter_attribute_is_whole() -> None:
     """512 IPv6 sockets are left out by a filter that fits an attribute."""
     assert len(nlattr(1, none_of([row(c, family=AF_INET6) for c in range(512)]))) < 0xFFFF
+
+
+def test_single_sockets_are_asked_for_and_locked_ones_once() -> None:
+    """Their rows come with tcp_info; a locked one is named, and not asked for again."""
+    kernel = Kernel([row(c) for c in range(6)], [2])
+    guard = guarded(kernel)
+    asked = [row(c) for c in (1, 2, 4)]
+    found = guard.ask(request(), asked)
+    assert infos(list(found.values())) == {1: True, 4: True}
+    assert guard.locked == {2}
+    guard.check()
+    begin = time.monotonic()
+    assert set(guard.ask(request(), asked[1:2])) == set()
+    assert time.monotonic() - begin < LIMIT
+    assert guard.take_errors() == []
+
+
+def test_check_tells_that_the_kernel_answers_nothing() -> None:
+    """Before Linux 6.9 whoever asks anything else would sleep with the question about a locked socket."""
+    guard = guarded(Kernel([row(c) for c in range(3)], [1], blocked=True))
+    guard.check()
+    guard.ask(request(), [row(1)])
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable, match="sock_diag is blocked"):
+            guard.check()
