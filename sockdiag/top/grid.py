@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# What is drawn in the colour of a row's severity.
+_TONED = frozenset(("severity", "verdict", "code", "stage", "name", "lost", "per_s", "ratio", "used"))
+
+
 class GridColumn:
     """A column.
 
@@ -20,9 +24,10 @@ class GridColumn:
         spare: the larger, the earlier a narrow terminal leaves it out; 0 is never left out.
         widest: cells that it takes at most; longer texts are cut.
         needs: parts of sockets that must be read of all of them before they can be sorted by it.
+        toned: drawn in the colour of the row's severity. Most are not: many terminals show a yellow that is hard to read on white.
     """
 
-    __slots__ = ("header", "name", "needs", "right", "spare", "text", "values", "widest")
+    __slots__ = ("header", "name", "needs", "right", "spare", "text", "toned", "values", "widest")
 
     def __init__(
         self,
@@ -35,6 +40,7 @@ class GridColumn:
         spare: int = 0,
         widest: int = 60,
         needs: frozenset[str] = frozenset(),
+        toned: bool = False,
     ) -> None:
         self.name = name
         self.header = header
@@ -44,6 +50,7 @@ class GridColumn:
         self.spare = spare
         self.widest = widest
         self.needs = needs
+        self.toned = toned
 
 
 class Grid:
@@ -140,4 +147,6 @@ def _column(
     spare: int,
 ) -> GridColumn:
     values = None if value is None else (lambda: [value(one) for one in rows])
-    return GridColumn(name, header, lambda row: text(rows[row]), values, right=right, spare=spare, widest=200)
+    cell = GridColumn(name, header, lambda row: text(rows[row]), values, right=right, spare=spare, widest=200)
+    cell.toned = name in _TONED
+    return cell

@@ -427,7 +427,7 @@ class Screen:
                 first.append(("  FROZEN (space goes on)", f"{BOLD} {REVERSE}"))
             lines = [first]
             if height >= _ROOMY:
-                lines += self._worst(look, width)
+                lines += self._worst(look)
                 lines.append(self._graphs(width))
         self._tabs_line = len(lines)
         lines.append(self._tab_line())
@@ -435,15 +435,15 @@ class Screen:
             lines.append([("Filter: ", BOLD), (self.filter, REVERSE), ("  (escape clears it)", DIM)])
         return lines
 
-    def _worst(self, look: Look, width: int) -> list[Line]:
+    def _worst(self, look: Look) -> list[Line]:
         from sockdiag.render.findings_text import is_about_now
         from sockdiag.render.suspects import sentence
 
         now = [finding for finding in look.findings if is_about_now(finding)]
         made: list[Line] = []
         for finding in now[:_WORST]:
-            text = f"  {finding.code}  {sentence(finding, self.facts.whereabouts)}"
-            made.append([(fitted(text, width, ascii_only=self.ascii_only), finding.severity)])
+            said = f"  {sentence(finding, self.facts.whereabouts)}"
+            made.append([(f"  {finding.code}", f"{BOLD} {finding.severity}"), (said, "")])
         return [*made, *([[]] * (_WORST - len(made)))]
 
     def _graphs(self, width: int) -> Line:
@@ -483,7 +483,8 @@ class Screen:
         shown = self.tab if self.detail is None else "detail"
         line: Line = [(hints(shown, recording=self.player is not None), DIM)]
         if gaps and self.detail is None:
-            line.append((f"  {counted(len(gaps), 'gap')} (?)", "warning"))
+            # First, so that a narrow terminal does not cut it.
+            line.insert(0, (f"{counted(len(gaps), 'gap')}: ?  ", "warning"))
         return [line]
 
     def _help_lines(self, width: int, room: int) -> list[Line]:
@@ -498,7 +499,7 @@ class Screen:
         for gap in self.look.gaps if self.look is not None else ():
             hint = f" ({gap.hint})" if gap.hint else ""
             said = printable_line(f"could not read {gap.source}: {gap.reason}{hint}")
-            lines += [[(part, "warning")] for part in wrap(said, max(width, 10), subsequent_indent="  ")]
+            lines += [[(part, "")] for part in wrap(said, max(width, 10), subsequent_indent="  ")]
         space = max(1, room - 1)
         self._help_end = max(0, len(lines) - space)
         at = self._help_at = min(self._help_at, self._help_end)

@@ -175,8 +175,12 @@ class TableView:
                     # Of an address the port is kept, and of a path the end.
                     text = shortened(text, taken)
                 text = fitted(text, taken, right=column.right, ascii_only=self._ascii_only)
-                line += [(text, f"{style} {REVERSE}" if chosen else style), (" " * _GAP, REVERSE if chosen else "")]
-            drawn.append(line[:-1])
+                tone = REVERSE if chosen else style if column.toned or style == DIM else ""
+                line += [(text, tone), (" " * _GAP, REVERSE if chosen else "")]
+            # The selected row is marked to the edge.
+            _column, start, taken = shown[-1]
+            line[-1] = (" " * max(0, width - start - taken), REVERSE if chosen else "")
+            drawn.append(line)
         return drawn
 
     def _fitting(self, texts: dict[str, list[str]], width: int) -> list[tuple[GridColumn, int, int]]:

@@ -132,6 +132,7 @@ def _sockets(look: Look, facts: TabFacts) -> Grid:
             rates,
             right=True,
             widest=8,
+            toned=True,
         ),
         *(
             _socket_column(entry, look, _filled(entry, socket, identity, facts), closed, facts)
@@ -212,6 +213,7 @@ def _socket_column(
         spare=_SPARE.get(entry.name, 0),
         widest=46,
         needs=entry.needs & {TCP_INFO, OWNERS},
+        toned=entry.name == "state",
     )
 
 

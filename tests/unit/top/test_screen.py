@@ -265,7 +265,7 @@ def test_help_that_does_not_fit_scrolls_to_its_end(size: tuple[int, int]) -> Non
     assert screen.look is not None
     screen.look.gaps = (Gap("/proc/PID/fd", "Permission denied", hint="run as root"),)
     screen.go(tabs.SOCKETS)
-    assert "1 gap (?)" in drawn(screen, 120, 24)
+    assert "1 gap: ?" in drawn(screen, 120, 24)
     screen.key("?")
     seen = set(drawn(screen, *size).split("\n"))
     first = min(seen)
