@@ -53,7 +53,7 @@ def loaded() -> set[str]:
 
 def run(words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command."""
-    command = f"exec timeout 60 {sys.executable} -m sockdiag {words}"
+    command = f"exec timeout 180 {sys.executable} -m sockdiag {words}"
     return subprocess.run(
         command, shell=True, capture_output=True, text=True, env={**os.environ, **environ}, check=False
     )
