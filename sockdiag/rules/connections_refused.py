@@ -63,8 +63,8 @@ RULE = counter_rule(
 
 _OUT = Advice(
     "Find the service that processes of this host try to reach, and start it or correct the address.",
-    "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'",
-    "A refused connection leaves no socket behind, but the resets show address and port.",
+    "sockdiag trace resets errors --for 10s",
+    "A refused connection leaves no socket behind. The trace shows each attempt with its process, address and port.",
 )
 _NEXT_HOP = Advice(
     "Look for a gateway or host on the link that does not answer, a device that is down, and a firewall rule that rejects.",
@@ -79,8 +79,8 @@ _REPORTER = Advice(
 _IN = Advice(
     "Look at the ports. If it is one, start its service or find the clients that should not use it; if they are many, someone "
     "scans this host, and nothing is wrong with it.",
-    "tcpdump -nc 20 -i any 'tcp[13] & 4 != 0'; ss -ltn",
-    "The resets show the ports. No counter tells clients of a service that is down from a port scan.",
+    "sockdiag trace resets --for 10s; ss -ltn",
+    "The resets that are sent show the clients and the ports. No counter tells clients of a service that is down from a port scan.",
 )
 _GONE = Advice(
     "Let a listener of a SO_REUSEPORT group accept its requests before it closes, or set net.ipv4.tcp_migrate_req=1.",

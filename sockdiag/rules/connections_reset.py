@@ -34,8 +34,15 @@ RULE = counter_rule(
 
 _READ = Advice(
     "Find the process that closes connections before it has read everything: a crash, a request limit, a timeout.",
-    "bpftrace -e 'kprobe:tcp_send_active_reset { @[comm] = count(); }'",
-    "The kernel discards the unread data and sends a reset. shutdown(2) and reading to the end avoid both.",
+    "sockdiag trace resets --for 10s",
+    "The trace names the process and the reason of each reset. The kernel discards the unread data; shutdown(2) and reading to "
+    "the end avoid that.",
+)
+
+_WHO = Advice(
+    "Find out which side resets, and why.",
+    "sockdiag trace resets --for 10s",
+    "The counters do not tell; the trace shows each reset as sent or received, with its process and the kernel's reason.",
 )
 
 
@@ -69,7 +76,7 @@ def judge(case: Case) -> Iterator[Hit]:
                 "TCP resets",
                 "connection",
                 "ended with a reset",
-                (),
+                (_WHO,),
                 lost=resets,
                 passed=None if ended is None else max(0, ended - resets),
                 of="connections",

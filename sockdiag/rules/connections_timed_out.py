@@ -29,6 +29,11 @@ _ADVICE = (
         "sockdiag doctor --interval 5",
         "Processes get ETIMEDOUT. Connections about to time out show retransmissions: ss -to.",
     ),
+    Advice(
+        "Find the processes whose connections time out.",
+        "sockdiag trace errors --for 1m",
+        "A connection that has timed out is gone. The trace shows each with its process and peer, at the moment of ETIMEDOUT.",
+    ),
 )
 
 judge = judge_by_share(

@@ -177,7 +177,12 @@ def _advise(ports: tuple[int, int], reuse: int | None, *, ended: bool) -> tuple[
         "sysctl -w net.ipv4.tcp_tw_reuse=1",
         f"tcp_tw_reuse is {reuse}; with 1, a port is free a second after the end of its connection.",
     )
-    return (keep, again, widen) if reuse in (0, 2) else (keep, widen)
+    who = Advice(
+        "Find the processes that open them.",
+        "sockdiag trace states --where 'dport > 0' --for 10s --summary",
+        "A port in TIME_WAIT has no process any more. The totals show which processes open connections now.",
+    )
+    return (keep, again, widen, who) if reuse in (0, 2) else (keep, widen, who)
 
 
 _LOWEST = 1024

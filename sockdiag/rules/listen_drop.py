@@ -48,8 +48,8 @@ RULE = DeclaredRule(
 
 _WHY = Advice(
     "Check the listener's filter (SO_ATTACH_FILTER), the routes back to the clients, and free memory.",
-    None,
-    "The counters do not show the reason. The tracepoint skb:kfree_skb does: SOCKET_FILTER is a filter.",
+    "sockdiag trace drops --for 10s",
+    "The counters do not show the reason. The trace does: SOCKET_FILTER is a filter.",
 )
 
 

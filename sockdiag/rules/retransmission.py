@@ -82,6 +82,12 @@ _ADVICE = Advice(
     "Retransmissions are the symptom of a loss elsewhere; no socket buffer causes them.",
 )
 
+_WHICH = Advice(
+    "Find the connections that send again, and their peers.",
+    "sockdiag trace retransmits --for 10s --summary",
+    "Those of short connections are gone when sockets are listed. The totals show which peers and processes have most of them.",
+)
+
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the share of segments sent again; data segments are the base, as pure acknowledgements are not sent again."""
@@ -122,7 +128,7 @@ def judge(case: Case) -> Iterator[Hit]:
             evidence,
             None,
             None,
-            (_ADVICE,),
+            (_ADVICE, _WHICH),
             AT_RISK if bad else OK,
         )
     )

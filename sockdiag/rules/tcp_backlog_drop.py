@@ -40,6 +40,12 @@ _ADVICE = Advice(
     "The backlog fills only while a process holds the socket lock, in send(2), recv(2) or a page fault within them.",
 )
 
+_FIND = Advice(
+    "Find the socket and its process.",
+    "sockdiag trace drops --where 'netid = tcp' --for 10s",
+    "The counter names neither. The trace shows each drop with the reason SOCKET_BACKLOG.",
+)
+
 
 def judge(case: Case) -> Iterator[Hit]:
     """Judge the counter, and the level of each socket that has a backlog."""
@@ -50,7 +56,7 @@ def judge(case: Case) -> Iterator[Hit]:
         "TCP",
         "segment",
         "dropped: the owner held the socket lock and the backlog was full",
-        (_ADVICE,),
+        (_FIND, _ADVICE),
         passed=case.moved("Tcp.InSegs"),
         of="segments received",
     )

@@ -35,6 +35,11 @@ _ADVICE = (
         "nstat -az TcpExtPAWS* TcpExtTCPChallengeACK TcpExtTSEcrRejected",
         "The evidence has each counter: PAWS is about timestamps, challenge ACKs answer inexact resets and SYNs.",
     ),
+    Advice(
+        "Find the peers that send them.",
+        "sockdiag trace drops --where 'netid = tcp' --for 10s",
+        "The counters name no connection. The trace shows each drop with its connection, process and reason.",
+    ),
 )
 
 judge = judge_by_share(

@@ -40,6 +40,11 @@ _ADVICE = (
         "sockdiag risk",
         "The peer sends the dropped segments again when the window opens.",
     ),
+    Advice(
+        "Find the connections that they are dropped from.",
+        "sockdiag trace drops --where 'netid = tcp' --for 10s",
+        "The counters name none. The trace shows each drop with its connection, process and reason.",
+    ),
 )
 
 judge = judge_by_share(

@@ -105,7 +105,9 @@ def judge(case: Case) -> Iterator[Hit]:
             f"receive buffers of {unseen(case, 'sockets')}"
         )
         look = Advice(
-            "Watch which UDP sockets are closed.", "sockdiag ss -E -u", "No open socket explains these losses."
+            "Find the sockets, which are closed by now, and their processes.",
+            "sockdiag trace drops --where 'netid = udp' --for 10s",
+            "No open socket explains these losses. The trace shows each drop with its socket, at the moment of the drop.",
         )
         if case.now.filtered:
             look = WITHOUT_FILTER

@@ -37,6 +37,7 @@ def test_connections_that_ended() -> None:
         None,
         "sysctl -w net.ipv4.tcp_tw_reuse=1",
         'sysctl -w net.ipv4.ip_local_port_range="1024 65535"',
+        "sockdiag trace states --where 'dport > 0' --for 10s --summary",
     ]
     assert found(CODE, sample(ports(90, "TIME_WAIT"), limits={"net.ipv4.tcp_tw_reuse": 1})) == []
 
