@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -18,9 +19,10 @@ from sockdiag.sources.tracefs.instance import TraceInstance
 from sockdiag.sources.tracefs.mount import open_tracefs
 from tests.live import trace_probes as probes
 from tests.live.world.namespace import PROJECT
+from tests.needs import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.live.world.namespace import Namespace
 
@@ -386,6 +388,123 @@ def test_retransmissions(empty_netns: Namespace) -> None:
         assert row["netns"] == str(empty_netns.inode)
         assert row["pid"] == empty_netns.pid
         assert row["state"] == ("SYN_SENT" if row["event"] == "retransmit" else "SYN_RECV")
+
+
+@pytest.mark.parametrize(
+    ("probe", "reset"),
+    [(probes.silent_peer_keepalive, True), (probes.silent_peer_user_timeout, True), (probes.silent_peer_data, False)],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_timeouts(empty_netns: Namespace, probe: Callable[[int], int], reset: bool) -> None:
+    """A connection whose peer is silent is reset after its keepalive probes, and each timeout is an error of its process."""
+    empty_netns.call(probes.silent_line, 5473)
+    with trace(empty_netns, "resets", "errors", "--ndjson") as process:
+        process_begins(process, empty_netns)
+        port = empty_netns.call(probe, 5474)
+        found: list[dict[str, Any]] = [json.loads(line) for line in ended(process)]
+    # By loopback, those of other namespaces may be shown as being of an unknown one.
+    sent = [row for row in found if row["event"] == "reset_sent" and row["peer"]["port"] == 5474]
+    assert {(row["local"]["port"], row["pid"], row["netns"]) for row in sent} == (
+        {(port, empty_netns.pid, str(empty_netns.inode))} if reset else set()
+    )
+    assert {row["reason"] for row in sent} <= {"TCP_KEEPALIVE_TIMEOUT", None}
+    errors = [row for row in found if row["event"] == "error"]
+    if not errors:
+        refuse("needs the tracepoint inet_sk_error_report, of Linux 5.14")
+    assert {(row["reason"], row["local"]["port"], row["pid"], row["netns"]) for row in errors} == {
+        ("ETIMEDOUT", port, empty_netns.pid, str(empty_netns.inode))
+    }
+
+
+def test_data_on_a_lossy_line(empty_netns: Namespace) -> None:
+    """Each segment that is sent again is an event, as many as the kernel counts in Tcp.RetransSegs, and none of them failed."""
+    empty_netns.call(probes.silent_line, 5475)
+    with trace(empty_netns, "retransmits", "--ndjson") as process:
+        process_begins(process, empty_netns)
+        before = tcp_counters(empty_netns)
+        port = empty_netns.call(probes.lossy_transfer, 5476, 40)
+        found = [json.loads(line) for line in ended(process)]
+        after = tcp_counters(empty_netns)
+    mine = [row for row in found if row["local"]["port"] == port]
+    assert mine == found
+    assert len(mine) == after["RetransSegs"] - before["RetransSegs"] >= 5
+    kinds = ("TCPFastRetrans", "TCPSlowStartRetrans", "TCPTimeouts", "TCPLossProbes")
+    assert sum(after[name] - before[name] for name in kinds) >= 5
+    assert {(row["event"], row["state"], row["pid"], row["netns"]) for row in mine} == {
+        ("retransmit", "ESTABLISHED", empty_netns.pid, str(empty_netns.inode))
+    }
+    assert after["TCPRetransFail"] == before["TCPRetransFail"]
+    assert {row["reason"] for row in mine} == {None}
+
+
+def tcp_counters(netns: Namespace) -> dict[str, int]:
+    """Return the counters of Tcp and TcpExt."""
+    found: dict[str, int] = {}
+    for name, begin in (("snmp", b"Tcp:"), ("netstat", b"TcpExt:")):
+        head, values = [line.split()[1:] for line in netns.proc(name).splitlines() if line.startswith(begin)]
+        found.update((key.decode(), int(value)) for key, value in zip(head, values, strict=True))
+    return found
+
+
+# Makes system calls fail, hides where tracefs is mounted, and runs a command.
+_WITHOUT = """
+import ctypes, os, struct, subprocess, sys
+number, places, lockdown, *command = sys.argv[1:]
+for place in places.split():
+    if os.path.isdir(place):
+        subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+if lockdown:
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/kernel/security"], check=True)
+    with open("/sys/kernel/security/lockdown", "w") as file:
+        file.write(lockdown)
+if int(number):
+    rows = [(0x20, 0, 0, 0), (0x15, 0, 1, 430), (6, 0, 0, 0x50000 | int(number)), (6, 0, 0, 0x7FFF0000)]
+    program = b"".join(struct.pack("=HBBI", *row) for row in rows)
+    body = ctypes.create_string_buffer(program)
+    libc = ctypes.CDLL(None)
+    libc.prctl(38, 1, 0, 0, 0)
+    filters = ctypes.create_string_buffer(struct.pack("@HP", len(rows), ctypes.addressof(body)))
+    assert libc.prctl(22, 2, filters, 0, 0) == 0
+os.execvp(command[0], command)
+"""
+_HIDDEN = "/sys/kernel/tracing /sys/kernel/debug"
+
+
+@pytest.mark.parametrize(
+    ("number", "lockdown", "said"),
+    [
+        (0, "", ""),
+        (errno.ENODEV, "", "the kernel has no tracefs"),
+        (errno.ENOSYS, "", "too old to mount it"),
+        (errno.EPERM, "", "needs root: CAP_SYS_ADMIN on the host"),
+        (errno.EPERM, "none integrity [confidentiality]\n", "locked down: confidentiality"),
+    ],
+    ids=["detached", "no tracefs", "old kernel", "not permitted", "locked down"],
+)
+def test_where_tracefs_is_not_mounted(empty_netns: Namespace, number: int, lockdown: str, said: str) -> None:
+    """A mount that is attached nowhere takes its place; where there can be none, the message says why, and states shows the ends."""
+    if lockdown and not os.path.isdir("/sys/kernel/security"):
+        refuse("needs /sys/kernel/security")
+
+    def run(what: str) -> subprocess.CompletedProcess[str]:
+        apart = ["nsenter", f"--net={empty_netns.path}", "unshare", "--mount", "--propagation", "private"]
+        without = [sys.executable, "-c", _WITHOUT, str(number), _HIDDEN, lockdown]
+        return subprocess.run(
+            [*apart, *without, *SOCKDIAG, "trace", what, "--for", "0.3"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=PROJECT,
+        )
+
+    drops, states = run("drops"), run("states")
+    assert drops.returncode == (1 if number else 0), drops.stderr
+    assert states.returncode == 0, states.stderr
+    assert "Traceback" not in drops.stderr + states.stderr
+    assert said in drops.stderr
+    assert ("only the ends of TCP connections" in states.stderr) is bool(number)
+    if not number:
+        assert drops.stderr == ""
 
 
 def test_the_kernel_is_given_the_ports(empty_netns: Namespace) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import signal
 import socket
 import struct
 import time
+from typing import Any
 
 from tests.live.world import netdev
 
@@ -137,8 +140,120 @@ def unanswered(port: int, source: int) -> None:
     one.setblocking(False)
     one.connect_ex((_THERE, 80))
     KEPT.append(one)
+    _send(port, source, 1, 0, _SYN)
+
+
+def answered_handshake(port: int) -> socket.socket:
+    """Connect to a peer behind the line, which answers the SYN and is silent from then on."""
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex((_THERE, port))
+    syn = _tcp_packet(_LINES[-1], port)
+    assert syn.flags & _SYN
+    _send(syn.sport, port, _PEER_ISN, syn.seq + 1, _SYN | _ACK)
+    deadline = time.monotonic() + 30
+    while one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != b"\1" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    KEPT.append(one)
+    return one
+
+
+def silent_peer_keepalive(port: int) -> int:
+    """Ask a silent peer by keepalive until the kernel gives the connection up; return its port."""
+    one = answered_handshake(port)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT):
+        one.setsockopt(socket.IPPROTO_TCP, option, 1)
+    return _until_it_fails(one)
+
+
+def silent_peer_user_timeout(port: int) -> int:
+    """Ask a silent peer by keepalive, up to TCP_USER_TIMEOUT; return the port of the connection."""
+    one = answered_handshake(port)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)
+    return _until_it_fails(one)
+
+
+def silent_peer_data(port: int) -> int:
+    """Send data to a silent peer until TCP_USER_TIMEOUT is over; return the port of the connection."""
+    one = answered_handshake(port)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)
+    one.send(b"x")
+    return _until_it_fails(one)
+
+
+def _until_it_fails(one: socket.socket) -> int:
+    port = one.getsockname()[1]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        number = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            assert number == errno.ETIMEDOUT
+            return int(port)
+        time.sleep(0.05)
+    raise AssertionError("the kernel does not give it up")
+
+
+def lossy_transfer(port: int, segments: int) -> int:
+    """Send so many segments to a peer that loses every third; return the port of the connection."""
+    one = answered_handshake(port)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    mine = one.getsockname()[1]
+    expected = end = None
+    seen = sent = 0
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if sent < segments and sent <= seen + 5:
+            one.send(bytes(10))
+            sent += 1
+        packet = _tcp_packet(_LINES[-1], port, 0.01)
+        if packet is None:
+            continue
+        if expected is None:
+            expected, end = packet.seq, packet.seq + 10 * segments
+        if not packet.length:
+            continue
+        seen += 1
+        if seen % 3 == 1:
+            continue  # it is lost
+        if packet.seq <= expected < packet.seq + packet.length:
+            expected = packet.seq + packet.length
+        # Data is taken in order only: what follows a loss is acknowledged again and again.
+        _send(mine, port, _PEER_ISN + 1, expected, _ACK)
+        if expected == end:
+            return int(mine)
+    raise AssertionError("the transfer does not end")
+
+
+_SYN, _ACK, _PEER_ISN = 2, 16, 1000
+
+
+class _Packet:
+    def __init__(self, sport: int, seq: int, flags: int, length: int) -> None:
+        self.sport, self.seq, self.flags, self.length = sport, seq, flags, length
+
+
+def _tcp_packet(line: int, port: int, seconds: float = 30.0) -> Any:
+    """Return the next TCP packet to a port of the peer that comes along the line; None after some time."""
+    deadline = time.monotonic() + seconds
+    while select.select([line], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        data = os.read(line, 65536)
+        if data[0] >> 4 != 4 or data[9] != socket.IPPROTO_TCP:
+            continue
+        head = (data[0] & 15) * 4
+        sport, dport, seq, _ack, offset, flags = struct.unpack_from("!HHIIBB", data, head)
+        if dport == port:
+            return _Packet(sport, seq, flags, int.from_bytes(data[2:4], "big") - head - (offset >> 4) * 4)
+    return None
+
+
+def _send(to: int, port: int, seq: int, ack: int, flags: int) -> None:
+    """Have the peer send a segment without data."""
     ends = socket.inet_aton(_THERE) + socket.inet_aton(_HERE)
-    tcp = struct.pack("!HHIIBBHHH", source, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    tcp = struct.pack("!HHIIBBHHH", port, to, seq, ack & 0xFFFFFFFF, 5 << 4, flags, 65535, 0, 0)
     tcp = tcp[:16] + _checksum(ends + struct.pack("!HH", 6, len(tcp)) + tcp) + tcp[18:]
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0) + ends
     os.write(_LINES[-1], ip[:10] + _checksum(ip) + ip[12:] + tcp)
