@@ -9,7 +9,7 @@ from collections import deque
 from sockdiag.analysis.trace_events import FIELDS, Interpreter, finished
 from sockdiag.analysis.trace_sockets import TracedSockets
 from sockdiag.errors import UsageError, unknown
-from sockdiag.filter.tracepoint import ports_condition
+from sockdiag.filter.tracepoint import WITH_ADDRESSES, WITH_FAMILY, WITH_PORTS, event_condition
 from sockdiag.kernel.tracepoints import ALL_KINDS, DESTROY_SOCK, FIELDS_SINCE, KFREE_SKB, KINDS, SET_STATE, SINCE
 from sockdiag.model.address import ANYWHERE, is_loopback, plain_address
 from sockdiag.model.provenance import Gap
@@ -364,13 +364,27 @@ def _condition(point: str, layout: TraceFormat, where: Where | None, *, noise: b
             parts.append("rx_sk != 0")
     if point == SET_STATE and "protocol" in layout.fields:
         parts.append("protocol == 6")
-    ports = ports_condition(where.tree) if where is not None and {"sport", "dport"} <= layout.fields.keys() else ""
-    if ports and point in (SET_STATE, DESTROY_SOCK):
+    ends = "" if where is None else event_condition(where.tree, _having(layout))
+    if ends and point in (SET_STATE, DESTROY_SOCK):
         # A connection has no port before it is opened, and none of the peer after it has failed.
-        ports = f"({ports} || sport == 0 || dport == 0)"
-    if ports:
-        parts.append(ports)
+        ends = f"({ends} || sport == 0 || dport == 0)"
+    if ends:
+        parts.append(ends)
     return " && ".join(parts)
+
+
+def _having(layout: TraceFormat) -> set[str]:
+    """Return what the kernel can compare in the events of a tracepoint."""
+    fields = layout.fields
+    sizes = {name: fields[name].size for name in ("sport", "dport", "saddr", "daddr") if name in fields}
+    having = set()
+    if {"sport", "dport"} <= sizes.keys():
+        having.add(WITH_PORTS)
+    if having and sizes.get("saddr") == sizes.get("daddr") == 4:
+        having.add(WITH_ADDRESSES)
+    if having and "family" in fields:
+        having.add(WITH_FAMILY)
+    return having
 
 
 def _local_addresses(survey: SystemReader) -> Callable[[str], bool | None]:

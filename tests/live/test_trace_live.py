@@ -520,6 +520,56 @@ def test_the_kernel_is_given_the_ports(empty_netns: Namespace) -> None:
     assert {row["pid"] for row in found} == {str(empty_netns.pid)}
 
 
+@pytest.mark.parametrize(
+    ("where", "address", "shown"),
+    [
+        ("dst 127.0.0.1", "127.0.0.1", True),
+        ("src 127.0.0.1 and dport = :5477", "127.0.0.1", True),
+        ("dst ::1 or dst 192.0.2.9", "::1", True),
+        ("dst ::1", "127.0.0.1", False),
+        ("dst 192.0.2.9", "127.0.0.1", False),
+        ("family = inet6", "::1", True),
+        ("family = inet6", "127.0.0.1", False),
+    ],
+)
+def test_the_kernel_is_given_addresses_and_families(
+    empty_netns: Namespace, where: str, address: str, shown: bool
+) -> None:
+    """Every event of a connection that matches is shown, and none of another; the kernel is given what it can compare."""
+    empty_netns.call(probes.listen_at, address, 5477)
+    with trace(empty_netns, "states", *CSV, "--where", where) as process:
+        process_begins(process, empty_netns)
+        empty_netns.call(probes.connections_to, address, 5477, 2)
+        out = ended(process)
+    changes = [(row["old_state"], row["state"]) for row in rows(out)] if out else []
+    opened = [one for one in changes if one == ("SYN_SENT", "ESTABLISHED")]
+    assert len(opened) == (2 if shown else 0), changes
+    if shown:
+        assert sum(old == "CLOSE" for old, _new in changes) == 2
+        assert sum(new == "CLOSE" for _old, new in changes) >= 2
+        assert {row["pid"] for row in rows(out)} == {str(empty_netns.pid)}
+
+
+def test_the_kernel_filters_addresses(empty_netns: Namespace) -> None:
+    """Of connections to another address the kernel reports nothing, as its own count shows."""
+    from sockdiag.filter.tracepoint import WITH_ADDRESSES, event_condition
+    from sockdiag.filter.where import compile_where
+    from sockdiag.kernel.tracepoints import SET_STATE
+
+    empty_netns.call(probes.listen, 5478)
+
+    def reported(where: str) -> int:
+        condition = event_condition(compile_where(where).tree, (WITH_ADDRESSES,))
+        assert condition
+        with TraceInstance(256) as instance:
+            instance.enable(SET_STATE, f"newstate == 8 && {condition}")
+            empty_netns.call(probes.connections, 5478, 20)
+            return instance.text("trace").count(b"newstate=TCP_CLOSE_WAIT")
+
+    assert reported("dst 127.0.0.1") >= 20
+    assert reported("dst 192.0.2.77") == 0
+
+
 def test_without_tracefs_the_ends_are_shown(empty_netns: Namespace) -> None:
     """sock_diag announces them to everybody, with the bytes that were sent."""
     empty_netns.call(probes.listen, 5472)

@@ -58,18 +58,26 @@ def stop_floods() -> None:
 
 
 def listen(port: int) -> None:
-    one = socket.socket()
+    listen_at("127.0.0.1", port)
+
+
+def listen_at(address: str, port: int) -> None:
+    one = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    one.bind(("127.0.0.1", port))
+    one.bind((address, port))
     one.listen(128)
     KEPT.append(one)
 
 
 def connections(port: int, number: int) -> list[int]:
     """Open and close so many connections to the last listener; return their ports."""
+    return connections_to("127.0.0.1", port, number)
+
+
+def connections_to(address: str, port: int, number: int) -> list[int]:
     ports = []
     for _ in range(number):
-        client = socket.create_connection(("127.0.0.1", port))
+        client = socket.create_connection((address, port))
         server, _ = KEPT[-1].accept()
         ports.append(client.getsockname()[1])
         client.close()
