@@ -67,8 +67,9 @@ _NETIDS = {
 _PROTOCOLS = {"TCP": "tcp", "TCPv6": "tcp", "UDP": "udp", "UDPv6": "udp", "UDP-Lite": "udplite", "UDPLITEv6": "udplite"}
 # Pairs of ends that are remembered.
 _CACHED = 8192
-# A drop belongs to the failed receive before it on the same CPU, if it follows at once.
-_NEAR_NS = 200_000
+# A drop belongs to the failed receive before it in the same context: the kernel reports one right after the other, but the
+# machine may stand still in between.
+_NEAR_NS = 20_000_000
 
 
 class Happened:
@@ -136,8 +137,8 @@ class Interpreter:
         self._symbols = symbols
         self._wanted = wanted
         self._ends: dict[Values, tuple[Endpoint, Endpoint]] = {}
-        # By CPU, a failed receive whose drop is expected next.
-        self._failed: dict[int, Happened] = {}
+        # By CPU and what ran there, a failed receive whose drop is expected next.
+        self._failed: dict[Values, Happened] = {}
         self._methods: dict[str, Callable[[str, int, int, Values], Happened | None]] = {
             KFREE_SKB: self._drop,
             UDP_FAIL: self._udp_fail,
@@ -154,29 +155,35 @@ class Interpreter:
 
     def take(self, point: str, at: int, cpu: int, values: Values) -> list[Happened]:
         """Take what a tracepoint reported, in the order of time; return the events that are complete now."""
-        waiting = self._failed.pop(cpu, None)
         found = []
-        if waiting is not None:
-            if point == KFREE_SKB and at - waiting.at < _NEAR_NS:
-                if waiting.point == UDP_FAIL:
-                    return self._joined(waiting, values)
-                # The drop of what found no room names the socket.
-            else:
+        if self._failed and point == KFREE_SKB:
+            waiting = self._failed.pop((cpu, *values[:2]), None)
+            if waiting is not None and at - waiting.at >= _NEAR_NS:
                 found = [waiting]
+            elif waiting is not None and waiting.point == UDP_FAIL:
+                return self._joined(waiting, values)
+            # The drop of what found no room names the socket.
         one = self._methods[point](point, at, cpu, values)
         if one is None or point not in self._wanted:
             return found
-        if point in (UDP_FAIL, QUEUE_FULL):
-            self._failed[cpu] = one
+        if point in (UDP_FAIL, QUEUE_FULL) and KFREE_SKB in self._wanted:
+            key = (cpu, *values[:2])
+            before = self._failed.get(key)
+            if before is not None:
+                found.append(before)
+            self._failed[key] = one
         else:
             found.append(one)
         return found
 
-    def rest(self) -> list[Happened]:
-        """Return the failed receives that no drop followed."""
-        found = list(self._failed.values())
-        self._failed.clear()
-        return found
+    def rest(self, until: int | None = None) -> list[Happened]:
+        """Return the failed receives that no drop followed.
+
+        Args:
+            until: everything before this time has been taken; None if nothing more comes.
+        """
+        gone = [key for key, one in self._failed.items() if until is None or until - one.at >= _NEAR_NS]
+        return [self._failed.pop(key) for key in gone]
 
     def _joined(self, failed: Happened, values: Values) -> list[Happened]:
         pointer, reason = values[2], values[3]
@@ -364,7 +371,7 @@ def finished(one: Happened, time: str, netns: str | None) -> TraceEvent:
         cookie = inode = pid = process = unit = container = None
         quality = UNKNOWN
     else:
-        if local is NOWHERE:
+        if local is NOWHERE or (local.address is None and local.port == known.local.port):
             local, peer, netid = known.local, known.peer, netid or known.netid or None
         elif one.old == "LISTEN" and one.state == "SYN_RECV" and not peer.port:
             peer = known.peer  # which 5.10 sets after it reports the change

@@ -83,7 +83,10 @@ def _belongs(drop: TracedDrop, finding: Finding) -> bool:
 def _is_bound_to(bound: Endpoint | None, end: Endpoint) -> bool:
     if bound is None or bound.port is None or bound.port != end.port:
         return False
-    return bound.address in ANYWHERE or plain_address(bound.address) == plain_address(end.address)
+    # Before Linux 6.10 a failed receive shows the port only.
+    return (
+        end.address is None or bound.address in ANYWHERE or plain_address(bound.address) == plain_address(end.address)
+    )
 
 
 def _codes(finding: Finding) -> list[str]:

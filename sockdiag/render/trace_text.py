@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sockdiag.render.document import Style
 
 _HEADING = f"{'TIME (UTC)':<15}  {'EVENT':<17}  {'REASON':<24}  {'NETID':<5}  {'LOCAL':<21}  {'PEER':<21}  {'STATE':<11}  PROCESS"
-# Of an ISO time: the clock.
-_CLOCK = slice(11, 26)
+# Of a time such as 2026-12-01T05:07:55.778241Z, its length and where the clock is.
+_TIME, _CLOCK = 27, slice(11, 26)
 _TITLES = {"reason": "REASON", "socket": "SOCKET", "process": "PROCESS", "peer": "PEER"}
 
 
@@ -28,12 +28,17 @@ def heading(style: Style) -> str:
     return style.paint(_HEADING, DIM) + "\n"
 
 
+def clock(time: str) -> str:
+    """Return the time of day of an event."""
+    return time[_CLOCK] if len(time) == _TIME else time
+
+
 def event_line(event: TraceEvent, style: Style) -> str:
     """Format one event as a line."""
     what = f"{event.old_state} -> {event.state}" if event.old_state else event.reason or "-"
     state = "" if event.old_state else event.state or "-"
     ends = f"{event.netid or '-':<5}  {_end(event.local):<21}  {_end(event.peer):<21}"
-    parts = [f"{event.time[_CLOCK]}  {event.event:<17}  {what:<24}  {ends}  {state:<11}  {_process(event)}"]
+    parts = [f"{clock(event.time)}  {event.event:<17}  {what:<24}  {ends}  {state:<11}  {_process(event)}"]
     if event.lifetime_s is not None:
         parts.append(f"lifetime {event.lifetime_s * 1000:.3f} ms")
     if event.bytes_sent is not None and event.bytes_received is not None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # Pages of one CPU that are read before those of the next: 3 % of a second at 50,000 events/s.
 _PAGES = 16
+# Events that wait for those of other CPUs: 10 MB.
+_MOST_PENDING = 20_000
 _PAUSE_S = 0.1
 # How often the kernel is asked for a socket before it counts as another namespace's.
 _QUESTIONS = 3
@@ -99,6 +101,8 @@ class Tracer:
         self._held: deque[tuple[float, Happened]] = deque()
         self._second = (-1, "")
         self._known = 0
+        # By CPU, the time up to which its events have been read.
+        self._reached: dict[int, int] = {}
         self._epoch_ns = time.time_ns() - time.monotonic_ns()
         points = [point for kind in kinds for point in KINDS[kind]]
         self._instance = TraceInstance()
@@ -109,7 +113,8 @@ class Tracer:
         try:
             self._noise, self._socketless = noise, noise or socketless
             symbols = self._prepare(dict.fromkeys((*points, SET_STATE, DESTROY_SOCK)), frozenset(points))
-            self._interpreter = Interpreter(self._sockets, symbols, frozenset(points))
+            enabled = frozenset(point for point, _reader in self._readers.values())
+            self._interpreter = Interpreter(self._sockets, symbols, enabled.intersection(points))
             self._witness = NamespaceWitness(survey)
             self._drops = DropWitness(survey, self._sockets)
             self._pipes = self._instance.pipes()
@@ -199,10 +204,16 @@ class Tracer:
         """Read what the CPUs have; return whether there may be more."""
         pending, readers, layout = self._pending, self._readers, self._instance.layout
         # Whatever was complete by now is read below, unless a CPU has more pages.
-        known = time.monotonic_ns()
+        known = read_at = time.monotonic_ns()
         more = False
+        full = len(pending) > _MOST_PENDING
         for cpu, fd in self._pipes:
-            last = 0
+            last = self._reached.get(cpu, 0)
+            if full and last > self._known:
+                # What it has waits for the other CPUs: they go first, and the kernel keeps it meanwhile.
+                known = min(known, last)
+                more = True
+                continue
             for pages, page in enumerate(self._instance.pages(fd), 1):
                 read = TracePage(page, layout)
                 for at, number, offset, length in read.events():
@@ -214,6 +225,9 @@ class Tracer:
                     more = True
                     known = min(known, last or known)
                     break
+            else:
+                last = read_at
+            self._reached[cpu] = last
         pending.sort(key=_time)
         self._known = known
         return more
@@ -230,8 +244,7 @@ class Tracer:
         for at, cpu, point, values in pending[:ready]:
             found += take(point, at, cpu, values)
         del pending[:ready]
-        if not pending or last:
-            found += self._interpreter.rest()
+        found += self._interpreter.rest(None if last else known)
         by_pointer = self._pointers is not None and self._pointers.works
         unknown = [
             one for one in found if one.event == "drop" and one.known is None and not (by_pointer and one.pointer)
@@ -253,6 +266,7 @@ class Tracer:
         if self._pointers is not None:
             self._pointers.prepare({one.pointer for _since, one in held if one.known is None})
         now = time.monotonic()
+        self._decide_by_count([one for since, one in held if now - since > PATIENCE_S])
         events: list[TraceEvent] = []
         while held:
             since, one = held[0]
@@ -264,11 +278,26 @@ class Tracer:
                 events.append(event)
         return events
 
+    def _decide_by_count(self, waiting: list[Happened]) -> None:
+        """Find the sockets of drops whose pointer could not be looked up in time, by what the sockets have counted.
+
+        A burst may come while the pointers of others are read.
+        """
+        drops = [one for one in waiting if one.known is None and one.pointer and one.netid == "udp"]
+        drops = [one for one in drops if self._pointers is not None and not self._pointers.find(one.pointer)[0]]
+        if drops:
+            self._drops.read()
+            self._drops.decide(drops)
+            for one in drops:
+                one.pointer = 0
+
     def _decided(self, one: Happened, waited: float) -> bool:
         """Find out whether an event is of this network namespace; return whether it is to be shown now."""
         if one.known is None and one.pointer and self._pointers is not None and self._pointers.works:
             sure, one.known = self._pointers.find(one.pointer)
             one.elsewhere = sure and one.known is None
+            if one.known is not None and one.netid == "udp":
+                self._drops.explain(one.known)
             if not sure:
                 return waited > PATIENCE_S
         known, witness = one.known, self._witness

@@ -81,6 +81,11 @@ class DropWitness:
             for one in events:
                 one.known = known
 
+    def explain(self, known: KnownSocket) -> None:
+        """Note that a drop of a socket was found otherwise."""
+        if known.cookie is not None:
+            self._explained[known.cookie] = self._explained.get(known.cookie, 0) + 1
+
     def _left(self, known: KnownSocket) -> int:
         cookie = known.cookie
         if cookie is None:

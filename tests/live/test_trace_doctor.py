@@ -61,12 +61,16 @@ def test_reasons_of_findings(empty_netns: Namespace) -> None:
     assert mine
     for one in mine:
         assert one["findings"] == ["UDP_RECEIVE_BUFFER_FULL"]
-        assert one["pid"] == empty_netns.pid
-        assert one["netns"] == str(empty_netns.inode)
-        assert one["attribution"] in ("exact", "address")
         figure = found["evidence"][f"traced {one['reason']}"]
         assert figure["value"] >= one["events"] > 0
         assert figure["unit"] == "packets"
+        # Before Linux 6.11 one at the end of the trace may be in doubt.
+        assert (one["pid"], one["netns"], one["attribution"]) in (
+            (empty_netns.pid, str(empty_netns.inode), "exact"),
+            (empty_netns.pid, str(empty_netns.inode), "address"),
+            (None, None, "unknown"),
+        )
+    assert empty_netns.pid in {one["pid"] for one in mine}
     # What was counted between the samples was traced; the trace is a little longer.
     assert sum(one["events"] for one in mine) >= found["evidence"]["drops_in_interval"]["value"] > 0
     assert trace["seconds"] >= 1
@@ -87,8 +91,8 @@ def test_what_no_finding_explains(empty_netns: Namespace) -> None:
     document = json.loads(doctor(empty_netns, *words, "--json").stdout)
     empty_netns.call(probes.stop_floods)
     assert "drops that no finding explains" in text.stdout
-    (line,) = [line for line in text.stdout.splitlines() if "127.0.0.1:5602" in line]
-    assert f"({empty_netns.pid})" in line
+    lines = [line for line in text.stdout.splitlines() if ":5602" in line]
+    assert any(f"({empty_netns.pid})" in line for line in lines), text.stdout
     mine = [one for one in document["trace"]["drops"] if one["netid"] == "udp" and one["local"]["port"] == 5602]
     assert mine
     assert [one["findings"] for one in mine] == [[]] * len(mine)

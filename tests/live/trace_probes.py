@@ -17,6 +17,13 @@ from tests.live.world import netdev
 KEPT: list[socket.socket] = []
 
 
+def catches(pid: int, number: int) -> bool:
+    """Return whether a process has a handler for a signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        (mask,) = [line.split()[1] for line in file if line.startswith("SigCgt:")]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def receiver(port: int) -> None:
     """Keep a UDP socket that nobody reads."""
     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

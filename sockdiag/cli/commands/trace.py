@@ -12,7 +12,7 @@ from sockdiag.kernel.tracepoints import ALL_KINDS, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sockdiag.cli.env import Env
     from sockdiag.cli.invocation import Invocation
@@ -92,6 +92,8 @@ class _TraceOutput:
         from sockdiag.render.cells import endpoint
         from sockdiag.render.document import Style
         from sockdiag.render.escape import printable
+        from sockdiag.render.repeated import RepeatedRows
+        from sockdiag.render.trace_text import clock, event_line
         from sockdiag.sources.process.fd import SOURCE
         from sockdiag.survey.trace import matcher
 
@@ -102,6 +104,8 @@ class _TraceOutput:
         self.columns, self.chosen = columns, chosen
         self.style = Style(None, this.env.color(self.args[options.COLOR]))
         self.totals = TraceTotals(endpoint, printable)
+        self.rows = RepeatedRows(lambda event: "".join(self._written([event])))
+        self.lines = RepeatedRows(lambda event: event_line(event, self.style), clock)
         process = self.args[PROCESS]
         self.matches = matcher(process) if process else None
         self.most = self.args[COUNT]
@@ -179,16 +183,23 @@ class _TraceOutput:
 
     def _show(self, events: Sequence[TraceEvent]) -> None:
         if self.screen and not self.chosen:
-            from sockdiag.render.trace_text import event_line
-
-            self.this.env.write("".join([event_line(event, self.style) for event in events]))
+            self.this.env.write(self.lines.text(events))
             return
+        if self.screen or self.header:
+            # A table for people is aligned; in other formats this is the header.
+            for text in self._written([] if not self.screen else events):
+                self.this.env.write(text)
+            self.header = False
+        if not self.screen:
+            self.this.env.write(self.rows.text(events))
+
+    def _written(self, events: Sequence[TraceEvent]) -> Iterator[str]:
+        from sockdiag.cli.output import written
         from sockdiag.render.document import Document, Table
 
         table = Table(self.columns, events, chosen=self.chosen, header=self.header)
-        self.header = False
         document = Document(COMMAND.name, self.this.survey.provenance, table=table, table_key="events")
-        self.this.show(document, answered=True, warn=False, pages=False)
+        return written(document, self.args, self.style)
 
     def _total(self) -> None:
         """Show the totals since they were last shown: on a screen, or with --summary in any format."""

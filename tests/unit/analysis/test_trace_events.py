@@ -160,7 +160,7 @@ def test_a_pointer_is_forgotten_at_the_end() -> None:
 
 def test_a_receive_that_no_drop_follows_is_an_event_too() -> None:
     """Without kfree_skb the error number is the reason."""
-    interpreter = Interpreter(table(), {}, frozenset((UDP_FAIL,)))
+    interpreter = Interpreter(table(), {}, frozenset((UDP_FAIL, KFREE_SKB)))
     values = (0, 1, 2, 9, 53, b"\n\0\0\1", b"\n\0\0\2", None, None, -105, None)
     assert interpreter.take(UDP_FAIL, 5, 0, values) == []
     (one,) = interpreter.rest()
@@ -170,8 +170,7 @@ def test_a_receive_that_no_drop_follows_is_an_event_too() -> None:
 def test_an_old_receive_shows_the_port_only() -> None:
     """Before Linux 6.10 the tracepoint has no more."""
     interpreter = Interpreter(table(BOUND), {}, frozenset((UDP_FAIL,)))
-    interpreter.take(UDP_FAIL, 5, 0, (0, 1, None, None, None, None, None, None, None, -12, 4572))
-    (one,) = interpreter.rest()
+    (one,) = interpreter.take(UDP_FAIL, 5, 0, (0, 1, None, None, None, None, None, None, None, -12, 4572))
     assert (one.reason, one.local) == ("ENOMEM", Endpoint(None, 4572))
 
 
@@ -202,3 +201,22 @@ def test_a_new_connection_has_its_peer_on_old_kernels() -> None:
     (begun,) = interpreter.take(SET_STATE, 5, 0, (0, 1, 2, 80, 0, home, nowhere, None, None, 5, 10, 3, 6))
     interpreter.take(SET_STATE, 6, 0, (0, 1, 2, 80, 9, home, home, None, None, 5, 3, 1, 6))
     assert finished(begun, "", None).peer == Endpoint("127.0.0.1", 9)
+
+
+def test_a_receive_waits_for_its_drop() -> None:
+    """One that is the last of what was read, or that an interrupt comes after, is joined with its drop; others are not."""
+    symbols = {(KFREE_SKB, "reason"): {6: "SOCKET_RCVBUFF"}}
+    interpreter = Interpreter(table(), symbols, frozenset((UDP_FAIL, KFREE_SKB)))
+    failed = (0, 4711, 2, 9, 53, b"\n\0\0\1", b"\n\0\0\2", None, None, -12, None)
+    assert interpreter.take(UDP_FAIL, 1_000_000, 0, failed) == []
+    assert interpreter.rest(2_000_000) == []
+    # In an interrupt on the same CPU, and on another CPU.
+    (other,) = interpreter.take(KFREE_SKB, 2_100_000, 0, (16, 4711, 0, 6))
+    (elsewhere,) = interpreter.take(KFREE_SKB, 2_200_000, 1, (0, 4711, 0, 6))
+    assert (other.netid, elsewhere.netid) == (None, None)
+    (joined,) = interpreter.take(KFREE_SKB, 3_000_000, 0, (0, 4711, 0, 6))
+    assert (joined.netid, joined.reason, joined.at) == ("udp", "SOCKET_RCVBUFF", 1_000_000)
+    assert interpreter.rest() == []
+    assert interpreter.take(UDP_FAIL, 4_000_000, 0, failed) == []
+    (alone,) = interpreter.rest(4_000_000_000)
+    assert alone.reason == "ENOMEM"
