@@ -41,7 +41,7 @@ class Naming:
         host: name of the host; None if it is not known.
     """
 
-    __slots__ = ("cgroup", "cgroup_path", "holder", "host", "service", "user")
+    __slots__ = ("_named", "cgroup", "cgroup_path", "holder", "host", "service", "user")
 
     def __init__(
         self,
@@ -58,6 +58,14 @@ class Naming:
         self.service = service or self.holder
         self.cgroup_path = cgroup_path or _no_path
         self.cgroup = cgroup
+        self._named: dict[int, Owner] = {}
+
+    def named(self, owners: tuple[Owner, ...] | None) -> Owner | None:
+        """Return the process that a text names for a socket, as one object for all sockets of it; the lowest pid of several."""
+        if not owners:
+            return None
+        first = min(owners, key=lambda owner: owner.pid)
+        return self._named.setdefault(first.pid, first)
 
     def of_cgroup(self, cgroup_id: int | None) -> Cgroup | None:
         """Return the unit and the container of a cgroup id; None if its path is not known."""
@@ -107,7 +115,13 @@ class GroupKey:
         columns = [batch.values(name) for name in self.fields]
         if self.owner:
             holder = getattr(names, self.owner)
-            columns.insert(0, [holder(inode) if inode else 0 for inode in batch.values("inode")])
+            inodes = batch.values("inode")
+            holders = [holder(inode) if inode else 0 for inode in inodes]
+            if batch.columns is None and None in inodes:
+                # Text without inodes names the owners itself: by process, as one object for all sockets of one.
+                rows = zip(inodes, batch.values("processes"), holders, strict=True)
+                holders = [found if inode is not None else names.named(owners) for inode, owners, found in rows]
+            columns.insert(0, holders)
         return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
     @property

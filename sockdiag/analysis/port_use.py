@@ -141,11 +141,18 @@ def _ends(socket: Socket) -> tuple[Any, ...]:
     return (socket.netid, socket.local.address, socket.local.port, socket.peer.address, socket.peer.port)
 
 
+def held_by(socket: Socket, owners: Mapping[int, tuple[Owner, ...]]) -> tuple[Owner, ...]:
+    """Return the processes that hold a socket."""
+    if socket.inode is None:
+        return socket.processes or ()  # as text without inodes names them
+    return owners.get(socket.inode) or ()
+
+
 def _use(seen: SeenPort, does: str, sockets: list[Socket]) -> PortUse:
     first = sockets[0]
     owners: dict[tuple[int, int], Owner] = {}
     for socket in sockets:
-        for owner in seen.owners.get(socket.inode or 0, ()):
+        for owner in held_by(socket, seen.owners):
             owners.setdefault((owner.pid, -1 if owner.fd is None else owner.fd), owner)
     processes: tuple[Owner, ...] | None = tuple(owners[key] for key in sorted(owners))
     note = None
@@ -192,7 +199,7 @@ def holders(seen: Iterable[SeenPort], port: int) -> list[PortHolder]:
             if socket.local.port != port:
                 continue
             listens = role(socket, port) == LISTENING
-            for owner in one.owners.get(socket.inode or 0, ()):
+            for owner in held_by(socket, one.owners):
                 first, fds, before = found.get(owner.pid, (owner, [], False))
                 if owner.fd is not None:
                     fds.append(owner.fd)

@@ -34,7 +34,7 @@ COLOR = choice("color", "Use colours.", choices=("auto", "always", "never"), def
 NO_PAGER = flag("no_pager", "Do not show long screens in a pager.")
 ROOT = texts(
     "root",
-    "Read a capture instead of this system, or what others sent: a sosreport, a copied /proc tree, saved text of ss or netstat, "
+    "Read a capture instead of this system, or what others sent: a sosreport or supportconfig, a copied /proc tree, saved text of ss or netstat, "
     "a dump of ss -D. A folder, an archive or a file. Several hosts: repeated, a folder of captures, or a pattern in quotes.",
     metavar="DIR",
     completion="path",

@@ -64,9 +64,14 @@ def name_of(socket: Socket) -> str:
 
 def subject_of(socket: Socket) -> Subject:
     """Identify a socket."""
-    return Subject(
+    found = Subject(
         SOCKET, None, socket.netid, socket.state, socket.local, socket.peer, socket.inode or None, socket.cookie
     )
+    if socket.inode is None and socket.processes:
+        # Text without inodes names the owners itself.
+        owner = min(socket.processes, key=lambda one: one.pid)
+        found = found._replace(pid=owner.pid, comm=owner.comm)
+    return found
 
 
 def process_subject(owner: Owner | None, sockets: int, **more: Any) -> Subject:

@@ -113,7 +113,7 @@ class Collection:
             yield from self._from_text(texts, SS, table)
         elif self._lists(texts, NETSTAT, table) and not self._has_proc(table):
             yield from self._from_text(texts, NETSTAT, table)
-        elif texts.alone:
+        elif texts.alone or self._lacks_proc(table):
             self.sources[table] = None
             if not self._absent(table, SourceUnavailable(table, "")):
                 self._add(texts.unlisted(table))
@@ -131,6 +131,15 @@ class Collection:
         except (SourceError, ParseError):
             return False
         return True
+
+    def _lacks_proc(self, table: str) -> bool:
+        try:
+            proc_tables.read(self.system, table, self.query)
+        except SourceUnavailable:
+            return True
+        except (SourceError, ParseError):
+            return False
+        return False
 
     def _from_text(self, texts: BundleTexts, program: str, table: str) -> Iterator[Batch]:
         reading = texts.read(program, table, self.query)
@@ -202,7 +211,10 @@ class _Enrichment:
             batch.put_constant("netns", label)
         if self._owners is not None:
             # A socket with a file and no visible owner has no owner only if every process could be scanned.
-            column = self._owners.column(batch.values("inode"), self._nobody)
+            inodes = batch.values("inode")
+            if self._collection.system.texts is not None:
+                inodes = [inode or 0 for inode in inodes]
+            column = self._owners.column(inodes, self._nobody)
             if batch.columns is not None:
                 batch.put_column("processes", column, column.item)
             else:

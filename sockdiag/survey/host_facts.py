@@ -191,9 +191,7 @@ class HostFacts:
         from sockdiag.sources.proc.sys_net import read_sysctls
 
         namespaces = self._system.namespaces
-        others = (
-            () if namespaces is None else tuple(namespaces.system(p.namespace.inode).files for p in namespaces.places)
-        )
+        others = () if namespaces is None else tuple(namespaces.system(p.namespace).files for p in namespaces.places)
         for files in (self._system.files.below(OUTER), *others):
             if found := dict(read_sysctls(files, names).values):
                 return found

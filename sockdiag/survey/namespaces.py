@@ -312,7 +312,7 @@ class CapturedSet(NamespaceSet):
     def _each(self, question: Question, answer: Answer) -> Iterator[Any]:
         for place in self._places:
             own = place.held_by == "self"
-            system = self._system if own else self._captured.system(place.namespace.inode)
+            system = self._system if own else self._captured.system(place.namespace)
             for item in question(Visit(system, place.namespace, answer, None if own else place.path)):
                 # The moments of a capture have passed.
                 if not isinstance(item, Pause):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sockdiag.analysis.port_use import SYSCTLS, Asker, SeenPort, role
+from sockdiag.analysis.port_use import SYSCTLS, Asker, SeenPort, held_by, role
 from sockdiag.errors import ParseError, SourceError, SourceUnavailable
 from sockdiag.model.batch import all_sockets
 from sockdiag.model.port import BOUND, CONNECTED, ELSEWHERE, LISTENING, PortHolder, PortUse, Published
@@ -143,7 +143,7 @@ def look_elsewhere(survey: SystemReader, target: PortTarget) -> list[PortUse]:
             s.local,
             waiting=s.recv_q if s.recv_q_unit == "connections" else None,
             limit=s.send_q if s.recv_q_unit == "connections" else None,
-            processes=tuple(owners.get(s.inode or 0) or ()),
+            processes=held_by(s, owners),
             inode=s.inode,
             netns=s.netns,
         )
@@ -184,7 +184,7 @@ def _with_served(
 ) -> Published:
     for netns, _has, sockets in served:
         listening = [s for s in sockets if s.netid == one.netid and s.local.port == one.to.port]
-        held = tuple(owner for s in listening for owner in owners.get(s.inode or 0, ()))
+        held = tuple(owner for s in listening for owner in held_by(s, owners))
         return one._replace(there=netns, processes=held or None)
     return one
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SYSCTL = re.compile(rb"([a-zA-Z0-9_./@:+-]{1,256}) = ([^\n]{0,4096})")
 _COUNTER = re.compile(rb"([A-Za-z0-9]{1,64})\s+(\d{1,20})(?:\s+[\d.]{1,20})?\s*")
 _PID = re.compile(rb"\d{1,10}")
+# A name may have blanks, brackets and line ends in it; those with line ends are left out.
+_STAT = re.compile(rb"(\d{1,10}) \([^\n]{0,64}\) [A-Za-z] \d{1,10} [^()\n]{1,4096}")
 # Prefix of nstat's names: their line in snmp or netstat. Names that begin otherwise are of snmp6.
 _MIBS = {
     b"IcmpMsg": "snmp",
@@ -114,6 +116,14 @@ def ps_files(body: bytes) -> Files:
             command = cells[at[b"CMD"] + 4 * dated :]
             if command and not command[0].startswith(b"["):
                 yield f"{folder}/cmdline", b"\0".join(command)[:4096] + b"\0"
+
+
+def stat_files(body: bytes) -> Files:
+    """Yield the files that ``cat /proc/[0-9]*/stat`` printed one after the other."""
+    for line in body.split(b"\n"):
+        match = _STAT.fullmatch(line)
+        if match is not None:
+            yield f"/proc/{int(match[1])}/stat", line + b"\n"
 
 
 def _cgroup(folder: str, text: bytes) -> Files:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 SOURCE = "ss"
+# What ss says on standard error, which collectors save with the rest.
+_COMPLAINTS = ("RTNETLINK answers", "Cannot open netlink socket", "ss: ", "Failed to ")
 
 # What ss calls a table: netid of the model, type, protocol.
 _INET = {
@@ -169,6 +171,9 @@ def parse_ss(body: bytes, path: str) -> TextTables:
     for number, raw in enumerate(lines, 1):
         line = raw.decode("utf-8", "surrogateescape").rstrip()
         if not line.strip():
+            continue
+        if line.startswith(_COMPLAINTS):
+            tables.reject(ParseError(path, number, SOURCE, "no error", raw[:80]))
             continue
         words = line.split(None, 5)
         if words[0] in ("Netid", "State", "Recv-Q") and "Send-Q" in words:

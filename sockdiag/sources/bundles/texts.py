@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.proc_root import ProcRoot
 
 _MOST_ORIGINS = 64
-# Collectors ask for all tables: one that has no row has no socket.
-_ALWAYS_LISTED = ("tcp", "udp", "unix")
 
 
 class BundleTexts:
@@ -30,20 +28,23 @@ class BundleTexts:
         files: the system.
     """
 
-    __slots__ = ("_files", "_hint", "_kind", "_origins", "_parsed")
+    __slots__ = ("_files", "_hint", "_kind", "_listed", "_origins", "_parsed")
 
     def __init__(self, files: ProcRoot) -> None:
         self._files = files
         self._parsed: dict[str, TextTables | None] = {}
         self._origins: dict[str, str] = {}
+        self._listed: dict[str, tuple[str, ...]] = {}
         self._kind = self._hint = ""
         for line in files.read(ORIGINS).decode("utf-8", "surrogateescape").split("\n")[:_MOST_ORIGINS]:
             place, _tab, rest = line.partition("\t")
-            what, _tab, kind = rest.partition("\t")
+            what, _tab, rest = rest.partition("\t")
+            kind, _tab, tables = rest.partition("\t")
             if place == "-":
                 self._hint, self._kind = what, kind
             else:
                 self._origins[place] = what
+                self._listed[place] = tuple(tables.split(","))
 
     def read(self, program: str, table: str, query: Query) -> Reading | None:
         """Return what the text of a program (SS, NETSTAT) says of a table; None if it does not list it."""
@@ -51,7 +52,8 @@ class BundleTexts:
         if tables is None:
             return None
         reading = tables.reading(table, query.families, query.states)
-        if reading is None and tables.sockets and self._kind and table in _ALWAYS_LISTED and program == SS:
+        # Collectors ask for all sockets of these tables: one that has no row has no socket.
+        if reading is None and not tables.others(table) and table in self._listed.get(f"{TEXT}/{program}", ()):
             return Reading([])
         return reading
 
@@ -76,11 +78,12 @@ class BundleTexts:
         return [self._gap(program, reason) for reason in reasons if sockets or self.alone]
 
     def unlisted(self, table: str) -> Gap:
-        """Return the gap of a table that a text without more does not list."""
-        program = SS if self._tables(SS) is not None else NETSTAT
-        tables = self._tables(program)
-        rows = 0 if tables is None else tables.others(table)
-        if rows:
+        """Return the gap of a table that neither a text nor a file lists."""
+        program = next((one for one in (SS, NETSTAT) if self._tables(one) is not None), None)
+        tables = None if program is None else self._tables(program)
+        if tables is None or program is None:
+            return Gap(f"{table} sockets", f"not in this {self._kind}", None, self._hint)
+        if rows := tables.others(table):
             reason = f"its {rows} {table} sockets are not read from text"
             return Gap(self._path(program), reason, None, "`sockdiag capture` saves them so that they can be")
         return self._gap(program, f"lists no {table} sockets")

@@ -12,7 +12,7 @@ import os
 from itertools import chain
 
 from sockdiag.errors import SourceUnavailable
-from sockdiag.sources.bundles import layouts, program_texts
+from sockdiag.sources.bundles import layouts, program_texts, statistics_text
 from sockdiag.sources.bundles.netstat_text import is_netstat
 from sockdiag.sources.bundles.ss_text import is_ss, lacks_states
 from sockdiag.sources.capture.packed_tree import PackedTree
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.captured_tree import Tree
 
 TEXT = "/text"
-# Path here, path in the bundle and kind of the bundle of each text; "-", hint and kind of the bundle.
+# Path here, path in the bundle, kind of the bundle and tables of each text; "-", hint and kind of the bundle.
 ORIGINS = "/text/origins.tsv"
 # A text of a million sockets has some hundred megabytes.
 MAX_TEXT = 512 << 20
 _MOST_FILES = 1 << 20
+_MOST_SPACES = 10_000
+# Of files that a bundle has as they were.
+_WHOLE = ("/proc/net/", "/proc/sys/")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 # TCPDIAG_GETSOCK, SOCK_DIAG_BY_FAMILY; size of a netlink header.
 _DUMPED = (18, 20)
@@ -40,6 +43,9 @@ _PARSERS = (
     (layouts.SYSCTL, program_texts.sysctl_files),
     (layouts.UNAME, program_texts.uname_files),
     (layouts.NSTAT, program_texts.nstat_files),
+    (layouts.STATISTICS, statistics_text.netstat_files),
+    (layouts.CONNTRACK, statistics_text.conntrack_files),
+    (layouts.STAT, program_texts.stat_files),
     (layouts.PS, program_texts.ps_files),
 )
 
@@ -163,43 +169,52 @@ class _Maker:
     """Makes files of the texts of one bundle."""
 
     def __init__(self, base: Tree, layout: Layout) -> None:
-        self._base = base
+        self._texts = BundleFiles(base, layout)
         self._layout = layout
         self._tree = PackedTree(base.path)
         self._files = 0
+        self._prefix = ""
         self._states: dict[str, bytes] = {}
         self._comms: dict[str, bytes] = {}
 
     def made(self) -> PackedTree:
         """Return what was made."""
-        origins = []
+        from sockdiag.sources.capture.namespaces import INDEX_FILE, folder_of_name, format_names, is_of_namespace
+
         self._tree.add_folder(["proc"])
-        for what, is_it in ((layouts.SS, is_ss), (layouts.NETSTAT, is_netstat)):
-            for path, body in self._texts(what):
-                if is_it(body[:_HEAD]):
-                    _keep(self._tree, f"{TEXT}/{what}", body)
-                    origins.append(f"{TEXT}/{what}\t{path[1:]}\t{self._layout.name}\n")
-                    break
-        for what, parse in _PARSERS:
-            for _path, body in self._texts(what):
-                self._add(parse(body))
+        self._space(None)
         for folder, state in self._states.items():
             letter, _blank, parent = state.partition(b" ")
             comm = self._comms.get(folder)
             if comm is not None:
                 pid = folder.rpartition("/")[2].encode()
                 self._keep(f"{folder}/stat", b"%s (%s) %s %s\n" % (pid, comm, letter, parent))
-        origins.append(f"-\t{self._layout.lacking}\t{self._layout.name}\n")
-        self._keep(ORIGINS, "".join(origins).encode("utf-8", "surrogateescape"))
+        spaces = self._texts.spaces()
+        for space in spaces:
+            self._prefix = folder_of_name(space)
+            self._space(space, is_of_namespace)
+        self._prefix = ""
+        if spaces:
+            self._keep(INDEX_FILE, format_names(spaces))
         return self._tree
 
-    def _texts(self, what: str) -> Iterator[tuple[str, bytes]]:
-        for path in self._layout.found(self._base, what):
-            try:
-                body = read_text(self._base, path)
-            except OSError:
-                continue
-            yield path, body
+    def _space(self, space: str | None, wanted: Callable[[str], bool] = bool) -> None:
+        """Make the files of one network namespace; None is that of the bundle."""
+        origins = []
+        for what, is_it in ((layouts.SS, is_ss), (layouts.NETSTAT, is_netstat)):
+            for path, body in self._texts.of(what, space):
+                if is_it(body[:_HEAD]):
+                    self._keep(f"{TEXT}/{what}", body)
+                    tables = ",".join(self._layout.listed.get(what, ()))
+                    origins.append(f"{TEXT}/{what}\t{path}\t{self._layout.name}\t{tables}\n")
+                    break
+        if space is None:
+            self._add(self._texts.whole_files())
+        for what, parse in _PARSERS:
+            for _path, body in self._texts.of(what, space):
+                self._add((path, made) for path, made in parse(body) if wanted(path))
+        origins.append(f"-\t{self._layout.lacking}\t{self._layout.name}\n")
+        self._keep(ORIGINS, "".join(origins).encode("utf-8", "surrogateescape"))
 
     def _add(self, files: Iterable[tuple[str, bytes]]) -> None:
         for path, body in files:
@@ -212,8 +227,10 @@ class _Maker:
                 self._keep(path, body)
 
     def _keep(self, path: str, body: bytes) -> None:
+        path = self._prefix + path
         self._files += 1
-        if self._files <= _MOST_FILES:
+        # Of several texts that say the same, the best comes first.
+        if self._files <= _MOST_FILES and self._tree.file(path.split("/")[1:]) is None:
             _keep(self._tree, path, body)
 
 
@@ -222,6 +239,78 @@ def _keep(tree: PackedTree, path: str, body: bytes) -> None:
         tree.add(path.split("/")[1:], tree.store(iter((body,))))
     except (NotADirectoryError, IsADirectoryError):
         return  # a sysctl whose name is the beginning of another's
+
+
+class BundleFiles:
+    """The texts of one bundle, by what they are and the network namespace that they are of.
+
+    Args:
+        base: its own files.
+        layout: what is known of its kind.
+    """
+
+    def __init__(self, base: Tree, layout: Layout) -> None:
+        self._base = base
+        self._layout = layout
+        self._inside: dict[str, dict[str, list[str]]] = {}
+        for what in layout.spaces:
+            for space, path in layout.found_inside(base, what):
+                if len(self._inside) < _MOST_SPACES or space in self._inside:
+                    self._inside.setdefault(space, {}).setdefault(what, []).append(path)
+        self._sections: dict[str | None, dict[str, list[tuple[str, bytes]]]] = {None: {}}
+        self._whole: list[tuple[str, bytes]] = []
+        for path in layout.with_sections(base):
+            self._split(path)
+
+    def spaces(self) -> list[str]:
+        """Return the names of network namespaces but the bundle's own."""
+        from sockdiag.sources.capture.namespaces import is_name
+
+        return sorted(name for name in {*self._inside, *self._sections} if name is not None and is_name(name))
+
+    def whole_files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of the files that texts hold as they were."""
+        return iter(self._whole)
+
+    def of(self, what: str, space: str | None) -> Iterator[tuple[str, bytes]]:
+        """Yield what some text says and where it stands, the best first."""
+        paths = self._layout.found(self._base, what) if space is None else self._inside.get(space, {}).get(what, ())
+        for path in paths:
+            try:
+                body = read_text(self._base, path)
+            except OSError:
+                continue
+            yield path[1:], body
+        yield from self._sections.get(space, {}).get(what, ())
+
+    def _split(self, path: str) -> None:
+        from sockdiag.sources.bundles.sections import sections
+
+        try:
+            body = read_text(self._base, path)
+        except OSError:
+            return
+        for section in sections(body):
+            if section.label.startswith(_WHOLE):
+                if section.netns is None and ".." not in section.label and " " not in section.label:
+                    self._whole.append((section.label, section.body))
+                continue
+            what = _what_is(section.label)
+            if what is not None and (section.netns in self._sections or len(self._sections) <= _MOST_SPACES):
+                place = f"{path[1:]}: {section.label}"
+                self._sections.setdefault(section.netns, {}).setdefault(what, []).append((place, section.body))
+
+
+def _what_is(command: str) -> str | None:
+    # What a command prints that ran in a shell.
+    program, *options = command.split()
+    if "|" in options or (program == "ss" and "-s" in options):
+        return None
+    if program == "netstat":
+        return layouts.STATISTICS if "-s" in options else layouts.NETSTAT
+    if program in (layouts.SS, layouts.NSTAT, layouts.CONNTRACK, layouts.PS):
+        return program
+    return next((what for what in (layouts.SYSCTL, layouts.UNAME) if command == what), None)
 
 
 def read_text(tree: Tree, path: str) -> bytes:

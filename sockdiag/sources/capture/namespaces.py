@@ -3,7 +3,7 @@
 A capture is itself the namespace that it was taken in. ``netns/INODE`` holds another one: the files that differ there, in the same form
 and with its own moments; all others, such as those of processes, are the capture's. ``netns.tsv`` lists them all, one per line, the
 capture's own with ``self``: inode, what holds it, its name, and the paths by which it was entered. Lines with ``-`` in place of the inode
-say what could not be entered: source, reason, errno, hint.
+say what could not be entered: source, reason, errno, hint. A bundle tells names alone: there the inode is ``=``, and the folder ``=NAME``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SELF = "self"
 # What a namespace has of its own: the first are folders.
 _OWN_FOLDERS = ("/proc/net", "/proc/sys/net", "/netlink", "/moments", "/text")
 _OWN_FILES = (OWN, "/meta.toml", ANSWERS_FILE)
-_MISSED = b"-"
+_MISSED, _UNNUMBERED = b"-", b"="
 # A host has some hundreds.
 _MOST = 10_000
 _DIGITS = 10
@@ -46,6 +46,11 @@ def is_of_namespace(path: str) -> bool:
 def folder_of(inode: int) -> str:
     """Return the folder of another network namespace in a capture."""
     return f"{NAMESPACES}/{inode}"
+
+
+def folder_of_name(name: str) -> str:
+    """Return the folder of another network namespace of a bundle, of which only the name is known."""
+    return f"{NAMESPACES}/={name}"
 
 
 class NamespaceTree:
@@ -111,30 +116,33 @@ class CapturedNamespaces:
     Args:
         places: all of them, with a way into each as it was on the captured system; that of the capture itself is held by ``self``.
         gaps: what could not be entered.
-        open_system: opens that of an inode; None is the capture's own.
+        open_system: opens that of one; None is the capture's own.
     """
 
     __slots__ = ("_open", "_systems", "gaps", "places")
 
     def __init__(
-        self, places: tuple[FoundNamespace, ...], gaps: tuple[Gap, ...], open_system: Callable[[int | None], System]
+        self,
+        places: tuple[FoundNamespace, ...],
+        gaps: tuple[Gap, ...],
+        open_system: Callable[[Namespace | None], System],
     ) -> None:
         self.places = places
         self.gaps = gaps
         self._open = open_system
-        self._systems: dict[int | None, System] = {}
+        self._systems: dict[Namespace, System] = {}
 
     @property
     def several(self) -> bool:
         """Whether there are others than the capture's own."""
         return len(self.places) > 1
 
-    def system(self, inode: int | None) -> System:
+    def system(self, namespace: Namespace) -> System:
         """Return the system as it is seen from a namespace."""
-        if inode not in self._systems:
-            own = next((p.namespace.inode for p in self.places if p.held_by == SELF), None)
-            self._systems[inode] = self._open(None if inode == own else inode)
-        return self._systems[inode]
+        if namespace not in self._systems:
+            own = any(p.namespace == namespace and p.held_by == SELF for p in self.places)
+            self._systems[namespace] = self._open(None if own else namespace)
+        return self._systems[namespace]
 
     def seen_from(self, files: ProcRoot) -> tuple[FoundNamespace, ...]:
         """Return the places as a search finds them that runs in one of them: that one first, as its own."""
@@ -148,10 +156,12 @@ class CapturedNamespaces:
 
     def name_of(self, inode: int | None) -> str | None:
         """Return the name that a namespace had in /run/netns."""
+        if inode is None:
+            return None
         return next((p.namespace.name for p in self.places if p.namespace.inode == inode), None)
 
-    def resolve(self, spec: str, files: ProcRoot) -> int | None:
-        """Return the inode of the namespace that ``--netns`` names: by its name, by the number of a process, or by a path.
+    def resolve(self, spec: str, files: ProcRoot) -> Namespace:
+        """Return the namespace that ``--netns`` names: by its name, by the number of a process, or by a path.
 
         Raises:
             SourceUnavailable: the capture does not hold it.
@@ -166,7 +176,7 @@ class CapturedNamespaces:
         for place in self.places:
             names = (place.namespace.name, None if place.namespace.inode is None else str(place.namespace.inode))
             if link == place.namespace.inode if link is not None else spec in (*names, *place.paths):
-                return place.namespace.inode
+                return place.namespace
         known = [p.namespace.label for p in self.places if p.namespace.label]
         if link is not None:
             hint = "it was taken without --netns all"
@@ -191,10 +201,14 @@ def captured_namespaces(tree: Tree, files: ProcRoot, open_tree: Callable[[Tree |
             own = inode_in(files.link(OWN))
         except SourceError:
             own = None
-        places = [FoundNamespace(Namespace(None, own), OWN, SELF)]
+        others = [place for place in places if place.namespace.inode is None or place.namespace.inode != own]
+        places = [FoundNamespace(Namespace(None, own), OWN, SELF), *others]
 
-    def open_system(inode: int | None) -> System:
-        return open_tree(None if inode is None else SubTree(tree, folder_of(inode)))
+    def open_system(namespace: Namespace | None) -> System:
+        if namespace is None:
+            return open_tree(None)
+        inode = namespace.inode
+        return open_tree(SubTree(tree, folder_of_name(namespace.name or "") if inode is None else folder_of(inode)))
 
     return CapturedNamespaces(tuple(places), tuple(gaps), open_system)
 
@@ -208,7 +222,7 @@ def _content(tree: Tree) -> bytes:
 
 def parse_index(body: bytes) -> tuple[list[FoundNamespace], list[Gap]]:
     """Parse ``netns.tsv``; lines that are none of its own are left out, as is a namespace that is there already."""
-    places: dict[int, FoundNamespace] = {}
+    places: dict[int | str, FoundNamespace] = {}
     gaps: list[Gap] = []
     for line in body.split(b"\n", _MOST)[:_MOST]:
         first, *cells = line.split(b"\t")
@@ -216,12 +230,27 @@ def parse_index(body: bytes) -> tuple[list[FoundNamespace], list[Gap]]:
         if first == _MISSED and len(texts) == 4:
             number = texts[2]
             gaps.append(Gap(texts[0], texts[1], int(number) if _is_number(number) else None, texts[3]))
+        elif first == _UNNUMBERED and len(texts) == 3 and is_name(texts[1]) and texts[0] != SELF:
+            places.setdefault(texts[1], FoundNamespace(Namespace(texts[1], None), texts[2], texts[0]))
         elif len(texts) >= 3 and _is_number(first.decode("ascii", "replace")) and int(first) not in places:
             held_by, name, path, *others = texts
             space = Namespace(name or None, int(first))
             places[int(first)] = FoundNamespace(space, path, held_by, tuple(others))
     own = [place for place in places.values() if place.held_by == SELF]
     return [place for place in places.values() if place.held_by != SELF or place is own[0]], gaps
+
+
+def is_name(text: str) -> bool:
+    """Return whether a network namespace may have a name: it is that of a file in /run/netns."""
+    return text not in ("", ".", "..") and "/" not in text and "\0" not in text and len(text) < 256
+
+
+def format_names(names: Iterable[str]) -> bytes:
+    """Format what :func:`parse_index` reads, of other namespaces of which only the names are known."""
+    return b"".join(
+        b"\t".join((_UNNUMBERED, b"name", escaped(raw), escaped(b"/run/netns/" + raw))) + b"\n"
+        for raw in (name.encode("utf-8", "surrogateescape") for name in names)
+    )
 
 
 def format_index(places: Iterable[FoundNamespace], gaps: Iterable[Gap]) -> bytes:

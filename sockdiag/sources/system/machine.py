@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
-    from sockdiag.model.provenance import Gap
+    from sockdiag.model.provenance import Gap, Namespace
     from sockdiag.sources.bundles.texts import BundleTexts
     from sockdiag.sources.namespaces.search import FoundNamespace
     from sockdiag.sources.netlink.tcp_info_guard import GuardedTransport
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
             """Whether there are others than the capture's own."""
             ...
 
-        def system(self, inode: int | None) -> System:
+        def system(self, namespace: Namespace) -> System:
             """Return the system as it is seen from a namespace."""
             ...
 
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
             """Return the name that a namespace had."""
             ...
 
-        def resolve(self, spec: str, files: ProcRoot) -> int | None:
-            """Return the inode of the namespace that ``--netns`` names; SourceUnavailable if it is not there."""
+        def resolve(self, spec: str, files: ProcRoot) -> Namespace:
+            """Return the namespace that ``--netns`` names; SourceUnavailable if it is not there."""
             ...
 
 

@@ -174,4 +174,4 @@ def test_moments_are_those_of_the_namespace(both: Path, tmp_path: Path) -> None:
             meta.write(f"monotonic = {2.5 if part.name == 'c' else 4.0}\n")
     system = captured_system(str(tmp_path / "c"))
     assert system.namespaces is not None
-    assert (system.recorded_s, system.namespaces.system(INODE).recorded_s) == (1.5, 3.0)
+    assert (system.recorded_s, system.namespaces.system(Namespace(None, INODE)).recorded_s) == (1.5, 3.0)
