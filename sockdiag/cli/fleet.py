@@ -47,9 +47,11 @@ def run_fleet(command: Command, args: Args, roots: Sequence[str], env: Env) -> i
     if renderer.option is options.TEMPLATE:
         raise UsageError("--format does not support several hosts; --ndjson and --csv do")
     env.watch()
+    # Workers do not know the name that a host has among the others.
+    asked = args.replaced(options.SORT, None) if _sorted_by_host(args) else args
 
     def task(root: str, emit: Any) -> None:
-        _ask(command, args.replaced(options.ROOT, (root,)), env, emit)
+        _ask(command, asked.replaced(options.ROOT, (root,)), env, emit)
 
     answer = _FleetAnswer(command, args, env)
     workers = HostWorkers(roots, task)
@@ -64,6 +66,10 @@ def run_fleet(command: Command, args: Args, roots: Sequence[str], env: Env) -> i
         return answer.finish()
     finally:
         workers.close()
+
+
+def _sorted_by_host(args: Args) -> bool:
+    return (args.get(options.SORT) or "").removeprefix("-").lower() == _HOST
 
 
 def _ask(command: Command, args: Args, env: Env, emit: Any) -> None:
@@ -242,6 +248,7 @@ class _HostRows:
         self._env = env
         self._limit = args.get(options.LIMIT)
         self._descending = (args.get(options.SORT) or "").startswith("-")
+        self._by_host = _sorted_by_host(args)
         self._header = not args.get(options.NO_HEADER)
         self._style = args.get(options.TABLE)
         self._count = 0
@@ -261,11 +268,13 @@ class _HostRows:
     def add(self, part: tuple[list[Any] | None, Any], *, text: bool) -> None:
         """Take some rows, with their keys or without; or text of many."""
         keys, rows = part
-        if text and self._limit is None:
+        if text and self._limit is None and not self._by_host:
             self.write_text(rows)
             return
         prepared = [self.row(row) for row in (self.split(rows) if text else rows)]
-        if keys is None:
+        if self._by_host:
+            self._sorted += ((self.label, row) for row in prepared)
+        elif keys is None:
             self.write(self._within(prepared))
         else:
             self._sorted += zip(keys, prepared, strict=True)

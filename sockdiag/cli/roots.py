@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # What a captured system has at its root.
 _MARKS = ("proc", "netlink")
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz", ".tar.zst")
 _PATTERN = "*?["
 _MOST_HOSTS = 10_000
 
@@ -53,14 +53,19 @@ def _in_folder(root: str) -> list[str]:
             inside = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return []  # whoever opens it tells why
-    if any(entry.name in _MARKS for entry in inside):
+    from sockdiag.sources.capture.archive import is_text_file
+
+    if any(entry.name in _MARKS for entry in inside) or _is_bundle(root):
         return []
     # A link would lead out of the folder.
     found = [
         entry.path
         for entry in inside
-        if (entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(_ARCHIVES))
-        or (entry.is_dir(follow_symlinks=False) and _is_capture(entry.path))
+        if (
+            entry.is_file(follow_symlinks=False)
+            and (entry.name.lower().endswith(_ARCHIVES) or is_text_file(entry.path))
+        )
+        or (entry.is_dir(follow_symlinks=False) and (_is_capture(entry.path) or _is_bundle(entry.path)))
     ]
     # Archives of a single capture unpack to one folder, which is a capture of itself.
     return [] if len(found) == 1 and os.path.isdir(found[0]) else found
@@ -68,3 +73,10 @@ def _in_folder(root: str) -> list[str]:
 
 def _is_capture(folder: str) -> bool:
     return any(os.path.isdir(os.path.join(folder, name)) for name in _MARKS)
+
+
+def _is_bundle(folder: str) -> bool:
+    from sockdiag.sources.bundles.layouts import layout_of
+    from sockdiag.sources.system.captured_tree import FolderTree
+
+    return layout_of(FolderTree(folder)) is not None

@@ -130,7 +130,7 @@ class Scraper:
         judged = judged_families(findings, {one.code for one in unknown}, verdict, codes)
         seconds, spent = time.monotonic() - started - (twice_s or 0.0), _cpu() - cpu
         own = own_families(sources, len(survey.gaps), survey.started, max(0.0, seconds), spent, parts[0].interval)
-        if survey.place is not None:
+        if _is_named(survey):
             label = survey.netns.label or ""
             judged, own = list(placed(judged, label)), list(placed(own, label))
         return Scraped(survey, [*judged, *joined(part.families for part in parts), *own], verdict, parts[0].interval)
@@ -168,7 +168,7 @@ class Scraper:
         part.sources = dict(sources_read(now, survey.gaps))
         part.interval = case.seconds
         facts, top = Facts(now), self._options.top
-        here = survey.place is None and survey.own
+        here = not _is_named(survey) and survey.own
         if here and alone:
             part.families = list(families(facts, top))
         else:
@@ -194,6 +194,11 @@ class Scraper:
         # Samples in between are not needed: the second replaces the first when it is old enough.
         self._kept = kept if len(kept) > 1 else [*kept, now]
         return before
+
+
+def _is_named(survey: SystemReader) -> bool:
+    # --netns named it, now or when the capture was taken.
+    return survey.place is not None or survey.netns.name is not None
 
 
 def _cpu() -> float:

@@ -13,7 +13,8 @@ import platform
 from sockdiag import progress
 from sockdiag.errors import SourceError, SourceUnavailable
 from sockdiag.model.record import BYTES, COUNT, LABEL, Record, field
-from sockdiag.sources.capture.namespaces import INDEX_FILE, folder_of, format_index, is_of_namespace
+from sockdiag.sources.capture.namespace_paths import ANSWERS_FILE, INDEX_FILE, folder_of, is_of_namespace
+from sockdiag.sources.capture.namespaces import format_index
 from sockdiag.sources.capture.spool import FILE, FOLDER, LINKS, of_bytes
 from sockdiag.sources.process.fd import SOURCE as DESCRIPTORS
 from sockdiag.sources.process.refusals import Refusals
@@ -127,7 +128,7 @@ class NamespaceCapture:
 
     def parts(self) -> Iterator[Part]:
         """Yield what was read."""
-        from sockdiag.sources.capture.answers import ANSWERS_FILE, format_answers
+        from sockdiag.sources.capture.answers import format_answers
         from sockdiag.sources.capture.recording import toml
         from sockdiag.sources.capture.transport import MOMENTS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.kernel.families import IP_TABLES, OTHER_TABLES
 from sockdiag.model.provenance import Gap
@@ -134,7 +136,8 @@ class RecordedMoment:
         return sample
 
     def _note(self, sample: Sample) -> None:
-        self.recording.notes = {"captured_at": self._survey.system.clock(), "monotonic": sample.at}
+        # Who reads has sockets, too: its netlink sockets have the number of its process.
+        self.recording.notes = {"captured_at": self._survey.system.clock(), "monotonic": sample.at, "pid": os.getpid()}
 
     def _interfaces(self) -> None:
         # A captured system names interfaces by these files.
@@ -277,6 +280,9 @@ def read_process(pid: int, process: ProcessFiles, moment: RecordedMoment, refuse
     except SourceDenied as error:
         refused.add(error)
         denied.append(error)
+        # How many there are, everybody may see (Linux 6.2).
+        if count := unless_denied(process.size, "fd"):
+            recording.size(f"/proc/{pid}/fd", count)
     except SourceUnavailable:
         if live:
             raise

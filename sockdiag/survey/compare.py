@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from sockdiag.analysis.socket_diff import SideOfSockets, SocketComparison
 from sockdiag.analysis.system_diff import apart, compare_counters, compare_limits
 from sockdiag.judging.finding_diff import Judged, compare_findings
+from sockdiag.model.batch import Batch
 from sockdiag.model.difference import COUNTER_KIND, FINDING_KIND, LIMIT_KIND, SOCKET_KIND, ComparedSide
 from sockdiag.model.provenance import Gap
 from sockdiag.survey.host import sysctls
@@ -185,9 +187,17 @@ def _sockets(survey: SystemReader) -> SideOfSockets:
 
     side = SideOfSockets(owners_of)
     where = survey.where
+    reader = os.getpid() if survey.system.files.live else survey.system.reader
     for batch in survey.batches(survey.query((), where), where):
-        side.add(batch)
+        side.add(batch if reader is None else _without(batch, reader))
     return side
+
+
+def _without(batch: Batch, reader: int) -> Batch:
+    """Leave out the netlink socket of the process that reads sockets with it."""
+    if not batch.size or batch.values("netid")[0] != "netlink":
+        return batch
+    return Batch.of([socket for socket in batch.sockets() if socket.local.port != reader])
 
 
 def _nobody(_inode: int) -> tuple[()]:

@@ -15,6 +15,13 @@ from sockdiag.errors import SourceUnavailable
 from sockdiag.sources.bundles import layouts, program_texts, statistics_text
 from sockdiag.sources.bundles.netstat_text import is_netstat
 from sockdiag.sources.bundles.ss_text import is_ss, lacks_states
+from sockdiag.sources.capture.namespace_paths import (
+    INDEX_FILE,
+    folder_of_name,
+    format_names,
+    is_name,
+    is_of_namespace,
+)
 from sockdiag.sources.capture.packed_tree import PackedTree
 
 TYPE_CHECKING = False
@@ -38,7 +45,7 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 # TCPDIAG_GETSOCK, SOCK_DIAG_BY_FAMILY; size of a netlink header.
 _DUMPED = (18, 20)
 _HEADER = 16
-_HEAD = 4096
+HEAD = 4096
 _PARSERS = (
     (layouts.SYSCTL, program_texts.sysctl_files),
     (layouts.UNAME, program_texts.uname_files),
@@ -130,7 +137,7 @@ def text_tree(file: IO[bytes], path: str) -> Tree | None:
         OSError: it cannot be read, or is longer than MAX_TEXT.
         SourceUnavailable: it is text of ss that does not show the states of sockets.
     """
-    head = file.read(_HEAD)
+    head = file.read(HEAD)
     if is_dump(head):
         places: tuple[str, ...] = ("/netlink/inet_diag_tcp.nl", "/netlink/inet_diag_tcp6.nl")
     elif is_netstat(head):
@@ -150,6 +157,11 @@ def text_tree(file: IO[bytes], path: str) -> Tree | None:
     if places[0].startswith(TEXT):
         _keep(made, ORIGINS, f"{places[0]}\t{path.rpartition('/')[2]}\t-\n".encode("utf-8", "surrogateescape"))
     return made
+
+
+def is_listing(head: bytes) -> bool:
+    """Return whether a file begins as text of ss or netstat, or as a dump of ``ss -D``."""
+    return is_dump(head) or is_netstat(head) or is_ss(head) or lacks_states(head)
 
 
 def is_dump(head: bytes) -> bool:
@@ -179,8 +191,6 @@ class _Maker:
 
     def made(self) -> PackedTree:
         """Return what was made."""
-        from sockdiag.sources.capture.namespaces import INDEX_FILE, folder_of_name, format_names, is_of_namespace
-
         self._tree.add_folder(["proc"])
         self._space(None)
         for folder, state in self._states.items():
@@ -203,7 +213,7 @@ class _Maker:
         origins = []
         for what, is_it in ((layouts.SS, is_ss), (layouts.NETSTAT, is_netstat)):
             for path, body in self._texts.of(what, space):
-                if is_it(body[:_HEAD]):
+                if is_it(body[:HEAD]):
                     self._keep(f"{TEXT}/{what}", body)
                     tables = ",".join(self._layout.listed.get(what, ()))
                     origins.append(f"{TEXT}/{what}\t{path}\t{self._layout.name}\t{tables}\n")
@@ -264,8 +274,6 @@ class BundleFiles:
 
     def spaces(self) -> list[str]:
         """Return the names of network namespaces but the bundle's own."""
-        from sockdiag.sources.capture.namespaces import is_name
-
         return sorted(name for name in {*self._inside, *self._sections} if name is not None and is_name(name))
 
     def whole_files(self) -> Iterator[tuple[str, bytes]]:

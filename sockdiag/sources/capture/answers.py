@@ -7,6 +7,7 @@ is empty: all that can be asked of sockets was asked, and its TCP tables hold tc
 from __future__ import annotations
 
 from sockdiag.errors import SourceError
+from sockdiag.sources.capture.namespace_paths import ANSWERS_FILE
 from sockdiag.sources.system.machine import QUEUE_FULL, RECEIVE_BUFFER
 
 TYPE_CHECKING = False
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from sockdiag.sources.system.proc_root import ProcRoot
 
-ANSWERS_FILE = "/answers.tsv"
 
 _QUESTIONS = {name.encode(): name for name in (QUEUE_FULL, RECEIVE_BUFFER)}
 _DIGITS = 20

@@ -73,6 +73,17 @@ def read_text_file(path: str) -> Tree | None:
         return text_tree(file, path)
 
 
+def is_text_file(path: str) -> bool:
+    """Return whether a file begins as saved text of ss or netstat, or as a dump; no other file is one."""
+    from sockdiag.sources.bundles.tree import HEAD, is_listing
+
+    try:
+        with open(path, "rb") as file:
+            return is_listing(file.read(HEAD))
+    except OSError:
+        return False
+
+
 def read_archive(path: str) -> PackedTree:
     """Read a tar archive (plain, gzip, bzip2, xz or Zstandard).
 

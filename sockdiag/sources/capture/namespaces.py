@@ -12,7 +12,14 @@ import errno
 
 from sockdiag.errors import SourceError, SourceUnavailable, nearest
 from sockdiag.model.provenance import Gap, Namespace
-from sockdiag.sources.capture.answers import ANSWERS_FILE
+from sockdiag.sources.capture.namespace_paths import (
+    INDEX_FILE,
+    UNNUMBERED,
+    folder_of,
+    folder_of_name,
+    is_name,
+    is_of_namespace,
+)
 from sockdiag.sources.namespaces.netns import OWN, inode_in
 from sockdiag.sources.namespaces.search import FoundNamespace
 from sockdiag.sources.system.captured_root import STAT_FILE, escaped, unescaped
@@ -26,31 +33,11 @@ if TYPE_CHECKING:
     from sockdiag.sources.system.machine import System
     from sockdiag.sources.system.proc_root import ProcRoot
 
-INDEX_FILE = "/netns.tsv"
-NAMESPACES = "/netns"
 SELF = "self"
-# What a namespace has of its own: the first are folders.
-_OWN_FOLDERS = ("/proc/net", "/proc/sys/net", "/netlink", "/moments", "/text")
-_OWN_FILES = (OWN, "/meta.toml", ANSWERS_FILE)
-_MISSED, _UNNUMBERED = b"-", b"="
+_MISSED = b"-"
 # A host has some hundreds.
 _MOST = 10_000
 _DIGITS = 10
-
-
-def is_of_namespace(path: str) -> bool:
-    """Return whether a file differs from one network namespace to the next."""
-    return path in _OWN_FILES or any(path == f or path.startswith(f + "/") for f in _OWN_FOLDERS)
-
-
-def folder_of(inode: int) -> str:
-    """Return the folder of another network namespace in a capture."""
-    return f"{NAMESPACES}/{inode}"
-
-
-def folder_of_name(name: str) -> str:
-    """Return the folder of another network namespace of a bundle, of which only the name is known."""
-    return f"{NAMESPACES}/={name}"
 
 
 class NamespaceTree:
@@ -230,7 +217,7 @@ def parse_index(body: bytes) -> tuple[list[FoundNamespace], list[Gap]]:
         if first == _MISSED and len(texts) == 4:
             number = texts[2]
             gaps.append(Gap(texts[0], texts[1], int(number) if _is_number(number) else None, texts[3]))
-        elif first == _UNNUMBERED and len(texts) == 3 and is_name(texts[1]) and texts[0] != SELF:
+        elif first == UNNUMBERED and len(texts) == 3 and is_name(texts[1]) and texts[0] != SELF:
             places.setdefault(texts[1], FoundNamespace(Namespace(texts[1], None), texts[2], texts[0]))
         elif len(texts) >= 3 and _is_number(first.decode("ascii", "replace")) and int(first) not in places:
             held_by, name, path, *others = texts
@@ -238,19 +225,6 @@ def parse_index(body: bytes) -> tuple[list[FoundNamespace], list[Gap]]:
             places[int(first)] = FoundNamespace(space, path, held_by, tuple(others))
     own = [place for place in places.values() if place.held_by == SELF]
     return [place for place in places.values() if place.held_by != SELF or place is own[0]], gaps
-
-
-def is_name(text: str) -> bool:
-    """Return whether a network namespace may have a name: it is that of a file in /run/netns."""
-    return text not in ("", ".", "..") and "/" not in text and "\0" not in text and len(text) < 256
-
-
-def format_names(names: Iterable[str]) -> bytes:
-    """Format what :func:`parse_index` reads, of other namespaces of which only the names are known."""
-    return b"".join(
-        b"\t".join((_UNNUMBERED, b"name", escaped(raw), escaped(b"/run/netns/" + raw))) + b"\n"
-        for raw in (name.encode("utf-8", "surrogateescape") for name in names)
-    )
 
 
 def format_index(places: Iterable[FoundNamespace], gaps: Iterable[Gap]) -> bytes:

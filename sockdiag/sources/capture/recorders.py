@@ -188,6 +188,10 @@ class RecordingProcess(ProcessFiles):
         self._recording.folders.add(f"{self.path}/{name}")
         return names
 
+    def size(self, _name: str) -> int:
+        """Return 0: only files may be read."""
+        return 0
+
     def link(self, name: str) -> str:
         """Read a symbolic link."""
         try:

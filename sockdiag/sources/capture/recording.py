@@ -64,6 +64,10 @@ class Recording:
         """Note the inode that a path leads to."""
         self._stat(path).inode = inode
 
+    def size(self, path: str, size: int) -> None:
+        """Note the size of a file that could not be read."""
+        self._stat(path).size = size
+
     def netlink(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of each file of answers.
 

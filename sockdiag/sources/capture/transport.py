@@ -172,6 +172,8 @@ def _system(tree: Tree, root: str, part: Callable[[str], Tree]) -> System:
     last.moments = _moments(tree, root, last.monotonic(), part)
     last.answers = read_answers(last.files)
     last.texts = texts_of(last.files)
+    reader = _noted(tree, b"pid")
+    last.reader = None if reader is None else int(reader)
     return last
 
 

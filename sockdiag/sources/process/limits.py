@@ -75,7 +75,7 @@ def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors],
     for pid in pids:
         try:
             with files.process(pid) as process:
-                one = _look(pid, process, share, live=files.live)
+                one = _look(pid, process, share)
         except SourceError as error:
             if not (files.live and isinstance(error, SourceUnavailable)):
                 refused.add(error)
@@ -88,11 +88,12 @@ def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors],
     return found, [hidden._replace(source=SOURCE)] if hidden is not None else refused.gaps(len(pids))
 
 
-def _look(pid: int, process: ProcessFiles, share: float, *, live: bool) -> Descriptors | None:
+def _look(pid: int, process: ProcessFiles, share: float) -> Descriptors | None:
     limit = parse_open_files(process.read("limits"), f"{process.path}/limits")
     if not limit:
         return None
-    count = (process.size("fd") if live else 0) or len(process.names("fd"))
+    # A capture notes the size only where it could not list them.
+    count = process.size("fd") or len(process.names("fd"))
     if count < share * limit:
         return None
     inodes = frozenset(

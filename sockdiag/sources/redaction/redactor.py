@@ -10,7 +10,8 @@ import re
 from json import dumps, loads
 
 from sockdiag.errors import SourceError
-from sockdiag.sources.capture.namespaces import INDEX_FILE, format_index, parse_index
+from sockdiag.sources.capture.namespace_paths import INDEX_FILE
+from sockdiag.sources.capture.namespaces import format_index, parse_index
 from sockdiag.sources.capture.spool import Extent, new_content
 from sockdiag.sources.redaction import proc_files as rewrite
 from sockdiag.sources.redaction.messages import is_known, redacted_answer
@@ -242,6 +243,7 @@ _KNOWN_NOTES = {
     "interval_s": re.compile(r"[\d.e+\-]{1,32}"),
     "captured_at": re.compile(r"[\d.e+\-]{1,32}"),
     "monotonic": re.compile(r"[\d.e+\-]{1,32}"),
+    "pid": re.compile(r"\d{1,10}"),
 }
 _GAP_TEXTS = ("source", "reason", "hint")
 

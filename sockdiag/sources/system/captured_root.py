@@ -96,6 +96,11 @@ class CapturedRoot(ProcRoot):
             return inode
         raise SourceUnavailable(path, "its inode was not captured", errno.ENODATA)
 
+    def size(self, path: str) -> int:
+        """Return the size that was noted of a file that could not be read; 0 for none."""
+        stat = self._stat(path)
+        return stat.size or 0 if stat is not None else 0
+
     def folders(self, path: str) -> list[tuple[str, int]]:
         """List name and inode of the folders in a folder; an inode that was not captured is 0."""
         found = []
@@ -163,6 +168,10 @@ class CapturedProcess(ProcessFiles):
         """List a folder; errors as :meth:`ProcRoot.read`."""
         return self._files.names(f"{self.path}/{name}")
 
+    def size(self, name: str) -> int:
+        """Return the size of a file that could not be read, if it was noted; 0 otherwise."""
+        return self._files.size(f"{self.path}/{name}")
+
     def link(self, name: str) -> str:
         """Read a symbolic link; errors as :meth:`ProcRoot.read`."""
         return self._files.link(f"{self.path}/{name}")
@@ -177,23 +186,25 @@ class CapturedProcess(ProcessFiles):
 
 
 class Stat:
-    """What the copy of a file loses: its inode where it was asked for, and why it could not be read if it could not."""
+    """What the copy of a file loses: its inode where it was asked for, why it could not be read if it could not, and its size then."""
 
-    __slots__ = ("errno", "inode")
+    __slots__ = ("errno", "inode", "size")
 
-    def __init__(self, inode: int | None = None, errno: int | None = None) -> None:
+    def __init__(self, inode: int | None = None, errno: int | None = None, size: int | None = None) -> None:
         self.inode = inode
         self.errno = errno
+        self.size = size
 
 
 def parse_stats(body: bytes) -> dict[str, Stat]:
-    """Parse ``stat.tsv``: inode, errno ("-" for unknown) and path; other lines are left out."""
+    """Parse ``stat.tsv``: inode, errno ("-" for unknown), path, and perhaps a size; other lines are left out."""
     stats = {}
     for line in body.split(b"\n"):
-        columns = line.split(b"\t", 2)
-        if len(columns) == 3:
-            numbers = [_within(text, most) for text, most in zip(columns[:2], (_MAX_INODE, MAX_ERRNO), strict=True)]
-            stats[unescaped(columns[2]).decode("utf-8", "surrogateescape")] = Stat(*numbers)
+        columns = line.split(b"\t")
+        if len(columns) in (3, 4):
+            inode, number = _within(columns[0], _MAX_INODE), _within(columns[1], MAX_ERRNO)
+            size = _within(columns[3], _MAX_INODE) if len(columns) == 4 else None
+            stats[unescaped(columns[2]).decode("utf-8", "surrogateescape")] = Stat(inode, number, size)
     return stats
 
 
@@ -210,10 +221,11 @@ def format_stats(stats: dict[str, Stat]) -> bytes:
         return "-" if number is None else str(number)
 
     return b"".join(
-        b"%b\t%b\n"
+        b"%b\t%b%b\n"
         % (
             "\t".join((text(stat.inode), text(stat.errno))).encode(),
             escaped(path.encode("utf-8", "surrogateescape")),
+            b"" if stat.size is None else b"\t%d" % stat.size,
         )
         for path, stat in sorted(stats.items())
     )

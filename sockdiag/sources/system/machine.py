@@ -80,6 +80,7 @@ class System:
     Attributes:
         namespaces: of a captured one, the network namespaces that it holds.
         guard: asks for what takes socket locks, of a program that reads again and again; None for one of each reading's own.
+        reader: of a captured one, the process that read it; None where that is not known.
         earlier: of a recorded one, returns the moments that lie an interval in seconds before it; None for any other.
     """
 
@@ -95,6 +96,7 @@ class System:
         "namespaces",
         "netlink",
         "processes_age_s",
+        "reader",
         "root",
         "texts",
     )
@@ -125,6 +127,7 @@ class System:
         self.earlier: Callable[[float], tuple[System, ...]] | None = None
         self.namespaces: HeldNamespaces | None = None
         self.guard: GuardedTransport | None = None
+        self.reader: int | None = None
 
     @property
     def shows_others(self) -> bool:

@@ -305,3 +305,18 @@ def test_a_side_that_is_no_capture(sides: tuple[str, str], tmp_path: Path) -> No
     for words in ((sides[0], str(tmp_path / "nowhere")), (str(tmp_path / "nowhere"), sides[0])):
         answer = invoke("diff", *words)
         assert (answer.status, answer.out) == (1, b"")
+
+
+def test_the_socket_that_reads_is_no_difference(tmp_path: Path) -> None:
+    """Who dumps sockets has a netlink socket itself, another one in each capture; a neighbour's is one like any other."""
+    heading = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
+    rows = {
+        pid: f"0000000000000000 4   {pid:<10} 00000000 0        0        0     2        0        {pid}\n"
+        for pid in (77, 88, 99)
+    }
+    for name, own in (("a", 77), ("b", 88)):
+        (tmp_path / name / "proc/net").mkdir(parents=True)
+        (tmp_path / name / "proc/net/netlink").write_text(heading + rows[own] + (rows[99] if name == "b" else ""))
+        (tmp_path / name / "meta.toml").write_text(f"format = 1\ncaptured_at = 10.0\npid = {own}\n")
+    found = document(str(tmp_path / "a"), str(tmp_path / "b"), "--netid", "netlink", *IGNORED)
+    assert (found["closed"], len(found["opened"])) == ([], 1)

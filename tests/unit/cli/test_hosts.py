@@ -255,3 +255,36 @@ def test_wrong_usage(fleet: Path, words: tuple[str, ...], said: str) -> None:
     assert (answer.status, answer.out) == (2, b"")
     assert said in answer.err
     assert answer.err.count("sockdiag: ") == 1
+
+
+def test_sort_by_host(fleet: Path) -> None:
+    """The column HOST is one that rows can be sorted by, and those of one host stay as they were."""
+    rows = [row["host"] for row in json.loads(invoke("states", "--root", str(fleet), "--json").out)["states"]]
+    for sort, order in (("host", sorted(rows)), ("-HOST", sorted(rows, reverse=True))):
+        done = invoke("states", "--root", str(fleet), "--sort", sort, "--json")
+        found = json.loads(done.out)["states"]
+        assert [row["host"] for row in found] == order, done.err
+        alone = [row for row in found if row["host"] == order[0]]
+        unsorted = json.loads(invoke("states", "--root", str(fleet), "--json").out)["states"]
+        assert alone == [row for row in unsorted if row["host"] == order[0]]
+
+
+def test_what_lies_beside_a_capture_is_read_too(tmp_path: Path) -> None:
+    """A folder of what people sent: captures, bundles and saved text, but no other file."""
+    host(tmp_path / "web", "web", 1)
+    (tmp_path / "ss.txt").write_text(
+        "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nLISTEN 0 9 [::1]:80 *:*\n"
+    )
+    (tmp_path / "notes.txt").write_text("State of things: Recv-Q\n")
+    eks = tmp_path / "eks"
+    (eks / "sysctls").mkdir(parents=True)
+    (eks / "system").mkdir()
+    (eks / "system/netstat.txt").write_text(
+        "Active Internet connections\nProto Recv-Q Send-Q Local Address Foreign Address State PID/Program name\n"
+        "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN 31/sshd\n"
+    )
+    found = json.loads(invoke("states", "--root", str(tmp_path), "--json").out)["hosts"]
+    assert sorted(host["root"].rpartition("/")[2] for host in found) == ["eks", "ss.txt", "web"]
+    # A bundle is one host, whatever lies in it.
+    (eks / "ss.txt").write_text((tmp_path / "ss.txt").read_text())
+    assert "hosts" not in json.loads(invoke("states", "--root", str(eks), "--json").out)

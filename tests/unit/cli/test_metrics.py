@@ -311,3 +311,16 @@ def test_without_the_library_the_hint_fits_the_installation(
         2,
         f"sockdiag: --listen needs the Python library prometheus_client: {hint}\n",
     )
+
+
+def test_a_capture_of_a_named_namespace_names_it(tmp_path: Path) -> None:
+    """As the running system does with --netns: its counters are not those of the host's own namespace."""
+    (tmp_path / "proc/net").mkdir(parents=True)
+    (tmp_path / "proc/net/snmp").write_text("Tcp: OutRsts\nTcp: 7\n")
+    (tmp_path / "proc/self/ns").mkdir(parents=True)
+    (tmp_path / "proc/self/ns/net").symlink_to("net:[4026532222]")
+    (tmp_path / "netns.tsv").write_text("4026532222\tself\tblue\t/proc/self/ns/net\n")
+    named = [line for line in invoke("metrics", "--root", str(tmp_path)).text.split("\n") if 'netns="blue"' in line]
+    assert any(line.startswith('sockdiag_findings{netns="blue",') for line in named)
+    (tmp_path / "netns.tsv").write_text("4026532222\tself\t\t/proc/self/ns/net\n")
+    assert "netns=" not in invoke("metrics", "--root", str(tmp_path)).text

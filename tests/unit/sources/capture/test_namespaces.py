@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockdiag.model.provenance import Gap, Namespace
-from sockdiag.sources.capture.namespaces import format_index, is_of_namespace, parse_index
+from sockdiag.sources.capture.namespace_paths import is_of_namespace
+from sockdiag.sources.capture.namespaces import format_index, parse_index
 from sockdiag.sources.capture.transport import captured_system
 from sockdiag.sources.namespaces.search import FoundNamespace
 from sockdiag.survey.capture import take_capture

@@ -71,3 +71,18 @@ def test_the_lowest_descriptors() -> None:
             os.close(fd)
     assert few == every[:5]  # the listing holds the folder open, above all of these
     assert len(every) > len(held)
+
+
+def test_a_capture_notes_how_many_files_are_open_where_they_cannot_be_listed(tmp_path: Path) -> None:
+    """As on the running system, whose folder fd tells its size to everybody (Linux 6.2)."""
+    for pid in (1, 2, 3):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/limits").write_text(
+            "Max open files            1024                 4096                 files\n"
+        )
+        (tmp_path / f"proc/{pid}/comm").write_text("x\n")
+    (tmp_path / "stat.tsv").write_text("-\t13\t/proc/1/fd\t282\n-\t13\t/proc/2/fd\t1000\n-\t13\t/proc/3/fd\n")
+    found, gaps = read_crowded(open_root(str(tmp_path)), 0.85)
+    assert found == {}
+    # The first is far from its limit; of the others it must be known what they hold.
+    assert [gap.reason for gap in gaps] == ["open files of 2 of 3 processes: Permission denied"]
