@@ -102,6 +102,9 @@ def test_states_of_a_capture_are_chosen_as_live(recorded: Recorded) -> None:
     assert record.collect(system, states=ALL_STATES, tables=("tcp",))[0] == [s for s in everything if s.netid == "tcp"]
 
 
+PROGRAM = (sys.executable, "-m", "sockdiag")
+
+
 def ss_of_capture(path: Path, *options: str) -> list[str]:
     run = subprocess.run(
         ["ss", *options], env={**os.environ, "TCPDIAG_FILE": str(path)}, check=True, capture_output=True, text=True
@@ -126,6 +129,40 @@ def test_ss_reads_the_capture(recorded: Recorded) -> None:
     ]
     assert sum(ss_rows(shown).values()) == len(recorded.ss) > 50
     assert ss_rows(shown) == ss_rows(recorded.ss)
+
+
+_CHANGING = re.compile(
+    r" (?:timer:\(\S+\)|(?:lastsnd|lastrcv|lastack|busy|rwnd_limited|sndbuf_limited):\S+)|^[*a-z]+(?=[A-Z])"
+)
+
+
+FAMILIES = (("tcp", "-4"), ("tcp6", "-6"))
+
+
+def told(path: Path, option: str) -> list[str]:
+    """Return what ss prints of a file of messages, without what changes while nothing happens (times), and without TCP-MD5 keys,
+    which ss prints before the state and a capture does not hold."""
+    return [_CHANGING.sub("", " ".join(line.split())) for line in ss_of_capture(path, "-HtanemO", option)]
+
+
+def dumped(world: World, folder: Path) -> list[str]:
+    folder.mkdir()
+    for family, option in FAMILIES:
+        world.namespace.run(["ss", "-taneim", option, "-D", str(folder / family)])
+    return [line for family, option in FAMILIES for line in told(folder / family, option)]
+
+
+def test_ss_prints_the_same_of_the_capture_and_of_its_own_dump(world: World, tmp_path: Path) -> None:
+    """All that ``ss -D`` wrote is in the capture, in a form that ss reads: every column of each row that stood still."""
+    before = dumped(world, tmp_path / "before")
+    world.namespace.run([*PROGRAM, "capture", str(tmp_path / "case"), "--interval", "0"])
+    still = set(before) & set(dumped(world, tmp_path / "after"))
+    captured = [
+        line for family, option in FAMILIES for line in told(tmp_path / f"case/netlink/inet_diag_{family}.nl", option)
+    ]
+    assert len(still) > 50
+    assert still - set(captured) == set()
+    assert len(captured) == len(set(captured))
 
 
 def test_dump_of_ss_is_a_capture(world: World, tmp_path: Path) -> None:

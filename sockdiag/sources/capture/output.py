@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from hashlib import sha256
 
 from sockdiag.errors import SourceError, UsageError
@@ -19,6 +20,7 @@ from sockdiag.sources.system.proc_root import close_fd, source_error, write_all
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import FrameType
 
     from sockdiag.sources.capture.zstd import Packer
 
@@ -26,6 +28,8 @@ ARCHIVES = (".tar.gz", ".tgz", zstd.SUFFIX)
 # Whoever gives such a name does not want a folder that is called so.
 _NOT_WRITTEN = (".tar", ".txz", ".tbz2", ".zip", ".7z", ".gz", ".zst", ".xz", ".bz2", ".tzst", ".rar", *ARCHIVES)
 CHECKSUMS = "sha256sums"
+# They end the program where it stands; an interrupt is an exception.
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 _MODE = 0o600
 _SUFFIX = ".tmp"
 # Level 1 takes a third of the time of the usual one and a tenth more room.
@@ -66,10 +70,14 @@ class Output:
         self._temporary = f".{name}.{os.urandom(6).hex()}{_SUFFIX}"
         self._sink: _Archive | _Folder | None = None
         self._pid = os.getpid()
+        self._caught: list[signal.Signals] = []
+        self._begun = False
         self._place = place
         self._folder = open_folder(place, foreign=True)
         try:
             self._refuse()
+            self._catch()
+            self._begun = True
             if self._archive:
                 self._sink = _Archive(self._folder, self._temporary, int(time), path)
             else:
@@ -132,6 +140,8 @@ class Output:
         else:
             os.rename(self._temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._sink = None
+        self._begun = False
+        self._release()
         _sync(self._folder)
         close_fd(self._folder)
         self._folder = -1
@@ -141,9 +151,36 @@ class Output:
         if self._sink is not None:
             self._sink.abandon()
             self._sink = None
+        elif self._begun:
+            # An interrupt came when it had just been made.
+            _quietly(lambda: os.unlink(self._temporary, dir_fd=self._folder))
+            _quietly(lambda: os.rmdir(self._temporary, dir_fd=self._folder))
+        self._begun = False
+        self._release()
         if self._folder >= 0:
             close_fd(self._folder)
             self._folder = -1
+
+    def _catch(self) -> None:
+        """Remove what was written when a signal ends the program that has no handler of its own."""
+        for number in _ENDINGS:
+            if signal.getsignal(number) == signal.SIG_DFL:
+                try:
+                    signal.signal(number, self._ended)
+                except ValueError:
+                    return  # in a thread, which cannot have handlers
+                self._caught.append(number)
+
+    def _release(self) -> None:
+        while self._caught:
+            signal.signal(self._caught.pop(), signal.SIG_DFL)
+
+    def _ended(self, number: int, _frame: FrameType | None) -> None:
+        # Workers inherit the handler, and have nothing to remove.
+        if os.getpid() == self._pid:
+            self.abandon()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     @property
     def _open(self) -> _Archive | _Folder:
