@@ -204,7 +204,7 @@ class RecordedMoment:
         )
         for batch in collection.batches():
             if table in _UNSIZED and not dumped:
-                self.unsized += (s for s in batch.sockets() if s.skmem is None and (s.recv_q or 0) > _HARMLESS)
+                self.unsized += filter(_hides_size, batch.sockets())
         if not dumped:
             self._survey.sources.setdefault(table, collection.sources.get(table))
 
@@ -253,6 +253,13 @@ class RecordedMoment:
         if self._survey.own:
             CgroupPaths(files).path(-1)
             self.reader.host.user_label(0)
+
+
+def _hides_size(socket: Socket) -> bool:
+    memory = socket.skmem
+    if memory is None:
+        return (socket.recv_q or 0) > _HARMLESS
+    return memory.rcvbuf is None and (memory.rmem_alloc or 0) > _HARMLESS
 
 
 def read_process(pid: int, process: ProcessFiles, moment: RecordedMoment, refused: Refusals, *, live: bool) -> bool:

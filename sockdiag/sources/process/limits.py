@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sockdiag.errors import ParseError, SourceError, SourceUnavailable
+from math import inf
+
+from sockdiag.errors import ParseError, SourceDenied, SourceError, SourceUnavailable
 from sockdiag.model.fdinfo import Descriptors
 from sockdiag.sources.proc.table import number
 from sockdiag.sources.process.refusals import Refusals
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 SOURCE = "/proc/PID/limits"
 _LINE = b"Max open files"
+_ROOM = b"FDSize:"
 _SOCKET = b"socket:["
 
 # Descriptors of a process that are read, lowest first: a server makes its listeners before it accepts.
@@ -45,6 +48,18 @@ def parse_open_files(body: bytes, path: str) -> int | None:
     raise ParseError(path, 1, "Max open files", "a line of this name", body[:80])
 
 
+def parse_room(body: bytes) -> float:
+    """Return how many descriptors a process has room for before its table grows; infinity if that is not told.
+
+    Source: ``FDSize`` of ``task_state()``, fs/proc/array.c.
+    """
+    for line in body.split(b"\n"):
+        if line.startswith(_ROOM):
+            room = number(line[len(_ROOM) :].strip())
+            return inf if room is None else room
+    return inf
+
+
 def read_open_files(files: ProcRoot, pids: Iterable[int]) -> dict[int, int]:
     """Read the soft limit of open files of some processes; one that has none or cannot be read is left out."""
     found = {}
@@ -64,7 +79,8 @@ def read_crowded(files: ProcRoot, share: float) -> tuple[dict[int, Descriptors],
 
     A process that ends meanwhile is left out.
 
-    Source: ``/proc/PID/limits``; the size of ``/proc/PID/fd`` is the number of descriptors since 6.2, before they are listed.
+    Source: ``/proc/PID/limits``; the size of ``/proc/PID/fd`` is the number of descriptors since 6.2, before they are listed;
+    ``FDSize`` of ``/proc/PID/status`` bounds it where they may not be listed.
 
     Returns:
         The processes by pid, and what could not be seen.
@@ -92,8 +108,18 @@ def _look(pid: int, process: ProcessFiles, share: float) -> Descriptors | None:
     limit = parse_open_files(process.read("limits"), f"{process.path}/limits")
     if not limit:
         return None
-    # A capture notes the size only where it could not list them.
-    count = process.size("fd") or len(process.names("fd"))
+    try:
+        # A capture notes the size only where it could not list them.
+        count = process.size("fd") or len(process.names("fd"))
+    except SourceDenied as denied:
+        # Others may see how many it has room for.
+        try:
+            room = parse_room(process.read("status"))
+        except SourceError:
+            raise denied from None
+        if room < share * limit:
+            return None
+        raise
     if count < share * limit:
         return None
     inodes = frozenset(

@@ -86,3 +86,15 @@ def test_a_capture_notes_how_many_files_are_open_where_they_cannot_be_listed(tmp
     assert found == {}
     # The first is far from its limit; of the others it must be known what they hold.
     assert [gap.reason for gap in gaps] == ["open files of 2 of 3 processes: Permission denied"]
+
+
+@pytest.mark.parametrize(("room", "gaps"), [(b"3", 0), (b"64", 1), (b"x", 1), (None, 1)])
+def test_descriptors_that_may_not_be_listed(tmp_path: Path, room: bytes | None, gaps: int) -> None:
+    """A process that has no room for so many descriptors is far from its limit, whoever may list them."""
+    process = tmp_path / "proc/7"
+    process.mkdir(parents=True)
+    (process / "limits").write_bytes(LIMITS)
+    (process / "status").write_bytes(b"Name:\tserver\n" + (b"" if room is None else b"FDSize:\t" + room + b"\n"))
+    (tmp_path / "stat.tsv").write_bytes(b"-\t13\t/proc/7/fd\n")
+    found, missed = read_crowded(open_root(str(tmp_path)), 0.8)
+    assert (found, len(missed)) == ({}, gaps)
