@@ -561,7 +561,7 @@ complete -c sockdiag -n '__sockdiag_is kill' -l help -s h -d 'Show this text and
 complete -c sockdiag -n '__sockdiag_is capture' -l interval -x -d 'Take two samples, S seconds apart, so that losses and rates can be judged later'
 complete -c sockdiag -n '__sockdiag_is capture' -l redact -d 'Write pseudonyms for addresses, names, command lines and paths, and the mapping beside it: see sockdiag redact'
 complete -c sockdiag -n '__sockdiag_is capture' -l mapping -r -F -d 'With --redact: file with the key and the pseudonyms; if it exists, they are used again'
-complete -c sockdiag -n '__sockdiag_is capture' -l from -r -F -d 'Convert what others sent (all that --root takes: a sosreport, saved text of ss, …) to a capture, instead of taking one'
+complete -c sockdiag -n '__sockdiag_is capture' -l from -r -F -d 'Convert what others sent (all that --root takes: a sosreport, saved text of ss, …), or a recorded moment, DIR@TIME, to a capture, instead of taking one'
 complete -c sockdiag -n '__sockdiag_is capture' -l force -d 'Replace the archive if it exists'
 complete -c sockdiag -n '__sockdiag_is capture' -l json -d 'Print one JSON document'
 complete -c sockdiag -n '__sockdiag_is capture' -l ndjson -d 'Print one JSON object per row (newline-delimited)'

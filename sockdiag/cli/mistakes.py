@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sockdiag.cli.options import FORMATS, SHAPE
+from sockdiag.cli.passed_on import COMMAND_LINE
 from sockdiag.errors import unknown
 
 TYPE_CHECKING = False
@@ -28,6 +29,8 @@ def _problem(command: Command, error: Any) -> str:
     if hasattr(error, "possibilities"):
         if not command.name and any(flag in option.flags for option in (*FORMATS, *SHAPE)):
             return f"{flag} is for one table, and the overview has several: use --json, or {flag} with a command"
+        if any(argument.name == COMMAND_LINE for argument in command.arguments) and flag not in ("-h", "--help"):
+            return f"there is no option '{flag}' in front of the command that {command.name} runs: options of that command stand behind its name"
         flags = [f for option in command.options for f in option.flags if len(f) > 2]
         # All short options are equally close to one letter.
         return unknown("option", flag, flags, None) if len(flag) > 2 else f"there is no option '{flag}'"

@@ -6,6 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.cli.spec import Command
 
+# The argument that holds one.
+COMMAND_LINE = "command_line"
+
 
 def joined(command: Command, words: list[str]) -> list[str]:
     """Return the words of a command whose last argument is another command line, with all of that in one word.

@@ -319,13 +319,13 @@ def convert_capture(survey: SystemReader, path: str, *, force: bool = False, how
     """
     from sockdiag.sources.capture.convert import write_tree
     from sockdiag.sources.capture.output import Output
-    from sockdiag.sources.capture.transport import open_capture
+    from sockdiag.sources.recordings.opening import open_files
     from sockdiag.sources.system.proc_root import source_error
 
     system = survey.system
     output = Output(path, force=force, time=system.clock())
     try:
-        noted = write_tree(open_capture(system.root), output)
+        noted = write_tree(open_files(system.root), output)
         host = survey.provenance().host
         if not noted:
             _write_part(output, of_bytes("/meta.toml", meta_of(host, "", how, {}, [])))

@@ -68,7 +68,7 @@ def redact_capture(
     """Redact a capture that was taken.
 
     Args:
-        capture: folder or archive.
+        capture: folder or archive, or a moment of a recording.
         path: of the redacted one, as for :class:`~sockdiag.sources.capture.output.Output`.
         mapping: file with pseudonyms, which may exist; None for a new one beside *path*.
         time: seconds since the epoch, for the files in an archive.
@@ -79,9 +79,9 @@ def redact_capture(
         SourceError: the capture cannot be read, or something cannot be written.
     """
     from sockdiag.sources.capture.pour import pour
-    from sockdiag.sources.capture.transport import open_capture
+    from sockdiag.sources.recordings.opening import open_files
 
-    tree = open_capture(capture)
+    tree = open_files(capture)
     kept = MappingFile(mapping or default_mapping(path), reuse=mapping is not None)
     output = Output(path, force=force, time=time)
     try:

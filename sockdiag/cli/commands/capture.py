@@ -35,7 +35,8 @@ MAPPING = text(
 )
 FROM = text(
     "from_",
-    "Convert what others sent (all that --root takes: a sosreport, saved text of ss, …) to a capture, instead of taking one.",
+    "Convert what others sent (all that --root takes: a sosreport, saved text of ss, …), or a recorded moment, DIR@TIME, to a capture, "
+    "instead of taking one.",
     metavar="BUNDLE",
     completion="path",
 )
@@ -124,6 +125,7 @@ COMMAND = Command(
         ("capture case.tar.gz --redact", "with pseudonyms, and the mapping in case.tar.gz.mapping"),
         ("capture case --netns web", "the network namespace 'web', in a folder"),
         ("capture case.tar.gz --netns all", "every network namespace"),
+        ("capture case.tar.gz --from /srv/record@03:00", "what was recorded at 3:00, and the moment before it"),
     ),
     all_namespaces=True,
     document=document,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sockdiag.cli.invocation import Invocation
     from sockdiag.cli.spec import Args, Keys
 
-CAPTURE = required("capture", "The capture: a folder or an archive.", completion="path")
+CAPTURE = required("capture", "The capture: a folder or an archive, or a recorded moment, DIR@TIME.", completion="path")
 OUT = argument(
     "out", "A new folder, or a new archive if it ends in .tar.gz or .tgz. Not with --verify.", completion="path"
 )
@@ -117,6 +117,7 @@ COMMAND = Command(
     examples=(
         ("redact case.tar.gz given.tar.gz", "what can be given away, and the mapping in given.tar.gz.mapping"),
         ("redact case2.tar.gz given2.tar.gz --mapping given.tar.gz.mapping", "the same pseudonyms for another host"),
+        ("redact /srv/record@03:00 given.tar.gz", "a recorded moment, and the one before it"),
         ("redact --verify given.tar.gz", "search for leftovers: exit status 3 if there are any"),
     ),
     document=document,

@@ -1,10 +1,10 @@
-"""Open a moment of a recording as a captured system: ``DIR@TIME``, or ``DIR`` for the last."""
+"""Open a moment of a recording as a capture: ``DIR@TIME``, or ``DIR`` for the last."""
 
 from __future__ import annotations
 
 import os
 
-from sockdiag.sources.capture.transport import captured_system, system_of
+from sockdiag.sources.capture.transport import captured_system, open_capture, system_of
 from sockdiag.sources.recordings.folder import is_recording
 from sockdiag.sources.recordings.moments import before, choose
 from sockdiag.sources.recordings.reader import RecordingReader
@@ -12,6 +12,7 @@ from sockdiag.sources.recordings.reader import RecordingReader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockdiag.sources.recordings.reader import MomentEntry
+    from sockdiag.sources.system.captured_tree import Tree
     from sockdiag.sources.system.machine import System
 
 
@@ -42,6 +43,25 @@ def recorded_system(root: str) -> System | None:
         UsageError: the recording does not cover that time, or it is no time.
         SourceError: it cannot be read.
     """
+    found = _named(root)
+    return None if found is None else system_at(*found, root)
+
+
+def open_files(root: str) -> Tree:
+    """Return the files of a capture, or those of the moment of a recording that ``DIR@TIME`` names, with the moment before it.
+
+    Raises:
+        UsageError: the recording does not cover that time, or it is no time.
+        SourceError: it cannot be read.
+    """
+    found = _named(root)
+    if found is None:
+        return open_capture(root)
+    recording, moment = found
+    return recording.tree(moment, before(recording, moment, None))
+
+
+def _named(root: str) -> tuple[RecordingReader, MomentEntry] | None:
     found = named_moment(root)
     if found is None:
         return None
@@ -52,7 +72,7 @@ def recorded_system(root: str) -> System | None:
     chosen = choose(recording, text)
     for remark in chosen.remarks:
         progress.tell(remark)
-    return system_at(recording, chosen.moment, root)
+    return recording, chosen.moment
 
 
 def system_at(

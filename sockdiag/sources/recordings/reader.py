@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Of two moments, how far wall clock and monotonic clock may differ in how far they are apart before the clock was set.
 _STEP_S = 1.0
 _MOST_DEPTH = 32
+# Where a capture has the moment that it is compared with.
+_EARLIER = ["moments", "1"]
 
 
 class MomentEntry:
@@ -123,14 +125,16 @@ class RecordingReader:
         assert failed is not None
         raise failed
 
-    def tree(self, moment: MomentEntry) -> Tree:
-        """Return the files of a moment.
+    def tree(self, moment: MomentEntry, earlier: MomentEntry | None = None) -> Tree:
+        """Return the files of a moment, with those of an earlier one where a capture has them.
 
         Raises:
             SourceTruncated: its record, or one that it builds on, is damaged.
             SourceUnavailable: it has been deleted meanwhile.
         """
-        return tree_of(self.parts(moment), f"{self.path}@{moment.number}")
+        # The earlier one first: what follows builds on it.
+        before = None if earlier is None else self.parts(earlier)
+        return tree_of(self.parts(moment), f"{self.path}@{moment.number}", before)
 
     def parts(self, moment: MomentEntry) -> StoredMoment:
         """Return everything of a moment; errors as :meth:`tree`."""
@@ -172,30 +176,37 @@ class RecordingReader:
         return start
 
 
-def tree_of(moment: StoredMoment, path: str) -> Tree:
-    """Return the files of a moment as those of a captured system.
+def tree_of(moment: StoredMoment, path: str, earlier: StoredMoment | None = None) -> Tree:
+    """Return the files of a moment, and of an earlier one, as those of a captured system.
 
     Raises:
         Damaged: its paths lead outside, or contradict each other.
     """
     tree = PackedTree(path)
     try:
-        for key, body in moment.parts.items():
-            parts = [part for part in key[1:].decode("utf-8", "surrogateescape").split("/") if part not in ("", ".")]
-            if ".." in parts or not parts or len(parts) > _MOST_DEPTH:
-                raise SourceTruncated(path, f"damaged: a path {key[1:60]!r}")
-            if key[:1] == FILE:
-                tree.add(parts, tree.store(iter((body,))))
-                continue
-            tree.add_folder(parts)
-            if key[:1] == LINKS:
-                for name, text in links_of(body):
-                    one = name.decode("utf-8", "surrogateescape")
-                    if one in ("", ".", "..") or "/" in one:
-                        raise SourceTruncated(path, f"damaged: a link named {name[:40]!r}")
-                    tree.add([*parts, one], text.decode("utf-8", "surrogateescape"))
+        _put(tree, path, moment, [])
+        if earlier is not None:
+            _put(tree, path, earlier, _EARLIER)
     except (NotADirectoryError, IsADirectoryError) as error:
         raise SourceTruncated(path, f"damaged: a file and a folder with the same name: {str(error)[:60]!r}") from None
     except OSError as error:
         raise source_error(path, error) from None
     return tree
+
+
+def _put(tree: PackedTree, path: str, moment: StoredMoment, above: list[str]) -> None:
+    for key, body in moment.parts.items():
+        parts = [part for part in key[1:].decode("utf-8", "surrogateescape").split("/") if part not in ("", ".")]
+        if ".." in parts or not parts or len(parts) > _MOST_DEPTH:
+            raise SourceTruncated(path, f"damaged: a path {key[1:60]!r}")
+        parts = above + parts
+        if key[:1] == FILE:
+            tree.add(parts, tree.store(iter((body,))))
+            continue
+        tree.add_folder(parts)
+        if key[:1] == LINKS:
+            for name, text in links_of(body):
+                one = name.decode("utf-8", "surrogateescape")
+                if one in ("", ".", "..") or "/" in one:
+                    raise SourceTruncated(path, f"damaged: a link named {name[:40]!r}")
+                tree.add([*parts, one], text.decode("utf-8", "surrogateescape"))
