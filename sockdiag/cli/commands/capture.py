@@ -125,7 +125,6 @@ COMMAND = Command(
         ("capture case.tar.gz --redact", "with pseudonyms, and the mapping in case.tar.gz.mapping"),
         ("capture case --netns web", "the network namespace 'web', in a folder"),
         ("capture case.tar.gz --netns all", "every network namespace"),
-        ("capture case.tar.gz --from /srv/record@03:00", "what was recorded at 3:00, and the moment before it"),
     ),
     all_namespaces=True,
     document=document,
