@@ -44,6 +44,7 @@ class Screen:
 
     Attributes:
         message: shown in the last line until the next key.
+        note: shown in the help, too: how the screen is drawn.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Screen:
         self.prompt: Prompt | None = None
         self.filter = ""
         self.keep_closed = False
-        self.message = ""
+        self.message = self.note = ""
         self.failure = ""
         self._height = 24
         # The first line of the help that is shown, and the last that can come first: 0 where all lines fit.
@@ -496,6 +497,8 @@ class Screen:
         for keys, meaning, where in HELP:
             if self._means_something(where):
                 lines.append([(f"  {keys:<14}", BOLD), (meaning, "")])
+        if self.note:
+            lines += [[(part, "")] for part in wrap(self.note, max(width, 10), subsequent_indent="  ")]
         for gap in self.look.gaps if self.look is not None else ():
             hint = f" ({gap.hint})" if gap.hint else ""
             said = printable_line(f"could not read {gap.source}: {gap.reason}{hint}")

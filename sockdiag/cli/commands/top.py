@@ -21,6 +21,9 @@ DELAY = seconds("delay", "Look again every S seconds.", short="-d", default=2.0)
 PLAIN = flag("plain", "Draw with the standard library alone, without Textual.")
 
 _LEAST_S, _MOST_S = 0.2, 3600
+# Releases of Textual that the extra ``top`` allows.
+TEXTUAL = ((8,),)
+_INSTALL = "pip install 'sockdiag[top]' in a virtual environment"
 
 
 def run(env: Env, args: Args) -> int:
@@ -48,8 +51,9 @@ def run(env: Env, args: Args) -> int:
     # Textual draws on standard error.
     if not (env.terminal and os.isatty(0) and os.isatty(env.err)):
         raise UsageError("top needs a terminal; 'sockdiag doctor' and 'sockdiag list' write to pipes")
-    front = _front(this)
+    front, why = _front(this)
     screen, make = _parts(this, delay, rules, columns, playback)
+    screen.message = screen.note = why
     front(screen, make, env.color(args[options.COLOR]))
     return status.OK
 
@@ -124,17 +128,31 @@ def _ascii_only(env: Env) -> bool:
     return env.environ.get("TERM") in ("linux", "vt100", "vt220", "dumb") or "utf" not in locale.lower()
 
 
-def _front(this: Invocation) -> Callable[..., None]:
-    """Return the front end: Textual, unless it is missing, or the terminal is too poor for it."""
+def _front(this: Invocation) -> tuple[Callable[..., None], str]:
+    """Return the front end, and what the user should know of the choice.
+
+    It is Textual, unless it is missing or another release than was tested, or the terminal is too poor for it.
+    """
     from sockdiag.top.plain import run_plain_on
 
     if this.args[PLAIN] or this.env.environ.get("TERM") in ("linux", "dumb", "vt100", "vt220", "unknown"):
-        return run_plain_on
+        return run_plain_on, ""
     try:
+        found = _textual_release()
+        if found not in TEXTUAL:
+            return run_plain_on, f"drawn without Textual, of another release than {TEXTUAL[0][0]}: {_INSTALL}"
         from sockdiag.top.app import run_textual
     except ImportError:
-        return run_plain_on
-    return run_textual
+        return run_plain_on, f"drawn without Textual: {_INSTALL}"
+    return run_textual, ""
+
+
+def _textual_release() -> tuple[int, ...]:
+    """Return the first numbers of the release of Textual; ImportError if there is none."""
+    from importlib.metadata import version
+
+    # Raised if there is none, a kind of ImportError.
+    return tuple(int(part) for part in version("textual").split(".")[:1] if part.isdecimal())
 
 
 COMMAND = Command(
