@@ -311,7 +311,7 @@ class Actions:
 
 
 # Owners that are remembered before they are looked up again.
-_REMEMBERED = 100_000
+_REMEMBERED = 10_000
 
 
 def inspected(survey: SystemReader, socket: Socket) -> tuple[Callable[[int], list[str]], Sequence[Any]]:

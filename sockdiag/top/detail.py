@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Columns of the history beside the text, and the least width of the screen that has room for both.
 _SIDE, _WIDE = 40, 110
-_GRAPHS = (("recv-q", "recv_q"), ("send-q", "send_q"), ("drops", "drops"))
+_GRAPHS = ("recv-q", "send-q", "drops")
 
 
 class Detail:
@@ -87,11 +87,10 @@ class Detail:
         assert self.identity is not None
         followed = history.of(self.identity)
         if followed is None:
-            return [[("nothing has waited in its queues since this program started", DIM)]]
+            return [[("nothing waited in its queues so far", DIM)]]
         drawn: list[Line] = []
-        for name, attribute in _GRAPHS:
-            values = list(getattr(followed, attribute))
-            most = max((value for value in values if value is not None), default=0)
+        for name, kept, most in zip(_GRAPHS, followed.queues(), followed.most, strict=True):
+            values = list(kept)
             last = values[-1] if values else None
             figures = f"{name} {'-' if last is None else f'{last:.0f}'}, at most {most:.0f}"
             drawn.append([(fitted(figures, space, ascii_only=ascii_only), DIM)])

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from sockdiag.model.socket import Socket
     from sockdiag.top.look import Look
 
-# Looks that are kept: an hour at the default interval.
-_KEPT = 1800
-# Sockets that are followed; of more, those that have been idle longest are forgotten.
-_FOLLOWED = 4096
+# Looks that are kept: more than the widest graph shows.
+_KEPT = 400
+# Sockets that are followed; of more, those that have been idle longest are forgotten. Some 10 MB if all are busy.
+_FOLLOWED = 1000
 # Sockets that have closed which are kept.
 _CLOSED = 500
 
@@ -26,30 +26,32 @@ class FollowedSocket:
         recv_q: what waited to be read.
         send_q: what waited to be sent or acknowledged.
         drops: dropped since the look before.
-        since: time of the first look that saw it.
+        last: number of the last look in which something waited or was dropped.
+        most: the largest of each of the three since it is followed, also of looks that are no longer kept.
     """
 
-    __slots__ = ("drops", "last", "recv_q", "send_q", "since")
+    __slots__ = ("drops", "last", "most", "recv_q", "send_q")
 
-    def __init__(self, since: float, missed: int) -> None:
+    def __init__(self, missed: int) -> None:
         # It had nothing to show in the looks before.
         nothing = [0.0] * min(missed, _KEPT)
         self.recv_q: deque[float | None] = deque(nothing, _KEPT)
         self.send_q: deque[float | None] = deque(nothing, _KEPT)
         self.drops: deque[float | None] = deque(nothing, _KEPT)
-        self.since = since
-        self.last = since
+        self.last = missed
+        self.most = [0.0, 0.0, 0.0]
 
     def queues(self) -> tuple[deque[float | None], ...]:
         """Return what is kept look by look."""
         return self.recv_q, self.send_q, self.drops
 
-    def add(self, at: float, levels: tuple[int, ...], before: tuple[int, ...] | None) -> None:
+    def add(self, look: int, levels: tuple[int, ...], before: tuple[int, ...] | None) -> None:
         """Add what a look has seen."""
-        self.recv_q.append(levels[0])
-        self.send_q.append(levels[1])
-        self.drops.append(None if before is None else max(0, levels[2] - before[2]))
-        self.last = at
+        seen = levels[0], levels[1], None if before is None else max(0, levels[2] - before[2])
+        for place, (kept, value) in enumerate(zip(self.queues(), seen, strict=True)):
+            kept.append(value)
+            self.most[place] = max(self.most[place], value or 0)
+        self.last = look
 
 
 class LookHistory:
@@ -81,15 +83,20 @@ class LookHistory:
         self.received.append(None if traffic is None else traffic[0])
         self.sent.append(None if traffic is None else traffic[1])
         seen: set[Hashable] = set()
+        idle: list[Hashable] | None = None
         for part in look.parts:
             for key, levels in part.levels.items():
                 identity = part.netns, key
                 followed = self._sockets.get(identity)
                 if followed is None:
-                    if len(self._sockets) >= _FOLLOWED and not self._forget():
-                        continue
-                    followed = self._sockets[identity] = FollowedSocket(look.at, self._looks)
-                followed.add(look.at, levels, part.earlier.get(key) if part.seconds is not None else None)
+                    if len(self._sockets) >= _FOLLOWED:
+                        if idle is None:
+                            idle = self._idle()
+                        if not idle:
+                            continue
+                        self._sockets.pop(idle.pop(), None)
+                    followed = self._sockets[identity] = FollowedSocket(self._looks)
+                followed.add(self._looks, levels, part.earlier.get(key) if part.seconds is not None else None)
                 seen.add(identity)
         for known, followed in self._sockets.items():
             if known not in seen:
@@ -111,14 +118,11 @@ class LookHistory:
                     kept.pop()
         self.closed.clear()
 
-    def _forget(self) -> bool:
-        """Forget the socket that has been idle longest; False if all of them were busy in the last look."""
-        oldest = min(self._sockets, key=lambda identity: self._sockets[identity].last)
-        newest = max(followed.last for followed in self._sockets.values())
-        if self._sockets[oldest].last >= newest:
-            return False
-        del self._sockets[oldest]
-        return True
+    def _idle(self) -> list[Hashable]:
+        """Return the sockets in which nothing waited in the last look, those that have been idle longest last."""
+        idle = [identity for identity, followed in self._sockets.items() if followed.last < self._looks - 1]
+        idle.sort(key=lambda identity: self._sockets[identity].last, reverse=True)
+        return idle
 
     def of(self, identity: Hashable) -> FollowedSocket | None:
         """Return the history of a socket; None if nothing has ever waited in it."""
