@@ -40,6 +40,16 @@ ACCEPT = Advice(
 )
 
 
+def listeners_seen(case: Case) -> list[Listener]:
+    """Return the listeners of all tables; where one could not be read, those of the others."""
+    for tables in (TABLES, tuple(table for table in TABLES if table not in case.now.absent)):
+        try:
+            return [listener for listener, _before, _batch, _row in listeners(case, tables)]
+        except Unseen:
+            continue
+    return []
+
+
 def listeners(case: Case, tables: tuple[str, ...] = TABLES) -> Iterator[tuple[Listener, int | None, Batch, int]]:
     """Yield each listener, how many connections waited in the earlier sample, and its batch and row.
 

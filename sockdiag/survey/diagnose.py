@@ -218,6 +218,36 @@ def diagnose(
     return _diagnose(survey, query, where, how, examine or reporting(_nothing), pace=pace)
 
 
+def diagnose_samples(
+    survey: SystemReader,
+    now: Sample,
+    before: Sample | None,
+    between: Sequence[Sample],
+    how: Judging,
+    examine: Examine[T],
+) -> Diagnosis[T]:
+    """Judge a sample that was taken of one network namespace, by an earlier one and the probes in between.
+
+    Args:
+        survey: took them.
+        now: the sample.
+        before: the earlier one; None to judge levels only.
+        between: probes.
+        how: rules and horizon.
+        examine: creates the examination.
+    """
+    from sockdiag.judging.registry import RULES
+
+    codes = tuple(RULES if how.codes is None else how.codes)
+    case, judgement = judge_sample(survey, now, before, how.horizon_s, codes, between)
+    found: Diagnosis[T] = Diagnosis()
+    found.rules = len(codes)
+    _add(found, _judged(survey, case, judgement, examine(survey, now, before)))
+    found.levels_only = before is None and any(code in TWO_SAMPLES for code in codes)
+    found.findings.sort(key=badness)
+    return found
+
+
 def diagnose_query(
     survey: SystemReader, query: Query, codes: Iterable[str] | None = None, where: Where | None = None
 ) -> Diagnosis[None]:
@@ -343,7 +373,7 @@ def _recorded(there: SystemReader, query: Query, where: Where | None) -> tuple[S
     for number, moment in enumerate(later, 1):
         probes.append(take_probe(moment, query, where))
         if number == min(STANDING_AFTER, len(later)):
-            _note_turns(there, before, probes, moment.host)
+            note_turns(there, before, probes, moment.host)
     return before, tuple(probes)
 
 
@@ -356,7 +386,7 @@ def _probes(
         before.at,
         interval,
         lambda: probes.append(take_probe(there, query, where)),
-        lambda: _note_turns(there, before, probes, there.host),
+        lambda: note_turns(there, before, probes, there.host),
     )
     return tuple(probes)
 
@@ -398,7 +428,7 @@ def judge_since(
     return case, confirmed(since, present, of_present)
 
 
-def _note_turns(there: SystemReader, before: Sample, probes: Sequence[Sample], host: HostFacts) -> None:
+def note_turns(there: SystemReader, before: Sample, probes: Sequence[Sample], host: HostFacts) -> None:
     """Note how often the processes ran that hold queues which stand: whether they run on shows whether they can have read.
 
     *host* are the facts at the moment of the last probe.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sockdiag.model.query import PROC
 from sockdiag.top.detail import Detail, socket_title
 from sockdiag.top.locks import guard_of, unblocked
@@ -38,6 +40,8 @@ class Actions:
         self.facts = facts
         self.session: LookThread | None = None
         self._tab = ""
+        # When owners may be searched for again.
+        self._search_at = 0.0
 
     def _ask(self, job: Callable[[], Any]) -> None:
         if self.session is None:
@@ -112,19 +116,26 @@ class Actions:
         if self.session is not None:
             self.session.refresh()
 
-    def look_up(self) -> None:
-        """Find the processes of the sockets that were drawn without."""
-        wanted, self.facts.lacking = self.facts.lacking, set()
+    def look_up(self, *, now: bool = False) -> None:
+        """Find the processes of the sockets that were drawn without.
+
+        Every descriptor of every process has to be looked at, and some sockets close before that, those of this program among
+        them. So it takes a tenth of the time at most; *now* is for what the user waits for.
+        """
         unread, self.facts.unread = self.facts.unread, {}
         if unread:
             self._read_infos(unread)
-        if not wanted:
+        if not self.facts.lacking or not (now or time.monotonic() >= self._search_at):
             return
+        wanted, self.facts.lacking = self.facts.lacking, set()
         for inode in wanted:
             self.facts.owners.setdefault(inode, None)
 
         def job() -> Callable[[Shown], None]:
+            began = time.monotonic()
             owners, gaps = self.survey.host.owners(wanted)
+            ended = time.monotonic()
+            self._search_at = ended + _SEARCHING * (ended - began)
             # Where all processes could be seen, nobody holds it; otherwise that is unknown.
             nobody: tuple[()] | None = None if gaps else ()
             found = {inode: owners.get(inode) or nobody for inode in wanted}
@@ -310,50 +321,35 @@ class Actions:
         self._ask(job)
 
 
+# So many times as long as a search for owners took, none follows.
+_SEARCHING = 10
 # Owners that are remembered before they are looked up again.
 _REMEMBERED = 10_000
 
 
 def inspected(survey: SystemReader, socket: Socket) -> tuple[Callable[[int], list[str]], Sequence[Any]]:
     """Read a socket through all its layers; return what writes the text, and its other ends."""
-    from sockdiag.analysis.inspect import layers, paths
-    from sockdiag.judging.declared import TABLES
-    from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.render.document import Style
-    from sockdiag.render.inspect_answer import explain
-    from sockdiag.render.inspect_facts import facts
     from sockdiag.render.inspect_text import inspect_lines
     from sockdiag.render.wrap import fitted
-    from sockdiag.sources.proc.mib import read_counters
-    from sockdiag.survey.diagnose import diagnose_socket
-    from sockdiag.survey.far_end import far_ends
-    from sockdiag.survey.socket_readings import SocketGone, gather
+    from sockdiag.survey.inspect import inspect_socket
+    from sockdiag.survey.socket_readings import SocketGone
 
-    there = survey.apart()
     try:
-        seen = gather(there, socket, None, steal=True)
+        # How packets leave is left out: it is read by a library that takes a moment, and this is read with each look.
+        seen = inspect_socket(survey.apart(), socket, egress=False)
     except SocketGone:
         return (lambda _width: ["the socket has closed"]), ()
-    counters, _gaps = read_counters(there.system.files)
-    stack, ways = layers(seen), paths(seen.socket, counters, None, listener=seen.listener)
-    levels = {name: LEVEL_NAMES[level] for name, level, _number, _form, _whom in SOCKOPTS}
-    rows = facts(stack, seen.options, levels, ways, None, None)
-    found = diagnose_socket(there, seen.socket)
-    far, far_gaps = far_ends(there, seen.socket)
-    states = there.host.states({owner.pid for owner in (seen.owners or ())[:_STATES]})
-    judged = seen.socket.netid in TABLES
-    answer = explain(stack, found, far, far_gaps, None, states, judged=judged, placed=False)
 
     def write(width: int) -> list[str]:
         style = Style(width, False)
-        lines = inspect_lines(stack, rows, ways, style, answer=answer, findings=found)
+        # Its first line is the title of what is open.
+        _title, *lines = inspect_lines(
+            seen.layers, seen.facts, seen.paths, style, answer=seen.answer, findings=seen.findings
+        )
         return [part for text in lines for part in fitted(text, width)]
 
-    return write, far
-
-
-# Processes whose states are read.
-_STATES = 64
+    return write, seen.far
 
 
 def closed(survey: SystemReader, socket: Socket) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import time
 
@@ -139,6 +140,10 @@ class TopApp(App[None]):
             self.call_later(self._delivered, kind, content)
 
     def _delivered(self, kind: str, content: Any) -> None:
+        if _hung_up():
+            # Without SIGHUP, as under nohup, Textual would draw on for nobody.
+            self.exit()
+            return
         deliver(self.top, kind, content)
         self.lines_shown.draw()
 
@@ -185,6 +190,13 @@ class TopApp(App[None]):
         except OSError as error:
             return f"{path}: {error.strerror}"
         return f"the screen is in {path}"
+
+
+def _hung_up() -> bool:
+    """Whether the terminal that keys come from has gone."""
+    poll = select.poll()
+    poll.register(0, 0)
+    return any(event & select.POLLHUP for _descriptor, event in poll.poll(0))
 
 
 def _name(event: events.Key) -> str:

@@ -140,6 +140,7 @@ def part_of(case: Case, judgement: Judgement, *, own: bool) -> Part:
     """Return what the screens show of a judged sample, and of the one before it."""
     from sockdiag.analysis.losses import losses
     from sockdiag.analysis.path import PathSample, path
+    from sockdiag.judging.listeners import listeners_seen
     from sockdiag.model.finding import SEVERITIES
     from sockdiag.model.record import HOST
 
@@ -165,7 +166,7 @@ def part_of(case: Case, judgement: Judgement, *, own: bool) -> Part:
         levels_of(now.batches),
         {} if before is None else levels_of(before.batches),
         worst,
-        _listeners(case),
+        listeners_seen(case),
         [stage for stage in stages if own or stage.scope != HOST],
         losses(earlier_counters, now.counters, seconds or 0.0),
         _levels(now) if own else [],
@@ -186,19 +187,6 @@ def levels_of(batches: Iterable[Batch]) -> dict[Hashable, tuple[int, ...]]:
             for row in rows:
                 found[keys[row]] = tuple(column[row] or 0 for column in columns)
     return found
-
-
-def _listeners(case: Case) -> list[Listener]:
-    from sockdiag.analysis.listeners import TABLES
-    from sockdiag.judging.case import Unseen
-    from sockdiag.judging.listeners import listeners
-
-    for tables in (TABLES, tuple(table for table in TABLES if table not in case.now.absent)):
-        try:
-            return [listener for listener, _before, _batch, _row in listeners(case, tables)]
-        except Unseen:
-            continue
-    return []
 
 
 def _octets(sample: Sample) -> tuple[int, int] | None:

@@ -341,7 +341,7 @@ class Screen:
         for row in view.rows():
             for column in view.grid.columns:
                 column.text(row)
-        self.actions.look_up()
+        self.actions.look_up(now=True)
         self.actions.afterwards(finish)
         return ""
 

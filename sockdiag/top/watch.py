@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from sockdiag.model.query import OWNERS, TCP_INFO
+from sockdiag.survey.pacing import STANDING_AFTER
 from sockdiag.top.locks import unblocked
 from sockdiag.top.look import Look, part_of
 
@@ -128,6 +129,10 @@ class Watch:
 
         unblocked(self.survey)
         self._probes.append(take_probe(self.survey, judged_query(self.survey, self.where), self.where))
+        if len(self._probes) == STANDING_AFTER:
+            from sockdiag.survey.diagnose import note_turns
+
+            note_turns(self.survey, self._before, self._probes, self.survey.host)
 
     def probes_at(self) -> list[float]:
         """Return the seconds after a look at which probes are due."""
@@ -135,12 +140,7 @@ class Watch:
         return [] if wait is None or self.playback is not None else [part * wait for part in _PROBES]
 
     def _here(self) -> tuple[Diagnosis[Any], list[Part], list[ProtocolMemory]]:
-        from sockdiag.judging.declared import TWO_SAMPLES
-        from sockdiag.judging.group import name_owners
-        from sockdiag.judging.registry import RULES
-        from sockdiag.model.finding import badness
-        from sockdiag.survey.diagnose import Diagnosis, judge_sample
-        from sockdiag.survey.host import protocol_memory
+        from sockdiag.survey.diagnose import Judging, diagnose_samples
         from sockdiag.survey.sample import judged_query, take_sample
 
         survey = self.survey
@@ -148,18 +148,10 @@ class Watch:
         # tcp_info and owners of the rows on the screen are read one by one: the first takes socket locks, the second looks at all processes.
         query = query._replace(needs=query.needs | (self.needs - _ONE_BY_ONE) | self.sorting)
         now = take_sample(survey, query, self.where)
-        codes = tuple(RULES if self._codes is None else self._codes)
-        before, between = self._before, tuple(self._probes)
-        case, judgement = judge_sample(survey, now, before, self._horizon_s, codes, between)
-        judgement.hits = name_owners(case, judgement.hits)
-        found: Diagnosis[Any] = Diagnosis()
-        found.rules = len(codes)
-        found.findings = sorted(judgement.findings, key=badness)
-        found.unknown = judgement.unknown
-        found.seconds = found.longest_s = case.seconds
-        found.levels_only = before is None and any(code in TWO_SAMPLES for code in codes)
+        how = Judging(self._codes, None, self._horizon_s)
+        found = diagnose_samples(survey, now, self._before, tuple(self._probes), how, _examine)
         self._before, self._probes = now, []
-        return found, [part_of(case, judgement, own=True)], protocol_memory(survey, now)
+        return _taken_apart(found)
 
     def _elsewhere(self) -> tuple[Diagnosis[Any], list[Part], list[ProtocolMemory]]:
         from sockdiag.judging.declared import TABLES
@@ -176,9 +168,13 @@ class Watch:
             _examine,
             needs=(self.needs - {OWNERS}) | self.sorting,
         )
-        parts = [part for part, _memory in found.rows]
-        memory: list[ProtocolMemory] = next((memory for _part, memory in found.rows if memory), [])
-        return found, parts, memory
+        return _taken_apart(found)
+
+
+def _taken_apart(found: Diagnosis[Any]) -> tuple[Diagnosis[Any], list[Part], list[ProtocolMemory]]:
+    parts = [part for part, _memory in found.rows]
+    memory: list[ProtocolMemory] = next((memory for _part, memory in found.rows if memory), [])
+    return found, parts, memory
 
 
 def _examine(there: SystemReader, now: Sample, before: Sample | None) -> Examination[Any]:

@@ -24,8 +24,6 @@ NO_STEAL_FD = flag("no_steal_fd", "Do not copy the descriptor to ask getsockopt(
 FOLLOW = seconds("follow", "Read it again every S seconds and mark what changed.")
 COUNT = whole("count", "With --follow, stop after N samples.", metavar="N")
 
-# Processes whose states are read.
-_STATES = 64
 _COLUMNS = ("netid", "state", "local", "peer", "inode", "cookie", "processes")
 
 
@@ -185,80 +183,69 @@ def _show(
     first: bool,
 ) -> tuple[int, Known, Counters]:
     """Show a socket once; return the exit status, and the facts and counters to compare the next sample with."""
-    from sockdiag.analysis.inspect import layers, paths
     from sockdiag.errors import SourceUnavailable
-    from sockdiag.judging.declared import TABLES
-    from sockdiag.kernel.sockopts import LEVEL_NAMES, SOCKOPTS
     from sockdiag.model.inspection import Fact
     from sockdiag.model.query import PARTS
     from sockdiag.render.cells import cell, endpoint
     from sockdiag.render.document import Document
-    from sockdiag.render.inspect_answer import explain
-    from sockdiag.render.inspect_facts import facts, known
+    from sockdiag.render.inspect_facts import known
     from sockdiag.render.inspect_text import inspect_lines
     from sockdiag.render.plain import plain
-    from sockdiag.sources.proc.mib import read_counters
-    from sockdiag.survey.diagnose import diagnose_socket
-    from sockdiag.survey.egress import read_egress
-    from sockdiag.survey.far_end import far_ends
-    from sockdiag.survey.socket_readings import SocketGone, gather
+    from sockdiag.survey.inspect import inspect_socket
+    from sockdiag.survey.socket_readings import SocketGone
 
     survey = this.survey
     held = (target.pid, target.fd) if target.pid is not None and target.fd is not None else None
     try:
-        seen = gather(survey, socket, held, steal=not this.args[NO_STEAL_FD])
+        seen = inspect_socket(
+            survey,
+            socket,
+            held,
+            steal=not this.args[NO_STEAL_FD],
+            codes=this.rules(),
+            before=before,
+            earlier=earlier,
+            placed=this.args[options.NETNS] is not None,
+        )
     except SocketGone as error:
         gone = error.socket
         name = f"{gone.netid} {endpoint(gone.local)} {endpoint(gone.peer)}"
         raise SourceUnavailable(name, f"the socket is gone (inode {cell(gone.inode)})") from None
-    counters, gaps = read_counters(survey.system.files)
-    for gap in gaps:
-        survey.note(gap)
-    stack, ways = layers(seen), paths(seen.socket, counters, earlier, listener=seen.listener)
-    levels = {name: LEVEL_NAMES[level] for name, level, _number, _form, _whom in SOCKOPTS}
-    egress = read_egress(survey.system, seen.socket)
-    for gap in egress.lacks if egress is not None else ():
-        survey.note(gap)
-    rows = facts(stack, seen.options, levels, ways, before, egress)
     columns, chosen = this.columns(Fact, ("layer", "name", "value", "unit", "was", "source"))
-    table = this.table(columns, this.ordered(rows, Fact), chosen=chosen)
-    found = diagnose_socket(survey, seen.socket, this.rules())
-    far, far_gaps = far_ends(survey, seen.socket)
-    answer = explain(
-        stack,
-        found,
-        far,
-        far_gaps,
-        egress,
-        survey.host.states({owner.pid for owner in (seen.owners or ())[:_STATES]}),
-        judged=seen.socket.netid in TABLES,
-        placed=this.args[options.NETNS] is not None,
-    )
+    table = this.table(columns, this.ordered(seen.facts, Fact), chosen=chosen)
     keys: dict[str, object] = {
         "target": target.text,
         # Of the others, only what the search read is known.
-        "matches": [seen.socket, *(plain(one, None, PARTS) for one in beside)],
-        "answer": answer,
-        "far_ends": far,
-        "layers": stack,
-        "paths": ways,
-        "findings": found,
+        "matches": [seen.seen.socket, *(plain(one, None, PARTS) for one in beside)],
+        "answer": seen.answer,
+        "far_ends": seen.far,
+        "layers": seen.layers,
+        "paths": seen.paths,
+        "findings": seen.findings,
     }
     if not this.args[NO_STEAL_FD]:
-        keys["getsockopt"] = seen.options
-    if egress is not None:
-        keys["egress"] = egress
+        keys["getsockopt"] = seen.seen.options
+    if seen.egress is not None:
+        keys["egress"] = seen.egress
     at = "" if this.args[FOLLOW] is None else time.strftime("%H:%M:%S", time.localtime(survey.started))
     lines = (
         None
         if chosen
         else lambda style: inspect_lines(
-            stack, rows, ways, style, answer=answer, beside=beside, findings=found, at=at, egress=egress
+            seen.layers,
+            seen.facts,
+            seen.paths,
+            style,
+            answer=seen.answer,
+            beside=beside,
+            findings=seen.findings,
+            at=at,
+            egress=seen.egress,
         )
     )
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
-    status = this.finish(document, found, warn=first, pages=this.args[FOLLOW] is None)
-    return status, known(rows), counters
+    status = this.finish(document, seen.findings, warn=first, pages=this.args[FOLLOW] is None)
+    return status, known(seen.facts), seen.counters
 
 
 def document() -> Keys:

@@ -82,14 +82,9 @@ def run(env: Env, args: Args) -> int:
 
 def _listeners(case: Case, _judgement: Judgement) -> list[Listener]:
     """Return all listeners, with findings or without."""
-    from sockdiag.judging.case import Unseen
-    from sockdiag.judging.listeners import listeners
+    from sockdiag.judging.listeners import listeners_seen
 
-    try:
-        found = [listener for listener, _before, _batch, _row in listeners(case)]
-    except Unseen:
-        tables = tuple(t for t in ("tcp", "mptcp", "unix") if t not in case.now.absent)
-        found = [listener for listener, _before, _batch, _row in listeners(case, tables)]
+    found = listeners_seen(case)
     held_by = case.all_holders(listener.socket.inode for listener in found)
     named = []
     for listener in found:

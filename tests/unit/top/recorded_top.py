@@ -64,7 +64,7 @@ def recorded_screen(fixture: str = "reports/6.18-busy", *, ascii_only: bool = Fa
 
 def drawn(screen: Screen, width: int = 100, height: int = 30) -> str:
     lines = screen.lines(width, height)
-    screen.actions.look_up()
+    screen.actions.look_up(now=True)
     if screen.look is not None:
         lines = screen.lines(width, height)
     return "\n".join("".join(text for text, _style in line) for line in lines)

@@ -67,6 +67,7 @@ def test_every_tab(key: str, tab: str) -> None:
         await pilot.press(key)
         assert app.top.tab == tab
         # The processes have been looked up by now.
+        app.top.actions.look_up(now=True)
         app.lines_shown.draw()
         expected = "\n".join("".join(text for text, _style in line) for line in app.top.lines(120, 40))
         assert shown(app) == expected

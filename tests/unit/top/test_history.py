@@ -67,8 +67,8 @@ def test_memory_has_a_bound() -> None:
     seen = LookHistory()
     tracemalloc.start()
     try:
-        for number in range(800):
-            seen.add(look({(number, key): (1000 + key, 0, 0) for key in range(100)}))
+        for number in range(450):
+            seen.add(look({(number, key): (1000 + key, 0, 0) for key in range(40)}))
         held, _peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
