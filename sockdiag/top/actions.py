@@ -324,7 +324,7 @@ class Actions:
 # So many times as long as a search for owners took, none follows.
 _SEARCHING = 10
 # Owners that are remembered before they are looked up again.
-_REMEMBERED = 10_000
+_REMEMBERED = 2_000
 
 
 def inspected(survey: SystemReader, socket: Socket) -> tuple[Callable[[int], list[str]], Sequence[Any]]:
