@@ -330,6 +330,8 @@ _REMEMBERED = 2_000
 def inspected(survey: SystemReader, socket: Socket) -> tuple[Callable[[int], list[str]], Sequence[Any]]:
     """Read a socket through all its layers; return what writes the text, and its other ends."""
     from sockdiag.render.document import Style
+    from sockdiag.render.inspect_answer import explain
+    from sockdiag.render.inspect_facts import facts
     from sockdiag.render.inspect_text import inspect_lines
     from sockdiag.render.wrap import fitted
     from sockdiag.survey.inspect import inspect_socket
@@ -341,12 +343,22 @@ def inspected(survey: SystemReader, socket: Socket) -> tuple[Callable[[int], lis
     except SocketGone:
         return (lambda _width: ["the socket has closed"]), ()
 
+    rows = facts(seen.layers, seen.seen.options, seen.levels, seen.paths)
+    answer = explain(
+        seen.layers,
+        seen.findings,
+        seen.far,
+        seen.far_gaps,
+        seen.egress,
+        seen.states,
+        judged=seen.judged,
+        placed=False,
+    )
+
     def write(width: int) -> list[str]:
         style = Style(width, False)
         # Its first line is the title of what is open.
-        _title, *lines = inspect_lines(
-            seen.layers, seen.facts, seen.paths, style, answer=seen.answer, findings=seen.findings
-        )
+        _title, *lines = inspect_lines(seen.layers, rows, seen.paths, style, answer=answer, findings=seen.findings)
         return [part for text in lines for part in fitted(text, width)]
 
     return write, seen.far

@@ -188,7 +188,8 @@ def _show(
     from sockdiag.model.query import PARTS
     from sockdiag.render.cells import cell, endpoint
     from sockdiag.render.document import Document
-    from sockdiag.render.inspect_facts import known
+    from sockdiag.render.inspect_answer import explain
+    from sockdiag.render.inspect_facts import facts, known
     from sockdiag.render.inspect_text import inspect_lines
     from sockdiag.render.plain import plain
     from sockdiag.survey.inspect import inspect_socket
@@ -203,21 +204,30 @@ def _show(
             held,
             steal=not this.args[NO_STEAL_FD],
             codes=this.rules(),
-            before=before,
             earlier=earlier,
-            placed=this.args[options.NETNS] is not None,
         )
     except SocketGone as error:
         gone = error.socket
         name = f"{gone.netid} {endpoint(gone.local)} {endpoint(gone.peer)}"
         raise SourceUnavailable(name, f"the socket is gone (inode {cell(gone.inode)})") from None
+    rows = facts(seen.layers, seen.seen.options, seen.levels, seen.paths, before, seen.egress)
+    answer = explain(
+        seen.layers,
+        seen.findings,
+        seen.far,
+        seen.far_gaps,
+        seen.egress,
+        seen.states,
+        judged=seen.judged,
+        placed=this.args[options.NETNS] is not None,
+    )
     columns, chosen = this.columns(Fact, ("layer", "name", "value", "unit", "was", "source"))
-    table = this.table(columns, this.ordered(seen.facts, Fact), chosen=chosen)
+    table = this.table(columns, this.ordered(rows, Fact), chosen=chosen)
     keys: dict[str, object] = {
         "target": target.text,
         # Of the others, only what the search read is known.
         "matches": [seen.seen.socket, *(plain(one, None, PARTS) for one in beside)],
-        "answer": seen.answer,
+        "answer": answer,
         "far_ends": seen.far,
         "layers": seen.layers,
         "paths": seen.paths,
@@ -233,10 +243,10 @@ def _show(
         if chosen
         else lambda style: inspect_lines(
             seen.layers,
-            seen.facts,
+            rows,
             seen.paths,
             style,
-            answer=seen.answer,
+            answer=answer,
             beside=beside,
             findings=seen.findings,
             at=at,
@@ -245,7 +255,7 @@ def _show(
     )
     document = Document(COMMAND.name, survey.provenance, table=table, table_key="facts", keys=keys, lines=lines)
     status = this.finish(document, seen.findings, warn=first, pages=this.args[FOLLOW] is None)
-    return status, known(seen.facts), seen.counters
+    return status, known(rows), seen.counters
 
 
 def document() -> Keys:
