@@ -77,7 +77,7 @@ _UNFILLED = [index for index, name in enumerate(_TCP_NAMES) if name not in LISTE
 
 # The length of the struct that ends in a word about ECN. Of its bit fields the last 24 bits, options2, have no meaning yet.
 _WITH_ECN_WORD = 280
-_ECN_WORD_AT = _WITH_ECN_WORD - 4
+ECN_WORD_AT = _WITH_ECN_WORD - 4
 # Linux 6.18 and 6.19 have two members of 16 bits there, 7.0 and later bit fields.
 _ECN_WORD_SINCE, _ECN_BITS_SINCE = (6, 18), (7, 0)
 ECN_WORD = ("ecn_mode", "accecn_opt_seen", "accecn_fail_mode")
@@ -93,7 +93,7 @@ def decode_tcp_info(data: bytes, version: Version) -> TcpInfo:
         version: of the kernel that filled it, which the last word depends on.
     """
     values = TCP_INFO.values(data)
-    if len(data) > _ECN_WORD_AT:
+    if len(data) > ECN_WORD_AT:
         values[-len(ECN_WORD) :] = _ecn_word(data, values[-len(ECN_WORD) :], version())
     for index, value in _NOT_SET:
         if values[index] == value:
@@ -111,7 +111,13 @@ def _ecn_word(data: bytes, bits: list[Any], version: tuple[int, int] | None) -> 
         return [None] * len(bits)
     if version >= _ECN_BITS_SINCE:
         return bits
-    return [None, U16.unpack_from(data, _ECN_WORD_AT + 2)[0], U16.unpack_from(data, _ECN_WORD_AT)[0]]
+    return [None, U16.unpack_from(data, ECN_WORD_AT + 2)[0], U16.unpack_from(data, ECN_WORD_AT)[0]]
+
+
+def ecn_members(word: bytes, version: Version) -> list[Any]:
+    """Decode the word about ECN of ``struct tcp_info`` as ``decode_tcp_info`` does: one value for each name of ECN_WORD."""
+    data = bytes(ECN_WORD_AT) + word
+    return _ecn_word(data, TCP_INFO.values(data)[-len(ECN_WORD) :], version())
 
 
 def decode_mptcp_info(data: bytes, version: Version) -> MptcpInfo:

@@ -459,7 +459,7 @@ def _cgroup_ids(cut: _Cut, offset: int) -> Column:
 def _tcp_infos(cut: _Cut, offset: int, size: int, version: Version) -> Column:
     # Records are made only if they are asked for; a member that is a word or two is a column of its own.
     from sockdiag.model.tcp_info import NOT_SET
-    from sockdiag.sources.netlink.inet_attributes import ECN_WORD, TCP_INFO, decode_tcp_info
+    from sockdiag.sources.netlink.inet_attributes import ECN_WORD, ECN_WORD_AT, TCP_INFO, decode_tcp_info, ecn_members
 
     data, length = cut.data, cut.length
     listening = data[MSG_STATE] == LISTEN
@@ -473,7 +473,11 @@ def _tcp_infos(cut: _Cut, offset: int, size: int, version: Version) -> Column:
         if listening or (size and LISTEN in cut.octets(offset)):
             return None  # of a listener most members are not filled
         if name in ECN_WORD:
-            return None  # its layout depends on the kernel
+            if size < ECN_WORD_AT + 4:
+                return [None] * cut.rows
+            words = list(zip(*(cut.octets(offset + ECN_WORD_AT + i) for i in range(4)), strict=True))
+            known = {word: ecn_members(bytes(word), version)[ECN_WORD.index(name)] for word in set(words)}
+            return list(map(known.__getitem__, words))
         place, wire = TCP_INFO.place(name)
         if place + calcsize(f"={wire or 'B'}") > size:
             return [None] * cut.rows
