@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from sockdiag.cli.spec import Args, Command
 
 
+def lasts() -> None:
+    """Search for cycles of objects again: a short run leaves them to its end, but this one may last for days."""
+    import gc
+
+    gc.enable()
+
+
 def guarded(function: Callable[[], int], env: Env) -> int:
     """Run *function* and turn any exception into a line on standard error and an exit status."""
     progress.listen(env.warn)

@@ -31,6 +31,7 @@ _LEAST_SIZE = 1 << 20
 def run(env: Env, args: Args) -> int:
     """Record until a signal ends it, or as many moments as asked for."""
     from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.running import lasts
     from sockdiag.errors import UsageError
     from sockdiag.render.document import Document
     from sockdiag.sources.recordings.writer import RecordingWriter
@@ -51,6 +52,7 @@ def run(env: Env, args: Args) -> int:
     this = Invocation(env, args.replaced(options.MODULES, "never"))
     columns, chosen = this.columns(RecordingSummary)
     writer = RecordingWriter(args[FOLDER], keep_s=keep, max_bytes=size)
+    lasts()
     env.unwatch()
     try:
         recorder = Recorder(this.survey, writer, every, env.warn, f"sockdiag {__version__} record")

@@ -32,6 +32,7 @@ def run(env: Env, args: Args) -> int:
 
     from sockdiag.cli import exit as status
     from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.running import lasts
     from sockdiag.cli.survey_options import one_root
     from sockdiag.errors import UsageError
 
@@ -51,6 +52,7 @@ def run(env: Env, args: Args) -> int:
     # Textual draws on standard error.
     if not (env.terminal and os.isatty(0) and os.isatty(env.err)):
         raise UsageError("top needs a terminal; 'sockdiag doctor' and 'sockdiag list' write to pipes")
+    lasts()
     front, why = _front(this)
     screen, make = _parts(this, delay, rules, columns, playback)
     screen.message = screen.note = why

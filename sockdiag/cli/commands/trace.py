@@ -51,6 +51,7 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 def run(env: Env, args: Args) -> int:
     """Trace until the time is over, enough events were seen, or the user interrupts."""
     from sockdiag.cli.invocation import Invocation
+    from sockdiag.cli.running import lasts
     from sockdiag.errors import SourceDenied, SourceUnavailable, UsageError
     from sockdiag.model.trace_event import TraceEvent
     from sockdiag.survey.trace import Tracer, kinds_of
@@ -78,6 +79,7 @@ def run(env: Env, args: Args) -> int:
         this.survey.note(
             gap._replace(reason=f"{gap.reason}; of all events, only the ends of TCP connections are shown")
         )
+    lasts()
     with tracer:
         return _TraceOutput(this, tracer, columns, chosen=chosen).run()
 

@@ -29,7 +29,8 @@ MORE = CHOSEN | {
     *("netlink_idle", "accept_queue_full", "syn_flood_with_cookies", "tcp_transfer", "peer_vanishes"),
     *("out_of_order_joined", "close_wait_pool", "qdisc_healthy", "sender_is_refused"),
 }
-_AT_ONCE = 4
+# More take more than the minute that a command may.
+_AT_ONCE = 2
 
 
 def chosen() -> list[Scenario]:
