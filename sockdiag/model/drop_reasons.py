@@ -28,7 +28,7 @@ MEANINGS = {
     "TCP_ABORT_ON_CLOSE": "the process closed the socket with unread data",
     "TCP_ABORT_ON_LINGER": "the process asked for a reset (SO_LINGER 0)",
     "TCP_ABORT_ON_MEMORY": "too many orphans, or TCP memory is exhausted",
-    "TCP_STATE": "the connection was aborted, by SOCK_DESTROY or connect(AF_UNSPEC), in a state that needs a reset",
+    "TCP_STATE": "the connection was aborted: close() with SO_LINGER 0, connect(AF_UNSPEC) or SOCK_DESTROY",
     "TCP_KEEPALIVE_TIMEOUT": "the peer did not answer the keepalive probes",
     "TCP_DISCONNECT_WITH_DATA": "the process disconnected the socket with data in flight",
     "TCP_INVALID_ACK_SEQUENCE": "it acknowledges what was never sent",
