@@ -443,8 +443,9 @@ def test_missing_privileges(tmp_path: Path, empty_netns: Namespace, request: pyt
             place.chmod(place.stat().st_mode | 0o011)
     file = folder / "state"
     empty_netns.make("tcp_listen", family=2, backlog=5)
-    # How many descriptors a process has anybody may see since 6.2, but not that it has none.
-    nothing_open = subprocess.Popen(["sh", "-c", "exec sleep 600 <&- >&- 2>&-"])
+    # How many descriptors a process has anybody may see since 6.2, but not that it has none; and how many it has room for,
+    # which is more than this one may have.
+    nothing_open = subprocess.Popen(["sh", "-c", "ulimit -n 32; exec sleep 600 <&- >&- 2>&-"])
     request.addfinalizer(lambda: (nothing_open.kill(), nothing_open.wait()))
     while os.listdir(f"/proc/{nothing_open.pid}/fd"):
         time.sleep(0.01)

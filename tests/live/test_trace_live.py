@@ -265,7 +265,9 @@ def test_in_a_pid_namespace_of_its_own(empty_netns: Namespace) -> None:
     others = [row for row in found if "5462" in (row["local.port"], row["peer.port"])]
     assert {row["local.port"] for row in others} >= set(map(str, outside))
     assert {(row["pid"], row["attribution"]) for row in others} == {("", "unknown")}
-    assert {row["netns"] for row in found} == {str(empty_netns.inode)}
+    # The namespace of what other tests do at the same time may be unknown.
+    assert {row["netns"] for row in (*inside, *others)} == {str(empty_netns.inode)}
+    assert {row["netns"] for row in found} <= {"", str(empty_netns.inode)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
