@@ -54,7 +54,8 @@ def test_busy(tracked: Link) -> None:
     survey = sockdiag.open_system(netns=tracked.near_name)
     assert not survey.diagnose(interval=0.5, codes=("CONNTRACK_FULL",)).findings
     count = int(subprocess.run([*tracked.near, "conntrack", "-C"], capture_output=True, check=True).stdout)
-    assert count >= 400
+    # A port may be taken twice, and that is one flow.
+    assert 350 < count <= 420
     MAX.write_text(str(count * 10 // 9))
     (finding,) = survey.diagnose(interval=0.5, codes=("CONNTRACK_FULL",)).findings
     assert (finding.severity, finding.verdict) == ("warning", "at_risk"), finding
