@@ -379,11 +379,13 @@ def test_retransmissions(empty_netns: Namespace) -> None:
         deadline = time.monotonic() + 60
         while counted() < before + 2 and time.monotonic() < deadline:
             time.sleep(0.1)
+        least = counted() - before
         out = ended(process)
-        number = counted() - before
+        most = counted() - before
     found = [json.loads(line) for line in out]
     assert {row["event"] for row in found} == {"retransmit", "retransmit_synack"}
-    assert len(found) == number
+    # While the trace ends, on a busy machine, one more may be due.
+    assert least <= len(found) <= most
     for row in found:
         assert row["netns"] == str(empty_netns.inode)
         assert row["pid"] == empty_netns.pid

@@ -51,7 +51,7 @@ def populate() -> None:
 
 def _wait_for_routes() -> None:
     """Wait until the addresses can be reached: the kernel adds the routes of IPv6 addresses a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     for family, addresses in ((socket.AF_INET, V4), (socket.AF_INET6, V6)):
         for address in addresses[:-1]:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
