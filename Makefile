@@ -38,8 +38,11 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## Show the health of this machine's socket layer (ARGS="states --json" for another command)
 	@$(BIN)/sockdiag $(ARGS)
 
-test: $(STAMP) ## Run all tests (as root also those in network namespaces), in several processes (JOBS=1)
-	tests/apart $(BIN)/python $(PYTEST) $(ARGS)
+# Status 1 is that tests failed, and not that the run was interrupted: then those alone, in one process.
+AGAIN_ALONE = [ $$? = 1 ] && tests/apart $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none $(ARGS)
+
+test: $(STAMP) ## Run all tests (as root also those in network namespaces), in several processes (JOBS=1; AGAIN=1 repeats what fails alone)
+	tests/apart $(BIN)/python $(PYTEST) $(ARGS) $(if $(AGAIN),|| { $(AGAIN_ALONE); })
 
 # Half an hour on two CPUs; ARGS="--only unix --repeats 3" for a part, ARGS=--help for more.
 campaign: $(STAMP) ## Judge every condition of tests/live/scenarios in every way, and compare with the truth

@@ -99,6 +99,9 @@ class WorkerPool:
         self._question = question
         self._answer = answer
         self._queues: list[deque[tuple[int, bytes]]] = [deque() for _ in places]
+        # Namespaces that gave results, and those that a worker died in: the latter are asked once more, unless they had.
+        self._heard: set[int] = set()
+        self._died: set[int] = set()
         count = min(_MOST_WORKERS, (os.cpu_count() or 1) + 1, len(places))
         numbered = list(enumerate(places))
         self._workers = [_Worker(numbered[first::count]) for first in range(count)]
@@ -111,7 +114,7 @@ class WorkerPool:
         Raises:
             SourceUnavailable: the namespace has gone.
             SourceDenied: it may not be entered.
-            SourceTruncated: results may be missing: no answer came in time, or the worker died.
+            SourceTruncated: results may be missing: no answer came in time, or the worker died, also when asked again.
         """
         from pickle import loads
 
@@ -175,7 +178,7 @@ class WorkerPool:
             for kind, payload in child.frames():
                 self._frame(worker, child, kind, payload)
             if child.ended and worker.left:
-                self._lost(worker, "worker process died", None)
+                self._died_in(worker)
             elif child.ended:
                 child.close()
                 worker.child = None
@@ -191,8 +194,21 @@ class WorkerPool:
         elif kind not in (END, FAILED):
             (number,) = _NUMBER.unpack_from(payload)
             self._queues[number].append((kind, payload[_NUMBER.size :]))
-            if kind != _ITEM:
+            if kind == _ITEM:
+                self._heard.add(number)
+            else:
                 worker.left = [one for one in worker.left if one[0] != number]
+
+    def _died_in(self, worker: _Worker) -> None:
+        # Who ends all processes of a namespace ends its visitor, too, and not by intention.
+        number = worker.at
+        if number in self._died or number in self._heard or all(one != number for one, _place in worker.left):
+            self._lost(worker, "worker process died", None)
+            return
+        self._died.add(number)
+        assert worker.child is not None
+        worker.child.close()
+        self._start(worker)
 
     def _lost(self, worker: _Worker, reason: str, number: int | None) -> None:
         """Give up the namespace that a worker was in, and start another worker for the remaining ones."""

@@ -161,17 +161,30 @@ def _one(kernel: boot.Kernel, name: str, tests: Sequence[str], options: argparse
     if options.write and name == "plain":
         # Last, as it loads modules that no test asked for.
         command += f"; status=$?; {_features_command()}; (exit $status)"
+    status, ran = _boot(kernel, command, name, folder, options)
+    failed = [test for test, one in ran.items() if one.outcome == "failed"]
+    if options.again and status == 1 and failed:
+        print("  once more, one after the other:", flush=True)
+        command = pytest_command(failed, name, kernel.release, 0, everything=options.all, verdicts=options.verdicts)
+        status, again = _boot(kernel, command, name, folder.with_name(f"{folder.name}-again"), options)
+        ran |= again
+    if options.write:
+        results.keep(kernel.suite, kernel.release, name, ran, folder / "features")
+    if capture:
+        _keep_captures(folder, kernel.release)
+    return status == 0
+
+
+def _boot(
+    kernel: boot.Kernel, command: str, name: str, folder: Path, options: argparse.Namespace
+) -> tuple[int | None, dict[str, Ran]]:
     with _alone(options.lock):
         began, used = time.monotonic(), _cpu_seconds()
         status, ran = run_tests(kernel, command, name, folder, options.seconds)
         took = f"{time.monotonic() - began:.0f} s, {_cpu_seconds() - used:.0f} s of CPU"
     _report(kernel, ran, took, status)
     print(f"  {folder.relative_to(PROJECT)} has the details", flush=True)
-    if options.write:
-        results.keep(kernel.suite, kernel.release, name, ran, folder / "features")
-    if capture:
-        _keep_captures(folder, kernel.release)
-    return status == 0
+    return status, ran
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
@@ -180,6 +193,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--boot", action="append", choices=BOOTS, help="how to boot")
     parser.add_argument("--all", action="store_true", help="all tests that make sense there: hours")
     parser.add_argument("--verdicts", action="store_true", help="more scenarios, for docs/verdicts.md (with --write)")
+    parser.add_argument("--again", action="store_true", help="boot again for the tests that failed, in one process")
     parser.add_argument("--capture", action="store_true", help="make the fixtures of each kernel first")
     parser.add_argument("--write", action="store_true", help="keep the results, for docs/kernels.md (then: make gen)")
     parser.add_argument("--jobs", type=int, default=2, help="processes that run the tests in a guest; 0: pytest's own")

@@ -21,6 +21,7 @@ from tests.live.test_everywhere_live import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sockdiag.model.provenance import Gap
     from sockdiag.survey.workers import Visit
@@ -160,6 +161,25 @@ def test_trouble_in_one_namespace(names: list[str], how: str, monkeypatch: pytes
     assert told in gap.reason
     # It was there, and part of it may have been seen.
     assert bad in {namespace.name for namespace in everywhere.found}
+
+
+@pytest.mark.parametrize("at_rest", [False, True])
+def test_a_visitor_that_is_killed_once(names: list[str], at_rest: bool, tmp_path: Path) -> None:
+    """Who ends all processes of a namespace ends its visitor too: another one goes there, and nothing is missing."""
+
+    def question(visit: Visit) -> Iterator[Any]:
+        if at_rest:
+            yield Pause(time.monotonic() + 0.2)
+        with suppress(FileExistsError):
+            (tmp_path / f"{visit.namespace.inode}").touch(exist_ok=False)
+            if visit.namespace.label in names[3:6]:
+                os.kill(os.getpid(), signal.SIGKILL)
+        for part in range(3):
+            yield visit.namespace.label, part
+
+    found, gaps, _everywhere = ask(question, names)
+    assert found[3:] == [(name, part) for name in names for part in range(3)]
+    assert gaps == []
 
 
 def test_workers_end_with_who_began(names: list[str]) -> None:

@@ -54,6 +54,8 @@ def remove(pid: int) -> None:
 def _enter(limit: int = _LIMIT) -> None:
     # Sockets belong to the cgroup that makes them.
     folder = _folder(os.getpid())
+    if folder.exists():
+        folder.rmdir()  # of a process of this number in an earlier run that was ended
     folder.mkdir()
     (folder / "memory.kmem.tcp.limit_in_bytes").write_text(f"{limit}\n")
     (folder / "cgroup.procs").write_text(f"{os.getpid()}\n")
@@ -89,6 +91,8 @@ def _hold_little() -> None:
 
 def cgroup_without_limit() -> None:
     folder = _folder(os.getpid())
+    if folder.exists():
+        folder.rmdir()  # of a process of this number in an earlier run that was ended
     folder.mkdir()
     (folder / "cgroup.procs").write_text(f"{os.getpid()}\n")
     udp_busy_and_read()
